@@ -1,0 +1,181 @@
+//! Exit codes, reaping and the state in which the child starts, as tini is tested.
+
+use std::fs;
+
+use rustix::process::Signal;
+
+use crate::run::{Running, code, entrypoint, eventually, finish, shell, stderr, stdout};
+
+#[test]
+fn the_exit_code_is_the_childs() {
+    for expected in [0, 1, 2, 42, 63, 64, 126, 127, 128, 254, 255] {
+        let output = finish(&mut shell(&format!("exit {expected}")));
+        assert_eq!(code(&output), expected, "{}", stderr(&output));
+    }
+}
+
+#[test]
+fn a_child_that_a_signal_ended_gives_128_and_its_number() {
+    for signal in [1, 2, 3, 6, 9, 11, 14, 15, 34, 64] {
+        let output = finish(&mut shell(&format!("kill -{signal} $$")));
+        assert_eq!(code(&output), 128 + signal);
+        assert!(stderr(&output).contains("`sh` was ended by"), "{signal}");
+    }
+}
+
+#[test]
+fn a_program_that_is_not_there_gives_127() {
+    for program in ["no-such-program", "/no/such/program"] {
+        let output = finish(&mut entrypoint(&["--", program]));
+        assert_eq!(code(&output), 127);
+        assert!(stderr(&output).contains(&format!("`{program}` cannot be started")));
+    }
+}
+
+#[test]
+fn a_program_that_cannot_run_gives_126() {
+    for program in ["/etc/passwd", "/etc"] {
+        let output = finish(&mut entrypoint(&["--", program]));
+        assert_eq!(code(&output), 126);
+        assert!(stderr(&output).contains(&format!("`{program}` cannot be started")));
+    }
+}
+
+#[test]
+fn bad_usage_gives_64_and_says_what_to_do() {
+    for arguments in [
+        &[][..],
+        &["--"],
+        &["--unknown", "true"],
+        &["collector"],
+        &["healthcheck", "x"],
+    ] {
+        let output = finish(&mut entrypoint(arguments));
+        assert_eq!(code(&output), 64, "{arguments:?}");
+        let said = stderr(&output);
+        assert!(
+            said.starts_with("chroma-otel-entrypoint: error: "),
+            "{said}"
+        );
+        assert!(said.contains("`--help`"), "{said}");
+        assert_eq!(said.lines().count(), 1, "{said}");
+    }
+}
+
+#[test]
+fn help_and_version_are_printed() {
+    let help = finish(&mut entrypoint(&["--help"]));
+    assert_eq!(code(&help), 0);
+    for word in ["--strict", "collector", "healthcheck"] {
+        assert!(stdout(&help).contains(word), "{word}");
+    }
+    let version = finish(&mut entrypoint(&["--version"]));
+    assert_eq!(
+        stdout(&version),
+        concat!("chroma-otel-entrypoint ", env!("CARGO_PKG_VERSION"), "\n")
+    );
+}
+
+#[test]
+fn arguments_are_passed_on_untouched() {
+    let hostile = ["", " ", "$HOME", "'\"", "--strict", "a\nb", "🔎"];
+    let mut arguments = vec!["--", "printf", "<%s>"];
+    arguments.extend(hostile);
+    let output = finish(&mut entrypoint(&arguments));
+    assert_eq!(stdout(&output), format!("<{}>", hostile.join("><")));
+}
+
+#[test]
+fn the_child_starts_with_no_signal_blocked_or_ignored() {
+    let output = finish(&mut shell("exec cat /proc/self/status"));
+    let said = stdout(&output);
+    // 32 and 33 are glibc's own, which its `posix_spawn` ignores in every child.
+    const GLIBC: u64 = 0b11 << 31;
+    for kind in ["SigBlk", "SigIgn", "SigCgt"] {
+        let line = said.lines().find_map(|line| line.strip_prefix(kind));
+        let mask = line.expect(kind).trim_start_matches(":\t");
+        let mask = u64::from_str_radix(mask, 16).expect("hexadecimal");
+        assert_eq!(mask & !GLIBC, 0, "{kind}: {mask:#x}");
+    }
+}
+
+#[test]
+fn the_child_has_a_process_group_of_its_own() {
+    let output = finish(&mut shell("echo $$; cut -d' ' -f5 /proc/$$/stat"));
+    let said = stdout(&output);
+    let [process, group] = said.lines().collect::<Vec<_>>()[..] else {
+        panic!("two lines: {said}");
+    };
+    assert_eq!(process, group);
+}
+
+#[test]
+fn standard_input_is_the_childs() {
+    let mut command = shell("cat");
+    let file = fs::File::open("/etc/hostname").expect("every Linux has one");
+    let output = finish(command.stdin(file));
+    assert_eq!(
+        stdout(&output),
+        fs::read_to_string("/etc/hostname").expect("readable")
+    );
+}
+
+#[test]
+fn orphans_are_reaped() {
+    // The inner shell ends at once; its child outlives it and becomes the entrypoint's.
+    let mut running = Running::start(&mut shell(
+        "sh -c 'sleep 0.1 >/dev/null & echo $!'; exec sleep 60",
+    ));
+    let orphan = running.line();
+    let entrypoint = running.process().as_raw_nonzero().to_string();
+    let parent = |process: &str| {
+        let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+        let line = status.lines().find_map(|line| line.strip_prefix("PPid:"))?;
+        Some(line.trim().to_owned())
+    };
+    // It is either already reaped, or a child of the entrypoint's on the way there.
+    eventually("the orphan is adopted or gone", || {
+        let parent = parent(&orphan);
+        (parent.is_none() || parent.as_deref() == Some(&entrypoint)).then_some(())
+    });
+    eventually("the orphan is reaped", || {
+        parent(&orphan).is_none().then_some(())
+    });
+    assert!(running.runs(), "only the child's end is the end");
+    running.send(Signal::TERM);
+    assert_eq!(running.end().0, 128 + 15);
+}
+
+#[test]
+fn as_process_1_it_reaps_and_ends_with_the_childs_code() {
+    let possible = std::process::Command::new("unshare")
+        .args(["--pid", "--fork", "--mount-proc", "true"])
+        .output()
+        .is_ok_and(|output| output.status.success());
+    if !possible {
+        use std::io::Write;
+        let _ = writeln!(
+            std::io::stderr(),
+            "SKIPPED: process 1: `unshare --pid` is not possible here"
+        );
+        return;
+    }
+    // Waits until only 1, the shell, and the shell's own `ls` and `wc` are left, zombies included;
+    // then asks 1 to end, which the kernel would drop if 1 did not catch it.
+    let script = "
+        sh -c 'sleep 0.1 & sleep 0.2 & sleep 0.3 &'
+        cat /proc/1/comm
+        while [ \"$(ls -d /proc/[0-9]* | wc -l)\" -gt 4 ]; do sleep 0.05; done
+        echo reaped
+        trap 'exit 7' TERM
+        kill -TERM 1
+        while :; do sleep 0.02; done";
+    let output = std::process::Command::new("timeout")
+        .args(["30", "unshare", "--pid", "--fork", "--mount-proc"])
+        .arg(env!("CARGO_BIN_EXE_chroma-otel-entrypoint"))
+        .args(["--", "sh", "-c", script])
+        .output()
+        .expect("unshare runs");
+    assert_eq!(stdout(&output), "chroma-otel-ent\nreaped\n");
+    assert_eq!(code(&output), 7);
+}

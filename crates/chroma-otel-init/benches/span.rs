@@ -1,0 +1,196 @@
+//! What a span costs the thread that makes it: this library's pipeline against the bare SDK with
+//! the same batch processor and the same exporter.
+//!
+//! ```sh
+//! cargo bench -p chroma-otel-init --features sdk
+//! ```
+//!
+//! Invariant: bare and library differ in nothing but this library; each is measured in a process
+//! of its own, by turns, because tracing is installed once a process.
+
+use chroma_otel_init::{
+    Guard, Options, Settings, init_with_exporter,
+    opentelemetry::{
+        KeyValue, global,
+        trace::{SpanKind, Tracer, TracerProvider},
+    },
+    opentelemetry_sdk::{
+        error::OTelSdkResult,
+        trace::{BatchSpanProcessor, SdkTracerProvider, SpanData, SpanExporter},
+    },
+    tracing::info_span,
+};
+use std::{
+    env,
+    error::Error,
+    io::{self, Write},
+    process::Command,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
+use tracing_opentelemetry::OpenTelemetryLayer;
+use tracing_subscriber::layer::SubscriberExt;
+
+/// Below the batch size of 512, so that no export runs while the clock does.
+const SPANS: usize = 400;
+const BURSTS: usize = 1_000;
+const ROUNDS: usize = 15;
+/// At most this much more than the bare SDK.
+const TARGET: f64 = 1.05;
+const VARIANT: &str = "SPAN_BENCH_VARIANT";
+const CASES: [&str; 3] = [
+    "opentelemetry",
+    "opentelemetry, 4 attributes",
+    "tracing, 4 fields",
+];
+
+fn main() -> Result<(), Box<dyn Error>> {
+    // `cargo test --benches` only wants to know that it runs.
+    let rounds = if env::args().any(|argument| argument == "--bench") {
+        ROUNDS
+    } else {
+        1
+    };
+    match env::var(VARIANT) {
+        Ok(variant) => measure(&variant),
+        Err(_) => compare(rounds),
+    }
+}
+
+/// Bare and library by turns; the ratio of the medians counts.
+fn compare(rounds: usize) -> Result<(), Box<dyn Error>> {
+    let mut out = io::stdout();
+    for case in CASES {
+        let (mut bare, mut library) = (Vec::new(), Vec::new());
+        for _ in 0..rounds {
+            bare.push(in_child("bare", case)?);
+            library.push(in_child("library", case)?);
+        }
+        let (bare, library) = (median(&mut bare), median(&mut library));
+        let ratio = library / bare;
+        let verdict = if ratio <= TARGET { "within" } else { "OVER" };
+        writeln!(
+            out,
+            "{case:<28} bare {bare:6.1} ns, library {library:6.1} ns, ratio {ratio:.3}: {verdict} {TARGET}"
+        )?;
+    }
+    Ok(())
+}
+
+fn in_child(pipeline: &str, case: &str) -> Result<f64, Box<dyn Error>> {
+    let output = Command::new(env::current_exe()?)
+        .env(VARIANT, format!("{pipeline}/{case}"))
+        .output()?;
+    let text = String::from_utf8(output.stdout)?;
+    text.trim().parse().map_err(|_| {
+        format!(
+            "{pipeline}/{case}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        )
+        .into()
+    })
+}
+
+fn median(values: &mut [f64]) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+/// Takes everything and keeps the number.
+#[derive(Clone, Debug, Default)]
+struct Nowhere(Arc<AtomicUsize>);
+
+impl SpanExporter for Nowhere {
+    async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
+        self.0.fetch_add(batch.len(), Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+enum Installed {
+    Bare(SdkTracerProvider),
+    Library(Guard),
+}
+
+impl Installed {
+    fn flush(&self) {
+        match self {
+            Self::Bare(provider) => drop(provider.force_flush()),
+            Self::Library(guard) => drop(guard.flush(Duration::from_secs(5))),
+        }
+    }
+}
+
+fn install(pipeline: &str, exporter: Nowhere) -> Result<Installed, Box<dyn Error>> {
+    if pipeline == "library" {
+        let settings = Settings {
+            endpoint: Some("http://localhost:4317".parse()?),
+            granularity: "operation".parse()?,
+            ..Settings::default()
+        };
+        let guard = init_with_exporter(exporter, &settings, &Options::default());
+        return Ok(Installed::Library(guard));
+    }
+    let provider = SdkTracerProvider::builder()
+        .with_span_processor(BatchSpanProcessor::builder(exporter).build())
+        .build();
+    global::set_tracer_provider(provider.clone());
+    let layer = OpenTelemetryLayer::new(provider.tracer("bare"))
+        .with_threads(false)
+        .with_tracked_inactivity(false);
+    chroma_otel_init::tracing::subscriber::set_global_default(
+        tracing_subscriber::registry().with(layer),
+    )?;
+    Ok(Installed::Bare(provider))
+}
+
+/// The nanoseconds for one span, on standard output: the lower quartile of many bursts, because
+/// what disturbs a burst makes it longer.
+fn measure(variant: &str) -> Result<(), Box<dyn Error>> {
+    let (pipeline, case) = variant.split_once('/').ok_or("not a variant")?;
+    let exporter = Nowhere::default();
+    let installed = install(pipeline, exporter.clone())?;
+    let tracer = global::tracer("bench");
+    let mut times: Vec<f64> = (0..BURSTS)
+        .map(|_| {
+            let start = Instant::now();
+            for number in 0..SPANS as i64 {
+                match case {
+                    "opentelemetry" => drop(tracer.start("span")),
+                    "opentelemetry, 4 attributes" => drop(
+                        tracer
+                            .span_builder("span")
+                            .with_kind(SpanKind::Server)
+                            .with_attributes([
+                                KeyValue::new("number", number),
+                                KeyValue::new("collection", "books"),
+                                KeyValue::new("method", "GET"),
+                                KeyValue::new("found", true),
+                            ])
+                            .start(&tracer),
+                    ),
+                    _ => info_span!(
+                        "span",
+                        number,
+                        collection = "books",
+                        method = "GET",
+                        found = true
+                    )
+                    .in_scope(|| ()),
+                }
+            }
+            let elapsed = start.elapsed();
+            installed.flush();
+            elapsed.as_nanos() as f64 / SPANS as f64
+        })
+        .collect();
+    if exporter.0.load(Ordering::Relaxed) != SPANS * BURSTS {
+        return Err("spans were lost, the times mean nothing".into());
+    }
+    times.sort_by(f64::total_cmp);
+    writeln!(io::stdout(), "{}", times[BURSTS / 4])?;
+    Ok(())
+}

@@ -1,0 +1,88 @@
+//! An authority made for the occasion, and a listener that speaks TLS.
+//!
+//! Invariant: the keys live in memory only.
+
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
+use rustls::{
+    ServerConfig,
+    crypto::ring,
+    pki_types::{CertificateDer, PrivateKeyDer},
+};
+use std::{error::Error, io, net::SocketAddr, sync::Arc, time::Duration};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::mpsc,
+    time::timeout,
+};
+use tokio_rustls::{TlsAcceptor, server::TlsStream};
+
+/// An acceptor for `localhost`, loopback and `names`, and the PEM of the authority behind it.
+pub(crate) fn authority(
+    names: Vec<String>,
+) -> Result<(TlsAcceptor, String), Box<dyn Error + Send + Sync>> {
+    let mut authority = CertificateParams::new(Vec::new())?;
+    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    authority
+        .distinguished_name
+        .push(DnType::CommonName, "otlp-sink test authority");
+    let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate()?)?;
+
+    let mut all_names = ["localhost", "127.0.0.1", "::1"].map(String::from).to_vec();
+    all_names.extend(names);
+    let key = KeyPair::generate()?;
+    let certificate = CertificateParams::new(all_names)?.signed_by(&key, &authority)?;
+
+    let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth()
+        .with_single_cert(
+            vec![CertificateDer::from(certificate.der().to_vec())],
+            PrivateKeyDer::try_from(key.serialize_der())?,
+        )?;
+    let mut config = config;
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok((TlsAcceptor::from(Arc::new(config)), authority.pem()))
+}
+
+/// Connections whose handshake succeeded.
+#[derive(Debug)]
+pub(crate) struct Listener {
+    address: SocketAddr,
+    ready: mpsc::Receiver<(TlsStream<TcpStream>, SocketAddr)>,
+}
+
+/// Takes connections from `tcp`, each handshake in a task of its own: one that never comes to an
+/// end must not keep the others out.
+pub(crate) fn listener(tcp: TcpListener, acceptor: TlsAcceptor) -> io::Result<Listener> {
+    let address = tcp.local_addr()?;
+    let (accepted, ready) = mpsc::channel(16);
+    tokio::spawn(async move {
+        while let Ok((stream, peer)) = tcp.accept().await {
+            let _ = stream.set_nodelay(true);
+            let (acceptor, accepted) = (acceptor.clone(), accepted.clone());
+            tokio::spawn(async move {
+                let handshake = timeout(Duration::from_secs(10), acceptor.accept(stream));
+                if let Ok(Ok(stream)) = handshake.await {
+                    let _ = accepted.send((stream, peer)).await;
+                }
+            });
+        }
+    });
+    Ok(Listener { address, ready })
+}
+
+impl axum::serve::Listener for Listener {
+    type Io = TlsStream<TcpStream>;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
+        match self.ready.recv().await {
+            Some(connection) => connection,
+            None => std::future::pending().await,
+        }
+    }
+
+    fn local_addr(&self) -> io::Result<Self::Addr> {
+        Ok(self.address)
+    }
+}

@@ -1,0 +1,242 @@
+//! What the variables do: protocols, TLS, headers, resource, sampler, and what cannot be read.
+//!
+//! Invariant: a value that a test calls secret is looked for in everything the process prints.
+
+use crate::{PATIENCE, Ran, over_grpc, over_http, run, sink};
+use otlp_sink::{Mode, Options, Sink};
+use std::{fs::File, io::Write, path::PathBuf};
+
+const ENDPOINT: &str = "CHROMA_OTEL_COLLECTION_ENDPOINT";
+const SECRET: &str = "s3cr3t+/=value";
+
+fn with_tls() -> Sink {
+    Sink::start(Options {
+        tls: Some(Vec::new()),
+        ..Options::default()
+    })
+    .expect("loopback can be listened on")
+}
+
+fn file(name: &str, text: &str) -> PathBuf {
+    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let mut file = File::create(&path).expect("cargo made the folder");
+    file.write_all(text.as_bytes()).expect("there is room");
+    path
+}
+
+#[test]
+fn grpc_and_http_carry_headers_service_name_and_resource() {
+    let headers = format!(r#"{{"X-Honeycomb-Team": "{SECRET}", "x-two": "2"}}"#);
+    for protocol in [over_grpc, over_http] {
+        let sink = sink(Mode::Accept);
+        let endpoint = protocol(&sink);
+        let endpoint = match endpoint.ends_with(&sink.http().to_string()) {
+            true => format!("{endpoint}/v1/traces"),
+            false => endpoint,
+        };
+        let ran = run(
+            "spans",
+            &[
+                (ENDPOINT, &endpoint),
+                ("CHROMA_OTEL_SERVICE_NAME", "search"),
+                ("CHROMA_OTEL_COLLECTION_HEADERS", &headers),
+                (
+                    "OTEL_RESOURCE_ATTRIBUTES",
+                    "deployment.environment.name=test,service.name=not",
+                ),
+                ("RUST_LOG", "trace"),
+            ],
+        );
+        assert_eq!((ran.number("exported"), ran.number("lost")), (3, 0));
+        let spans = sink.spans();
+        assert_eq!(spans.len(), 3);
+        for span in spans {
+            assert_eq!(span.headers["x-honeycomb-team"], SECRET);
+            assert_eq!(span.headers["x-two"], "2");
+            assert_eq!(span.resource["service.name"], "search");
+            assert_eq!(span.resource["deployment.environment.name"], "test");
+            assert_eq!(span.resource["telemetry.sdk.language"], "rust");
+        }
+        assert!(!ran.stderr.contains(SECRET), "{}", ran.stderr);
+    }
+}
+
+#[test]
+fn tls_is_checked_against_the_named_authority() {
+    let sink = with_tls();
+    let file = file("authority.pem", sink.ca_pem().expect("a sink with TLS"));
+    let file = file.to_str().expect("a plain path");
+    let grpc = format!("https://localhost:{}", sink.grpc().port());
+    let http = format!("https://localhost:{}/v1/traces", sink.http().port());
+    for (endpoint, arrived) in [(&grpc, 3), (&http, 6)] {
+        let ran = run(
+            "spans",
+            &[
+                (ENDPOINT, endpoint),
+                ("OTEL_EXPORTER_OTLP_CERTIFICATE", file),
+            ],
+        );
+        assert_eq!(ran.number("exported"), 3, "{endpoint}: {}", ran.stderr);
+        assert_eq!(sink.spans().len(), arrived);
+    }
+    for endpoint in [grpc, http] {
+        let ran = run("spans", &[(ENDPOINT, &endpoint)]);
+        assert_eq!(ran.number("lost"), 3, "{endpoint}");
+        assert!(ran.stderr.contains("UnknownIssuer"), "{}", ran.stderr);
+    }
+    assert_eq!(sink.spans().len(), 6, "nobody trusts a stranger");
+}
+
+#[test]
+fn compression_is_honoured_on_both_protocols() {
+    for protocol in [over_grpc, |sink: &Sink| over_http(sink) + "/v1/traces"] {
+        let sink = sink(Mode::Accept);
+        let compressed = ("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip");
+        let ran = run("spans", &[(ENDPOINT, &protocol(&sink)), compressed]);
+        assert_eq!(ran.number("exported"), 3, "{}", ran.stderr);
+        let headers = &sink.spans()[0].headers;
+        let encoding = headers
+            .get("grpc-encoding")
+            .or(headers.get("content-encoding"));
+        assert_eq!(encoding.map(String::as_str), Some("gzip"));
+    }
+}
+
+#[test]
+fn the_sampler_is_honoured() {
+    for (sampler, argument, low, high) in [
+        ("always_off", "", 0, 0),
+        ("always_on", "", 200, 200),
+        ("traceidratio", "0.5", 40, 160),
+        ("parentbased_traceidratio", "0", 0, 0),
+    ] {
+        let sink = sink(Mode::Accept);
+        let ran = run(
+            "burst",
+            &[
+                (ENDPOINT, &over_grpc(&sink)),
+                ("OTEL_TRACES_SAMPLER", sampler),
+                ("OTEL_TRACES_SAMPLER_ARG", argument),
+            ],
+        );
+        assert_eq!(ran.number("lost"), 0, "what is not sampled is not lost");
+        let arrived = sink.spans().len() as u64;
+        assert_eq!(arrived, ran.number("exported"));
+        assert!(
+            (low..=high).contains(&arrived),
+            "{sampler} {argument}: {arrived}"
+        );
+    }
+}
+
+#[test]
+fn the_sdk_can_be_disabled() {
+    for (value, exported) in [("true", 0), ("TRUE", 0), ("false", 3), ("", 3), ("1", 3)] {
+        let sink = sink(Mode::Accept);
+        let disabled = ("OTEL_SDK_DISABLED", value);
+        let ran = run("spans", &[(ENDPOINT, &over_grpc(&sink)), disabled]);
+        assert_eq!(ran.number("exported"), exported, "`{value}`");
+        assert_eq!(sink.spans().len() as u64, exported);
+        assert_eq!(ran.messages(), [""; 0], "an intended silence needs no word");
+    }
+}
+
+#[test]
+fn without_an_endpoint_there_is_no_tracing_and_there_are_logs() {
+    let ran = run("spans", &[]);
+    assert_eq!(ran.report["enabled"], false);
+    assert_eq!(ran.number("exported") + ran.number("lost"), 0);
+    assert!(ran.stderr.contains("event at info"), "{}", ran.stderr);
+    assert_eq!(ran.messages(), [""; 0]);
+}
+
+fn refused(ran: &Ran, variable: &str) {
+    assert_eq!(ran.report["enabled"], false);
+    assert_eq!(ran.number("exported") + ran.number("lost"), 0);
+    let [message] = ran.messages()[..] else {
+        panic!("one message, not {}", ran.stderr);
+    };
+    assert!(message.contains("tracing is off"), "{message}");
+    assert!(message.contains(variable), "{message}");
+    assert!(message.contains("hint: "), "{message}");
+    assert!(!ran.stderr.contains(SECRET), "{message}");
+    assert!(ran.stderr.contains("event at info"), "the program goes on");
+}
+
+#[test]
+fn what_cannot_be_read_is_one_clear_error_and_the_program_goes_on() {
+    let good = ("CHROMA_OTEL_COLLECTION_ENDPOINT", "http://localhost:4317");
+    refused(&run("spans", &[(ENDPOINT, "http://")]), ENDPOINT);
+    refused(&run("spans", &[(ENDPOINT, "localhost:99999")]), ENDPOINT);
+    refused(
+        &run("spans", &[(ENDPOINT, "http://zipkin:9411/api/v2/spans")]),
+        "Zipkin",
+    );
+    let headers = "CHROMA_OTEL_COLLECTION_HEADERS";
+    refused(
+        &run(
+            "spans",
+            &[good, (headers, SECRET.trim_end_matches("=value"))],
+        ),
+        headers,
+    );
+    refused(
+        &run(
+            "spans",
+            &[good, (headers, &format!("{{\"a\": [\"{SECRET}\"]}}"))],
+        ),
+        headers,
+    );
+    let granularity = ("CHROMA_OTEL_GRANULARITY", "some");
+    refused(&run("spans", &[good, granularity]), granularity.0);
+}
+
+#[test]
+fn a_bad_certificate_file_is_named() {
+    let empty = file("empty.pem", "");
+    let variable = "OTEL_EXPORTER_OTLP_CERTIFICATE";
+    for endpoint in ["https://localhost:4317", "https://localhost/v1/traces"] {
+        for path in ["/nonexistent.pem", empty.to_str().expect("a plain path")] {
+            refused(
+                &run("spans", &[(ENDPOINT, endpoint), (variable, path)]),
+                path,
+            );
+        }
+    }
+}
+
+#[test]
+fn the_batch_processor_is_tuned_by_its_variables() {
+    let sink = sink(Mode::Accept);
+    let ran = run(
+        "burst",
+        &[
+            (ENDPOINT, &over_grpc(&sink)),
+            ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "20"),
+        ],
+    );
+    assert_eq!(ran.number("exported"), 200);
+    assert!(sink.requests() >= 10, "{} requests", sink.requests());
+}
+
+#[test]
+fn the_schedule_delay_alone_brings_spans_out() {
+    let sink = sink(Mode::Accept);
+    let endpoint = over_grpc(&sink);
+    let mut command = crate::command(
+        "steps",
+        &[(ENDPOINT, &endpoint), ("OTEL_BSP_SCHEDULE_DELAY", "50")],
+    );
+    let mut child = command
+        .stdin(std::process::Stdio::piped())
+        .spawn()
+        .expect("the test binary can be run");
+    let mut stdin = child.stdin.take().expect("piped");
+    for count in 1..=3 {
+        stdin.write_all(b".").expect("the process reads");
+        sink.wait_for(count, PATIENCE)
+            .expect("a span comes without a flush");
+    }
+    drop(stdin);
+    assert!(child.wait_with_output().expect("it ends").status.success());
+}

@@ -1,0 +1,98 @@
+//! `chroma_otel_init::init()` against a real receiver.
+//!
+//! Invariant: tracing is the process's, so every case runs in a process of its own with an
+//! environment of its own: this test binary once more, with only [`subject::subject`] in it.
+
+mod configuration;
+mod delivery;
+mod granularity;
+mod program;
+mod subject;
+
+use otlp_sink::{Mode, Options, Sink};
+use serde_json::Value;
+use std::{
+    env,
+    process::{Command, Stdio},
+    time::Duration,
+};
+
+/// How long anything may take that is waited for; reached only by a failure.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A sink that starts in `mode`.
+fn sink(mode: Mode) -> Sink {
+    Sink::start(Options {
+        mode,
+        ..Options::default()
+    })
+    .expect("loopback can be listened on")
+}
+
+fn over_grpc(sink: &Sink) -> String {
+    format!("http://{}", sink.grpc())
+}
+
+fn over_http(sink: &Sink) -> String {
+    format!("http://{}", sink.http())
+}
+
+/// What a finished process left.
+struct Ran {
+    /// What the scenario reported.
+    report: Value,
+    /// All of standard error.
+    stderr: String,
+}
+
+impl Ran {
+    fn number(&self, name: &str) -> u64 {
+        self.report[name].as_u64().unwrap_or_else(|| {
+            panic!(
+                "no number `{name}` in {} after {}",
+                self.report, self.stderr
+            )
+        })
+    }
+
+    /// How many lines of standard error are the library's.
+    fn messages(&self) -> Vec<&str> {
+        let ours = |line: &&str| line.starts_with("chroma-otel-init:");
+        self.stderr.lines().filter(ours).collect()
+    }
+}
+
+/// Runs `scenario` with `variables` alone in its environment, up to its end.
+fn run(scenario: &str, variables: &[(&str, &str)]) -> Ran {
+    finish(command(scenario, variables))
+}
+
+fn command(scenario: &str, variables: &[(&str, &str)]) -> Command {
+    let mut command = Command::new(env::current_exe().expect("a test has a path"));
+    command
+        .args(["subject::subject", "--exact", "--ignored", "--nocapture"])
+        .env_clear()
+        .env(subject::SCENARIO, scenario)
+        .envs(variables.iter().copied())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command
+}
+
+fn finish(mut command: Command) -> Ran {
+    let output = command.output().expect("the test binary can be run");
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{stdout}\n{stderr}");
+    let report = stdout
+        .split_once(subject::REPORT)
+        .and_then(|(_, report)| {
+            serde_json::Deserializer::from_str(report)
+                .into_iter()
+                .next()
+        })
+        .and_then(Result::ok)
+        .unwrap_or_else(|| panic!("no report in {stdout}\n{stderr}"));
+    Ran { report, stderr }
+}

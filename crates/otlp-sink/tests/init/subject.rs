@@ -1,0 +1,229 @@
+//! The program under test: what [`SCENARIO`] names, in a process of its own.
+//!
+//! Invariant: it reports facts and judges nothing.
+
+use chroma_otel_init::{
+    Guard, Logs, Options, Outcome, Settings, continue_trace, init, init_with, layer,
+    opentelemetry::{
+        global,
+        trace::{Span as _, SpanKind, Tracer},
+    },
+    trace_headers,
+    tracing::{self, debug, debug_span, info, info_span, trace, trace_span},
+};
+use serde_json::{Value, json};
+use std::{
+    io::{self, Read, Write},
+    time::{Duration, Instant},
+};
+
+/// The variable that names the scenario.
+pub(crate) const SCENARIO: &str = "SUBJECT";
+/// The variable for the time that the end may take, in milliseconds; the default when not set.
+pub(crate) const FLUSH: &str = "SUBJECT_FLUSH_MILLISECONDS";
+/// What the report on standard output follows.
+pub(crate) const REPORT: &str = "REPORT ";
+
+#[test]
+#[ignore = "the other tests run it, in a process of its own"]
+fn subject() {
+    let scenario = std::env::var(SCENARIO).expect("only run by the other tests");
+    let report = match scenario.as_str() {
+        "spans" => spans(),
+        "burst" => burst(200),
+        "flood" => burst(20_000),
+        "flush" => flush(),
+        "drop" => dropped(),
+        "steps" => steps(),
+        "twice" => twice(),
+        "subscriber" => subscriber(),
+        "layer" => own_layer(),
+        "propagation" => propagation(),
+        "export stack" => export_stack(),
+        "current thread" => within(tokio::runtime::Builder::new_current_thread()),
+        "many threads" => within(tokio::runtime::Builder::new_multi_thread()),
+        "panic" => panicking(),
+        unknown => panic!("no scenario `{unknown}`"),
+    };
+    writeln!(io::stdout(), "{REPORT}{report}").expect("somebody reads the report");
+}
+
+fn options() -> Options {
+    let mut options = Options::default();
+    if let Ok(milliseconds) = std::env::var(FLUSH) {
+        let milliseconds = milliseconds.parse().expect("a number");
+        options.flush_timeout = Duration::from_millis(milliseconds);
+    }
+    options
+}
+
+/// `init()`, or `init_with()` for a scenario with a time limit.
+fn started() -> Guard {
+    match (std::env::var(FLUSH), Settings::from_env()) {
+        (Ok(_), Ok(settings)) => init_with(&settings, &options()),
+        _ => init(),
+    }
+}
+
+fn ended(guard: Guard) -> Value {
+    let (enabled, problems) = (guard.enabled(), guard.problems().len());
+    let start = Instant::now();
+    let Outcome {
+        exported,
+        lost,
+        pending,
+    } = guard.shutdown();
+    json!({
+        "exported": exported, "lost": lost, "pending": pending,
+        "milliseconds": start.elapsed().as_millis() as u64,
+        "enabled": enabled, "problems": problems,
+    })
+}
+
+/// A span of every kind: levels, declared for a trace, and made with OpenTelemetry's interface.
+fn make_spans() {
+    let outer = info_span!("at info", answer = 42);
+    outer.in_scope(|| {
+        info!("event at info");
+        debug!("event at debug");
+        debug_span!("at debug").in_scope(|| trace!("event at trace"));
+        trace_span!("at trace").in_scope(|| ());
+        trace_span!("request", otel.kind = "server", otel.name = "GET /books").in_scope(|| ());
+        drop(global::tracer("direct").start("by interface"));
+    });
+}
+
+fn spans() -> Value {
+    let guard = started();
+    make_spans();
+    ended(guard)
+}
+
+fn burst(count: usize) -> Value {
+    let guard = started();
+    for number in 0..count {
+        info_span!("burst", number).in_scope(|| ());
+    }
+    ended(guard)
+}
+
+fn flush() -> Value {
+    let guard = started();
+    make_spans();
+    let start = Instant::now();
+    let outcome = guard.flush(Duration::from_millis(1_500));
+    let milliseconds = start.elapsed().as_millis() as u64;
+    let mut report = ended(guard);
+    report["flush"] = json!({
+        "exported": outcome.exported, "lost": outcome.lost, "pending": outcome.pending,
+        "milliseconds": milliseconds,
+    });
+    report
+}
+
+fn dropped() -> Value {
+    let guard = started();
+    make_spans();
+    let start = Instant::now();
+    drop(guard);
+    json!({"milliseconds": start.elapsed().as_millis() as u64})
+}
+
+/// A span for each byte on standard input, and no flush in between.
+fn steps() -> Value {
+    let guard = started();
+    for _ in io::stdin().lock().bytes() {
+        info_span!("step").in_scope(|| ());
+    }
+    ended(guard)
+}
+
+fn twice() -> Value {
+    let first = started();
+    let second = init();
+    make_spans();
+    let second = json!({"enabled": second.enabled(), "problems": second.problems().len()});
+    let mut report = ended(first);
+    report["second"] = second;
+    report
+}
+
+fn subscriber() -> Value {
+    tracing::subscriber::set_global_default(tracing_subscriber::registry())
+        .expect("this process has none");
+    spans()
+}
+
+fn own_layer() -> Value {
+    use tracing_subscriber::layer::SubscriberExt;
+    let settings = Settings::from_env().expect("set by the test");
+    let (layer, guard) = layer(&settings, &options());
+    tracing::subscriber::set_global_default(tracing_subscriber::registry().with(layer))
+        .expect("this process has none");
+    make_spans();
+    ended(guard)
+}
+
+fn propagation() -> Value {
+    let guard = started();
+    let incoming = [
+        ("Host", "localhost"),
+        (
+            "TraceParent",
+            "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+        ),
+    ];
+    let span = info_span!("served", otel.kind = "server");
+    let continued = continue_trace(&span, incoming);
+    let inner = span.in_scope(|| info_span!("called", otel.kind = "client"));
+    let outgoing = trace_headers(&inner);
+    let alone = info_span!("alone");
+    let stranger = continue_trace(&alone, [("host", "localhost")]);
+    drop((span, inner, alone));
+    let mut report = ended(guard);
+    report["continued"] = json!(continued);
+    report["stranger"] = json!(stranger);
+    report["outgoing"] = json!(outgoing);
+    report
+}
+
+/// Spans with the targets of the libraries that carry the export.
+fn export_stack() -> Value {
+    let guard = started();
+    tracing::error_span!(target: "h2::client", "of h2").in_scope(|| ());
+    tracing::error_span!(target: "hyper_util::client", "of hyper").in_scope(|| ());
+    tracing::error_span!(target: "tonic", "of tonic", otel.kind = "client").in_scope(|| ());
+    tracing::error_span!(target: "hyperspace", "of the program").in_scope(|| ());
+    ended(guard)
+}
+
+/// Start and end inside an async runtime, whose only thread the end blocks.
+fn within(mut builder: tokio::runtime::Builder) -> Value {
+    let runtime = builder.enable_all().build().expect("a runtime");
+    runtime.block_on(async {
+        let guard = started();
+        make_spans();
+        let mut span = global::tracer("direct")
+            .span_builder("of the runtime")
+            .with_kind(SpanKind::Client)
+            .start(&global::tracer("direct"));
+        tokio::task::yield_now().await;
+        span.end();
+        ended(guard)
+    })
+}
+
+/// The program panics with a guard alive and logs switched off.
+fn panicking() -> Value {
+    let settings = Settings::from_env().expect("set by the test");
+    let options = Options {
+        logs: Logs::Off,
+        ..options()
+    };
+    let caught = std::panic::catch_unwind(|| {
+        let _guard = init_with(&settings, &options);
+        let _span = info_span!("doomed").entered();
+        panic!("of the program");
+    });
+    json!({"panicked": caught.is_err()})
+}

@@ -1,0 +1,180 @@
+//! The command line.
+//!
+//! Invariant: every flag of [`SpecArgs`] is a key of the spec, and wins over the file.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
+
+use crate::spec::file::Override;
+
+/// Renders deployments of the Chroma vector database whose OpenTelemetry tracing works.
+#[derive(Debug, Parser)]
+#[command(name = "chroma-otel-deploy", version, max_term_width = 100)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Write the deployment
+    Gen(GenArgs),
+    /// Say what `gen` would change; exit 1 with the difference if anything
+    Check(CheckArgs),
+    /// Check the spec and every file of the deployment
+    Validate(CheckArgs),
+    /// Show what there is to choose from
+    List {
+        /// Of what
+        what: List,
+    },
+    /// Print the JSON Schema of the spec, for editors
+    Schema,
+    /// Print the completions of a shell
+    Completions {
+        /// Which shell
+        shell: Shell,
+    },
+}
+
+/// What `list` shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum List {
+    /// Where a deployment can go
+    Targets,
+    /// Where traces can go
+    Backends,
+}
+
+/// Arguments of `gen`.
+#[derive(Debug, Args)]
+pub struct GenArgs {
+    /// What to deploy.
+    #[command(flatten)]
+    pub spec: SpecArgs,
+    /// The folder.
+    #[command(flatten)]
+    pub folder: FolderArgs,
+    /// Print the files instead of writing them; never the secrets
+    #[arg(long, conflicts_with_all = ["force", "prune", "dry_run"])]
+    pub stdout: bool,
+    /// Say what would be done, and do nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Replace files that `gen` did not write or that were edited since
+    #[arg(long)]
+    pub force: bool,
+    /// Remove files that are no longer part of the deployment
+    #[arg(long)]
+    pub prune: bool,
+}
+
+/// Arguments of `check` and `validate`.
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// What to deploy.
+    #[command(flatten)]
+    pub spec: SpecArgs,
+    /// The folder.
+    #[command(flatten)]
+    pub folder: FolderArgs,
+}
+
+/// Where the deployment is.
+#[derive(Debug, Args)]
+pub struct FolderArgs {
+    /// The deployment's folder [default: the spec file's own, or deploy/TARGET]
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+}
+
+/// The spec file, and the keys of it that have a flag.
+#[derive(Debug, Args)]
+pub struct SpecArgs {
+    /// The spec [default: chroma-otel.yaml, if there is one here]
+    #[arg(long, value_name = "FILE")]
+    pub spec: Option<PathBuf>,
+    /// Where to deploy
+    #[arg(long)]
+    target: Option<String>,
+    /// Name of the deployment
+    #[arg(long)]
+    name: Option<String>,
+    /// A release of Chroma, such as 1.5.9
+    #[arg(long, value_name = "VERSION")]
+    chroma_version: Option<String>,
+    /// `wrapped` (built, with the entrypoint) or `stock` (the published image)
+    #[arg(long)]
+    image: Option<String>,
+    /// Address of this machine that Chroma is published on
+    #[arg(long, value_name = "ADDRESS")]
+    bind: Option<String>,
+    /// Port of this machine that Chroma is published on
+    #[arg(long)]
+    port: Option<String>,
+    /// Memory limit of Chroma, such as 4GiB
+    #[arg(long)]
+    memory: Option<String>,
+    /// Where the traces end up
+    #[arg(long)]
+    backend: Option<String>,
+    /// The backend's OTLP endpoint (CHROMA_OTEL_COLLECTION_ENDPOINT)
+    #[arg(long, value_name = "URL")]
+    endpoint: Option<String>,
+    /// Headers for the backend (CHROMA_OTEL_COLLECTION_HEADERS): go to .env and nowhere else.
+    /// Other users of this machine can read a command line: the variable of that name is safer
+    #[arg(long, value_name = "JSON|K=V,…")]
+    headers: Option<String>,
+    /// The name the spans carry (CHROMA_OTEL_SERVICE_NAME)
+    #[arg(long, value_name = "NAME")]
+    service_name: Option<String>,
+    /// none, operation, operation_and_segment or all (CHROMA_OTEL_GRANULARITY)
+    #[arg(long)]
+    granularity: Option<String>,
+    /// Attribute deployment.environment.name of every span
+    #[arg(long, value_name = "NAME")]
+    environment: Option<String>,
+}
+
+impl SpecArgs {
+    /// The flags that were given, as values of the spec's keys.
+    pub fn overrides(&self) -> Vec<Override> {
+        let table: [(&'static str, &'static str, &Option<String>); 13] = [
+            ("target", "--target", &self.target),
+            ("name", "--name", &self.name),
+            ("chroma.version", "--chroma-version", &self.chroma_version),
+            ("chroma.image", "--image", &self.image),
+            ("chroma.bind", "--bind", &self.bind),
+            ("chroma.port", "--port", &self.port),
+            ("chroma.memory", "--memory", &self.memory),
+            ("tracing.backend", "--backend", &self.backend),
+            ("tracing.endpoint", "--endpoint", &self.endpoint),
+            ("tracing.headers", "--headers", &self.headers),
+            ("tracing.service_name", "--service-name", &self.service_name),
+            ("tracing.granularity", "--granularity", &self.granularity),
+            ("tracing.environment", "--environment", &self.environment),
+        ];
+        let given = table
+            .into_iter()
+            .filter_map(|(key, flag, value)| Some((key, flag, value.as_deref()?)));
+        given
+            .map(|(key, flag, value)| Override {
+                key,
+                flag,
+                value: typed(key, value),
+            })
+            .collect()
+    }
+}
+
+/// The one key that is a number in the spec; a port that is none stays text and fails there by name.
+fn typed(key: &str, value: &str) -> serde_json::Value {
+    match value.trim().parse::<u64>() {
+        Ok(number) if key == "chroma.port" => number.into(),
+        _ => value.into(),
+    }
+}

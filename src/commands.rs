@@ -1,0 +1,120 @@
+//! The commands. One resolution behind all of them: what `check` compares is what `gen` writes.
+//!
+//! Invariant: until `gen` has a plan that passes its own checks, nothing on disk has changed.
+
+mod check;
+mod generate;
+mod list;
+mod validate;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use clap::CommandFactory;
+
+use crate::cli::{Cli, Command, FolderArgs, SpecArgs};
+use crate::plan::Plan;
+use crate::problem::Problem;
+use crate::report::Output;
+use crate::spec::{self, Resolved, file};
+
+/// Yes or no, as `diff` says it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    /// Done, fresh, valid.
+    Yes,
+    /// Stale, invalid, refused.
+    No,
+}
+
+/// Runs one command.
+///
+/// # Errors
+/// There is no answer: input that cannot be used, I/O, or a bug.
+pub fn run(cli: Cli, output: &mut Output) -> Result<Answer> {
+    match cli.command {
+        Command::Gen(args) => generate::run(&args, output),
+        Command::Check(args) => check::run(&args, output),
+        Command::Validate(args) => validate::run(&args, output),
+        Command::List { what } => list::run(what, output),
+        Command::Schema => {
+            output.answer(&format!("{:#}\n", file::schema()));
+            Ok(Answer::Yes)
+        }
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(
+                shell,
+                &mut Cli::command(),
+                "chroma-otel-deploy",
+                &mut script,
+            );
+            output.answer(&String::from_utf8_lossy(&script));
+            Ok(Answer::Yes)
+        }
+    }
+}
+
+/// The input has problems; they are printed already.
+#[derive(Debug)]
+struct BadInput(usize);
+
+impl std::fmt::Display for BadInput {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.0 {
+            1 => write!(out, "one problem; nothing was written"),
+            count => write!(out, "{count} problems; nothing was written"),
+        }
+    }
+}
+
+impl std::error::Error for BadInput {}
+
+fn refuse<T>(problems: &[Problem], output: &mut Output) -> Result<T> {
+    output.problems(problems);
+    Err(BadInput(problems.len()).into())
+}
+
+/// A spec that can be deployed, its files, and where they go.
+struct Deployment {
+    resolved: Resolved,
+    plan: Plan,
+    folder: PathBuf,
+}
+
+fn deployment(spec: &SpecArgs, folder: &FolderArgs, output: &mut Output) -> Result<Deployment> {
+    let file = spec.spec.clone().or_else(|| {
+        let usual = Path::new("chroma-otel.yaml");
+        usual.exists().then(|| usual.to_owned())
+    });
+    let input = match file::read(file.as_deref(), spec.overrides()) {
+        Ok(input) => input,
+        Err(problem) => return refuse(&[problem], output),
+    };
+    let resolved = match spec::resolve(input, &|name| std::env::var(name).ok()) {
+        Ok(resolved) => resolved,
+        Err(problems) => return refuse(&problems, output),
+    };
+    let target = resolved.spec.target;
+    let problems = target.problems(&resolved);
+    if !problems.is_empty() {
+        return refuse(&problems, output);
+    }
+    let plan = target.plan(&resolved)?;
+    let folder = match (&folder.out, &file) {
+        (Some(out), _) => out.clone(),
+        (None, Some(file)) => file.parent().unwrap_or(Path::new("")).to_owned(),
+        (None, None) => Path::new("deploy").join(target.name()),
+    };
+    // An empty path is the current folder by another name.
+    let folder = if folder.as_os_str().is_empty() {
+        PathBuf::from(".")
+    } else {
+        folder
+    };
+    Ok(Deployment {
+        resolved,
+        plan,
+        folder,
+    })
+}

@@ -1,0 +1,56 @@
+//! `check`: what `gen` would change.
+
+use anyhow::Result;
+
+use super::{Answer, deployment};
+use crate::cli::CheckArgs;
+use crate::report::Output;
+use crate::tree;
+
+/// Runs `check`. No, with the difference, if the folder is not what the spec says.
+///
+/// # Errors
+/// Input that cannot be used, or I/O.
+pub(super) fn run(args: &CheckArgs, output: &mut Output) -> Result<Answer> {
+    let deployment = deployment(&args.spec, &args.folder, output)?;
+    let changes = tree::compare(&deployment.plan, &deployment.folder)?;
+    let folder = deployment.folder.display();
+    if changes.is_empty() {
+        output.say(&format!(
+            "{folder}: {} files, all as the spec says",
+            deployment.plan.files.len()
+        ));
+        return Ok(Answer::Yes);
+    }
+    for change in changes.iter().filter(|change| change.before.is_some()) {
+        output.difference(change);
+    }
+    output.title(&format!(
+        "{folder}: {} files are not as the spec says",
+        changes.len()
+    ));
+    output.changes(&changes.iter().collect::<Vec<_>>());
+    let words = std::env::args().skip(2).collect::<Vec<_>>();
+    output.say(&format!(
+        "run `chroma-otel-deploy gen {}` to write them",
+        without_secrets(&words)
+    ));
+    Ok(Answer::No)
+}
+
+/// The same arguments for `gen`, without the value of `--headers`.
+fn without_secrets(words: &[String]) -> String {
+    let mut shown = Vec::new();
+    let mut words = words.iter();
+    while let Some(word) = words.next() {
+        match word.as_str() {
+            "--headers" => {
+                words.next();
+                shown.push("--headers …".to_owned());
+            }
+            word if word.starts_with("--headers=") => shown.push("--headers …".to_owned()),
+            word => shown.push(word.to_owned()),
+        }
+    }
+    shown.join(" ")
+}

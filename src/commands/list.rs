@@ -1,0 +1,46 @@
+//! `list`: what there is to choose from.
+
+use anyhow::{Context as _, Result};
+
+use super::Answer;
+use crate::backend;
+use crate::cli::List;
+use crate::report::Output;
+use crate::target::Target;
+
+/// Runs `list`.
+///
+/// # Errors
+/// A backend's file does not read: a bug.
+pub(super) fn run(what: List, output: &mut Output) -> Result<Answer> {
+    match what {
+        List::Targets => {
+            for target in Target::ALL {
+                output.answer(&format!("{:<12}{}\n", target.name(), target.summary()));
+            }
+        }
+        List::Backends => {
+            for name in backend::names() {
+                let backend = backend::load(&name)?.with_context(|| name.clone())?;
+                let mut needs: Vec<&str> = backend
+                    .keys
+                    .iter()
+                    .map(|key| key.variable.as_str())
+                    .collect();
+                if backend.wants_endpoint() && backend.endpoint.is_none() {
+                    needs.push("an endpoint");
+                }
+                let needs = if needs.is_empty() {
+                    "nothing".to_owned()
+                } else {
+                    needs.join(", ")
+                };
+                output.answer(&format!(
+                    "{name:<12}{}\n{:12}needs {needs}; {}\n",
+                    backend.summary, "", backend.documentation
+                ));
+            }
+        }
+    }
+    Ok(Answer::Yes)
+}

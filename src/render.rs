@@ -1,0 +1,186 @@
+//! Templates to files: the embedded folder of a target plus its context gives a plan.
+//!
+//! Invariant: every value is written in the form of the file it lands in, chosen by the file's
+//! name; a template never has to think of it. An unknown variable in a template is an error.
+
+use anyhow::{Context as _, Result};
+use include_dir::{Dir, include_dir};
+use minijinja::syntax::SyntaxConfig;
+use minijinja::value::{Value, ValueKind};
+use minijinja::{AutoEscape, Environment, Error, ErrorKind, Output, State, UndefinedBehavior};
+
+/// The folder `templates/`, carried in the binary.
+pub static TEMPLATES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/templates");
+
+/// Renders one template of [`TEMPLATES`] (`docker/README.md.j2`) with its context.
+///
+/// # Errors
+/// The template is not there, is wrong, or names what the context does not have: a bug.
+pub fn render(template: &str, context: &Value) -> Result<String> {
+    let source = TEMPLATES
+        .get_file(template)
+        .and_then(|file| file.contents_utf8())
+        .with_context(|| format!("no template `{template}`"))?;
+    let mut environment = Environment::new();
+    environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    let mut syntax = SyntaxConfig::builder();
+    syntax
+        .trim_blocks(true)
+        .lstrip_blocks(true)
+        .keep_trailing_newline(true);
+    environment.set_syntax(syntax.build()?);
+    environment.set_auto_escape_callback(|name| AutoEscape::Custom(form(name).into()));
+    environment.set_formatter(write_value);
+    environment
+        .render_named_str(template, source, context.clone())
+        .with_context(|| format!("template `{template}`"))
+}
+
+/// The form values take in a file, by its name.
+fn form(template: &str) -> &'static str {
+    let name = template.trim_end_matches(".j2");
+    let file = name.rsplit('/').next().unwrap_or(name);
+    match file {
+        // Compose and the Collector both expand `$`, and both read `$$` as one.
+        "docker-compose.yaml" | "otel-collector.yaml" => "yaml with dollars",
+        _ if file.ends_with(".yaml") => "yaml",
+        _ => "text",
+    }
+}
+
+fn write_value(out: &mut Output, state: &mut State, value: &Value) -> Result<(), Error> {
+    if value.is_undefined() {
+        return Err(ErrorKind::UndefinedError.into());
+    }
+    let form = match state.auto_escape() {
+        AutoEscape::Custom(form) if !value.is_safe() => form.as_ref(),
+        _ => "text",
+    };
+    let text = match form {
+        "yaml" => yaml(value)?,
+        "yaml with dollars" => yaml(value)?.replace('$', "$$"),
+        _ => value.to_string(),
+    };
+    out.write_str(&text).map_err(Error::from)
+}
+
+/// A value as YAML on one line: text plain where nobody could read it otherwise, else in quotes.
+fn yaml(value: &Value) -> Result<String, Error> {
+    let parts = |values: Value, write: &dyn Fn(&Value) -> Result<String, Error>| {
+        let parts: Result<Vec<String>, Error> =
+            values.try_iter()?.map(|part| write(&part)).collect();
+        Ok::<String, Error>(parts?.join(", "))
+    };
+    match (value.kind(), value.as_str()) {
+        (ValueKind::String, Some(text)) if value.is_safe() || is_plain(text) => Ok(text.to_owned()),
+        (ValueKind::Seq, _) => Ok(format!("[{}]", parts(value.clone(), &yaml)?)),
+        (ValueKind::Map, _) => {
+            let pair =
+                |key: &Value| Ok(format!("{}: {}", yaml(key)?, yaml(&value.get_item(key)?)?));
+            Ok(format!("{{{}}}", parts(value.clone(), &pair)?))
+        }
+        (ValueKind::String, Some(text)) => Ok(quoted(text)),
+        _ => serde_json::to_string(value)
+            .map_err(|error| Error::new(ErrorKind::BadSerialization, error.to_string())),
+    }
+}
+
+/// Text in double quotes as JSON and YAML both read it. YAML breaks lines at more signs than JSON
+/// knows of, and prints fewer: they are written as escapes.
+pub fn quoted(text: &str) -> String {
+    let mut out = String::from("\"");
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => out.extend(['\\', c]),
+            '\u{feff}' | '\u{2028}' | '\u{2029}' => {
+                out.push_str(&format!("\\u{:04x}", u32::from(c)))
+            }
+            c if c.is_control() => out.push_str(&format!("\\u{:04x}", u32::from(c))),
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+    out
+}
+
+/// Text that every YAML reader takes for the same string: letters first, no word that means
+/// something else (YAML 1.1 has more of them than 1.2), no sign that starts something.
+pub fn is_plain(text: &str) -> bool {
+    let amount = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    if ["g", "m", "MiB"].contains(&&text[amount.len()..])
+        && amount.bytes().all(|c| c.is_ascii_digit())
+    {
+        return !amount.is_empty(); // an amount of memory
+    }
+    const WORDS: [&str; 9] = ["true", "false", "yes", "no", "on", "off", "null", "y", "n"];
+    text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '/')
+        && text
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || "._/:-@+".contains(c))
+        && !text.ends_with(':')
+        && !WORDS.contains(&text.to_ascii_lowercase().as_str())
+}
+
+/// A value that stands in the file as it is, because it was built in the file's form.
+pub fn as_is(text: impl Into<String>) -> Value {
+    Value::from_safe_string(text.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_string_reads_back_as_itself() {
+        for text in [
+            "",
+            "a",
+            "true",
+            "No",
+            "~",
+            "1.5.9",
+            "0x1",
+            "a: b",
+            "a #b",
+            "#",
+            "'",
+            "\"",
+            "\\",
+            "a\nb",
+            "é😀",
+            "{a}",
+            "[",
+            "*",
+            "&a",
+            "!",
+            "%",
+            "@a",
+            "`",
+            "- a",
+            "a:",
+            "=",
+            "1e3",
+            "2026-01-01",
+            "/data",
+            "a:b",
+            "2g",
+            "512MiB",
+            "g",
+            "1m",
+            ": \u{2028}",
+            "\u{85}\u{feff}\u{7f}",
+        ] {
+            let written = yaml(&Value::from(text)).expect("a string can be written");
+            let read: String =
+                serde_yaml::from_str(&written).unwrap_or_else(|error| panic!("{written}: {error}"));
+            assert_eq!(read, text);
+        }
+    }
+
+    #[test]
+    fn an_unknown_name_in_a_template_is_an_error() {
+        let error =
+            render("docker/docker-compose.yaml.j2", &minijinja::context! {}).expect_err("strict");
+        assert!(format!("{error:#}").contains("undefined"), "{error:#}");
+    }
+}

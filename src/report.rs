@@ -1,0 +1,137 @@
+//! What the user reads: changes, differences, problems. The only module that prints.
+//!
+//! Invariant: an answer goes to the first stream, everything said about it to the second; colours
+//! only where the stream is a terminal that wants them (`NO_COLOR`, `CLICOLOR`).
+
+use std::collections::BTreeMap;
+use std::io::Write;
+
+use anstyle::{AnsiColor, Style};
+use similar::TextDiff;
+
+use crate::plan::Plan;
+use crate::problem::Problem;
+use crate::tree::{Change, Kind};
+
+const RED: Style = AnsiColor::Red.on_default();
+const GREEN: Style = AnsiColor::Green.on_default();
+const YELLOW: Style = AnsiColor::Yellow.on_default();
+const BOLD: Style = Style::new().bold();
+
+/// Two streams to write to. What a closed pipe no longer takes is lost without a word.
+pub struct Output {
+    answer: Box<dyn Write>,
+    message: Box<dyn Write>,
+}
+
+impl Output {
+    /// Standard output and standard error of this process.
+    pub fn terminal() -> Self {
+        Self {
+            answer: Box::new(anstream::stdout()),
+            message: Box::new(anstream::stderr()),
+        }
+    }
+
+    /// Text that is the answer itself.
+    pub fn answer(&mut self, text: &str) {
+        let _ = self.answer.write_all(text.as_bytes());
+        let _ = self.answer.flush();
+    }
+
+    /// One line about the answer.
+    pub fn say(&mut self, line: &str) {
+        let _ = writeln!(self.message, "{line}");
+    }
+
+    /// One line in bold.
+    pub fn title(&mut self, line: &str) {
+        let _ = writeln!(self.message, "{BOLD}{line}{BOLD:#}");
+    }
+
+    /// One line that the user should not overlook.
+    pub fn note(&mut self, line: &str) {
+        let _ = writeln!(self.message, "{YELLOW}note{YELLOW:#}: {line}");
+    }
+
+    /// All problems, each with its hint.
+    pub fn problems(&mut self, problems: &[Problem]) {
+        for problem in problems {
+            let _ = writeln!(self.message, "{RED}error{RED:#}: {problem}");
+            if let Some(hint) = &problem.hint {
+                let _ = writeln!(self.message, "  {BOLD}hint{BOLD:#}: {hint}");
+            }
+        }
+    }
+
+    /// Why there is no answer.
+    pub fn failure(&mut self, error: &anyhow::Error) {
+        match error.downcast_ref::<crate::tree::Refused>() {
+            Some(refused) => self.problems(std::slice::from_ref(&refused.0)),
+            None => drop(writeln!(self.message, "{RED}error{RED:#}: {error:#}")),
+        }
+    }
+
+    /// Every file of a plan, as the answer, with a line before each that says its name.
+    pub fn plan(&mut self, plan: &Plan) {
+        for (path, text) in &plan.files {
+            self.answer(&format!("==> {path} <==\n{text}\n"));
+        }
+    }
+
+    /// The changes, one line each; the many sources of the entrypoint as one.
+    pub fn changes(&mut self, changes: &[&Change]) {
+        let mut sources: BTreeMap<Kind, usize> = BTreeMap::new();
+        for change in changes {
+            if change.path.starts_with("entrypoint/") {
+                *sources.entry(change.kind).or_default() += 1;
+            } else {
+                self.change(change.kind, &change.path);
+            }
+        }
+        for (kind, count) in sources {
+            self.change(
+                kind,
+                &format!("entrypoint/ ({count} files: the entrypoint's sources)"),
+            );
+        }
+    }
+
+    fn change(&mut self, kind: Kind, what: &str) {
+        let (sign, style) = match kind {
+            Kind::Create => ("+", GREEN),
+            Kind::Update | Kind::Overwrite => ("~", YELLOW),
+            Kind::Remove | Kind::RemoveEdited => ("-", RED),
+        };
+        let _ = writeln!(self.message, "  {style}{sign}{style:#} {what}");
+    }
+
+    /// What a change does to its file, line by line, as the answer.
+    pub fn difference(&mut self, change: &Change) {
+        let before = change.before.as_deref().unwrap_or_default();
+        let after = change.after.as_deref().unwrap_or_default();
+        let name = |prefix: &str, exists: bool| match exists {
+            true => format!("{prefix}/{}", change.path),
+            false => "/dev/null".to_owned(),
+        };
+        let header = (
+            name("a", change.before.is_some()),
+            name("b", change.after.is_some()),
+        );
+        let diff = TextDiff::from_lines(before, after);
+        let text = diff
+            .unified_diff()
+            .context_radius(2)
+            .header(&header.0, &header.1)
+            .to_string();
+        for line in text.split_inclusive('\n') {
+            let style = match line.as_bytes().first() {
+                Some(b'+') => GREEN,
+                Some(b'-') => RED,
+                _ => Style::new(),
+            };
+            let line = line.trim_end_matches('\n');
+            let _ = writeln!(self.answer, "{style}{line}{style:#}");
+        }
+    }
+}

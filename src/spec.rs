@@ -1,0 +1,135 @@
+//! The spec after reading: what to deploy, valid by construction.
+//!
+//! Invariant: no field needs another check, no field is a secret. Values of secrets live in
+//! [`Secrets`], which no template ever sees.
+
+pub mod file;
+mod resolve;
+pub mod values;
+
+pub use resolve::{header_variable, resolve};
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::str::FromStr;
+
+use chroma_otel_init::{ChromaVersion, Endpoint, Granularity};
+
+use crate::backend::Backend;
+use crate::target::Target;
+use values::{DnsLabel, ImageRepository, Line, Memory, VariableName};
+
+/// Variable name to value: what goes to `.env`, and nowhere else.
+pub type Secrets = BTreeMap<String, Secret>;
+
+/// A value that must not be shown: it has no `Display`, and its `Debug` hides it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// The value, for the one file that holds it.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str("Secret")
+    }
+}
+
+/// What to deploy.
+#[derive(Debug, Clone)]
+pub struct Spec {
+    /// Where.
+    pub target: Target,
+    /// Name of the deployment.
+    pub name: DnsLabel,
+    /// The database.
+    pub chroma: Chroma,
+    /// The traces.
+    pub tracing: Tracing,
+    /// The collector.
+    pub collector: Collector,
+}
+
+/// The database.
+#[derive(Debug, Clone)]
+pub struct Chroma {
+    /// The release.
+    pub version: ChromaVersion,
+    /// How its image is made.
+    pub image: Image,
+    /// Where its image comes from.
+    pub repository: ImageRepository,
+    /// Address it is published on.
+    pub bind: IpAddr,
+    /// Port it is published on.
+    pub port: u16,
+    /// Memory limit.
+    pub memory: Memory,
+    /// Origins that browsers may call it from.
+    pub cors_allow_origins: Vec<String>,
+    /// More variables; `None` stands for a value that only the secret store has.
+    pub environment: BTreeMap<VariableName, Option<String>>,
+}
+
+/// How Chroma's image is made.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub enum Image {
+    /// The published image plus the entrypoint, built from the rendered Dockerfile.
+    #[default]
+    Wrapped,
+    /// The published image untouched.
+    Stock,
+}
+
+impl FromStr for Image {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "wrapped" => Ok(Self::Wrapped),
+            "stock" => Ok(Self::Stock),
+            _ => Err("`wrapped` (with the entrypoint) or `stock` (the published image)"),
+        }
+    }
+}
+
+/// The traces.
+#[derive(Debug, Clone)]
+pub struct Tracing {
+    /// Where they end up.
+    pub backend: Backend,
+    /// The backend's endpoint: the spec's, or the backend's default.
+    pub endpoint: Option<Endpoint>,
+    /// Names of the headers the operator sends, beside those of the backend's keys.
+    pub header_names: Vec<String>,
+    /// `service.name`.
+    pub service_name: Line,
+    /// The detail.
+    pub granularity: Granularity,
+    /// `deployment.environment.name`.
+    pub environment: Line,
+}
+
+/// The collector.
+#[derive(Debug, Clone)]
+pub struct Collector {
+    /// Where its image comes from.
+    pub repository: ImageRepository,
+    /// Memory limit.
+    pub memory: Memory,
+}
+
+/// A spec that can be deployed, with what came along.
+#[derive(Debug)]
+pub struct Resolved {
+    /// What to deploy.
+    pub spec: Spec,
+    /// Values of secrets that were given by flag, file or environment.
+    pub secrets: Secrets,
+    /// What the operator should know, one sentence each.
+    pub notes: Vec<String>,
+}

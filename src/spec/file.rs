@@ -1,0 +1,343 @@
+//! The spec as a person writes it: `chroma-otel.yaml`, overlaid by flags.
+//!
+//! Invariant: everything is optional here and defaults come last, in `Spec`; every problem of the
+//! file is found in one reading, and no text of `tracing.headers` is ever part of a message.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::Read;
+use std::path::Path;
+
+use jsonschema::error::ValidationErrorKind;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use crate::problem::Problem;
+
+/// A spec is a page of text; more is a mistake, or an attack.
+const MAX_BYTES: u64 = 1 << 20;
+
+/// What to deploy. Every key is optional but `target`, which `--target` may give too.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(title = "chroma-otel.yaml")]
+pub struct SpecFile {
+    /// Where to deploy: `chroma-otel-deploy list targets` shows what there is.
+    #[schemars(extend("examples" = ["docker"]))]
+    pub target: Option<String>,
+    /// Name of the deployment: Compose project, prefix of volumes and images. Default: chroma.
+    pub name: Option<String>,
+    /// The database.
+    pub chroma: ChromaFile,
+    /// The traces.
+    pub tracing: TracingFile,
+    /// The OpenTelemetry Collector beside Chroma.
+    pub collector: CollectorFile,
+}
+
+/// The database.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ChromaFile {
+    /// A release of Chroma, 0.4.0 or newer. Default: 1.5.9.
+    pub version: Option<String>,
+    /// `wrapped` builds an image with the entrypoint that makes the four variables work (default);
+    /// `stock` uses the published image untouched.
+    #[schemars(extend("examples" = ["wrapped", "stock"]))]
+    pub image: Option<String>,
+    /// Image repository without tag, for a mirror. Default: chromadb/chroma.
+    pub repository: Option<String>,
+    /// Address of this machine that Chroma is published on. Default: 127.0.0.1.
+    pub bind: Option<String>,
+    /// Port of this machine that Chroma is published on. Default: 8000.
+    #[schemars(range(min = 1, max = 65535))]
+    pub port: Option<u16>,
+    /// Let `bind` be an address that strangers can reach. Chroma has no authentication of its own:
+    /// only with a firewall or an authenticating proxy in front.
+    pub open_to_world: Option<bool>,
+    /// Memory limit, at least 2GiB. Default: 2GiB.
+    pub memory: Option<String>,
+    /// Origins that browsers may call Chroma from, such as `https://app.example.com`.
+    pub cors_allow_origins: Option<Vec<String>>,
+    /// More environment variables for Chroma. A name that looks like a secret (`…_TOKEN`, `…_KEY`)
+    /// is rendered by name only; its value goes to `.env`, as does any name without a value.
+    pub environment: Option<BTreeMap<String, Option<String>>>,
+}
+
+/// The traces.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct TracingFile {
+    /// Where the traces end up: `chroma-otel-deploy list backends` shows what there is. Default: jaeger.
+    pub backend: Option<String>,
+    /// `CHROMA_OTEL_COLLECTION_ENDPOINT`: the backend's OTLP endpoint, where the backend has none of its own
+    /// or another is wanted.
+    pub endpoint: Option<String>,
+    /// `CHROMA_OTEL_COLLECTION_HEADERS`: a mapping, a JSON object, `k=v,k2=v2`, or the names alone.
+    /// Values go to `.env` and into no other file.
+    #[schemars(with = "Option<HeadersSchema>")]
+    pub headers: Option<Value>,
+    /// `CHROMA_OTEL_SERVICE_NAME`. Default: chromadb.
+    pub service_name: Option<String>,
+    /// `CHROMA_OTEL_GRANULARITY`: `none`, `operation` (default), `operation_and_segment` or `all`.
+    #[schemars(extend("examples" = ["none", "operation", "operation_and_segment", "all"]))]
+    pub granularity: Option<String>,
+    /// The attribute `deployment.environment.name` on every span. Default: production.
+    pub environment: Option<String>,
+}
+
+/// The forms of `tracing.headers`.
+#[derive(JsonSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "describes the schema only")]
+enum HeadersSchema {
+    Text(String),
+    Names(Vec<String>),
+    Mapping(BTreeMap<String, Option<String>>),
+}
+
+/// The OpenTelemetry Collector beside Chroma.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct CollectorFile {
+    /// Image repository without tag, for a mirror. Default: otel/opentelemetry-collector-contrib.
+    pub repository: Option<String>,
+    /// Memory limit, at least 128MiB. Default: 512MiB.
+    pub memory: Option<String>,
+}
+
+/// A value a flag gives: the key of the spec it overrides, the flag's name, the value.
+pub struct Override {
+    /// Key as in the spec, such as `tracing.backend`.
+    pub key: &'static str,
+    /// Flag as typed, such as `--backend`.
+    pub flag: &'static str,
+    /// The value.
+    pub value: Value,
+}
+
+/// The merged input and what is wrong with its form.
+pub struct Input {
+    /// File and flags together, without the parts that are wrong.
+    pub spec: SpecFile,
+    /// What is wrong with the form: unknown keys, values of another kind.
+    pub problems: Vec<Problem>,
+    /// Key of the spec to the flag that gave it, to say where a wrong value stands.
+    pub flags: BTreeMap<&'static str, &'static str>,
+    /// The spec file's name for messages.
+    pub file: String,
+}
+
+impl Input {
+    /// How a message names a key: its flag, or the key in the file.
+    pub fn at(&self, key: &str) -> String {
+        match self.flags.get(key) {
+            Some(flag) => (*flag).to_owned(),
+            None => format!("{}: {key}", self.file),
+        }
+    }
+
+    /// Whether the form of `key` is wrong already.
+    pub fn is_wrong(&self, key: &str) -> bool {
+        let at = self.at(key);
+        self.problems.iter().any(|problem| problem.at == at)
+    }
+}
+
+/// Reads the file, if one is given, lays the flags over it, and checks the form of the whole.
+///
+/// # Errors
+/// The file cannot be read, is no YAML, or is not a mapping: then nothing else can be said.
+pub fn read(file: Option<&Path>, overrides: Vec<Override>) -> Result<Input, Problem> {
+    let name = file.map_or("flags".to_owned(), |path| path.display().to_string());
+    let mut tree = match file {
+        Some(path) => read_yaml(path)?,
+        None => Value::Object(Map::new()),
+    };
+    let mut flags = BTreeMap::new();
+    for one in overrides {
+        flags.insert(one.key, one.flag);
+        set(&mut tree, one.key, one.value);
+    }
+    let mut input = Input {
+        spec: SpecFile::default(),
+        problems: Vec::new(),
+        flags,
+        file: name.clone(),
+    };
+    input.problems = check_form(&mut tree, &input);
+    input.spec = serde_json::from_value(tree).map_err(|_| {
+        Problem::new(name, "the schema took what the spec does not").hint("this is a bug")
+    })?;
+    Ok(input)
+}
+
+/// The JSON Schema of the spec, for editors and for `read`.
+pub fn schema() -> Value {
+    schemars::schema_for!(SpecFile).into()
+}
+
+fn read_yaml(path: &Path) -> Result<Value, Problem> {
+    let at = path.display().to_string();
+    let text = read_text(path, MAX_BYTES)?;
+    // The reader's own message can quote the text, and the text can hold a header: position only.
+    let not_yaml = |error: serde_yaml::Error| {
+        let place = match error.location() {
+            Some(place) => format!(" at line {}, column {}", place.line(), place.column()),
+            None => String::new(),
+        };
+        Problem::new(&at, format!("not YAML that can be read{place}"))
+            .hint("look for a missing quote, a tab, or a key that stands twice")
+    };
+    // By way of YAML's own tree, which refuses a key that stands twice.
+    let tree: serde_yaml::Value = serde_yaml::from_str(&text).map_err(not_yaml)?;
+    let tree = serde_yaml::from_value(tree).map_err(not_yaml)?;
+    match tree {
+        Value::Null => Ok(Value::Object(Map::new())),
+        Value::Object(mut map) => {
+            // `chroma:` with nothing below it is a section left blank, not an error.
+            map.retain(|_, section| !section.is_null());
+            Ok(Value::Object(map))
+        }
+        _ => {
+            Err(Problem::new(at, "not a mapping of keys to values")
+                .hint("start with `target: docker`"))
+        }
+    }
+}
+
+/// Reads a text file of at most `limit` bytes that a user named.
+///
+/// # Errors
+/// A problem that names the file: not there, a folder, too large, not UTF-8.
+pub fn read_text(path: &Path, limit: u64) -> Result<String, Problem> {
+    let at = path.display().to_string();
+    let open = |error: std::io::Error| Problem::new(&at, format!("cannot be read: {error}"));
+    let file = fs::File::open(path).map_err(open)?;
+    if file.metadata().map_err(open)?.is_dir() {
+        return Err(Problem::new(at, "is a folder").hint("name the file in it"));
+    }
+    let mut bytes = Vec::new();
+    file.take(limit + 1).read_to_end(&mut bytes).map_err(open)?;
+    if bytes.len() as u64 > limit {
+        return Err(Problem::new(at, format!("larger than {} KiB", limit >> 10))
+            .hint("is it the right file?"));
+    }
+    String::from_utf8(bytes).map_err(|_| Problem::new(at, "not UTF-8 text"))
+}
+
+/// Sets `a.b` in a tree of mappings. A value in the way that is no mapping stays: `check_form` names it.
+fn set(tree: &mut Value, key: &str, value: Value) {
+    let mut place = tree;
+    for part in key.split('.') {
+        if place.is_null() {
+            *place = Value::Object(Map::new());
+        }
+        let Value::Object(map) = place else { return };
+        place = map.entry(part).or_insert(Value::Null);
+    }
+    *place = value;
+}
+
+/// Checks the tree against the schema; takes out what is wrong, so that the rest can be read too.
+fn check_form(tree: &mut Value, input: &Input) -> Vec<Problem> {
+    let schema = schema();
+    let validator = match jsonschema::validator_for(&schema) {
+        Ok(validator) => validator,
+        Err(error) => return vec![Problem::new("schema", error.to_string()).hint("this is a bug")],
+    };
+    let mut problems = Vec::new();
+    let mut wrong = Vec::new();
+    for error in validator.iter_errors(tree) {
+        let pointer = error.instance_path().to_string();
+        let key = pointer.trim_start_matches('/').replace('/', ".");
+        if let ValidationErrorKind::AdditionalProperties { unexpected } = error.kind() {
+            let known = keys_of(&schema, error.schema_path().as_str());
+            for name in unexpected {
+                let at = if key.is_empty() {
+                    name.clone()
+                } else {
+                    format!("{key}.{name}")
+                };
+                problems.push(unknown_key(&input.at(&at), name, &known));
+                wrong.push(format!(
+                    "{pointer}/{}",
+                    name.replace('~', "~0").replace('/', "~1")
+                ));
+            }
+        } else {
+            problems.push(wrong_value(&key, &error, input));
+            wrong.push(pointer);
+        }
+    }
+    for pointer in wrong {
+        remove(tree, &pointer);
+    }
+    problems
+}
+
+fn unknown_key(at: &str, name: &str, known: &[String]) -> Problem {
+    let problem = Problem::new(at, "no such key");
+    match crate::problem::nearest(name, known) {
+        Some(near) => problem.hint(format!("did you mean `{near}`?")),
+        None => problem.hint(format!("there are: {}", known.join(", "))),
+    }
+}
+
+fn wrong_value(key: &str, error: &jsonschema::ValidationError<'_>, input: &Input) -> Problem {
+    if key.starts_with("tracing.headers") {
+        return Problem::new(input.at("tracing.headers"), "not in a form that headers have")
+            .hint("a mapping of names to quoted text, a JSON object as text, `k=v,k2=v2`, or a list of names");
+    }
+    // A value under a name like `…_TOKEN` is a secret, and quoting it in a message would leak it.
+    let problem = Problem::new(
+        input.at(key),
+        if key.starts_with("chroma.environment") {
+            "not text".to_owned()
+        } else {
+            error.to_string().replace('"', "`")
+        },
+    );
+    match error.kind() {
+        ValidationErrorKind::Type { .. }
+            if error.instance().is_number() || error.instance().is_boolean() =>
+        {
+            problem.hint("put it in quotes")
+        }
+        ValidationErrorKind::AnyOf { .. } => {
+            problem.hint(format!("see `{key}` in `chroma-otel-deploy schema`"))
+        }
+        _ => problem,
+    }
+}
+
+/// The keys that the schema knows at the place of a failed `additionalProperties`.
+fn keys_of(schema: &Value, schema_path: &str) -> Vec<String> {
+    let parent = schema_path.trim_end_matches("/additionalProperties");
+    // Through `$ref`, the path runs as `/properties/chroma/anyOf/0/$ref/…`; the definition's name decides.
+    let object = schema.pointer(parent).or_else(|| {
+        let referenced = parent.trim_end_matches("/$ref");
+        let name = schema.pointer(referenced)?.get("$ref")?.as_str()?;
+        schema.pointer(name.trim_start_matches('#'))
+    });
+    object
+        .and_then(|object| object.get("properties"))
+        .and_then(Value::as_object)
+        .map(|properties| properties.keys().cloned().collect())
+        .unwrap_or_default()
+}
+
+fn remove(tree: &mut Value, pointer: &str) {
+    let Some((parent, last)) = pointer.rsplit_once('/') else {
+        *tree = Value::Object(Map::new());
+        return;
+    };
+    let name = last.replace("~1", "/").replace("~0", "~");
+    match tree.pointer_mut(parent) {
+        Some(Value::Object(map)) => drop(map.remove(&name)),
+        // A wrong element spoils its list: an index would shift under the next removal.
+        Some(list @ Value::Array(_)) => *list = Value::Array(Vec::new()),
+        _ => {}
+    }
+}

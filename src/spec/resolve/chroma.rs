@@ -1,0 +1,200 @@
+//! `chroma`: the database.
+//!
+//! Invariant: what would open it to strangers, move its data off the volume, or have no effect
+//! without a word, is refused.
+
+use std::collections::BTreeMap;
+
+use chroma_otel_init::{ChromaVersion, Release, ignored_variables, variable};
+
+use super::Reading;
+use crate::spec::values::{Memory, VariableName, is_private};
+use crate::spec::{Chroma, Secret, Secrets};
+
+/// The least memory Chroma runs in (Chroma's documentation: at least 2 GiB).
+const LEAST_CHROMA_MEMORY: Memory = Memory::mebibytes(2048);
+/// Variables of Chroma that the deployment sets itself, and what to use instead of each.
+const RESERVED: &[(&str, &str)] = &[
+    (variable::ENDPOINT, "use `tracing.endpoint`"),
+    (variable::HEADERS, "use `tracing.headers`"),
+    (variable::SERVICE_NAME, "use `tracing.service_name`"),
+    (variable::GRANULARITY, "use `tracing.granularity`"),
+    (variable::RUST_ENDPOINT, "use `tracing.endpoint`"),
+    (variable::RUST_SERVICE_NAME, "use `tracing.service_name`"),
+    (variable::OVERRIDING[0], "use `tracing.endpoint`"),
+    (variable::OVERRIDING[1], "use `tracing.endpoint`"),
+    (variable::OVERRIDING[2], "use `tracing.headers`"),
+    ("CHROMA_VERSION", "use `chroma.version`"),
+    ("CHROMA_PORT", "use `chroma.port`"),
+    ("CHROMA_SERVER_HTTP_PORT", "use `chroma.port`"),
+    ("CHROMA_LISTEN_ADDRESS", "use `chroma.bind`"),
+    ("CHROMA_SERVER_HOST", "use `chroma.bind`"),
+    (
+        "CHROMA_CORS_ALLOW_ORIGINS",
+        "use `chroma.cors_allow_origins`",
+    ),
+    (
+        "CHROMA_SERVER_CORS_ALLOW_ORIGINS",
+        "use `chroma.cors_allow_origins`",
+    ),
+    ("CHROMA_PERSIST_PATH", ON_THE_VOLUME),
+    ("PERSIST_DIRECTORY", ON_THE_VOLUME),
+    ("IS_PERSISTENT", ON_THE_VOLUME),
+];
+const ON_THE_VOLUME: &str =
+    "leave it out: elsewhere than on the volume, the data is lost with the container";
+
+impl Reading {
+    pub(super) fn chroma(&mut self, secrets: &mut Secrets, notes: &mut Vec<String>) -> Chroma {
+        let version = self.version();
+        let bind = self.parse("chroma.bind", |file| &file.chroma.bind, "127.0.0.1");
+        if !is_private(bind) && self.input.spec.chroma.open_to_world != Some(true) {
+            self.wrong(
+                "chroma.bind",
+                format!("`{bind}` lets strangers in: Chroma has no authentication of its own, and Docker's published ports pass by the host's firewall"),
+                "bind a private address, or, with an authenticating proxy or a firewall of the network in front, set `chroma.open_to_world: true`",
+            );
+        }
+        if !is_private(bind) {
+            notes.push(format!("Chroma is published on {bind} without authentication: whoever reaches it can read and delete everything"));
+        }
+        let port = self.input.spec.chroma.port.unwrap_or(8000);
+        Chroma {
+            version,
+            image: self.parse("chroma.image", |file| &file.chroma.image, "wrapped"),
+            repository: self.parse(
+                "chroma.repository",
+                |file| &file.chroma.repository,
+                "chromadb/chroma",
+            ),
+            bind,
+            port,
+            memory: self.memory(
+                "chroma.memory",
+                |file| &file.chroma.memory,
+                "2GiB",
+                LEAST_CHROMA_MEMORY,
+            ),
+            cors_allow_origins: self.origins(),
+            environment: self.environment(version, secrets),
+        }
+    }
+
+    fn version(&mut self) -> ChromaVersion {
+        let Some(text) = self.input.spec.chroma.version.clone() else {
+            return ChromaVersion::NEWEST;
+        };
+        match text.trim().parse::<ChromaVersion>() {
+            Ok(version) => {
+                if let Release::Never { nearest } = version.release() {
+                    self.wrong(
+                        "chroma.version",
+                        format!("Chroma never had a release `{version}`"),
+                        format!("the nearest is `{nearest}`"),
+                    );
+                }
+                version
+            }
+            Err(_) => {
+                self.wrong(
+                    "chroma.version",
+                    format!("`{}` is not a version", text.escape_debug()),
+                    format!(
+                        "three numbers, such as `{}`; `latest` would change under you",
+                        ChromaVersion::NEWEST
+                    ),
+                );
+                ChromaVersion::NEWEST
+            }
+        }
+    }
+
+    fn origins(&mut self) -> Vec<String> {
+        let origins = self
+            .input
+            .spec
+            .chroma
+            .cors_allow_origins
+            .clone()
+            .unwrap_or_default();
+        for origin in &origins {
+            let host = origin
+                .split_once("://")
+                .filter(|(scheme, _)| ["http", "https"].contains(scheme));
+            let plain = |host: &str| {
+                !host.is_empty()
+                    && host
+                        .chars()
+                        .all(|c| c.is_ascii_alphanumeric() || ".-:[]".contains(c))
+            };
+            if origin != "*" && !host.is_some_and(|(_, host)| plain(host)) {
+                self.wrong(
+                    "chroma.cors_allow_origins",
+                    format!("`{}` is not an origin", origin.escape_debug()),
+                    "scheme, host and port without a path, such as `https://app.example.com`",
+                );
+            }
+        }
+        origins
+    }
+
+    /// The extra variables. What looks like a secret goes to the secrets and stays here by name only.
+    fn environment(
+        &mut self,
+        version: ChromaVersion,
+        secrets: &mut Secrets,
+    ) -> BTreeMap<VariableName, Option<String>> {
+        let mut variables = BTreeMap::new();
+        for (name, value) in self
+            .input
+            .spec
+            .chroma
+            .environment
+            .clone()
+            .unwrap_or_default()
+        {
+            let key = format!("chroma.environment.{name}");
+            if let Some((_, instead)) = RESERVED.iter().find(|(reserved, _)| *reserved == name) {
+                self.wrong(&key, "is set by the deployment itself", *instead);
+                continue;
+            }
+            let variable: VariableName = match name.parse() {
+                Ok(variable) => variable,
+                Err(rule) => {
+                    self.wrong(
+                        &key,
+                        format!("`{}` is no name of a variable", name.escape_debug()),
+                        format!("write {rule}"),
+                    );
+                    continue;
+                }
+            };
+            let value = value.filter(|value| !value.trim().is_empty());
+            if value
+                .as_ref()
+                .is_some_and(|value| value.contains(['\n', '\r', '\0']))
+            {
+                self.wrong(
+                    &key,
+                    "has more than one line",
+                    "a variable of a container is one line",
+                );
+                continue;
+            }
+            if let Some((_, instead)) =
+                ignored_variables(version).find(|(ignored, _)| *ignored == name)
+            {
+                self.wrong(&key, format!("does not work on Chroma {version}"), instead);
+                continue;
+            }
+            match value {
+                Some(value) if variable.is_secret() => {
+                    secrets.insert(name, Secret(value));
+                    variables.insert(variable, None);
+                }
+                value => drop(variables.insert(variable, value)),
+            }
+        }
+        variables
+    }
+}

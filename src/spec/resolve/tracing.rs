@@ -1,0 +1,242 @@
+//! `tracing`: where the traces go, under which name, in which detail.
+//!
+//! Invariant: of headers the names come out, the values go to the secrets.
+
+use std::str::FromStr;
+
+use chroma_otel_init::{Endpoint, Granularity, Headers, Invalid, variable};
+use serde_json::Value;
+
+use super::Reading;
+use crate::backend::{self, Backend, Exporter};
+use crate::problem::Problem;
+use crate::spec::file::TracingFile;
+use crate::spec::{Image, Secret, Secrets, Tracing};
+
+impl Reading {
+    pub(super) fn tracing(
+        &mut self,
+        image: Image,
+        secrets: &mut Secrets,
+        environment: &dyn Fn(&str) -> Option<String>,
+    ) -> Option<Tracing> {
+        let service_name = self.parse(
+            "tracing.service_name",
+            |file| &file.tracing.service_name,
+            variable::DEFAULT_SERVICE_NAME,
+        );
+        let environment_name = self.parse(
+            "tracing.environment",
+            |file| &file.tracing.environment,
+            "production",
+        );
+        let granularity = self
+            .contract("tracing.granularity", |file| &file.granularity)
+            .unwrap_or(Granularity::Operation);
+        let given: Option<Endpoint> = self.contract("tracing.endpoint", |file| &file.endpoint);
+        let backend = self.backend();
+        // Headers that happen to be in this process's environment are not for a backend without any.
+        let nothing: &dyn Fn(&str) -> Option<String> = &|_| None;
+        let sends = backend.as_ref().is_none_or(Backend::wants_endpoint);
+        let header_names = self.headers(image, secrets, if sends { environment } else { nothing });
+        let backend = backend?;
+        for key in &backend.keys {
+            if let Some(value) = environment(&key.variable).filter(|value| !value.trim().is_empty())
+            {
+                secrets.insert(key.variable.clone(), Secret(value));
+            }
+        }
+        let given_endpoint = given.is_some();
+        let endpoint = given.or_else(|| backend.endpoint.as_ref()?.parse().ok());
+        if endpoint.is_none() && image == Image::Stock && backend.wants_endpoint() {
+            self.wrong(
+                "tracing.endpoint",
+                format!("is missing: backend `{}` has none of its own, and with `image: stock` it is rendered in", backend.name),
+                "the backend's OTLP endpoint, such as `https://otlp.example.com:443`",
+            );
+        }
+        self.check_endpoint(&backend, given_endpoint, &header_names, endpoint.as_ref());
+        Some(Tracing {
+            backend,
+            endpoint,
+            header_names,
+            service_name,
+            granularity,
+            environment: environment_name,
+        })
+    }
+
+    /// A value that the contract itself reads.
+    fn contract<T: FromStr<Err = Invalid>>(
+        &mut self,
+        key: &str,
+        get: impl Fn(&TracingFile) -> &Option<String>,
+    ) -> Option<T> {
+        let text = get(&self.input.spec.tracing)
+            .clone()
+            .filter(|text| !text.trim().is_empty())?;
+        match text.parse() {
+            Ok(value) => Some(value),
+            Err(invalid) => {
+                self.wrong(key, invalid.what(), invalid.hint());
+                None
+            }
+        }
+    }
+
+    fn backend(&mut self) -> Option<Backend> {
+        let name = self
+            .input
+            .spec
+            .tracing
+            .backend
+            .clone()
+            .unwrap_or_else(|| "jaeger".to_owned());
+        match backend::load(name.trim()) {
+            Ok(Some(backend)) => Some(backend),
+            Ok(None) => {
+                let at = self.input.at("tracing.backend");
+                self.problems
+                    .push(Problem::unknown(at, &name, &backend::names()));
+                None
+            }
+            Err(error) => {
+                self.wrong(
+                    "tracing.backend",
+                    format!("the file of `{name}` does not read: {error:#}"),
+                    "this is a bug",
+                );
+                None
+            }
+        }
+    }
+
+    /// What the backend makes of the endpoint and the headers.
+    fn check_endpoint(
+        &mut self,
+        backend: &Backend,
+        given: bool,
+        headers: &[String],
+        endpoint: Option<&Endpoint>,
+    ) {
+        let name = &backend.name;
+        if !backend.wants_endpoint() {
+            for (key, set) in [
+                ("tracing.endpoint", given),
+                ("tracing.headers", !headers.is_empty()),
+            ] {
+                if set {
+                    self.wrong(
+                        key,
+                        format!(
+                            "has no effect with backend `{name}`, which sends nothing anywhere"
+                        ),
+                        "leave it out, or choose another backend",
+                    );
+                }
+            }
+        }
+        let zipkin = endpoint.is_none_or(|one| one.traces_url().ends_with("/api/v2/spans"));
+        if backend.exporter == Exporter::Zipkin && !zipkin {
+            self.wrong(
+                "tracing.endpoint",
+                format!("is not an address of Zipkin's, which backend `{name}` needs"),
+                "use `http://host:9411`, or a URL that ends in `/api/v2/spans`",
+            );
+        }
+    }
+
+    /// Names of the operator's headers; values go to the secrets.
+    fn headers(
+        &mut self,
+        image: Image,
+        secrets: &mut Secrets,
+        environment: &dyn Fn(&str) -> Option<String>,
+    ) -> Vec<String> {
+        let given = self.input.spec.tracing.headers.take();
+        let (key, given) = match given {
+            Some(Value::String(text)) if text.trim().is_empty() => ("tracing.headers", None),
+            Some(value) => ("tracing.headers", Some(value)),
+            None => (
+                variable::HEADERS,
+                environment(variable::HEADERS).map(Value::String),
+            ),
+        };
+        let (headers, mut names) = match given.map_or(Ok(Default::default()), read_headers) {
+            Ok(read) => read,
+            Err(invalid) if key == variable::HEADERS => {
+                self.problems.push(
+                    Problem::new(format!("environment: {key}"), invalid.what())
+                        .hint(invalid.hint()),
+                );
+                return Vec::new();
+            }
+            Err(invalid) => {
+                self.wrong(key, invalid.what(), invalid.hint());
+                return Vec::new();
+            }
+        };
+        match image {
+            Image::Wrapped if !headers.is_empty() => {
+                let json = headers.to_json();
+                secrets.insert(variable::HEADERS.to_owned(), Secret(json));
+            }
+            Image::Wrapped => {}
+            Image::Stock => {
+                for (name, value) in headers.iter() {
+                    secrets.insert(header_variable(name), Secret(value.to_owned()));
+                }
+            }
+        }
+        names.extend(headers.names().map(str::to_owned));
+        names.sort();
+        names.dedup();
+        names
+    }
+}
+
+/// With `image: stock` there is nobody to take a header map apart: one variable a header.
+pub fn header_variable(name: &str) -> String {
+    let shouted: String = name
+        .chars()
+        .map(|c| {
+            if c.is_ascii_alphanumeric() {
+                c.to_ascii_uppercase()
+            } else {
+                '_'
+            }
+        })
+        .collect();
+    format!("CHROMA_OTEL_HEADER_{shouted}")
+}
+
+/// The forms of `tracing.headers`: text as in the variable, a mapping, or names alone.
+fn read_headers(value: Value) -> Result<(Headers, Vec<String>), Invalid> {
+    let mut headers = Headers::default();
+    let mut names = Vec::new();
+    // A name alone is checked as a header with a value would be.
+    let mut name_only = |name: &str| -> Result<(), Invalid> {
+        let mut probe = Headers::default();
+        probe.insert(name, "x")?;
+        names.extend(probe.names().map(str::to_owned));
+        Ok(())
+    };
+    match value {
+        Value::String(text) => headers = text.parse()?,
+        Value::Array(list) => {
+            for name in list.iter().filter_map(Value::as_str) {
+                name_only(name)?;
+            }
+        }
+        Value::Object(map) => {
+            for (name, value) in &map {
+                match value.as_str().filter(|value| !value.trim().is_empty()) {
+                    Some(value) => headers.insert(name, value)?,
+                    None => name_only(name)?,
+                }
+            }
+        }
+        _ => {}
+    }
+    Ok((headers, names))
+}

@@ -1,0 +1,256 @@
+//! The values that carry a rule.
+//!
+//! Invariant: a value of one of these types has passed its rule; the error text is the whole rule.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::str::FromStr;
+
+/// A name that DNS, Compose and Kubernetes all take: RFC 1123 label, at most 63 characters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DnsLabel(String);
+
+impl FromStr for DnsLabel {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        let edge = |c: Option<char>| c.is_some_and(|c| c != '-');
+        if text.len() <= 63
+            && text.chars().all(inner)
+            && edge(text.chars().next())
+            && edge(text.chars().last())
+        {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err("lower-case letters, digits and `-`, at most 63, no `-` at either end".to_owned())
+        }
+    }
+}
+
+impl fmt::Display for DnsLabel {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.0)
+    }
+}
+
+/// An amount of memory, in bytes. Written `2GiB`, `512MiB`, `2g`, `512m` (all powers of 1,024).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Memory(u64);
+
+impl Memory {
+    /// An amount in mebibytes.
+    pub const fn mebibytes(amount: u64) -> Self {
+        Self(amount << 20)
+    }
+
+    /// The amount in whole mebibytes.
+    pub const fn as_mebibytes(self) -> u64 {
+        self.0 >> 20
+    }
+}
+
+impl FromStr for Memory {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let rule = || "a whole number with `MiB` or `GiB`, such as `2GiB`".to_owned();
+        let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+        let shift = match text[digits.len()..].to_ascii_lowercase().as_str() {
+            "m" | "mi" | "mib" => 20,
+            "g" | "gi" | "gib" => 30,
+            _ => return Err(rule()),
+        };
+        let amount: u64 = digits.trim().parse().map_err(|_| rule())?;
+        match amount.checked_mul(1 << shift) {
+            Some(bytes) if (1 << 20..=1 << 44).contains(&bytes) => Ok(Self(bytes)),
+            _ => Err("between 1 MiB and 16 TiB".to_owned()),
+        }
+    }
+}
+
+impl fmt::Display for Memory {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.as_mebibytes() {
+            whole if whole % 1024 == 0 => write!(out, "{}g", whole / 1024),
+            mebibytes => write!(out, "{mebibytes}m"),
+        }
+    }
+}
+
+/// An image's repository, without tag and digest: `chromadb/chroma`, `registry.local:5000/chroma`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImageRepository(String);
+
+impl ImageRepository {
+    /// The repository with a tag: what a deployment pins.
+    pub fn tag(&self, tag: impl fmt::Display) -> String {
+        format!("{}:{tag}", self.0)
+    }
+}
+
+impl FromStr for ImageRepository {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        // The grammar of github.com/distribution/reference, a little narrower.
+        let part = |part: &str| {
+            part.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit())
+                && part.ends_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit())
+                && part
+                    .chars()
+                    .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "._-".contains(c))
+        };
+        let host = |text: &str| match text.split_once(':') {
+            Some((name, port)) => part(name) && port.parse::<u16>().is_ok_and(|port| port != 0),
+            None => part(text),
+        };
+        let sound = match text.split_once('/') {
+            Some((first, rest)) => host(first) && rest.split('/').all(part),
+            None => part(text),
+        };
+        if sound && text.len() <= 255 {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err("an image's repository in lower case without tag, such as `registry.example:5000/chroma`; the version is the tag".to_owned())
+        }
+    }
+}
+
+/// A name of an environment variable: POSIX letters, digits and `_`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct VariableName(String);
+
+impl VariableName {
+    /// Whether a value under this name is a secret by its looks, and is kept out of every file.
+    pub fn is_secret(&self) -> bool {
+        let name = self.0.to_ascii_uppercase();
+        ["KEY", "TOKEN", "SECRET", "PASSW", "CREDENTIAL", "HEADERS"]
+            .iter()
+            .any(|word| name.contains(word))
+    }
+
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for VariableName {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let sound = !text.starts_with(|c: char| c.is_ascii_digit())
+            && !text.is_empty()
+            && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+        sound
+            .then(|| Self(text.to_owned()))
+            .ok_or_else(|| "letters, digits and `_`, no digit first".to_owned())
+    }
+}
+
+/// Text for a person or an attribute: one line, printable, not blank, at most 255 characters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line(String);
+
+impl Line {
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for Line {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let sound = !text.trim().is_empty()
+            && text.chars().count() <= 255
+            && !text.chars().any(char::is_control);
+        sound
+            .then(|| Self(text.trim().to_owned()))
+            .ok_or_else(|| "one line of printable text, at most 255 characters".to_owned())
+    }
+}
+
+/// Whether an address reaches only this machine or a private network (RFC 1918, RFC 4193, loopback).
+pub fn is_private(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(v4) => v4.is_loopback() || v4.is_private(),
+        IpAddr::V6(v6) => v6.is_loopback() || v6.is_unique_local(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_is_read_and_written_in_powers_of_1024() {
+        for (text, mebibytes, shown) in [
+            ("2GiB", 2048, "2g"),
+            ("512m", 512, "512m"),
+            ("1536 MiB", 1536, "1536m"),
+            ("4g", 4096, "4g"),
+        ] {
+            let memory: Memory = text.parse().expect(text);
+            assert_eq!(memory.as_mebibytes(), mebibytes, "{text}");
+            assert_eq!(memory.to_string(), shown, "{text}");
+        }
+        for text in [
+            "",
+            "2",
+            "2GB",
+            "-1g",
+            "1.5g",
+            "0g",
+            "99999999999999g",
+            "g",
+            "２g",
+        ] {
+            assert!(text.parse::<Memory>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn names_follow_their_grammars() {
+        for good in ["a", "chroma", "chroma-2", "0a"] {
+            assert!(good.parse::<DnsLabel>().is_ok(), "{good}");
+        }
+        for bad in ["", "-a", "a-", "A", "a.b", "a_b", "é", &"a".repeat(64)] {
+            assert!(bad.parse::<DnsLabel>().is_err(), "{bad}");
+        }
+        for good in [
+            "chromadb/chroma",
+            "chroma",
+            "r.example:5000/a/b-c",
+            "localhost:5000/chroma",
+        ] {
+            assert!(good.parse::<ImageRepository>().is_ok(), "{good}");
+        }
+        for bad in [
+            "",
+            "a:1",
+            "a@sha256:0",
+            "A/b",
+            "a//b",
+            "/a",
+            "a/",
+            "a b",
+            "r:0/a",
+            "a/b:latest",
+        ] {
+            assert!(bad.parse::<ImageRepository>().is_err(), "{bad}");
+        }
+        for (name, secret) in [("A_TOKEN", true), ("api_key", true), ("CHROMA_PORT", false)] {
+            let name: VariableName = name.parse().expect(name);
+            assert_eq!(name.is_secret(), secret);
+        }
+        for bad in ["", "1A", "A-B", "A B", "Ä"] {
+            assert!(bad.parse::<VariableName>().is_err(), "{bad}");
+        }
+        for bad in ["", "  ", "a\nb", "a\u{7}", &"a".repeat(256)] {
+            assert!(bad.parse::<Line>().is_err(), "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! The entrypoint's sources, which the image is built from.
+//!
+//! Invariant: what is written builds with `--locked`, without this repository.
+
+use anyhow::{Context as _, Result};
+use include_dir::{Dir, include_dir};
+
+use crate::plan::Plan;
+use crate::render::TEMPLATES;
+
+static INIT_SOURCES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/crates/chroma-otel-init/src");
+static ENTRYPOINT_SOURCES: Dir<'_> =
+    include_dir!("$CARGO_MANIFEST_DIR/crates/chroma-otel-entrypoint/src");
+const INIT_MANIFEST: &str = include_str!("../../../crates/chroma-otel-init/Cargo.toml");
+const ENTRYPOINT_MANIFEST: &str = include_str!("../../../crates/chroma-otel-entrypoint/Cargo.toml");
+
+/// The sources of the entrypoint, without what only their own tests need.
+pub(super) fn add(plan: &mut Plan) -> Result<()> {
+    let crates = [
+        ("chroma-otel-init", INIT_MANIFEST, &INIT_SOURCES),
+        (
+            "chroma-otel-entrypoint",
+            ENTRYPOINT_MANIFEST,
+            &ENTRYPOINT_SOURCES,
+        ),
+    ];
+    for (name, manifest, sources) in crates {
+        let mut manifest: toml_edit::DocumentMut = manifest.parse().context(name)?;
+        for section in ["dev-dependencies", "bench", "example", "test"] {
+            manifest.remove(section);
+        }
+        plan.files.insert(
+            format!("entrypoint/{name}/Cargo.toml"),
+            manifest.to_string(),
+        );
+        add_folder(plan, &format!("entrypoint/{name}/src"), sources)?;
+    }
+    for file in ["Cargo.toml", "Cargo.lock"] {
+        let text = TEMPLATES
+            .get_file(format!("entrypoint/{file}"))
+            .and_then(|file| file.contents_utf8())
+            .with_context(|| format!("no `entrypoint/{file}`"))?;
+        plan.files
+            .insert(format!("entrypoint/{file}"), text.to_owned());
+    }
+    Ok(())
+}
+
+fn add_folder(plan: &mut Plan, at: &str, folder: &Dir<'_>) -> Result<()> {
+    for file in folder.files() {
+        let path = format!("{at}/{}", file.path().display());
+        let text = file.contents_utf8().with_context(|| path.clone())?;
+        plan.files.insert(path, text.to_owned());
+    }
+    folder
+        .dirs()
+        .try_for_each(|folder| add_folder(plan, at, folder))
+}

@@ -1,0 +1,333 @@
+//! A plan against a folder: what would change, and the writing of it. The only module that writes.
+//!
+//! Invariants: nothing outside the folder is touched, links are not followed; a file is replaced by
+//! rename, so it is old or new and never half; what the user wrote is not overwritten.
+//!
+//! What `gen` wrote last is remembered in [`STATE`], in the form `sha256sum --check` reads. A file
+//! whose hash stands there is ours; any other is the user's.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Component, Path, PathBuf};
+
+use anyhow::{Context, Result};
+use sha2::{Digest, Sha256};
+
+use crate::plan::{Plan, SecretFile};
+use crate::problem::Problem;
+
+/// Remembers what `gen` wrote: one `HASH  PATH` a line.
+pub const STATE: &str = ".chroma-otel-deploy.sha256";
+
+/// One file that is not as the plan has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// Relative path.
+    pub path: String,
+    /// What is to be done.
+    pub kind: Kind,
+    /// Text on disk, `None` where there is no file or it is no text.
+    pub before: Option<String>,
+    /// Text of the plan, `None` where the file goes.
+    pub after: Option<String>,
+}
+
+/// What a change does, and whether it may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// There is no such file yet.
+    Create,
+    /// The file is as `gen` last wrote it, the plan is another.
+    Update,
+    /// The file was not written by `gen`, or was edited since: only `--force` replaces it.
+    Overwrite,
+    /// No longer part of the plan, and as `gen` last wrote it: only `--prune` removes it.
+    Remove,
+    /// No longer part of the plan, and edited since: stays, unless `--prune --force`.
+    RemoveEdited,
+}
+
+/// Compares the plan with the folder. Nothing is written; the folder need not exist.
+///
+/// # Errors
+/// The folder or a file in it cannot be read, or a link stands in the way.
+pub fn compare(plan: &Plan, folder: &Path) -> Result<Vec<Change>> {
+    check_folder(folder)?;
+    let state = read_state(folder)?;
+    let ours = |path: &str, bytes: &[u8]| {
+        state
+            .get(path)
+            .is_some_and(|known| known.contains(&hash(bytes)))
+    };
+    let mut changes = Vec::new();
+    for (path, after) in &plan.files {
+        let Some(bytes) = read(folder, path)? else {
+            changes.push(change(path, Kind::Create, None, Some(after)));
+            continue;
+        };
+        if bytes == after.as_bytes() {
+            continue;
+        }
+        let kind = if ours(path, &bytes) {
+            Kind::Update
+        } else {
+            Kind::Overwrite
+        };
+        changes.push(change(path, kind, Some(bytes), Some(after)));
+    }
+    for path in state.keys().filter(|path| !plan.files.contains_key(*path)) {
+        if let Some(bytes) = read(folder, path)? {
+            let kind = if ours(path, &bytes) {
+                Kind::Remove
+            } else {
+                Kind::RemoveEdited
+            };
+            changes.push(change(path, kind, Some(bytes), None));
+        }
+    }
+    Ok(changes)
+}
+
+fn change(path: &str, kind: Kind, before: Option<Vec<u8>>, after: Option<&String>) -> Change {
+    Change {
+        path: path.to_owned(),
+        kind,
+        before: before.and_then(|bytes| String::from_utf8(bytes).ok()),
+        after: after.cloned(),
+    }
+}
+
+/// Makes the folder as the changes say. The caller has decided which of them may happen.
+/// Returns whether the secret file was made (it is left alone where there is one).
+///
+/// # Errors
+/// The folder cannot be written. What was written until then is whole and known as ours.
+pub fn apply(plan: &Plan, changes: &[Change], folder: &Path) -> Result<bool> {
+    fs::create_dir_all(folder)
+        .with_context(|| format!("cannot make the folder {}", folder.display()))?;
+    let mut state = read_state(folder)?;
+    let before = state.clone();
+    // Interrupted between two files, the next run must know both the old and the new as ours.
+    for path in changes
+        .iter()
+        .filter_map(|change| change.after.as_ref().map(|after| (change, after)))
+    {
+        state
+            .entry(path.0.path.clone())
+            .or_default()
+            .insert(hash(path.1.as_bytes()));
+    }
+    if state != before {
+        write_state(folder, &state)?;
+    }
+    for change in changes {
+        let target = folder.join(&change.path);
+        match &change.after {
+            Some(text) => replace(folder, &target, text.as_bytes()),
+            None => remove(folder, &target),
+        }
+        .with_context(|| format!("cannot write {}", target.display()))?;
+    }
+    let secret = match &plan.secrets {
+        Some(file) => create_secret(folder, file)?,
+        None => false,
+    };
+    let kept = state
+        .into_iter()
+        .filter(|(path, _)| !plan.files.contains_key(path) && folder.join(path).exists());
+    let settled = plan.files.iter().filter_map(|(path, text)| {
+        let written = changes.iter().any(|change| change.path == *path)
+            || read(folder, path).ok()?? == text.as_bytes();
+        written.then(|| (path.clone(), BTreeSet::from([hash(text.as_bytes())])))
+    });
+    let settled: State = kept.chain(settled).collect();
+    if settled != read_state(folder)? {
+        write_state(folder, &settled)?;
+    }
+    Ok(secret)
+}
+
+/// Refuses a folder that is a file or a link: writing would land somewhere else than it says.
+fn check_folder(folder: &Path) -> Result<()> {
+    match fs::symlink_metadata(folder) {
+        Ok(meta) if meta.is_symlink() => {
+            let real = fs::canonicalize(folder).unwrap_or_default();
+            Err(anyhow::Error::from(Refused(
+                Problem::new(
+                    format!("--out {}", folder.display()),
+                    "is a link to another place",
+                )
+                .hint(format!(
+                    "name the folder itself: `--out {}`",
+                    real.display()
+                )),
+            )))
+        }
+        Ok(meta) if !meta.is_dir() => Err(anyhow::Error::from(Refused(
+            Problem::new(format!("--out {}", folder.display()), "is a file")
+                .hint("name a folder; it is made if it is not there"),
+        ))),
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error).with_context(|| format!("cannot look at {}", folder.display())),
+    }
+}
+
+/// A refusal that is the user's to mend, carried through `anyhow`.
+#[derive(Debug)]
+pub struct Refused(pub Problem);
+
+impl std::fmt::Display for Refused {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(out, "{}", self.0)
+    }
+}
+
+impl std::error::Error for Refused {}
+
+/// The bytes of a file in the folder, `None` where there is none.
+fn read(folder: &Path, path: &str) -> Result<Option<Vec<u8>>> {
+    let mut place = folder.to_path_buf();
+    let relative = Path::new(path);
+    anyhow::ensure!(
+        relative
+            .components()
+            .all(|part| matches!(part, Component::Normal(_))),
+        "`{path}` in {STATE} leaves the folder"
+    );
+    for part in relative.components() {
+        place.push(part);
+        match fs::symlink_metadata(&place) {
+            Ok(meta) if meta.is_symlink() => {
+                let problem = Problem::new(
+                    place.display().to_string(),
+                    "is a link: writing through it would land elsewhere",
+                )
+                .hint("remove the link, or write to another folder with `--out`");
+                return Err(Refused(problem).into());
+            }
+            Ok(meta) if place == folder.join(path) && meta.is_dir() => {
+                let problem = Problem::new(
+                    place.display().to_string(),
+                    "is a folder where a file belongs",
+                )
+                .hint("move it away");
+                return Err(Refused(problem).into());
+            }
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => {
+                return Err(error).with_context(|| format!("cannot look at {}", place.display()));
+            }
+        }
+    }
+    fs::read(&place)
+        .map(Some)
+        .with_context(|| format!("cannot read {}", place.display()))
+}
+
+/// Path to the hashes that are ours: one, or two while a run is under way.
+type State = BTreeMap<String, BTreeSet<String>>;
+
+fn read_state(folder: &Path) -> Result<State> {
+    let mut state = State::new();
+    if let Some(bytes) = read(folder, STATE)? {
+        for line in String::from_utf8_lossy(&bytes).lines() {
+            if let Some((hash, path)) = line.split_once("  ") {
+                state
+                    .entry(path.to_owned())
+                    .or_default()
+                    .insert(hash.to_owned());
+            }
+        }
+    }
+    Ok(state)
+}
+
+fn write_state(folder: &Path, state: &State) -> Result<()> {
+    let mut text = String::new();
+    for (path, hashes) in state {
+        for hash in hashes {
+            text.push_str(&format!("{hash}  {path}\n"));
+        }
+    }
+    replace(folder, &folder.join(STATE), text.as_bytes())
+        .with_context(|| format!("cannot write {STATE}"))
+}
+
+/// The SHA-256 of `bytes` in lower-case hexadecimal.
+pub fn hash(bytes: &[u8]) -> String {
+    Sha256::digest(bytes)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
+
+/// Writes beside the target and renames over it: the target is old or new, never half. Not synced:
+/// what a power cut takes, the next run writes again, and 50 syncs take longer than all the rest.
+fn replace(folder: &Path, target: &Path, bytes: &[u8]) -> io::Result<()> {
+    fs::create_dir_all(target.parent().unwrap_or(folder))?;
+    let beside = temporary(target);
+    let written = write_new(&beside, bytes, 0o644).and_then(|_| fs::rename(&beside, target));
+    if written.is_err() {
+        let _ = fs::remove_file(&beside);
+    }
+    written
+}
+
+/// Writes a file that was not there: not through a link that somebody laid in the way.
+fn write_new(path: &Path, bytes: &[u8], mode: u32) -> io::Result<File> {
+    let _ = fs::remove_file(path);
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(mode)
+        .open(path)?;
+    file.write_all(bytes)?;
+    Ok(file)
+}
+
+/// One fixed name a target: a run that was killed leaves at most this, and the next takes it over.
+fn temporary(target: &Path) -> PathBuf {
+    let name = target
+        .file_name()
+        .map(|name| name.to_string_lossy().into_owned())
+        .unwrap_or_default();
+    target.with_file_name(format!(".{name}.chroma-otel-deploy.tmp"))
+}
+
+/// Removes a file, and the folders that are empty then.
+fn remove(folder: &Path, target: &Path) -> io::Result<()> {
+    fs::remove_file(target)?;
+    for parent in target
+        .ancestors()
+        .skip(1)
+        .take_while(|parent| *parent != folder)
+    {
+        if fs::remove_dir(parent).is_err() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Makes the secret file, mode 0600 from its first byte. One that is there already stays as it is.
+fn create_secret(folder: &Path, file: &SecretFile) -> Result<bool> {
+    let target = folder.join(&file.path);
+    if fs::symlink_metadata(&target).is_ok() {
+        return Ok(false);
+    }
+    let beside = temporary(&target);
+    let made = write_new(&beside, file.contents.as_bytes(), 0o600)
+        .and_then(|file| file.sync_all())
+        // A link fails where the target exists: nobody's `.env` is replaced, not even in a race.
+        .and_then(|()| fs::hard_link(&beside, &target));
+    let _ = fs::remove_file(&beside);
+    match made {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+        Err(error) => Err(error).with_context(|| format!("cannot write {}", target.display())),
+    }
+}

@@ -1,0 +1,180 @@
+//! Anything a person might write into a spec: it is refused by the field's name, or every rendered
+//! file parses and says what the spec says.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test may stop where it stands, and writes what it needs"
+)]
+
+use chroma_otel_deploy::spec::file::Override;
+use chroma_otel_deploy::spec::{file, resolve};
+use chroma_otel_deploy::validate;
+use proptest::prelude::*;
+use serde_json::{Value, json};
+use serde_yaml::Value as Yaml;
+
+/// Text with the signs that mean something to a format on the way.
+fn text() -> impl Strategy<Value = String> {
+    let signs = prop::sample::select(vec![
+        "'",
+        "\"",
+        "`",
+        "$",
+        "${",
+        "$$",
+        "${env:HOME}",
+        "{{",
+        "}}",
+        "%{",
+        "{%",
+        "\n",
+        "\r\n",
+        "\t",
+        "\\",
+        "\\n",
+        ": ",
+        " #",
+        "- ",
+        "#",
+        "é",
+        "😀",
+        "\u{0}",
+        "\u{feff}",
+        "\u{2028}",
+        "!",
+        "&a",
+        "*a",
+        "|",
+        ">",
+        "@",
+        "=",
+        ",",
+        "~",
+        "null",
+        "true",
+        "1e3",
+        "0x1",
+        "a",
+        "b c",
+        "../",
+    ]);
+    prop_oneof![
+        3 => prop::collection::vec(signs, 0..6).prop_map(|parts| parts.concat()),
+        1 => any::<String>(),
+        1 => "[a-z0-9.:/-]{0,12}",
+    ]
+}
+
+/// A value of any kind, mostly text.
+fn value() -> impl Strategy<Value = Value> {
+    prop_oneof![
+        8 => text().prop_map(Value::from),
+        1 => any::<i64>().prop_map(Value::from),
+        1 => Just(Value::Null),
+        1 => any::<bool>().prop_map(Value::from),
+        1 => prop::collection::vec(text(), 0..3).prop_map(|list| json!(list)),
+        1 => prop::collection::btree_map(text(), text(), 0..3).prop_map(|map| json!(map)),
+    ]
+}
+
+const KEYS: [&str; 17] = [
+    "name",
+    "chroma",
+    "tracing",
+    "collector",
+    "chroma.version",
+    "chroma.image",
+    "chroma.repository",
+    "chroma.bind",
+    "chroma.memory",
+    "chroma.cors_allow_origins",
+    "chroma.environment",
+    "tracing.endpoint",
+    "tracing.headers",
+    "tracing.service_name",
+    "tracing.granularity",
+    "tracing.environment",
+    "collector.memory",
+];
+
+fn overrides(pairs: Vec<(&'static str, Value)>) -> Vec<Override> {
+    let pairs = std::iter::once(("target", json!("docker"))).chain(pairs);
+    pairs
+        .map(|(key, value)| Override {
+            key,
+            flag: key,
+            value,
+        })
+        .collect()
+}
+
+/// What a container gets of a value in a Compose file, when `.env` and the shell have nothing.
+fn interpolated(value: &str) -> String {
+    let text = match value
+        .strip_prefix("${")
+        .and_then(|rest| rest.split_once(":-"))
+    {
+        Some((_, default)) => default.strip_suffix('}').unwrap(),
+        None => value,
+    };
+    text.replace("$$", "$")
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_spec_is_refused_or_renders_sound_files(pairs in prop::collection::vec((prop::sample::select(&KEYS[..]), value()), 0..4)) {
+        let input = file::read(None, overrides(pairs)).expect("flags always read");
+        let Ok(resolved) = resolve(input, &|_| None) else { return Ok(()) };
+        let target = resolved.spec.target;
+        if !target.problems(&resolved).is_empty() {
+            return Ok(());
+        }
+        let plan = target.plan(&resolved).unwrap();
+        prop_assert_eq!(validate::files(&plan.files, &resolved.secrets), []);
+    }
+
+    #[test]
+    fn accepted_text_arrives_unchanged(variable in text(), service in text(), environment in text()) {
+        let pairs = vec![
+            ("chroma.environment", json!({"X": variable})),
+            ("tracing.service_name", json!(service)),
+            ("tracing.environment", json!(environment)),
+        ];
+        let input = file::read(None, overrides(pairs)).expect("flags always read");
+        let resolved = match resolve(input, &|_| None) {
+            Ok(resolved) => resolved,
+            Err(problems) => {
+                prop_assert!(problems.iter().all(|problem| ["chroma.environment", "tracing."].iter().any(|key| problem.at.contains(key))), "{:?}", problems);
+                return Ok(());
+            }
+        };
+        let problems = resolved.spec.target.problems(&resolved);
+        if !problems.is_empty() {
+            prop_assert!(problems.iter().all(|problem| problem.at == "tracing.service_name"));
+            return Ok(());
+        }
+        let plan = resolved.spec.target.plan(&resolved).unwrap();
+        let compose: Yaml = serde_yaml::from_str(&plan.files["docker-compose.yaml"]).unwrap();
+        let variables = &compose["services"]["chroma"]["environment"];
+        if !variable.trim().is_empty() {
+            prop_assert_eq!(interpolated(variables["X"].as_str().unwrap()), variable);
+        }
+        prop_assert_eq!(interpolated(variables["CHROMA_OTEL_SERVICE_NAME"].as_str().unwrap()), service.trim());
+        let collector: Yaml = serde_yaml::from_str(&plan.files["otel-collector.yaml"]).unwrap();
+        let attributes = collector["processors"]["resource"]["attributes"].as_sequence().unwrap();
+        let deployment = attributes.iter().find(|one| one["key"] == "deployment.environment.name").unwrap();
+        prop_assert_eq!(deployment["value"].as_str().unwrap().replace("$$", "$"), environment.trim());
+    }
+
+    #[test]
+    fn a_spec_file_of_any_text_is_read_or_refused(text in text()) {
+        let home = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(home.path(), format!("target: docker\nname: {text}\n")).unwrap();
+        if let Ok(input) = file::read(Some(home.path()), Vec::new()) {
+            let _ = resolve(input, &|_| None);
+        }
+    }
+}
