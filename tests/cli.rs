@@ -626,7 +626,12 @@ fn what_would_have_no_effect_is_refused() {
     )
     .unwrap();
     let mut told = String::new();
-    for name in ["debug.yaml", "zipkin.yaml"] {
+    fs::write(
+        home.path().join("stock.yaml"),
+        "target: docker\nchroma: {image: stock}\ntracing: {headers: {x-a: 'a${b}'}}\n",
+    )
+    .unwrap();
+    for name in ["debug.yaml", "zipkin.yaml", "stock.yaml"] {
         let (code, _, message) = run(home.path(), &["gen", "--spec", name, "--out", "out"]);
         assert_eq!(code, 2, "{message}");
         told += &message;
@@ -644,6 +649,9 @@ fn what_would_have_no_effect_is_refused() {
     error: 4 problems; nothing was written
     error: zipkin.yaml: tracing.endpoint: is not an address of Zipkin's, which backend `zipkin` needs
       hint: use `http://host:9411`, or a URL that ends in `/api/v2/spans`
+    error: one problem; nothing was written
+    error: CHROMA_OTEL_HEADER_X_A: has `${` or `$$` in it, which the collector would expand
+      hint: use `image: wrapped`, which passes any value on unchanged
     error: one problem; nothing was written
     "##);
 }

@@ -36,6 +36,17 @@ pub fn problems(resolved: &Resolved) -> Vec<Problem> {
     }
     for (name, value) in &resolved.secrets {
         let value = value.expose();
+        // With the entrypoint, they are escaped on the way.
+        let expanded = value.contains("${") || value.contains("$$");
+        if expanded && resolved.spec.chroma.image == Image::Stock {
+            problems.push(
+                Problem::new(
+                    name,
+                    "has `${` or `$$` in it, which the collector would expand",
+                )
+                .hint("use `image: wrapped`, which passes any value on unchanged"),
+            );
+        }
         let ambiguous = value.ends_with('\\') || value.contains("\\'");
         if ambiguous || value.contains(['\n', '\r', '\0']) {
             problems.push(
