@@ -106,6 +106,8 @@ fn deployment(spec: &SpecArgs, folder: &FolderArgs, output: &mut Output) -> Resu
         (None, Some(file)) => file.parent().unwrap_or(Path::new("")).to_owned(),
         (None, None) => Path::new("deploy").join(target.name()),
     };
+    // Without `/` or `/.` at the end, behind which a link would not be seen as one.
+    let folder: PathBuf = folder.components().collect();
     // An empty path is the current folder by another name.
     let folder = if folder.as_os_str().is_empty() {
         PathBuf::from(".")
@@ -117,4 +119,14 @@ fn deployment(spec: &SpecArgs, folder: &FolderArgs, output: &mut Output) -> Resu
         plan,
         folder,
     })
+}
+
+/// A word as a shell takes it.
+fn shell_word(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "._/-+:@%,".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', "'\\''"))
+    }
 }

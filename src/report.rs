@@ -11,6 +11,7 @@ use similar::TextDiff;
 
 use crate::plan::Plan;
 use crate::problem::Problem;
+use crate::spec::{Secret, Secrets};
 use crate::tree::{Change, Kind};
 
 const RED: Style = AnsiColor::Red.on_default();
@@ -106,8 +107,9 @@ impl Output {
         let _ = writeln!(self.message, "  {style}{sign}{style:#} {what}");
     }
 
-    /// What a change does to its file, line by line, as the answer.
-    pub fn difference(&mut self, change: &Change) {
+    /// What a change does to its file, line by line, as the answer. What somebody typed after `NAME=`
+    /// in `.env.example`, and secrets that are known, are not shown.
+    pub fn difference(&mut self, change: &Change, secrets: &Secrets) {
         let before = change.before.as_deref().unwrap_or_default();
         let after = change.after.as_deref().unwrap_or_default();
         let name = |prefix: &str, exists: bool| match exists {
@@ -130,8 +132,22 @@ impl Output {
                 Some(b'-') => RED,
                 _ => Style::new(),
             };
-            let line = line.trim_end_matches('\n');
+            let line = masked(line.trim_end_matches('\n'), &change.path, secrets);
             let _ = writeln!(self.answer, "{style}{line}{style:#}");
         }
     }
+}
+
+fn masked(line: &str, path: &str, secrets: &Secrets) -> String {
+    let mut shown = line.to_owned();
+    if let Some((name, value)) = line.split_once('=').filter(|_| path.starts_with(".env")) {
+        let typed = line.starts_with('-') && !name.contains('#') && !value.is_empty();
+        if typed {
+            shown = format!("{name}=…");
+        }
+    }
+    for value in secrets.values().flat_map(Secret::parts) {
+        shown = shown.replace(value, "…");
+    }
+    shown
 }

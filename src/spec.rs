@@ -31,6 +31,18 @@ impl Secret {
     pub fn expose(&self) -> &str {
         &self.0
     }
+
+    /// What of it must not be shown by itself: of headers in JSON, each value.
+    pub fn parts(&self) -> impl Iterator<Item = &str> {
+        const SHORTEST: usize = 4;
+        let quoted = self
+            .0
+            .starts_with('{')
+            .then(|| self.0.split('"').skip(3).step_by(4));
+        let whole = quoted.is_none().then_some(self.0.as_str());
+        let parts = quoted.into_iter().flatten().chain(whole);
+        parts.filter(|part| part.len() >= SHORTEST)
+    }
 }
 
 impl std::fmt::Debug for Secret {

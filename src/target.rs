@@ -9,6 +9,7 @@ use anyhow::Result;
 use crate::plan::Plan;
 use crate::problem::Problem;
 use crate::spec::Resolved;
+use crate::tree::Change;
 
 /// Where a deployment goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,6 +81,13 @@ impl Target {
     pub fn needs(self, resolved: &Resolved) -> Vec<Need> {
         match self {
             Self::Docker => docker::needs(resolved),
+        }
+    }
+
+    /// What the operator should know of a change to a file of the deployment.
+    pub fn notes(self, change: &Change) -> Vec<String> {
+        match self {
+            Self::Docker => docker::notes(change),
         }
     }
 

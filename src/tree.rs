@@ -7,9 +7,9 @@
 //! whose hash stands there is ours; any other is the user's.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -107,6 +107,10 @@ fn change(path: &str, kind: Kind, before: Option<Vec<u8>>, after: Option<&String
 pub fn apply(plan: &Plan, changes: &[Change], folder: &Path) -> Result<bool> {
     fs::create_dir_all(folder)
         .with_context(|| format!("cannot make the folder {}", folder.display()))?;
+    // Two runs at once would rename each other's half-written files.
+    let lock = File::open(folder)?;
+    lock.lock()
+        .with_context(|| format!("cannot lock the folder {}", folder.display()))?;
     let mut state = read_state(folder)?;
     let before = state.clone();
     // Interrupted between two files, the next run must know both the old and the new as ours.
@@ -285,6 +289,8 @@ fn write_new(path: &Path, bytes: &[u8], mode: u32) -> io::Result<File> {
         .create_new(true)
         .mode(mode)
         .open(path)?;
+    // Whatever the umask: the containers read these files as other users.
+    file.set_permissions(Permissions::from_mode(mode))?;
     file.write_all(bytes)?;
     Ok(file)
 }
@@ -313,10 +319,25 @@ fn remove(folder: &Path, target: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// Which of the file's variables are set to something else, or not at all, in the one on disk.
+///
+/// # Errors
+/// It is a link, a folder, or cannot be read.
+pub fn differing_secrets(folder: &Path, file: &SecretFile) -> Result<Vec<String>> {
+    let bytes = read(folder, &file.path)?.unwrap_or_default();
+    let text = String::from_utf8_lossy(&bytes);
+    let differs = |(line, _): &(&str, &String)| !text.lines().any(|other| other.trim() == *line);
+    let pairs = file.contents.lines().zip(&file.variables);
+    Ok(pairs
+        .filter(differs)
+        .map(|(_, name)| name.clone())
+        .collect())
+}
+
 /// Makes the secret file, mode 0600 from its first byte. One that is there already stays as it is.
 fn create_secret(folder: &Path, file: &SecretFile) -> Result<bool> {
     let target = folder.join(&file.path);
-    if fs::symlink_metadata(&target).is_ok() {
+    if read(folder, &file.path)?.is_some() {
         return Ok(false);
     }
     let beside = temporary(&target);

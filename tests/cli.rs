@@ -94,7 +94,7 @@ fn gen_writes_and_says_what_comes_next() {
     next:
       cd deploy/docker
       cp -n .env.example .env && chmod 600 .env   # then set what is missing in it
-      docker compose up --build --detach --wait
+      docker compose up --build --detach --wait --remove-orphans
       see the traces: https://ui.honeycomb.io
     "##);
     let out = home.path().join("deploy/docker");
@@ -190,7 +190,7 @@ fn what_is_no_longer_planned_is_named_and_pruned_on_request() {
     );
     assert_eq!(code, 0);
     assert!(
-        message.contains("`Dockerfile` is no longer part of the deployment: `--prune` removes it"),
+        message.contains("removed by `--prune`:\n  - .dockerignore\n  - Dockerfile\n"),
         "{message}"
     );
     assert!(out.join("Dockerfile").exists());
@@ -374,7 +374,7 @@ fn secrets_go_to_env_and_nowhere_else() {
             (0, "MINE=1\n")
         );
         assert!(
-            message.contains("exists and was left as it is"),
+            message.contains("exists and was left as it is: "),
             "{message}"
         );
         // Nor shown by --stdout.
@@ -437,7 +437,7 @@ collector:
     assert_eq!((code, answer.as_str()), (2, ""));
     assert_eq!(snapshot(home.path()), before);
     insta::assert_snapshot!(message, @r##"
-    error: chroma-otel.yaml: chroma.environment.TOKEN: not text
+    error: chroma-otel.yaml: chroma.environment.TOKEN: is not of the right kind
       hint: put it in quotes
     error: chroma-otel.yaml: chroma.port: 70000 is greater than the maximum of 65535
     error: chroma-otel.yaml: tracing.environment: 3 is not of types `null`, `string`
@@ -654,4 +654,169 @@ fn what_would_have_no_effect_is_refused() {
       hint: use `image: wrapped`, which passes any value on unchanged
     error: one problem; nothing was written
     "##);
+}
+
+/// A key that stands where it does not belong, or was typed into a file, is not shown again.
+#[test]
+fn a_misplaced_key_is_not_printed() {
+    let home = folder();
+    for spec in [
+        "tracing:\n  - headers: {x-api-key: s3cretLEAK}\n",
+        "tracing: x-api-key=s3cretLEAK\n",
+        "chroma:\n  - environment: {API_TOKEN: s3cretLEAK}\n",
+        "chroma: {environment: {API_TOKEN: [s3cretLEAK]}}\n",
+        "tracing: {headers: {x-a: {y: s3cretLEAK}}}\n",
+        "target: {a: s3cretLEAK}\n",
+    ] {
+        fs::write(home.path().join("spec.yaml"), spec).unwrap();
+        let (code, answer, message) = run(home.path(), &["gen", "--spec", "spec.yaml"]);
+        assert_eq!(code, 2);
+        assert!(
+            !answer.contains("s3cret") && !message.contains("s3cret"),
+            "{message}"
+        );
+    }
+    run(home.path(), &["gen", "--target", "docker"]);
+    let example = home.path().join("deploy/docker/.env.example");
+    let typed = fs::read_to_string(&example).unwrap() + "SOME_KEY=s3cretLEAK\n";
+    fs::write(&example, typed).unwrap();
+    for command in ["check", "gen"] {
+        let (code, answer, message) = run(home.path(), &[command, "--target", "docker"]);
+        assert_eq!(code, 1);
+        assert!(answer.contains("-SOME_KEY=…"), "{answer}");
+        assert!(
+            !answer.contains("s3cret") && !message.contains("s3cret"),
+            "{answer}"
+        );
+    }
+}
+
+#[test]
+fn a_changed_name_or_version_says_what_becomes_of_the_data() {
+    let home = folder();
+    run(
+        home.path(),
+        &["gen", "--target", "docker", "--chroma-version", "1.0.20"],
+    );
+    let (_, _, message) = run(
+        home.path(),
+        &["gen", "--target", "docker", "--name", "other"],
+    );
+    assert!(
+        message.contains("`chroma` is called `other` now and starts with empty volumes"),
+        "{message}"
+    );
+    assert!(
+        message.contains("Chroma goes from 1.0.20 to 1.5.9"),
+        "{message}"
+    );
+}
+
+#[test]
+fn chromas_own_words_for_the_data_directory_are_refused_in_any_case() {
+    let home = folder();
+    fs::write(
+        home.path().join("spec.yaml"),
+        "target: docker\nchroma: {environment: {chroma_persist_path: /tmp/x, Persist_Directory: /tmp/x}}\n",
+    )
+    .unwrap();
+    let (code, _, message) = run(home.path(), &["gen", "--spec", "spec.yaml", "--out", "out"]);
+    assert_eq!(code, 2);
+    assert_eq!(
+        message.matches("is set by the deployment itself").count(),
+        2,
+        "{message}"
+    );
+}
+
+/// The containers read the files as other users than the one who renders them.
+#[test]
+fn rendered_files_are_readable_whatever_the_umask() {
+    let home = folder();
+    let script = format!(
+        "umask 077; exec {} gen --target docker --out out",
+        env!("CARGO_BIN_EXE_chroma-otel-deploy")
+    );
+    let ran = Command::new("sh")
+        .args(["-c", &script])
+        .current_dir(home.path())
+        .output()
+        .unwrap();
+    assert!(ran.status.success());
+    for name in ["config.yaml", "otel-collector.yaml"] {
+        let mode = fs::metadata(home.path().join("out").join(name))
+            .unwrap()
+            .permissions()
+            .mode();
+        assert_eq!(mode & 0o777, 0o644, "{name}");
+    }
+}
+
+#[test]
+fn runs_at_once_do_not_break_each_other() {
+    let home = folder();
+    for _ in 0..10 {
+        let start = |version| {
+            Command::new(env!("CARGO_BIN_EXE_chroma-otel-deploy"))
+                .args([
+                    "gen",
+                    "--target",
+                    "docker",
+                    "--out",
+                    "out",
+                    "--chroma-version",
+                    version,
+                ])
+                .current_dir(home.path())
+                .env_clear()
+                .output()
+        };
+        let (one, other) = std::thread::scope(|scope| {
+            let one = scope.spawn(|| start("1.0.20"));
+            (start("1.5.9").unwrap(), one.join().unwrap().unwrap())
+        });
+        for run in [one, other] {
+            let told = texts(&run);
+            assert_ne!(told.0, 2, "{told:?}");
+        }
+    }
+}
+
+#[test]
+fn the_environment_gives_values_and_never_names() {
+    let home = folder();
+    let key = [("CHROMA_OTEL_COLLECTION_HEADERS", "x-api-key=s3cr3t-value")];
+    let arguments = ["gen", "--target", "docker"];
+    assert_eq!(texts(&run_with(home.path(), &arguments, &key)).0, 0);
+    assert!(!home.path().join("deploy/docker/.env").exists());
+    assert_eq!(run(home.path(), &["check", "--target", "docker"]).0, 0);
+    fs::write(
+        home.path().join("chroma-otel.yaml"),
+        "target: docker\ntracing: {headers: [x-api-key]}\n",
+    )
+    .unwrap();
+    assert_eq!(
+        texts(&run_with(home.path(), &["gen", "--out", "named"], &key)).0,
+        0
+    );
+    let env = fs::read_to_string(home.path().join("named/.env")).unwrap();
+    assert!(env.contains("s3cr3t-value"));
+}
+
+#[test]
+fn validate_looks_at_what_is_on_disk() {
+    let home = folder();
+    run(home.path(), &["gen", "--target", "docker", "--out", "out"]);
+    fs::remove_file(home.path().join("out/.gitignore")).unwrap();
+    fs::write(home.path().join("out/docker-compose.yaml"), "services: [\n").unwrap();
+    let (code, _, message) = run(
+        home.path(),
+        &["validate", "--target", "docker", "--out", "out"],
+    );
+    assert_eq!(code, 1);
+    assert!(
+        message.contains("docker-compose.yaml: not YAML"),
+        "{message}"
+    );
+    assert!(message.contains("out/.gitignore: is missing"), "{message}");
 }

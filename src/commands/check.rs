@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use super::{Answer, deployment};
+use super::{Answer, deployment, shell_word};
 use crate::cli::CheckArgs;
 use crate::report::Output;
 use crate::tree;
@@ -23,14 +23,17 @@ pub(super) fn run(args: &CheckArgs, output: &mut Output) -> Result<Answer> {
         return Ok(Answer::Yes);
     }
     for change in changes.iter().filter(|change| change.before.is_some()) {
-        output.difference(change);
+        output.difference(change, &deployment.resolved.secrets);
     }
     output.title(&format!(
         "{folder}: {} files are not as the spec says",
         changes.len()
     ));
     output.changes(&changes.iter().collect::<Vec<_>>());
-    let words = std::env::args().skip(2).collect::<Vec<_>>();
+    let words = std::env::args_os().skip(2);
+    let words: Vec<String> = words
+        .map(|word| word.to_string_lossy().into_owned())
+        .collect();
     output.say(&format!(
         "run `chroma-otel-deploy gen {}` to write them",
         without_secrets(&words)
@@ -49,7 +52,7 @@ fn without_secrets(words: &[String]) -> String {
                 shown.push("--headers …".to_owned());
             }
             word if word.starts_with("--headers=") => shown.push("--headers …".to_owned()),
-            word => shown.push(word.to_owned()),
+            word => shown.push(shell_word(word)),
         }
     }
     shown.join(" ")

@@ -2,9 +2,10 @@
 
 use anyhow::{Result, bail};
 
-use super::{Answer, Deployment, deployment};
+use super::{Answer, Deployment, deployment, shell_word};
 use crate::cli::GenArgs;
 use crate::report::Output;
+use crate::spec::Secrets;
 use crate::tree::{self, Change, Kind};
 use crate::validate;
 
@@ -17,7 +18,7 @@ pub(super) fn run(args: &GenArgs, output: &mut Output) -> Result<Answer> {
     let findings = validate::files(&deployment.plan.files, &deployment.resolved.secrets);
     if !findings.is_empty() {
         output.problems(&findings);
-        bail!("the rendered files fail their own checks: this is a bug, and nothing was written");
+        bail!("the rendered files fail their own checks, and nothing was written");
     }
     if args.stdout {
         output.plan(&deployment.plan);
@@ -29,11 +30,11 @@ pub(super) fn run(args: &GenArgs, output: &mut Output) -> Result<Answer> {
         .filter(|change| args.prune || change.after.is_some())
         .partition(|change| args.force || may(change.kind));
     if !refused.is_empty() {
-        return Ok(refuse(&refused, output));
+        return Ok(refuse(&refused, &deployment.resolved.secrets, output));
     }
     for change in &to_do {
         if args.dry_run && change.before.is_some() {
-            output.difference(change);
+            output.difference(change, &deployment.resolved.secrets);
         }
     }
     let to_do: Vec<Change> = to_do.into_iter().cloned().collect();
@@ -42,15 +43,14 @@ pub(super) fn run(args: &GenArgs, output: &mut Output) -> Result<Answer> {
     } else {
         tree::apply(&deployment.plan, &to_do, &deployment.folder)?
     };
-    summary(args, &deployment, &to_do, secret, output);
-    let stale = changes
+    summary(args, &deployment, &to_do, secret, output)?;
+    let stale: Vec<&Change> = changes
         .iter()
-        .filter(|change| change.after.is_none() && !args.prune);
-    for change in stale {
-        output.note(&format!(
-            "`{}` is no longer part of the deployment: `--prune` removes it",
-            change.path
-        ));
+        .filter(|change| change.after.is_none() && !args.prune)
+        .collect();
+    if !stale.is_empty() {
+        output.note("no longer part of the deployment, and removed by `--prune`:");
+        output.changes(&stale);
     }
     Ok(Answer::Yes)
 }
@@ -63,9 +63,9 @@ fn may(kind: Kind) -> bool {
     }
 }
 
-fn refuse(refused: &[&Change], output: &mut Output) -> Answer {
+fn refuse(refused: &[&Change], secrets: &Secrets, output: &mut Output) -> Answer {
     for change in refused {
-        output.difference(change);
+        output.difference(change, secrets);
     }
     for change in refused {
         output.problems(&[crate::problem::Problem::new(
@@ -85,7 +85,7 @@ fn summary(
     changes: &[Change],
     secret: bool,
     output: &mut Output,
-) {
+) -> Result<()> {
     let Deployment {
         resolved,
         plan,
@@ -107,21 +107,11 @@ fn summary(
         )),
     }
     output.changes(&changes.iter().collect::<Vec<_>>());
-    if let Some(file) = &plan.secrets {
-        let names = file.variables.join(", ");
-        match (secret, args.dry_run) {
-            (true, _) => output.say(&format!(
-                "  secrets: {names} went to {shown}/{} (mode 0600)",
-                file.path
-            )),
-            (false, true) => output.say(&format!(
-                "  secrets: {names} would go to {shown}/{}, unless it exists",
-                file.path
-            )),
-            (false, false) => output.note(&format!(
-                "{shown}/{} exists and was left as it is: see that {names} is set there",
-                file.path
-            )),
+    say_secrets(args, deployment, secret, output)?;
+    let compared = |change: &&Change| change.before.is_some() && change.after.is_some();
+    for change in changes.iter().filter(compared) {
+        for note in resolved.spec.target.notes(change) {
+            output.note(&note);
         }
     }
     for note in &resolved.notes {
@@ -140,14 +130,35 @@ fn summary(
     for step in target.next_steps(resolved) {
         output.say(&format!("  {step}"));
     }
+    Ok(())
 }
 
-/// A word as a shell takes it.
-fn shell_word(text: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "._/-+:@%,".contains(c);
-    if !text.is_empty() && text.chars().all(plain) {
-        text.to_owned()
+/// Where the secrets went that were handed to us, and which of them the operator has to look after.
+fn say_secrets(
+    args: &GenArgs,
+    deployment: &Deployment,
+    made: bool,
+    output: &mut Output,
+) -> Result<()> {
+    let Some(file) = &deployment.plan.secrets else {
+        return Ok(());
+    };
+    let place = deployment.folder.join(&file.path);
+    let (place, names) = (place.display(), file.variables.join(", "));
+    if made {
+        output.say(&format!("  secrets: {names} went to {place} (mode 0600)"));
+    } else if args.dry_run && !deployment.folder.join(&file.path).exists() {
+        output.say(&format!(
+            "  secrets: {names} would go to {place} (mode 0600)"
+        ));
     } else {
-        format!("'{}'", text.replace('\'', "'\\''"))
+        let differing = tree::differing_secrets(&deployment.folder, file)?;
+        if !differing.is_empty() {
+            output.note(&format!(
+                "{place} exists and was left as it is: {} is not, or otherwise, set there",
+                differing.join(", ")
+            ));
+        }
     }
+    Ok(())
 }

@@ -6,6 +6,7 @@ use anyhow::Result;
 
 use super::{Answer, deployment};
 use crate::cli::CheckArgs;
+use crate::problem::Problem;
 use crate::report::Output;
 use crate::spec::file::read_text;
 use crate::validate;
@@ -23,25 +24,28 @@ pub(super) fn run(args: &CheckArgs, output: &mut Output) -> Result<Answer> {
     let mut findings = validate::files(&deployment.plan.files, secrets);
     // A folder that was edited is checked as it is: that is what will be started.
     let mut on_disk = BTreeMap::new();
+    let mut missing = Vec::new();
     for path in deployment.plan.files.keys() {
         let place = deployment.folder.join(path);
-        if place.exists() {
-            match read_text(&place, MAX_BYTES) {
-                Ok(text) => drop(on_disk.insert(path.clone(), text)),
-                Err(problem) => findings.push(problem),
-            }
+        match read_text(&place, MAX_BYTES) {
+            Ok(text) => drop(on_disk.insert(path.clone(), text)),
+            Err(_) if !place.exists() => missing
+                .push(Problem::new(place.display().to_string(), "is missing").hint("run `gen`")),
+            Err(problem) => findings.push(problem),
         }
     }
-    let complete = on_disk.len() == deployment.plan.files.len();
-    if complete {
+    let started = !on_disk.is_empty();
+    if started {
+        findings.extend(missing);
         findings.extend(validate::files(&on_disk, secrets));
     }
     findings.dedup();
     output.problems(&findings);
     let files = deployment.plan.files.len();
-    match (findings.len(), complete) {
-        (0, true) => output.say(&format!("the spec is sound, and so are the {files} files in {}", deployment.folder.display())),
-        (0, false) => output.say(&format!("the spec is sound, and so are the {files} files it renders; {} does not hold them all yet", deployment.folder.display())),
+    let folder = deployment.folder.display();
+    match (findings.len(), started) {
+        (0, true) => output.say(&format!("the spec is sound, and so are the {files} files in {folder}")),
+        (0, false) => output.say(&format!("the spec is sound, and so are the {files} files it renders; there are none in {folder} yet")),
         (count, _) => output.say(&format!("{count} problems")),
     }
     Ok(if findings.is_empty() {

@@ -290,20 +290,27 @@ fn wrong_value(key: &str, error: &jsonschema::ValidationError<'_>, input: &Input
         return Problem::new(input.at("tracing.headers"), "not in a form that headers have")
             .hint("a mapping of names to quoted text, a JSON object as text, `k=v,k2=v2`, or a list of names");
     }
-    // A value under a name like `…_TOKEN` is a secret, and quoting it in a message would leak it.
-    let problem = Problem::new(
-        input.at(key),
-        if key.starts_with("chroma.environment") {
-            "not text".to_owned()
-        } else {
-            error.to_string().replace('"', "`")
-        },
-    );
+    // A section in the wrong form, or a value under a name like `…_TOKEN`, may hold a secret.
+    let may_hold_secrets = error.instance().is_object()
+        || error.instance().is_array()
+        || !key.contains('.')
+        || key.starts_with("chroma.environment");
+    let message = match error.kind() {
+        ValidationErrorKind::Type { .. } if may_hold_secrets => {
+            "is not of the right kind".to_owned()
+        }
+        _ if may_hold_secrets => "cannot be read".to_owned(),
+        _ => error.to_string().replace('"', "`"),
+    };
+    let problem = Problem::new(input.at(key), message);
     match error.kind() {
         ValidationErrorKind::Type { .. }
             if error.instance().is_number() || error.instance().is_boolean() =>
         {
             problem.hint("put it in quotes")
+        }
+        ValidationErrorKind::Type { .. } if may_hold_secrets => {
+            problem.hint("see what it takes in `chroma-otel-deploy schema`")
         }
         ValidationErrorKind::AnyOf { .. } => {
             problem.hint(format!("see `{key}` in `chroma-otel-deploy schema`"))

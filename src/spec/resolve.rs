@@ -11,8 +11,6 @@ pub use tracing::header_variable;
 use std::fmt::Display;
 use std::str::FromStr;
 
-use chroma_otel_init::{ChromaVersion, Release};
-
 use super::file::{self, Input};
 use super::values::Memory;
 use super::{Collector, Resolved, Secrets, Spec};
@@ -34,14 +32,14 @@ pub fn resolve(
     let mut reading = Reading {
         input,
         problems: Vec::new(),
+        notes: Vec::new(),
     };
     let mut secrets = Secrets::new();
-    let mut notes = Vec::new();
 
     let target = reading.target();
     let name = reading.parse("name", |file| &file.name, "chroma");
-    let chroma = reading.chroma(&mut secrets, &mut notes);
-    let tracing = reading.tracing(chroma.image, &mut secrets, environment);
+    let chroma = reading.chroma(&mut secrets);
+    let tracing = reading.tracing(&chroma, &mut secrets, environment);
     let collector = Collector {
         repository: reading.parse(
             "collector.repository",
@@ -60,13 +58,6 @@ pub fn resolve(
     problems.append(&mut reading.problems);
     match (target, tracing) {
         (Some(target), Some(tracing)) if problems.is_empty() => {
-            if chroma.version.release() == Release::Newer {
-                notes.push(format!(
-                    "Chroma {} is newer than this tool knows: it is treated as {}",
-                    chroma.version,
-                    ChromaVersion::NEWEST
-                ));
-            }
             let spec = Spec {
                 target,
                 name,
@@ -77,7 +68,7 @@ pub fn resolve(
             Ok(Resolved {
                 spec,
                 secrets,
-                notes,
+                notes: reading.notes,
             })
         }
         _ => Err(problems),
@@ -88,6 +79,8 @@ pub fn resolve(
 struct Reading {
     input: Input,
     problems: Vec<Problem>,
+    /// What the operator should know, one sentence each.
+    notes: Vec<String>,
 }
 
 impl Reading {

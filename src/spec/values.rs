@@ -125,6 +125,13 @@ impl VariableName {
     /// Whether a value under this name is a secret by its looks, and is kept out of every file.
     pub fn is_secret(&self) -> bool {
         let name = self.0.to_ascii_uppercase();
+        // Where a secret is, or how it is checked, is none.
+        if ["_HEADER", "_FILE", "_PROVIDER"]
+            .iter()
+            .any(|end| name.ends_with(end))
+        {
+            return false;
+        }
         ["KEY", "TOKEN", "SECRET", "PASSW", "CREDENTIAL", "HEADERS"]
             .iter()
             .any(|word| name.contains(word))
@@ -242,7 +249,12 @@ mod tests {
         ] {
             assert!(bad.parse::<ImageRepository>().is_err(), "{bad}");
         }
-        for (name, secret) in [("A_TOKEN", true), ("api_key", true), ("CHROMA_PORT", false)] {
+        for (name, secret) in [
+            ("A_TOKEN", true),
+            ("api_key", true),
+            ("CHROMA_PORT", false),
+            ("CHROMA_AUTH_TOKEN_TRANSPORT_HEADER", false),
+        ] {
             let name: VariableName = name.parse().expect(name);
             assert_eq!(name.is_secret(), secret);
         }

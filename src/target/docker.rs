@@ -15,10 +15,13 @@ use crate::plan::{Plan, SecretFile};
 use crate::problem::Problem;
 use crate::render::render;
 use crate::spec::{Image, Resolved, Secrets, Spec, header_variable};
-use crate::tree::hash;
+use crate::tree::{Change, hash};
 
 /// The collector release that the images pin and the templates are written for.
 pub const COLLECTOR_VERSION: &str = "0.158.0";
+
+/// Ports of the collector on this machine: its own metrics, and those of the requests.
+const COLLECTOR_PORTS: [u16; 2] = [8888, 8889];
 
 /// What Compose cannot carry, of a spec that is sound otherwise.
 pub fn problems(resolved: &Resolved) -> Vec<Problem> {
@@ -32,6 +35,29 @@ pub fn problems(resolved: &Resolved) -> Vec<Problem> {
                 "has a quote, a brace, `$` or `\\` in it, which Compose would read as its own",
             )
             .hint("leave it out"),
+        );
+    }
+    let ui = resolved
+        .spec
+        .tracing
+        .backend
+        .service
+        .as_ref()
+        .map(|service| service.ui_port);
+    if COLLECTOR_PORTS
+        .into_iter()
+        .chain(ui)
+        .any(|port| port == resolved.spec.chroma.port)
+    {
+        problems.push(
+            Problem::new(
+                "chroma.port",
+                format!(
+                    "is `{}`, which the stack itself publishes",
+                    resolved.spec.chroma.port
+                ),
+            )
+            .hint("take another one"),
         );
     }
     for (name, value) in &resolved.secrets {
@@ -187,6 +213,28 @@ fn wanted(spec: &Spec) -> Vec<Need> {
     needs
 }
 
+/// What a change of the Compose file means for the data.
+pub fn notes(change: &Change) -> Vec<String> {
+    let of = |text: &Option<String>, start: &str| {
+        let line = text
+            .iter()
+            .flat_map(|text| text.lines())
+            .find_map(|line| line.strip_prefix(start));
+        line.map(|rest| rest.split(',').next().unwrap_or(rest).to_owned())
+    };
+    let changed = |start: &str| {
+        let (before, after) = (of(&change.before, start)?, of(&change.after, start)?);
+        (change.path == "docker-compose.yaml" && before != after).then_some((before, after))
+    };
+    let renamed = changed("name: ").map(|(before, after)| {
+        format!("`{before}` is called `{after}` now and starts with empty volumes; the old one goes on until `docker compose --project-name {before} down`")
+    });
+    let moved = changed("# Chroma ").map(|(before, after)| {
+        format!("Chroma goes from {before} to {after}, which changes the data for good: back it up first, as README.md says")
+    });
+    renamed.into_iter().chain(moved).collect()
+}
+
 /// The commands that come after `gen`, to be run in the deployment's folder.
 pub fn next_steps(resolved: &Resolved) -> Vec<String> {
     let mut steps = Vec::new();
@@ -197,8 +245,8 @@ pub fn next_steps(resolved: &Resolved) -> Vec<String> {
         );
     }
     steps.push(match resolved.spec.chroma.image {
-        Image::Wrapped => "docker compose up --build --detach --wait".to_owned(),
-        Image::Stock => "docker compose up --detach --wait".to_owned(),
+        Image::Wrapped => "docker compose up --build --detach --wait --remove-orphans".to_owned(),
+        Image::Stock => "docker compose up --detach --wait --remove-orphans".to_owned(),
     });
     steps.push(format!(
         "see the traces: {}",

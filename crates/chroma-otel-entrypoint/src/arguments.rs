@@ -19,10 +19,11 @@ usage:
                           else tracing is off then, and the database starts
         --health-url URL  the page that tells that Chroma has started
 
-  chroma-otel-entrypoint collector [--header NAME=VARIABLE]… [--no-endpoint] [--] COMMAND [ARGUMENT…]
+  chroma-otel-entrypoint collector [--header NAME=VARIABLE]… [--no-endpoint] [--zipkin] [--] COMMAND [ARGUMENT…]
       start an OpenTelemetry Collector with the endpoint and the headers in the forms it reads
         --header NAME=VARIABLE  also send the header NAME, its value taken from VARIABLE
         --no-endpoint           the endpoint may be missing
+        --zipkin                the endpoint must be one of Zipkin's
 
   chroma-otel-entrypoint healthcheck [--url URL]
       exit 0 when the server answers that it is ready, else 1
@@ -64,6 +65,8 @@ pub(crate) struct Collector {
     pub(crate) headers: Vec<(String, String)>,
     /// The endpoint may be missing.
     pub(crate) no_endpoint: bool,
+    /// The endpoint must be one of Zipkin's.
+    pub(crate) zipkin: bool,
     /// Program and arguments; never empty.
     pub(crate) command: Vec<OsString>,
 }
@@ -113,6 +116,7 @@ fn collector(mut arguments: Arguments) -> Result<Mode, String> {
         match option.name.as_str() {
             "--header" => mode.headers.push(header(&option.value(&mut arguments)?)?),
             "--no-endpoint" => mode.no_endpoint = option.flag()?,
+            "--zipkin" => mode.zipkin = option.flag()?,
             "--help" | "-h" => return Ok(Mode::Help),
             _ => return Err(option.unknown()),
         }
@@ -255,9 +259,10 @@ mod tests {
         let mode = Collector {
             headers: vec![("x-a".into(), "A_KEY".into()), ("x-b".into(), "_B2".into())],
             no_endpoint: true,
+            zipkin: true,
             command: command("/otelcol --config c.yaml"),
         };
-        let line = "collector --header x-a=A_KEY --header=x-b=_B2 --no-endpoint -- /otelcol --config c.yaml";
+        let line = "collector --header x-a=A_KEY --header=x-b=_B2 --no-endpoint --zipkin -- /otelcol --config c.yaml";
         assert_eq!(words(line), Ok(Mode::Collector(mode)));
     }
 

@@ -13,12 +13,17 @@ use crate::spec::{Chroma, Secret, Secrets};
 
 /// The least memory Chroma runs in (Chroma's documentation: at least 2 GiB).
 const LEAST_CHROMA_MEMORY: Memory = Memory::mebibytes(2048);
-/// Variables of Chroma that the deployment sets itself, and what to use instead of each.
+/// Variables of Chroma that the deployment sets itself, and what to use instead of each. In any
+/// case of letters: Chroma reads `chroma_persist_path` as well (seen on 1.5.9).
 const RESERVED: &[(&str, &str)] = &[
     (variable::ENDPOINT, "use `tracing.endpoint`"),
     (variable::HEADERS, "use `tracing.headers`"),
     (variable::SERVICE_NAME, "use `tracing.service_name`"),
     (variable::GRANULARITY, "use `tracing.granularity`"),
+    (
+        "CHROMA_OPEN_TELEMETRY__FILTERS",
+        "use `tracing.granularity`",
+    ),
     (variable::RUST_ENDPOINT, "use `tracing.endpoint`"),
     (variable::RUST_SERVICE_NAME, "use `tracing.service_name`"),
     (variable::OVERRIDING[0], "use `tracing.endpoint`"),
@@ -38,6 +43,7 @@ const RESERVED: &[(&str, &str)] = &[
         "use `chroma.cors_allow_origins`",
     ),
     ("CHROMA_PERSIST_PATH", ON_THE_VOLUME),
+    ("CHROMA_SQLITE_FILENAME", ON_THE_VOLUME),
     ("PERSIST_DIRECTORY", ON_THE_VOLUME),
     ("IS_PERSISTENT", ON_THE_VOLUME),
 ];
@@ -45,7 +51,7 @@ const ON_THE_VOLUME: &str =
     "leave it out: elsewhere than on the volume, the data is lost with the container";
 
 impl Reading {
-    pub(super) fn chroma(&mut self, secrets: &mut Secrets, notes: &mut Vec<String>) -> Chroma {
+    pub(super) fn chroma(&mut self, secrets: &mut Secrets) -> Chroma {
         let version = self.version();
         let bind = self.parse("chroma.bind", |file| &file.chroma.bind, "127.0.0.1");
         if !is_private(bind) && self.input.spec.chroma.open_to_world != Some(true) {
@@ -56,7 +62,7 @@ impl Reading {
             );
         }
         if !is_private(bind) {
-            notes.push(format!("Chroma is published on {bind} without authentication: whoever reaches it can read and delete everything"));
+            self.notes.push(format!("Chroma is published on {bind} without authentication: whoever reaches it can read and delete everything"));
         }
         let port = self.input.spec.chroma.port.unwrap_or(8000);
         Chroma {
@@ -86,12 +92,22 @@ impl Reading {
         };
         match text.trim().parse::<ChromaVersion>() {
             Ok(version) => {
-                if let Release::Never { nearest } = version.release() {
-                    self.wrong(
+                match version.release() {
+                    Release::Known => {}
+                    Release::Newer => self.notes.push(format!(
+                        "Chroma {version} is newer than this tool knows: it is treated as {}",
+                        ChromaVersion::NEWEST
+                    )),
+                    Release::Never { nearest } => self.wrong(
                         "chroma.version",
                         format!("Chroma never had a release `{version}`"),
                         format!("the nearest is `{nearest}`"),
-                    );
+                    ),
+                }
+                if !version.traces() {
+                    self.notes.push(format!(
+                        "Chroma {version} cannot be traced: 0.4.15 is the first version that can"
+                    ));
                 }
                 version
             }
@@ -154,12 +170,15 @@ impl Reading {
             .unwrap_or_default()
         {
             let key = format!("chroma.environment.{name}");
-            if let Some((_, instead)) = RESERVED.iter().find(|(reserved, _)| *reserved == name) {
+            if let Some((_, instead)) = RESERVED
+                .iter()
+                .find(|(reserved, _)| reserved.eq_ignore_ascii_case(&name))
+            {
                 self.wrong(&key, "is set by the deployment itself", *instead);
                 continue;
             }
-            let variable: VariableName = match name.parse() {
-                Ok(variable) => variable,
+            let parsed: VariableName = match name.parse() {
+                Ok(parsed) => parsed,
                 Err(rule) => {
                     self.wrong(
                         &key,
@@ -182,17 +201,25 @@ impl Reading {
                 continue;
             }
             if let Some((_, instead)) =
-                ignored_variables(version).find(|(ignored, _)| *ignored == name)
+                ignored_variables(version).find(|(ignored, _)| ignored.eq_ignore_ascii_case(&name))
             {
                 self.wrong(&key, format!("does not work on Chroma {version}"), instead);
                 continue;
             }
+            if value.is_none() && name == variable::RUST_LOG {
+                self.wrong(
+                    &key,
+                    "has no value",
+                    "give it one, such as `warn`, or leave it out",
+                );
+                continue;
+            }
             match value {
-                Some(value) if variable.is_secret() => {
+                Some(value) if parsed.is_secret() => {
                     secrets.insert(name, Secret(value));
-                    variables.insert(variable, None);
+                    variables.insert(parsed, None);
                 }
-                value => drop(variables.insert(variable, value)),
+                value => drop(variables.insert(parsed, value)),
             }
         }
         variables

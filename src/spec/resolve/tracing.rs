@@ -11,15 +11,16 @@ use super::Reading;
 use crate::backend::{self, Backend, Exporter};
 use crate::problem::Problem;
 use crate::spec::file::TracingFile;
-use crate::spec::{Image, Secret, Secrets, Tracing};
+use crate::spec::{Chroma, Image, Secret, Secrets, Tracing};
 
 impl Reading {
     pub(super) fn tracing(
         &mut self,
-        image: Image,
+        chroma: &Chroma,
         secrets: &mut Secrets,
         environment: &dyn Fn(&str) -> Option<String>,
     ) -> Option<Tracing> {
+        let image = chroma.image;
         let service_name = self.parse(
             "tracing.service_name",
             |file| &file.tracing.service_name,
@@ -40,7 +41,26 @@ impl Reading {
         let sends = backend.as_ref().is_none_or(Backend::wants_endpoint);
         let header_names = self.headers(image, secrets, if sends { environment } else { nothing });
         let backend = backend?;
+        if granularity == Granularity::None {
+            self.notes
+                .push("`tracing.granularity` is `none`: nothing is traced".to_owned());
+        }
         for key in &backend.keys {
+            if chroma
+                .environment
+                .keys()
+                .any(|name| name.as_str() == key.variable)
+            {
+                let at = format!("chroma.environment.{}", key.variable);
+                self.wrong(
+                    &at,
+                    format!(
+                        "is the key of backend `{}`, which Chroma must not see",
+                        backend.name
+                    ),
+                    "leave it out",
+                );
+            }
             if let Some(value) = environment(&key.variable).filter(|value| !value.trim().is_empty())
             {
                 secrets.insert(key.variable.clone(), Secret(value));
@@ -154,44 +174,85 @@ impl Reading {
         environment: &dyn Fn(&str) -> Option<String>,
     ) -> Vec<String> {
         let given = self.input.spec.tracing.headers.take();
-        let (key, given) = match given {
-            Some(Value::String(text)) if text.trim().is_empty() => ("tracing.headers", None),
-            Some(value) => ("tracing.headers", Some(value)),
-            None => (
-                variable::HEADERS,
-                environment(variable::HEADERS).map(Value::String),
-            ),
-        };
-        let (headers, mut names) = match given.map_or(Ok(Default::default()), read_headers) {
+        let blank = |value: &Value| value.as_str().is_some_and(|text| text.trim().is_empty());
+        let given = given.filter(|value| !blank(value)).unwrap_or(Value::Null);
+        let (mut headers, mut names) = match read_headers(given) {
             Ok(read) => read,
-            Err(invalid) if key == variable::HEADERS => {
-                self.problems.push(
-                    Problem::new(format!("environment: {key}"), invalid.what())
-                        .hint(invalid.hint()),
-                );
-                return Vec::new();
-            }
             Err(invalid) => {
-                self.wrong(key, invalid.what(), invalid.hint());
+                self.wrong("tracing.headers", invalid.what(), invalid.hint());
                 return Vec::new();
             }
         };
-        match image {
-            Image::Wrapped if !headers.is_empty() => {
-                let json = headers.to_json();
-                secrets.insert(variable::HEADERS.to_owned(), Secret(json));
-            }
-            Image::Wrapped => {}
-            Image::Stock => {
-                for (name, value) in headers.iter() {
-                    secrets.insert(header_variable(name), Secret(value.to_owned()));
+        if !headers.is_empty() && !self.input.flags.contains_key("tracing.headers") {
+            self.notes.push(format!(
+                "{} holds values of headers: once they are in `.env`, leave only the names there",
+                self.input.file
+            ));
+        }
+        // Of this process's environment the values that the spec asks for: its names would make the
+        // same spec render differently elsewhere.
+        match environment(variable::HEADERS).map_or(Ok(Headers::default()), |text| text.parse()) {
+            Ok(others) => {
+                for (name, value) in others
+                    .iter()
+                    .filter(|(name, _)| names.iter().any(|one| one == name))
+                {
+                    let _ = headers.insert(name, value); // both have been read as headers before
                 }
+            }
+            Err(invalid) if names.is_empty() => drop(invalid),
+            Err(invalid) => {
+                let at = format!("environment: {}", variable::HEADERS);
+                self.problems
+                    .push(Problem::new(at, invalid.what()).hint(invalid.hint()));
             }
         }
         names.extend(headers.names().map(str::to_owned));
         names.sort();
         names.dedup();
+        self.keep_values(image, &headers, &names, secrets);
         names
+    }
+
+    /// Puts the values of headers where the image reads them.
+    fn keep_values(
+        &mut self,
+        image: Image,
+        headers: &Headers,
+        names: &[String],
+        secrets: &mut Secrets,
+    ) {
+        let missing: Vec<&str> = names
+            .iter()
+            .map(String::as_str)
+            .filter(|name| headers.names().all(|one| one != *name))
+            .collect();
+        if image == Image::Wrapped && !headers.is_empty() {
+            secrets.insert(variable::HEADERS.to_owned(), Secret(headers.to_json()));
+            if !missing.is_empty() {
+                self.notes.push(format!(
+                    "{} still lacks {}: add it in `.env`",
+                    variable::HEADERS,
+                    missing.join(", ")
+                ));
+            }
+        }
+        if image == Image::Stock {
+            for (name, value) in headers.iter() {
+                secrets.insert(header_variable(name), Secret(value.to_owned()));
+            }
+            let mut variables: Vec<String> =
+                names.iter().map(|name| header_variable(name)).collect();
+            variables.sort();
+            variables.dedup();
+            if variables.len() < names.len() {
+                self.wrong(
+                    "tracing.headers",
+                    "has two names that differ only in their signs",
+                    "use `image: wrapped`, or one of them",
+                );
+            }
+        }
     }
 }
 

@@ -5,7 +5,7 @@
 use std::net::SocketAddr;
 
 use chroma_otel_init::{
-    ChromaVersion, Headers, Server, Settings, rust_log, server_environment, variable,
+    ChromaVersion, Granularity, Headers, Server, Settings, rust_log, server_environment, variable,
 };
 
 use minijinja::value::Serde;
@@ -42,6 +42,8 @@ pub(super) fn of(spec: &Spec) -> Value {
         name => spec.name.to_string(),
         version => version.to_string(),
         wrapped, rust_server,
+        // Named, so that no other project name makes new and empty ones.
+        volumes => context! { data => format!("{}_data", spec.name), queue => format!("{}_queue", spec.name) },
         // The collector's template reads these.
         environment => tracing.environment.as_str(),
         namespace => spec.name.to_string(),
@@ -82,8 +84,8 @@ pub(super) fn of(spec: &Spec) -> Value {
             command => collector_command(spec),
         },
         up => match chroma.image {
-            Image::Wrapped => "docker compose up --build",
-            Image::Stock => "docker compose up",
+            Image::Wrapped => "docker compose up --build --remove-orphans",
+            Image::Stock => "docker compose up --remove-orphans",
         },
         shown_endpoint => match &tracing.endpoint {
             Some(endpoint) => format!("`{endpoint}`"),
@@ -93,6 +95,12 @@ pub(super) fn of(spec: &Spec) -> Value {
             true => "/api/v1/collections",
             false => "/api/v2/tenants/default_tenant/databases/default_database/collections",
         },
+        traced => version.traces() && tracing.granularity != Granularity::None,
+        untraced => match version.traces() {
+            true => "the granularity is `none`".to_owned(),
+            false => format!("Chroma {version} cannot be, 0.4.15 is the first version that can"),
+        },
+        zipkin => tracing.backend.exporter == Exporter::Zipkin,
         keys => others(spec),
         needs => wanted(spec).iter().map(|need| context! { variable => need.variable.as_str(), what => need.what.as_str() }).collect::<Vec<_>>(),
     }
@@ -224,6 +232,9 @@ fn collector_command(spec: &Spec) -> Vec<String> {
     let mut command = vec!["collector".to_owned()];
     if !spec.tracing.backend.wants_endpoint() {
         command.push("--no-endpoint".to_owned());
+    }
+    if spec.tracing.backend.exporter == Exporter::Zipkin {
+        command.push("--zipkin".to_owned());
     }
     for key in &spec.tracing.backend.keys {
         command.extend([

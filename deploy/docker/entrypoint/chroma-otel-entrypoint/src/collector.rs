@@ -72,6 +72,14 @@ fn derive(
             variable::ENDPOINT
         ));
     }
+    let zipkins = |endpoint: &Endpoint| endpoint.traces_url().ends_with("/api/v2/spans");
+    if options.zipkin && !settings.endpoint.as_ref().is_none_or(zipkins) {
+        problems.push(format!(
+            "`{}` is no address of Zipkin's; hint: use `http://host:9411`, or a URL that ends in \
+             `/api/v2/spans`",
+            variable::ENDPOINT
+        ));
+    }
     let mut headers = settings.headers;
     for (name, source) in &options.headers {
         let added = add_header(&mut headers, name, source, variables);
@@ -146,12 +154,30 @@ mod tests {
         let options = Collector {
             headers: headers.iter().map(owned).collect(),
             no_endpoint,
+            zipkin: false,
             command: Vec::new(),
         };
         let variables = variables
             .iter()
             .map(|(name, value)| (name.into(), value.into()));
         derive(&variables.collect(), &options)
+    }
+
+    #[test]
+    fn zipkin_gets_an_address_of_its_own() {
+        for (written, good) in [
+            ("zipkin:9411", true),
+            ("https://z.example/api/v2/spans", true),
+            ("api.example.com", false),
+            ("http://zipkin:4318", false),
+        ] {
+            let options = Collector {
+                zipkin: true,
+                ..Collector::default()
+            };
+            let variables = Variables::from([(ENDPOINT.into(), written.into())]);
+            assert_eq!(derive(&variables, &options).is_ok(), good, "{written}");
+        }
     }
 
     #[test]

@@ -161,16 +161,28 @@ impl ChromaVersion {
     /// (`dumb-init -- chroma`; the supervisor is left to whoever derives). Not seen: the images
     /// themselves, and the Dockerfiles of the first versions of 1.0.
     ///
-    /// The script of 0.4.0 to 0.4.22 takes no arguments and waits for Python without passing
-    /// signals on; since 0.4.23 it becomes Python.
+    /// The script of 0.4.0 to 0.4.22 builds a library anew at every start, with a network and as
+    /// root, and does not pass signals on: the server is started without it.
     pub fn command(self) -> (&'static [&'static str], &'static [&'static str]) {
         match self.server() {
-            Server::Python if self < Self::new(0, 4, 23) => (&[], &["/docker_entrypoint.sh"]),
+            Server::Python if self < Self::new(0, 4, 23) => (&["uvicorn"], UVICORN_ARGUMENTS),
             Server::Python => (&["/docker_entrypoint.sh"], &[PYTHON_ARGUMENTS]),
             Server::Rust => (&["chroma"], &["run", "/config.yaml"]),
         }
     }
 }
+
+/// What the script of 0.4.0 to 0.4.22 passes on.
+const UVICORN_ARGUMENTS: &[&str] = &[
+    "chromadb.app:app",
+    "--workers",
+    "1",
+    "--host",
+    "0.0.0.0",
+    "--port",
+    "8000",
+    "--proxy-headers",
+];
 
 /// One word, which the script expands: the image's `ENV` has the values.
 const PYTHON_ARGUMENTS: &str = "--workers ${CHROMA_WORKERS} --host ${CHROMA_HOST_ADDR} \
@@ -302,7 +314,7 @@ mod tests {
                 false,
                 "/chroma/chroma",
                 "/api/v1/heartbeat",
-                1,
+                9,
             ),
             (
                 "0.4.14",
@@ -310,7 +322,7 @@ mod tests {
                 false,
                 "/chroma/chroma",
                 "/api/v1/heartbeat",
-                1,
+                9,
             ),
             (
                 "0.4.15",
@@ -318,7 +330,7 @@ mod tests {
                 true,
                 "/chroma/chroma",
                 "/api/v1/heartbeat",
-                1,
+                9,
             ),
             (
                 "0.4.23",

@@ -1,0 +1,288 @@
+"""Fixtures of the end-to-end tests: real Chroma servers, a real Collector, a real Docker engine.
+
+To run one test by hand (`.ci/run` does all of it):
+
+    for part in plugins python 'chroma 1.5.9' 'chroma 1.0.20' 'chroma 0.6.3' debian otelcol jaeger zipkin
+    do .ci/parts $part; done                  # once; about 20 minutes on two cores
+    .ci/engine start && .ci/engine images     # for test_docker.py; `.ci/engine stop` ends it
+    cargo build --workspace
+    ~/.cache/chroma-otel-deploy/now/python/bin/pytest tests/e2e -x -k digits
+
+Invariant: nothing is waited for by sleeping a fixed time; `eventually` asks until a deadline.
+"""
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+HERE = Path(__file__).resolve().parent
+CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "chroma-otel-deploy"
+TARGET = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
+VERSIONS = ["0.6.3", "1.0.20", "1.5.9"]
+
+
+def missing(what, optional=False):
+    """Ends the test: skipped on a developer's machine, failed in CI unless the part is optional."""
+    if os.environ.get("CI") == "true" and not optional:
+        pytest.fail(f"{what} is missing", pytrace=False)
+    pytest.skip(f"{what} is missing")
+
+
+class Tools:
+    """Where the real parts are; asking for one that is missing ends the test."""
+
+    def part(self, path, optional=False):
+        found = CACHE / "now" / path
+        return found if found.exists() else missing(f"`{found}` (see .ci/parts)", optional)
+
+    def chroma(self, version):
+        return self.part(f"chroma-{version}/bin")
+
+    @property
+    def otelcol(self):
+        return self.part("otelcol/otelcol-contrib")
+
+    def checker(self, name):
+        return self.part(f"python/bin/{name}")
+
+    def program(self, name):
+        found = TARGET / "debug" / name
+        return found if found.exists() else missing(f"`{found}` (see `cargo build --workspace`)")
+
+
+@pytest.fixture(scope="session")
+def tools():
+    return Tools()
+
+
+def eventually(check, what, seconds=30):
+    """Asks until `check` gives something true, and gives that; fails after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while True:
+        if result := check():
+            return result
+        if time.monotonic() > deadline:
+            pytest.fail(f"not within {seconds} s: {what() if callable(what) else what}")
+        time.sleep(0.05)
+
+
+def get(url, seconds=5):
+    """The body of a page that answers 2xx, else None."""
+    with contextlib.suppress(OSError, urllib.error.URLError):
+        with urllib.request.urlopen(url, timeout=seconds) as answer:
+            return answer.read().decode() or " "
+    return None
+
+
+def free_ports(count):
+    """Ports on loopback that nothing listens on, all different."""
+    with contextlib.ExitStack() as held:
+        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in sockets]
+
+
+class Server:
+    """A running program with its log."""
+
+    def __init__(self, command, environment, log, cwd):
+        self.log_file = log
+        self.process = subprocess.Popen(
+            [str(word) for word in command],
+            env={"PATH": os.environ["PATH"], "HOME": str(cwd), **environment},
+            stdin=subprocess.DEVNULL,
+            stdout=log.open("w"),
+            stderr=subprocess.STDOUT,
+            cwd=cwd,
+        )
+
+    @property
+    def log(self):
+        return self.log_file.read_text(errors="replace")
+
+    def is_running(self):
+        return self.process.poll() is None
+
+    def until(self, check, what, seconds=60):
+        """As `eventually`, and fails at once, with the log, when the program has ended."""
+
+        def running():
+            result = check()
+            assert result or self.is_running(), f"ended with {self.process.poll()}:\n{self.log}"
+            return result
+
+        return eventually(running, lambda: f"{what}:\n{self.log}", seconds)
+
+    def stop(self, sent=signal.SIGTERM, seconds=60):
+        """Sends the signal and gives the exit code."""
+        if self.is_running():
+            self.process.send_signal(sent)
+        return self.process.wait(seconds)
+
+    def children(self):
+        """Process ids of the direct children."""
+        return [int(pid) for pid in Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()]
+
+
+@pytest.fixture
+def start(tmp_path):
+    """start(name, command, environment={}) -> Server; all are killed at the end."""
+    servers = []
+
+    def run(name, command, environment=None):
+        log = tmp_path / f"{name}-{len(servers)}.log"
+        servers.append(Server(command, environment or {}, log, tmp_path))
+        return servers[-1]
+
+    yield run
+    for server in reversed(servers):
+        server.stop(signal.SIGTERM if server.is_running() else signal.SIGKILL)
+
+
+@pytest.fixture
+def render(tools, tmp_path):
+    return renderer(tools, tmp_path)
+
+
+def renderer(tools, folder):
+    """render(out="rendered", **flags) -> the folder; `chroma_version="1.5.9"` is `--chroma-version 1.5.9`."""
+
+    def render(out="rendered", **flags):
+        words = [word for name, value in flags.items() for word in (f"--{name.replace('_', '-')}", str(value))]
+        command = [tools.program("chroma-otel-deploy"), "gen", "--target", "docker", "--out", folder / out, *words]
+        done = subprocess.run(command, capture_output=True, text=True, cwd=folder)
+        assert done.returncode == 0, done.stderr
+        return folder / out
+
+    return render
+
+
+class Sink:
+    """The OTLP receiver at the end: reads what it has got so far."""
+
+    def __init__(self, server, records):
+        self.server, self.records = server, records
+        server.until(lambda: server.log.startswith("{") and "\n" in server.log, "the sink's addresses")
+        self.addresses = json.loads(server.log.splitlines()[0])
+        self.grpc = f"http://{self.addresses['grpc']}"
+        self.http = f"http://{self.addresses['http']}"
+
+    def read(self, kind):
+        lines = self.records.read_text().splitlines(keepends=True) if self.records.exists() else []
+        records = [json.loads(line) for line in lines if line.endswith("\n")]
+        return [record for record in records if record["type"] == kind]
+
+    def spans(self, service=None):
+        return [span for span in self.read("span") if service in (None, span["resource"].get("service.name"))]
+
+    def wait_for(self, check, what="spans", seconds=30):
+        """Waits until `check(spans)` gives something true, and gives that."""
+
+        def seen():
+            return f"{what}; there are: {sorted({span['name'] for span in self.spans()})}"
+
+        return eventually(lambda: check(self.spans()), seen, seconds)
+
+
+@pytest.fixture
+def sink(tools, start, tmp_path):
+    return start_sink(tools, start, tmp_path)
+
+
+def start_sink(tools, start, folder, *arguments):
+    """An `otlp-sink` with these further arguments, such as `--mode`, `--tls-dir`."""
+    records = folder / f"sink-{len(list(folder.iterdir()))}.jsonl"
+    return Sink(start("sink", [tools.program("otlp-sink"), "--out", records, *arguments]), records)
+
+
+@pytest.fixture
+def otelcol(tools, start, tmp_path):
+    """otelcol(rendered, environment) -> Server: a Collector with the rendered configuration, started
+    by the entrypoint with the rendered command. Only its addresses and its queue's folder are
+    changed: `.grpc`, `.http`, `.health`, `.prometheus` and `.telemetry` say where it listens."""
+
+    def run(rendered, environment, queue=tmp_path / "queue", ready=True):
+        import yaml  # the test venv's; not needed to collect the tests
+
+        ports = free_ports(5)
+        grpc, http, health, prometheus, telemetry = (f"127.0.0.1:{port}" for port in ports)
+        overlay = {
+            "receivers": {"otlp": {"protocols": {"grpc": {"endpoint": grpc}, "http": {"endpoint": http}}}},
+            "exporters": {"prometheus": {"endpoint": prometheus}},
+            "extensions": {
+                "health_check": {"endpoint": health},
+                "file_storage": {"directory": str(queue), "compaction": {"directory": str(queue)}},
+            },
+            "service": {"telemetry": {"metrics": {"readers": [
+                {"pull": {"exporter": {"prometheus": {"host": "127.0.0.1", "port": ports[4]}}}}
+            ]}}},
+        }
+        addresses = tmp_path / "addresses.yaml"
+        addresses.write_text(yaml.safe_dump(overlay))
+        compose = yaml.safe_load((rendered / "docker-compose.yaml").read_text())
+        command = compose["services"]["otel-collector"]["command"]
+        options, (_, *arguments) = command[: command.index("--")], command[command.index("--") + 1 :]
+        inside = "/etc/otelcol-contrib/config.yaml"
+        assert inside in arguments
+        arguments = [str(rendered / "otel-collector.yaml") if word == inside else word for word in arguments]
+        entrypoint = tools.program("chroma-otel-entrypoint")
+        server = start(
+            "otelcol",
+            [entrypoint, *options, "--", tools.otelcol, *arguments, "--config", addresses],
+            environment,
+        )
+        server.grpc, server.http = f"http://{grpc}", f"http://{http}"
+        server.health, server.prometheus = f"http://{health}/", f"http://{prometheus}/metrics"
+        server.telemetry = f"http://{telemetry}/metrics"
+        if ready:
+            server.until(lambda: get(server.health), "a healthy collector")
+        return server
+
+    return run
+
+
+@pytest.fixture
+def chroma(tools, start, tmp_path):
+    """chroma(version, environment, rendered) -> Server: a Chroma server under the entrypoint, as the
+    wrapped image starts it, with the rendered configuration (1.x), once it is healthy; `.url`."""
+
+    def run(version, environment, rendered=None, data=None):
+        binaries, (port,) = tools.chroma(version), free_ports(1)
+        data = str(data or tmp_path / f"data-{version}")
+        variables = {"CHROMA_VERSION": version, "ANONYMIZED_TELEMETRY": "False", **environment}
+        if version.startswith("0."):
+            command = [binaries / "uvicorn", "chromadb.app:app", "--host", "127.0.0.1", "--port", port]
+            variables |= {"IS_PERSISTENT": "1", "PERSIST_DIRECTORY": data}
+            health = "/api/v2/heartbeat"
+        else:
+            command = [binaries / "chroma", "run", rendered / "config.yaml"]
+            variables |= {
+                "CHROMA_PORT": str(port), "CHROMA_LISTEN_ADDRESS": "127.0.0.1", "CHROMA_PERSIST_PATH": data,
+            }
+            health = "/api/v2/healthcheck"
+        server = start(f"chroma-{version}", [tools.program("chroma-otel-entrypoint"), "--", *command], variables)
+        server.port, server.url = port, f"http://127.0.0.1:{port}"
+        server.until(lambda: get(server.url + health), "a healthy Chroma")
+        return server
+
+    return run
+
+
+def client(tools, version, port, *steps):
+    """Runs steps of client.py with the real Python client of that version."""
+    command = [tools.chroma(version) / "python", HERE / "client.py", str(port), *steps]
+    environment = {"PATH": os.environ["PATH"], "HOME": str(CACHE), "ANONYMIZED_TELEMETRY": "False"}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout

@@ -1,0 +1,144 @@
+"""Chroma 0.6.3, 1.0.20 and 1.5.9 under the entrypoint, through a real Collector, into a sink.
+
+Each test reads what arrives at the far end, under the configuration that the generator renders.
+"""
+
+import os
+import re
+import signal
+import urllib.request
+
+import pytest
+
+from conftest import VERSIONS, client, get
+
+GRANULARITIES = ["none", "operation", "operation_and_segment", "all"]
+COUNT = "/api/v2/tenants/default_tenant/databases/default_database/collections_count"
+EXPORT_ERRORS = re.compile(r"ExportFailed|ExportError|[Ff]ailed to export|Exception while exporting|UNAVAILABLE")
+HOSTILE_NAMES = ["0123", "true", "null", "[a]", '{a="b"}', """it's "a\\b" $HOME #x: y, naïve 🦑"""]
+
+
+@pytest.fixture(params=VERSIONS)
+def version(request):
+    return request.param
+
+
+@pytest.fixture
+def pipeline(render, otelcol, sink, chroma, version):
+    """pipeline(**variables) -> Chroma, its traces going to the sink; `.collector` is the way there."""
+    rendered = render(chroma_version=version, backend="otlp")
+    headers = '{"X-Api-Key": "it\'s $ecret"}'
+    collector = otelcol(
+        rendered, {"CHROMA_OTEL_COLLECTION_ENDPOINT": sink.grpc, "CHROMA_OTEL_COLLECTION_HEADERS": headers}
+    )
+
+    def run(**variables):
+        environment = {"CHROMA_OTEL_COLLECTION_ENDPOINT": collector.grpc, **variables}
+        return chroma(version, environment, rendered)
+
+    run.collector = collector
+    return run
+
+
+def of_requests(spans):
+    return [span for span in spans if span["kind"] == "SERVER"]
+
+
+def named(name, spans):
+    return [span for span in spans if span["name"] == name]
+
+
+def paths(spans):
+    return [span["attributes"].get("url.path") for span in spans]
+
+
+def test_granularities_give_rising_sets_of_spans(pipeline, sink, tools, version):
+    for granularity in GRANULARITIES:
+        service = f"chroma-{granularity}"
+        server = pipeline(CHROMA_OTEL_SERVICE_NAME=service, CHROMA_OTEL_GRANULARITY=granularity)
+        client(tools, version, server.port, "fill", "query", "delete")
+        server.stop()
+        assert not EXPORT_ERRORS.search(server.log), server.log
+    assert pipeline.collector.stop() == 0, pipeline.collector.log
+    counts = [len(sink.spans(f"chroma-{granularity}")) for granularity in GRANULARITIES]
+    assert counts[0] == 0, counts
+    assert counts == sorted(set(counts)), f"{dict(zip(GRANULARITIES, counts))} do not rise"
+    names = [{span["name"] for span in sink.spans(f"chroma-{granularity}")} for granularity in GRANULARITIES]
+    for smaller, larger in zip(names, names[1:]):
+        assert smaller <= larger, f"lost: {smaller - larger}"
+
+
+def test_requests_arrive_repaired_with_name_and_headers(pipeline, sink, tools, version):
+    server = pipeline(CHROMA_OTEL_SERVICE_NAME="shop-search")
+    for _ in range(5):
+        assert get(f"{server.url}/api/v2/heartbeat")
+    client(tools, version, server.port, "fill", "query")
+    server.stop()
+    pipeline.collector.stop()
+    spans = sink.spans()
+    assert {span["resource"]["service.name"] for span in spans} == {"shop-search"}
+    assert {span["headers"].get("x-api-key") for span in spans} == {"it's $ecret"}
+    requests = of_requests(spans)
+    added = [span for span in requests if span["attributes"].get("url.path", "").endswith("/add")]
+    assert len(added) == 1, paths(requests)
+    assert added[0]["attributes"]["http.request.method"] == "POST"
+    assert added[0]["attributes"]["http.response.status_code"] in (200, 201)
+    assert added[0]["status"] != "ERROR"
+    probes = [path for path in paths(spans) if path and re.search("heartbeat|healthcheck", path)]
+    assert probes == []
+
+
+def test_no_request_is_lost_at_a_stop(pipeline, sink):
+    server = pipeline()
+    for _ in range(20):
+        with urllib.request.urlopen(server.url + COUNT, timeout=10) as answer:
+            assert answer.status == 200
+    server.stop(signal.SIGTERM)
+    pipeline.collector.stop()
+    assert paths(of_requests(sink.spans())).count(COUNT) == 20
+
+
+def test_a_refused_request_is_not_an_error_of_the_server(pipeline, sink):
+    server = pipeline()
+    assert get(f"{server.url}/api/v2/tenants/nobody") is None
+    [refused] = sink.wait_for(lambda spans: [span for span in of_requests(spans) if "nobody" in str(span["attributes"])])
+    assert 400 <= refused["attributes"]["http.response.status_code"] < 500
+    assert refused["status"] != "ERROR"
+
+
+def test_digits_and_hostile_service_names_arrive_as_they_are(pipeline, sink):
+    for name in HOSTILE_NAMES:
+        server = pipeline(CHROMA_OTEL_SERVICE_NAME=name)
+        assert get(server.url + COUNT)
+        server.stop()
+    pipeline.collector.stop()
+    assert {span["resource"]["service.name"] for span in of_requests(sink.spans())} == set(HOSTILE_NAMES)
+
+
+def test_start_and_stop_are_traced(pipeline, sink, version):
+    pipeline().stop()
+    pipeline.collector.stop()
+    [started] = named("chroma.start", sink.spans())
+    [stopped] = named("chroma.stop", sink.spans())
+    assert started["status"] != "ERROR" and stopped["status"] != "ERROR"
+    assert started["resource"]["service.version"] == version
+    assert started["end_time_unix_nano"] > started["start_time_unix_nano"]
+    assert stopped["attributes"]["chroma.stop.signal"] == "SIGTERM"
+
+
+def test_a_crash_is_an_error_in_the_traces(pipeline, sink):
+    server = pipeline()
+    [child] = server.children()
+    os.kill(child, signal.SIGKILL)
+    assert server.process.wait(30) == 128 + signal.SIGKILL
+    [crash] = sink.wait_for(lambda spans: named("chroma.stop", spans))
+    assert crash["status"] == "ERROR"
+    assert crash["attributes"]["process.exit.signal"] == "SIGKILL"
+
+
+@pytest.mark.parametrize("version", ["1.0.20", "1.5.9"], indirect=True)  # 0.x does not read RUST_LOG
+@pytest.mark.parametrize("level", ["error", "info", "off"])
+def test_a_log_level_does_not_cost_the_spans(pipeline, sink, level):
+    server = pipeline(RUST_LOG=level)
+    assert get(server.url + COUNT)
+    sink.wait_for(lambda spans: COUNT in paths(of_requests(spans)))

@@ -1,0 +1,263 @@
+"""The rendered Compose deployment in a real Docker engine, on stand-in images under the published names.
+
+Each class starts a deployment of its spec; within a class the tests share it and leave it running.
+"""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import time
+import urllib.request
+
+import pytest
+
+from conftest import CACHE, VERSIONS, client, eventually, get, missing, renderer
+
+CHROMA = 8000
+JAEGER = "http://127.0.0.1:16686"
+SOCKET = "/run/chroma-otel-docker.sock"
+COUNT = "/api/v2/tenants/default_tenant/databases/default_database/collections_count"
+
+
+class Deployment:
+    """A rendered folder, and Compose in it."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.environment = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(folder),
+            "DOCKER_HOST": f"unix://{SOCKET}",
+            "DOCKER_CONFIG": str(CACHE / "now/plugins"),
+        }
+
+    def docker(self, *words, check=True, seconds=900):
+        done = subprocess.run(
+            ["docker", *words], cwd=self.folder, env=self.environment, capture_output=True, text=True, timeout=seconds
+        )
+        assert done.returncode == 0 or not check, f"docker {' '.join(words)}: {done.stdout}{done.stderr}{self.logs() if words[1:2] == ('up',) else ''}"
+        return done
+
+    def compose(self, *words, **options):
+        return self.docker("compose", *words, **options)
+
+    def up(self):
+        self.compose("up", "--build", "--detach", "--wait", "--wait-timeout", "120")
+
+    def logs(self, *services):
+        return self.compose("logs", "--no-color", *services, check=False).stdout
+
+    def container(self, service):
+        """What the engine says of the service's container."""
+        name = self.compose("ps", "--all", "--quiet", service).stdout.strip()
+        assert name, f"{service} has no container"
+        return json.loads(self.docker("inspect", name).stdout)[0]
+
+    def set(self, **variables):
+        """Writes `.env`, as an operator would."""
+        (self.folder / ".env").write_text("".join(f"{name}='{value}'\n" for name, value in variables.items()))
+
+    def crash(self, service):
+        """Kills the main process behind the engine's back, and waits for another one."""
+        before = self.container(service)["State"]
+        assert before["Running"] and before["Pid"] > 1, before
+        os.kill(before["Pid"], signal.SIGKILL)
+
+        def back():
+            state = self.container(service)["State"]
+            healthy = state.get("Health", {"Status": "healthy"})["Status"] == "healthy"
+            return state["Running"] and healthy and state["StartedAt"] != before["StartedAt"]
+
+        eventually(back, lambda: f"{service} did not come back: {self.logs(service)}", 90)
+
+
+def of_spec(*specs):
+    """Runs a class once for each spec, given as the generator's flags."""
+    return pytest.mark.parametrize("spec", specs, scope="class", ids=lambda spec: "-".join(spec.values()) or "default")
+
+
+@pytest.fixture(scope="class")
+def stack(spec, tools, tmp_path_factory):
+    """The deployment of the class's spec, started; gone with its volumes at the end."""
+    if not os.path.exists(SOCKET):
+        missing("the Docker engine (see .ci/engine)")
+    if spec.get("backend") == "zipkin":
+        tools.part("zipkin", optional=True)
+    deployment = Deployment(renderer(tools, tmp_path_factory.mktemp("deployment"))(**spec))
+    try:
+        deployment.up()
+        yield deployment
+    finally:
+        deployment.compose("down", "--volumes", "--timeout", "20", check=False)
+
+
+@pytest.fixture
+def env_file(stack):
+    """env_file(NAME=value…) writes `.env`; at the end it is as before, and so is the deployment."""
+    yield stack.set
+    stack.set()
+    stack.up()
+
+
+def jaeger_spans(service="chromadb"):
+    answer = json.loads(get(f"{JAEGER}/api/traces?service={service}&limit=1000&lookback=1h") or "{}")
+    return [span for trace in answer.get("data") or [] for span in trace["spans"]]
+
+
+def tags(span):
+    return {tag["key"]: tag["value"] for tag in span["tags"]}
+
+
+def trace_arrives(service="chromadb"):
+    """Asks Chroma something that nobody asked before, and waits for that very request in Jaeger."""
+    query = f"question={time.monotonic_ns()}"
+    with urllib.request.urlopen(f"http://127.0.0.1:{CHROMA}{COUNT}?{query}", timeout=10) as answer:
+        assert answer.status == 200
+
+    def found():
+        return [span for span in jaeger_spans(service) if query in json.dumps(span["tags"])]
+
+    return eventually(found, lambda: f"no trace of {query}; there are {len(jaeger_spans(service))} spans", 30)[0]
+
+
+SPECS = [
+    {"chroma_version": version, "image": image, "backend": backend}
+    for version in VERSIONS
+    for image in ("wrapped", "stock")
+    for backend in ("jaeger", "zipkin", "debug")
+]
+
+
+@of_spec(*SPECS)
+def test_rendered_files_pass_their_checkers(tools, tmp_path, spec):
+    deployment = Deployment(renderer(tools, tmp_path)(**spec))
+    rendered = deployment.folder
+    deployment.compose("config", "--quiet")
+    checks = [
+        ["check-jsonschema", "--builtin-schema", "vendor.compose-spec", "docker-compose.yaml"],
+        ["yamllint", "--strict", "-d", "{extends: relaxed, rules: {line-length: disable}}", "."],
+    ]
+    if (rendered / "Dockerfile").exists():
+        checks.append(["hadolint", "--failure-threshold", "style", "Dockerfile"])
+    for name, *arguments in checks:
+        done = subprocess.run([tools.checker(name), *arguments], cwd=rendered, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+@of_spec({})
+class TestDefault:
+    """What `gen` renders without a flag: Chroma 1.5.9, wrapped, traces to Jaeger."""
+
+    def test_a_request_of_the_client_is_a_trace(self, stack, tools):
+        client(tools, "1.5.9", CHROMA, "fill", "query")
+        span = trace_arrives()
+        assert tags(span)["span.kind"] == "server"
+        added = [span for span in jaeger_spans() if tags(span).get("url.path", "").endswith("/add")]
+        assert added and all(tags(span)["http.request.method"] == "POST" for span in added)
+
+    def test_it_is_closed_to_strangers_and_confined(self, stack):
+        for service in stack.compose("config", "--services").stdout.split():
+            container = stack.container(service)
+            host = container["HostConfig"]
+            bindings = [binding["HostIp"] for ports in host["PortBindings"].values() for binding in ports]
+            assert set(bindings) <= {"127.0.0.1"}, service
+            assert host["Memory"] > 0, service
+            assert host["ReadonlyRootfs"], service
+            assert host["CapDrop"] == ["ALL"] and not host["CapAdd"], service
+            assert "no-new-privileges:true" in host["SecurityOpt"], service
+            assert host["RestartPolicy"]["Name"] == "unless-stopped", service
+            assert host["LogConfig"]["Config"]["max-size"], service
+            assert container["State"]["Health"]["Status"] == "healthy", service
+            user = re.search(r"^Uid:\s+(\d+)", open(f"/proc/{container['State']['Pid']}/status").read(), re.M)
+            assert user.group(1) == "10001", service
+        assert stack.container("chroma")["HostConfig"]["Memory"] >= 2 << 30
+
+    def test_spans_name_this_machine(self, stack):
+        trace_arrives()
+        answer = json.loads(get(f"{JAEGER}/api/traces?service=chromadb&limit=1"))
+        [process, *_] = answer["data"][0]["processes"].values()
+        assert tags(process)["host.name"] == os.uname().nodename
+
+    def test_prometheus_pages_are_there(self, stack):
+        trace_arrives()
+        assert "otelcol_" in get("http://127.0.0.1:8888/metrics")
+        eventually(lambda: "duration" in (get("http://127.0.0.1:8889/metrics") or ""), "request durations", 60)
+
+    def test_data_is_there_after_down_and_up(self, stack, tools):
+        client(tools, "1.5.9", CHROMA, "fill")
+        stack.compose("down")
+        stack.up()
+        client(tools, "1.5.9", CHROMA, "query")
+        trace_arrives()
+
+    @pytest.mark.parametrize("service", ["chroma", "otel-collector"])
+    def test_a_crashed_container_comes_back(self, stack, tools, service):
+        client(tools, "1.5.9", CHROMA, "fill")
+        stack.crash(service)
+        client(tools, "1.5.9", CHROMA, "query")
+        trace_arrives()
+
+    def test_a_changed_variable_keeps_the_data(self, stack, tools, env_file):
+        client(tools, "1.5.9", CHROMA, "fill")
+        env_file(CHROMA_OTEL_SERVICE_NAME="renamed", CHROMA_OTEL_GRANULARITY="ALL")
+        stack.up()
+        client(tools, "1.5.9", CHROMA, "query")
+        trace_arrives("renamed")
+
+    def test_any_form_of_endpoint_and_headers_in_the_env_file_works(self, stack, env_file):
+        for endpoint in ("jaeger", "http://jaeger:4317/", "http://jaeger:4318/v1/traces"):
+            env_file(CHROMA_OTEL_COLLECTION_ENDPOINT=endpoint, CHROMA_OTEL_COLLECTION_HEADERS="x-key=s3cret,x-b=b")
+            stack.up()
+            trace_arrives()
+            assert "s3cret" not in stack.logs()
+
+    def test_a_bad_value_is_named_and_chroma_serves_on(self, stack, tools, env_file):
+        for name, value in (
+            ("CHROMA_OTEL_COLLECTION_ENDPOINT", "http://"),
+            ("CHROMA_OTEL_COLLECTION_ENDPOINT", "http://jaeger:99999"),
+            ("CHROMA_OTEL_COLLECTION_HEADERS", "s3cret"),
+        ):
+            env_file(**{name: value})
+            stack.compose("up", "--detach")
+            eventually(lambda: f"error: `{name}`" in stack.logs("otel-collector"), lambda: stack.logs("otel-collector"))
+            assert "s3cret" not in stack.logs()
+            eventually(lambda: get(f"http://127.0.0.1:{CHROMA}/api/v2/heartbeat"), "Chroma")
+            client(tools, "1.5.9", CHROMA, "fill", "query")
+
+
+@of_spec({"chroma_version": "1.0.20"})
+class TestUpgrade:
+    def test_a_newer_version_keeps_the_data(self, stack, tools):
+        client(tools, "1.0.20", CHROMA, "fill", "query")
+        trace_arrives()
+        renderer(tools, stack.folder.parent)(out=stack.folder.name, chroma_version="1.5.9")
+        stack.up()
+        client(tools, "1.5.9", CHROMA, "query")
+        trace_arrives()
+
+
+@of_spec(
+    {"chroma_version": "0.6.3", "image": "wrapped"},
+    {"chroma_version": "0.6.3", "image": "stock"},
+    {"chroma_version": "1.0.20", "image": "stock"},
+    {"chroma_version": "1.5.9", "image": "stock"},
+)
+class TestOtherImages:
+    """The Python server, and the published images as they are."""
+
+    def test_a_request_is_a_trace_and_data_stays(self, stack, spec, tools):
+        client(tools, spec["chroma_version"], CHROMA, "fill")
+        trace_arrives()
+        stack.compose("down")
+        stack.up()
+        client(tools, spec["chroma_version"], CHROMA, "query")
+
+
+@of_spec({"backend": "zipkin"})
+class TestZipkin:
+    def test_a_request_is_a_trace(self, stack):
+        assert get(f"http://127.0.0.1:{CHROMA}{COUNT}")
+        found = "http://127.0.0.1:9411/api/v2/traces?serviceName=chromadb&limit=1000"
+        eventually(lambda: "collections_count" in (get(found) or ""), lambda: get(found) or "no answer")
