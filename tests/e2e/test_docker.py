@@ -46,6 +46,17 @@ class Deployment:
     def up(self):
         self.compose("up", "--build", "--detach", "--wait", "--wait-timeout", "120")
 
+    def shell(self, script, check=True):
+        """Runs a block of the rendered README, in its folder."""
+        done = subprocess.run(["sh", "-euc", script], cwd=self.folder, env=self.environment, capture_output=True, text=True, timeout=300)
+        assert done.returncode == 0 or not check, f"{script}: {done.stdout}{done.stderr}"
+        return done
+
+    def recipe(self, heading):
+        """The shell blocks under a heading of the rendered README."""
+        section = (self.folder / "README.md").read_text().split(f"## {heading}\n")[1].split("\n## ")[0]
+        return re.findall(r"```sh\n(.*?)```", section, re.S)
+
     def logs(self, *services):
         return self.compose("logs", "--no-color", *services, check=False).stdout
 
@@ -192,6 +203,22 @@ class TestDefault:
         client(tools, "1.5.9", CHROMA, "query")
         trace_arrives()
 
+    def test_a_backup_is_made_and_restored_as_the_recipe_says(self, stack, tools):
+        client(tools, "1.5.9", CHROMA, "fill")
+        back_up, restore = stack.recipe("Back up and restore")
+        stack.shell(back_up)
+        [archive] = stack.folder.glob("chroma-1.5.9-*.tgz")
+        assert archive.stat().st_mode & 0o777 == 0o600
+        # A cut archive is refused before anything is deleted.
+        (stack.folder / "cut.tgz").write_bytes(archive.read_bytes()[:-100])
+        assert stack.shell(restore.replace("BACKUP.tgz", "cut.tgz"), check=False).returncode != 0
+        stack.compose("start", "chroma")
+        eventually(lambda: get(f"http://127.0.0.1:{CHROMA}/api/v2/healthcheck"), "Chroma")
+        client(tools, "1.5.9", CHROMA, "query", "delete")
+        stack.shell(restore.replace("BACKUP.tgz", archive.name))
+        eventually(lambda: get(f"http://127.0.0.1:{CHROMA}/api/v2/healthcheck"), "Chroma")
+        client(tools, "1.5.9", CHROMA, "query")
+
     @pytest.mark.parametrize("service", ["chroma", "otel-collector"])
     def test_a_crashed_container_comes_back(self, stack, tools, service):
         client(tools, "1.5.9", CHROMA, "fill")
@@ -227,10 +254,10 @@ class TestDefault:
             client(tools, "1.5.9", CHROMA, "fill", "query")
 
 
-@of_spec({"chroma_version": "1.0.20"})
+@of_spec({"chroma_version": "1.0.20"}, {"chroma_version": "0.6.3"})
 class TestUpgrade:
-    def test_a_newer_version_keeps_the_data(self, stack, tools):
-        client(tools, "1.0.20", CHROMA, "fill", "query")
+    def test_a_newer_version_keeps_the_data(self, stack, spec, tools):
+        client(tools, spec["chroma_version"], CHROMA, "fill", "query")
         trace_arrives()
         renderer(tools, stack.folder.parent)(out=stack.folder.name, chroma_version="1.5.9")
         stack.up()
