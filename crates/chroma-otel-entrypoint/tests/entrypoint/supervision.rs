@@ -160,12 +160,12 @@ fn as_process_1_it_reaps_and_ends_with_the_childs_code() {
         );
         return;
     }
-    // Waits until only 1, the shell, and the shell's own `ls` and `wc` are left, zombies included;
-    // then asks 1 to end, which the kernel would drop if 1 did not catch it.
+    // Waits until no orphan is left, not even as a zombie, which has its name still; then asks 1 to
+    // end, which the kernel would drop if 1 did not catch it.
     let script = "
         sh -c 'sleep 0.1 & sleep 0.2 & sleep 0.3 &'
         cat /proc/1/comm
-        while [ \"$(ls -d /proc/[0-9]* | wc -l)\" -gt 4 ]; do sleep 0.05; done
+        while grep -qsx sleep /proc/[0-9]*/comm; do sleep 0.05; done
         echo reaped
         trap 'exit 7' TERM
         kill -TERM 1
