@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::str::FromStr;
 
-use chroma_otel_init::{ChromaVersion, Endpoint, Granularity};
+use chroma_otel_init::{ChromaVersion, Endpoint, Granularity, Headers};
 
 use crate::backend::Backend;
 use crate::target::Target;
@@ -32,16 +32,12 @@ impl Secret {
         &self.0
     }
 
-    /// What of it must not be shown by itself: of headers in JSON, each value.
-    pub fn parts(&self) -> impl Iterator<Item = &str> {
-        const SHORTEST: usize = 4;
-        let quoted = self
-            .0
-            .starts_with('{')
-            .then(|| self.0.split('"').skip(3).step_by(4));
-        let whole = quoted.is_none().then_some(self.0.as_str());
-        let parts = quoted.into_iter().flatten().chain(whole);
-        parts.filter(|part| part.len() >= SHORTEST)
+    /// What of it must not be shown by itself: of headers, each value.
+    pub fn parts(&self) -> Vec<String> {
+        match self.0.starts_with('{').then(|| self.0.parse::<Headers>()) {
+            Some(Ok(headers)) => headers.iter().map(|(_, value)| value.to_owned()).collect(),
+            _ => vec![self.0.clone()],
+        }
     }
 }
 
@@ -144,4 +140,16 @@ pub struct Resolved {
     pub secrets: Secrets,
     /// What the operator should know, one sentence each.
     pub notes: Vec<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Secret;
+
+    #[test]
+    fn the_parts_of_headers_are_their_values_whatever_is_in_them() {
+        let headers = Secret(r#"{"x-a":"quo\"ted","x-b":"plain"}"#.to_owned());
+        assert_eq!(headers.parts(), ["quo\"ted", "plain"]);
+        assert_eq!(Secret("{key".to_owned()).parts(), ["{key"]);
+    }
 }

@@ -88,10 +88,15 @@ impl Endpoint {
         }
     }
 
+    /// Whether its path is Zipkin's, `/api/v2/spans`.
+    pub fn is_zipkin(&self) -> bool {
+        self.path.ends_with(ZIPKIN_PATH)
+    }
+
     /// The URL to send traces to over HTTP: ends in `/v1/traces`, which is added, or in Zipkin's
     /// `/api/v2/spans`, which is kept.
     pub fn traces_url(&self) -> String {
-        if self.path.ends_with(TRACES_PATH) || self.path.ends_with(ZIPKIN_PATH) {
+        if self.path.ends_with(TRACES_PATH) || self.is_zipkin() {
             self.to_string()
         } else {
             format!("{self}{TRACES_PATH}")

@@ -156,7 +156,7 @@ impl Reading {
                 }
             }
         }
-        let zipkin = endpoint.is_none_or(|one| one.traces_url().ends_with("/api/v2/spans"));
+        let zipkin = endpoint.is_none_or(Endpoint::is_zipkin);
         if backend.exporter == Exporter::Zipkin && !zipkin {
             self.wrong(
                 "tracing.endpoint",

@@ -72,8 +72,8 @@ fn derive(
             variable::ENDPOINT
         ));
     }
-    let zipkins = |endpoint: &Endpoint| endpoint.traces_url().ends_with("/api/v2/spans");
-    if options.zipkin && !settings.endpoint.as_ref().is_none_or(zipkins) {
+    let endpoint = settings.endpoint.as_ref();
+    if options.zipkin && !endpoint.is_none_or(Endpoint::is_zipkin) {
         problems.push(format!(
             "`{}` is no address of Zipkin's; hint: use `http://host:9411`, or a URL that ends in \
              `/api/v2/spans`",
