@@ -3,6 +3,8 @@
 //! Invariant: the matches below are the only places that tell targets apart.
 
 pub mod docker;
+mod exporters;
+mod sources;
 
 use anyhow::Result;
 
@@ -10,6 +12,9 @@ use crate::plan::Plan;
 use crate::problem::Problem;
 use crate::spec::Resolved;
 use crate::tree::Change;
+
+/// The collector release that the images pin and the templates are written for.
+pub const COLLECTOR_VERSION: &str = "0.158.0";
 
 /// Where a deployment goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,22 +3,17 @@
 //! Invariant: the value of a secret is in the secret file and nowhere else.
 
 mod context;
-mod exporters;
-mod sources;
 
 use anyhow::Result;
 use chroma_otel_init::{Server, variable};
 use minijinja::context;
 
-use super::Need;
+use super::{Need, sources};
 use crate::plan::{Plan, SecretFile};
 use crate::problem::Problem;
 use crate::render::render;
 use crate::spec::{Image, Resolved, Secrets, Spec, header_variable};
 use crate::tree::{Change, hash};
-
-/// The collector release that the images pin and the templates are written for.
-pub const COLLECTOR_VERSION: &str = "0.158.0";
 
 /// Ports of the collector on this machine: its own metrics, and those of the requests.
 const COLLECTOR_PORTS: [u16; 2] = [8888, 8889];

@@ -11,12 +11,13 @@ use chroma_otel_init::{
 use minijinja::value::Serde;
 use minijinja::{Value, context};
 
-use super::exporters::{exporters, pipeline_exporter};
-use super::{COLLECTOR_VERSION, wanted};
+use super::wanted;
 use crate::backend::Exporter;
 use crate::render::{as_is, is_plain, quoted};
 use crate::spec::values::VariableName;
 use crate::spec::{Image, Spec};
+use crate::target::COLLECTOR_VERSION;
+use crate::target::exporters::{exporters, pipeline_exporter};
 
 /// Where Chroma finds the collector inside the Compose network.
 const COLLECTOR_ENDPOINT: &str = "http://otel-collector:4317";

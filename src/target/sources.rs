@@ -11,11 +11,11 @@ use crate::render::TEMPLATES;
 static INIT_SOURCES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/crates/chroma-otel-init/src");
 static ENTRYPOINT_SOURCES: Dir<'_> =
     include_dir!("$CARGO_MANIFEST_DIR/crates/chroma-otel-entrypoint/src");
-const INIT_MANIFEST: &str = include_str!("../../../crates/chroma-otel-init/Cargo.toml");
-const ENTRYPOINT_MANIFEST: &str = include_str!("../../../crates/chroma-otel-entrypoint/Cargo.toml");
+const INIT_MANIFEST: &str = include_str!("../../crates/chroma-otel-init/Cargo.toml");
+const ENTRYPOINT_MANIFEST: &str = include_str!("../../crates/chroma-otel-entrypoint/Cargo.toml");
 
 /// The sources of the entrypoint, without what only their own tests need.
-pub(super) fn add(plan: &mut Plan) -> Result<()> {
+pub(crate) fn add(plan: &mut Plan) -> Result<()> {
     let crates = [
         ("chroma-otel-init", INIT_MANIFEST, &INIT_SOURCES),
         (

@@ -12,7 +12,7 @@ use crate::render::{as_is, quoted};
 use crate::spec::{Image, Spec, header_variable};
 
 /// The exporter that the traces pipeline names: with the entrypoint, the endpoint in `.env` decides.
-pub(super) fn pipeline_exporter(spec: &Spec) -> Value {
+pub(crate) fn pipeline_exporter(spec: &Spec) -> Value {
     let tracing = &spec.tracing;
     let protocol = tracing.endpoint.as_ref().map(Endpoint::protocol);
     match (&tracing.backend.exporter, spec.chroma.image, protocol) {
@@ -26,7 +26,7 @@ pub(super) fn pipeline_exporter(spec: &Spec) -> Value {
 
 /// The collector's exporters. With the entrypoint it reads what the entrypoint made of `.env`;
 /// without, endpoint and header names are written down here and each value has its own variable.
-pub(super) fn exporters(spec: &Spec) -> Vec<Value> {
+pub(crate) fn exporters(spec: &Spec) -> Vec<Value> {
     let tracing = &spec.tracing;
     let exporter = |name: &str, settings: Vec<(&str, Value)>| {
         context! { name, settings => settings.into_iter().collect::<BTreeMap<_, _>>() }
