@@ -1,10 +1,20 @@
 //! Backends: where the traces end up. A backend is one file in `templates/backends`, and nothing else.
 //!
-//! Invariant: every file there loads (a test reads them all), so a name that is found is sound.
+//! Invariant: every file there loads and keeps the rules (a test reads them all), so a name that is
+//! found is sound.
 
+mod rules;
+
+use std::collections::BTreeMap;
+
+use anyhow::ensure;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::render::TEMPLATES;
+
+/// What stands for the cloud's region in `endpoint`, `traces`, settings and commands.
+const REGION: &str = "{region}";
 
 /// One backend, as its file describes it.
 #[derive(Debug, Clone, Deserialize)]
@@ -17,17 +27,44 @@ pub struct Backend {
     pub summary: String,
     /// Address of the backend's own documentation of what is used here.
     pub documentation: String,
-    /// Where the operator sees the traces.
+    /// Where the operator sees the traces; [`in_region`] completes it.
     pub traces: String,
-    /// Default of `CHROMA_OTEL_COLLECTION_ENDPOINT`. Absent: the operator gives it.
+    /// The identity that the collector shows. Absent: keys are all it takes, anywhere.
+    pub identity: Option<Identity>,
+    /// Default of `CHROMA_OTEL_COLLECTION_ENDPOINT`; [`in_region`] completes it. Absent: the
+    /// operator gives it, or the exporter knows it.
     pub endpoint: Option<String>,
-    /// Secrets the backend wants, each sent as one header.
+    /// Secrets the backend wants.
     #[serde(default)]
     pub keys: Vec<Key>,
     /// What the collector exports with.
     pub exporter: Exporter,
+    /// The collector's extension that OTLP requests are authenticated by.
+    pub extension: Option<Extension>,
+    /// How many spans the backend takes in one request. Absent: their size is all that counts.
+    pub spans_per_request: Option<u32>,
+    /// What must have been done once before the first trace.
+    pub prepare: Option<Prepare>,
     /// A container of the backend's own that runs beside the collector.
     pub service: Option<Service>,
+}
+
+/// The identity of a machine in a cloud.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Identity {
+    /// Whose machines have it.
+    pub cloud: Cloud,
+    /// What it must be allowed, in the cloud's own words: AWS's actions.
+    pub permissions: Vec<String>,
+}
+
+/// A cloud whose machines have an identity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cloud {
+    /// Amazon Web Services.
+    Aws,
 }
 
 /// A secret of the backend.
@@ -36,8 +73,8 @@ pub struct Backend {
 pub struct Key {
     /// The environment variable it is asked for under.
     pub variable: String,
-    /// The header it is sent as.
-    pub header: String,
+    /// The header it is sent as. Absent: it stands in settings, as `{VARIABLE}`.
+    pub header: Option<String>,
     /// What it is and where to get it.
     pub what: String,
 }
@@ -48,10 +85,52 @@ pub struct Key {
 pub enum Exporter {
     /// OTLP over gRPC or HTTP, as the endpoint says.
     Otlp,
+    /// OTLP over HTTP, whatever the endpoint's port.
+    OtlpHttp,
     /// Zipkin's JSON to the endpoint's URL.
     Zipkin,
     /// The collector's own log.
     Debug,
+    /// Another of the collector's exporters, which knows where to.
+    #[serde(untagged)]
+    Component(Component),
+}
+
+/// An exporter by the collector's own name for it.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Component {
+    /// Its name, such as `awsxray`.
+    pub name: String,
+    /// Its settings; `{region}` and the `{VARIABLE}` of a key are taken from its environment.
+    #[serde(default)]
+    pub settings: Settings,
+    /// Whether it has a sending queue, as most have.
+    pub queue: bool,
+}
+
+/// An extension by the collector's own name for it.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Extension {
+    /// Its name, such as `sigv4auth`.
+    pub name: String,
+    /// Its settings; `{region}` and the `{VARIABLE}` of a key are taken from its environment.
+    #[serde(default)]
+    pub settings: Settings,
+}
+
+/// Settings of a component, as the collector's documentation has them.
+pub type Settings = BTreeMap<String, Value>;
+
+/// What is to be done once, by hand.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Prepare {
+    /// What and why, in one sentence.
+    pub what: String,
+    /// How, for bash; [`in_region`] completes it, with a word or an expression of bash's.
+    pub commands: String,
 }
 
 /// A backend's container in the stack.
@@ -69,7 +148,7 @@ pub struct Service {
     pub memory: String,
     /// Environment variables.
     #[serde(default)]
-    pub environment: std::collections::BTreeMap<String, String>,
+    pub environment: BTreeMap<String, String>,
     /// Health check command inside the image, if the image can run one.
     pub health: Option<Vec<String>>,
     /// Whether the image runs with a read-only root.
@@ -81,34 +160,95 @@ pub struct Service {
 }
 
 impl Backend {
-    /// Whether spans leave for an endpoint at all.
+    /// Whether spans leave for an endpoint that the operator may choose.
     pub fn wants_endpoint(&self) -> bool {
-        self.exporter != Exporter::Debug
+        matches!(
+            self.exporter,
+            Exporter::Otlp | Exporter::OtlpHttp | Exporter::Zipkin
+        )
     }
+
+    /// The default endpoint, if it is the same in every region.
+    pub fn endpoint_everywhere(&self) -> Option<&str> {
+        self.endpoint
+            .as_deref()
+            .filter(|endpoint| !endpoint.contains(REGION))
+    }
+
+    /// The headers that keys are sent as: name, and the variable that holds the value.
+    pub fn key_headers(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.keys
+            .iter()
+            .filter_map(|key| Some((key.header.as_deref()?, key.variable.as_str())))
+    }
+
+    /// The cloud on whose machines alone it works.
+    pub fn cloud(&self) -> Option<Cloud> {
+        self.identity.as_ref().map(|identity| identity.cloud)
+    }
+
+    /// What the machine must be allowed, in the cloud's own words.
+    pub fn permissions(&self) -> &[String] {
+        self.identity
+            .as_ref()
+            .map_or(&[], |identity| &identity.permissions)
+    }
+}
+
+impl Cloud {
+    /// Its name, for a person.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Aws => "AWS",
+        }
+    }
+
+    /// What `--target` takes for it.
+    pub fn target(self) -> &'static str {
+        match self {
+            Self::Aws => "aws",
+        }
+    }
+
+    /// The variable of the collector's environment that names the region.
+    pub fn region_variable(self) -> &'static str {
+        match self {
+            Self::Aws => "AWS_REGION",
+        }
+    }
+}
+
+/// `text` of a backend with `region`, or the target's expression for it, in its place.
+pub fn in_region(text: &str, region: &str) -> String {
+    text.replace(REGION, region)
 }
 
 /// The names of all backends, in order.
 pub fn names() -> Vec<String> {
-    TEMPLATES
-        .get_dir("backends")
-        .map(|folder| {
-            folder
-                .files()
-                .filter_map(|file| Some(file.path().file_stem()?.to_str()?.to_owned()))
-                .collect()
-        })
-        .unwrap_or_default()
+    let files = TEMPLATES.get_dir("backends").into_iter();
+    let mut names: Vec<String> = files
+        .flat_map(|folder| folder.files())
+        .filter_map(|file| Some(file.path().file_stem()?.to_str()?.to_owned()))
+        .collect();
+    names.sort(); // a file's ending sorts elsewhere
+    names
 }
 
 /// The backend of that name, if there is one.
 ///
 /// # Errors
-/// Its file does not read: a bug, caught by this crate's tests.
+/// Its file does not read or breaks a rule: a bug, caught by this crate's tests.
 pub fn load(name: &str) -> anyhow::Result<Option<Backend>> {
     let Some(file) = TEMPLATES.get_file(format!("backends/{name}.yaml")) else {
         return Ok(None);
     };
-    let mut backend: Backend = serde_yaml::from_slice(file.contents())?;
+    read(name, file.contents()).map(Some)
+}
+
+fn read(name: &str, contents: &[u8]) -> anyhow::Result<Backend> {
+    let mut backend: Backend = serde_yaml::from_slice(contents)?;
     name.clone_into(&mut backend.name);
-    Ok(Some(backend))
+    let broken = rules::broken(&backend);
+    ensure!(broken.is_empty(), "{}", broken.join("; "));
+    Ok(backend)
 }

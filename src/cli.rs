@@ -104,6 +104,12 @@ pub struct SpecArgs {
     /// Name of the deployment
     #[arg(long)]
     name: Option<String>,
+    /// On a cloud, what Chroma runs on: vm
+    #[arg(long)]
+    platform: Option<String>,
+    /// What the files are written for: compose, cloudformation, terraform
+    #[arg(long)]
+    format: Option<String>,
     /// A release of Chroma, such as 1.5.9
     #[arg(long, value_name = "VERSION")]
     chroma_version: Option<String>,
@@ -138,14 +144,34 @@ pub struct SpecArgs {
     /// Attribute deployment.environment.name of every span
     #[arg(long, value_name = "NAME")]
     environment: Option<String>,
+    /// On a cloud, the machine's type, such as t4g.medium
+    #[arg(long, value_name = "TYPE")]
+    machine_type: Option<String>,
+    /// On a cloud, size of the data disk, such as 20GiB
+    #[arg(long, value_name = "SIZE")]
+    disk: Option<String>,
+    /// On a cloud, the network; on aws the VPC's id
+    #[arg(long, value_name = "NAME")]
+    network: Option<String>,
+    /// On a cloud, the subnet; on aws its id
+    #[arg(long, value_name = "NAME")]
+    subnet: Option<String>,
+    /// On a cloud, the availability zone
+    #[arg(long, value_name = "NAME")]
+    zone: Option<String>,
+    /// On a cloud, who may connect to Chroma: a range of addresses, or on aws a security group's id
+    #[arg(long, value_name = "RANGE")]
+    allow_from: Option<String>,
 }
 
 impl SpecArgs {
     /// The flags that were given, as values of the spec's keys.
     pub fn overrides(&self) -> Vec<Override> {
-        let table: [(&'static str, &'static str, &Option<String>); 13] = [
+        let table: [(&'static str, &'static str, &Option<String>); 21] = [
             ("target", "--target", &self.target),
             ("name", "--name", &self.name),
+            ("platform", "--platform", &self.platform),
+            ("format", "--format", &self.format),
             ("chroma.version", "--chroma-version", &self.chroma_version),
             ("chroma.image", "--image", &self.image),
             ("chroma.bind", "--bind", &self.bind),
@@ -157,6 +183,12 @@ impl SpecArgs {
             ("tracing.service_name", "--service-name", &self.service_name),
             ("tracing.granularity", "--granularity", &self.granularity),
             ("tracing.environment", "--environment", &self.environment),
+            ("machine.type", "--machine-type", &self.machine_type),
+            ("machine.disk", "--disk", &self.disk),
+            ("machine.network", "--network", &self.network),
+            ("machine.subnet", "--subnet", &self.subnet),
+            ("machine.zone", "--zone", &self.zone),
+            ("machine.allow_from", "--allow-from", &self.allow_from),
         ];
         let given = table
             .into_iter()

@@ -34,6 +34,9 @@ impl Problem {
 
     /// `value` is not one of `known`; the hint names the nearest, if there is one near.
     pub fn unknown(at: impl Into<String>, value: &str, known: &[String]) -> Self {
+        if known.is_empty() {
+            return Self::new(at, format!("`{value}` is unknown: there is none here"));
+        }
         let list = known
             .iter()
             .map(|name| format!("`{name}`"))

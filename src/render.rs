@@ -3,6 +3,10 @@
 //! Invariant: every value is written in the form of the file it lands in, chosen by the file's
 //! name; a template never has to think of it. An unknown variable in a template is an error.
 
+mod hcl;
+
+pub(crate) use hcl::{hcl, in_quotes, quoted as hcl_quoted};
+
 use anyhow::{Context as _, Result};
 use include_dir::{Dir, include_dir};
 use minijinja::syntax::SyntaxConfig;
@@ -44,6 +48,8 @@ fn form(template: &str) -> &'static str {
         // Compose and the Collector both expand `$`, and both read `$$` as one.
         "docker-compose.yaml" | "otel-collector.yaml" => "yaml with dollars",
         _ if file.ends_with(".yaml") => "yaml",
+        _ if file.ends_with(".tf") => "hcl",
+        _ if file.ends_with(".tftpl") => "terraform template",
         _ => "text",
     }
 }
@@ -59,13 +65,15 @@ fn write_value(out: &mut Output, state: &mut State, value: &Value) -> Result<(),
     let text = match form {
         "yaml" => yaml(value)?,
         "yaml with dollars" => yaml(value)?.replace('$', "$$"),
+        "hcl" => hcl(value)?,
+        "terraform template" => hcl::literal(&value.to_string()),
         _ => value.to_string(),
     };
     out.write_str(&text).map_err(Error::from)
 }
 
 /// A value as YAML on one line: text plain where nobody could read it otherwise, else in quotes.
-fn yaml(value: &Value) -> Result<String, Error> {
+pub(crate) fn yaml(value: &Value) -> Result<String, Error> {
     let parts = |values: Value, write: &dyn Fn(&Value) -> Result<String, Error>| {
         let parts: Result<Vec<String>, Error> =
             values.try_iter()?.map(|part| write(&part)).collect();

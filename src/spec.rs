@@ -17,7 +17,7 @@ use chroma_otel_init::{ChromaVersion, Endpoint, Granularity, Headers};
 
 use crate::backend::Backend;
 use crate::target::Target;
-use values::{DnsLabel, ImageRepository, Line, Memory, VariableName};
+use values::{CloudName, DnsLabel, ImageRepository, Line, Memory, Peer, VariableName};
 
 /// Variable name to value: what goes to `.env`, and nowhere else.
 pub type Secrets = BTreeMap<String, Secret>;
@@ -60,6 +60,59 @@ pub struct Spec {
     pub tracing: Tracing,
     /// The collector.
     pub collector: Collector,
+    /// What the files are written for.
+    pub format: Format,
+    /// The machine in the cloud; nobody reads it on docker.
+    pub machine: Machine,
+}
+
+/// What the files are written for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// Docker Compose.
+    Compose,
+    /// One CloudFormation template.
+    CloudFormation,
+    /// A Terraform module.
+    Terraform,
+}
+
+impl Format {
+    /// What `format` takes.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Compose => "compose",
+            Self::CloudFormation => "cloudformation",
+            Self::Terraform => "terraform",
+        }
+    }
+}
+
+/// The machine in the cloud. What is absent the operator gives when deploying.
+#[derive(Debug, Clone)]
+pub struct Machine {
+    /// Its type, as the cloud calls it.
+    pub kind: CloudName,
+    /// Size of the data disk.
+    pub disk: Memory,
+    /// Network.
+    pub network: Option<CloudName>,
+    /// Subnet.
+    pub subnet: Option<CloudName>,
+    /// Availability zone.
+    pub zone: Option<CloudName>,
+    /// Who may connect.
+    pub allow_from: Option<Peer>,
+    /// How many daily snapshots are kept.
+    pub snapshots: u16,
+    /// Days that logs are kept.
+    pub log_days: u16,
+    /// Where alarms go.
+    pub alarms: Option<CloudName>,
+    /// Snapshot that a new disk is made from.
+    pub restore_from: Option<CloudName>,
+    /// Variable to the name of the secret, in the cloud's store, that holds its value.
+    pub secrets: BTreeMap<String, CloudName>,
 }
 
 /// The database.

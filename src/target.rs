@@ -2,15 +2,19 @@
 //!
 //! Invariant: the matches below are the only places that tell targets apart.
 
+pub mod aws;
+mod context;
 pub mod docker;
 mod exporters;
-mod sources;
+mod image;
+mod machine;
+mod secrets;
 
 use anyhow::Result;
 
 use crate::plan::Plan;
 use crate::problem::Problem;
-use crate::spec::Resolved;
+use crate::spec::{Format, Resolved};
 use crate::tree::Change;
 
 /// The collector release that the images pin and the templates are written for.
@@ -21,6 +25,8 @@ pub const COLLECTOR_VERSION: &str = "0.158.0";
 pub enum Target {
     /// Docker Compose on one machine.
     Docker,
+    /// A machine in AWS.
+    Aws,
 }
 
 /// A value that the operator has to supply after `gen`.
@@ -34,12 +40,13 @@ pub struct Need {
 
 impl Target {
     /// Every target.
-    pub const ALL: [Self; 1] = [Self::Docker];
+    pub const ALL: [Self; 2] = [Self::Docker, Self::Aws];
 
     /// What `--target` takes.
     pub fn name(self) -> &'static str {
         match self {
             Self::Docker => "docker",
+            Self::Aws => "aws",
         }
     }
 
@@ -49,6 +56,52 @@ impl Target {
             Self::Docker => {
                 "Docker Compose on one machine: Chroma, a collector, and Jaeger or Zipkin"
             }
+            Self::Aws => "One EC2 instance that is replaced when it dies, by CloudFormation",
+        }
+    }
+
+    /// What the files can be written for, the usual one first.
+    pub fn formats(self) -> &'static [Format] {
+        match self {
+            Self::Docker => &[Format::Compose],
+            Self::Aws => &[Format::CloudFormation, Format::Terraform],
+        }
+    }
+
+    /// The machine's type where the spec says none; nothing where no machine is rented.
+    pub fn machine_type(self) -> Option<&'static str> {
+        match self {
+            Self::Docker => None,
+            Self::Aws => Some("t4g.medium"), // 4 GiB, Arm
+        }
+    }
+
+    /// Whether `machine` is read, and not `chroma.bind`.
+    pub fn is_cloud(self) -> bool {
+        self.machine_type().is_some()
+    }
+
+    /// Where the traces end up when the spec does not say.
+    pub fn default_backend(self) -> &'static str {
+        match self {
+            Self::Docker => "jaeger",
+            Self::Aws => "aws-xray",
+        }
+    }
+
+    /// Where the values of secrets are kept.
+    pub fn secret_store(self) -> &'static str {
+        match self {
+            Self::Docker => "`.env`",
+            Self::Aws => "Secrets Manager",
+        }
+    }
+
+    /// Where the operator puts what [`Target::needs`] names, of a deployment in `folder`.
+    pub fn place_of_needs(self, folder: &str) -> String {
+        match self {
+            Self::Docker => format!("in {folder}/.env"),
+            Self::Aws => "in the spec, or when you deploy".to_owned(),
         }
     }
 
@@ -69,6 +122,7 @@ impl Target {
     pub fn problems(self, resolved: &Resolved) -> Vec<Problem> {
         match self {
             Self::Docker => docker::problems(resolved),
+            Self::Aws => aws::problems(resolved),
         }
     }
 
@@ -79,6 +133,7 @@ impl Target {
     pub fn plan(self, resolved: &Resolved) -> Result<Plan> {
         match self {
             Self::Docker => docker::plan(resolved),
+            Self::Aws => aws::plan(resolved),
         }
     }
 
@@ -86,6 +141,7 @@ impl Target {
     pub fn needs(self, resolved: &Resolved) -> Vec<Need> {
         match self {
             Self::Docker => docker::needs(resolved),
+            Self::Aws => aws::needs(resolved),
         }
     }
 
@@ -93,6 +149,7 @@ impl Target {
     pub fn notes(self, change: &Change) -> Vec<String> {
         match self {
             Self::Docker => docker::notes(change),
+            Self::Aws => aws::notes(change),
         }
     }
 
@@ -100,6 +157,7 @@ impl Target {
     pub fn next_steps(self, resolved: &Resolved) -> Vec<String> {
         match self {
             Self::Docker => docker::next_steps(resolved),
+            Self::Aws => aws::next_steps(resolved),
         }
     }
 }

@@ -3,8 +3,10 @@
 //! Invariant: a finding names the file and the place in it. These are the checks that need no
 //! other tool; `docker compose config` and `otelcol validate` know more.
 
+mod cloudformation;
 mod collector;
 mod compose;
+mod terraform;
 
 use std::collections::BTreeMap;
 
@@ -29,6 +31,7 @@ pub fn files(files: &BTreeMap<String, String>, secrets: &Secrets) -> Vec<Problem
             _ => {}
         }
     }
+    findings.extend(terraform::check(files));
     findings
 }
 
@@ -62,6 +65,7 @@ fn yaml(path: &str, text: &str, files: &BTreeMap<String, String>, findings: &mut
         "docker-compose.yaml" => compose::check(&tree, files),
         "otel-collector.yaml" => collector::check(&tree),
         "config.yaml" => chroma_config(&tree),
+        "template.yaml" => cloudformation::check(text, &tree),
         _ => Vec::new(),
     };
     findings.extend(

@@ -448,7 +448,7 @@ collector:
       hint: did you mean `collector`?
     error: chroma-otel.yaml: nmae: no such key
       hint: did you mean `name`?
-    error: chroma-otel.yaml: target: `dockr` is not one of `docker`
+    error: chroma-otel.yaml: target: `dockr` is not one of `docker`, `aws`
       hint: did you mean `docker`?
     error: chroma-otel.yaml: name: `Upper` cannot be used
       hint: write lower-case letters, digits and `-`, at most 63, no `-` at either end
@@ -476,7 +476,7 @@ collector:
       hint: use `none`, `operation`, `operation_and_segment` or `all`
     error: chroma-otel.yaml: tracing.endpoint: is `http://`, which has no host
       hint: use `http://collector:4317` for OTLP over gRPC, `https://…` for TLS, `https://…/v1/traces` for OTLP over HTTP
-    error: chroma-otel.yaml: tracing.backend: `honycomb` is not one of `debug`, `honeycomb`, `jaeger`, `otlp`, `zipkin`
+    error: chroma-otel.yaml: tracing.backend: `honycomb` is not one of `aws-xray`, `aws-xray-classic`, `debug`, `honeycomb`, `jaeger`, `otlp`, `zipkin`
       hint: did you mean `honeycomb`?
     error: chroma-otel.yaml: collector.memory: `lots` cannot be used
       hint: write a whole number with `MiB` or `GiB`, such as `2GiB`
@@ -585,6 +585,20 @@ fn an_output_folder_that_cannot_be_written() {
 }
 
 #[test]
+fn a_backend_of_a_cloud_is_refused_elsewhere() {
+    let home = folder();
+    let arguments = ["gen", "--target", "docker", "--backend", "aws-xray"];
+    let (code, _, message) = run(home.path(), &arguments);
+    assert_eq!(code, 2);
+    assert!(!home.path().join("deploy").exists());
+    insta::assert_snapshot!(message, @r"
+    error: tracing.backend: is `aws-xray`, which knows a sender by the identity of its machine in AWS
+      hint: use `--target aws`, or another backend
+    error: one problem; nothing was written
+    ");
+}
+
+#[test]
 fn no_colour_without_a_terminal() {
     let home = folder();
     let (_, answer, message) = run(
@@ -642,9 +656,9 @@ fn what_would_have_no_effect_is_refused() {
       hint: Chroma 1.x has no authentication, so everyone who reaches the port has all the data: put a proxy that checks the credentials in front of it.
     error: debug.yaml: chroma.environment.PERSIST_DIRECTORY: is set by the deployment itself
       hint: leave it out: elsewhere than on the volume, the data is lost with the container
-    error: debug.yaml: tracing.endpoint: has no effect with backend `debug`, which sends nothing anywhere
+    error: debug.yaml: tracing.endpoint: has no effect with backend `debug`, which has no use for it
       hint: leave it out, or choose another backend
-    error: debug.yaml: tracing.headers: has no effect with backend `debug`, which sends nothing anywhere
+    error: debug.yaml: tracing.headers: has no effect with backend `debug`, which has no use for it
       hint: leave it out, or choose another backend
     error: 4 problems; nothing was written
     error: zipkin.yaml: tracing.endpoint: is not an address of Zipkin's, which backend `zipkin` needs
@@ -819,4 +833,147 @@ fn validate_looks_at_what_is_on_disk() {
         "{message}"
     );
     assert!(message.contains("out/.gitignore: is missing"), "{message}");
+}
+
+#[test]
+fn a_cloud_is_told_where_and_asked_for_nothing_secret() {
+    let home = folder();
+    let arguments = [
+        "gen",
+        "--target",
+        "aws",
+        "--backend",
+        "honeycomb",
+        "--headers",
+        "x-a=do-not-render-me",
+        "--bind",
+        "0.0.0.0",
+        "--out",
+        "out",
+    ];
+    let (code, told, message) = run(home.path(), &arguments);
+    assert_eq!(code, 0, "{message}");
+    insta::assert_snapshot!(told, @"");
+    insta::assert_snapshot!(message, @r##"
+    out: wrote 46 of 46 files
+      + .dockerignore
+      + Dockerfile
+      + README.md
+      + parameters.json
+      + template.yaml
+      + entrypoint/ (41 files: the entrypoint's sources)
+    note: `chroma.bind` says nothing on target `aws`
+    you still have to set, in the spec, or when you deploy:
+      machine.network (VpcId): the VPC's id
+      machine.subnet (SubnetId): the id of a private subnet
+      machine.zone (AvailabilityZone): the subnet's availability zone
+      machine.allow_from (AllowedCidr): who may connect: a range such as `10.0.0.0/16`, or a security group
+      machine.secrets.HONEYCOMB_API_KEY: the ARN of a secret in Secrets Manager with an ingest key (Honeycomb: Environment settings, API keys) of the environment the traces go to
+      machine.secrets.CHROMA_OTEL_COLLECTION_HEADERS: the ARN of a secret in Secrets Manager with the headers x-a, as a JSON object or as k=v,k2=v2; the value given here went nowhere
+    next:
+      cd out
+      build and push the images: README.md, "Build"
+      aws cloudformation deploy --stack-name chroma --template-file template.yaml --parameter-overrides file://parameters.json --capabilities CAPABILITY_IAM --s3-bucket "$BUCKET"
+      see the traces: the output `Traces` of the stack
+    "##);
+    for file in ["template.yaml", "parameters.json", "README.md"] {
+        let text = std::fs::read_to_string(home.path().join("out").join(file)).unwrap();
+        assert!(!text.contains("do-not-render-me"), "{file}");
+    }
+    assert!(!home.path().join("out/.env").exists());
+}
+
+#[test]
+fn what_no_cloud_can_have_is_refused_all_at_once() {
+    let home = folder();
+    std::fs::write(
+        home.path().join("chroma-otel.yaml"),
+        "target: aws
+name: 2nd
+platform: kubernetes
+format: pulumi
+chroma: {version: 0.4.14, image: stock, environment: {A: '{{resolve:ssm:x}}'}}
+tracing: {backend: otlp, endpoint: https://otlp.example.com, service_name: 'a\"b'}
+machine:
+  type: large
+  disk: 1500MiB
+  network: net-1
+  subnet: vpc-1
+  allow_from: 0.0.0.0/0
+  log_days: 31
+  alarms: pager
+  restore_from: backup-1
+  secrets: {NO_SUCH_KEY: 'arn:aws:x', X: 'the key: itself'}
+",
+    )
+    .unwrap();
+    let (code, _, message) = run(home.path(), &["gen"]);
+    assert_eq!(code, 2);
+    insta::assert_snapshot!(message, @r##"
+    error: chroma-otel.yaml: format: `pulumi` is not one of `cloudformation`, `terraform`
+    error: chroma-otel.yaml: platform: `kubernetes` is not one of `vm`
+    error: chroma-otel.yaml: machine.disk: is no whole number of GiB
+      hint: take `2GiB`
+    error: chroma-otel.yaml: machine.allow_from: `0.0.0.0/0` cannot be used
+      hint: write a range of /8 or narrower: Chroma has no authentication of its own, and anyone who connects can read and delete everything
+    error: chroma-otel.yaml: machine.secrets.X: is not the name of a secret in the cloud's store
+      hint: its name there (on aws the ARN), never its value
+    error: 5 problems; nothing was written
+    "##);
+    // What reads, but is nothing that AWS has.
+    let spec = std::fs::read_to_string(home.path().join("chroma-otel.yaml")).unwrap();
+    let readable = spec
+        .replace("platform: kubernetes\nformat: pulumi\n", "")
+        .replace("disk: 1500MiB", "disk: 2GiB")
+        .replace("0.0.0.0/0", "10.0.0.0/8")
+        .replace(", X: 'the key: itself'", "");
+    std::fs::write(home.path().join("chroma-otel.yaml"), readable).unwrap();
+    let (code, _, message) = run(home.path(), &["gen"]);
+    assert_eq!(code, 2);
+    insta::assert_snapshot!(message, @r##"
+    error: name: `2nd` begins with a digit, which no CloudFormation stack may
+      hint: begin with a letter
+    error: chroma.version: `0.4.14` cannot be traced
+      hint: take 0.4.15 or newer
+    error: machine.type: `large` is no instance type
+      hint: write one such as `t4g.medium` (Arm) or `t3.medium`
+    error: machine.network: `net-1` is not a VPC's id
+      hint: it begins with `vpc-`
+    error: machine.subnet: `vpc-1` is not a subnet's id
+      hint: it begins with `subnet-`
+    error: machine.restore_from: `backup-1` is not a snapshot's id
+      hint: it begins with `snap-`
+    error: machine.alarms: `pager` is not an SNS topic's ARN
+      hint: it begins with `arn:`
+    error: machine.log_days: `31` is no retention of CloudWatch Logs
+      hint: the next one is `60`
+    error: machine.secrets.NO_SUCH_KEY: `NO_SUCH_KEY` is unknown: there is none here
+    error: chroma.environment.A: has `{{resolve:` in it, which CloudFormation would resolve
+      hint: for a secret, leave the value out and name the secret in `machine.secrets`
+    error: tracing.service_name: has a `"` or a `\` in it, which nobody escapes for Chroma
+      hint: leave it out, or use `image: wrapped`
+    error: 11 problems; nothing was written
+    "##);
+}
+
+#[test]
+fn keys_for_a_cloud_say_nothing_on_docker_and_that_is_told() {
+    let home = folder();
+    let arguments = [
+        "gen",
+        "--target",
+        "docker",
+        "--disk",
+        "50GiB",
+        "--platform",
+        "vm",
+        "--out",
+        "out",
+    ];
+    let (code, _, message) = run(home.path(), &arguments);
+    assert_eq!(code, 0, "{message}");
+    assert!(
+        message.contains("`machine.disk`, `platform` says nothing on target `docker`"),
+        "{message}"
+    );
 }

@@ -9,6 +9,7 @@
 
 use chroma_otel_deploy::spec::file::Override;
 use chroma_otel_deploy::spec::{file, resolve};
+use chroma_otel_deploy::target::Target;
 use chroma_otel_deploy::validate;
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -78,7 +79,18 @@ fn value() -> impl Strategy<Value = Value> {
     ]
 }
 
-const KEYS: [&str; 17] = [
+const KEYS: [&str; 28] = [
+    "format",
+    "machine",
+    "machine.type",
+    "machine.disk",
+    "machine.network",
+    "machine.subnet",
+    "machine.zone",
+    "machine.allow_from",
+    "machine.alarms",
+    "machine.restore_from",
+    "machine.secrets",
     "name",
     "chroma",
     "tracing",
@@ -98,8 +110,8 @@ const KEYS: [&str; 17] = [
     "collector.memory",
 ];
 
-fn overrides(pairs: Vec<(&'static str, Value)>) -> Vec<Override> {
-    let pairs = std::iter::once(("target", json!("docker"))).chain(pairs);
+fn overrides(target: &str, pairs: Vec<(&'static str, Value)>) -> Vec<Override> {
+    let pairs = std::iter::once(("target", json!(target))).chain(pairs);
     pairs
         .map(|(key, value)| Override {
             key,
@@ -125,8 +137,8 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn any_spec_is_refused_or_renders_sound_files(pairs in prop::collection::vec((prop::sample::select(&KEYS[..]), value()), 0..4)) {
-        let input = file::read(None, overrides(pairs)).expect("flags always read");
+    fn any_spec_is_refused_or_renders_sound_files(target in prop::sample::select(Target::names()), pairs in prop::collection::vec((prop::sample::select(&KEYS[..]), value()), 0..4)) {
+        let input = file::read(None, overrides(&target, pairs)).expect("flags always read");
         let Ok(resolved) = resolve(input, &|_| None) else { return Ok(()) };
         let target = resolved.spec.target;
         if !target.problems(&resolved).is_empty() {
@@ -143,7 +155,7 @@ proptest! {
             ("tracing.service_name", json!(service)),
             ("tracing.environment", json!(environment)),
         ];
-        let input = file::read(None, overrides(pairs)).expect("flags always read");
+        let input = file::read(None, overrides("docker", pairs)).expect("flags always read");
         let resolved = match resolve(input, &|_| None) {
             Ok(resolved) => resolved,
             Err(problems) => {

@@ -8,9 +8,11 @@
 
 use std::path::Path;
 
+use chroma_otel_deploy::backend;
 use chroma_otel_deploy::plan::Plan;
 use chroma_otel_deploy::spec::file::Override;
-use chroma_otel_deploy::spec::{Resolved, file, resolve};
+use chroma_otel_deploy::spec::{Format, Resolved, file, resolve};
+use chroma_otel_deploy::target::Target;
 use chroma_otel_deploy::validate;
 
 /// Renders as `gen` does, with nothing taken from the environment.
@@ -38,7 +40,7 @@ fn specs() {
             .map(|(path, text)| format!("==> {path} <==\n{text}\n"))
             .collect();
         let secrets = std::fs::read_to_string(path).unwrap();
-        assert!(!secrets.contains("do-not-render-me") || plan.secrets.is_some());
+        assert!(!secrets.contains("do-not-render-me") || !resolved.secrets.is_empty());
         assert!(!shown.contains("do-not-render-me"), "a secret was rendered");
         insta::assert_snapshot!(shown);
     });
@@ -54,38 +56,61 @@ fn the_same_spec_gives_the_same_bytes() {
 }
 
 #[test]
-fn every_release_and_backend_renders() {
-    for backend in chroma_otel_deploy::backend::names() {
-        for version in chroma_otel_init::ChromaVersion::releases() {
-            for image in ["wrapped", "stock"] {
-                // Only this backend has no endpoint of its own; blank is not set.
-                let endpoint = if backend == "otlp" {
-                    "http://backend.example:4317"
-                } else {
-                    ""
-                };
-                let flag = |key, value: &str| Override {
-                    key,
-                    flag: "--flag",
-                    value: value.into(),
-                };
-                let (resolved, plan) = rendered(
-                    None,
-                    vec![
-                        flag("target", "docker"),
-                        flag("tracing.backend", &backend),
-                        flag("chroma.version", &version.to_string()),
-                        flag("chroma.image", image),
-                        flag("tracing.endpoint", endpoint),
-                    ],
-                );
-                assert_eq!(
-                    validate::files(&plan.files, &resolved.secrets),
-                    [],
-                    "{backend} {version} {image}"
-                );
-                assert_eq!(plan.files.contains_key("Dockerfile"), image == "wrapped");
+fn every_release_backend_and_format_renders() {
+    let mut refused = 0;
+    for target in Target::ALL {
+        for format in target.formats() {
+            for backend in backend::names() {
+                refused += usize::from(!renders(target, *format, &backend));
             }
         }
     }
+    assert_eq!(refused, 2, "docker takes no backend that is for AWS alone");
+}
+
+/// Renders every release in both images, unless the target refuses the backend.
+fn renders(target: Target, format: Format, backend: &str) -> bool {
+    let loaded = backend::load(backend).unwrap().unwrap();
+    if !target.is_cloud() && loaded.cloud().is_some() {
+        return false; // tests/cli.rs has the message
+    }
+    // Some have no endpoint of their own; blank is not set.
+    let known = loaded.endpoint.is_some() || !loaded.wants_endpoint();
+    let endpoint = if known {
+        ""
+    } else {
+        "http://backend.example:4317"
+    };
+    let every = backend == target.default_backend();
+    let some = ["0.4.15", "0.6.3", "1.0.0", "1.5.9"].map(|text| text.parse().unwrap());
+    let releases = chroma_otel_init::ChromaVersion::releases();
+    for version in releases.filter(|version| every || some.contains(version)) {
+        if target.is_cloud() && !version.traces() {
+            continue; // refused: tests/cli.rs
+        }
+        for image in ["wrapped", "stock"] {
+            let pairs = [
+                ("target", target.name()),
+                ("format", format.name()),
+                ("tracing.backend", backend),
+                ("chroma.version", &version.to_string()),
+                ("chroma.image", image),
+                ("tracing.endpoint", endpoint),
+            ];
+            let flags = pairs.map(|(key, value)| Override {
+                key,
+                flag: "--flag",
+                value: value.into(),
+            });
+            let (resolved, plan) = rendered(None, flags.into());
+            let findings = validate::files(&plan.files, &resolved.secrets);
+            assert_eq!(
+                findings,
+                [],
+                "{target:?} {format:?} {backend} {version} {image}"
+            );
+            assert_eq!(plan.files.contains_key("Dockerfile"), image == "wrapped");
+        }
+    }
+    true
 }

@@ -120,7 +120,8 @@ fn summary(
     let target = resolved.spec.target;
     let needs = target.needs(resolved);
     if !needs.is_empty() {
-        output.title(&format!("you still have to set, in {shown}/.env:"));
+        let place = target.place_of_needs(&shown.to_string());
+        output.title(&format!("you still have to set, {place}:"));
         for need in &needs {
             output.say(&format!("  {}: {}", need.variable, need.what));
         }

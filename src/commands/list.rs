@@ -22,13 +22,16 @@ pub(super) fn run(what: List, output: &mut Output) -> Result<Answer> {
         List::Backends => {
             for name in backend::names() {
                 let backend = backend::load(&name)?.with_context(|| name.clone())?;
-                let mut needs: Vec<&str> = backend
+                let mut needs: Vec<String> = backend
                     .keys
                     .iter()
-                    .map(|key| key.variable.as_str())
+                    .map(|key| key.variable.clone())
                     .collect();
+                if let Some(cloud) = backend.cloud() {
+                    needs.push(format!("a machine in {}", cloud.name()));
+                }
                 if backend.wants_endpoint() && backend.endpoint.is_none() {
-                    needs.push("an endpoint");
+                    needs.push("an endpoint".to_owned());
                 }
                 let needs = if needs.is_empty() {
                     "nothing".to_owned()
@@ -36,7 +39,7 @@ pub(super) fn run(what: List, output: &mut Output) -> Result<Answer> {
                     needs.join(", ")
                 };
                 output.answer(&format!(
-                    "{name:<12}{}\n{:12}needs {needs}; {}\n",
+                    "{name:<18}{}\n{:18}needs {needs}; {}\n",
                     backend.summary, "", backend.documentation
                 ));
             }

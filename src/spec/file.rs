@@ -26,14 +26,56 @@ pub struct SpecFile {
     /// Where to deploy: `chroma-otel-deploy list targets` shows what there is.
     #[schemars(extend("examples" = ["docker"]))]
     pub target: Option<String>,
-    /// Name of the deployment: Compose project, prefix of volumes and images. Default: chroma.
+    /// Name of the deployment: Compose project, CloudFormation stack, prefix of volumes and images.
+    /// Default: chroma.
     pub name: Option<String>,
+    /// On a cloud, what Chroma runs on. Default: vm.
+    #[schemars(extend("examples" = ["vm"]))]
+    pub platform: Option<String>,
+    /// What the files are written for. Default: compose on docker, cloudformation on aws.
+    #[schemars(extend("examples" = ["compose", "cloudformation", "terraform"]))]
+    pub format: Option<String>,
     /// The database.
     pub chroma: ChromaFile,
     /// The traces.
     pub tracing: TracingFile,
     /// The OpenTelemetry Collector beside Chroma.
     pub collector: CollectorFile,
+    /// The machine in the cloud. Not for docker.
+    pub machine: MachineFile,
+}
+
+/// The machine in the cloud.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct MachineFile {
+    /// Its type, as the cloud calls it. Default on aws: t4g.medium.
+    #[serde(rename = "type")]
+    pub kind: Option<String>,
+    /// Size of the data disk. It can grow later, not shrink. Default: 20GiB.
+    pub disk: Option<String>,
+    /// Network: on aws the VPC's id.
+    pub network: Option<String>,
+    /// Subnet: on aws its id.
+    pub subnet: Option<String>,
+    /// Availability zone of the subnet and the disk.
+    pub zone: Option<String>,
+    /// Who may connect to Chroma: a range such as `10.0.0.0/16`, or on aws a security group's id.
+    /// Not the whole world: Chroma has no authentication of its own.
+    pub allow_from: Option<String>,
+    /// How many daily snapshots of the data disk are kept; 0 makes none. Default: 7.
+    #[schemars(range(max = 1000))]
+    pub snapshots: Option<u16>,
+    /// Days that logs are kept. Default: 30.
+    #[schemars(range(min = 1, max = 3653))]
+    pub log_days: Option<u16>,
+    /// Where alarms go: on aws an SNS topic's ARN. Without it there are none.
+    pub alarms: Option<String>,
+    /// Snapshot that a new data disk is made from. Default: none, an empty disk.
+    pub restore_from: Option<String>,
+    /// Secrets that the cloud's store has already: variable to the secret's name there (on aws its
+    /// ARN), such as `CHROMA_OTEL_COLLECTION_HEADERS`. Never the value.
+    pub secrets: Option<BTreeMap<String, String>>,
 }
 
 /// The database.
@@ -127,6 +169,8 @@ pub struct Input {
     pub flags: BTreeMap<&'static str, &'static str>,
     /// The spec file's name for messages.
     pub file: String,
+    /// Keys that were given a value, such as `chroma.bind`; of a list or a mapping the key itself.
+    pub given: Vec<String>,
 }
 
 impl Input {
@@ -165,12 +209,30 @@ pub fn read(file: Option<&Path>, overrides: Vec<Override>) -> Result<Input, Prob
         problems: Vec::new(),
         flags,
         file: name.clone(),
+        given: given(&tree),
     };
     input.problems = check_form(&mut tree, &input);
     input.spec = serde_json::from_value(tree).map_err(|_| {
         Problem::new(name, "the schema took what the spec does not").hint("this is a bug")
     })?;
     Ok(input)
+}
+
+/// Keys of the first two levels that have a value.
+fn given(tree: &Value) -> Vec<String> {
+    let entries = |value: &Value| value.as_object().cloned().unwrap_or_default();
+    let mut keys = Vec::new();
+    for (name, value) in entries(tree) {
+        match value {
+            Value::Null => {}
+            Value::Object(section) => {
+                let set = section.iter().filter(|(_, value)| !value.is_null());
+                keys.extend(set.map(|(key, _)| format!("{name}.{key}")));
+            }
+            _ => keys.push(name),
+        }
+    }
+    keys
 }
 
 /// The JSON Schema of the spec, for editors and for `read`.
@@ -294,7 +356,8 @@ fn wrong_value(key: &str, error: &jsonschema::ValidationError<'_>, input: &Input
     let may_hold_secrets = error.instance().is_object()
         || error.instance().is_array()
         || !key.contains('.')
-        || key.starts_with("chroma.environment");
+        || key.starts_with("chroma.environment")
+        || key.starts_with("machine.secrets");
     let message = match error.kind() {
         ValidationErrorKind::Type { .. } if may_hold_secrets => {
             "is not of the right kind".to_owned()

@@ -4,6 +4,7 @@
 //! out only if there is none.
 
 mod chroma;
+mod machine;
 mod tracing;
 
 pub use tracing::header_variable;
@@ -38,8 +39,8 @@ pub fn resolve(
 
     let target = reading.target();
     let name = reading.parse("name", |file| &file.name, "chroma");
-    let chroma = reading.chroma(&mut secrets);
-    let tracing = reading.tracing(&chroma, &mut secrets, environment);
+    let chroma = reading.chroma(target, &mut secrets);
+    let tracing = reading.tracing(target, &chroma, &mut secrets, environment);
     let collector = Collector {
         repository: reading.parse(
             "collector.repository",
@@ -54,6 +55,10 @@ pub fn resolve(
         ),
     };
 
+    let format = reading.format(target);
+    let machine = reading.machine(target);
+    reading.note_unused(target);
+
     let mut problems = std::mem::take(&mut reading.input.problems);
     problems.append(&mut reading.problems);
     match (target, tracing) {
@@ -64,6 +69,8 @@ pub fn resolve(
                 chroma,
                 tracing,
                 collector,
+                format,
+                machine,
             };
             Ok(Resolved {
                 spec,

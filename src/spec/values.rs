@@ -180,6 +180,67 @@ impl FromStr for Line {
     }
 }
 
+/// What a cloud calls one of its things: an id, an ARN, a path. No sign in it means anything to a
+/// shell, to YAML or to HCL.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CloudName(String);
+
+impl CloudName {
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for CloudName {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let sound = (1..=512).contains(&text.len())
+            && text.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '/')
+            && text
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || "._:/@+=-".contains(c));
+        sound
+            .then(|| Self(text.to_owned()))
+            .ok_or_else(|| "an id or a name as the cloud shows it, letters first".to_owned())
+    }
+}
+
+/// Who may connect to Chroma.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Peer {
+    /// A range of IPv4 addresses, `10.0.0.0/16`, never the whole world.
+    Range(String),
+    /// A security group of AWS, `sg-…`.
+    SecurityGroup(CloudName),
+}
+
+impl FromStr for Peer {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text.starts_with("sg-") {
+            return Ok(Self::SecurityGroup(text.parse()?));
+        }
+        let rule = || "a range such as `10.0.0.0/16`, or a security group's id".to_owned();
+        let (address, length) = text.split_once('/').ok_or_else(rule)?;
+        let address: std::net::Ipv4Addr = address.parse().map_err(|_| rule())?;
+        let length: u32 = length.parse().map_err(|_| rule())?;
+        if !(8..=32).contains(&length) {
+            return Err("a range of /8 or narrower: Chroma has no authentication of its own, and anyone who connects can read and delete everything".to_owned());
+        }
+        let host_bits = u32::MAX.checked_shr(length).unwrap_or(0);
+        if u32::from(address) & host_bits != 0 {
+            let network = std::net::Ipv4Addr::from(u32::from(address) & !host_bits);
+            return Err(format!(
+                "the range by its first address, `{network}/{length}`"
+            ));
+        }
+        Ok(Self::Range(format!("{address}/{length}")))
+    }
+}
+
 /// Whether an address reaches only this machine or a private network (RFC 1918, RFC 4193, loopback).
 pub fn is_private(address: IpAddr) -> bool {
     match address {
@@ -260,6 +321,25 @@ mod tests {
         }
         for bad in ["", "1A", "A-B", "A B", "Ä"] {
             assert!(bad.parse::<VariableName>().is_err(), "{bad}");
+        }
+        for good in ["10.0.0.0/8", "10.1.2.3/32", "192.168.0.0/16", "sg-0123"] {
+            assert!(good.parse::<Peer>().is_ok(), "{good}");
+        }
+        for bad in [
+            "",
+            "0.0.0.0/0",
+            "10.0.0.0",
+            "10.0.0.1/8",
+            "10.0.0.0/7",
+            "10.0.0.0/33",
+            "::/0",
+            "sg-0 1",
+            "all",
+        ] {
+            assert!(bad.parse::<Peer>().is_err(), "{bad}");
+        }
+        for bad in ["", "a b", "$a", "a'b", "-a", "é", "a\n"] {
+            assert!(bad.parse::<CloudName>().is_err(), "{bad}");
         }
         for bad in ["", "  ", "a\nb", "a\u{7}", &"a".repeat(256)] {
             assert!(bad.parse::<Line>().is_err(), "{bad:?}");

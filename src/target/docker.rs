@@ -5,14 +5,13 @@
 mod context;
 
 use anyhow::Result;
-use chroma_otel_init::{Server, variable};
 use minijinja::context;
 
-use super::{Need, sources};
+use super::{Need, context as shared, image, secrets};
 use crate::plan::{Plan, SecretFile};
 use crate::problem::Problem;
 use crate::render::render;
-use crate::spec::{Image, Resolved, Secrets, Spec, header_variable};
+use crate::spec::{Image, Resolved, Secrets, Spec};
 use crate::tree::{Change, hash};
 
 /// Ports of the collector on this machine: its own metrics, and those of the requests.
@@ -30,6 +29,23 @@ pub fn problems(resolved: &Resolved) -> Vec<Problem> {
                 "has a quote, a brace, `$` or `\\` in it, which Compose would read as its own",
             )
             .hint("leave it out"),
+        );
+    }
+    let backend = &resolved.spec.tracing.backend;
+    if let Some(cloud) = backend.cloud() {
+        problems.push(
+            Problem::new(
+                "tracing.backend",
+                format!(
+                    "is `{}`, which knows a sender by the identity of its machine in {}",
+                    backend.name,
+                    cloud.name()
+                ),
+            )
+            .hint(format!(
+                "use `--target {}`, or another backend",
+                cloud.target()
+            )),
         );
     }
     let ui = resolved
@@ -57,15 +73,22 @@ pub fn problems(resolved: &Resolved) -> Vec<Problem> {
     }
     for (name, value) in &resolved.secrets {
         let value = value.expose();
-        // With the entrypoint, they are escaped on the way.
+        // With the entrypoint, headers are escaped on the way.
         let expanded = value.contains("${") || value.contains("$$");
-        if expanded && resolved.spec.chroma.image == Image::Stock {
+        let in_settings = backend
+            .keys
+            .iter()
+            .any(|key| key.header.is_none() && key.variable == *name);
+        if expanded && (in_settings || resolved.spec.chroma.image == Image::Stock) {
             problems.push(
                 Problem::new(
                     name,
                     "has `${` or `$$` in it, which the collector would expand",
                 )
-                .hint("use `image: wrapped`, which passes any value on unchanged"),
+                .hint(match in_settings {
+                    true => "make another key",
+                    false => "use `image: wrapped`, which passes any value on unchanged",
+                }),
             );
         }
         let ambiguous = value.ends_with('\\') || value.contains("\\'");
@@ -87,13 +110,7 @@ pub fn plan(resolved: &Resolved) -> Result<Plan> {
     let spec = &resolved.spec;
     let mut plan = Plan::default();
     let context = context::of(spec);
-    for template in ["config.yaml", "otel-collector.yaml"] {
-        if template == "config.yaml" && spec.chroma.version.server() == Server::Python {
-            continue; // 0.x has no configuration file
-        }
-        let text = render(&template_path(template), &context)?;
-        plan.files.insert(template.to_owned(), text);
-    }
+    shared::add_configurations(&mut plan, spec, &context)?;
     let checksum = |file: &str| {
         plan.files
             .get(file)
@@ -104,38 +121,20 @@ pub fn plan(resolved: &Resolved) -> Result<Plan> {
         collector_checksum => checksum("otel-collector.yaml"),
         ..context
     };
-    for template in [
+    for file in [
         "docker-compose.yaml",
         ".env.example",
         ".gitignore",
         "README.md",
     ] {
-        plan.files.insert(
-            template.to_owned(),
-            render(&template_path(template), &context)?,
-        );
+        let text = render(&format!("docker/{file}.j2"), &context)?;
+        plan.files.insert(file.to_owned(), text);
     }
     if spec.chroma.image == Image::Wrapped {
-        for template in ["Dockerfile", ".dockerignore"] {
-            plan.files.insert(
-                template.to_owned(),
-                render(&template_path(template), &context)?,
-            );
-        }
-        sources::add(&mut plan)?;
+        image::add(&mut plan, &context)?;
     }
     plan.secrets = secret_file(&resolved.secrets);
     Ok(plan)
-}
-
-/// The collector's configuration is shared by all targets; the rest is this target's own.
-fn template_path(file: &str) -> String {
-    let folder = if file == "otel-collector.yaml" {
-        "collector"
-    } else {
-        "docker"
-    };
-    format!("{folder}/{file}.j2")
 }
 
 /// `.env` for the secrets that were handed to us. In single quotes Compose expands nothing, and
@@ -164,47 +163,13 @@ pub fn needs(resolved: &Resolved) -> Vec<Need> {
 
 /// Every variable without which the deployment does not start.
 fn wanted(spec: &Spec) -> Vec<Need> {
-    let tracing = &spec.tracing;
-    let need = |variable: &str, what: String| Need {
-        variable: variable.to_owned(),
-        what,
-    };
-    let mut needs: Vec<Need> = Vec::new();
-    if tracing.backend.wants_endpoint() && tracing.endpoint.is_none() {
-        needs.push(need(
-            variable::ENDPOINT,
-            "the backend's OTLP endpoint, such as `https://otlp.example.com:443`".to_owned(),
-        ));
-    }
-    needs.extend(
-        tracing
-            .backend
-            .keys
-            .iter()
-            .map(|key| need(&key.variable, key.what.clone())),
-    );
-    match spec.chroma.image {
-        Image::Wrapped if !tracing.header_names.is_empty() => needs.push(need(
-            variable::HEADERS,
-            format!(
-                "the headers {}, as a JSON object or as k=v,k2=v2",
-                tracing.header_names.join(", ")
-            ),
-        )),
-        Image::Wrapped => {}
-        Image::Stock => needs.extend(tracing.header_names.iter().map(|name| {
-            need(
-                &header_variable(name),
-                format!("the value of the header {name}"),
-            )
-        })),
-    }
-    let by_name = spec
-        .chroma
-        .environment
-        .iter()
-        .filter(|(_, value)| value.is_none());
-    needs.extend(by_name.map(|(name, _)| need(name.as_str(), "for Chroma".to_owned())));
+    let required = secrets::secrets(spec);
+    let required = required.into_iter().filter(|secret| secret.required);
+    let mut needs: Vec<Need> = shared::endpoint_need(spec).into_iter().collect();
+    needs.extend(required.map(|secret| Need {
+        variable: secret.variable,
+        what: secret.what,
+    }));
     needs
 }
 
@@ -239,13 +204,18 @@ pub fn next_steps(resolved: &Resolved) -> Vec<String> {
                 .to_owned(),
         );
     }
-    steps.push(match resolved.spec.chroma.image {
-        Image::Wrapped => "docker compose up --build --detach --wait --remove-orphans".to_owned(),
-        Image::Stock => "docker compose up --detach --wait --remove-orphans".to_owned(),
-    });
+    steps.push(up(resolved.spec.chroma.image).to_owned());
     steps.push(format!(
         "see the traces: {}",
         resolved.spec.tracing.backend.traces
     ));
     steps
+}
+
+/// The command that starts the deployment and brings a running one up to date.
+fn up(image: Image) -> &'static str {
+    match image {
+        Image::Wrapped => "docker compose up --build --detach --wait --remove-orphans",
+        Image::Stock => "docker compose up --detach --wait --remove-orphans",
+    }
 }

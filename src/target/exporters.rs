@@ -1,101 +1,247 @@
-//! The collector's exporters, for the backend and the kind of image.
+//! The collector's exporters, for the backend and for how the collector learns the operator's values.
 //!
 //! Invariant: the value of a header is named, never written.
 
 use std::collections::BTreeMap;
 
 use chroma_otel_init::{Endpoint, Protocol, variable};
+use minijinja::value::Serde;
 use minijinja::{Value, context};
 
-use crate::backend::Exporter;
-use crate::render::{as_is, quoted};
+use crate::backend::{Backend, Exporter, Settings, in_region};
+use crate::render::{as_is, quoted, yaml};
 use crate::spec::{Image, Spec, header_variable};
 
-/// The exporter that the traces pipeline names: with the entrypoint, the endpoint in `.env` decides.
-pub(crate) fn pipeline_exporter(spec: &Spec) -> Value {
-    let tracing = &spec.tracing;
-    let protocol = tracing.endpoint.as_ref().map(Endpoint::protocol);
-    match (&tracing.backend.exporter, spec.chroma.image, protocol) {
-        (Exporter::Debug, _, _) => "debug".into(),
-        (Exporter::Zipkin, _, _) => "zipkin".into(),
-        (Exporter::Otlp, Image::Wrapped, _) => as_is("\"${env:CHROMA_OTEL_EXPORTER}\""),
-        (Exporter::Otlp, Image::Stock, Some(Protocol::Http)) => "otlp_http".into(),
-        (Exporter::Otlp, Image::Stock, _) => "otlp_grpc".into(),
+/// Extensions that every collector has.
+const EXTENSIONS: [&str; 2] = ["health_check", "file_storage"];
+
+/// How the collector learns the endpoint and the headers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Source {
+    /// The entrypoint reads the operator's variables in any form, and sets what the collector reads.
+    Entrypoint,
+    /// The endpoint is written down here, and each header has a variable.
+    Spec,
+    /// The endpoint is in its variable, in the form of [`exact_endpoint`]; each header has one, too.
+    Variables,
+}
+
+/// What the collector's template reads of the backend: `exporters`, `pipeline_exporter`, `batch`,
+/// `extensions` and `extension_names`.
+pub(crate) fn context(spec: &Spec) -> Value {
+    let source = source(spec);
+    let backend = &spec.tracing.backend;
+    let extensions: Vec<Value> = backend
+        .extension
+        .iter()
+        .map(|extension| {
+            let settings = settings(backend, &extension.settings);
+            context! { name => extension.name.as_str(), settings }
+        })
+        .collect();
+    let mut extension_names = EXTENSIONS.map(Value::from).to_vec();
+    extension_names.extend(backend.extension.iter().map(|one| one.name.as_str().into()));
+    context! {
+        exporters => exporters(spec, source),
+        pipeline_exporter => pipeline_exporter(spec, source),
+        batch => as_is(batch(backend.spans_per_request)),
+        extensions,
+        extension_names,
     }
 }
 
-/// The collector's exporters. With the entrypoint it reads what the entrypoint made of `.env`;
-/// without, endpoint and header names are written down here and each value has its own variable.
-pub(crate) fn exporters(spec: &Spec) -> Vec<Value> {
+fn source(spec: &Spec) -> Source {
+    match spec.chroma.image {
+        Image::Wrapped => Source::Entrypoint,
+        Image::Stock if spec.target.is_cloud() => Source::Variables,
+        Image::Stock => Source::Spec,
+    }
+}
+
+/// The endpoint in the one form that [`Source::Variables`] and every other source reads; it may
+/// hold `{region}`. Absent: the operator gives it, or none is wanted.
+pub(crate) fn exact_endpoint(spec: &Spec) -> Option<String> {
     let tracing = &spec.tracing;
-    let exporter = |name: &str, settings: Vec<(&str, Value)>| {
-        context! { name, settings => settings.into_iter().collect::<BTreeMap<_, _>>() }
+    let Some(endpoint) = &tracing.endpoint else {
+        return tracing.backend.endpoint.clone();
     };
-    let from_env = |name: &str| as_is(format!("${{env:{name}}}"));
-    let (grpc, insecure, url, headers) = match (spec.chroma.image, &tracing.endpoint) {
-        (Image::Stock, Some(endpoint)) => {
-            let keys = tracing
-                .backend
-                .keys
-                .iter()
-                .map(|key| (key.header.clone(), key.variable.clone()));
-            let own = tracing
-                .header_names
-                .iter()
-                .map(|name| (name.clone(), header_variable(name)));
-            let headers = keys
-                .chain(own)
-                .map(|(header, variable)| format!("{}: \"${{env:{variable}}}\"", quoted(&header)));
-            (
-                endpoint.authority().into(),
-                as_is(if endpoint.is_tls() { "false" } else { "true" }),
-                endpoint.traces_url().into(),
-                as_is(format!("{{{}}}", headers.collect::<Vec<_>>().join(", "))),
-            )
+    Some(match (&tracing.backend.exporter, endpoint.protocol()) {
+        (Exporter::Otlp, Protocol::Grpc) => endpoint.to_string(),
+        _ => endpoint.traces_url(),
+    })
+}
+
+/// How spans are put together for one request, as YAML.
+fn batch(spans_per_request: Option<u32>) -> String {
+    match spans_per_request {
+        None => {
+            "{flush_timeout: 1s, min_size: 524288, max_size: 2097152} # gRPC servers refuse 4 MiB"
+                .to_owned()
         }
-        _ => (
-            from_env("CHROMA_OTEL_GRPC_ENDPOINT"),
-            // In quotes: it stands in a flow mapping, which the first bare `}` would end.
-            as_is("\"${env:CHROMA_OTEL_GRPC_INSECURE}\""),
-            from_env("CHROMA_OTEL_TRACES_URL"),
-            from_env(variable::HEADERS),
+        Some(most) => format!(
+            "{{sizer: items, flush_timeout: 1s, min_size: {most}, max_size: {most}}} # the backend refuses more"
         ),
+    }
+}
+
+/// The exporter that the traces pipeline names: with the entrypoint, the operator's endpoint decides.
+fn pipeline_exporter(spec: &Spec, source: Source) -> Value {
+    match (&spec.tracing.backend.exporter, source) {
+        (Exporter::Otlp, Source::Entrypoint) => as_is("\"${env:CHROMA_OTEL_EXPORTER}\""),
+        (Exporter::Otlp, _) if protocol(spec) == Protocol::Grpc => "otlp_grpc".into(),
+        (Exporter::Otlp | Exporter::OtlpHttp, _) => "otlp_http".into(),
+        (Exporter::Zipkin, _) => "zipkin".into(),
+        (Exporter::Debug, _) => "debug".into(),
+        (Exporter::Component(component), _) => component.name.as_str().into(),
+    }
+}
+
+/// What the endpoint speaks that is known when rendering.
+fn protocol(spec: &Spec) -> Protocol {
+    let default = || {
+        let text = in_region(spec.tracing.backend.endpoint.as_deref()?, "region-1");
+        text.parse::<Endpoint>().ok()
+    };
+    let known = spec.tracing.endpoint.clone().or_else(default);
+    known.map_or(Protocol::Grpc, |endpoint| endpoint.protocol())
+}
+
+fn exporters(spec: &Spec, source: Source) -> Vec<Value> {
+    let backend = &spec.tracing.backend;
+    let exporter = |name: &str, queued: bool, settings: Vec<(&str, Value)>| {
+        context! { name, queued, settings => settings.into_iter().collect::<BTreeMap<_, _>>() }
+    };
+    let Address {
+        grpc,
+        insecure,
+        url,
+        headers,
+    } = address(spec, source);
+    let with_auth = |mut settings: Vec<(&'static str, Value)>| {
+        if let Some(extension) = &backend.extension {
+            let auth = as_is(format!("{{authenticator: {}}}", extension.name));
+            settings.push(("auth", auth));
+        }
+        settings
     };
     let otlp_grpc = || {
         let tls = as_is(format!("{{insecure: {insecure}}}"));
-        exporter(
-            "otlp_grpc",
-            vec![
-                ("endpoint", grpc.clone()),
-                ("tls", tls),
-                ("headers", headers.clone()),
-            ],
-        )
+        let settings = vec![
+            ("endpoint", grpc.clone()),
+            ("tls", tls),
+            ("headers", headers.clone()),
+        ];
+        exporter("otlp_grpc", true, with_auth(settings))
     };
     let otlp_http = || {
-        exporter(
-            "otlp_http",
-            vec![
-                ("traces_endpoint", url.clone()),
-                ("headers", headers.clone()),
-            ],
-        )
+        let settings = vec![
+            ("traces_endpoint", url.clone()),
+            ("headers", headers.clone()),
+        ];
+        exporter("otlp_http", true, with_auth(settings))
     };
-    match tracing.backend.exporter {
-        Exporter::Debug => vec![exporter("debug", vec![("verbosity", "normal".into())])],
-        Exporter::Zipkin => vec![exporter(
-            "zipkin",
-            vec![("endpoint", url), ("headers", headers)],
-        )],
-        Exporter::Otlp if spec.chroma.image == Image::Wrapped => vec![otlp_grpc(), otlp_http()],
-        Exporter::Otlp
-            if tracing
-                .endpoint
-                .as_ref()
-                .is_some_and(|one| one.protocol() == Protocol::Http) =>
-        {
-            vec![otlp_http()]
+    match &backend.exporter {
+        Exporter::Otlp if source == Source::Entrypoint => vec![otlp_grpc(), otlp_http()],
+        Exporter::Otlp if protocol(spec) == Protocol::Grpc => vec![otlp_grpc()],
+        Exporter::Otlp | Exporter::OtlpHttp => vec![otlp_http()],
+        Exporter::Zipkin => {
+            let settings = vec![("endpoint", url), ("headers", headers)];
+            vec![exporter("zipkin", true, settings)]
         }
-        Exporter::Otlp => vec![otlp_grpc()],
+        Exporter::Debug => {
+            vec![exporter(
+                "debug",
+                false,
+                vec![("verbosity", "normal".into())],
+            )]
+        }
+        Exporter::Component(component) => vec![context! {
+            name => component.name.as_str(),
+            queued => component.queue,
+            settings => settings(backend, &component.settings),
+        }],
     }
 }
+
+/// Where to, and with which headers: each value in the form of the setting it is for.
+struct Address {
+    grpc: Value,
+    insecure: Value,
+    url: Value,
+    headers: Value,
+}
+
+fn address(spec: &Spec, source: Source) -> Address {
+    let from_env = |name: &str| as_is(format!("${{env:{name}}}"));
+    match (source, &spec.tracing.endpoint) {
+        (Source::Spec, Some(endpoint)) => Address {
+            grpc: endpoint.authority().into(),
+            insecure: as_is(if endpoint.is_tls() { "false" } else { "true" }),
+            url: endpoint.traces_url().into(),
+            headers: headers(spec),
+        },
+        (Source::Variables, _) => Address {
+            grpc: from_env(variable::ENDPOINT),
+            // `https://` in the endpoint is TLS nevertheless (seen with 0.158).
+            insecure: as_is("true"),
+            url: from_env(variable::ENDPOINT),
+            headers: headers(spec),
+        },
+        (Source::Entrypoint, _) | (Source::Spec, None) => Address {
+            grpc: from_env("CHROMA_OTEL_GRPC_ENDPOINT"),
+            // In quotes: it stands in a flow mapping, which the first bare `}` would end.
+            insecure: as_is("\"${env:CHROMA_OTEL_GRPC_INSECURE}\""),
+            url: from_env("CHROMA_OTEL_TRACES_URL"),
+            headers: from_env(variable::HEADERS),
+        },
+    }
+}
+
+/// One variable a header: there is nobody to take a map of them apart.
+fn headers(spec: &Spec) -> Value {
+    let tracing = &spec.tracing;
+    let keys = tracing
+        .backend
+        .key_headers()
+        .map(|(header, variable)| (header, variable.to_owned()));
+    let own = tracing
+        .header_names
+        .iter()
+        .map(|name| (name.as_str(), header_variable(name)));
+    let headers: Vec<String> = keys
+        .chain(own)
+        .map(|(header, variable)| format!("{}: \"${{env:{variable}}}\"", quoted(header)))
+        .collect();
+    as_is(format!("{{{}}}", headers.join(", ")))
+}
+
+/// Settings of a component, each as YAML, with what comes from the collector's environment named.
+fn settings(backend: &Backend, settings: &Settings) -> BTreeMap<String, Value> {
+    let region = backend
+        .cloud()
+        .map(|cloud| ("region", cloud.region_variable()));
+    let keys = backend
+        .keys
+        .iter()
+        .map(|key| (key.variable.as_str(), key.variable.as_str()));
+    let places: Vec<(String, String)> = region
+        .into_iter()
+        .chain(keys)
+        .map(|(place, variable)| (format!("{{{place}}}"), format!("${{env:{variable}}}")))
+        .collect();
+    let written = |value: &serde_json::Value| {
+        let text = yaml(&Value::from(Serde(value)))
+            .unwrap_or_else(|_| unreachable!("what was read as YAML can be written as such"))
+            .replace('$', "$$");
+        as_is(places.iter().fold(text, |text, (place, variable)| {
+            text.replace(place, variable)
+        }))
+    };
+    settings
+        .iter()
+        .map(|(name, value)| (name.clone(), written(value)))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -4,12 +4,14 @@
 //! without a word, is refused.
 
 use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr};
 
 use chroma_otel_init::{ChromaVersion, Release, ignored_variables, variable};
 
 use super::Reading;
 use crate::spec::values::{Memory, VariableName, is_private};
 use crate::spec::{Chroma, Secret, Secrets};
+use crate::target::Target;
 
 /// The least memory Chroma runs in (Chroma's documentation: at least 2 GiB).
 const LEAST_CHROMA_MEMORY: Memory = Memory::mebibytes(2048);
@@ -51,9 +53,12 @@ const ON_THE_VOLUME: &str =
     "leave it out: elsewhere than on the volume, the data is lost with the container";
 
 impl Reading {
-    pub(super) fn chroma(&mut self, secrets: &mut Secrets) -> Chroma {
+    pub(super) fn chroma(&mut self, target: Option<Target>, secrets: &mut Secrets) -> Chroma {
         let version = self.version();
-        let bind = self.parse("chroma.bind", |file| &file.chroma.bind, "127.0.0.1");
+        let mut bind = self.parse("chroma.bind", |file| &file.chroma.bind, "127.0.0.1");
+        if target.is_some_and(Target::is_cloud) {
+            bind = IpAddr::V4(Ipv4Addr::LOCALHOST); // `machine.allow_from` says who may connect
+        }
         if !is_private(bind) && self.input.spec.chroma.open_to_world != Some(true) {
             self.wrong(
                 "chroma.bind",

@@ -12,10 +12,12 @@ use crate::backend::{self, Backend, Exporter};
 use crate::problem::Problem;
 use crate::spec::file::TracingFile;
 use crate::spec::{Chroma, Image, Secret, Secrets, Tracing};
+use crate::target::Target;
 
 impl Reading {
     pub(super) fn tracing(
         &mut self,
+        target: Option<Target>,
         chroma: &Chroma,
         secrets: &mut Secrets,
         environment: &dyn Fn(&str) -> Option<String>,
@@ -35,11 +37,12 @@ impl Reading {
             .contract("tracing.granularity", |file| &file.granularity)
             .unwrap_or(Granularity::Operation);
         let given: Option<Endpoint> = self.contract("tracing.endpoint", |file| &file.endpoint);
-        let backend = self.backend();
+        let backend = self.backend(target);
         // Headers that happen to be in this process's environment are not for a backend without any.
         let nothing: &dyn Fn(&str) -> Option<String> = &|_| None;
         let sends = backend.as_ref().is_none_or(Backend::wants_endpoint);
-        let header_names = self.headers(image, secrets, if sends { environment } else { nothing });
+        let from = if sends { environment } else { nothing };
+        let header_names = self.headers(target, image, secrets, from);
         let backend = backend?;
         if granularity == Granularity::None {
             self.notes
@@ -67,8 +70,9 @@ impl Reading {
             }
         }
         let given_endpoint = given.is_some();
-        let endpoint = given.or_else(|| backend.endpoint.as_ref()?.parse().ok());
-        if endpoint.is_none() && image == Image::Stock && backend.wants_endpoint() {
+        let endpoint = given.or_else(|| backend.endpoint_everywhere()?.parse().ok());
+        let known = given_endpoint || backend.endpoint.is_some();
+        if !known && image == Image::Stock && backend.wants_endpoint() {
             self.wrong(
                 "tracing.endpoint",
                 format!("is missing: backend `{}` has none of its own, and with `image: stock` it is rendered in", backend.name),
@@ -104,14 +108,13 @@ impl Reading {
         }
     }
 
-    fn backend(&mut self) -> Option<Backend> {
-        let name = self
-            .input
-            .spec
-            .tracing
-            .backend
-            .clone()
-            .unwrap_or_else(|| "jaeger".to_owned());
+    fn backend(&mut self, target: Option<Target>) -> Option<Backend> {
+        let name = self.input.spec.tracing.backend.clone().unwrap_or_else(|| {
+            target
+                .unwrap_or(Target::Docker)
+                .default_backend()
+                .to_owned()
+        });
         match backend::load(name.trim()) {
             Ok(Some(backend)) => Some(backend),
             Ok(None) => {
@@ -148,9 +151,7 @@ impl Reading {
                 if set {
                     self.wrong(
                         key,
-                        format!(
-                            "has no effect with backend `{name}`, which sends nothing anywhere"
-                        ),
+                        format!("has no effect with backend `{name}`, which has no use for it"),
                         "leave it out, or choose another backend",
                     );
                 }
@@ -169,6 +170,7 @@ impl Reading {
     /// Names of the operator's headers; values go to the secrets.
     fn headers(
         &mut self,
+        target: Option<Target>,
         image: Image,
         secrets: &mut Secrets,
         environment: &dyn Fn(&str) -> Option<String>,
@@ -185,8 +187,9 @@ impl Reading {
         };
         if !headers.is_empty() && !self.input.flags.contains_key("tracing.headers") {
             self.notes.push(format!(
-                "{} holds values of headers: once they are in `.env`, leave only the names there",
-                self.input.file
+                "{} holds values of headers: once they are in {}, leave only the names there",
+                self.input.file,
+                target.unwrap_or(Target::Docker).secret_store()
             ));
         }
         // Of this process's environment the values that the spec asks for: its names would make the
@@ -231,7 +234,7 @@ impl Reading {
             secrets.insert(variable::HEADERS.to_owned(), Secret(headers.to_json()));
             if !missing.is_empty() {
                 self.notes.push(format!(
-                    "{} still lacks {}: add it in `.env`",
+                    "{} still lacks {}: add it in the value",
                     variable::HEADERS,
                     missing.join(", ")
                 ));

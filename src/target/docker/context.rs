@@ -4,106 +4,48 @@
 
 use std::net::SocketAddr;
 
-use chroma_otel_init::{
-    ChromaVersion, Granularity, Headers, Server, Settings, rust_log, server_environment, variable,
-};
+use chroma_otel_init::{ChromaVersion, Server, variable};
 
-use minijinja::value::Serde;
 use minijinja::{Value, context};
 
-use super::wanted;
-use crate::backend::Exporter;
+use super::{up, wanted};
 use crate::render::{as_is, is_plain, quoted};
-use crate::spec::values::VariableName;
 use crate::spec::{Image, Spec};
 use crate::target::COLLECTOR_VERSION;
-use crate::target::exporters::{exporters, pipeline_exporter};
-
-/// Where Chroma finds the collector inside the Compose network.
-const COLLECTOR_ENDPOINT: &str = "http://otel-collector:4317";
+use crate::target::context::{self as shared, COLLECTOR_ENDPOINT, json};
 
 /// What the templates read.
 pub(super) fn of(spec: &Spec) -> Value {
     let (chroma, tracing, version) = (&spec.chroma, &spec.tracing, spec.chroma.version);
-    let wrapped = chroma.image == Image::Wrapped;
-    let rust_server = version.server() == Server::Rust;
-    let base_image = chroma.repository.tag(version);
-    let collector_base = spec.collector.repository.tag(COLLECTOR_VERSION);
+    let images = shared::base_images(spec);
     let image = |what: &str, base: &str, tag: &str| match chroma.image {
         Image::Wrapped => format!("{}-{what}:{tag}", spec.name),
         Image::Stock => base.to_owned(),
     };
-    let (entrypoint, cmd) = version.command();
-    let entrypoint: Vec<&str> = ["/chroma-otel-entrypoint", "--"]
-        .iter()
-        .chain(entrypoint)
-        .copied()
-        .collect();
     context! {
-        name => spec.name.to_string(),
-        version => version.to_string(),
-        wrapped, rust_server,
+        listen => context! { receivers => "0.0.0.0", local => "0.0.0.0" },
+        detectors => ["env", "system"],
         // Named, so that no other project name makes new and empty ones.
         volumes => context! { data => format!("{}_data", spec.name), queue => format!("{}_queue", spec.name) },
-        // The collector's template reads these.
-        environment => tracing.environment.as_str(),
-        namespace => spec.name.to_string(),
-        granularity => tracing.granularity.to_string(),
-        endpoint => tracing.endpoint.as_ref().map(ToString::to_string),
-        header_names => &tracing.header_names,
-        backend => context! {
-            name => tracing.backend.name.as_str(),
-            summary => tracing.backend.summary.as_str(),
-            traces => tracing.backend.traces.as_str(),
-            documentation => tracing.backend.documentation.as_str(),
-            has_keys => !tracing.backend.keys.is_empty(),
-            wants_endpoint => tracing.backend.wants_endpoint(),
+        images => context! {
+            chroma => image("chroma", &images.chroma, &version.to_string()),
+            collector => image("otel-collector", &images.collector, COLLECTOR_VERSION),
         },
-        service => Serde(&tracing.backend.service),
-        exporters => exporters(spec),
-        pipeline_exporter => pipeline_exporter(spec),
-        queued => tracing.backend.exporter != Exporter::Debug,
-        service_name => tracing.service_name.as_str(),
-        chroma => context! {
-            image => image("chroma", &base_image, &version.to_string()),
-            base_image, entrypoint => json(&entrypoint), cmd => json(cmd),
-            data_directory => version.data_directory(),
-            read_only => rust_server,
-            address => SocketAddr::new(chroma.bind, chroma.port).to_string(),
-            ports => vec![format!("{}:8000", SocketAddr::new(chroma.bind, chroma.port))],
-            memory => chroma.memory.to_string(),
-            environment => chroma_environment(spec),
-            cors_allow_origins => &chroma.cors_allow_origins,
-            health => health_command(chroma.image, version),
-            health_path => version.health_path(),
-        },
-        collector => context! {
-            image => image("otel-collector", &collector_base, COLLECTOR_VERSION),
-            base_image => collector_base,
-            memory => spec.collector.memory.to_string(),
-            environment => collector_environment(spec),
-            command => collector_command(spec),
-        },
-        up => match chroma.image {
-            Image::Wrapped => "docker compose up --build --remove-orphans",
-            Image::Stock => "docker compose up --remove-orphans",
-        },
+        address => SocketAddr::new(chroma.bind, chroma.port).to_string(),
+        ports => vec![format!("{}:8000", SocketAddr::new(chroma.bind, chroma.port))],
+        chroma_environment => chroma_environment(spec),
+        health => health_command(chroma.image, version),
+        memory => context! { chroma => chroma.memory.to_string(), collector => spec.collector.memory.to_string() },
+        collector_environment => collector_environment(spec),
+        collector_command => shared::collector_command(spec),
+        up => up(chroma.image),
         shown_endpoint => match &tracing.endpoint {
             Some(endpoint) => format!("`{endpoint}`"),
             None => "in `.env`".to_owned(),
         },
-        collections_path => match version.health_path().starts_with("/api/v1") {
-            true => "/api/v1/collections",
-            false => "/api/v2/tenants/default_tenant/databases/default_database/collections",
-        },
-        traced => version.traces() && tracing.granularity != Granularity::None,
-        untraced => match version.traces() {
-            true => "the granularity is `none`".to_owned(),
-            false => format!("Chroma {version} cannot be, 0.4.15 is the first version that can"),
-        },
-        zipkin => tracing.backend.exporter == Exporter::Zipkin,
         keys => others(spec),
         needs => wanted(spec).iter().map(|need| context! { variable => need.variable.as_str(), what => need.what.as_str() }).collect::<Vec<_>>(),
+        ..shared::of(spec)
     }
 }
 
@@ -136,16 +78,15 @@ fn chroma_environment(spec: &Spec) -> Vec<Value> {
         }
     }
     let own = spec.chroma.environment.iter();
-    variables.extend(
-        own.filter(|(name, _)| !is_merged(spec, name))
-            .map(|(name, value)| {
-                let value = match value {
-                    Some(value) => value.as_str().into(),
-                    None => required(name.as_str()),
-                };
-                entry(name.as_str(), Some(value))
-            }),
-    );
+    variables.extend(own.filter(|(name, _)| !shared::is_merged(spec, name)).map(
+        |(name, value)| {
+            let value = match value {
+                Some(value) => value.as_str().into(),
+                None => required(name.as_str()),
+            };
+            entry(name.as_str(), Some(value))
+        },
+    ));
     variables
 }
 
@@ -167,38 +108,16 @@ fn tracing_environment(spec: &Spec) -> Vec<Value> {
             ),
         ];
     }
-    let settings = Settings {
-        endpoint: COLLECTOR_ENDPOINT.parse().ok(),
-        service_name: name.to_owned(),
-        headers: Headers::default(),
-        granularity: tracing.granularity,
-    };
-    // The collector's endpoint is plain gRPC, which every version can reach.
-    let mut translated = server_environment(&settings, spec.chroma.version).unwrap_or_default();
-    let own = spec
-        .chroma
-        .environment
-        .iter()
-        .find(|(name, _)| is_merged(spec, name));
-    if let Some((_, Some(level))) = own {
-        let merged = rust_log(Some(level), tracing.granularity, spec.chroma.version);
-        translated.extend(merged.map(|merged| (variable::RUST_LOG, merged)));
-    }
+    let translated = shared::translated(spec, name, tracing.granularity);
     let translated = translated.into_iter();
     translated
         .map(|(name, value)| entry(name, Some(value.into())))
         .collect()
 }
 
-/// Whether an operator's variable is part of the translation already: without the entrypoint, a
-/// log level has to be joined with the spans' filter here.
-fn is_merged(spec: &Spec, name: &VariableName) -> bool {
-    spec.chroma.image == Image::Stock && name.as_str() == variable::RUST_LOG
-}
-
 fn collector_environment(spec: &Spec) -> Vec<Value> {
-    let limit = spec.collector.memory.as_mebibytes() * 8 / 10;
-    let mut variables = vec![entry("GOMEMLIMIT", Some(format!("{limit}MiB").into()))];
+    let limit = shared::go_memory_limit(spec);
+    let mut variables = vec![entry("GOMEMLIMIT", Some(limit.into()))];
     if spec.chroma.image == Image::Wrapped && spec.tracing.backend.wants_endpoint() {
         variables.push(entry(
             variable::ENDPOINT,
@@ -227,30 +146,6 @@ fn collector_environment(spec: &Spec) -> Vec<Value> {
             .map(|need| entry(&need.variable, Some(required(&need.variable)))),
     );
     variables
-}
-
-fn collector_command(spec: &Spec) -> Vec<String> {
-    let mut command = vec!["collector".to_owned()];
-    if !spec.tracing.backend.wants_endpoint() {
-        command.push("--no-endpoint".to_owned());
-    }
-    if spec.tracing.backend.exporter == Exporter::Zipkin {
-        command.push("--zipkin".to_owned());
-    }
-    for key in &spec.tracing.backend.keys {
-        command.extend([
-            "--header".to_owned(),
-            format!("{}={}", key.header, key.variable),
-        ]);
-    }
-    let collector = [
-        "--",
-        "/otelcol-contrib",
-        "--config",
-        "/etc/otelcol-contrib/config.yaml",
-    ];
-    command.extend(collector.map(str::to_owned));
-    command
 }
 
 fn health_command(image: Image, version: ChromaVersion) -> Vec<String> {
@@ -296,10 +191,4 @@ fn or_default(name: &str, default: &str) -> Value {
 /// `${NAME:?…}`: without it, Compose says so and starts nothing.
 fn required(name: &str) -> Value {
     as_is(format!("${{{name}:?set it in .env}}"))
-}
-
-/// A JSON text, which YAML and the Dockerfile read as well.
-fn json(value: &(impl serde::Serialize + ?Sized)) -> String {
-    serde_json::to_string(value)
-        .unwrap_or_else(|_| unreachable!("strings and lists of strings are JSON"))
 }

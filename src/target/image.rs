@@ -1,12 +1,14 @@
-//! The entrypoint's sources, which the image is built from.
+//! The images with the entrypoint: a Dockerfile, and the sources it builds the entrypoint from.
 //!
 //! Invariant: what is written builds with `--locked`, without this repository.
 
 use anyhow::{Context as _, Result};
 use include_dir::{Dir, include_dir};
 
+use minijinja::Value;
+
 use crate::plan::Plan;
-use crate::render::TEMPLATES;
+use crate::render::{TEMPLATES, render};
 
 static INIT_SOURCES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/crates/chroma-otel-init/src");
 static ENTRYPOINT_SOURCES: Dir<'_> =
@@ -14,8 +16,20 @@ static ENTRYPOINT_SOURCES: Dir<'_> =
 const INIT_MANIFEST: &str = include_str!("../../crates/chroma-otel-init/Cargo.toml");
 const ENTRYPOINT_MANIFEST: &str = include_str!("../../crates/chroma-otel-entrypoint/Cargo.toml");
 
+/// Adds all that the images are built from.
+///
+/// # Errors
+/// A template is wrong: a bug.
+pub(super) fn add(plan: &mut Plan, context: &Value) -> Result<()> {
+    for file in ["Dockerfile", ".dockerignore"] {
+        let text = render(&format!("image/{file}.j2"), context)?;
+        plan.files.insert(file.to_owned(), text);
+    }
+    add_sources(plan)
+}
+
 /// The sources of the entrypoint, without what only their own tests need.
-pub(crate) fn add(plan: &mut Plan) -> Result<()> {
+fn add_sources(plan: &mut Plan) -> Result<()> {
     let crates = [
         ("chroma-otel-init", INIT_MANIFEST, &INIT_SOURCES),
         (

@@ -1,0 +1,139 @@
+//! `platform`, `format`, `machine`: what a deployment in a cloud runs on.
+//!
+//! Invariant: nothing here lets the world in, and nothing here is a secret, only the names of some.
+
+use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::str::FromStr;
+
+use super::Reading;
+use crate::problem::Problem;
+use crate::spec::file::{MachineFile, SpecFile};
+use crate::spec::values::{CloudName, Memory};
+use crate::spec::{Format, Machine};
+use crate::target::Target;
+
+/// Below this, a cloud's smallest disks begin to refuse.
+const LEAST_DISK: Memory = Memory::mebibytes(1024);
+
+impl Reading {
+    /// The format, the target's first one where it is not given.
+    pub(super) fn format(&mut self, target: Option<Target>) -> Format {
+        let formats = target.unwrap_or(Target::Docker).formats();
+        let Some(name) = self.input.spec.format.clone() else {
+            return formats[0];
+        };
+        let found = formats.iter().find(|format| format.name() == name.trim());
+        if found.is_none() {
+            let names = formats.iter().map(|format| format.name().to_owned());
+            let at = self.input.at("format");
+            self.problems
+                .push(Problem::unknown(at, &name, &names.collect::<Vec<_>>()));
+        }
+        found.copied().unwrap_or(formats[0])
+    }
+
+    pub(super) fn machine(&mut self, target: Option<Target>) -> Machine {
+        self.platform(target);
+        let disk = self.memory(
+            "machine.disk",
+            |file| &file.machine.disk,
+            "20GiB",
+            LEAST_DISK,
+        );
+        if !disk.as_mebibytes().is_multiple_of(1024) {
+            let whole = disk.as_mebibytes().div_ceil(1024);
+            self.wrong(
+                "machine.disk",
+                "is no whole number of GiB",
+                format!("take `{whole}GiB`"),
+            );
+        }
+        let default_kind = target.and_then(Target::machine_type).unwrap_or("none");
+        Machine {
+            kind: self.parse("machine.type", |file| &file.machine.kind, default_kind),
+            disk,
+            network: self.given("machine.network", |machine| &machine.network),
+            subnet: self.given("machine.subnet", |machine| &machine.subnet),
+            zone: self.given("machine.zone", |machine| &machine.zone),
+            allow_from: self.given("machine.allow_from", |machine| &machine.allow_from),
+            snapshots: self.input.spec.machine.snapshots.unwrap_or(7),
+            log_days: self.input.spec.machine.log_days.unwrap_or(30),
+            alarms: self.given("machine.alarms", |machine| &machine.alarms),
+            restore_from: self.given("machine.restore_from", |machine| &machine.restore_from),
+            secrets: self.secret_names(),
+        }
+    }
+
+    fn secret_names(&mut self) -> BTreeMap<String, CloudName> {
+        let given = self.input.spec.machine.secrets.take().unwrap_or_default();
+        let mut names = BTreeMap::new();
+        for (variable, name) in given {
+            match name.trim().parse() {
+                Ok(name) => drop(names.insert(variable, name)),
+                // Whoever takes this for the place of the value must not find it in a message.
+                Err(_) => self.wrong(
+                    &format!("machine.secrets.{variable}"),
+                    "is not the name of a secret in the cloud's store",
+                    "its name there (on aws the ARN), never its value",
+                ),
+            }
+        }
+        names
+    }
+
+    /// A value of the machine that has no default.
+    fn given<T>(&mut self, key: &str, get: impl Fn(&MachineFile) -> &Option<String>) -> Option<T>
+    where
+        T: FromStr,
+        T::Err: Display,
+    {
+        let text = get(&self.input.spec.machine).clone()?;
+        match text.trim() {
+            "" => None,
+            text => match text.parse() {
+                Ok(value) => Some(value),
+                Err(rule) => {
+                    let message = format!("`{}` cannot be used", text.escape_debug());
+                    self.wrong(key, message, format!("write {rule}"));
+                    None
+                }
+            },
+        }
+    }
+
+    fn platform(&mut self, target: Option<Target>) {
+        let given = |file: &SpecFile| file.platform.clone().filter(|name| !name.trim().is_empty());
+        let (Some(name), Some(target)) = (given(&self.input.spec), target) else {
+            return;
+        };
+        if target.is_cloud() && name.trim() != "vm" {
+            let at = self.input.at("platform");
+            self.problems
+                .push(Problem::unknown(at, &name, &["vm".to_owned()]));
+        }
+    }
+
+    /// Keys that are there for another target: the spec can move between targets, but not in silence.
+    pub(super) fn note_unused(&mut self, target: Option<Target>) {
+        let Some(target) = target else { return };
+        let unused = |key: &str| match target.is_cloud() {
+            true => ["chroma.bind", "chroma.open_to_world"].contains(&key),
+            false => key == "platform" || key.starts_with("machine."),
+        };
+        let keys: Vec<&str> = self
+            .input
+            .given
+            .iter()
+            .map(String::as_str)
+            .filter(|key| unused(key))
+            .collect();
+        if !keys.is_empty() {
+            self.notes.push(format!(
+                "`{}` says nothing on target `{}`",
+                keys.join("`, `"),
+                target.name()
+            ));
+        }
+    }
+}

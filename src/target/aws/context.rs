@@ -1,0 +1,125 @@
+//! What the templates in `templates/aws` read.
+//!
+//! Invariant: every choice is made here and in `lines`; the template only places values.
+
+use anyhow::Result;
+use chroma_otel_init::{Server, variable};
+use minijinja::{Value, context};
+
+use super::lines;
+use super::missing_secrets;
+use super::parameters::{name_of, values};
+use super::stack::{self, is_regional};
+use crate::backend::in_region;
+use crate::render::{as_is, is_plain, quoted};
+use crate::spec::{Image, Spec};
+use crate::target::machine;
+use crate::target::secrets::{Container, SecretVariable, secrets};
+
+/// What the templates read. `sources` names what the images are made of.
+pub(super) fn of(spec: &Spec, sources: &str) -> Result<Value> {
+    let context = stack::of(spec, sources);
+    let files = machine::files(spec, "aws", &context)?;
+    let lines = lines::of(spec, sources);
+    let backend = &spec.tracing.backend;
+    let traces = regional(&backend.traces);
+    let names = |container: Container| -> Vec<String> {
+        let of = secrets(spec)
+            .into_iter()
+            .filter(|one| one.container == container);
+        of.flat_map(|one| {
+            let name = name_of(&one.variable);
+            [format!("{name}SecretArn"), name]
+        })
+        .collect()
+    };
+    let mut tracing_parameters: Vec<String> = Vec::new();
+    if backend.wants_endpoint() {
+        tracing_parameters.push(name_of(variable::ENDPOINT));
+    }
+    tracing_parameters.extend([variable::SERVICE_NAME, variable::GRANULARITY].map(name_of));
+    tracing_parameters.extend(names(Container::Collector));
+    let version = spec.chroma.version;
+    stack::with_sections(context! {
+        description => format!("Chroma with traces to {}. Written by chroma-otel-deploy.", backend.summary),
+        tracing_parameters,
+        chroma_secrets => names(Container::Chroma),
+        version_pattern => as_is(stack::version_pattern(spec)),
+        endpoint => backend.wants_endpoint().then(|| endpoint(spec)),
+        default_service_name => scalar(spec.tracing.service_name.as_str()),
+        service_name_pattern => as_is(stack::service_name_pattern(spec)),
+        secrets => secret_parameters(spec, |_| true),
+        keys => secret_parameters(spec, |secret| secret.required),
+        shows_detail => spec.chroma.image == Image::Stock && version.server() == Server::Rust,
+        traces,
+        fingerprint => lines::cloudformation::fingerprint(&lines, &files),
+        files => lines::cloudformation::with(lines, files),
+        deploy => deploy_command(spec),
+        missing_secrets => missing_secrets(spec).iter().map(|one| context! { variable => one.variable.as_str(), what => one.what.as_str() }).collect::<Vec<_>>(),
+        parameters => values(spec),
+        ..context
+    })
+}
+
+/// The one line that makes the stack and changes it.
+pub(super) fn deploy_command(spec: &Spec) -> String {
+    format!(
+        "aws cloudformation deploy --stack-name {} --template-file template.yaml --parameter-overrides file://parameters.json --capabilities CAPABILITY_IAM --s3-bucket \"$BUCKET\"",
+        spec.name
+    )
+}
+
+/// Text with the stack's region in the place of `{region}`, as a value of the template.
+fn regional(text: &str) -> Value {
+    match is_regional(text) {
+        true => as_is(format!("!Sub {}", scalar_text(&in_stack_region(text)))),
+        false => scalar(text),
+    }
+}
+
+/// The text for a `!Sub`, with the stack's region.
+pub(super) fn in_stack_region(text: &str) -> String {
+    in_region(&text.replace("${", "${!"), "${AWS::Region}")
+}
+
+/// A text as a YAML scalar.
+pub(super) fn scalar_text(text: &str) -> String {
+    if is_plain(text) {
+        text.to_owned()
+    } else {
+        quoted(text)
+    }
+}
+
+/// A default of type String: in quotes where YAML would read something else.
+fn scalar(text: &str) -> Value {
+    as_is(scalar_text(text))
+}
+
+fn endpoint(spec: &Spec) -> Value {
+    let parameter = stack::endpoint(spec);
+    context! {
+        default => parameter.default.as_deref().map(scalar),
+        fallback => parameter.fallback,
+        pattern => as_is(parameter.pattern),
+        description => parameter.description,
+    }
+}
+
+/// The parameters for the secrets: for each a value, or the ARN of a secret that exists.
+fn secret_parameters(spec: &Spec, which: impl Fn(&SecretVariable) -> bool) -> Vec<Value> {
+    let parameters = secrets(spec).into_iter().filter(which).map(|secret| {
+        let name = name_of(&secret.variable);
+        let arn = spec.machine.secrets.get(&secret.variable);
+        context! {
+            id => name.as_str(),
+            variable => secret.variable,
+            required => secret.required,
+            description => format!("{}, to be kept in Secrets Manager.", secret.what),
+            arn_description => format!("Instead of {name}, a secret in Secrets Manager that holds it."),
+            what => secret.what,
+            arn => arn.map(|arn| arn.as_str()).unwrap_or_default(),
+        }
+    });
+    parameters.collect()
+}

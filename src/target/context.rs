@@ -1,0 +1,180 @@
+//! What every target's templates read, and the files that every target has.
+//!
+//! Invariant: every choice is made here; the templates only place values.
+
+use std::collections::BTreeMap;
+
+use anyhow::Result;
+use chroma_otel_init::{
+    Granularity, Headers, Server, Settings, rust_log, server_environment, variable,
+};
+use minijinja::value::Serde;
+use minijinja::{Value, context};
+
+use super::{COLLECTOR_VERSION, Need, exporters};
+use crate::backend::Exporter;
+use crate::plan::Plan;
+use crate::render::render;
+use crate::spec::values::VariableName;
+use crate::spec::{Image, Spec};
+
+/// Where Chroma finds the collector, on every target.
+pub(super) const COLLECTOR_ENDPOINT: &str = "http://otel-collector:4317";
+
+/// The published images.
+pub(super) struct Images {
+    pub(super) chroma: String,
+    pub(super) collector: String,
+}
+
+/// The published images, in the spec's repositories.
+pub(super) fn base_images(spec: &Spec) -> Images {
+    Images {
+        chroma: spec.chroma.repository.tag(spec.chroma.version),
+        collector: spec.collector.repository.tag(COLLECTOR_VERSION),
+    }
+}
+
+/// What every target's templates read.
+pub(super) fn of(spec: &Spec) -> Value {
+    let (chroma, tracing, version) = (&spec.chroma, &spec.tracing, spec.chroma.version);
+    let images = base_images(spec);
+    let (entrypoint, cmd) = version.command();
+    let entrypoint: Vec<&str> = ["/chroma-otel-entrypoint", "--"]
+        .iter()
+        .chain(entrypoint)
+        .copied()
+        .collect();
+    let rust_server = version.server() == Server::Rust;
+    context! {
+        name => spec.name.to_string(),
+        version => version.to_string(),
+        wrapped => chroma.image == Image::Wrapped,
+        rust_server,
+        // The collector's template reads these.
+        environment => tracing.environment.as_str(),
+        namespace => spec.name.to_string(),
+        granularity => tracing.granularity.to_string(),
+        endpoint => tracing.endpoint.as_ref().map(ToString::to_string),
+        header_names => &tracing.header_names,
+        backend => context! {
+            name => tracing.backend.name.as_str(),
+            summary => tracing.backend.summary.as_str(),
+            traces => tracing.backend.traces.as_str(),
+            documentation => tracing.backend.documentation.as_str(),
+            has_keys => !tracing.backend.keys.is_empty(),
+            wants_endpoint => tracing.backend.wants_endpoint(),
+        },
+        service => Serde(&tracing.backend.service),
+        service_name => tracing.service_name.as_str(),
+        chroma => context! {
+            base_image => images.chroma, entrypoint => json(&entrypoint), cmd => json(cmd),
+            data_directory => version.data_directory(),
+            read_only => rust_server, // 0.x writes its log beside its code
+            port => chroma.port,
+            cors_allow_origins => &chroma.cors_allow_origins,
+            health_path => version.health_path(),
+        },
+        collector => context! { base_image => images.collector, version => COLLECTOR_VERSION },
+        collections_path => match version.health_path().starts_with("/api/v1") {
+            true => "/api/v1/collections",
+            false => "/api/v2/tenants/default_tenant/databases/default_database/collections",
+        },
+        traced => version.traces() && tracing.granularity != Granularity::None,
+        untraced => match version.traces() {
+            true => "the granularity is `none`".to_owned(),
+            false => format!("Chroma {version} cannot be, 0.4.15 is the first version that can"),
+        },
+        zipkin => tracing.backend.exporter == Exporter::Zipkin,
+        ..exporters::context(spec)
+    }
+}
+
+/// Adds the configurations of Chroma (0.x has none) and the collector.
+pub(super) fn add_configurations(plan: &mut Plan, spec: &Spec, context: &Value) -> Result<()> {
+    let mut add = |folder: &str, file: &str| -> Result<()> {
+        let text = render(&format!("{folder}/{file}.j2"), context)?;
+        plan.files.insert(file.to_owned(), text);
+        Ok(())
+    };
+    if spec.chroma.version.server() == Server::Rust {
+        add("chroma", "config.yaml")?;
+    }
+    add("collector", "otel-collector.yaml")
+}
+
+/// The backend's endpoint, where the operator has to say it.
+pub(super) fn endpoint_need(spec: &Spec) -> Option<Need> {
+    let tracing = &spec.tracing;
+    let missing = tracing.backend.wants_endpoint()
+        && tracing.endpoint.is_none()
+        && tracing.backend.endpoint.is_none();
+    missing.then(|| Need {
+        variable: variable::ENDPOINT.to_owned(),
+        what: "the backend's OTLP endpoint, such as `https://otlp.example.com:443`".to_owned(),
+    })
+}
+
+/// What the published image is given instead of the four variables, for a service name and a
+/// granularity; the operator's own `RUST_LOG` is part of it.
+pub(super) fn translated(
+    spec: &Spec,
+    service_name: &str,
+    granularity: Granularity,
+) -> BTreeMap<&'static str, String> {
+    let settings = Settings {
+        endpoint: COLLECTOR_ENDPOINT.parse().ok(),
+        service_name: service_name.to_owned(),
+        headers: Headers::default(),
+        granularity,
+    };
+    // The collector's endpoint is plain gRPC, which every version can reach.
+    let mut translated = server_environment(&settings, spec.chroma.version).unwrap_or_default();
+    let mut own = spec.chroma.environment.iter();
+    if let Some((_, Some(level))) = own.find(|(name, _)| is_merged(spec, name)) {
+        let merged = rust_log(Some(level), granularity, spec.chroma.version);
+        translated.extend(merged.map(|merged| (variable::RUST_LOG, merged)));
+    }
+    translated
+}
+
+/// Whether an operator's variable is part of the translation already: without the entrypoint, a
+/// log level has to be joined with the spans' filter here.
+pub(super) fn is_merged(spec: &Spec, name: &VariableName) -> bool {
+    spec.chroma.image == Image::Stock && name.as_str() == variable::RUST_LOG
+}
+
+/// What the collector's container runs, with the entrypoint.
+pub(super) fn collector_command(spec: &Spec) -> Vec<String> {
+    let backend = &spec.tracing.backend;
+    let mut command = vec!["collector".to_owned()];
+    if !backend.wants_endpoint() {
+        command.push("--no-endpoint".to_owned());
+    }
+    if backend.exporter == Exporter::Zipkin {
+        command.push("--zipkin".to_owned());
+    }
+    for (header, variable) in backend.key_headers() {
+        command.push("--header".to_owned());
+        command.push(format!("{header}={variable}"));
+    }
+    let collector = [
+        "--",
+        "/otelcol-contrib",
+        "--config",
+        "/etc/otelcol-contrib/config.yaml",
+    ];
+    command.extend(collector.map(str::to_owned));
+    command
+}
+
+/// `GOMEMLIMIT` of the collector: 80 % of its container's limit, as the memory limiter has it.
+pub(super) fn go_memory_limit(spec: &Spec) -> String {
+    format!("{}MiB", spec.collector.memory.as_mebibytes() * 8 / 10)
+}
+
+/// A JSON text, which YAML and the Dockerfile read as well.
+pub(super) fn json(value: &(impl serde::Serialize + ?Sized)) -> String {
+    serde_json::to_string(value)
+        .unwrap_or_else(|_| unreachable!("strings and lists of strings are JSON"))
+}

@@ -1,0 +1,212 @@
+//! What the collector is told of each kind of backend, by each way it learns the operator's values.
+
+use serde_yaml::Value as Yaml;
+
+use super::*;
+use crate::render::render;
+use crate::spec::file::{self, Override};
+use crate::spec::resolve;
+use crate::target::context::of;
+
+/// What of the collector's configuration the backend decides.
+fn configuration(
+    target: &'static str,
+    image: &'static str,
+    backend: &str,
+    endpoint: &str,
+) -> String {
+    let flag = |key, value: &str| Override {
+        key,
+        flag: "--flag",
+        value: value.into(),
+    };
+    let flags = vec![
+        flag("target", target),
+        flag("chroma.image", image),
+        flag("tracing.backend", backend),
+        flag("tracing.endpoint", endpoint),
+    ];
+    let input = file::read(None, flags).expect("flags can be read");
+    let spec = resolve(input, &|_| None).expect("a sound spec").spec;
+    let context = context! {
+        listen => context! { receivers => "198.18.0.1", local => "127.0.0.1" },
+        detectors => ["env", "ec2", "system"],
+        ..of(&spec)
+    };
+    let text = render("collector/otel-collector.yaml.j2", &context).expect("a sound template");
+    let mut tree: Yaml = serde_yaml::from_str(&text).expect("YAML");
+    let own = |section: &mut Yaml, others: &[&str]| {
+        let map = section.as_mapping_mut().expect("a mapping");
+        others.iter().for_each(|name| drop(map.remove(*name)));
+        section.clone()
+    };
+    let exporters = own(&mut tree["exporters"], &["prometheus"]);
+    let extensions = own(&mut tree["extensions"], &EXTENSIONS);
+    let mut shown = serde_yaml::Mapping::new();
+    shown.insert("exporters".into(), exporters);
+    shown.insert("extensions".into(), extensions);
+    shown.insert("used".into(), tree["service"]["extensions"].clone());
+    let pipeline = tree["service"]["pipelines"]["traces"]["exporters"].clone();
+    shown.insert("pipeline".into(), pipeline);
+    serde_yaml::to_string(&shown).expect("YAML")
+}
+
+#[test]
+fn xray_is_signed_for_over_http() {
+    insta::assert_snapshot!(configuration("aws", "wrapped", "aws-xray", ""), @r#"
+    exporters:
+      otlp_http:
+        auth:
+          authenticator: sigv4auth
+        headers: ${env:CHROMA_OTEL_COLLECTION_HEADERS}
+        traces_endpoint: ${env:CHROMA_OTEL_TRACES_URL}
+        sending_queue:
+          storage: file_storage
+          sizer: bytes
+          queue_size: 268435456
+          batch:
+            sizer: items
+            flush_timeout: 1s
+            min_size: 1000
+            max_size: 1000
+        retry_on_failure:
+          max_elapsed_time: 0
+    extensions:
+      sigv4auth:
+        region: ${env:AWS_REGION}
+        service: xray
+    used:
+    - health_check
+    - file_storage
+    - sigv4auth
+    pipeline:
+    - forward
+    - otlp_http
+    "#);
+}
+
+#[test]
+fn the_published_collector_reads_the_variables_itself() {
+    let xray = configuration("aws", "stock", "aws-xray", "");
+    let http = configuration("aws", "wrapped", "aws-xray", "")
+        .replace("CHROMA_OTEL_TRACES_URL", variable::ENDPOINT)
+        .replace(
+            "headers: ${env:CHROMA_OTEL_COLLECTION_HEADERS}",
+            "headers: {}",
+        );
+    assert_eq!(xray, http);
+    insta::assert_snapshot!(configuration("aws", "stock", "honeycomb", ""), @r#"
+    exporters:
+      otlp_grpc:
+        endpoint: ${env:CHROMA_OTEL_COLLECTION_ENDPOINT}
+        headers:
+          x-honeycomb-team: ${env:HONEYCOMB_API_KEY}
+        tls:
+          insecure: true
+        sending_queue:
+          storage: file_storage
+          sizer: bytes
+          queue_size: 268435456
+          batch:
+            flush_timeout: 1s
+            min_size: 524288
+            max_size: 2097152
+        retry_on_failure:
+          max_elapsed_time: 0
+    extensions: {}
+    used:
+    - health_check
+    - file_storage
+    pipeline:
+    - forward
+    - otlp_grpc
+    "#);
+    let http = configuration("aws", "stock", "otlp", "https://h.example/otlp");
+    assert!(
+        http.contains("traces_endpoint: ${env:CHROMA_OTEL_COLLECTION_ENDPOINT}"),
+        "{http}"
+    );
+    assert!(!http.contains("otlp_grpc"), "{http}");
+}
+
+#[test]
+fn another_exporter_brings_its_settings() {
+    insta::assert_snapshot!(configuration("aws", "wrapped", "aws-xray-classic", ""), @r#"
+    exporters:
+      awsxray:
+        indexed_attributes:
+        - http.route
+        - http.request.method
+        - error.type
+        region: ${env:AWS_REGION}
+    extensions: {}
+    used:
+    - health_check
+    - file_storage
+    pipeline:
+    - forward
+    - awsxray
+    "#);
+}
+
+#[test]
+fn settings_name_what_the_environment_has() {
+    let backend: Backend = serde_yaml::from_str(
+        "{summary: s, documentation: d, traces: t, keys: [{variable: KEY, what: w}], exporter: {name: a, queue: true,
+          settings: {dsn: 'x;{KEY}', on: true, most: 7, deep: {list: [a b, 'p$q', '{region}']}}},
+          identity: {cloud: aws, permissions: [a]}}",
+    )
+    .expect("a backend");
+    let Exporter::Component(component) = &backend.exporter else {
+        panic!("{backend:?}");
+    };
+    let written: Vec<String> = settings(&backend, &component.settings)
+        .iter()
+        .map(|(name, value)| format!("{name}: {value}"))
+        .collect();
+    assert_eq!(
+        written,
+        [
+            r#"deep: {list: ["a b", "p$$q", "${env:AWS_REGION}"]}"#,
+            r#"dsn: "x;${env:KEY}""#,
+            "most: 7",
+            "on: true",
+        ]
+    );
+}
+
+#[test]
+fn an_endpoint_is_given_in_the_form_that_the_collector_reads() {
+    for (backend, endpoint, exact) in [
+        ("otlp", "api.example.com", "https://api.example.com:443"),
+        (
+            "otlp",
+            "http://10.0.0.1:4318/",
+            "http://10.0.0.1:4318/v1/traces",
+        ),
+        (
+            "aws-xray",
+            "https://vpce-1.xray.example",
+            "https://vpce-1.xray.example:443/v1/traces",
+        ),
+        (
+            "aws-xray",
+            "",
+            "https://xray.{region}.amazonaws.com/v1/traces",
+        ),
+    ] {
+        let flag = |key, value: &str| Override {
+            key,
+            flag: "--flag",
+            value: value.into(),
+        };
+        let flags = vec![
+            flag("target", "aws"),
+            flag("tracing.backend", backend),
+            flag("tracing.endpoint", endpoint),
+        ];
+        let input = file::read(None, flags).expect("flags can be read");
+        let spec = resolve(input, &|_| None).expect("a sound spec").spec;
+        assert_eq!(exact_endpoint(&spec).as_deref(), Some(exact));
+    }
+}
