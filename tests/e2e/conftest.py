@@ -159,8 +159,9 @@ def renderer(tools, folder):
     """render(out="rendered", **flags) -> the folder; `chroma_version="1.5.9"` is `--chroma-version 1.5.9`."""
 
     def render(out="rendered", **flags):
+        flags = {"target": "docker", **flags}
         words = [word for name, value in flags.items() for word in (f"--{name.replace('_', '-')}", str(value))]
-        command = [tools.program("chroma-otel-deploy"), "gen", "--target", "docker", "--out", folder / out, *words]
+        command = [tools.program("chroma-otel-deploy"), "gen", "--out", folder / out, *words]
         done = subprocess.run(command, capture_output=True, text=True, cwd=folder)
         assert done.returncode == 0, done.stderr
         return folder / out
@@ -215,41 +216,50 @@ def otelcol(tools, start, tmp_path):
     def run(rendered, environment, queue=tmp_path / "queue", ready=True):
         import yaml  # the test venv's; not needed to collect the tests
 
-        ports = free_ports(5)
-        grpc, http, health, prometheus, telemetry = (f"127.0.0.1:{port}" for port in ports)
-        overlay = {
-            "receivers": {"otlp": {"protocols": {"grpc": {"endpoint": grpc}, "http": {"endpoint": http}}}},
-            "exporters": {"prometheus": {"endpoint": prometheus}},
-            "extensions": {
-                "health_check": {"endpoint": health},
-                "file_storage": {"directory": str(queue), "compaction": {"directory": str(queue)}},
-            },
-            "service": {"telemetry": {"metrics": {"readers": [
-                {"pull": {"exporter": {"prometheus": {"host": "127.0.0.1", "port": ports[4]}}}}
-            ]}}},
-        }
-        addresses = tmp_path / "addresses.yaml"
-        addresses.write_text(yaml.safe_dump(overlay))
         compose = yaml.safe_load((rendered / "docker-compose.yaml").read_text())
         command = compose["services"]["otel-collector"]["command"]
-        options, (_, *arguments) = command[: command.index("--")], command[command.index("--") + 1 :]
-        inside = "/etc/otelcol-contrib/config.yaml"
-        assert inside in arguments
-        arguments = [str(rendered / "otel-collector.yaml") if word == inside else word for word in arguments]
-        entrypoint = tools.program("chroma-otel-entrypoint")
-        server = start(
-            "otelcol",
-            [entrypoint, *options, "--", tools.otelcol, *arguments, "--config", addresses],
-            environment,
-        )
-        server.grpc, server.http = f"http://{grpc}", f"http://{http}"
-        server.health, server.prometheus = f"http://{health}/", f"http://{prometheus}/metrics"
-        server.telemetry = f"http://{telemetry}/metrics"
-        if ready:
-            server.until(lambda: get(server.health), "a healthy collector")
-        return server
+        configuration = rendered / "otel-collector.yaml"
+        return start_collector(tools, start, tmp_path, configuration, command, environment, queue, ready)
 
     return run
+
+
+def start_collector(tools, start, folder, configuration, command, environment, queue, ready=True, otelcol=None, more=None):
+    """A Collector as the fixture `otelcol` gives it, of the program `otelcol`, its configuration and
+    `more` of it; `command` is as rendered, empty for the published image's own."""
+    import yaml
+
+    ports = free_ports(5)
+    grpc, http, health, prometheus, telemetry = (f"127.0.0.1:{port}" for port in ports)
+    overlay = {
+        "receivers": {"otlp": {"protocols": {"grpc": {"endpoint": grpc}, "http": {"endpoint": http}}}},
+        "exporters": {"prometheus": {"endpoint": prometheus}},
+        "extensions": {
+            "health_check": {"endpoint": health},
+            "file_storage": {"directory": str(queue), "compaction": {"directory": str(queue)}},
+        },
+        "service": {"telemetry": {"metrics": {"readers": [
+            {"pull": {"exporter": {"prometheus": {"host": "127.0.0.1", "port": ports[4]}}}}
+        ]}}},
+    }
+    inside = "/etc/otelcol-contrib/config.yaml"
+    command = command or ["--", "/otelcol-contrib", "--config", inside]
+    at = command.index("--")
+    options, (_, *arguments) = command[:at], command[at + 1 :]
+    assert inside in arguments
+    arguments = [configuration if word == inside else word for word in arguments]
+    for number, tree in enumerate((overlay, more or {})):
+        file = folder / f"overlay-{number}.yaml"
+        file.write_text(yaml.safe_dump(tree))
+        arguments += ["--config", file]
+    entrypoint = [tools.program("chroma-otel-entrypoint"), *options, "--"] if options else []
+    server = start("otelcol", [*entrypoint, otelcol or tools.otelcol, *arguments], environment)
+    server.grpc, server.http = f"http://{grpc}", f"http://{http}"
+    server.health, server.prometheus = f"http://{health}/", f"http://{prometheus}/metrics"
+    server.telemetry = f"http://{telemetry}/metrics"
+    if ready:
+        server.until(lambda: get(server.health), "a healthy collector")
+    return server
 
 
 @pytest.fixture

@@ -1,0 +1,222 @@
+"""A stand-in for a machine in AWS: a real systemd with a real Docker engine in namespaces of this
+one, a loop device as its disk, the real `aws` command against a stand-in of AWS's services.
+
+Stood in for are `dnf`, `cfn-signal`, the metadata service, and that an attached disk appears.
+
+Invariant: at the end nothing of the machine is left: process, network, mount or loop device.
+"""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+from conftest import CACHE, HERE, eventually, missing
+
+SOCKET = "/run/chroma-otel-docker.sock"
+NETWORK = "chroma-otel-vm"
+HOST, ADDRESS = "198.51.100.1", "198.51.100.2"
+METADATA = "169.254.169.254"
+PATH = "/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+# The commands that a test can let fail; `cfn-signal` is called by its whole path.
+IN_FRONT = (
+    "aws", "blkid", "chown", "curl", "df", "dnf", "docker", "findmnt", "head", "journalctl", "mkfs.ext4",
+    "mount", "resize2fs", "sha256sum", "systemctl",
+)
+CFN_SIGNAL = "/opt/aws/bin/cfn-signal"
+
+
+def host(*words, **options):
+    done = subprocess.run([str(word) for word in words], capture_output=True, text=True, **options)
+    assert done.returncode == 0, f"{words}: {done.stdout}{done.stderr}"
+    return done.stdout.strip()
+
+
+class Disk:
+    """A file as a disk: real block device, real size."""
+
+    def __init__(self, file, megabytes=256):
+        self.file = file
+        self.grow(megabytes)
+        self.device = host("losetup", "--find", "--show", file)
+
+    def grow(self, megabytes):
+        host("truncate", f"--size={megabytes}M", self.file)
+        if hasattr(self, "device"):
+            host("losetup", "--set-capacity", self.device)
+
+    def remove(self):
+        host("losetup", "--detach", self.device)
+
+
+class Machine:
+    def __init__(self, tools, folder):
+        if os.geteuid() != 0:
+            missing("root, to make a machine")
+        self.root = tools.part("machine/root")
+        self.packages = tools.part("aws/lib/python3.11/site-packages")
+        self.state = folder / "machine"
+        self.log = folder / "machine.log"
+        self.process = None
+
+    def connect(self):
+        """The machine's network: a cable to this one, and the metadata service's address."""
+        self.disconnect()
+        inside = ("ip", "-n", NETWORK)
+        host("ip", "netns", "add", NETWORK)
+        host("ip", "link", "add", NETWORK, "type", "veth", "peer", "name", "eth0", "netns", NETWORK)
+        host("ip", "address", "add", f"{HOST}/30", "dev", NETWORK)
+        host("ip", "link", "set", NETWORK, "up")
+        host(*inside, "address", "add", f"{ADDRESS}/30", "dev", "eth0")
+        host(*inside, "address", "add", f"{METADATA}/32", "dev", "lo")
+        host(*inside, "link", "set", "eth0", "up")
+        host(*inside, "link", "set", "lo", "up")
+
+    def disconnect(self):
+        if NETWORK in host("ip", "netns", "list").split():
+            host("ip", "netns", "delete", NETWORK)
+        subprocess.run(["ip", "link", "delete", NETWORK], capture_output=True, check=False)
+
+    @staticmethod
+    def near(*words):
+        """A command line for a program on the machine's network, but not in the machine."""
+        return ["nsenter", f"--net=/run/netns/{NETWORK}", *words]
+
+    def on(self):
+        namespaces = ["unshare", "--mount", "--pid", "--uts", "--ipc", "--cgroup", "--fork", "--kill-child"]
+        command = [HERE / "machine/power-on", self.state, self.root, CACHE / "machine-docker", self.packages]
+        self.process = subprocess.Popen(
+            [str(word) for word in self.near(*namespaces, *command)],
+            stdin=subprocess.DEVNULL,
+            stdout=self.log.open("a"),
+            stderr=subprocess.STDOUT,
+        )
+
+        def ready():
+            assert self.process.poll() is None, self.log.read_text()
+            states = ("running", "degraded", "starting")
+            return self.init and self.run("systemctl", "is-system-running", check=False).stdout.strip() in states
+
+        eventually(ready, lambda: self.log.read_text(), 60)
+
+    @property
+    def init(self):
+        """The process id of the machine's systemd, once it is one."""
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        with contextlib.suppress(OSError):
+            if children and Path(f"/proc/{children[0]}/comm").read_text() == "systemd\n":
+                return children[0]
+        return None
+
+    def run(self, *words, check=True, seconds=120, **options):
+        command = ["nsenter", f"--target={self.init}", "--all", "env", "-i", f"PATH={PATH}", *map(str, words)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=seconds, **options)
+        if check and done.returncode != 0:
+            last = self.journal("--lines=30") if words[0] == "systemctl" else ""
+            raise AssertionError(f"{words}: {done.returncode}: {done.stdout}{done.stderr}{last}")
+        return done
+
+    def off(self):
+        """As a power button does it: systemd stops everything."""
+        self.run("systemctl", "poweroff", "--no-block", check=False)
+        self.process.wait(90)
+
+    def remove(self):
+        if self.process and self.process.poll() is None:
+            os.kill(int(self.init or self.process.pid), signal.SIGKILL)
+            self.process.wait(30)
+        self.disconnect()
+
+    def path(self, name):
+        """A file of the running machine, as this one sees it."""
+        return Path(f"/proc/{self.init}/root{name}")
+
+    def read(self, name):
+        return self.path(name).read_text()
+
+    def write(self, name, text, mode=0o644):
+        file = self.path(name)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+        file.chmod(mode)
+
+    def prepare(self, services):
+        """Puts the stand-ins and what records the calls where the machine finds them."""
+        self.write("/usr/local/bin/aws", (HERE / "machine/aws").read_text(), 0o755)
+        unpack = "mv /test/packed/bin/docker /usr/bin && mv /test/packed/sbin/docker /usr/local/sbin"
+        self.write("/usr/local/bin/dnf", f"#!/bin/sh\n{unpack}\n", 0o755)
+        self.write("/usr/local/bin/cfn-signal", "#!/bin/sh\n", 0o755)
+        # Its pauses are waited for by nobody but us.
+        self.write("/usr/local/sbin/sleep", "#!/bin/sh\nexec /usr/bin/sleep 0.2\n", 0o755)
+        self.write("/usr/local/bin/docker-credential-ecr-login", "#!/bin/sh\nexit 1\n", 0o755)
+        in_front = (HERE / "machine/in-front").read_text()
+        for name in [f"/usr/local/sbin/{name}" for name in IN_FRONT] + [CFN_SIGNAL]:
+            self.write(name, in_front, 0o755)
+        self.write("/etc/systemd/system.conf.d/aws.conf", f"[Manager]\nDefaultEnvironment=AWS_ENDPOINT_URL={services}\n")
+        self.services = services
+        self.path("/test/fail").mkdir(parents=True, exist_ok=True)
+        self.run("systemctl", "daemon-reexec")
+
+    def pack_docker(self):
+        """Takes the `docker` command away, until `dnf` is called."""
+        for folder in ("bin", "sbin"):
+            self.path(f"/test/packed/{folder}").mkdir(parents=True, exist_ok=True)
+        self.path("/usr/bin/docker").rename(self.path("/test/packed/bin/docker"))
+        self.path("/usr/local/sbin/docker").rename(self.path("/test/packed/sbin/docker"))
+
+    def let_fail(self, command, words="", times="always"):
+        """Calls of the command with these words in them fail from now on, or `once`."""
+        self.write(f"/test/fail/{command}", f"{times} {words}\n")
+
+    def let_work(self):
+        for file in self.path("/test/fail").iterdir():
+            file.unlink()
+
+    def offer(self, disk, volume):
+        """What attaching the volume makes appear: this disk. A disk that was there before is gone."""
+        links = self.path("/dev/disk/by-id")
+        if links.exists():
+            for link in links.iterdir():
+                link.unlink()
+        name = f"nvme-Amazon_Elastic_Block_Store_{volume.replace('-', '')}"
+        script = [
+            "#!/bin/sh -e", "mkdir -p /dev/disk/by-id", "touch /test/attached",
+            f"[ -b {disk.device} ] || mknod {disk.device} b 7 {disk.device.removeprefix('/dev/loop')}",
+            f"ln -sf {disk.device} /dev/disk/by-id/{name}",
+        ]
+        self.write("/test/attach", "\n".join(script) + "\n", 0o755)
+        self.path("/test/attached").unlink(missing_ok=True)
+
+    @property
+    def calls(self):
+        return self.read("/test/calls").splitlines() if self.path("/test/calls").exists() else []
+
+    def forget_calls(self):
+        self.path("/test/calls").unlink(missing_ok=True)
+
+    def boot(self, *words, script="/etc/chroma-otel/boot", limit=120, check=True):
+        """Runs the boot script as its unit would, and gives what it said."""
+        settings = [line for line in self.read("/etc/chroma-otel/machine.env").splitlines() if line]
+        environment = ["env", *settings, f"PATH=/usr/local/sbin:{PATH}", f"AWS_ENDPOINT_URL={self.services}", f"BOOT_SECONDS={limit}"]
+        return self.run(*environment, script, *words, check=check, seconds=limit + 120)
+
+    def journal(self, *words):
+        return self.run("journalctl", "--no-pager", "--output=cat", *words).stdout
+
+    def container(self, name):
+        found = self.run("docker", "inspect", name, check=False)
+        return json.loads(found.stdout)[0] if found.returncode == 0 else None
+
+    def load(self, *images):
+        """Brings images of the tests' own engine to the machine's, if they are not there yet."""
+        engine = ["docker", f"--host=unix://{SOCKET}"]
+        here = host(*engine, "image", "inspect", "--format={{.Id}}", *images)
+        there = self.run("docker", "image", "inspect", "--format={{.Id}}", *images, check=False)
+        if there.stdout.strip() == here:
+            return
+        into = ["nsenter", f"--target={self.init}", "--all", "/usr/bin/docker", "load", "--quiet"]
+        with subprocess.Popen([*engine, "save", *images], stdout=subprocess.PIPE) as saved:
+            host(*into, stdin=saved.stdout, timeout=600)
+        self.run("docker", "image", "prune", "--force")

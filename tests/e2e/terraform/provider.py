@@ -1,0 +1,157 @@
+"""A Terraform provider that has only its schema: the real Terraform validates, plans and applies with it,
+offline. What a cloud would say of a resource is made up: `TYPE.ATTRIBUTE`, or what the file `values`
+beside the schema has under that name.
+
+    provider.py FOLDER    serves FOLDER/schema.json (see schema.py) and FOLDER/values.json
+
+Invariant: nothing is checked but what the schema says, and a write-only value is never in an answer.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import msgpack
+from tf import provider, runner
+from tf.gen import tfplugin_pb2 as pb
+
+FOLDER = Path(sys.argv[1])
+SCHEMA = json.loads((FOLDER / "schema.json").read_text())
+VALUES = json.loads((FOLDER / "values.json").read_text())
+UNKNOWN = msgpack.ExtType(0, b"")
+# What a provider says anew whenever a resource changes.
+RENEWED = {"latest_version"}
+BLANK = {"string": "", "number": 0, "bool": False, "dynamic": None, "list": [], "set": [], "map": {}}
+
+
+def attribute(one):
+    made = pb.Schema.Attribute(
+        name=one["name"], type=json.dumps(one["type"]).encode(),
+        required=one.get("required", False), optional=one.get("optional", False), computed=one.get("computed", False),
+    )
+    if one.get("write_only"):
+        # Field 11 of protocol 6.8, which this library's is older than.
+        made = pb.Schema.Attribute.FromString(made.SerializeToString() + b"\x58\x01")
+    return made
+
+
+def block(one):
+    nested = [
+        pb.Schema.NestedBlock(
+            type_name=each["name"], block=block(each["block"]), min_items=each["least"], max_items=each["most"],
+            nesting=pb.Schema.NestedBlock.NestingMode.Value(each["nesting"]),
+        )
+        for each in one["blocks"]
+    ]
+    return pb.Schema.Block(attributes=[attribute(each) for each in one["attributes"]], block_types=nested)
+
+
+def served(types):
+    return {name: pb.Schema(version=0, block=block(one)) for name, one in types.items()}
+
+
+def filled(value, schema, fill):
+    """The value with `fill(attribute, value)` in the place of each attribute, at every depth."""
+    if not isinstance(value, dict):
+        return value
+    value = dict(value)
+    for each in schema["attributes"]:
+        value[each["name"]] = fill(each, value.get(each["name"]))
+    for each in schema["blocks"]:
+        inner = value.get(each["name"])
+        if isinstance(inner, list):
+            value[each["name"]] = [filled(one, each["block"], fill) for one in inner]
+        else:
+            value[each["name"]] = filled(inner, each["block"], fill)
+    return value
+
+
+def made_up(of_type):
+    """What is said where nothing is known."""
+
+    def fill(each, value):
+        if each.get("write_only"):
+            return None
+        unknown = isinstance(value, msgpack.ExtType)
+        if not unknown and (value is not None or not each.get("computed")):
+            return value
+        name, kind = f"{of_type}.{each['name']}", each["type"]
+        default = name if kind == "string" else BLANK[kind if isinstance(kind, str) else kind[0]]
+        return VALUES.get(name, default)
+
+    return fill
+
+
+def read(value):
+    return msgpack.unpackb(value.msgpack, raw=False, strict_map_key=False) if value.msgpack else None
+
+
+def dynamic(value):
+    return pb.DynamicValue(msgpack=msgpack.packb(value))
+
+
+class Servicer(provider.ProviderServicer):
+    def __init__(self, _):
+        pass
+
+    def GetMetadata(self, request, context):
+        import grpc
+
+        context.abort(grpc.StatusCode.UNIMPLEMENTED, "the schema says all")
+
+    def GetProviderSchema(self, request, context):
+        return pb.GetProviderSchema.Response(
+            provider=pb.Schema(version=0, block=block(SCHEMA["provider"])),
+            resource_schemas=served(SCHEMA["resources"]),
+            data_source_schemas=served(SCHEMA["data_sources"]),
+        )
+
+    def ValidateProviderConfig(self, request, context):
+        return pb.ValidateProviderConfig.Response()
+
+    def ValidateResourceConfig(self, request, context):
+        return pb.ValidateResourceConfig.Response()
+
+    def ValidateDataResourceConfig(self, request, context):
+        return pb.ValidateDataResourceConfig.Response()
+
+    def ConfigureProvider(self, request, context):
+        return pb.ConfigureProvider.Response()
+
+    def UpgradeResourceState(self, request, context):
+        return pb.UpgradeResourceState.Response(upgraded_state=pb.DynamicValue(json=request.raw_state.json))
+
+    def ReadResource(self, request, context):
+        return pb.ReadResource.Response(new_state=request.current_state)
+
+    def PlanResourceChange(self, request, context):
+        proposed, before = read(request.proposed_new_state), read(request.prior_state)
+
+        def fill(each, value):
+            if each.get("write_only"):
+                return None
+            changes = each["name"] in RENEWED and before is not None and proposed != before
+            return UNKNOWN if changes or each.get("computed") and value is None else value
+
+        planned = filled(proposed, SCHEMA["resources"][request.type_name], fill)
+        return pb.PlanResourceChange.Response(planned_state=dynamic(planned))
+
+    def ApplyResourceChange(self, request, context):
+        planned = read(request.planned_state)
+        made = filled(planned, SCHEMA["resources"][request.type_name], made_up(request.type_name))
+        return pb.ApplyResourceChange.Response(new_state=dynamic(made))
+
+    def ReadDataSource(self, request, context):
+        found = filled(read(request.config), SCHEMA["data_sources"][request.type_name], made_up(request.type_name))
+        return pb.ReadDataSource.Response(state=dynamic(found))
+
+    def GetFunctions(self, request, context):
+        return pb.GetFunctions.Response()
+
+    def StopProvider(self, request, context):
+        return pb.StopProvider.Response()
+
+
+if __name__ == "__main__":
+    provider.ProviderServicer = Servicer
+    runner.run_provider(None, sys.argv)

@@ -1,0 +1,116 @@
+"""The schema of a Terraform provider's types, read from the npm package `@cdktf/provider-NAME`.
+
+The package is generated from the provider's own schema and holds all of it, but for the rules about
+values; those stay unchecked. Python's `schema(lib, types)` gives what provider.py serves:
+`{"provider": BLOCK, "resources": {TYPE: BLOCK}, "data_sources": {TYPE: BLOCK}}`.
+"""
+
+import re
+from pathlib import Path
+
+PLAIN = {"string": "string", "number": "number", "boolean": "bool", "any": "dynamic"}
+PLAIN |= {f"{name}[]": ["list", of] for name, of in PLAIN.items() if name != "any"}
+# What a class calls its getters of computed attributes: `getStringAttribute('id')`.
+GETTERS = {
+    "String": "string", "Number": "number", "Boolean": "bool", "List": ["list", "string"],
+    "NumberList": ["list", "number"], "StringMap": ["map", "string"], "NumberMap": ["map", "number"],
+    "BooleanMap": ["map", "bool"], "AnyMap": "dynamic",
+}
+MAPS = {f"cdktf.{name}": GETTERS[name] for name in ("StringMap", "NumberMap", "BooleanMap")}
+
+
+def type_of(text):
+    """A TypeScript type as Terraform's, nothing where it is none that an attribute has."""
+    text = re.sub(r";\s*\}", " }", text).replace(" | cdktf.IResolvable", "")
+    text = re.sub(r"^Array<(.*)>$", r"\1[]", re.sub(r"\s+", " ", text)).strip()
+    if found := re.fullmatch(r"\{ \[key: string\]: (\w+) \}", text):
+        return ["map", PLAIN.get(found[1], "dynamic")]
+    return PLAIN.get(text)
+
+
+class Module:
+    """One generated file: the interfaces of what is configured, the classes of what comes out."""
+
+    def __init__(self, folder):
+        declared, code = (Path(folder, name).read_text() for name in ("index.d.ts", "index.js"))
+        self.code = code
+        self.interfaces = {
+            name: {
+                attribute: {"required": not optional, "type": kind}
+                for attribute, optional, kind in re.findall(
+                    r"#(\w+) \w+#\w+\}[\s\S]*?\*/\s*readonly \w+(\??): (\{[^}]*\}|[^;]+);", body
+                )
+            }
+            for name, body in re.findall(r"export interface (\w+)(?: extends [\w.]+)? \{([\s\S]*?)\n\}", declared)
+        }
+        kinds = r"\nclass (\w+) extends cdktf\.(?:Terraform(?:Resource|DataSource|Provider)|ComplexObject) \{([\s\S]*?)\n\}"
+        self.classes = dict(re.findall(kinds, code))
+        nested = re.findall(r"function (\w+)ToHclTerraform\(struct\) \{([\s\S]*?)\n\}", code)
+        self.written = {name[0].upper() + name[1:]: written(body) for name, body in nested}
+
+    def computed(self, name):
+        """Attribute to type, of those that a class has getters for; nothing for one with a structure."""
+        body = self.classes.get(name, "")
+        found = {attribute: GETTERS.get(kind, "dynamic") for kind, attribute in re.findall(r"get(\w+?)Attribute\('(\w+)'\)", body)}
+        found |= {attribute: MAPS.get(kind, "dynamic") for kind, attribute in re.findall(r'= new (\S+)\(this, "(\w+)"', body)}
+        return found
+
+    def block(self, interface, of_class, written):
+        attributes, blocks = [], []
+        configured, computed = self.interfaces.get(interface, {}), self.computed(of_class)
+        for name in {**configured, **computed}:
+            if name not in configured:
+                attributes.append({"name": name, "type": computed[name], "computed": True})
+                continue
+            field, form = configured[name], written.get(name)
+            base = field["type"].replace(" | cdktf.IResolvable", "").removesuffix("[]")
+            needed = {"required": field["required"], "optional": not field["required"]}
+            if base not in self.interfaces:
+                kind = type_of(field["type"]) or "dynamic"
+                if form and form["type"] == "set" and kind[0] == "list":
+                    kind = ["set", kind[1]]
+                only_written = name.endswith("_wo")
+                known = not field["required"] and not only_written
+                attributes.append({"name": name, "type": kind, **needed, "computed": known, "write_only": only_written})
+            elif form and not form["block"]:
+                attributes.append({"name": name, "type": "dynamic", **needed})
+            else:
+                single = name == "timeouts" or bool(form) and form["type"] == "struct"
+                many = form["many"] if form else field["type"].endswith("[]")
+                blocks.append({
+                    "name": name,
+                    "nesting": "SINGLE" if single else "SET" if form and form["type"] == "set" else "LIST",
+                    "least": int(field["required"] and not single),
+                    "most": int(not many and not single),
+                    "block": self.block(base, f"{base}OutputReference", self.written.get(base, {})),
+                })
+        return {"attributes": attributes, "blocks": blocks}
+
+    def top(self, kind):
+        """The block of this module's resource, data source or provider."""
+        [name] = re.findall(rf"\n(\w+)\.{kind} = ", self.code)[:1]
+        body = self.classes[name]
+        return self.block(f"{name}Config", name, written(body[body.find("synthesizeHclAttributes()"):]))
+
+
+def written(body):
+    """How each field is written: as a block or as an attribute, as a list, a set, one or many."""
+    pattern = r'\n\s+(\w+): \{\s+value: ([^\n]+),\s+isBlock: (true|false),\s+type: "(\w+)",\s+storageClassType: "[^"]+"'
+    return {
+        name: {"many": bool(re.search(r"Mapper(Hcl)?\(", value)), "block": block == "true", "type": kind}
+        for name, value, block, kind in re.findall(pattern, body)
+    }
+
+
+def schema(lib, resources, data_sources):
+    """The schema of these types. A type that the provider does not have is a KeyError."""
+    folders = {}
+    for code in Path(lib).glob("*/index.js"):
+        if found := re.search(r'\w+\.tfResourceType = "([^"]+)"', code.read_text()):
+            folders[("data" if code.parent.name.startswith("data-") else "resource", found[1])] = code.parent
+    blocks = lambda kind, types: {name: Module(folders[kind, name]).top("tfResourceType") for name in types}
+    return {
+        "provider": {"attributes": [], "blocks": []},
+        "resources": blocks("resource", resources),
+        "data_sources": blocks("data", data_sources),
+    }
