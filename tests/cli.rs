@@ -93,7 +93,7 @@ fn gen_writes_and_says_what_comes_next() {
       HONEYCOMB_API_KEY: an ingest key (Honeycomb: Environment settings, API keys) of the environment the traces go to
     next:
       cd deploy/docker
-      cp -n .env.example .env && chmod 600 .env   # then set what is missing in it
+      cp -n .env.example .env && chmod 600 .env && ${EDITOR:-vi} .env
       docker compose up --build --detach --wait --remove-orphans
       see the traces: https://ui.honeycomb.io
     "##);
@@ -892,7 +892,7 @@ fn what_no_cloud_can_have_is_refused_all_at_once() {
 name: 2nd
 platform: kubernetes
 format: pulumi
-chroma: {version: 0.4.14, image: stock, environment: {A: '{{resolve:ssm:x}}'}}
+chroma: {version: 0.4.14, image: stock, environment: {A: '{{resolve:ssm:x}}', B: 'ü', VPC_ID: }}
 tracing: {backend: otlp, endpoint: https://otlp.example.com, service_name: 'a\"b'}
 machine:
   type: large
@@ -947,12 +947,16 @@ machine:
       hint: it begins with `arn:`
     error: machine.log_days: `31` is no retention of CloudWatch Logs
       hint: the next one is `60`
-    error: machine.secrets.NO_SUCH_KEY: `NO_SUCH_KEY` is unknown: there is none here
+    error: machine.secrets.NO_SUCH_KEY: `NO_SUCH_KEY` is not one of `VPC_ID`
     error: chroma.environment.A: has `{{resolve:` in it, which CloudFormation would resolve
       hint: for a secret, leave the value out and name the secret in `machine.secrets`
+    error: chroma.environment.B: has a character beyond ASCII, which CloudFormation may give back as `?`
+      hint: leave it out, or use `--format terraform`
+    error: chroma.environment.VPC_ID: would be the parameter `VpcId`, which is no name or taken
+      hint: give it a value, or another name
     error: tracing.service_name: has a `"` or a `\` in it, which nobody escapes for Chroma
       hint: leave it out, or use `image: wrapped`
-    error: 11 problems; nothing was written
+    error: 13 problems; nothing was written
     "##);
 }
 
@@ -976,4 +980,20 @@ fn keys_for_a_cloud_say_nothing_on_docker_and_that_is_told() {
         message.contains("`machine.disk`, `platform` says nothing on target `docker`"),
         "{message}"
     );
+}
+
+#[test]
+fn a_new_zone_or_snapshot_says_what_becomes_of_the_data() {
+    let home = folder();
+    let written = |more: &[&str]| {
+        let arguments = [&["gen", "--target", "aws", "--out", "out"], more].concat();
+        let (code, _, message) = run(home.path(), &arguments);
+        assert_eq!(code, 0, "{message}");
+        message
+    };
+    assert!(!written(&["--zone", "eu-central-1a"]).contains("data volume"));
+    assert!(!written(&["--zone", "eu-central-1a", "--disk", "40GiB"]).contains("data volume"));
+    let moved = written(&["--zone", "eu-central-1b"]);
+    let told = "note: `AvailabilityZone` is another: a stack that exists gets a new data volume, an empty one; the old one becomes a snapshot";
+    assert!(moved.contains(told), "{moved}");
 }

@@ -42,8 +42,26 @@ fn specs() {
         let secrets = std::fs::read_to_string(path).unwrap();
         assert!(!secrets.contains("do-not-render-me") || !resolved.secrets.is_empty());
         assert!(!shown.contains("do-not-render-me"), "a secret was rendered");
+        assert_pastes(&plan.files["README.md"]);
         insta::assert_snapshot!(shown);
     });
+}
+
+/// What a README says to run can be pasted into a terminal. Interactive zsh takes `#` for an argument,
+/// and in `"$name:l"` it makes the value lower-case.
+fn assert_pastes(readme: &str) {
+    for block in readme.split("```sh\n").skip(1) {
+        let block = block.split("```").next().unwrap();
+        for line in block.lines() {
+            let comment = line.starts_with('#') || line.contains(" #");
+            let names = line.split('$').skip(1);
+            let modified = names.into_iter().any(|name| {
+                let end = name.find(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+                end.is_some_and(|end| end > 0 && name[end..].starts_with(':'))
+            });
+            assert!(!comment && !modified, "{line}");
+        }
+    }
 }
 
 #[test]
@@ -110,6 +128,12 @@ fn renders(target: Target, format: Format, backend: &str) -> bool {
                 "{target:?} {format:?} {backend} {version} {image}"
             );
             assert_eq!(plan.files.contains_key("Dockerfile"), image == "wrapped");
+            // What it delivers comes back with `?` in the place of any other character.
+            assert!(
+                plan.files
+                    .get("template.yaml")
+                    .is_none_or(|text| text.is_ascii())
+            );
         }
     }
     true

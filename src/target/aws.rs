@@ -5,6 +5,7 @@
 mod context;
 mod lines;
 mod parameters;
+mod problems;
 mod stack;
 mod terraform;
 
@@ -17,142 +18,9 @@ use crate::render::render;
 use crate::spec::{Format, Image, Resolved, Spec};
 use crate::tree::{Change, hash};
 
-/// The retentions that CloudWatch Logs takes, in days (API `PutRetentionPolicy`).
-const LOG_DAYS: [u16; 22] = [
-    1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922,
-    3288, 3653,
-];
-
 /// What AWS cannot have, of a spec that is sound otherwise.
 pub fn problems(resolved: &Resolved) -> Vec<Problem> {
-    let spec = &resolved.spec;
-    let machine = &spec.machine;
-    let mut problems = Vec::new();
-    let mut wrong = |key: &str, message: String, hint: &str| {
-        problems.push(Problem::new(key, message).hint(hint));
-    };
-    if !spec
-        .name
-        .to_string()
-        .starts_with(|c: char| c.is_ascii_lowercase())
-    {
-        wrong(
-            "name",
-            format!(
-                "`{}` begins with a digit, which no CloudFormation stack may",
-                spec.name
-            ),
-            "begin with a letter",
-        );
-    }
-    if !spec.chroma.version.traces() {
-        wrong(
-            "chroma.version",
-            format!("`{}` cannot be traced", spec.chroma.version),
-            "take 0.4.15 or newer",
-        );
-    }
-    let kind = machine.kind.as_str();
-    if kind.split('.').count() != 2 || kind.contains(['/', ':', '@', '+', '=', '_']) {
-        wrong(
-            "machine.type",
-            format!("`{kind}` is no instance type"),
-            "write one such as `t4g.medium` (Arm) or `t3.medium`",
-        );
-    }
-    let prefixed = [
-        ("machine.network", &machine.network, "vpc-", "a VPC's id"),
-        (
-            "machine.subnet",
-            &machine.subnet,
-            "subnet-",
-            "a subnet's id",
-        ),
-        (
-            "machine.restore_from",
-            &machine.restore_from,
-            "snap-",
-            "a snapshot's id",
-        ),
-        (
-            "machine.alarms",
-            &machine.alarms,
-            "arn:",
-            "an SNS topic's ARN",
-        ),
-    ];
-    for (key, value, prefix, what) in prefixed {
-        if let Some(value) = value
-            .as_ref()
-            .filter(|value| !value.as_str().starts_with(prefix))
-        {
-            wrong(
-                key,
-                format!("`{}` is not {what}", value.as_str()),
-                &format!("it begins with `{prefix}`"),
-            );
-        }
-    }
-    if !LOG_DAYS.contains(&machine.log_days) {
-        let longer = LOG_DAYS.into_iter().find(|days| *days > machine.log_days);
-        wrong(
-            "machine.log_days",
-            format!("`{}` is no retention of CloudWatch Logs", machine.log_days),
-            &format!("the next one is `{}`", longer.unwrap_or(3653)),
-        );
-    }
-    let known = secrets::secrets(spec);
-    for (variable, name) in &machine.secrets {
-        let key = format!("machine.secrets.{variable}");
-        if !known.iter().any(|secret| &secret.variable == variable) {
-            let names: Vec<String> = known.iter().map(|one| one.variable.clone()).collect();
-            problems.push(Problem::unknown(key, variable, &names));
-        } else if !name.as_str().starts_with("arn:") {
-            problems.push(
-                Problem::new(key, "is not the ARN of a secret")
-                    .hint("`aws secretsmanager list-secrets` shows it; never the value itself"),
-            );
-        }
-    }
-    for key in resolved_by_cloudformation(spec) {
-        problems.push(
-            Problem::new(
-                key,
-                "has `{{resolve:` in it, which CloudFormation would resolve",
-            )
-            .hint("for a secret, leave the value out and name the secret in `machine.secrets`"),
-        );
-    }
-    if spec.chroma.image == Image::Stock && spec.tracing.service_name.as_str().contains(['"', '\\'])
-    {
-        problems.push(
-            Problem::new(
-                "tracing.service_name",
-                "has a `\"` or a `\\` in it, which nobody escapes for Chroma",
-            )
-            .hint("leave it out, or use `image: wrapped`"),
-        );
-    }
-    problems
-}
-
-/// Keys whose text holds a dynamic reference of CloudFormation's.
-fn resolved_by_cloudformation(spec: &Spec) -> Vec<String> {
-    let environment = spec.chroma.environment.iter();
-    let own = environment.filter_map(|(name, value)| {
-        Some((
-            format!("chroma.environment.{}", name.as_str()),
-            value.as_deref()?,
-        ))
-    });
-    let (name, environment) = (&spec.tracing.service_name, &spec.tracing.environment);
-    own.chain([
-        ("tracing.service_name".to_owned(), name.as_str()),
-        ("tracing.environment".to_owned(), environment.as_str()),
-    ])
-    .filter(|(_, text)| text.contains("{{resolve:"))
-    .map(|(key, _)| key)
-    .collect()
+    problems::of(resolved)
 }
 
 /// The files of the deployment.
@@ -257,19 +125,43 @@ fn missing_secrets(spec: &Spec) -> Vec<secrets::SecretVariable> {
     missing
 }
 
-/// What a change of the template means for the data.
+/// What a change of a file means for the data.
 pub fn notes(change: &Change) -> Vec<String> {
     let chroma = |text: &Option<String>| {
         let line = text.as_deref()?.lines().next()?.strip_prefix("# Chroma ")?;
         Some(line.split(' ').next()?.to_owned())
     };
-    match (chroma(&change.before), chroma(&change.after)) {
-        (Some(before), Some(after))
-            if ["template.yaml", "main.tf"].contains(&change.path.as_str()) && before != after =>
-        {
-            vec![format!(
+    let of = |text: &Option<String>, parameter: &str| {
+        let values: Vec<String> = serde_json::from_str(text.as_deref()?).ok()?;
+        let start = format!("{parameter}=");
+        values
+            .into_iter()
+            .find_map(|value| Some(value.strip_prefix(&start)?.to_owned()))
+    };
+    match change.path.as_str() {
+        "template.yaml" | "main.tf" => {
+            let (before, after) = (chroma(&change.before), chroma(&change.after));
+            let moved = before.zip(after).filter(|(before, after)| before != after);
+            let note = moved.map(|(before, after)| format!(
                 "Chroma goes from {before} to {after}, which changes the data for good: make a snapshot first, as README.md says"
-            )]
+            ));
+            note.into_iter().collect()
+        }
+        "parameters.json" => {
+            let changed =
+                |parameter: &&str| of(&change.before, parameter) != of(&change.after, parameter);
+            let replacing = ["AvailabilityZone", "SnapshotId"]
+                .into_iter()
+                .filter(changed);
+            let from = of(&change.after, "SnapshotId").unwrap_or_default();
+            let new = match from.is_empty() {
+                true => "an empty one".to_owned(),
+                false => format!("one made from {from}"),
+            };
+            replacing
+                .take(1)
+                .map(|parameter| format!("`{parameter}` is another: a stack that exists gets a new data volume, {new}; the old one becomes a snapshot"))
+                .collect()
         }
         _ => Vec::new(),
     }

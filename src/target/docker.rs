@@ -199,10 +199,7 @@ pub fn notes(change: &Change) -> Vec<String> {
 pub fn next_steps(resolved: &Resolved) -> Vec<String> {
     let mut steps = Vec::new();
     if !needs(resolved).is_empty() && resolved.secrets.is_empty() {
-        steps.push(
-            "cp -n .env.example .env && chmod 600 .env   # then set what is missing in it"
-                .to_owned(),
-        );
+        steps.push("cp -n .env.example .env && chmod 600 .env && ${EDITOR:-vi} .env".to_owned());
     }
     steps.push(up(resolved.spec.chroma.image).to_owned());
     steps.push(format!(

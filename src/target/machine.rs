@@ -10,7 +10,7 @@ use minijinja::{Value, context};
 
 use super::context as shared;
 use crate::plan::Plan;
-use crate::render::render;
+use crate::render::{as_is, render};
 use crate::spec::values::Memory;
 use crate::spec::{Image, Spec};
 
@@ -47,6 +47,7 @@ pub(super) fn context(spec: &Spec, log_options: &[String], cloud: Value) -> Valu
     context! {
         service,
         log_options => log_options.to_vec(),
+        version_attribute => as_is("\"${env:CHROMA_VERSION}\""),
         listen => context! { receivers => "198.18.0.1", local => "127.0.0.1" },
         chroma => part("chroma", context! {
             least_memory_mib => spec.chroma.memory.as_mebibytes(),

@@ -67,7 +67,7 @@ pub(super) fn secrets(spec: &Spec) -> Vec<SecretVariable> {
             .map(|(name, _)| SecretVariable {
                 variable: name.as_str().to_owned(),
                 container: Container::Chroma,
-                what: "for Chroma".to_owned(),
+                what: "its value, for Chroma".to_owned(),
                 required: true,
             }),
     );

@@ -297,7 +297,10 @@ class TestTemplate:
         assert data["MetadataOptions"] == {"HttpTokens": "required", "HttpPutResponseHopLimit": 1}
         assert [one["AssociatePublicIpAddress"] for one in data["NetworkInterfaces"]] == [False]
         assert "KeyName" not in data
-        assert data["ImageId"].startswith("{{resolve:ssm:/aws/service/ami-amazon-linux-latest/al2023-"), data["ImageId"]
+        image = template.tree["Parameters"]["ImageId"]
+        assert data["ImageId"] == "ImageId", "CloudFormation alone reads it"
+        assert image["Type"] == "AWS::SSM::Parameter::Value<AWS::EC2::Image::Id>"
+        assert image["Default"].startswith("/aws/service/ami-amazon-linux-latest/al2023-")
         every = [rule for group in template.resources("AWS::EC2::SecurityGroup") for rule in group["Properties"]["SecurityGroupIngress"]]
         assert every and {(rule["IpProtocol"], rule["FromPort"], rule["ToPort"]) for rule in every} == {("tcp", 8000, 8000)}
 
@@ -428,11 +431,13 @@ class TestMachinesInMoto:
         machine, [data] = self.machine(moto, made), self.launched(moto, template, made)
         assert machine["SubnetId"] == chosen["SubnetId"] and machine["State"]["Name"] == "running"
         assert data["MetadataOptions"]["HttpTokens"] == "required"
-        # It knows AWS's public parameters, and leaves reading them to CloudFormation.
-        for architecture in template.tree["Parameters"]["Architecture"]["AllowedValues"]:
-            image = re.fullmatch(r"\{\{resolve:ssm:(.*)\}\}", data["ImageId"]).group(1)
-            parameter = image.replace(template.tree["Parameters"]["Architecture"]["Default"], architecture)
-            assert moto("ssm").get_parameter(Name=parameter)["Parameter"]["Value"].startswith("ami-")
+        # It knows AWS's public parameters: both architectures have a machine image.
+        default = template.tree["Parameters"]["ImageId"]["Default"]
+        for architecture in ("arm64", "x86_64"):
+            parameter = re.sub("(arm64|x86_64)$", architecture, default)
+            image = moto("ssm").get_parameter(Name=parameter)["Parameter"]["Value"]
+            assert image.startswith("ami-")
+            assert parameter != default or data["ImageId"] == image
         groups = {one["GroupId"]: one for one in ec2.describe_security_groups()["SecurityGroups"]}
         [interface] = data["NetworkInterfaces"]
         own = groups[interface["Groups"][0]]
@@ -536,7 +541,7 @@ class TestSecretsInLocalstack:
         [profile] = template.of_type("AWS::IAM::InstanceProfile")
         role = cloud("iam").get_instance_profile(InstanceProfileName=made[profile])["InstanceProfile"]["Roles"][0]["RoleName"]
         attached = cloud("iam").list_attached_role_policies(RoleName=role)["AttachedPolicies"]
-        assert [one["PolicyName"] for one in attached] == ["AmazonSSMManagedInstanceCore"]
+        assert attached == [], "AWS's policy for Session Manager reads every parameter of the account"
         found = {}
         for policy in cloud("iam").list_role_policies(RoleName=role)["PolicyNames"]:
             document = cloud("iam").get_role_policy(RoleName=role, PolicyName=policy)["PolicyDocument"]
@@ -555,14 +560,13 @@ class TestSecretsInLocalstack:
         (tmp_path / "spec.yaml").write_text(json.dumps(spec))
         folder = renderer(tools, tmp_path)(target="aws", spec=tmp_path / "spec.yaml")
         blocks = re.findall(r"```sh\n(.*?)```", (folder / "README.md").read_text(), re.S)
-        [bucket] = [block for block in blocks if "aws s3 mb" in block]
         [deploy] = [block for block in blocks if "aws cloudformation deploy" in block]
         environment = {
             "PATH": f"{tools.part('aws/bin')}:{os.environ['PATH']}", "HOME": str(folder), "AWS_ENDPOINT_URL": localstack.url,
             "AWS_DEFAULT_REGION": REGION, **ACCESS,
         }
         done = subprocess.run(
-            ["sh", "-euc", bucket + deploy], cwd=folder, env=environment, capture_output=True, text=True, timeout=120
+            ["sh", "-euc", deploy], cwd=folder, env=environment, capture_output=True, text=True, timeout=120
         )
         assert done.returncode == 0, done.stdout + done.stderr
         stack = re.search(r"--stack-name (\S+)", deploy).group(1)

@@ -174,6 +174,11 @@ def boot(tools, tmp_path):
     return files
 
 
+def given(template):
+    """What `parameters.json` says."""
+    return dict(one.split("=", 1) for one in json.loads((template.folder / "parameters.json").read_text()))
+
+
 def changes(plan):
     """What a plan does, without what stays as it is."""
     done = {one["address"]: one["change"]["actions"] for one in plan.get("resource_changes", [])}
@@ -192,7 +197,7 @@ class TestModule:
     def test_the_machine_is_what_cloudformation_makes(self, module, folders, spec, boot, tmp_path):
         template = Template(folders(spec, "cloudformation"))
         topic = f"arn:aws:sns:{REGION}:{ACCOUNT}:pages"
-        parameters = template.parameters(AlarmTopicArn=topic)
+        parameters = {**given(template), **template.parameters(AlarmTopicArn=topic)}
         state = module.apply(**module.values(name="chroma", alarm_topic_arn=topic))
 
         files = boot(state)
@@ -219,10 +224,26 @@ class TestModule:
         assert [one for one in statements if one != own] == allowed["PolicyDocument"]["Statement"]
         assumed = json.loads(state["aws_iam_role.machine"]["assume_role_policy"])
         assert assumed == resources["Role"]["Properties"]["AssumeRolePolicyDocument"]
+        # It has no policy but this one: the snapshots' role has the only other.
+        attached = {address for address in state if address.startswith("aws_iam_role_policy_attachment.")}
+        assert attached <= {"aws_iam_role_policy_attachment.snapshots[0]"}
+        assert "ManagedPolicyArns" not in resources["Role"]["Properties"]
+
+        target = state["aws_lb_target_group.chroma"]
+        expected = {one["Key"]: one["Value"] for one in resources["TargetGroup"]["Properties"]["TargetGroupAttributes"]}
+        assert {
+            "deregistration_delay.timeout_seconds": str(target["deregistration_delay"]),
+            "deregistration_delay.connection_termination.enabled": json.dumps(target["connection_termination"]),
+        } == expected
 
     def test_it_takes_what_cloudformation_takes(self, module, folders, spec):
-        parameters = Template(folders(spec, "cloudformation")).tree["Parameters"]
-        extra = {"name", *(f"{name}_version" for name in module.secrets)}
+        template = Template(folders(spec, "cloudformation"))
+        parameters, decided = template.tree["Parameters"], given(template)
+        # Which Amazon Linux: Terraform looks it up by the architecture.
+        image = parameters.pop("ImageId")
+        architecture = json.loads(re.search(r"^  default     = (.*)", module.variables["architecture"], re.M)[1])
+        assert image["Default"] == f"/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-{architecture}"
+        extra = {"name", "architecture", *(f"{name}_version" for name in module.secrets)}
         assert set(module.variables) == {snake(name) for name in parameters} | extra
         for name, parameter in parameters.items():
             text = module.variables[snake(name)]
@@ -234,11 +255,28 @@ class TestModule:
             for bound in ("MinValue", "MaxValue"):
                 assert bound not in parameter or f"= {parameter[bound]}" in text, name
             default = re.search(r"^  default     = (.*)", text, re.M)
-            assert (default is None) == ("Default" not in parameter), name
+            expected = decided.get(name, parameter.get("Default"))
+            assert (default is None) == (expected is None), name
             if default and "$" not in default[1]:
-                assert json.loads(default[1]) == parameter["Default"], name
+                assert str(json.loads(default[1])) == str(expected), name
             if not name.endswith("SecretArn"):
-                assert parameter["Description"].split("; ")[0].rstrip(".") in text, name
+                # What a change comes to is not the same.
+                assert re.split(r"[;.](?: |$)", parameter["Description"])[0] in text, name
+
+    def test_the_alarms_are_those_of_cloudformation(self, module, folders, spec):
+        template = Template(folders(spec, "cloudformation"))
+        topic = f"arn:aws:sns:{REGION}:{ACCOUNT}:pages"
+        parameters = {**given(template), **template.parameters(AlarmTopicArn=topic)}
+        resources = template.module.resolve(template.tree, parameters)["Resources"].values()
+        expected = [one for one in resources if one["Type"] == "AWS::CloudWatch::Alarm"]
+        plan = module.plan(**module.values(name="chroma", alarm_topic_arn=topic))
+        made = [one["change"]["after"] for one in plan["resource_changes"] if one["type"] == "aws_cloudwatch_metric_alarm"]
+        keys = ["MetricName", "Namespace", "Statistic", "Period", "EvaluationPeriods", "ComparisonOperator", "Threshold",
+                "TreatMissingData"]
+        assert sorted([one["Properties"].get(key) for key in keys] for one in expected) == sorted(
+            [one.get(snake(key)) for key in keys] for one in made
+        )
+        assert all([one["alarm_actions"], one["ok_actions"]] == [[topic], [topic]] for one in made)
 
 
 HOSTILE = "it's \"q\" `id` $(id) $HOME ${var.name} $${a} %{if} %%{b} {{ c }} 100% \\n \\ é😀 #1: - ' end "
@@ -282,15 +320,19 @@ class TestOperation:
         }
 
     @pytest.mark.parametrize(
-        "change", [{"chroma_version": "1.5.8"}, {"chroma_otel_granularity": "all"}, {"disk_size": 30}], ids=lambda one: [*one][0]
+        "change", [{"chroma_version": "1.5.8"}, {"chroma_otel_granularity": "all"}], ids=lambda one: [*one][0]
     )
     def test_a_change_rolls_the_instance_and_keeps_the_volume(self, module, change):
         values = module.values(chroma_version="1.5.9")
         module.apply(**values)
         assert changes(module.plan(**values)) == {}
         changed = changes(module.plan(**{**values, **change}))
-        volume = {"aws_ebs_volume.data": ["update"]} if "disk_size" in change else {}
-        assert changed == {"aws_launch_template.machine": ["update"], "aws_autoscaling_group.chroma": ["update"], **volume}
+        assert changed == {"aws_launch_template.machine": ["update"], "aws_autoscaling_group.chroma": ["update"]}
+
+    def test_a_volume_grows_without_a_new_machine(self, module):
+        values = module.values()
+        module.apply(**values)
+        assert changes(module.plan(**{**values, "disk_size": 30})) == {"aws_ebs_volume.data": ["update"]}
 
     def test_the_data_is_not_destroyed(self, module):
         values = module.values()
@@ -328,7 +370,7 @@ class TestOperation:
 
         usual, more, less = made(), made(alarm_topic_arn=f"arn:aws:sns:{REGION}:{ACCOUNT}:pages"), made(snapshots_kept=0)
         assert more - usual == {"aws_cloudwatch_metric_alarm"}
-        assert usual - less == {"aws_dlm_lifecycle_policy"}
+        assert usual - less == {"aws_dlm_lifecycle_policy", "aws_iam_role_policy_attachment"}
 
     @pytest.mark.parametrize("wrong, why", [
         ({"allowed_cidr": "0.0.0.0/0"}, "/8 or narrower"),
@@ -338,6 +380,7 @@ class TestOperation:
         ({"chroma_version": "latest"}, "A release"),
         ({"honeycomb_api_key_secret_arn": ""}, "TF_VAR_honeycomb_api_key"),
         ({"honeycomb_api_key": SECRET, "honeycomb_api_key_secret_arn": ARN}, "not both"),
+        ({"honeycomb_api_key_secret_arn": ARN.rpartition("-")[0]}, "six signs"),
         ({"chroma_otel_collection_headers": SECRET, "chroma_otel_collection_headers_secret_arn": ""}, "_version = 1"),
         ({"availability_zone": f"{REGION}b"}, "The subnet is in vpc-1 and eu-central-1a"),
     ])

@@ -8,7 +8,7 @@ use minijinja::{Value, context};
 
 use super::lines;
 use super::missing_secrets;
-use super::parameters::{name_of, values};
+use super::parameters::{image, name_of, values};
 use super::stack::{self, is_regional};
 use crate::backend::in_region;
 use crate::render::{as_is, is_plain, quoted};
@@ -46,7 +46,9 @@ pub(super) fn of(spec: &Spec, sources: &str) -> Result<Value> {
         chroma_secrets => names(Container::Chroma),
         version_pattern => as_is(stack::version_pattern(spec)),
         endpoint => backend.wants_endpoint().then(|| endpoint(spec)),
-        default_service_name => scalar(spec.tracing.service_name.as_str()),
+        image_id => image(spec.machine.kind.as_str()),
+        // One that a template cannot carry is in parameters.json alone.
+        default_service_name => Some(spec.tracing.service_name.as_str()).filter(|name| is_plain(name)),
         service_name_pattern => as_is(stack::service_name_pattern(spec)),
         secrets => secret_parameters(spec, |_| true),
         keys => secret_parameters(spec, |secret| secret.required),
@@ -55,6 +57,10 @@ pub(super) fn of(spec: &Spec, sources: &str) -> Result<Value> {
         fingerprint => lines::cloudformation::fingerprint(&lines, &files),
         files => lines::cloudformation::with(lines, files),
         deploy => deploy_command(spec),
+        instance => format!(
+            "GROUP=$(aws cloudformation describe-stack-resource --stack-name {0} --logical-resource-id Group --query StackResourceDetail.PhysicalResourceId --output text)\nINSTANCE=$(aws autoscaling describe-auto-scaling-groups --auto-scaling-group-names \"$GROUP\" --query 'AutoScalingGroups[0].Instances[0].InstanceId' --output text)",
+            spec.name
+        ),
         missing_secrets => missing_secrets(spec).iter().map(|one| context! { variable => one.variable.as_str(), what => one.what.as_str() }).collect::<Vec<_>>(),
         parameters => values(spec),
         ..context
@@ -96,6 +102,13 @@ fn scalar(text: &str) -> Value {
     as_is(scalar_text(text))
 }
 
+/// A description begins with a capital letter.
+pub(super) fn capitalized(text: &str) -> String {
+    let mut letters = text.chars();
+    let first = letters.next().map(|first| first.to_ascii_uppercase());
+    first.into_iter().chain(letters).collect()
+}
+
 fn endpoint(spec: &Spec) -> Value {
     let parameter = stack::endpoint(spec);
     context! {
@@ -110,15 +123,13 @@ fn endpoint(spec: &Spec) -> Value {
 fn secret_parameters(spec: &Spec, which: impl Fn(&SecretVariable) -> bool) -> Vec<Value> {
     let parameters = secrets(spec).into_iter().filter(which).map(|secret| {
         let name = name_of(&secret.variable);
-        let arn = spec.machine.secrets.get(&secret.variable);
         context! {
             id => name.as_str(),
             variable => secret.variable,
             required => secret.required,
-            description => format!("{}, to be kept in Secrets Manager.", secret.what),
-            arn_description => format!("Instead of {name}, a secret in Secrets Manager that holds it."),
+            description => format!("{} (to be kept in Secrets Manager).", capitalized(&secret.what)),
+            arn_description => format!("Instead of {name}, the full ARN of a secret that is the plain value."),
             what => secret.what,
-            arn => arn.map(|arn| arn.as_str()).unwrap_or_default(),
         }
     });
     parameters.collect()

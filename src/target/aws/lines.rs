@@ -249,6 +249,7 @@ fn collector_lines(spec: &Spec) -> Vec<Line> {
     let mut lines = vec![
         Line::fixed(format!("GOMEMLIMIT={}", shared::go_memory_limit(spec))),
         Line::variable("AWS_REGION", Part::Region),
+        Line::variable(CHROMA_VERSION, Part::Parameter(CHROMA_VERSION)), // the spans' service.version
     ];
     if spec.tracing.backend.wants_endpoint() {
         lines.push(match exact_endpoint(spec).filter(|own| is_regional(own)) {

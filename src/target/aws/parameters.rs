@@ -40,10 +40,7 @@ pub(super) fn values(spec: &Spec) -> BTreeMap<String, String> {
     let mut values: BTreeMap<String, String> = [
         ("ChromaVersion", spec.chroma.version.to_string()),
         ("InstanceType", machine.kind.as_str().to_owned()),
-        (
-            "Architecture",
-            architecture(machine.kind.as_str()).to_owned(),
-        ),
+        ("ImageId", image(machine.kind.as_str())),
         ("VpcId", text(&machine.network)),
         ("SubnetId", text(&machine.subnet)),
         ("AvailabilityZone", text(&machine.zone)),
@@ -75,6 +72,12 @@ pub(super) fn values(spec: &Spec) -> BTreeMap<String, String> {
         values.insert(format!("{}SecretArn", name_of(&secret.variable)), arn);
     }
     values
+}
+
+/// The public parameter of Systems Manager that names the newest Amazon Linux 2023 for a type.
+pub(super) fn image(kind: &str) -> String {
+    let architecture = architecture(kind);
+    format!("/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-{architecture}")
 }
 
 /// Of an instance type: Graviton's have a `g` behind the generation's number (`t4g`, `m7gd`,

@@ -6,14 +6,17 @@ use anyhow::Result;
 use chroma_otel_init::{Endpoint, Protocol, Server};
 use minijinja::{Value, context};
 
-use super::LOG_DAYS;
 use super::parameters::{architecture, values};
+use super::problems::LOG_DAYS;
 use crate::backend::in_region;
 use crate::render::{as_is, render};
 use crate::spec::values::Peer;
 use crate::spec::{Image, Spec};
 use crate::target::exporters::exact_endpoint;
 use crate::target::{COLLECTOR_VERSION, machine};
+
+/// The region that the `aws` command works in, wherever it has it from.
+const REGION: &str = "$(aws ec2 describe-availability-zones --query 'AvailabilityZones[0].RegionName' --output text)";
 
 /// What the templates of every format read. `sources` names what the images are made of.
 pub(super) fn of(spec: &Spec, sources: &str) -> Value {
@@ -48,9 +51,12 @@ pub(super) fn of(spec: &Spec, sources: &str) -> Value {
                 _ => "linux/amd64",
             },
         },
+        region => REGION,
+        // Then nothing leaves AWS, and endpoints can take the place of a NAT gateway.
+        in_aws => spec.chroma.image == Image::Wrapped && backend.cloud().is_some(),
         prepare => backend.prepare.as_ref().map(|prepare| context! {
             what => prepare.what.as_str(),
-            commands => in_region(&prepare.commands, "$(aws configure get region)"),
+            commands => in_region(&prepare.commands, REGION),
         }),
         shown_endpoint => match exact_endpoint(spec) {
             Some(endpoint) => format!("`{}`", in_region(&endpoint, "REGION")),
@@ -86,7 +92,7 @@ fn machine(spec: &Spec) -> Value {
     let value = |name: &str| values.get(name).cloned().unwrap_or_default();
     context! {
         type => value("InstanceType"),
-        architecture => value("Architecture"),
+        architecture => architecture(spec.machine.kind.as_str()),
         network => value("VpcId"),
         subnet => value("SubnetId"),
         zone => value("AvailabilityZone"),

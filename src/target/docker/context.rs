@@ -23,6 +23,7 @@ pub(super) fn of(spec: &Spec) -> Value {
         Image::Stock => base.to_owned(),
     };
     context! {
+        version_attribute => version.to_string(),
         listen => context! { receivers => "0.0.0.0", local => "0.0.0.0" },
         detectors => ["env", "system"],
         // Named, so that no other project name makes new and empty ones.

@@ -31,6 +31,7 @@ fn configuration(
     let context = context! {
         listen => context! { receivers => "198.18.0.1", local => "127.0.0.1" },
         detectors => ["env", "ec2", "system"],
+        version_attribute => "1.5.9",
         ..of(&spec)
     };
     let text = render("collector/otel-collector.yaml.j2", &context).expect("a sound template");

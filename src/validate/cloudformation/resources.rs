@@ -14,7 +14,14 @@ const USER_DATA_BYTES: usize = 16_384;
 
 /// Beginnings of actions that know no resource, so that only `*` can stand there.
 /// <https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html>
-const WITHOUT_RESOURCE: [&str; 3] = ["xray:Put", "ec2:Describe", "ecr:GetAuthorizationToken"];
+const WITHOUT_RESOURCE: [&str; 6] = [
+    "xray:Put",
+    "ec2:Describe",
+    "ecr:GetAuthorizationToken",
+    "ssm:UpdateInstanceInformation",
+    "ssmmessages:",
+    "ec2messages:",
+];
 
 /// Every rule for resources.
 pub(super) fn check(template: &Template, tell: Tell) {

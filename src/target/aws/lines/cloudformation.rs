@@ -70,7 +70,16 @@ fn value(line: &Line) -> String {
 
 fn joined(parts: &[Part]) -> String {
     if let [Part::Text(text)] = parts {
-        return scalar_text(text);
+        // `${` in a plain text looks like a forgotten `!Sub`; in one without variables, like a needless one.
+        let pieces: Vec<String> = text
+            .replace("${", "$\0{")
+            .split("$\0")
+            .map(scalar_text)
+            .collect();
+        return match &pieces[..] {
+            [text] => text.clone(),
+            pieces => format!("!Join [\"$\", [{}]]", pieces.join(", ")),
+        };
     }
     let text = quoted(&parts.iter().map(inside).collect::<String>());
     let secret = parts.iter().find_map(|part| match part {
@@ -123,8 +132,7 @@ fn named(part: &Part) -> Vec<String> {
     match part {
         Part::Text(_) | Part::Region | Part::Name | Part::Registry => Vec::new(),
         Part::Parameter(variable) => vec![format!("!Ref {}", name_of(variable))],
-        // A volume that has grown is used at the next boot.
-        Part::DataVolume => vec!["!Ref DataVolume".to_owned(), "!Ref DiskSize".to_owned()],
+        Part::DataVolume => vec!["!Ref DataVolume".to_owned()],
         Part::LogGroup => vec!["!Ref Logs".to_owned()],
         Part::Secret(variable) => vec![arn(variable)],
     }
