@@ -873,7 +873,7 @@ fn a_cloud_is_told_where_and_asked_for_nothing_secret() {
     next:
       cd out
       build and push the images: README.md, "Build"
-      aws cloudformation deploy --stack-name chroma --template-file template.yaml --parameter-overrides file://parameters.json --capabilities CAPABILITY_IAM --s3-bucket "$BUCKET"
+      deploy: README.md, "Deploy"
       see the traces: the output `Traces` of the stack
     "##);
     for file in ["template.yaml", "parameters.json", "README.md"] {

@@ -175,7 +175,7 @@ pub fn next_steps(resolved: &Resolved) -> Vec<String> {
     }
     steps.push(match resolved.spec.format {
         Format::Terraform => terraform::APPLY.to_owned(),
-        _ => context::deploy_command(&resolved.spec),
+        _ => "deploy: README.md, \"Deploy\"".to_owned(),
     });
     steps.push(match resolved.spec.format {
         Format::Terraform => "see the traces: terraform output traces".to_owned(),

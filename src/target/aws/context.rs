@@ -68,7 +68,7 @@ pub(super) fn of(spec: &Spec, sources: &str) -> Result<Value> {
 }
 
 /// The one line that makes the stack and changes it.
-pub(super) fn deploy_command(spec: &Spec) -> String {
+fn deploy_command(spec: &Spec) -> String {
     format!(
         "aws cloudformation deploy --stack-name {} --template-file template.yaml --parameter-overrides file://parameters.json --capabilities CAPABILITY_IAM --s3-bucket \"$BUCKET\"",
         spec.name
