@@ -166,9 +166,9 @@ class Machine:
         self.path("/usr/bin/docker").rename(self.path("/test/packed/bin/docker"))
         self.path("/usr/local/sbin/docker").rename(self.path("/test/packed/sbin/docker"))
 
-    def let_fail(self, command, words="", times="always"):
+    def let_fail(self, command, words="", times="always", says="out of luck"):
         """Calls of the command with these words in them fail from now on, or `once`."""
-        self.write(f"/test/fail/{command}", f"{times} {words}\n")
+        self.write(f"/test/fail/{command}", f"{times} {words}\n{says}\n")
 
     def let_work(self):
         for file in self.path("/test/fail").iterdir():

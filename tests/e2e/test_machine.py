@@ -21,6 +21,15 @@ CHROMA = f"http://{ADDRESS}:8000"
 COLLECTIONS = f"{CHROMA}/api/v2/tenants/default_tenant/databases/default_database/collections"
 REGION = "eu-central-1"
 STACK = f"--stack chroma --resource Group --region {REGION}"
+# What CloudFormation and Auto Scaling say when nobody waits for this launch, or no longer.
+SETTLED = (
+    f"ValidationError: Stack arn:aws:cloudformation:{REGION}:123456789012:stack/chroma/0"
+    " is in CREATE_COMPLETE state and cannot be signaled"
+)
+NO_ACTION = (
+    "An error occurred (ValidationError) when calling the CompleteLifecycleAction operation:"
+    " No active Lifecycle Action found with instance ID i-1"
+)
 VARIABLES = {"AWS_ACCESS_KEY_ID": "stand-in", "AWS_SECRET_ACCESS_KEY": "stand-in", "AWS_DEFAULT_REGION": REGION}
 # Everything that a shell, systemd, Docker or the collector could take for something else.
 HOSTILE = """ '"`id`" $HOME ${HOME} $$ $(id) \\n \\ %h %% * ! ; & | # = ü 🎈 """
@@ -78,17 +87,33 @@ tracing: {backend: jaeger}
 """
 
 
-def rendered_files(tools, folder, cloud, spec, parameters):
-    """The files on the machine, as the rendered template delivers them: {path: (mode, text)}."""
+def generate(tools, folder, spec, *flags):
+    """The folder with what this spec gives."""
     out = folder / f"rendered-{len(list(folder.iterdir()))}"
     out.mkdir()
     (out / "spec.yaml").write_text(spec)
-    command = [tools.program("chroma-otel-deploy"), "gen", "--spec", out / "spec.yaml", "--out", out]
+    command = [tools.program("chroma-otel-deploy"), "gen", "--spec", out / "spec.yaml", "--out", out, *flags]
     done = subprocess.run(command, capture_output=True, text=True, cwd=folder, check=False)
     assert done.returncode == 0, done.stderr
+    return out
+
+
+def rendered_files(tools, folder, cloud, spec, parameters):
+    """The files on the machine, as the rendered template delivers them: {path: (mode, text)}."""
+    out = generate(tools, folder, spec)
     network = {"VpcId": "vpc-1", "SubnetId": "subnet-1", "AvailabilityZone": f"{REGION}a", "AllowedCidr": "10.0.0.0/8"}
     made = {"DataVolume": cloud.volume, "Logs": "/chroma"}
     return machine_files(load(out / "template.yaml"), network | parameters, made)
+
+
+def terraforms(tools, folder, path):
+    """The file at this path on a machine that Terraform makes."""
+    import yaml
+
+    module = generate(tools, folder, SPEC, "--format", "terraform")
+    tree = yaml.safe_load((module / "cloud-config.yaml.tftpl").read_text())
+    [text] = [file["content"] for file in tree["write_files"] if file["path"] == path]
+    return text.replace("$${", "${").replace("%%{", "%{")
 
 
 def wrapped_files(tools, folder, cloud, endpoint):
@@ -226,6 +251,21 @@ def started(machine):
     return [machine.container(name)["State"]["StartedAt"] for name in ("chroma", "otel-collector")]
 
 
+def watch(machine):
+    """What the timer does every ten minutes."""
+    machine.run("systemctl", "reset-failed", "chroma-otel-watch.service", check=False)  # so often it does not come
+    machine.run("systemctl", "start", "chroma-otel-watch.service")
+
+
+def published(cloud, name):
+    """The sum of all that was published of a metric."""
+    found = cloud.service("cloudwatch").get_metric_statistics(
+        Namespace="Chroma", MetricName=name, Dimensions=[{"Name": "StackName", "Value": "chroma"}], Period=60,
+        StartTime=time.time() - 3600, EndTime=time.time() + 60, Statistics=["Sum"],
+    )
+    return sum(one["Sum"] for one in found["Datapoints"])
+
+
 def until_active(machine, unit):
     def active():
         return machine.run("systemctl", "is-active", unit, check=False).stdout.strip() == "active"
@@ -278,6 +318,8 @@ class TestOneMachine:
     def test_both_logs_reach_the_cloud(self, machine, cloud):
         here = machine.run("uname", "--nodename").stdout.strip()
         for name in ("chroma", "otel-collector"):
+            options = machine.container(name)["HostConfig"]["LogConfig"]["Config"]
+            assert (options["mode"], options["max-buffer-size"]) == ("non-blocking", "25m")
             eventually(lambda: cloud.log(f"{name}/{here}"), f"a log of {name}", 20)
 
     def test_a_second_run_changes_nothing(self, machine, cloud):
@@ -291,17 +333,17 @@ class TestOneMachine:
     def test_a_new_secret_restarts_its_container_only(self, machine, cloud, sink):
         chroma, collector = started(machine)
         cloud.store("headers", json.dumps({"x-api-key": "s3cret-2"}))
-        machine.run("systemctl", "start", "chroma-otel-watch.service")
+        watch(machine)
         eventually(lambda: get_inside(machine, "http://127.0.0.1:13133/"), "the collector")
         assert started(machine)[0] == chroma
         assert started(machine)[1] != collector
         assert trace_arrives(sink)["headers"]["x-api-key"] == "s3cret-2"
         again = started(machine)
-        machine.run("systemctl", "start", "chroma-otel-watch.service")
+        watch(machine)
         assert started(machine) == again
 
     def test_metrics_are_published(self, machine, cloud):
-        machine.run("systemctl", "start", "chroma-otel-watch.service")
+        watch(machine)
         metrics = cloud.service("cloudwatch").list_metrics(Namespace="Chroma")["Metrics"]
         of_stack = [{"Name": "StackName", "Value": "chroma"}]
         names = {one["MetricName"] for one in metrics if one["Dimensions"] == of_stack}
@@ -311,7 +353,7 @@ class TestOneMachine:
         machine.run("systemctl", "stop", "otel-collector.service")
         assert machine.run("systemctl", "is-failed", "otel-collector.service", check=False).stdout != "failed\n"
         cloud.store("headers", json.dumps({"x-api-key": KEY}))
-        machine.run("systemctl", "start", "chroma-otel-watch.service")
+        watch(machine)
         assert machine.container("otel-collector") is None
         machine.boot()
         assert machine.container("otel-collector")["State"]["Running"]
@@ -327,6 +369,70 @@ class TestOneMachine:
 
         eventually(back, f"{name} again", 30)
         eventually(lambda: machine.boot("healthy", check=False).returncode == 0, "both healthy", 30)
+
+    def test_a_chroma_that_hangs_is_restarted_at_the_third_check_in_a_row(self, machine, tools):
+        def send(signal):
+            entrypoint = machine.container("chroma")["State"]["Pid"]
+            server = machine.read(f"/proc/{entrypoint}/task/{entrypoint}/children").strip()
+            machine.run("bash", "-c", f"kill -{signal} {server}")
+
+        before = started(machine)
+        machine.run("rm", "--force", "/run/chroma-otel/answered")
+        send("STOP")
+        for _ in range(4):  # it has not answered yet: it may be migrating
+            watch(machine)
+        send("CONT")
+        watch(machine)
+        assert started(machine) == before
+        send("STOP")
+        watch(machine)
+        watch(machine)
+        assert started(machine) == before
+        watch(machine)
+        eventually(lambda: machine.boot("healthy", check=False).returncode == 0, "both healthy", 30)
+        again = started(machine)
+        assert again[0] != before[0] and again[1] == before[1]
+        client(tools, machine, "query")
+        watch(machine)
+        assert started(machine) == again
+        journal = machine.journal("--unit=chroma-otel-watch").splitlines()
+        [said] = [line for line in journal if "chroma hangs and is restarted" in line]
+        assert "chroma does not answer at http://127.0.0.1:8000/" in said
+
+    def test_spans_that_find_a_full_queue_count_as_failed(self, machine, cloud, sink):
+        path = "/etc/chroma-otel/otel-collector.yaml"
+        configuration, before = machine.read(path), published(cloud, "CollectorSendFailedSpans")
+        changed = configuration.replace("queue_size: 268435456", "queue_size: 1").replace("batch:", "#batch:")
+        assert changed != configuration
+        machine.write(path, changed)
+        machine.boot("renew", "restart")
+        eventually(lambda: get_inside(machine, "http://127.0.0.1:13133/"), "the collector")
+        with urllib.request.urlopen(COLLECTIONS, timeout=10) as answer:
+            assert answer.status == 200
+
+        def counted():
+            watch(machine)
+            return published(cloud, "CollectorSendFailedSpans") > before
+
+        try:
+            eventually(counted, lambda: get_inside(machine, "http://127.0.0.1:8888/metrics"), 30)
+        finally:
+            machine.write(path, configuration)
+            machine.boot("renew", "restart")
+        eventually(lambda: machine.boot("healthy", check=False).returncode == 0, "both healthy", 30)
+        trace_arrives(sink)
+
+    def test_an_instance_that_the_group_made_by_itself_boots_well(self, machine):
+        """The stack is complete and waits for nobody."""
+        reported = machine.path("/etc/chroma-otel/reported")
+        reported.unlink()
+        machine.forget_calls()
+        machine.let_fail("cfn-signal", says=SETTLED)
+        machine.run("systemctl", "restart", "chroma-otel.service")
+        failed = machine.boot("report_failure", "no reason", check=False)
+        machine.let_work()
+        assert reported.exists() and failed.returncode == 0, failed.stderr
+        assert signals(machine) == [f"cfn-signal --success {word} {STACK}" for word in ("true", "false")]
 
     def test_after_a_reboot_everything_is_there(self, machine, cloud, sink, tools):
         machine.forget_calls()
@@ -362,9 +468,22 @@ class TestFailures:
         assert done.returncode == 1, done.stderr
         reason = done.stderr.splitlines()[-1].removeprefix("chroma-otel: ")
         assert reason.startswith(f"{step} failed: ") and "out of luck" in reason, done.stderr
-        assert signals(machine)[-1] == f"cfn-signal --success false --reason {reason} {STACK}"
+        assert signals(machine)[-1] == f"cfn-signal --success false {STACK}"
         assert cloud.log(f"boot-{cloud.instance}")[-1] == reason
         assert written_secrets(machine) == []
+
+    @pytest.mark.parametrize("says, status", [(NO_ACTION, 0), ("out of luck", 1)])
+    def test_terraforms_group_may_not_wait_either(self, machine, tools, folder, says, status):
+        machine.write("/test/cloud", "GROUP_NAME=chroma\n" + terraforms(tools, folder, "/etc/chroma-otel/cloud"))
+        boot = machine.read("/etc/chroma-otel/boot")
+        machine.write("/test/boot", boot.replace('source "$configuration/cloud"', "source /test/cloud"), 0o755)
+        machine.forget_calls()
+        machine.let_fail("aws", "complete-lifecycle-action", says=says)
+        done = machine.boot("report_success", script="/test/boot", check=False)
+        machine.let_work()
+        assert (done.returncode, done.stderr) == (status, f"{says}\n" if status else "")
+        [call] = [call for call in machine.calls if "complete-lifecycle-action" in call]
+        assert call.endswith("--lifecycle-action-result CONTINUE")
 
     def test_too_little_memory_is_refused(self, machine):
         boot = machine.read("/etc/chroma-otel/boot").replace("chroma >= 2048", "chroma >= 2048000")
@@ -397,7 +516,7 @@ class TestFailures:
         machine.boot(limit=200)
         left = [file.name for file in machine.path("/test/fail").iterdir()]
         machine.let_work()
-        assert set(left) <= {"findmnt", "journalctl"}, left
+        assert set(left) <= {"journalctl"}, left
         assert len([call for call in machine.calls if call.startswith("mkfs.ext4")]) == 2 # the first failed
         client(tools, machine, "fill", "query")
         trace_arrives(sink)
@@ -464,13 +583,22 @@ class TestDisks:
         assert not [call for call in machine.calls if call.startswith("mkfs")]
 
     @pytest.mark.skipif(not may_grow(), reason="this kernel does not let us grow a mounted file system (CAP_SYS_RESOURCE)")
-    def test_a_grown_disk_is_used(self, machine, tools):
+    def test_a_grown_disk_is_used_within_ten_minutes(self, machine, tools):
         before, since = size(machine), started(machine)
         machine.disk.grow(512)
-        machine.boot()
+        watch(machine)
         assert size(machine) > 1.8 * before
         assert started(machine) == since
         client(tools, machine, "query")
+
+    def test_a_disk_that_cannot_grow_is_said_and_used_as_it_is(self, machine, cloud):
+        machine.forget_calls()
+        machine.let_fail("resize2fs", says="no")
+        watch(machine)
+        machine.let_work()
+        assert [call for call in machine.calls if call.startswith("resize2fs")] == [f"resize2fs {machine.disk.device}"]
+        said = machine.journal("--unit=chroma-otel-watch").splitlines()
+        assert "warning: the file system could not be made as large as its disk: no" in said
 
     def test_a_full_disk_is_said_and_loses_nothing(self, machine, cloud, tools):
         machine.run("sh", "-c", "cat /dev/zero >/var/lib/chroma-otel/data/filler", check=False)
@@ -523,3 +651,11 @@ def test_scripts_and_units_pass_their_checkers(machine):
     units = ("chroma-otel.service", "chroma.service", "otel-collector.service", "chroma-otel-watch.timer")
     done = machine.run("systemd-analyze", "verify", *(f"/etc/systemd/system/{unit}" for unit in units))
     assert done.stdout + done.stderr == ""
+
+
+@pytest.mark.parametrize("spec", [SPEC, STOCK], ids=["wrapped", "stock"])
+def test_cloudformation_delivers_plain_characters(cloud, tools, folder, spec):
+    """It gives `?` back for others when metadata is read through its API, as cfn-init does."""
+    parameters = {"ChromaOtelCollectionEndpoint": "otlp.example.com", "SecretSecretArn": cloud.extra}
+    files = rendered_files(tools, folder, cloud, spec, parameters if spec == SPEC else {})
+    assert [path for path, (_, text) in files.items() if not text.isascii()] == []
