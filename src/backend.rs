@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::render::TEMPLATES;
+use crate::spec::values::Memory;
 
 /// What stands for the cloud's region in `endpoint`, `traces`, settings and commands.
 const REGION: &str = "{region}";
@@ -144,8 +145,8 @@ pub struct Service {
     pub command: Vec<String>,
     /// Port of its user interface.
     pub ui_port: u16,
-    /// Memory limit, as Compose writes it.
-    pub memory: String,
+    /// Memory limit.
+    pub memory: Memory,
     /// Environment variables.
     #[serde(default)]
     pub environment: BTreeMap<String, String>,

@@ -6,6 +6,8 @@ use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 /// A name that DNS, Compose and Kubernetes all take: RFC 1123 label, at most 63 characters.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DnsLabel(String);
@@ -35,7 +37,8 @@ impl fmt::Display for DnsLabel {
 }
 
 /// An amount of memory, in bytes. Written `2GiB`, `512MiB`, `2g`, `512m` (all powers of 1,024).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Memory(u64);
 
 impl Memory {
@@ -66,6 +69,20 @@ impl FromStr for Memory {
             Some(bytes) if (1 << 20..=1 << 44).contains(&bytes) => Ok(Self(bytes)),
             _ => Err("between 1 MiB and 16 TiB".to_owned()),
         }
+    }
+}
+
+impl TryFrom<String> for Memory {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl From<Memory> for String {
+    fn from(memory: Memory) -> Self {
+        memory.to_string()
     }
 }
 

@@ -11,7 +11,6 @@ use minijinja::{Value, context};
 use super::context as shared;
 use crate::plan::Plan;
 use crate::render::{as_is, render};
-use crate::spec::values::Memory;
 use crate::spec::{Image, Spec};
 
 /// What the system needs for itself, in MiB.
@@ -41,7 +40,7 @@ pub(super) fn context(spec: &Spec, log_options: &[String], cloud: Value) -> Valu
         .as_ref()
         .map(|endpoint| endpoint.port());
     let service = backend.service.as_ref().map(|service| {
-        let more = context! { name => backend.name.as_str(), otlp_port => port, memory_mib => service.memory.parse().map_or(0, Memory::as_mebibytes) };
+        let more = context! { name => backend.name.as_str(), otlp_port => port, memory_mib => service.memory.as_mebibytes() };
         merge_maps([Value::from(Serde(service)), more])
     });
     context! {

@@ -7,8 +7,7 @@ use chroma_otel_init::{Server, variable};
 use minijinja::{Value, context};
 
 use super::lines;
-use super::missing_secrets;
-use super::parameters::{image, name_of, values};
+use super::parameters::{image, name_of};
 use super::stack::{self, is_regional};
 use crate::backend::in_region;
 use crate::render::{as_is, is_plain, quoted};
@@ -61,8 +60,6 @@ pub(super) fn of(spec: &Spec, sources: &str) -> Result<Value> {
             "GROUP=$(aws cloudformation describe-stack-resource --stack-name {0} --logical-resource-id Group --query StackResourceDetail.PhysicalResourceId --output text)\nINSTANCE=$(aws autoscaling describe-auto-scaling-groups --auto-scaling-group-names \"$GROUP\" --query 'AutoScalingGroups[0].Instances[0].InstanceId' --output text)",
             spec.name
         ),
-        missing_secrets => missing_secrets(spec).iter().map(|one| context! { variable => one.variable.as_str(), what => one.what.as_str() }).collect::<Vec<_>>(),
-        parameters => values(spec),
         ..context
     })
 }

@@ -34,10 +34,7 @@ pub(super) fn of(spec: &Spec, sources: &str) -> Value {
             Image::Wrapped => "Release of Chroma. An image of it with the entrypoint must be in the registry.",
             Image::Stock => "Release of Chroma.",
         },
-        instance_description => format!(
-            "At least {} MiB of memory: Chroma's, the collector's, and the system's.",
-            spec.chroma.memory.as_mebibytes() + spec.collector.memory.as_mebibytes() + 512
-        ),
+        instance_description => instance_description(spec),
         machine => machine(spec),
         log_days => LOG_DAYS,
         backend_permissions => backend.permissions().to_vec(),
@@ -70,6 +67,13 @@ pub(super) fn of(spec: &Spec, sources: &str) -> Value {
         missing_places => spec.machine.network.is_none() || spec.machine.subnet.is_none() || spec.machine.zone.is_none() || spec.machine.allow_from.is_none(),
         ..machine::context(spec, &log_options, cloud)
     }
+}
+
+/// Machines come with powers of two.
+fn instance_description(spec: &Spec) -> String {
+    let least = spec.chroma.memory.as_mebibytes() + spec.collector.memory.as_mebibytes() + 512;
+    let gibibytes = least.div_ceil(1024).next_power_of_two();
+    format!("{gibibytes} GiB of memory or more: Chroma's, the collector's, and the system's.")
 }
 
 /// The context with `sections`: what the README of every format says alike.
