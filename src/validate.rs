@@ -65,7 +65,10 @@ fn yaml(path: &str, text: &str, files: &BTreeMap<String, String>, findings: &mut
         "docker-compose.yaml" => compose::check(&tree, files),
         "otel-collector.yaml" => collector::check(&tree),
         "config.yaml" => chroma_config(&tree),
-        "template.yaml" => cloudformation::check(text, &tree),
+        "template.yaml" => {
+            let values = files.get("parameters.json").map(String::as_str);
+            cloudformation::check(text, &tree, values)
+        }
         _ => Vec::new(),
     };
     findings.extend(
@@ -77,6 +80,19 @@ fn yaml(path: &str, text: &str, files: &BTreeMap<String, String>, findings: &mut
 
 /// A place in a file, and what is wrong there.
 type Finding = (String, String);
+
+/// What is wrong with a configuration that is delivered to a machine, by its path there.
+fn on_machine(path: &str, text: &str) -> Vec<Finding> {
+    let check = match path.rsplit('/').next() {
+        Some("otel-collector.yaml") => collector::check,
+        Some("config.yaml") => chroma_config,
+        _ => return Vec::new(),
+    };
+    match serde_yaml::from_str(text) {
+        Ok(tree) => check(&tree),
+        Err(error) => vec![("text".to_owned(), format!("is not YAML: {error}"))],
+    }
+}
 
 /// Chroma ignores unknown keys without a word, and moves its data without `persist_path`.
 fn chroma_config(tree: &Value) -> Vec<Finding> {

@@ -11,15 +11,16 @@ use std::collections::BTreeSet;
 
 use serde_yaml::Value;
 
-use super::{Finding, entries, keys, texts};
+use super::{Finding, entries, keys, on_machine, texts};
 use walk::{Kind, Reference, Walk};
 
 /// What CloudFormation takes from a bucket.
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html>
 const TEMPLATE_BYTES: usize = 1_000_000;
 
-/// Everything wrong with the template, given as its text and as what that reads as.
-pub(super) fn check(text: &str, tree: &Value) -> Vec<Finding> {
+/// Everything wrong with the template, given as its text and as what that reads as, and with the
+/// file of its parameters' values.
+pub(super) fn check(text: &str, tree: &Value, values: Option<&str>) -> Vec<Finding> {
     let tree = walk::long_form(tree);
     let mut walk = Walk::default();
     walk.template(&tree);
@@ -35,12 +36,14 @@ pub(super) fn check(text: &str, tree: &Value) -> Vec<Finding> {
         console,
         secrets,
         conditional,
+        machine,
         resources::check,
     ] {
         rule(&template, &mut |at: &str, message: String| {
             findings.push((at.to_owned(), message));
         });
     }
+    findings.extend(values.map_or(Vec::new(), |values| given(&template, values)));
     if text.len() > TEMPLATE_BYTES {
         let message = format!(
             "is {} bytes: CloudFormation takes {TEMPLATE_BYTES}",
@@ -197,6 +200,40 @@ fn conditional(template: &Template, tell: Tell) {
             tell(&reference.at, message);
         }
     }
+}
+
+/// The configurations that `cfn-init` writes.
+fn machine(template: &Template, tell: Tell) {
+    for (resource, value) in template.section("Resources") {
+        let files = ["Metadata", "AWS::CloudFormation::Init", "config", "files"]
+            .iter()
+            .try_fold(value, |value, key| value.get(*key));
+        for (path, file) in entries(files) {
+            for (key, message) in on_machine(path, text(file.get("content"))) {
+                tell(&format!("Resources.{resource}: {path}: {key}"), message);
+            }
+        }
+    }
+}
+
+/// `NAME=value` of parameters that exist.
+fn given(template: &Template, values: &str) -> Vec<Finding> {
+    let Ok(values) = serde_json::from_str::<Vec<String>>(values) else {
+        let message = "is not a JSON list of texts, one `NAME=value` each".to_owned();
+        return vec![("parameters.json".to_owned(), message)];
+    };
+    let names = values
+        .iter()
+        .map(|value| value.split('=').next().unwrap_or_default());
+    names
+        .filter(|name| !template.has("Parameters", name))
+        .map(|name| {
+            (
+                "parameters.json".to_owned(),
+                format!("there is no parameter `{name}`"),
+            )
+        })
+        .collect()
 }
 
 /// Whether a place is inside another, or is it.

@@ -7,7 +7,7 @@ const SOUND: &str = include_str!("tests/sound.yaml");
 /// The findings on a template, `place: message` each.
 fn found(text: &str) -> Vec<String> {
     let tree: Value = serde_yaml::from_str(text).expect("a test's template is YAML");
-    super::check(text, &tree)
+    super::check(text, &tree, None)
         .into_iter()
         .map(|(at, message)| format!("{at}: {message}"))
         .collect()
@@ -244,4 +244,36 @@ fn what_is_no_template_is_no_panic() {
     ] {
         found(text);
     }
+}
+
+#[test]
+fn the_values_of_parameters_are_those_of_the_template() {
+    let tree: Value = serde_yaml::from_str(SOUND).expect("YAML");
+    let told = |values: &str| super::check(SOUND, &tree, Some(values));
+    assert_eq!(told(r#"["Size=20"]"#), []);
+    let [(at, message)] = &told(r#"["Size=20", "Sise=20"]"#)[..] else {
+        panic!("one finding")
+    };
+    assert_eq!(
+        (at.as_str(), message.as_str()),
+        ("parameters.json", "there is no parameter `Sise`")
+    );
+    assert_eq!(told(r#"{"Size": 20}"#).len(), 1);
+}
+
+#[test]
+fn what_a_machine_is_delivered_is_checked() {
+    let delivered = "    Metadata:\n      AWS::CloudFormation::Init:\n        config:\n          files:\n            /etc/x/config.yaml: {content: 'port: 8000'}\n";
+    let text = with(
+        "  Group:\n    Type: AWS::AutoScaling",
+        &format!(
+            "  Machine:\n    Type: AWS::X::Y\n{delivered}  Group:\n    Type: AWS::AutoScaling"
+        ),
+    );
+    let place = "Resources.Machine: /etc/x/config.yaml: persist_path: is missing";
+    assert!(
+        found(&text).iter().any(|one| one.starts_with(place)),
+        "{:?}",
+        found(&text)
+    );
 }

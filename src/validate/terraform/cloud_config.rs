@@ -9,7 +9,7 @@ use serde_yaml::Value;
 
 use super::walk::TemplateCall;
 use crate::problem::Problem;
-use crate::validate::{chroma_config, collector, texts};
+use crate::validate::{on_machine, texts};
 
 /// What stands for every value: text in Base64.
 const FILLED: &str = "eD15Cg==";
@@ -85,7 +85,8 @@ fn cloud_config(path: &str, text: &str, findings: &mut Vec<Problem>) {
                 "is neither plain text nor one value in Base64",
             )),
         }
-        findings.extend(configuration(&at, name, content));
+        let wrong = on_machine(name, content).into_iter();
+        findings.extend(wrong.map(|(key, message)| Problem::new(format!("{at}: {key}"), message)));
     }
     let commands = tree.get("runcmd").and_then(Value::as_sequence);
     let mut words = commands
@@ -96,21 +97,5 @@ fn cloud_config(path: &str, text: &str, findings: &mut Vec<Problem>) {
     let unit = service.map(|service| format!("/etc/systemd/system/{service}"));
     if !unit.is_some_and(|unit| paths.contains(unit.as_str())) {
         findings.push(Problem::new(path, "starts no service that it writes"));
-    }
-}
-
-/// What is wrong with a configuration file of the machine.
-fn configuration(at: &str, name: &str, content: &str) -> Vec<Problem> {
-    let check = match name.rsplit('/').next() {
-        Some("otel-collector.yaml") => collector::check,
-        Some("config.yaml") => chroma_config,
-        _ => return Vec::new(),
-    };
-    match serde_yaml::from_str(content) {
-        Ok(tree) => check(&tree)
-            .into_iter()
-            .map(|(key, message)| Problem::new(format!("{at}: {key}"), message))
-            .collect(),
-        Err(error) => vec![Problem::new(at, format!("not YAML: {error}"))],
     }
 }
