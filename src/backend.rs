@@ -173,7 +173,7 @@ impl Backend {
     pub fn endpoint_everywhere(&self) -> Option<&str> {
         self.endpoint
             .as_deref()
-            .filter(|endpoint| !endpoint.contains(REGION))
+            .filter(|endpoint| !is_regional(endpoint))
     }
 
     /// The headers that keys are sent as: name, and the variable that holds the value.
@@ -222,6 +222,11 @@ impl Cloud {
 /// `text` of a backend with `region`, or the target's expression for it, in its place.
 pub fn in_region(text: &str, region: &str) -> String {
     text.replace(REGION, region)
+}
+
+/// Whether a text of a backend depends on the region.
+pub fn is_regional(text: &str) -> bool {
+    text.contains(REGION)
 }
 
 /// The names of all backends, in order.

@@ -115,6 +115,23 @@ pub(super) fn endpoint_need(spec: &Spec) -> Option<Need> {
     })
 }
 
+/// What 0.x, which has no configuration file, is told by variables.
+pub(super) fn python_server(spec: &Spec) -> Vec<(&'static str, String)> {
+    let version = spec.chroma.version;
+    if version.server() != Server::Python {
+        return Vec::new();
+    }
+    let mut variables = vec![
+        ("IS_PERSISTENT", "1".to_owned()),
+        ("PERSIST_DIRECTORY", version.data_directory().to_owned()),
+    ];
+    let origins = &spec.chroma.cors_allow_origins;
+    if !origins.is_empty() {
+        variables.push(("CHROMA_SERVER_CORS_ALLOW_ORIGINS", json(origins)));
+    }
+    variables
+}
+
 /// What the published image is given instead of the four variables, for a service name and a
 /// granularity; the operator's own `RUST_LOG` is part of it.
 pub(super) fn translated(

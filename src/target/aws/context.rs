@@ -8,8 +8,8 @@ use minijinja::{Value, context};
 
 use super::lines;
 use super::parameters::{image, name_of};
-use super::stack::{self, is_regional};
-use crate::backend::in_region;
+use super::stack;
+use crate::backend::{in_region, is_regional};
 use crate::render::{as_is, is_plain, quoted};
 use crate::spec::{Image, Spec};
 use crate::target::machine;

@@ -7,12 +7,12 @@
 pub(super) mod cloudformation;
 pub(super) mod terraform;
 
-use chroma_otel_init::{Granularity, Server, variable};
+use chroma_otel_init::{Granularity, variable};
 
-use super::stack::is_regional;
+use super::stack::collector_tag;
+use crate::backend::is_regional;
 use crate::spec::{Format, Image, Spec};
-use crate::target::COLLECTOR_VERSION;
-use crate::target::context::{self as shared, COLLECTOR_ENDPOINT, json};
+use crate::target::context::{self as shared, COLLECTOR_ENDPOINT};
 use crate::target::exporters::exact_endpoint;
 use crate::target::secrets::{Container, secrets};
 
@@ -136,9 +136,7 @@ fn machine_lines(spec: &Spec, sources: &str) -> Vec<Line> {
             Line::of([
                 Part::Text("COLLECTOR_IMAGE=".to_owned()),
                 Part::Registry,
-                Part::Text(format!(
-                    "/{name}:otel-collector-{COLLECTOR_VERSION}-{sources}"
-                )),
+                Part::Text(format!("/{name}:{}", collector_tag(sources))),
             ]),
         ),
         Image::Stock => (
@@ -180,19 +178,8 @@ fn chroma_lines(spec: &Spec) -> Vec<Line> {
         ]),
         Image::Stock => lines.extend(translated_lines(spec)),
     }
-    if spec.chroma.version.server() == Server::Python {
-        lines.push(Line::fixed("IS_PERSISTENT=1".to_owned()));
-        lines.push(Line::fixed(format!(
-            "PERSIST_DIRECTORY={}",
-            spec.chroma.version.data_directory()
-        )));
-        if !spec.chroma.cors_allow_origins.is_empty() {
-            let origins = json(&spec.chroma.cors_allow_origins);
-            lines.push(Line::fixed(format!(
-                "CHROMA_SERVER_CORS_ALLOW_ORIGINS={origins}"
-            )));
-        }
-    }
+    let server = shared::python_server(spec).into_iter();
+    lines.extend(server.map(|(name, value)| Line::fixed(format!("{name}={value}"))));
     let own = spec
         .chroma
         .environment

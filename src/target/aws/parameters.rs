@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use chroma_otel_init::variable;
 
-use super::stack::is_regional;
+use crate::backend::is_regional;
 use crate::spec::Spec;
 use crate::spec::values::Peer;
 use crate::target::exporters::exact_endpoint;

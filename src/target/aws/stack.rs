@@ -8,7 +8,7 @@ use minijinja::{Value, context};
 
 use super::parameters::{architecture, values};
 use super::problems::LOG_DAYS;
-use crate::backend::in_region;
+use crate::backend::{in_region, is_regional};
 use crate::render::{as_is, render};
 use crate::spec::values::Peer;
 use crate::spec::{Image, Spec};
@@ -39,10 +39,8 @@ pub(super) fn of(spec: &Spec, sources: &str) -> Value {
         log_days => LOG_DAYS,
         backend_permissions => backend.permissions().to_vec(),
         images => context! {
-            repository => spec.name.to_string(),
-            tag => sources,
             chroma => format!("chroma-{version}-{sources}"),
-            collector => format!("otel-collector-{}-{sources}", COLLECTOR_VERSION),
+            collector => collector_tag(sources),
             platform => match architecture(spec.machine.kind.as_str()) {
                 "arm64" => "linux/arm64",
                 _ => "linux/amd64",
@@ -67,6 +65,11 @@ pub(super) fn of(spec: &Spec, sources: &str) -> Value {
         missing_places => spec.machine.network.is_none() || spec.machine.subnet.is_none() || spec.machine.zone.is_none() || spec.machine.allow_from.is_none(),
         ..machine::context(spec, &log_options, cloud)
     }
+}
+
+/// The tag of the collector's image with the entrypoint.
+pub(super) fn collector_tag(sources: &str) -> String {
+    format!("otel-collector-{COLLECTOR_VERSION}-{sources}")
 }
 
 /// Machines come with powers of two.
@@ -108,11 +111,6 @@ fn machine(spec: &Spec) -> Value {
         log_days => as_is(value("LogRetentionDays")),
         alarms => value("AlarmTopicArn"),
     }
-}
-
-/// Whether a text of a backend depends on the region.
-pub(super) fn is_regional(text: &str) -> bool {
-    in_region(text, "") != text
 }
 
 /// The releases that the same files can run.

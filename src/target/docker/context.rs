@@ -12,7 +12,7 @@ use super::{up, wanted};
 use crate::render::{as_is, is_plain, quoted};
 use crate::spec::{Image, Spec};
 use crate::target::COLLECTOR_VERSION;
-use crate::target::context::{self as shared, COLLECTOR_ENDPOINT, json};
+use crate::target::context::{self as shared, COLLECTOR_ENDPOINT};
 
 /// What the templates read.
 pub(super) fn of(spec: &Spec) -> Value {
@@ -68,16 +68,8 @@ fn entry(name: &str, value: Option<Value>) -> Value {
 
 fn chroma_environment(spec: &Spec) -> Vec<Value> {
     let mut variables = tracing_environment(spec);
-    if spec.chroma.version.server() == Server::Python {
-        let directory = spec.chroma.version.data_directory();
-        variables.push(entry("IS_PERSISTENT", Some("1".into())));
-        variables.push(entry("PERSIST_DIRECTORY", Some(directory.into())));
-        if !spec.chroma.cors_allow_origins.is_empty() {
-            let origins = json(&spec.chroma.cors_allow_origins);
-            let name = "CHROMA_SERVER_CORS_ALLOW_ORIGINS";
-            variables.push(entry(name, Some(origins.into())));
-        }
-    }
+    let server = shared::python_server(spec).into_iter();
+    variables.extend(server.map(|(name, value)| entry(name, Some(value.into()))));
     let own = spec.chroma.environment.iter();
     variables.extend(own.filter(|(name, _)| !shared::is_merged(spec, name)).map(
         |(name, value)| {
