@@ -3,6 +3,7 @@
 //! Invariant: every file there loads and keeps the rules (a test reads them all), so a name that is
 //! found is sound.
 
+mod cloud;
 mod rules;
 
 use std::collections::BTreeMap;
@@ -14,8 +15,7 @@ use serde_json::Value;
 use crate::render::TEMPLATES;
 use crate::spec::values::Memory;
 
-/// What stands for the cloud's region in `endpoint`, `traces`, settings and commands.
-const REGION: &str = "{region}";
+pub use cloud::{Cloud, has_place, in_place};
 
 /// One backend, as its file describes it.
 #[derive(Debug, Clone, Deserialize)]
@@ -28,11 +28,11 @@ pub struct Backend {
     pub summary: String,
     /// Address of the backend's own documentation of what is used here.
     pub documentation: String,
-    /// Where the operator sees the traces; [`in_region`] completes it.
+    /// Where the operator sees the traces; [`in_place`] completes it.
     pub traces: String,
     /// The identity that the collector shows. Absent: keys are all it takes, anywhere.
     pub identity: Option<Identity>,
-    /// Default of `CHROMA_OTEL_COLLECTION_ENDPOINT`; [`in_region`] completes it. Absent: the
+    /// Default of `CHROMA_OTEL_COLLECTION_ENDPOINT`; [`in_place`] completes it. Absent: the
     /// operator gives it, or the exporter knows it.
     pub endpoint: Option<String>,
     /// Secrets the backend wants.
@@ -44,6 +44,10 @@ pub struct Backend {
     pub extension: Option<Extension>,
     /// How many spans the backend takes in one request. Absent: their size is all that counts.
     pub spans_per_request: Option<u32>,
+    /// Attributes of every resource that the backend wants: name and text. [`Cloud::place`]'s
+    /// placeholder is taken from the collector's environment.
+    #[serde(default)]
+    pub resource: BTreeMap<String, String>,
     /// What must have been done once before the first trace.
     pub prepare: Option<Prepare>,
     /// A container of the backend's own that runs beside the collector.
@@ -56,16 +60,12 @@ pub struct Backend {
 pub struct Identity {
     /// Whose machines have it.
     pub cloud: Cloud,
-    /// What it must be allowed, in the cloud's own words: AWS's actions.
+    /// What it must be allowed, in the cloud's own words: AWS's actions, predefined roles of GCP,
+    /// Azure's roles by the name that it shows.
     pub permissions: Vec<String>,
-}
-
-/// A cloud whose machines have an identity.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Cloud {
-    /// Amazon Web Services.
-    Aws,
+    /// The services that must be enabled where it is, as GCP names them.
+    #[serde(default)]
+    pub services: Vec<String>,
 }
 
 /// A secret of the backend.
@@ -103,11 +103,16 @@ pub enum Exporter {
 pub struct Component {
     /// Its name, such as `awsxray`.
     pub name: String,
-    /// Its settings; `{region}` and the `{VARIABLE}` of a key are taken from its environment.
+    /// Its settings; [`Cloud::place`]'s placeholder and the `{VARIABLE}` of a key are taken from its
+    /// environment.
     #[serde(default)]
     pub settings: Settings,
     /// Whether it has a sending queue, as most have.
     pub queue: bool,
+    /// Whether it tries again by itself, for as long as it likes: what has left the queue is then no
+    /// longer on the disk.
+    #[serde(default)]
+    pub retries_itself: bool,
 }
 
 /// An extension by the collector's own name for it.
@@ -116,7 +121,8 @@ pub struct Component {
 pub struct Extension {
     /// Its name, such as `sigv4auth`.
     pub name: String,
-    /// Its settings; `{region}` and the `{VARIABLE}` of a key are taken from its environment.
+    /// Its settings; [`Cloud::place`]'s placeholder and the `{VARIABLE}` of a key are taken from its
+    /// environment.
     #[serde(default)]
     pub settings: Settings,
 }
@@ -130,7 +136,7 @@ pub type Settings = BTreeMap<String, Value>;
 pub struct Prepare {
     /// What and why, in one sentence.
     pub what: String,
-    /// How, for bash; [`in_region`] completes it, with a word or an expression of bash's.
+    /// How, for bash; [`in_place`] completes it, with a word or an expression of bash's.
     pub commands: String,
 }
 
@@ -169,11 +175,11 @@ impl Backend {
         )
     }
 
-    /// The default endpoint, if it is the same in every region.
+    /// The default endpoint, if it is the same in every place.
     pub fn endpoint_everywhere(&self) -> Option<&str> {
         self.endpoint
             .as_deref()
-            .filter(|endpoint| !is_regional(endpoint))
+            .filter(|endpoint| !has_place(endpoint))
     }
 
     /// The headers that keys are sent as: name, and the variable that holds the value.
@@ -188,45 +194,24 @@ impl Backend {
         self.identity.as_ref().map(|identity| identity.cloud)
     }
 
+    /// Whether the exporter tries again by itself, from memory: then nobody counts what is lost.
+    pub fn retries_itself(&self) -> bool {
+        matches!(&self.exporter, Exporter::Component(component) if component.retries_itself)
+    }
+
     /// What the machine must be allowed, in the cloud's own words.
     pub fn permissions(&self) -> &[String] {
         self.identity
             .as_ref()
             .map_or(&[], |identity| &identity.permissions)
     }
-}
 
-impl Cloud {
-    /// Its name, for a person.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Aws => "AWS",
-        }
+    /// The services that must be enabled where the machine is.
+    pub fn services(&self) -> &[String] {
+        self.identity
+            .as_ref()
+            .map_or(&[], |identity| &identity.services)
     }
-
-    /// What `--target` takes for it.
-    pub fn target(self) -> &'static str {
-        match self {
-            Self::Aws => "aws",
-        }
-    }
-
-    /// The variable of the collector's environment that names the region.
-    pub fn region_variable(self) -> &'static str {
-        match self {
-            Self::Aws => "AWS_REGION",
-        }
-    }
-}
-
-/// `text` of a backend with `region`, or the target's expression for it, in its place.
-pub fn in_region(text: &str, region: &str) -> String {
-    text.replace(REGION, region)
-}
-
-/// Whether a text of a backend depends on the region.
-pub fn is_regional(text: &str) -> bool {
-    text.contains(REGION)
 }
 
 /// The names of all backends, in order.

@@ -150,10 +150,19 @@ pub struct SpecArgs {
     /// On a cloud, size of the data disk, such as 20GiB
     #[arg(long, value_name = "SIZE")]
     disk: Option<String>,
-    /// On a cloud, the network; on aws the VPC's id
+    /// On gcp, the project's id
+    #[arg(long, value_name = "ID")]
+    project: Option<String>,
+    /// On azure, the subscription's id
+    #[arg(long, value_name = "ID")]
+    subscription: Option<String>,
+    /// On azure, the resource group
+    #[arg(long, value_name = "NAME")]
+    resource_group: Option<String>,
+    /// On aws and gcp, the network; on aws the VPC's id
     #[arg(long, value_name = "NAME")]
     network: Option<String>,
-    /// On a cloud, the subnet; on aws its id
+    /// On a cloud, the subnet: on aws its id, on gcp its name, on azure its whole id
     #[arg(long, value_name = "NAME")]
     subnet: Option<String>,
     /// On a cloud, the availability zone
@@ -167,7 +176,7 @@ pub struct SpecArgs {
 impl SpecArgs {
     /// The flags that were given, as values of the spec's keys.
     pub fn overrides(&self) -> Vec<Override> {
-        let table: [(&'static str, &'static str, &Option<String>); 21] = [
+        let table: [(&'static str, &'static str, &Option<String>); 24] = [
             ("target", "--target", &self.target),
             ("name", "--name", &self.name),
             ("platform", "--platform", &self.platform),
@@ -185,6 +194,13 @@ impl SpecArgs {
             ("tracing.environment", "--environment", &self.environment),
             ("machine.type", "--machine-type", &self.machine_type),
             ("machine.disk", "--disk", &self.disk),
+            ("machine.project", "--project", &self.project),
+            ("machine.subscription", "--subscription", &self.subscription),
+            (
+                "machine.resource_group",
+                "--resource-group",
+                &self.resource_group,
+            ),
             ("machine.network", "--network", &self.network),
             ("machine.subnet", "--subnet", &self.subnet),
             ("machine.zone", "--zone", &self.zone),

@@ -35,6 +35,13 @@ pub fn render(template: &str, context: &Value) -> Result<String> {
     environment.set_syntax(syntax.build()?);
     environment.set_auto_escape_callback(|name| AutoEscape::Custom(form(name).into()));
     environment.set_formatter(write_value);
+    // For `include`.
+    environment.set_loader(|name| {
+        let file = TEMPLATES.get_file(name);
+        Ok(file
+            .and_then(|file| file.contents_utf8())
+            .map(str::to_owned))
+    });
     environment
         .render_named_str(template, source, context.clone())
         .with_context(|| format!("template `{template}`"))

@@ -17,7 +17,7 @@ use chroma_otel_init::{ChromaVersion, Endpoint, Granularity, Headers};
 
 use crate::backend::Backend;
 use crate::target::Target;
-use values::{CloudName, DnsLabel, ImageRepository, Line, Memory, Peer, VariableName};
+use values::{CloudName, DnsLabel, ImageRepository, Line, Memory, Peer, SshKey, VariableName};
 
 /// Variable name to value: what goes to `.env`, and nowhere else.
 pub type Secrets = BTreeMap<String, Secret>;
@@ -91,6 +91,12 @@ impl Format {
 /// The machine in the cloud. What is absent the operator gives when deploying.
 #[derive(Debug, Clone)]
 pub struct Machine {
+    /// Project, on gcp.
+    pub project: Option<CloudName>,
+    /// Subscription, on azure.
+    pub subscription: Option<CloudName>,
+    /// Resource group, on azure.
+    pub resource_group: Option<CloudName>,
     /// Its type, as the cloud calls it.
     pub kind: CloudName,
     /// Size of the data disk.
@@ -103,6 +109,10 @@ pub struct Machine {
     pub zone: Option<CloudName>,
     /// Who may connect.
     pub allow_from: Option<Peer>,
+    /// Who may connect by SSH, on azure.
+    pub ssh_from: Option<Peer>,
+    /// A public SSH key, on azure.
+    pub ssh_key: Option<SshKey>,
     /// How many daily snapshots are kept.
     pub snapshots: u16,
     /// Days that logs are kept.

@@ -3,12 +3,15 @@
 //! Invariant: the matches below are the only places that tell targets apart.
 
 pub mod aws;
+pub mod azure;
 mod context;
 pub mod docker;
 mod exporters;
+pub mod gcp;
 mod image;
 mod machine;
 mod secrets;
+mod terraform;
 
 use anyhow::Result;
 
@@ -27,6 +30,10 @@ pub enum Target {
     Docker,
     /// A machine in AWS.
     Aws,
+    /// A machine in Google Cloud.
+    Gcp,
+    /// A machine in Azure.
+    Azure,
 }
 
 /// A value that the operator has to supply after `gen`.
@@ -40,13 +47,15 @@ pub struct Need {
 
 impl Target {
     /// Every target.
-    pub const ALL: [Self; 2] = [Self::Docker, Self::Aws];
+    pub const ALL: [Self; 4] = [Self::Docker, Self::Aws, Self::Gcp, Self::Azure];
 
     /// What `--target` takes.
     pub fn name(self) -> &'static str {
         match self {
             Self::Docker => "docker",
             Self::Aws => "aws",
+            Self::Gcp => "gcp",
+            Self::Azure => "azure",
         }
     }
 
@@ -56,7 +65,11 @@ impl Target {
             Self::Docker => {
                 "Docker Compose on one machine: Chroma, a collector, and Jaeger or Zipkin"
             }
-            Self::Aws => "One EC2 instance that is replaced when it dies, by CloudFormation",
+            Self::Aws => {
+                "One EC2 instance that is replaced when it dies, by CloudFormation or Terraform"
+            }
+            Self::Gcp => "One Compute Engine machine with a disk of its own, by Terraform",
+            Self::Azure => "One virtual machine with a disk of its own, by Terraform",
         }
     }
 
@@ -65,6 +78,7 @@ impl Target {
         match self {
             Self::Docker => &[Format::Compose],
             Self::Aws => &[Format::CloudFormation, Format::Terraform],
+            Self::Gcp | Self::Azure => &[Format::Terraform],
         }
     }
 
@@ -72,8 +86,27 @@ impl Target {
     pub fn machine_type(self) -> Option<&'static str> {
         match self {
             Self::Docker => None,
-            Self::Aws => Some("t4g.medium"), // 4 GiB, Arm
+            Self::Aws => Some("t4g.medium"),        // 4 GiB, Arm
+            Self::Gcp => Some("e2-medium"),         // 4 GiB
+            Self::Azure => Some("Standard_B2s_v2"), // 8 GiB
         }
+    }
+
+    /// Whether the key `machine.…` means something here.
+    pub fn reads_of_machine(self, key: &str) -> bool {
+        let elsewhere: &[&str] = match self {
+            Self::Docker => return false,
+            Self::Aws => &[
+                "project",
+                "subscription",
+                "resource_group",
+                "ssh_from",
+                "ssh_key",
+            ],
+            Self::Gcp => &["subscription", "resource_group", "ssh_from", "ssh_key"],
+            Self::Azure => &["project", "network"],
+        };
+        !elsewhere.contains(&key)
     }
 
     /// Whether `machine` is read, and not `chroma.bind`.
@@ -86,6 +119,8 @@ impl Target {
         match self {
             Self::Docker => "jaeger",
             Self::Aws => "aws-xray",
+            Self::Gcp => "google-cloud-trace",
+            Self::Azure => "azure-monitor",
         }
     }
 
@@ -94,6 +129,16 @@ impl Target {
         match self {
             Self::Docker => "`.env`",
             Self::Aws => "Secrets Manager",
+            Self::Gcp => "Secret Manager",
+            Self::Azure => "Key Vault",
+        }
+    }
+
+    /// Whether the deployment makes the secret with this variable's value by itself.
+    pub fn makes_secret(self, variable: &str) -> bool {
+        match self {
+            Self::Docker | Self::Aws | Self::Gcp => false,
+            Self::Azure => azure::makes_secret(variable),
         }
     }
 
@@ -101,7 +146,7 @@ impl Target {
     pub fn place_of_needs(self, folder: &str) -> String {
         match self {
             Self::Docker => format!("in {folder}/.env"),
-            Self::Aws => "in the spec, or when you deploy".to_owned(),
+            Self::Aws | Self::Gcp | Self::Azure => "in the spec, or when you deploy".to_owned(),
         }
     }
 
@@ -123,6 +168,8 @@ impl Target {
         match self {
             Self::Docker => docker::problems(resolved),
             Self::Aws => aws::problems(resolved),
+            Self::Gcp => gcp::problems(resolved),
+            Self::Azure => azure::problems(resolved),
         }
     }
 
@@ -134,6 +181,8 @@ impl Target {
         match self {
             Self::Docker => docker::plan(resolved),
             Self::Aws => aws::plan(resolved),
+            Self::Gcp => gcp::plan(resolved),
+            Self::Azure => azure::plan(resolved),
         }
     }
 
@@ -142,6 +191,8 @@ impl Target {
         match self {
             Self::Docker => docker::needs(resolved),
             Self::Aws => aws::needs(resolved),
+            Self::Gcp => gcp::needs(resolved),
+            Self::Azure => azure::needs(resolved),
         }
     }
 
@@ -150,6 +201,8 @@ impl Target {
         match self {
             Self::Docker => docker::notes(change),
             Self::Aws => aws::notes(change),
+            Self::Gcp => gcp::notes(change),
+            Self::Azure => azure::notes(change),
         }
     }
 
@@ -158,6 +211,8 @@ impl Target {
         match self {
             Self::Docker => docker::next_steps(resolved),
             Self::Aws => aws::next_steps(resolved),
+            Self::Gcp => gcp::next_steps(resolved),
+            Self::Azure => azure::next_steps(resolved),
         }
     }
 }

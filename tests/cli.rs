@@ -448,7 +448,7 @@ collector:
       hint: did you mean `collector`?
     error: chroma-otel.yaml: nmae: no such key
       hint: did you mean `name`?
-    error: chroma-otel.yaml: target: `dockr` is not one of `docker`, `aws`
+    error: chroma-otel.yaml: target: `dockr` is not one of `docker`, `aws`, `gcp`, `azure`
       hint: did you mean `docker`?
     error: chroma-otel.yaml: name: `Upper` cannot be used
       hint: write lower-case letters, digits and `-`, at most 63, no `-` at either end
@@ -476,7 +476,7 @@ collector:
       hint: use `none`, `operation`, `operation_and_segment` or `all`
     error: chroma-otel.yaml: tracing.endpoint: is `http://`, which has no host
       hint: use `http://collector:4317` for OTLP over gRPC, `https://…` for TLS, `https://…/v1/traces` for OTLP over HTTP
-    error: chroma-otel.yaml: tracing.backend: `honycomb` is not one of `aws-xray`, `aws-xray-classic`, `debug`, `honeycomb`, `jaeger`, `otlp`, `zipkin`
+    error: chroma-otel.yaml: tracing.backend: `honycomb` is not one of `aws-xray`, `aws-xray-classic`, `azure-monitor`, `debug`, `google-cloud-trace`, `honeycomb`, `jaeger`, `otlp`, `zipkin`
       hint: did you mean `honeycomb`?
     error: chroma-otel.yaml: collector.memory: `lots` cannot be used
       hint: write a whole number with `MiB` or `GiB`, such as `2GiB`
@@ -917,7 +917,7 @@ machine:
     error: chroma-otel.yaml: machine.allow_from: `0.0.0.0/0` cannot be used
       hint: write a range of /8 or narrower: Chroma has no authentication of its own, and anyone who connects can read and delete everything
     error: chroma-otel.yaml: machine.secrets.X: is not the name of a secret in the cloud's store
-      hint: its name there (on aws the ARN), never its value
+      hint: its name there (on aws the ARN, on azure the address), never its value
     error: 5 problems; nothing was written
     "##);
     // What reads, but is nothing that AWS has.
@@ -933,8 +933,6 @@ machine:
     insta::assert_snapshot!(message, @r##"
     error: name: `2nd` begins with a digit, which no CloudFormation stack may
       hint: begin with a letter
-    error: chroma.version: `0.4.14` cannot be traced
-      hint: take 0.4.15 or newer
     error: machine.type: `large` is no instance type
       hint: write one such as `t4g.medium` (Arm) or `t3.medium`
     error: machine.network: `net-1` is not a VPC's id
@@ -947,15 +945,17 @@ machine:
       hint: it begins with `arn:`
     error: machine.log_days: `31` is no retention of CloudWatch Logs
       hint: the next one is `60`
+    error: chroma.version: `0.4.14` cannot be traced
+      hint: take 0.4.15 or newer
     error: machine.secrets.NO_SUCH_KEY: `NO_SUCH_KEY` is not one of `VPC_ID`
+    error: tracing.service_name: has a `"` or a `\` in it, which nobody escapes for Chroma
+      hint: leave it out, or use `image: wrapped`
     error: chroma.environment.A: has `{{resolve:` in it, which CloudFormation would resolve
       hint: for a secret, leave the value out and name the secret in `machine.secrets`
     error: chroma.environment.B: has a character beyond ASCII, which CloudFormation may give back as `?`
       hint: leave it out, or use `--format terraform`
     error: chroma.environment.VPC_ID: would be the parameter `VpcId`, which is no name or taken
       hint: give it a value, or another name
-    error: tracing.service_name: has a `"` or a `\` in it, which nobody escapes for Chroma
-      hint: leave it out, or use `image: wrapped`
     error: 13 problems; nothing was written
     "##);
 }
@@ -996,4 +996,147 @@ fn a_new_zone_or_snapshot_says_what_becomes_of_the_data() {
     let moved = written(&["--zone", "eu-central-1b"]);
     let told = "note: `AvailabilityZone` is another: a stack that exists gets a new data volume, an empty one; the old one becomes a snapshot";
     assert!(moved.contains(told), "{moved}");
+}
+
+#[test]
+fn what_google_cannot_have_is_refused_all_at_once() {
+    let message = refused(
+        "target: gcp
+name: chroma-of-the-whole-company
+chroma: {version: 0.4.14, environment: {VERSION: , PROJECT_ID: }}
+tracing: {backend: aws-xray}
+machine:
+  type: t4g.medium
+  disk: 5GiB
+  project: '123456'
+  network: projects/p/global/networks/default
+  subnet: subnet_1
+  zone: europe-west3
+  allow_from: sg-0123456789abcdef0
+  log_days: 3651
+  alarms: pager@example.com
+  restore_from: snapshots/1
+  secrets: {NO_SUCH_KEY: headers, VERSION: headers}
+",
+    );
+    insta::assert_snapshot!(message, @r##"
+    error: chroma.version: `0.4.14` cannot be traced
+      hint: take 0.4.15 or newer
+    error: tracing.backend: is `aws-xray`, which knows a sender by the identity of its machine in AWS
+      hint: use `--target aws`, or another backend
+    error: machine.secrets.NO_SUCH_KEY: `NO_SUCH_KEY` is not one of `CHROMA_OTEL_COLLECTION_HEADERS`, `PROJECT_ID`, `VERSION`
+    error: machine.secrets.VERSION: is not the name of a secret, `projects/PROJECT/secrets/NAME`, without a version
+      hint: `gcloud secrets describe NAME --format='value(name)'` shows it; never the value itself
+    error: chroma.environment.PROJECT_ID: is a secret, and the module has another variable `project_id`
+      hint: give its value here if it is none, or leave it out
+    error: chroma.environment.VERSION: is a secret, and Terraform allows no variable `version` for it
+      hint: give its value here if it is none, or leave it out
+    error: name: `chroma-of-the-whole-company` is too long, or begins with a digit: a service account `NAME-machine` is made of it
+      hint: take at most 22 signs, a letter first
+    error: machine.type: `t4g.medium` is no machine type
+      hint: write one such as `e2-medium`, `n4-standard-2` or `c4a-standard-2` (Arm)
+    error: machine.project: `123456` is no project's id
+      hint: `gcloud projects list` shows it: not its name, not its number
+    error: machine.zone: `europe-west3` is no zone
+      hint: write one such as `europe-west3-a`: `gcloud compute zones list` shows them
+    error: machine.network: `projects/p/global/networks/default` is no network's name
+      hint: `gcloud compute networks list` shows it: the name, not the address
+    error: machine.subnet: `subnet_1` is no subnet's name
+      hint: `gcloud compute networks subnets list` shows it: the name, not the address
+    error: machine.restore_from: `snapshots/1` is no snapshot's name
+      hint: `gcloud compute snapshots list` shows it: the name, not the address
+    error: machine.alarms: `pager@example.com` is no notification channel
+      hint: it is `projects/PROJECT/notificationChannels/NUMBER`: `gcloud beta monitoring channels list`
+    error: machine.allow_from: `sg-0123456789abcdef0` is a security group of AWS
+      hint: write a range of addresses such as `10.0.0.0/16`: that of the clients' subnet
+    error: machine.disk: `5GiB` is less than the smallest disk
+      hint: take `10GiB` or more
+    error: machine.log_days: `3651` is longer than Cloud Logging keeps logs
+      hint: take `3650` or less
+    error: 17 problems; nothing was written
+    "##);
+}
+
+#[test]
+fn what_azure_cannot_have_is_refused_all_at_once() {
+    let message = refused(
+        "target: azure
+format: cloudformation
+machine: {ssh_from: 0.0.0.0/0, ssh_key: ssh-dss AAAA, secrets: {KEY: 'the key: itself'}}
+",
+    );
+    insta::assert_snapshot!(message, @r##"
+    error: chroma-otel.yaml: format: `cloudformation` is not one of `terraform`
+    error: chroma-otel.yaml: machine.ssh_from: `0.0.0.0/0` cannot be used
+      hint: write a range of /8 or narrower: Chroma has no authentication of its own, and anyone who connects can read and delete everything
+    error: chroma-otel.yaml: machine.ssh_key: `ssh-dss AAAA` cannot be used
+      hint: write the one line of a `.pub` file: `ssh-rsa AAAA…` or `ssh-ed25519 AAAA…`
+    error: chroma-otel.yaml: machine.secrets.KEY: is not the name of a secret in the cloud's store
+      hint: its name there (on aws the ARN, on azure the address), never its value
+    error: 4 problems; nothing was written
+    "##);
+    // What reads, but is nothing that Azure has.
+    let message = refused(
+        "target: azure
+name: chroma--1
+chroma: {version: 0.4.14, environment: {LOCATION: }}
+tracing: {backend: google-cloud-trace}
+machine:
+  type: t4g.medium
+  subscription: my-subscription
+  resource_group: ends.with.
+  subnet: default
+  zone: westeurope-9
+  allow_from: sg-0123456789abcdef0
+  log_days: 7
+  snapshots: 1000
+  alarms: pager
+  restore_from: snapshot-1
+  secrets: {NO_SUCH_KEY: headers, LOCATION: headers}
+",
+    );
+    insta::assert_snapshot!(message, @r##"
+    error: chroma.version: `0.4.14` cannot be traced
+      hint: take 0.4.15 or newer
+    error: tracing.backend: is `google-cloud-trace`, which knows a sender by the identity of its machine in GCP
+      hint: use `--target gcp`, or another backend
+    error: machine.secrets.LOCATION: is not the id of a secret without a version, `https://VAULT.vault.azure.net/secrets/NAME`
+      hint: `az keyvault secret list --vault-name VAULT --query '[].id'` shows it; never the value itself
+    error: machine.secrets.NO_SUCH_KEY: `NO_SUCH_KEY` is not one of `CHROMA_OTEL_COLLECTION_HEADERS`, `LOCATION`
+    error: chroma.environment.LOCATION: is a secret, and the module has another variable `location`
+      hint: give its value here if it is none, or leave it out
+    error: name: `chroma--1` is no name for what belongs to it: a key vault's begins with it
+      hint: take at most 40 signs, a letter first, no two dashes in a row, none at the end
+    error: machine.type: `t4g.medium` is no size of a machine that takes premium disks
+      hint: write one such as `Standard_B2s_v2` or `Standard_B2pls_v2` (Arm)
+    error: machine.subscription: `my-subscription` is no subscription's id
+      hint: `az account show --query id` shows it: not its name
+    error: machine.resource_group: `ends.with.` is no resource group's name
+      hint: `az group list --query '[].name'` shows it: not its id
+    error: machine.zone: `westeurope-9` is no zone
+      hint: write the region and the zone's number, `westeurope-1`, or the region alone where there are no zones
+    error: machine.subnet: `default` is no subnet's id
+      hint: `az network vnet subnet list … --query '[].id'` shows it: `/subscriptions/…/subnets/…`
+    error: machine.restore_from: `snapshot-1` is no snapshot's id
+      hint: `az snapshot list --query '[].id'` shows it: `/subscriptions/…/snapshots/…`
+    error: machine.alarms: `pager` is no action group's id
+      hint: `az monitor action-group list --query '[].id'` shows it: `/subscriptions/…/actionGroups/…`
+    error: machine.allow_from: `sg-0123456789abcdef0` is a security group of AWS
+      hint: write a range such as `10.0.0.0/16`
+    error: machine.log_days: `7` is no retention of a Log Analytics workspace
+      hint: it keeps logs for 30 to 730 days: the nearest is `30`
+    error: machine.snapshots: `1000` are more than Azure keeps of a disk
+      hint: take 450 or fewer; 0 makes none
+    error: 16 problems; nothing was written
+    "##);
+}
+
+/// What `gen` says to a spec that it refuses; nothing is written.
+fn refused(spec: &str) -> String {
+    let home = folder();
+    fs::write(home.path().join("chroma-otel.yaml"), spec).unwrap();
+    let before = snapshot(home.path());
+    let (code, _, message) = run(home.path(), &["gen"]);
+    assert_eq!((code, snapshot(home.path())), (2, before));
+    message
 }

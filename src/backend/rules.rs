@@ -7,7 +7,7 @@ use std::str::FromStr;
 use chroma_otel_init::{Endpoint, Headers, Protocol};
 use serde_json::Value;
 
-use super::{Backend, Cloud, Exporter, REGION, Settings, in_region};
+use super::{Backend, Cloud, Exporter, Settings, in_place};
 use crate::spec::values::VariableName;
 
 /// Every rule that the backend breaks, one sentence each.
@@ -18,6 +18,7 @@ pub(super) fn broken(backend: &Backend) -> Vec<String> {
         Exporter::Component(component) => component.queue,
         Exporter::Otlp | Exporter::OtlpHttp | Exporter::Zipkin => true,
     };
+    let retries_itself = backend.retries_itself();
     let one_line = |text: &str| !text.trim().is_empty() && !text.contains('\n');
     let rules = [
         (
@@ -43,6 +44,17 @@ pub(super) fn broken(backend: &Backend) -> Vec<String> {
             "`spans_per_request` is for an exporter with a queue",
         ),
         (
+            !retries_itself || queued,
+            "`retries_itself` is for an exporter with a queue",
+        ),
+        (
+            backend
+                .resource
+                .iter()
+                .all(|(name, text)| is_attribute(name) && one_line(text)),
+            "`resource` has names of attributes, and a line for each",
+        ),
+        (
             backend
                 .prepare
                 .as_ref()
@@ -62,9 +74,19 @@ pub(super) fn broken(backend: &Backend) -> Vec<String> {
     broken
 }
 
+/// Names as OpenTelemetry's conventions have them.
+fn is_attribute(name: &str) -> bool {
+    name.split('.').all(|part| {
+        part.starts_with(|c: char| c.is_ascii_lowercase())
+            && part
+                .bytes()
+                .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'_')
+    })
+}
+
 /// The default must be what the exporter can send to.
 fn endpoint(backend: &Backend) -> Option<String> {
-    let text = in_region(backend.endpoint.as_deref()?, "region-1");
+    let text = in_place(backend.endpoint.as_deref()?, "place-1");
     let fits = match text.parse::<Endpoint>() {
         Err(invalid) => return Some(format!("`endpoint` {}", invalid.what())),
         Ok(endpoint) => match backend.exporter {
@@ -109,36 +131,78 @@ fn names(backend: &Backend) -> impl Iterator<Item = String> {
     })
 }
 
-/// A cloud's words and regions are for its own machines.
+/// A cloud's words and places are for its own machines.
 fn identity(backend: &Backend) -> Vec<String> {
-    let mut broken = Vec::new();
+    let mut broken: Vec<String> = Cloud::ALL
+        .into_iter()
+        .filter(|cloud| backend.cloud() != Some(*cloud))
+        .filter_map(|cloud| Some((cloud, cloud.place()?.placeholder)))
+        .filter(|(_, placeholder)| texts_of(backend).any(|text| text.contains(placeholder)))
+        .map(|(cloud, placeholder)| {
+            format!(
+                "`{placeholder}` is for a backend with an `identity` in {}",
+                cloud.name()
+            )
+        })
+        .collect();
+    if let Some(identity) = &backend.identity {
+        let permitted = |word: &String| is_permission(identity.cloud, word);
+        if identity.permissions.is_empty() || !identity.permissions.iter().all(permitted) {
+            broken.push("`permissions` are the cloud's own, each by its name".to_owned());
+        }
+        let services = &identity.services;
+        if !services.is_empty() && identity.cloud != Cloud::Gcp {
+            broken.push("`services` are enabled in GCP alone".to_owned());
+        }
+        if !services.iter().all(|name| is_service(name)) {
+            broken.push("`services` are Google's, such as `cloudtrace.googleapis.com`".to_owned());
+        }
+    }
+    broken
+}
+
+/// One thing that a machine may be allowed, and no wider one: no wildcard, no role for everything.
+fn is_permission(cloud: Cloud, word: &str) -> bool {
+    let letters = |text: &str| !text.is_empty() && text.bytes().all(|c| c.is_ascii_alphanumeric());
+    match cloud {
+        // `service:Action`.
+        Cloud::Aws => word
+            .split_once(':')
+            .is_some_and(|(service, action)| letters(service) && letters(action)),
+        // `roles/service.role`: owner, editor and viewer have no service.
+        Cloud::Gcp => word
+            .strip_prefix("roles/")
+            .and_then(|role| role.split_once('.'))
+            .is_some_and(|(service, role)| letters(service) && letters(role)),
+        // `Monitoring Metrics Publisher`: Owner, Contributor and Reader are one word, and who gives
+        // roles has them all.
+        Cloud::Azure => {
+            word.contains(' ') && word.split(' ').all(letters) && !word.ends_with("Administrator")
+        }
+    }
+}
+
+fn is_service(name: &str) -> bool {
+    name.strip_suffix(".googleapis.com").is_some_and(|name| {
+        !name.is_empty()
+            && name
+                .bytes()
+                .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit())
+    })
+}
+
+/// Every text that may depend on the place.
+fn texts_of(backend: &Backend) -> impl Iterator<Item = &str> {
     let commands = backend.prepare.as_ref().map(|todo| todo.commands.as_str());
-    let mut places = [
+    [
         Some(backend.traces.as_str()),
         backend.endpoint.as_deref(),
         commands,
     ]
     .into_iter()
     .flatten()
-    .chain(settings(backend));
-    if backend.cloud().is_none() && places.any(|text| text.contains(REGION)) {
-        broken.push(format!("`{REGION}` is for a backend with an `identity`"));
-    }
-    if let Some(identity) = &backend.identity {
-        let is_one = |word: &String| match identity.cloud {
-            // `service:Action`, each by its name: no wildcard.
-            Cloud::Aws => word.split_once(':').is_some_and(|(service, action)| {
-                let letters = |text: &str| {
-                    !text.is_empty() && text.bytes().all(|c| c.is_ascii_alphanumeric())
-                };
-                letters(service) && letters(action)
-            }),
-        };
-        if identity.permissions.is_empty() || !identity.permissions.iter().all(is_one) {
-            broken.push("`permissions` are the cloud's own, each by its name".to_owned());
-        }
-    }
-    broken
+    .chain(backend.resource.values().map(String::as_str))
+    .chain(settings(backend))
 }
 
 fn components(backend: &Backend) -> Vec<(&str, &Settings)> {
@@ -170,104 +234,4 @@ fn texts(value: &Value) -> Vec<&str> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::{load, names, read};
-
-    #[test]
-    fn every_backend_file_is_sound() {
-        assert!(names().len() >= 5);
-        for name in names() {
-            let backend = load(&name).unwrap_or_else(|error| panic!("{name}: {error:#}"));
-            assert_eq!(backend.map(|backend| backend.name), Some(name));
-        }
-    }
-
-    #[test]
-    fn a_file_that_breaks_a_rule_is_refused() {
-        let sound = "summary: s\ndocumentation: https://d\ntraces: t\n";
-        let aws = "identity: {cloud: aws, permissions: [xray:PutSpans]}\n";
-        for (rest, why) in [
-            ("exporter: otlp\n", None),
-            ("exporter: otpl\n", Some("Exporter")),
-            ("exporter: otlp\ntypo: 1\n", Some("typo")),
-            (
-                "exporter: {name: a_b, queue: true, typo: 1}\n",
-                Some("Exporter"),
-            ),
-            (
-                "exporter: {name: A-B, queue: true}\n",
-                Some("no name of a component"),
-            ),
-            (
-                "exporter: debug\nendpoint: http://h:4317\n",
-                Some("`endpoint` is for"),
-            ),
-            ("exporter: otlp\nendpoint: ftp://h\n", Some("ftp")),
-            (
-                "exporter: otlp_http\nendpoint: http://h:4317\n",
-                Some("not one of the exporter's"),
-            ),
-            (
-                "exporter: zipkin\nendpoint: http://h:4318\n",
-                Some("not one of the exporter's"),
-            ),
-            (
-                "exporter: zipkin\nextension: {name: a}\n",
-                Some("`extension`"),
-            ),
-            (
-                "exporter: debug\nspans_per_request: 1\n",
-                Some("`spans_per_request`"),
-            ),
-            (
-                "exporter: otlp\nprepare: {what: '', commands: x}\n",
-                Some("`prepare`"),
-            ),
-            (
-                "exporter: otlp\nkeys: [{variable: A, header: 'a b', what: w}]\n",
-                Some("key `A`"),
-            ),
-            (
-                "exporter: {name: a, queue: true}\nkeys: [{variable: A, header: a, what: w}]\n",
-                Some("key `A`"),
-            ),
-            (
-                "exporter: {name: a, queue: true, settings: {b: x}}\nkeys: [{variable: A, what: w}]\n",
-                Some("key `A`"),
-            ),
-            (
-                "exporter: {name: a, queue: true, settings: {b: 'x {A}'}}\nkeys: [{variable: A, what: w}]\n",
-                None,
-            ),
-            (
-                "exporter: otlp\nendpoint: https://h.{region}.x\n",
-                Some("`{region}`"),
-            ),
-            (
-                "exporter: {name: a, queue: true, settings: {b: [{c: '{region}'}]}}\n",
-                Some("`{region}`"),
-            ),
-            (
-                "exporter: otlp\nidentity: {cloud: aws, permissions: ['xray:*']}\n",
-                Some("`permissions`"),
-            ),
-            (
-                "exporter: otlp\nidentity: {cloud: mars, permissions: [a]}\n",
-                Some("mars"),
-            ),
-        ] {
-            let read = read("name", format!("{sound}{rest}").as_bytes());
-            match (read, why) {
-                (Ok(_), None) => {}
-                (Err(error), Some(why)) => {
-                    assert!(format!("{error:#}").contains(why), "{rest}{error:#}");
-                }
-                (read, _) => panic!("{rest}{read:?}"),
-            }
-        }
-        let region = format!(
-            "{sound}{aws}exporter: otlp_http\nendpoint: https://x.{{region}}.y/v1/traces\n"
-        );
-        assert!(read("name", region.as_bytes()).is_ok());
-    }
-}
+mod tests;

@@ -20,7 +20,9 @@ pub(super) fn run(what: List, output: &mut Output) -> Result<Answer> {
             }
         }
         List::Backends => {
-            for name in backend::names() {
+            let names = backend::names();
+            let width = names.iter().map(String::len).max().unwrap_or_default() + 2;
+            for name in names {
                 let backend = backend::load(&name)?.with_context(|| name.clone())?;
                 let mut needs: Vec<String> = backend
                     .keys
@@ -39,7 +41,7 @@ pub(super) fn run(what: List, output: &mut Output) -> Result<Answer> {
                     needs.join(", ")
                 };
                 output.answer(&format!(
-                    "{name:<18}{}\n{:18}needs {needs}; {}\n",
+                    "{name:<width$}{}\n{:width$}needs {needs}; {}\n",
                     backend.summary, "", backend.documentation
                 ));
             }

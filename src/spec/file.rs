@@ -32,7 +32,8 @@ pub struct SpecFile {
     /// On a cloud, what Chroma runs on. Default: vm.
     #[schemars(extend("examples" = ["vm"]))]
     pub platform: Option<String>,
-    /// What the files are written for. Default: compose on docker, cloudformation on aws.
+    /// What the files are written for. Default: compose on docker, cloudformation on aws, terraform on
+    /// gcp and azure.
     #[schemars(extend("examples" = ["compose", "cloudformation", "terraform"]))]
     pub format: Option<String>,
     /// The database.
@@ -49,32 +50,46 @@ pub struct SpecFile {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct MachineFile {
-    /// Its type, as the cloud calls it. Default on aws: t4g.medium.
+    /// On gcp, the project's id.
+    pub project: Option<String>,
+    /// On azure, the subscription's id.
+    pub subscription: Option<String>,
+    /// On azure, the name of the resource group, which is there already.
+    pub resource_group: Option<String>,
+    /// Its type, as the cloud calls it. Default: t4g.medium on aws, e2-medium on gcp, Standard_B2s_v2
+    /// on azure.
     #[serde(rename = "type")]
     pub kind: Option<String>,
     /// Size of the data disk. It can grow later, not shrink. Default: 20GiB.
     pub disk: Option<String>,
-    /// Network: on aws the VPC's id.
+    /// Network: on aws the VPC's id, on gcp its name; on azure the subnet says it.
     pub network: Option<String>,
-    /// Subnet: on aws its id.
+    /// Subnet: on aws its id, on gcp its name, on azure its whole id, `/subscriptions/…/subnets/…`.
     pub subnet: Option<String>,
-    /// Availability zone of the subnet and the disk.
+    /// Availability zone of the machine and the disk, such as eu-central-1a on aws, europe-west3-a on
+    /// gcp, westeurope-1 on azure.
     pub zone: Option<String>,
     /// Who may connect to Chroma: a range such as `10.0.0.0/16`, or on aws a security group's id.
     /// Not the whole world: Chroma has no authentication of its own.
     pub allow_from: Option<String>,
+    /// On azure, who may connect by SSH: a range, such as that of AzureBastionSubnet. Default: nobody.
+    pub ssh_from: Option<String>,
+    /// On azure, a public SSH key, without which it makes no machine.
+    pub ssh_key: Option<String>,
     /// How many daily snapshots of the data disk are kept; 0 makes none. Default: 7.
     #[schemars(range(max = 1000))]
     pub snapshots: Option<u16>,
     /// Days that logs are kept. Default: 30.
     #[schemars(range(min = 1, max = 3653))]
     pub log_days: Option<u16>,
-    /// Where alarms go: on aws an SNS topic's ARN. Without it there are none.
+    /// Where alarms go: on aws an SNS topic's ARN, on gcp a notification channel, on azure an action
+    /// group's id. Without it there are none.
     pub alarms: Option<String>,
     /// Snapshot that a new data disk is made from. Default: none, an empty disk.
     pub restore_from: Option<String>,
-    /// Secrets that the cloud's store has already: variable to the secret's name there (on aws its
-    /// ARN), such as `CHROMA_OTEL_COLLECTION_HEADERS`. Never the value.
+    /// Secrets that the cloud's store has already: variable, such as `CHROMA_OTEL_COLLECTION_HEADERS`,
+    /// to the secret's name there: on aws its ARN, on gcp `projects/…/secrets/…`, on azure
+    /// `https://….vault.azure.net/secrets/…`. Never the value.
     pub secrets: Option<BTreeMap<String, String>>,
 }
 

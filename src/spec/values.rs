@@ -224,6 +224,35 @@ impl FromStr for CloudName {
     }
 }
 
+/// A public SSH key in the form of OpenSSH, `ssh-ed25519 AAAA… who`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SshKey(String);
+
+impl SshKey {
+    /// The key as one line.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for SshKey {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let mut words = text.split(' ');
+        let kind = words
+            .next()
+            .is_some_and(|kind| ["ssh-rsa", "ssh-ed25519"].contains(&kind));
+        let base64 = |c: char| c.is_ascii_alphanumeric() || "+/=".contains(c);
+        let key = words
+            .next()
+            .is_some_and(|key| key.starts_with("AAAA") && key.chars().all(base64));
+        (kind && key && !text.contains(char::is_control))
+            .then(|| Self(text.to_owned()))
+            .ok_or("the one line of a `.pub` file: `ssh-rsa AAAA…` or `ssh-ed25519 AAAA…`")
+    }
+}
+
 /// Who may connect to Chroma.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Peer {
@@ -357,6 +386,19 @@ mod tests {
         }
         for bad in ["", "a b", "$a", "a'b", "-a", "é", "a\n"] {
             assert!(bad.parse::<CloudName>().is_err(), "{bad}");
+        }
+        for good in ["ssh-ed25519 AAAAC3Nz+/= who@where", "ssh-rsa AAAAB3"] {
+            assert!(good.parse::<SshKey>().is_ok(), "{good}");
+        }
+        for bad in [
+            "",
+            "AAAA",
+            "ssh-ed25519",
+            "ssh-dss AAAA",
+            "ssh-rsa A$A",
+            "ssh-rsa AAAA\nssh-rsa AAAA",
+        ] {
+            assert!(bad.parse::<SshKey>().is_err(), "{bad}");
         }
         for bad in ["", "  ", "a\nb", "a\u{7}", &"a".repeat(256)] {
             assert!(bad.parse::<Line>().is_err(), "{bad:?}");

@@ -2,21 +2,23 @@
 //!
 //! Invariant: no file holds the value of a secret; the stack's parameters and Secrets Manager do.
 
+mod cloudformation;
 mod context;
-mod lines;
 mod parameters;
 mod problems;
 mod stack;
-mod terraform;
 
 use anyhow::Result;
 
-use super::{Need, context as shared, image, secrets};
+use super::Need;
+use super::machine::lines::{Line, Part};
+use super::machine::{self, Place};
+use super::terraform::{self, Module, Rule};
 use crate::plan::Plan;
 use crate::problem::Problem;
 use crate::render::render;
-use crate::spec::{Format, Image, Resolved, Spec};
-use crate::tree::{Change, hash};
+use crate::spec::{Format, Resolved, Spec};
+use crate::tree::Change;
 
 /// What AWS cannot have, of a spec that is sound otherwise.
 pub fn problems(resolved: &Resolved) -> Vec<Problem> {
@@ -29,19 +31,10 @@ pub fn problems(resolved: &Resolved) -> Vec<Problem> {
 /// A template is wrong: a bug.
 pub fn plan(resolved: &Resolved) -> Result<Plan> {
     let spec = &resolved.spec;
-    let mut plan = Plan::default();
-    if spec.chroma.image == Image::Wrapped {
-        image::add(&mut plan, &shared::of(spec))?;
-    }
-    // Names what the images are made of: a tag that is pushed never changes its meaning.
-    let sources: String = plan
-        .files
-        .iter()
-        .map(|(path, text)| format!("{path}\n{text}\n"))
-        .collect();
-    let sources = &hash(sources.as_bytes())[..8];
+    let (mut plan, sources) = machine::images(spec)?;
+    let sources = sources.as_str();
     match spec.format {
-        Format::Terraform => terraform::add(&mut plan, spec, sources)?,
+        Format::Terraform => add_module(&mut plan, spec, sources)?,
         _ => {
             let context = context::of(spec, sources)?;
             for file in ["template.yaml", "README.md"] {
@@ -55,82 +48,92 @@ pub fn plan(resolved: &Resolved) -> Result<Plan> {
     Ok(plan)
 }
 
+/// The stack as a Terraform module: it makes the same resources, takes the same parameters and writes
+/// the same files to the machine as the CloudFormation template.
+const MODULE: Module = Module {
+    cloud: "aws",
+    folder: "aws/terraform",
+    files: &[
+        "README.md",
+        "alarms.tf",
+        "machine.tf",
+        "main.tf",
+        "network.tf",
+        "outputs.tf",
+        "permissions.tf",
+        "storage.tf",
+        "variables.tf",
+        "versions.tf",
+    ],
+    first_boot: "terraform/cloud-config.yaml.tftpl",
+    place: "${local.region}",
+    secret_kind: "arn",
+    secret_is: "the full ARN of a secret that is the plain value, not the console's key/value pairs",
+    secret_rule: Rule {
+        pattern: r"^(arn:[a-z-]+:secretsmanager:[a-z0-9-]+:\d{12}:secret:[A-Za-z0-9/_+=.@-]+-[A-Za-z0-9]{6})?$",
+        error: "The full ARN of a secret, arn:aws:secretsmanager:…, with the six signs at its end.",
+    },
+    store: "Secrets Manager",
+    name_is: "Name of the deployment; of the Auto Scaling group, the tags, and what begins with it.",
+    name_rule: Rule {
+        pattern: "^[a-z][a-z0-9-]*$",
+        error: "Small letters, digits and dashes, a letter first.",
+    },
+};
+
+fn add_module(plan: &mut Plan, spec: &Spec, sources: &str) -> Result<()> {
+    let instance = format!(
+        "INSTANCE=$(aws autoscaling describe-auto-scaling-groups --auto-scaling-group-names {} \
+         --query 'AutoScalingGroups[0].Instances[0].InstanceId' --output text)",
+        spec.name
+    );
+    let context = minijinja::context! { instance, ..stack::of(spec, sources) };
+    let mut files = stack::lines(spec, sources);
+    files[0]
+        .lines
+        .push(Line::variable("GROUP_NAME", Part::Name));
+    terraform::add(plan, spec, &MODULE, context, &files)
+}
+
 /// What the operator still has to say.
 pub fn needs(resolved: &Resolved) -> Vec<Need> {
     let spec = &resolved.spec;
-    let machine = &spec.machine;
+    let at = &spec.machine;
+    let parameter = |variable: &str| match spec.format {
+        Format::Terraform => variable.to_owned(),
+        _ => parameters::name_of(variable),
+    };
     let places = [
-        (
+        Place::new(
             "machine.network",
-            "vpc_id",
-            machine.network.is_none(),
+            parameter("vpc_id"),
             "the VPC's id",
+            &at.network,
         ),
-        (
+        Place::new(
             "machine.subnet",
-            "subnet_id",
-            machine.subnet.is_none(),
+            parameter("subnet_id"),
             "the id of a private subnet",
+            &at.subnet,
         ),
-        (
+        Place::new(
             "machine.zone",
-            "availability_zone",
-            machine.zone.is_none(),
+            parameter("availability_zone"),
             "the subnet's availability zone",
+            &at.zone,
         ),
-        (
+        Place::new(
             "machine.allow_from",
-            "allowed_cidr",
-            machine.allow_from.is_none(),
+            parameter("allowed_cidr"),
             "who may connect: a range such as `10.0.0.0/16`, or a security group",
+            &at.allow_from,
         ),
     ];
-    let missing = places.into_iter().filter(|(_, _, missing, _)| *missing);
-    let mut needs: Vec<Need> = missing
-        .map(|(key, parameter, _, what)| Need {
-            variable: match spec.format {
-                Format::Terraform => format!("{key} ({parameter})"),
-                _ => format!("{key} ({})", parameters::name_of(parameter)),
-            },
-            what: what.to_owned(),
-        })
-        .collect();
-    if let Some(need) = shared::endpoint_need(spec) {
-        needs.push(Need {
-            variable: "tracing.endpoint".to_owned(),
-            ..need
-        });
-    }
-    for secret in missing_secrets(spec) {
-        needs.push(Need {
-            variable: format!("machine.secrets.{}", secret.variable),
-            what: format!(
-                "the ARN of a secret in Secrets Manager with {}{}",
-                secret.what,
-                match resolved.secrets.contains_key(&secret.variable) {
-                    true => "; the value given here went nowhere",
-                    false => "",
-                }
-            ),
-        });
-    }
-    needs
-}
-
-/// The secrets that the deployment needs and the spec names no place for.
-fn missing_secrets(spec: &Spec) -> Vec<secrets::SecretVariable> {
-    let mut missing = secrets::secrets(spec);
-    missing
-        .retain(|secret| secret.required && !spec.machine.secrets.contains_key(&secret.variable));
-    missing
+    machine::needs(resolved, &places, "the ARN of a secret in Secrets Manager")
 }
 
 /// What a change of a file means for the data.
 pub fn notes(change: &Change) -> Vec<String> {
-    let chroma = |text: &Option<String>| {
-        let line = text.as_deref()?.lines().next()?.strip_prefix("# Chroma ")?;
-        Some(line.split(' ').next()?.to_owned())
-    };
     let of = |text: &Option<String>, parameter: &str| {
         let values: Vec<String> = serde_json::from_str(text.as_deref()?).ok()?;
         let start = format!("{parameter}=");
@@ -139,14 +142,7 @@ pub fn notes(change: &Change) -> Vec<String> {
             .find_map(|value| Some(value.strip_prefix(&start)?.to_owned()))
     };
     match change.path.as_str() {
-        "template.yaml" | "main.tf" => {
-            let (before, after) = (chroma(&change.before), chroma(&change.after));
-            let moved = before.zip(after).filter(|(before, after)| before != after);
-            let note = moved.map(|(before, after)| format!(
-                "Chroma goes from {before} to {after}, which changes the data for good: make a snapshot first, as README.md says"
-            ));
-            note.into_iter().collect()
-        }
+        "template.yaml" | "main.tf" => machine::version_note(change),
         "parameters.json" => {
             let changed =
                 |parameter: &&str| of(&change.before, parameter) != of(&change.after, parameter);
@@ -169,17 +165,14 @@ pub fn notes(change: &Change) -> Vec<String> {
 
 /// The commands that come after `gen`, to be run in the deployment's folder.
 pub fn next_steps(resolved: &Resolved) -> Vec<String> {
-    let mut steps = Vec::new();
-    if resolved.spec.chroma.image == Image::Wrapped {
-        steps.push("build and push the images: README.md, \"Build\"".to_owned());
+    if resolved.spec.format == Format::Terraform {
+        return terraform::next_steps(&resolved.spec);
     }
-    steps.push(match resolved.spec.format {
-        Format::Terraform => terraform::APPLY.to_owned(),
-        _ => "deploy: README.md, \"Deploy\"".to_owned(),
-    });
-    steps.push(match resolved.spec.format {
-        Format::Terraform => "see the traces: terraform output traces".to_owned(),
-        _ => "see the traces: the output `Traces` of the stack".to_owned(),
-    });
-    steps
+    let build = machine::build_step(&resolved.spec).into_iter();
+    build
+        .chain([
+            "deploy: README.md, \"Deploy\"".to_owned(),
+            "see the traces: the output `Traces` of the stack".to_owned(),
+        ])
+        .collect()
 }

@@ -14,6 +14,7 @@ use minijinja::{Value, context};
 use super::{COLLECTOR_VERSION, Need, exporters};
 use crate::backend::Exporter;
 use crate::plan::Plan;
+use crate::problem::Problem;
 use crate::render::render;
 use crate::spec::values::VariableName;
 use crate::spec::{Image, Spec};
@@ -64,6 +65,7 @@ pub(super) fn of(spec: &Spec) -> Value {
             documentation => tracing.backend.documentation.as_str(),
             has_keys => !tracing.backend.keys.is_empty(),
             wants_endpoint => tracing.backend.wants_endpoint(),
+            retries_itself => tracing.backend.retries_itself(),
         },
         service => Serde(&tracing.backend.service),
         service_name => tracing.service_name.as_str(),
@@ -112,6 +114,21 @@ pub(super) fn endpoint_need(spec: &Spec) -> Option<Need> {
     missing.then(|| Need {
         variable: variable::ENDPOINT.to_owned(),
         what: "the backend's OTLP endpoint, such as `https://otlp.example.com:443`".to_owned(),
+    })
+}
+
+/// A backend that takes traces from another cloud's machines only.
+pub(super) fn foreign_backend(spec: &Spec) -> Option<Problem> {
+    let backend = &spec.tracing.backend;
+    let cloud = backend.cloud()?;
+    (cloud.target() != spec.target.name()).then(|| {
+        let message = format!(
+            "is `{}`, which knows a sender by the identity of its machine in {}",
+            backend.name,
+            cloud.name()
+        );
+        let hint = format!("use `--target {}`, or another backend", cloud.target());
+        Problem::new("tracing.backend", message).hint(hint)
     })
 }
 

@@ -32,22 +32,7 @@ pub fn problems(resolved: &Resolved) -> Vec<Problem> {
         );
     }
     let backend = &resolved.spec.tracing.backend;
-    if let Some(cloud) = backend.cloud() {
-        problems.push(
-            Problem::new(
-                "tracing.backend",
-                format!(
-                    "is `{}`, which knows a sender by the identity of its machine in {}",
-                    backend.name,
-                    cloud.name()
-                ),
-            )
-            .hint(format!(
-                "use `--target {}`, or another backend",
-                cloud.target()
-            )),
-        );
-    }
+    problems.extend(shared::foreign_backend(&resolved.spec));
     let ui = resolved
         .spec
         .tracing

@@ -8,7 +8,7 @@ use chroma_otel_init::{Endpoint, Protocol, variable};
 use minijinja::value::Serde;
 use minijinja::{Value, context};
 
-use crate::backend::{Backend, Exporter, Settings, in_region};
+use crate::backend::{Backend, Cloud, Exporter, Settings, in_place};
 use crate::render::{as_is, quoted, yaml};
 use crate::spec::{Image, Spec, header_variable};
 
@@ -27,7 +27,7 @@ enum Source {
 }
 
 /// What the collector's template reads of the backend: `exporters`, `pipeline_exporter`, `batch`,
-/// `extensions` and `extension_names`.
+/// `extensions`, `extension_names` and `resource`.
 pub(crate) fn context(spec: &Spec) -> Value {
     let source = source(spec);
     let backend = &spec.tracing.backend;
@@ -47,6 +47,7 @@ pub(crate) fn context(spec: &Spec) -> Value {
         batch => as_is(batch(backend.spans_per_request)),
         extensions,
         extension_names,
+        resource => resource(backend),
     }
 }
 
@@ -59,7 +60,7 @@ fn source(spec: &Spec) -> Source {
 }
 
 /// The endpoint in the one form that [`Source::Variables`] and every other source reads; it may
-/// hold `{region}`. Absent: the operator gives it, or none is wanted.
+/// hold a placeholder. Absent: the operator gives it, or none is wanted.
 pub(crate) fn exact_endpoint(spec: &Spec) -> Option<String> {
     let tracing = &spec.tracing;
     let Some(endpoint) = &tracing.endpoint else {
@@ -99,7 +100,7 @@ fn pipeline_exporter(spec: &Spec, source: Source) -> Value {
 /// What the endpoint speaks that is known when rendering.
 fn protocol(spec: &Spec) -> Protocol {
     let default = || {
-        let text = in_region(spec.tracing.backend.endpoint.as_deref()?, "region-1");
+        let text = in_place(spec.tracing.backend.endpoint.as_deref()?, "place-1");
         text.parse::<Endpoint>().ok()
     };
     let known = spec.tracing.endpoint.clone().or_else(default);
@@ -109,7 +110,7 @@ fn protocol(spec: &Spec) -> Protocol {
 fn exporters(spec: &Spec, source: Source) -> Vec<Value> {
     let backend = &spec.tracing.backend;
     let exporter = |name: &str, queued: bool, settings: Vec<(&str, Value)>| {
-        context! { name, queued, settings => settings.into_iter().collect::<BTreeMap<_, _>>() }
+        context! { name, queued, retries_itself => false, settings => settings.into_iter().collect::<BTreeMap<_, _>>() }
     };
     let Address {
         grpc,
@@ -158,6 +159,7 @@ fn exporters(spec: &Spec, source: Source) -> Vec<Value> {
         Exporter::Component(component) => vec![context! {
             name => component.name.as_str(),
             queued => component.queue,
+            retries_itself => component.retries_itself,
             settings => settings(backend, &component.settings),
         }],
     }
@@ -217,30 +219,39 @@ fn headers(spec: &Spec) -> Value {
 
 /// Settings of a component, each as YAML, with what comes from the collector's environment named.
 fn settings(backend: &Backend, settings: &Settings) -> BTreeMap<String, Value> {
-    let region = backend
-        .cloud()
-        .map(|cloud| ("region", cloud.region_variable()));
+    settings
+        .iter()
+        .map(|(name, value)| (name.clone(), from_environment(backend, value)))
+        .collect()
+}
+
+/// The attributes that the backend wants of every resource, likewise.
+fn resource(backend: &Backend) -> Vec<Value> {
+    backend
+        .resource
+        .iter()
+        .map(|(name, text)| {
+            let value = from_environment(backend, &text.as_str().into());
+            context! { name => name.as_str(), value }
+        })
+        .collect()
+}
+
+/// A backend's value as YAML: each placeholder in it becomes the collector's own.
+fn from_environment(backend: &Backend, value: &serde_json::Value) -> Value {
+    let place = backend.cloud().and_then(Cloud::place);
+    let place = place.map(|place| (place.placeholder.to_owned(), place.variable));
     let keys = backend
         .keys
         .iter()
-        .map(|key| (key.variable.as_str(), key.variable.as_str()));
-    let places: Vec<(String, String)> = region
-        .into_iter()
-        .chain(keys)
-        .map(|(place, variable)| (format!("{{{place}}}"), format!("${{env:{variable}}}")))
-        .collect();
-    let written = |value: &serde_json::Value| {
-        let text = yaml(&Value::from(Serde(value)))
-            .unwrap_or_else(|_| unreachable!("what was read as YAML can be written as such"))
-            .replace('$', "$$");
-        as_is(places.iter().fold(text, |text, (place, variable)| {
-            text.replace(place, variable)
-        }))
+        .map(|key| (format!("{{{}}}", key.variable), key.variable.as_str()));
+    let text = yaml(&Value::from(Serde(value)))
+        .unwrap_or_else(|_| unreachable!("what was read as YAML can be written as such"))
+        .replace('$', "$$");
+    let named = |text: String, (placeholder, variable): (String, &str)| {
+        text.replace(&placeholder, &format!("${{env:{variable}}}"))
     };
-    settings
-        .iter()
-        .map(|(name, value)| (name.clone(), written(value)))
-        .collect()
+    as_is(place.into_iter().chain(keys).fold(text, named))
 }
 
 #[cfg(test)]

@@ -4,17 +4,150 @@
 //! Invariant: no value that an operator sets later is in these files; they come in beside them, in
 //! files of `NAME=value` that no shell reads.
 
+pub(super) mod lines;
+pub(super) mod parameters;
+
 use anyhow::Result;
 use minijinja::value::{Serde, merge_maps};
 use minijinja::{Value, context};
 
-use super::context as shared;
+use super::exporters::exact_endpoint;
+use super::secrets::{self, secrets};
+use super::{COLLECTOR_VERSION, Need, context as shared, image};
+use crate::backend::in_place;
 use crate::plan::Plan;
+use crate::problem::Problem;
 use crate::render::{as_is, render};
-use crate::spec::{Image, Spec};
+use crate::spec::values::Peer;
+use crate::spec::{Image, Resolved, Spec};
+use crate::tree::{Change, hash};
 
-/// What the system needs for itself, in MiB.
-const SYSTEM_MEMORY: u64 = 384;
+/// What is a cloud's own about the machines in it, for what runs on them and for the README.
+pub(super) struct Cloud {
+    /// Words for `docker run`: where the logs go.
+    pub(super) log_options: &'static [&'static str],
+    /// Detectors of the collector's resource, after the environment's.
+    pub(super) detector: &'static str,
+    /// Whom Chroma's container must not reach, because they hand out the machine's identity.
+    pub(super) metadata_addresses: &'static [&'static str],
+    /// Whether an alarm needs the machine's own word that Chroma answers: nobody else asks.
+    pub(super) says_whether_chroma_answers: bool,
+    /// What the system needs for itself, in MiB.
+    pub(super) system_memory: u64,
+    /// Whether the machine's processor is an Arm.
+    pub(super) arm: bool,
+    /// What the shell of a reader of the README has for a backend's placeholder.
+    pub(super) place: &'static str,
+}
+
+/// A key of the spec that says where, and whether it is not there.
+pub(super) struct Place {
+    pub(super) key: &'static str,
+    /// What it is when deploying: a variable, a parameter.
+    pub(super) variable: String,
+    pub(super) what: &'static str,
+    pub(super) missing: bool,
+}
+
+impl Place {
+    pub(super) fn new<T>(
+        key: &'static str,
+        variable: impl Into<String>,
+        what: &'static str,
+        value: &Option<T>,
+    ) -> Self {
+        Self {
+            key,
+            variable: variable.into(),
+            what,
+            missing: value.is_none(),
+        }
+    }
+}
+
+/// What the operator still has to say. `secret` is what the spec takes for a secret: `the ARN of …`.
+pub(super) fn needs(resolved: &Resolved, places: &[Place], secret: &str) -> Vec<Need> {
+    let missing = places.iter().filter(|place| place.missing);
+    let mut needs: Vec<Need> = missing
+        .map(|place| Need {
+            variable: format!("{} ({})", place.key, place.variable),
+            what: place.what.to_owned(),
+        })
+        .collect();
+    needs.extend(shared::endpoint_need(&resolved.spec).map(|need| Need {
+        variable: "tracing.endpoint".to_owned(),
+        ..need
+    }));
+    needs.extend(secrets::needs(resolved, secret));
+    needs
+}
+
+/// A plan with what the images are built from, and a word that names all of it: a tag that is pushed
+/// never changes its meaning.
+///
+/// # Errors
+/// A template is wrong: a bug.
+pub(super) fn images(spec: &Spec) -> Result<(Plan, String)> {
+    let mut plan = Plan::default();
+    if spec.chroma.image == Image::Wrapped {
+        image::add(&mut plan, &shared::of(spec))?;
+    }
+    let sources: String = plan
+        .files
+        .iter()
+        .map(|(path, text)| format!("{path}\n{text}\n"))
+        .collect();
+    Ok((plan, hash(sources.as_bytes())[..8].to_owned()))
+}
+
+/// What comes before a deployment that builds images.
+pub(super) fn build_step(spec: &Spec) -> Option<String> {
+    let builds = spec.chroma.image == Image::Wrapped;
+    builds.then(|| "build and push the images: README.md, \"Build\"".to_owned())
+}
+
+/// What another release of Chroma means for the data, of a file that begins with `# Chroma VERSION`.
+pub(super) fn version_note(change: &Change) -> Vec<String> {
+    let chroma = |text: &Option<String>| {
+        let line = text.as_deref()?.lines().next()?.strip_prefix("# Chroma ")?;
+        Some(line.split(' ').next()?.to_owned())
+    };
+    let (before, after) = (chroma(&change.before), chroma(&change.after));
+    let moved = before.zip(after).filter(|(before, after)| before != after);
+    let note = moved.map(|(before, after)| format!(
+        "Chroma goes from {before} to {after}, which changes the data for good: make a snapshot first, as README.md says"
+    ));
+    note.into_iter().collect()
+}
+
+/// What no cloud can have, of a spec that is sound otherwise. `secret` is what the name of a secret in
+/// the cloud's store must be, as a rule and in words, with the command that shows it.
+pub(super) fn problems(spec: &Spec, secret: fn(&str) -> bool, words: (&str, &str)) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    if !spec.chroma.version.traces() {
+        let message = format!("`{}` cannot be traced", spec.chroma.version);
+        problems.push(Problem::new("chroma.version", message).hint("take 0.4.15 or newer"));
+    }
+    problems.extend(shared::foreign_backend(spec));
+    let known: Vec<String> = secrets(spec).into_iter().map(|one| one.variable).collect();
+    for (variable, name) in &spec.machine.secrets {
+        let key = format!("machine.secrets.{variable}");
+        if !known.contains(variable) {
+            problems.push(Problem::unknown(key, variable, &known));
+        } else if !secret(name.as_str()) {
+            let (what, command) = words;
+            let hint = format!("{command} shows it; never the value itself");
+            problems.push(Problem::new(key, format!("is not {what}")).hint(hint));
+        }
+    }
+    let stock = spec.chroma.image == Image::Stock;
+    if stock && spec.tracing.service_name.as_str().contains(['"', '\\']) {
+        let message = "has a `\"` or a `\\` in it, which nobody escapes for Chroma";
+        let hint = "leave it out, or use `image: wrapped`";
+        problems.push(Problem::new("tracing.service_name", message).hint(hint));
+    }
+    problems
+}
 
 /// A file on the machine.
 pub(super) struct MachineFile {
@@ -24,9 +157,14 @@ pub(super) struct MachineFile {
     pub(super) text: String,
 }
 
+/// The tag of the collector's image with the entrypoint.
+pub(super) fn collector_tag(sources: &str) -> String {
+    format!("otel-collector-{COLLECTOR_VERSION}-{sources}")
+}
+
 /// What the templates in `templates/machine` and the cloud's own read.
-/// `log_options` are words for `docker run`, `cloud` what only this cloud's file reads.
-pub(super) fn context(spec: &Spec, log_options: &[String], cloud: Value) -> Value {
+/// `sources` names what the images are made of, `own` is what only this cloud's templates read.
+pub(super) fn context(spec: &Spec, sources: &str, cloud: &Cloud, own: Value) -> Value {
     let shared = shared::of(spec);
     let part = |name: &str, more: Value| {
         let part = shared.get_attr(name).unwrap_or_default();
@@ -45,19 +183,53 @@ pub(super) fn context(spec: &Spec, log_options: &[String], cloud: Value) -> Valu
     });
     context! {
         service,
-        log_options => log_options.to_vec(),
+        log_options => cloud.log_options.to_vec(),
+        detectors => ["env", cloud.detector, "system"],
+        metadata_addresses => cloud.metadata_addresses.to_vec(),
+        says_whether_chroma_answers => cloud.says_whether_chroma_answers,
         version_attribute => as_is("\"${env:CHROMA_VERSION}\""),
         listen => context! { receivers => "198.18.0.1", local => "127.0.0.1" },
         chroma => part("chroma", context! {
             least_memory_mib => spec.chroma.memory.as_mebibytes(),
-            system_memory_mib => SYSTEM_MEMORY,
+            system_memory_mib => cloud.system_memory,
             data_owner => if wrapped { "10001:10001" } else { "0:0" },
         }),
         collector => part("collector", context! {
             memory_mib => spec.collector.memory.as_mebibytes(),
             command => if wrapped { shared::collector_command(spec) } else { Vec::new() },
         }),
-        ..merge_maps([shared, cloud])
+        ..merge_maps([shared, described(spec, sources, cloud), own])
+    }
+}
+
+/// What the README and the parameters say of the machine, the images and the backend.
+fn described(spec: &Spec, sources: &str, cloud: &Cloud) -> Value {
+    let (backend, version) = (&spec.tracing.backend, spec.chroma.version);
+    context! {
+        version_description => parameters::version_description(spec),
+        machine_description => parameters::machine_description(spec),
+        backend_permissions => backend.permissions().to_vec(),
+        images => context! {
+            chroma => format!("chroma-{version}-{sources}"),
+            collector => collector_tag(sources),
+            platform => if cloud.arm { "linux/arm64" } else { "linux/amd64" },
+        },
+        // Then nothing leaves the cloud but what its own private endpoints can take.
+        in_cloud => spec.chroma.image == Image::Wrapped && backend.cloud().is_some(),
+        prepare => backend.prepare.as_ref().map(|prepare| context! {
+            what => prepare.what.as_str(),
+            commands => in_place(&prepare.commands, cloud.place),
+        }),
+        place => cloud.place,
+        shown_endpoint => match exact_endpoint(spec) {
+            Some(endpoint) => format!("`{}`", in_place(&endpoint, "REGION")),
+            None => "not set yet".to_owned(),
+        },
+        machine_peers => match &spec.machine.allow_from {
+            Some(Peer::Range(range)) => range.clone(),
+            Some(Peer::SecurityGroup(group)) => group.as_str().to_owned(),
+            None => "in the network".to_owned(),
+        },
     }
 }
 

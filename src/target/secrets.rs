@@ -4,7 +4,8 @@
 
 use chroma_otel_init::variable;
 
-use crate::spec::{Image, Spec, header_variable};
+use super::Need;
+use crate::spec::{Image, Resolved, Spec, header_variable};
 
 /// A variable whose value only the secret store has.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,4 +73,46 @@ pub(super) fn secrets(spec: &Spec) -> Vec<SecretVariable> {
             }),
     );
     secrets
+}
+
+/// Those that an operator is asked for: not one that the target makes itself where the spec names none.
+pub(super) fn asked(spec: &Spec) -> Vec<SecretVariable> {
+    let mut secrets = secrets(spec);
+    secrets.retain(|one| {
+        spec.machine.secrets.contains_key(&one.variable) || !spec.target.makes_secret(&one.variable)
+    });
+    secrets
+}
+
+/// The secrets that a deployment in a cloud needs and the spec names no place for. `what` is what the
+/// spec takes: `the ARN of a secret in …`.
+pub(super) fn needs(resolved: &Resolved, what: &str) -> Vec<Need> {
+    let named = &resolved.spec.machine.secrets;
+    let missing = asked(&resolved.spec)
+        .into_iter()
+        .filter(|secret| secret.required && !named.contains_key(&secret.variable));
+    missing
+        .map(|secret| Need {
+            variable: format!("machine.secrets.{}", secret.variable),
+            what: format!(
+                "{what} with {}{}",
+                secret.what,
+                match resolved.secrets.contains_key(&secret.variable) {
+                    true => "; the value given here went nowhere",
+                    false => "",
+                }
+            ),
+        })
+        .collect()
+}
+
+/// A variable's name in the form of a cloud's own: `HONEYCOMB_API_KEY` is `HoneycombApiKey`.
+pub(super) fn name_of(variable: &str) -> String {
+    let words = variable.split('_').filter(|word| !word.is_empty());
+    words
+        .map(|word| {
+            let (first, rest) = word.split_at(1);
+            first.to_ascii_uppercase() + &rest.to_ascii_lowercase()
+        })
+        .collect()
 }

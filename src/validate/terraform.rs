@@ -5,6 +5,8 @@
 //! which are no business of this.
 
 mod cloud_config;
+mod first_boot;
+mod startup_script;
 mod walk;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -33,7 +35,7 @@ pub(super) fn check(files: &BTreeMap<String, String>) -> Vec<Problem> {
     }
     for call in &walk.templates {
         match files.get(&call.file) {
-            Some(text) => findings.extend(cloud_config::check(call, text)),
+            Some(text) => findings.extend(first_boot::check(call, text)),
             None => findings.push(Problem::new(
                 &call.at,
                 format!("there is no `{}`", call.file),

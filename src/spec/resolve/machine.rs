@@ -51,12 +51,17 @@ impl Reading {
         }
         let default_kind = target.and_then(Target::machine_type).unwrap_or("none");
         Machine {
+            project: self.given("machine.project", |machine| &machine.project),
+            subscription: self.given("machine.subscription", |machine| &machine.subscription),
+            resource_group: self.given("machine.resource_group", |machine| &machine.resource_group),
             kind: self.parse("machine.type", |file| &file.machine.kind, default_kind),
             disk,
             network: self.given("machine.network", |machine| &machine.network),
             subnet: self.given("machine.subnet", |machine| &machine.subnet),
             zone: self.given("machine.zone", |machine| &machine.zone),
             allow_from: self.given("machine.allow_from", |machine| &machine.allow_from),
+            ssh_from: self.given("machine.ssh_from", |machine| &machine.ssh_from),
+            ssh_key: self.given("machine.ssh_key", |machine| &machine.ssh_key),
             snapshots: self.input.spec.machine.snapshots.unwrap_or(7),
             log_days: self.input.spec.machine.log_days.unwrap_or(30),
             alarms: self.given("machine.alarms", |machine| &machine.alarms),
@@ -75,7 +80,7 @@ impl Reading {
                 Err(_) => self.wrong(
                     &format!("machine.secrets.{variable}"),
                     "is not the name of a secret in the cloud's store",
-                    "its name there (on aws the ARN), never its value",
+                    "its name there (on aws the ARN, on azure the address), never its value",
                 ),
             }
         }
@@ -117,9 +122,10 @@ impl Reading {
     /// Keys that are there for another target: the spec can move between targets, but not in silence.
     pub(super) fn note_unused(&mut self, target: Option<Target>) {
         let Some(target) = target else { return };
-        let unused = |key: &str| match target.is_cloud() {
-            true => ["chroma.bind", "chroma.open_to_world"].contains(&key),
-            false => key == "platform" || key.starts_with("machine."),
+        let unused = |key: &str| match key.strip_prefix("machine.") {
+            Some(key) => !target.reads_of_machine(key),
+            None if target.is_cloud() => ["chroma.bind", "chroma.open_to_world"].contains(&key),
+            None => key == "platform",
         };
         let keys: Vec<&str> = self
             .input

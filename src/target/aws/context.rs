@@ -6,20 +6,20 @@ use anyhow::Result;
 use chroma_otel_init::{Server, variable};
 use minijinja::{Value, context};
 
-use super::lines;
 use super::parameters::{image, name_of};
-use super::stack;
-use crate::backend::{in_region, is_regional};
+use super::{cloudformation, stack};
+use crate::backend::{has_place, in_place};
 use crate::render::{as_is, is_plain, quoted};
 use crate::spec::{Image, Spec};
-use crate::target::machine;
+use crate::target::machine::{self, parameters};
 use crate::target::secrets::{Container, SecretVariable, secrets};
+use crate::target::terraform::capitalized;
 
 /// What the templates read. `sources` names what the images are made of.
 pub(super) fn of(spec: &Spec, sources: &str) -> Result<Value> {
     let context = stack::of(spec, sources);
     let files = machine::files(spec, "aws", &context)?;
-    let lines = lines::of(spec, sources);
+    let lines = stack::lines(spec, sources);
     let backend = &spec.tracing.backend;
     let traces = regional(&backend.traces);
     let names = |container: Container| -> Vec<String> {
@@ -39,22 +39,22 @@ pub(super) fn of(spec: &Spec, sources: &str) -> Result<Value> {
     tracing_parameters.extend([variable::SERVICE_NAME, variable::GRANULARITY].map(name_of));
     tracing_parameters.extend(names(Container::Collector));
     let version = spec.chroma.version;
-    stack::with_sections(context! {
+    Ok(context! {
         description => format!("Chroma with traces to {}. Written by chroma-otel-deploy.", backend.summary),
         tracing_parameters,
         chroma_secrets => names(Container::Chroma),
-        version_pattern => as_is(stack::version_pattern(spec)),
+        version_pattern => as_is(parameters::version_pattern(spec)),
         endpoint => backend.wants_endpoint().then(|| endpoint(spec)),
         image_id => image(spec.machine.kind.as_str()),
         // One that a template cannot carry is in parameters.json alone.
         default_service_name => Some(spec.tracing.service_name.as_str()).filter(|name| is_plain(name)),
-        service_name_pattern => as_is(stack::service_name_pattern(spec)),
+        service_name_pattern => as_is(parameters::service_name_pattern(spec)),
         secrets => secret_parameters(spec, |_| true),
         keys => secret_parameters(spec, |secret| secret.required),
         shows_detail => spec.chroma.image == Image::Stock && version.server() == Server::Rust,
         traces,
-        fingerprint => lines::cloudformation::fingerprint(&lines, &files),
-        files => lines::cloudformation::with(lines, files),
+        fingerprint => cloudformation::fingerprint(&lines, &files),
+        files => cloudformation::with(lines, files),
         deploy => deploy_command(spec),
         instance => format!(
             "GROUP=$(aws cloudformation describe-stack-resource --stack-name {0} --logical-resource-id Group --query StackResourceDetail.PhysicalResourceId --output text)\nINSTANCE=$(aws autoscaling describe-auto-scaling-groups --auto-scaling-group-names \"$GROUP\" --query 'AutoScalingGroups[0].Instances[0].InstanceId' --output text)",
@@ -74,7 +74,7 @@ fn deploy_command(spec: &Spec) -> String {
 
 /// Text with the stack's region in the place of `{region}`, as a value of the template.
 fn regional(text: &str) -> Value {
-    match is_regional(text) {
+    match has_place(text) {
         true => as_is(format!("!Sub {}", scalar_text(&in_stack_region(text)))),
         false => scalar(text),
     }
@@ -82,7 +82,7 @@ fn regional(text: &str) -> Value {
 
 /// The text for a `!Sub`, with the stack's region.
 pub(super) fn in_stack_region(text: &str) -> String {
-    in_region(&text.replace("${", "${!"), "${AWS::Region}")
+    in_place(&text.replace("${", "${!"), "${AWS::Region}")
 }
 
 /// A text as a YAML scalar.
@@ -99,15 +99,8 @@ fn scalar(text: &str) -> Value {
     as_is(scalar_text(text))
 }
 
-/// A description begins with a capital letter.
-pub(super) fn capitalized(text: &str) -> String {
-    let mut letters = text.chars();
-    let first = letters.next().map(|first| first.to_ascii_uppercase());
-    first.into_iter().chain(letters).collect()
-}
-
 fn endpoint(spec: &Spec) -> Value {
-    let parameter = stack::endpoint(spec);
+    let parameter = parameters::endpoint(spec);
     context! {
         default => parameter.default.as_deref().map(scalar),
         fallback => parameter.fallback,

@@ -7,22 +7,12 @@ use std::collections::BTreeMap;
 
 use chroma_otel_init::variable;
 
-use crate::backend::is_regional;
+use crate::backend::has_place;
 use crate::spec::Spec;
 use crate::spec::values::Peer;
 use crate::target::exporters::exact_endpoint;
+pub(super) use crate::target::secrets::name_of;
 use crate::target::secrets::secrets;
-
-/// The parameter of a variable: `HONEYCOMB_API_KEY` is `HoneycombApiKey`.
-pub(super) fn name_of(variable: &str) -> String {
-    let words = variable.split('_').filter(|word| !word.is_empty());
-    words
-        .map(|word| {
-            let (first, rest) = word.split_at(1);
-            first.to_ascii_uppercase() + &rest.to_ascii_lowercase()
-        })
-        .collect()
-}
 
 /// Parameter to value, of those that the spec decides; blank where it says none.
 pub(super) fn values(spec: &Spec) -> BTreeMap<String, String> {
@@ -64,7 +54,7 @@ pub(super) fn values(spec: &Spec) -> BTreeMap<String, String> {
     );
     if tracing.backend.wants_endpoint() {
         // One with the region in it is the template's to complete.
-        let endpoint = exact_endpoint(spec).filter(|own| !is_regional(own));
+        let endpoint = exact_endpoint(spec).filter(|own| !has_place(own));
         values.insert(name_of(variable::ENDPOINT), endpoint.unwrap_or_default());
     }
     for secret in secrets(spec) {

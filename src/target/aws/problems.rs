@@ -3,10 +3,10 @@
 //! Invariant: what a rendered template would refuse at the operator's first deployment is told here.
 
 use super::parameters::{name_of, values};
-use super::terraform;
 use crate::problem::Problem;
-use crate::spec::{Format, Image, Resolved, Spec};
+use crate::spec::{Format, Resolved, Spec};
 use crate::target::secrets::{SecretVariable, secrets};
+use crate::target::{machine, terraform};
 
 /// The retentions that CloudWatch Logs takes, in days (API `PutRetentionPolicy`).
 pub(super) const LOG_DAYS: [u16; 22] = [
@@ -17,7 +17,7 @@ pub(super) const LOG_DAYS: [u16; 22] = [
 /// What AWS cannot have, of a spec that is sound otherwise.
 pub(super) fn of(resolved: &Resolved) -> Vec<Problem> {
     let spec = &resolved.spec;
-    let machine = &spec.machine;
+    let at = &spec.machine;
     let mut problems = Vec::new();
     let mut wrong = |key: &str, message: String, hint: &str| {
         problems.push(Problem::new(key, message).hint(hint));
@@ -36,14 +36,7 @@ pub(super) fn of(resolved: &Resolved) -> Vec<Problem> {
             "begin with a letter",
         );
     }
-    if !spec.chroma.version.traces() {
-        wrong(
-            "chroma.version",
-            format!("`{}` cannot be traced", spec.chroma.version),
-            "take 0.4.15 or newer",
-        );
-    }
-    let kind = machine.kind.as_str();
+    let kind = at.kind.as_str();
     if kind.split('.').count() != 2 || kind.contains(['/', ':', '@', '+', '=', '_']) {
         wrong(
             "machine.type",
@@ -52,25 +45,15 @@ pub(super) fn of(resolved: &Resolved) -> Vec<Problem> {
         );
     }
     let prefixed = [
-        ("machine.network", &machine.network, "vpc-", "a VPC's id"),
-        (
-            "machine.subnet",
-            &machine.subnet,
-            "subnet-",
-            "a subnet's id",
-        ),
+        ("machine.network", &at.network, "vpc-", "a VPC's id"),
+        ("machine.subnet", &at.subnet, "subnet-", "a subnet's id"),
         (
             "machine.restore_from",
-            &machine.restore_from,
+            &at.restore_from,
             "snap-",
             "a snapshot's id",
         ),
-        (
-            "machine.alarms",
-            &machine.alarms,
-            "arn:",
-            "an SNS topic's ARN",
-        ),
+        ("machine.alarms", &at.alarms, "arn:", "an SNS topic's ARN"),
     ];
     for (key, value, prefix, what) in prefixed {
         if let Some(value) = value
@@ -84,46 +67,25 @@ pub(super) fn of(resolved: &Resolved) -> Vec<Problem> {
             );
         }
     }
-    if !LOG_DAYS.contains(&machine.log_days) {
-        let longer = LOG_DAYS.into_iter().find(|days| *days > machine.log_days);
+    if !LOG_DAYS.contains(&at.log_days) {
+        let longer = LOG_DAYS.into_iter().find(|days| *days > at.log_days);
         wrong(
             "machine.log_days",
-            format!("`{}` is no retention of CloudWatch Logs", machine.log_days),
+            format!("`{}` is no retention of CloudWatch Logs", at.log_days),
             &format!("the next one is `{}`", longer.unwrap_or(3653)),
         );
     }
-    let known = secrets(spec);
-    for (variable, name) in &machine.secrets {
-        let key = format!("machine.secrets.{variable}");
-        if !known.iter().any(|secret| &secret.variable == variable) {
-            let names: Vec<String> = known.iter().map(|one| one.variable.clone()).collect();
-            problems.push(Problem::unknown(key, variable, &names));
-        } else if !is_secret(name.as_str()) {
-            problems.push(
-                Problem::new(
-                    key,
-                    "is not the full ARN of a secret, which ends in `-` and six letters or digits",
-                )
-                .hint("`aws secretsmanager list-secrets` shows it; never the value itself"),
-            );
-        }
-    }
+    let words = (
+        "the full ARN of a secret, which ends in `-` and six letters or digits",
+        "`aws secretsmanager list-secrets`",
+    );
+    problems.extend(machine::problems(spec, is_secret, words));
     match spec.format {
-        Format::Terraform => problems.extend(terraform::problems(spec)),
+        Format::Terraform => problems.extend(terraform::problems(spec, &super::MODULE)),
         _ => {
             problems.extend(texts(spec).into_iter().filter_map(in_template));
-            problems.extend(taken(&known, spec));
+            problems.extend(taken(&secrets(spec), spec));
         }
-    }
-    if spec.chroma.image == Image::Stock && spec.tracing.service_name.as_str().contains(['"', '\\'])
-    {
-        problems.push(
-            Problem::new(
-                "tracing.service_name",
-                "has a `\"` or a `\\` in it, which nobody escapes for Chroma",
-            )
-            .hint("leave it out, or use `image: wrapped`"),
-        );
     }
     problems
 }

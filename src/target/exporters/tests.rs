@@ -49,6 +49,16 @@ fn configuration(
     shown.insert("used".into(), tree["service"]["extensions"].clone());
     let pipeline = tree["service"]["pipelines"]["traces"]["exporters"].clone();
     shown.insert("pipeline".into(), pipeline);
+    let wanted: Vec<Yaml> = tree["processors"]["resource"]["attributes"]
+        .as_sequence()
+        .expect("a list")
+        .iter()
+        .filter(|attribute| attribute["action"] == "upsert")
+        .cloned()
+        .collect();
+    if !wanted.is_empty() {
+        shown.insert("resource".into(), wanted.into());
+    }
     serde_yaml::to_string(&shown).expect("YAML")
 }
 
@@ -147,6 +157,66 @@ fn another_exporter_brings_its_settings() {
     pipeline:
     - forward
     - awsxray
+    "#);
+}
+
+#[test]
+fn google_knows_the_project_by_the_environment() {
+    insta::assert_snapshot!(configuration("gcp", "wrapped", "google-cloud-trace", ""), @r#"
+    exporters:
+      otlp_http:
+        auth:
+          authenticator: googleclientauth
+        headers: ${env:CHROMA_OTEL_COLLECTION_HEADERS}
+        traces_endpoint: ${env:CHROMA_OTEL_TRACES_URL}
+        sending_queue:
+          storage: file_storage
+          sizer: bytes
+          queue_size: 268435456
+          batch:
+            sizer: items
+            flush_timeout: 1s
+            min_size: 200
+            max_size: 200
+        retry_on_failure:
+          max_elapsed_time: 0
+    extensions:
+      googleclientauth:
+        project: ${env:GOOGLE_CLOUD_PROJECT}
+        quota_project: ${env:GOOGLE_CLOUD_PROJECT}
+    used:
+    - health_check
+    - file_storage
+    - googleclientauth
+    pipeline:
+    - forward
+    - otlp_http
+    resource:
+    - key: gcp.project_id
+      value: ${env:GOOGLE_CLOUD_PROJECT}
+      action: upsert
+    "#);
+}
+
+#[test]
+fn an_exporter_that_retries_itself_has_a_queue_alone() {
+    let azure = configuration("docker", "wrapped", "azure-monitor", "");
+    assert_eq!(azure, configuration("docker", "stock", "azure-monitor", ""));
+    insta::assert_snapshot!(azure, @r#"
+    exporters:
+      azuremonitor:
+        connection_string: ${env:APPLICATIONINSIGHTS_CONNECTION_STRING}
+        sending_queue:
+          storage: file_storage
+          sizer: bytes
+          queue_size: 268435456
+    extensions: {}
+    used:
+    - health_check
+    - file_storage
+    pipeline:
+    - forward
+    - azuremonitor
     "#);
 }
 

@@ -88,7 +88,9 @@ impl Walk {
         self.at = format!("{at}.{}", attribute.key());
         let is_type = at.starts_with("var.") && attribute.key() == "type";
         let is_provider = at.ends_with(".required_providers");
-        if !is_type && !is_provider {
+        let is_word =
+            at.ends_with(".provisioner") && ["when", "on_failure"].contains(&attribute.key());
+        if !is_type && !is_provider && !is_word {
             self.expression(attribute.expr());
         }
     }

@@ -1,0 +1,29 @@
+output "address" {
+  description = "Where clients in the network find Chroma, also after the machine was replaced"
+  value       = "http://${azurerm_network_interface.chroma.private_ip_address}:8000"
+}
+
+output "open_session" {
+  description = "A shell on the machine, from where ssh_cidr allows it"
+  value       = "az ssh vm --subscription ${var.subscription_id} --resource-group ${local.resource_group} --name ${var.name} --prefer-private-ip"
+}
+
+output "traces" {
+  description = "Where the traces are"
+  value       = "https://portal.azure.com/#resource${azurerm_application_insights.traces.id}/searchV1"
+}
+
+output "machine" {
+  description = "The machine"
+  value       = azurerm_linux_virtual_machine.chroma.id
+}
+
+output "data_disk" {
+  description = "The disk with the data"
+  value       = azurerm_managed_disk.data.id
+}
+
+output "workspace" {
+  description = "Logs of Chroma, the collector and the boot: the table Syslog of this workspace"
+  value       = azurerm_log_analytics_workspace.logs.workspace_id
+}

@@ -1,0 +1,34 @@
+# What the machine may do: pull its images, read its secrets.
+
+resource "azurerm_user_assigned_identity" "machine" {
+  name                = var.name
+  resource_group_name = local.resource_group
+  location            = local.location
+  tags                = local.tags
+}
+
+resource "azurerm_role_assignment" "machine" {
+  for_each = local.roles
+
+  scope                = each.value.scope
+  role_definition_name = each.value.name
+  principal_id         = azurerm_user_assigned_identity.machine.principal_id
+  principal_type       = "ServicePrincipal"
+}
+
+locals {
+  roles = { for role in [
+    { key = "images", name = "AcrPull", scope = data.azurerm_container_registry.images.id },
+    { key = "applicationinsights_connection_string", name = "Key Vault Secrets User", scope = azurerm_key_vault_secret.applicationinsights_connection_string.resource_versionless_id },
+  ] : role.key => role if role != null }
+}
+
+# The machine's own metrics, for the alarms.
+resource "azurerm_role_assignment" "publishes_metrics" {
+  count = local.alarms ? 1 : 0
+
+  scope                = azurerm_linux_virtual_machine.chroma.id
+  role_definition_name = "Monitoring Metrics Publisher"
+  principal_id         = azurerm_user_assigned_identity.machine.principal_id
+  principal_type       = "ServicePrincipal"
+}

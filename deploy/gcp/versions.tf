@@ -1,0 +1,17 @@
+# Written by chroma-otel-deploy: change the spec and run `gen` again.
+terraform {
+  required_version = ">= 1.11" # values of secrets that no state and no plan holds
+
+  required_providers {
+    google = {
+      source  = "hashicorp/google"
+      version = "~> 6.50"
+    }
+  }
+}
+
+provider "google" {
+  project = var.project_id
+  region  = local.region
+  zone    = var.zone
+}

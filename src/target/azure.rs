@@ -1,0 +1,241 @@
+//! A machine in Azure: which files, what of the spec it cannot have, what the operator does next.
+//!
+//! Invariant: no file holds the value of a secret; the module's variables and Key Vault do.
+
+mod context;
+mod forms;
+mod problems;
+
+use anyhow::Result;
+
+use super::Need;
+use super::machine::lines::{self, Line, LinesFile, Part};
+use super::machine::{self, Cloud, Place};
+use super::terraform::{self, Module, Rule};
+use crate::plan::Plan;
+use crate::problem::Problem;
+use crate::spec::{Image, Resolved, Spec};
+use crate::tree::Change;
+
+/// What Application Insights, which the module makes, gives to those who send traces there.
+const CONNECTION_STRING: &str = "APPLICATIONINSIGHTS_CONNECTION_STRING";
+
+/// How many scheduled snapshots Azure Backup keeps of a disk (support matrix of Azure Disk Backup).
+const MOST_SNAPSHOTS: u16 = 450;
+
+const MODULE: Module = Module {
+    cloud: "azure",
+    folder: "azure",
+    files: &[
+        "README.md",
+        "alarms.tf",
+        "logs.tf",
+        "machine.tf",
+        "main.tf",
+        "network.tf",
+        "outputs.tf",
+        "permissions.tf",
+        "storage.tf",
+        "variables.tf",
+        "versions.tf",
+    ],
+    first_boot: "terraform/cloud-config.yaml.tftpl",
+    place: "", // no backend's text has a placeholder here
+    secret_kind: "id",
+    secret_is: "the id of a secret that exists, https://VAULT.vault.azure.net/secrets/NAME",
+    secret_rule: Rule {
+        pattern: forms::SECRET_OR_BLANK,
+        error: "A secret's id without a version, https://VAULT.vault.azure.net/secrets/NAME.",
+    },
+    store: "Key Vault",
+    name_is: "Name of the deployment; of the machine, and what begins with it.",
+    name_rule: Rule {
+        pattern: forms::DEPLOYMENT,
+        error: "Up to 40 small letters, digits and dashes, a letter first, no two dashes in a row, none at the end.",
+    },
+};
+
+/// The module that makes Application Insights as well.
+const MODULE_WITH_INSIGHTS: Module = Module {
+    files: &[
+        "README.md",
+        "alarms.tf",
+        "insights.tf",
+        "logs.tf",
+        "machine.tf",
+        "main.tf",
+        "network.tf",
+        "outputs.tf",
+        "permissions.tf",
+        "storage.tf",
+        "variables.tf",
+        "versions.tf",
+    ],
+    ..MODULE
+};
+
+fn cloud(spec: &Spec) -> Cloud {
+    Cloud {
+        // `docker logs` reads it; what the unit says goes to the journal, and from there to the workspace.
+        log_options: &["--log-driver=local"],
+        detector: "azure",
+        metadata_addresses: &["169.254.169.254", "168.63.129.16"],
+        says_whether_chroma_answers: true,
+        system_memory: 640, // Azure's agent and that of Azure Monitor are in it, which nobody has measured
+        arm: forms::is_arm(spec.machine.kind.as_str()),
+        place: "",
+    }
+}
+
+/// Whether the module makes the secret with this variable's value by itself.
+pub(super) fn makes_secret(variable: &str) -> bool {
+    variable == CONNECTION_STRING
+}
+
+/// Whether the module makes Application Insights: where the traces go there, and the spec names none.
+fn makes_insights(spec: &Spec) -> bool {
+    let mut keys = spec.tracing.backend.keys.iter();
+    keys.any(|key| makes_secret(&key.variable))
+        && !spec.machine.secrets.contains_key(CONNECTION_STRING)
+}
+
+/// What Azure cannot have, of a spec that is sound otherwise.
+pub fn problems(resolved: &Resolved) -> Vec<Problem> {
+    problems::of(&resolved.spec)
+}
+
+/// The files of the deployment.
+///
+/// # Errors
+/// A template is wrong: a bug.
+pub fn plan(resolved: &Resolved) -> Result<Plan> {
+    let spec = &resolved.spec;
+    let (mut plan, sources) = machine::images(spec)?;
+    let context = machine::context(spec, &sources, &cloud(spec), context::of(spec));
+    let module = match makes_insights(spec) {
+        true => MODULE_WITH_INSIGHTS,
+        false => MODULE,
+    };
+    terraform::add(&mut plan, spec, &module, context, &lines(spec, &sources))?;
+    Ok(plan)
+}
+
+/// The files of lines on the machine.
+fn lines(spec: &Spec, sources: &str) -> Vec<LinesFile> {
+    let mut own = vec![
+        Line::variable("AZURE_CLIENT_ID", Part::Local("client_id")),
+        Line::variable("AZURE_LOCATION", Part::Local("location")),
+        Line::variable("MACHINE_ID", Part::Local("machine_id")),
+        // Another disk makes a new machine: none is taken from below a file system in use and given back.
+        Line::variable("DATA_DISK", Part::Local("data_disk")),
+        // A role takes minutes to be known everywhere.
+        Line::variable("BOOT_SECONDS", Part::Text("900".to_owned())),
+    ];
+    if spec.chroma.image == Image::Wrapped {
+        own.push(Line::variable("REGISTRY", Part::Local("registry")));
+    }
+    lines::of(spec, sources, own, Vec::new())
+}
+
+fn places(spec: &Spec) -> [Place; 6] {
+    let at = &spec.machine;
+    [
+        Place::new(
+            "machine.subscription",
+            "subscription_id",
+            "the subscription's id",
+            &at.subscription,
+        ),
+        Place::new(
+            "machine.resource_group",
+            "resource_group_name",
+            "the name of a resource group that is there",
+            &at.resource_group,
+        ),
+        Place::new(
+            "machine.zone",
+            "location, zone",
+            "region and zone such as `westeurope-1`",
+            &at.zone,
+        ),
+        Place::new(
+            "machine.subnet",
+            "subnet_id",
+            "the whole id of a private subnet",
+            &at.subnet,
+        ),
+        Place::new(
+            "machine.allow_from",
+            "allowed_cidr",
+            "who may connect: a range such as `10.0.0.0/16`",
+            &at.allow_from,
+        ),
+        Place::new(
+            "machine.ssh_key",
+            "ssh_public_key",
+            "a public SSH key, without which Azure makes no machine",
+            &at.ssh_key,
+        ),
+    ]
+}
+
+/// What the operator still has to say.
+pub fn needs(resolved: &Resolved) -> Vec<Need> {
+    let secret = "the id of a secret in Key Vault";
+    machine::needs(resolved, &places(&resolved.spec), secret)
+}
+
+/// What a change of a file means for the data.
+pub fn notes(change: &Change) -> Vec<String> {
+    match change.path.as_str() {
+        "main.tf" => machine::version_note(change),
+        _ => Vec::new(),
+    }
+}
+
+/// The commands that come after `gen`, to be run in the deployment's folder.
+pub fn next_steps(resolved: &Resolved) -> Vec<String> {
+    terraform::next_steps(&resolved.spec)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use crate::spec::file::{self, Override};
+    use crate::spec::resolve;
+
+    /// The files of the module that a spec with these keys makes, and the secrets it asks for.
+    fn module(keys: &[(&'static str, Value)]) -> (Vec<String>, Vec<String>) {
+        let of = |key, value| Override {
+            key,
+            flag: key,
+            value,
+        };
+        let target = of("target", json!("azure"));
+        let more = keys.iter().map(|(key, value)| of(key, value.clone()));
+        let input = file::read(None, [target].into_iter().chain(more).collect());
+        let resolved = resolve(input.expect("the spec reads"), &|_| None).expect("it is sound");
+        assert!(super::problems(&resolved).is_empty());
+        let needs = super::needs(&resolved).into_iter();
+        let secrets = needs.filter(|need| need.variable.starts_with("machine.secrets."));
+        let plan = super::plan(&resolved).expect("it renders");
+        (
+            plan.files.into_keys().collect(),
+            secrets.map(|need| need.variable).collect(),
+        )
+    }
+
+    #[test]
+    fn application_insights_is_made_where_the_spec_names_none() {
+        let made = |(files, _): &(Vec<String>, _)| files.contains(&"insights.tf".to_owned());
+        let by_itself = module(&[]);
+        assert!(made(&by_itself) && by_itself.1.is_empty());
+        let id = "https://acme.vault.azure.net/secrets/INSIGHTS";
+        let named = module(&[("machine.secrets", json!({ super::CONNECTION_STRING: id }))]);
+        assert!(!made(&named) && named.1.is_empty());
+        let elsewhere = module(&[("tracing.backend", json!("honeycomb"))]);
+        assert!(!made(&elsewhere));
+        assert_eq!(elsewhere.1, ["machine.secrets.HONEYCOMB_API_KEY"]);
+    }
+}

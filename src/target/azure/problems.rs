@@ -1,0 +1,144 @@
+//! What Azure cannot have, of a spec that is sound otherwise.
+//!
+//! Invariant: what the rendered module would refuse at the operator's first `apply` is told here.
+
+use super::forms::{self, has_form};
+use super::{MODULE, MOST_SNAPSHOTS};
+use crate::problem::Problem;
+use crate::spec::Spec;
+use crate::spec::values::{CloudName, Peer};
+use crate::target::{machine, terraform};
+
+pub(super) fn of(spec: &Spec) -> Vec<Problem> {
+    let mut problems = machine::problems(
+        spec,
+        |name| has_form(forms::SECRET_OR_BLANK, name),
+        (
+            "the id of a secret without a version, `https://VAULT.vault.azure.net/secrets/NAME`",
+            "`az keyvault secret list --vault-name VAULT --query '[].id'`",
+        ),
+    );
+    problems.extend(terraform::problems(spec, &MODULE));
+    problems.extend(names(spec));
+    problems.extend(peers(spec));
+    problems.extend(amounts(spec));
+    problems
+}
+
+/// Names that are not in Azure's form.
+fn names(spec: &Spec) -> Vec<Problem> {
+    let at = &spec.machine;
+    let text = |value: &Option<CloudName>| value.as_ref().map(|name| name.as_str().to_owned());
+    let checks = [
+        (
+            "name",
+            Some(spec.name.to_string()),
+            forms::DEPLOYMENT,
+            "no name for what belongs to it: a key vault's begins with it",
+            "take at most 40 signs, a letter first, no two dashes in a row, none at the end",
+        ),
+        (
+            "machine.type",
+            Some(at.kind.as_str().to_owned()),
+            forms::SIZE,
+            "no size of a machine that takes premium disks",
+            "write one such as `Standard_B2s_v2` or `Standard_B2pls_v2` (Arm)",
+        ),
+        (
+            "machine.subscription",
+            text(&at.subscription),
+            forms::SUBSCRIPTION,
+            "no subscription's id",
+            "`az account show --query id` shows it: not its name",
+        ),
+        (
+            "machine.resource_group",
+            text(&at.resource_group),
+            forms::GROUP,
+            "no resource group's name",
+            "`az group list --query '[].name'` shows it: not its id",
+        ),
+        (
+            "machine.zone",
+            text(&at.zone),
+            forms::ZONE,
+            "no zone",
+            "write the region and the zone's number, `westeurope-1`, or the region alone where there are no zones",
+        ),
+        (
+            "machine.subnet",
+            text(&at.subnet),
+            forms::SUBNET,
+            "no subnet's id",
+            "`az network vnet subnet list … --query '[].id'` shows it: `/subscriptions/…/subnets/…`",
+        ),
+        (
+            "machine.restore_from",
+            text(&at.restore_from),
+            forms::SNAPSHOT_OR_BLANK,
+            "no snapshot's id",
+            "`az snapshot list --query '[].id'` shows it: `/subscriptions/…/snapshots/…`",
+        ),
+        (
+            "machine.alarms",
+            text(&at.alarms),
+            forms::ACTION_GROUP_OR_BLANK,
+            "no action group's id",
+            "`az monitor action-group list --query '[].id'` shows it: `/subscriptions/…/actionGroups/…`",
+        ),
+    ];
+    let wrong = checks
+        .into_iter()
+        .filter_map(|(key, value, form, what, hint)| {
+            let value = value.filter(|value| !has_form(form, value))?;
+            Some(Problem::new(key, format!("`{value}` is {what}")).hint(hint))
+        });
+    wrong.collect()
+}
+
+/// Azure's rules for a network go by addresses.
+fn peers(spec: &Spec) -> Vec<Problem> {
+    let keys = [
+        ("machine.allow_from", &spec.machine.allow_from),
+        ("machine.ssh_from", &spec.machine.ssh_from),
+    ];
+    let groups = keys.into_iter().filter_map(|(key, peer)| match peer {
+        Some(Peer::SecurityGroup(group)) => {
+            let message = format!("`{}` is a security group of AWS", group.as_str());
+            Some(Problem::new(key, message).hint("write a range such as `10.0.0.0/16`"))
+        }
+        _ => None,
+    });
+    groups.collect()
+}
+
+/// What a backup and a workspace can be given.
+fn amounts(spec: &Spec) -> Vec<Problem> {
+    let machine = &spec.machine;
+    let mut problems = Vec::new();
+    let mut wrong = |key: &str, message: String, hint: String| {
+        problems.push(Problem::new(key, message).hint(hint));
+    };
+    if !(30..=730).contains(&machine.log_days) {
+        let nearest = machine.log_days.clamp(30, 730);
+        wrong(
+            "machine.log_days",
+            format!(
+                "`{}` is no retention of a Log Analytics workspace",
+                machine.log_days
+            ),
+            format!("it keeps logs for 30 to 730 days: the nearest is `{nearest}`"),
+        );
+    }
+    if machine.snapshots > MOST_SNAPSHOTS {
+        wrong(
+            "machine.snapshots",
+            format!(
+                "`{}` are more than Azure keeps of a disk",
+                machine.snapshots
+            ),
+            format!("take {MOST_SNAPSHOTS} or fewer; 0 makes none"),
+        );
+    }
+    problems
+}

@@ -1,0 +1,227 @@
+//! A machine in Google Cloud: which files, what of the spec it cannot have, what the operator does next.
+//!
+//! Invariant: no file holds the value of a secret; the module's variables and Secret Manager do.
+
+mod forms;
+mod problems;
+
+use anyhow::Result;
+use minijinja::{Value, context};
+
+use super::machine::lines::{self, Line, LinesFile, Part};
+use super::machine::{self, Cloud, Place};
+use super::terraform::{self, Module, Rule};
+use super::{Need, secrets};
+use crate::plan::Plan;
+use crate::problem::Problem;
+use crate::spec::values::Peer;
+use crate::spec::{Image, Resolved, Spec};
+use crate::tree::Change;
+
+const MODULE: Module = Module {
+    cloud: "gcp",
+    folder: "gcp",
+    files: &[
+        "README.md",
+        "alarms.tf",
+        "logs.tf",
+        "machine.tf",
+        "main.tf",
+        "network.tf",
+        "outputs.tf",
+        "permissions.tf",
+        "storage.tf",
+        "variables.tf",
+        "versions.tf",
+    ],
+    first_boot: "gcp/startup-script.sh.tftpl",
+    place: "${var.project_id}",
+    secret_kind: "id",
+    secret_is: "the name of a secret that exists, projects/PROJECT/secrets/NAME",
+    secret_rule: Rule {
+        pattern: forms::SECRET_OR_BLANK,
+        error: "A secret's name, projects/PROJECT/secrets/NAME, without a version.",
+    },
+    store: "Secret Manager",
+    name_is: "Name of the deployment; of the machine, the labels, and what begins with it.",
+    name_rule: Rule {
+        pattern: forms::DEPLOYMENT,
+        error: "Up to 22 small letters, digits and dashes, a letter first, no dash last.",
+    },
+};
+
+fn cloud(spec: &Spec) -> Cloud {
+    Cloud {
+        log_options: &["--log-driver=gcplogs"], // it asks the metadata service for all that it needs
+        detector: "gcp",
+        metadata_addresses: &["169.254.169.254"],
+        says_whether_chroma_answers: true,
+        system_memory: 512, // Google's agents are in it
+        arm: forms::is_arm(spec.machine.kind.as_str()),
+        place: "$(gcloud config get project)",
+    }
+}
+
+/// What Google Cloud cannot have, of a spec that is sound otherwise.
+pub fn problems(resolved: &Resolved) -> Vec<Problem> {
+    problems::of(&resolved.spec)
+}
+
+/// The files of the deployment.
+///
+/// # Errors
+/// A template is wrong: a bug.
+pub fn plan(resolved: &Resolved) -> Result<Plan> {
+    let spec = &resolved.spec;
+    let (mut plan, sources) = machine::images(spec)?;
+    let context = machine::context(spec, &sources, &cloud(spec), own(spec));
+    terraform::add(&mut plan, spec, &MODULE, context, &lines(spec, &sources))?;
+    Ok(plan)
+}
+
+/// What only the templates in `templates/gcp` read.
+fn own(spec: &Spec) -> Value {
+    let machine = &spec.machine;
+    let arm = forms::is_arm(machine.kind.as_str());
+    let missing = places(spec).iter().any(|place| place.missing);
+    context! {
+        services => services(spec),
+        missing_places => missing,
+        wait => wait(spec),
+        logs => logs(spec),
+        machine => context! {
+            type => machine.kind.as_str(),
+            architecture => if arm { "arm64" } else { "x86_64" },
+            project => machine.project.as_ref().map(|name| name.as_str()),
+            network => machine.network.as_ref().map(|name| name.as_str()),
+            subnet => machine.subnet.as_ref().map(|name| name.as_str()),
+            zone => machine.zone.as_ref().map(|name| name.as_str()),
+            allowed_range => match &machine.allow_from {
+                Some(Peer::Range(range)) => Some(range.as_str()),
+                _ => None,
+            },
+            disk_gib => machine.disk.as_mebibytes() / 1024,
+            restore_from => machine.restore_from.as_ref().map_or("", |name| name.as_str()),
+            snapshots => machine.snapshots,
+            log_days => machine.log_days,
+            alarms => machine.alarms.as_ref().map_or("", |name| name.as_str()),
+        },
+        forms => context! {
+            machine_type => forms::MACHINE_TYPE,
+            project => forms::PROJECT,
+            zone => forms::ZONE,
+            name => forms::NAME,
+            name_or_blank => forms::NAME_OR_BLANK,
+            channel_or_blank => forms::CHANNEL_OR_BLANK,
+        },
+    }
+}
+
+/// The command that waits until the machine says how its boot went, for a quarter of an hour.
+fn wait(spec: &Spec) -> String {
+    format!(
+        "for _ in {{1..90}}; do\n  \
+         SAID=$(gcloud compute instances get-guest-attributes {} --query-path chroma-otel/boot --format 'value(value)' 2>/dev/null)\n  \
+         if [ -n \"$SAID\" ]; then break; fi\n  \
+         sleep 10\n\
+         done\n\
+         echo \"${{SAID:-it has said nothing yet}}\"",
+        spec.name
+    )
+}
+
+/// The command that shows the logs of the last hour.
+fn logs(spec: &Spec) -> String {
+    format!(
+        "zone=$(gcloud config get compute/zone)\n\
+         gcloud logging read --bucket {}-logs --location \"${{zone%-*}}\" --view _AllLogs --freshness 1h --order asc \\\n  \
+         --format 'value(timestamp, jsonPayload.container.name, jsonPayload.message, textPayload)'",
+        spec.name
+    )
+}
+
+/// Google's services that the deployment needs, but for Compute Engine and those of alarms.
+fn services(spec: &Spec) -> Vec<String> {
+    let mut services = vec![
+        "cloudresourcemanager.googleapis.com",
+        "iam.googleapis.com",
+        "iap.googleapis.com",
+        "logging.googleapis.com",
+    ];
+    if spec.chroma.image == Image::Wrapped {
+        services.push("artifactregistry.googleapis.com");
+    }
+    if !secrets::secrets(spec).is_empty() {
+        services.push("secretmanager.googleapis.com");
+    }
+    let backend = spec.tracing.backend.services().iter();
+    services.extend(backend.map(String::as_str));
+    services.sort_unstable();
+    services.into_iter().map(str::to_owned).collect()
+}
+
+/// The files of lines on the machine.
+fn lines(spec: &Spec, sources: &str) -> Vec<LinesFile> {
+    let project = || Line::variable("GOOGLE_CLOUD_PROJECT", Part::Parameter("PROJECT_ID"));
+    let own = vec![
+        project(),
+        Line::variable("DEPLOYMENT", Part::Name),
+        Line::variable("DATA_DEVICE", Part::Local("data_device")),
+    ];
+    lines::of(spec, sources, own, vec![project()])
+}
+
+fn places(spec: &Spec) -> [Place; 5] {
+    let at = &spec.machine;
+    [
+        Place::new(
+            "machine.project",
+            "project_id",
+            "the project's id",
+            &at.project,
+        ),
+        Place::new(
+            "machine.network",
+            "network",
+            "the VPC network's name",
+            &at.network,
+        ),
+        Place::new(
+            "machine.subnet",
+            "subnet",
+            "the name of a subnet with a way out",
+            &at.subnet,
+        ),
+        Place::new(
+            "machine.zone",
+            "zone",
+            "a zone of the subnet's region",
+            &at.zone,
+        ),
+        Place::new(
+            "machine.allow_from",
+            "allowed_cidr",
+            "who may connect: a range such as `10.0.0.0/16`",
+            &at.allow_from,
+        ),
+    ]
+}
+
+/// What the operator still has to say.
+pub fn needs(resolved: &Resolved) -> Vec<Need> {
+    let secret = "the name of a secret in Secret Manager";
+    machine::needs(resolved, &places(&resolved.spec), secret)
+}
+
+/// What a change of a file means for the data.
+pub fn notes(change: &Change) -> Vec<String> {
+    match change.path.as_str() {
+        "main.tf" => machine::version_note(change),
+        _ => Vec::new(),
+    }
+}
+
+/// The commands that come after `gen`, to be run in the deployment's folder.
+pub fn next_steps(resolved: &Resolved) -> Vec<String> {
+    terraform::next_steps(&resolved.spec)
+}

@@ -1,0 +1,204 @@
+//! What Google Cloud cannot have, of a spec that is sound otherwise.
+//!
+//! Invariant: what the rendered module would refuse at the operator's first `apply` is told here.
+
+use super::MODULE;
+use super::forms::{self, has_form};
+use crate::problem::Problem;
+use crate::spec::Spec;
+use crate::spec::values::{CloudName, Peer};
+use crate::target::{machine, terraform};
+
+/// The smallest disk of the kind that the module makes (`pd-balanced`), in GiB.
+const LEAST_DISK: u64 = 10;
+
+/// The longest time that Cloud Logging keeps anything, in days.
+const LONGEST_RETENTION: u16 = 3650;
+
+pub(super) fn of(spec: &Spec) -> Vec<Problem> {
+    let mut problems = machine::problems(
+        spec,
+        |name| has_form(forms::SECRET_OR_BLANK, name),
+        (
+            "the name of a secret, `projects/PROJECT/secrets/NAME`, without a version",
+            "`gcloud secrets describe NAME --format='value(name)'`",
+        ),
+    );
+    problems.extend(terraform::problems(spec, &MODULE));
+    problems.extend(names(spec));
+    problems.extend(amounts(spec));
+    problems
+}
+
+/// Names that are not in Google's form.
+fn names(spec: &Spec) -> Vec<Problem> {
+    let at = &spec.machine;
+    let name = spec.name.to_string();
+    let text = |value: &Option<CloudName>| value.as_ref().map(|name| name.as_str().to_owned());
+    let checks: [(&str, Option<String>, &str, &str, &str); 8] = [
+        (
+            "name",
+            Some(name),
+            forms::DEPLOYMENT,
+            "too long, or begins with a digit: a service account `NAME-machine` is made of it",
+            "take at most 22 signs, a letter first",
+        ),
+        (
+            "machine.type",
+            Some(at.kind.as_str().to_owned()),
+            forms::MACHINE_TYPE,
+            "no machine type",
+            "write one such as `e2-medium`, `n4-standard-2` or `c4a-standard-2` (Arm)",
+        ),
+        (
+            "machine.project",
+            text(&at.project),
+            forms::PROJECT,
+            "no project's id",
+            "`gcloud projects list` shows it: not its name, not its number",
+        ),
+        (
+            "machine.zone",
+            text(&at.zone),
+            forms::ZONE,
+            "no zone",
+            "write one such as `europe-west3-a`: `gcloud compute zones list` shows them",
+        ),
+        (
+            "machine.network",
+            text(&at.network),
+            forms::NAME,
+            "no network's name",
+            "`gcloud compute networks list` shows it: the name, not the address",
+        ),
+        (
+            "machine.subnet",
+            text(&at.subnet),
+            forms::NAME,
+            "no subnet's name",
+            "`gcloud compute networks subnets list` shows it: the name, not the address",
+        ),
+        (
+            "machine.restore_from",
+            text(&at.restore_from),
+            forms::NAME_OR_BLANK,
+            "no snapshot's name",
+            "`gcloud compute snapshots list` shows it: the name, not the address",
+        ),
+        (
+            "machine.alarms",
+            text(&at.alarms),
+            forms::CHANNEL_OR_BLANK,
+            "no notification channel",
+            "it is `projects/PROJECT/notificationChannels/NUMBER`: `gcloud beta monitoring channels list`",
+        ),
+    ];
+    let wrong = checks
+        .into_iter()
+        .filter_map(|(key, value, form, what, hint)| {
+            let value = value.filter(|value| !has_form(form, value))?;
+            Some(Problem::new(key, format!("`{value}` is {what}")).hint(hint))
+        });
+    let mut problems: Vec<Problem> = wrong.collect();
+    if let Some(Peer::SecurityGroup(group)) = &at.allow_from {
+        let message = format!("`{}` is a security group of AWS", group.as_str());
+        let hint = "write a range of addresses such as `10.0.0.0/16`: that of the clients' subnet";
+        problems.push(Problem::new("machine.allow_from", message).hint(hint));
+    }
+    problems
+}
+
+/// Amounts that Google does not take.
+fn amounts(spec: &Spec) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let disk = spec.machine.disk.as_mebibytes() / 1024;
+    if disk < LEAST_DISK {
+        let message = format!("`{disk}GiB` is less than the smallest disk");
+        let hint = format!("take `{LEAST_DISK}GiB` or more");
+        problems.push(Problem::new("machine.disk", message).hint(hint));
+    }
+    if spec.machine.log_days > LONGEST_RETENTION {
+        let message = format!(
+            "`{}` is longer than Cloud Logging keeps logs",
+            spec.machine.log_days
+        );
+        let hint = format!("take `{LONGEST_RETENTION}` or less");
+        problems.push(Problem::new("machine.log_days", message).hint(hint));
+    }
+    problems
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use crate::spec::file::{self, Override};
+    use crate::spec::resolve;
+
+    /// What is wrong with a spec that has this value at a key.
+    fn problems(key: &'static str, value: Value) -> Vec<String> {
+        let of = |key, value| Override {
+            key,
+            flag: key,
+            value,
+        };
+        let overrides = vec![of("target", json!("gcp")), of(key, value)];
+        let input = file::read(None, overrides).expect("the spec reads");
+        let resolved = resolve(input, &|_| None).expect("the spec is sound");
+        let problems = resolved.spec.target.problems(&resolved);
+        problems.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn what_google_would_refuse_is_refused_by_its_key() {
+        for (key, wrong, right) in [
+            (
+                "name",
+                json!("a-name-that-is-much-too-long"),
+                json!("chroma"),
+            ),
+            ("machine.type", json!("t4g.medium"), json!("c4a-standard-2")),
+            (
+                "machine.project",
+                json!("123456789012"),
+                json!("acme-search"),
+            ),
+            (
+                "machine.zone",
+                json!("europe-west3"),
+                json!("europe-west3-a"),
+            ),
+            (
+                "machine.network",
+                json!("projects/p/global/networks/n"),
+                json!("default"),
+            ),
+            ("machine.subnet", json!("subnet_1"), json!("subnet-1")),
+            (
+                "machine.restore_from",
+                json!("snap.1"),
+                json!("chroma-20260101"),
+            ),
+            (
+                "machine.alarms",
+                json!("arn:aws:sns:x"),
+                json!("projects/acme-search/notificationChannels/1"),
+            ),
+            ("machine.allow_from", json!("sg-0123"), json!("10.0.0.0/16")),
+            ("machine.disk", json!("9GiB"), json!("10GiB")),
+            ("machine.log_days", json!(3651), json!(3650)),
+            (
+                "machine.secrets",
+                json!({ "CHROMA_OTEL_COLLECTION_HEADERS": "projects/p/secrets/k/versions/1" }),
+                json!({ "CHROMA_OTEL_COLLECTION_HEADERS": "projects/p/secrets/k" }),
+            ),
+        ] {
+            let found = problems(key, wrong);
+            let [problem] = &found[..] else {
+                panic!("{key}: {found:?}");
+            };
+            assert!(problem.starts_with(key), "{problem}");
+            assert_eq!(problems(key, right), [""; 0], "{key}");
+        }
+    }
+}

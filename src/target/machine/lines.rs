@@ -1,0 +1,258 @@
+//! The files on the machine that parameters decide: each a list of lines, put together by the stack
+//! or the module.
+//!
+//! Invariant: a value of a parameter is in one of these lines and in no script. They are written to
+//! the machine as they are, and Docker reads `NAME=value` to the end of the line. What a line says
+//! is decided here and by the cloud; each format has its own way to write it.
+
+use chroma_otel_init::{Granularity, variable};
+
+use super::collector_tag;
+use crate::backend::has_place;
+use crate::spec::{Image, Spec};
+use crate::target::context::{self as shared, COLLECTOR_ENDPOINT};
+use crate::target::exporters::exact_endpoint;
+use crate::target::secrets::{Container, secrets};
+
+/// Stands for a service name that only the stack knows.
+const SERVICE_NAME: &str = "ChromaOtelServiceName";
+
+/// The parameter that says which release of Chroma runs.
+pub(in crate::target) const CHROMA_VERSION: &str = "CHROMA_VERSION";
+
+/// A file on the machine.
+pub(in crate::target) struct LinesFile {
+    pub(in crate::target) path: &'static str,
+    pub(in crate::target) lines: Vec<Line>,
+}
+
+/// One line of a file, and when it is there.
+pub(in crate::target) struct Line {
+    pub(in crate::target) text: Text,
+    pub(in crate::target) only_if: Option<Condition>,
+}
+
+/// What a line says.
+pub(in crate::target) enum Text {
+    /// Its parts, one behind the other.
+    Parts(Vec<Part>),
+    /// What the granularity decides; the first where there is such a line without tracing.
+    ByGranularity {
+        none: Option<String>,
+        operation: String,
+        segment: String,
+        all: String,
+    },
+    /// The endpoint that the stack is given, else this one, with the region in the place of `{region}`.
+    EndpointOr(String),
+}
+
+/// A part of a line.
+pub(in crate::target) enum Part {
+    Text(String),
+    /// The value of the parameter for this variable.
+    Parameter(&'static str),
+    /// The deployment's name.
+    Name,
+    /// What a module calls `local.…`: what it makes, finds or works out.
+    Local(&'static str),
+    /// What the store knows the secret with this variable's value by.
+    Secret(String),
+}
+
+/// When a line is there.
+pub(in crate::target) enum Condition {
+    /// The granularity is not `none`.
+    Traced,
+    /// Alarms are asked for.
+    Alarms,
+    /// The secret is stored or named.
+    HasSecret(String),
+}
+
+impl Line {
+    pub(in crate::target) fn of<const N: usize>(parts: [Part; N]) -> Self {
+        Self {
+            text: Text::Parts(parts.into()),
+            only_if: None,
+        }
+    }
+
+    fn fixed(text: String) -> Self {
+        Self::of([Part::Text(text)])
+    }
+
+    /// `NAME=` and what it is.
+    pub(in crate::target) fn variable(name: &str, value: Part) -> Self {
+        Self::of([Part::Text(format!("{name}=")), value])
+    }
+
+    fn only_if(self, condition: Condition) -> Self {
+        Self {
+            only_if: Some(condition),
+            ..self
+        }
+    }
+}
+
+/// The files of lines. `machine` are a cloud's own lines of `machine.env`, the first ones there;
+/// `collector` those of the collector's environment. `sources` names what the images are made of.
+pub(in crate::target) fn of(
+    spec: &Spec,
+    sources: &str,
+    machine: Vec<Line>,
+    collector: Vec<Line>,
+) -> Vec<LinesFile> {
+    let file = |path, lines| LinesFile { path, lines };
+    let machine = machine.into_iter().chain(image_lines(spec, sources));
+    vec![
+        file("/etc/chroma-otel/machine.env", machine.collect()),
+        file("/etc/chroma-otel/chroma.env", chroma_lines(spec)),
+        file(
+            "/etc/chroma-otel/collector.env",
+            collector_lines(spec, collector),
+        ),
+        file("/etc/chroma-otel/secrets", secret_lines(spec)),
+    ]
+}
+
+fn image_lines(spec: &Spec, sources: &str) -> Vec<Line> {
+    let name = &spec.name;
+    let (chroma, collector) = match spec.chroma.image {
+        Image::Wrapped => (
+            Line::of([
+                Part::Text("CHROMA_IMAGE=".to_owned()),
+                Part::Local("registry"),
+                Part::Text(format!("/{name}:chroma-")),
+                Part::Parameter(CHROMA_VERSION),
+                Part::Text(format!("-{sources}")),
+            ]),
+            Line::of([
+                Part::Text("COLLECTOR_IMAGE=".to_owned()),
+                Part::Local("registry"),
+                Part::Text(format!("/{name}:{}", collector_tag(sources))),
+            ]),
+        ),
+        Image::Stock => (
+            Line::of([
+                Part::Text(format!("CHROMA_IMAGE={}", spec.chroma.repository.tag(""))),
+                Part::Parameter(CHROMA_VERSION),
+            ]),
+            Line::fixed(format!(
+                "COLLECTOR_IMAGE={}",
+                shared::base_images(spec).collector
+            )),
+        ),
+    };
+    vec![
+        chroma,
+        collector,
+        Line::fixed("METRICS_NAMESPACE=Chroma".to_owned()).only_if(Condition::Alarms),
+    ]
+}
+
+fn chroma_lines(spec: &Spec) -> Vec<Line> {
+    // `cfn-init` refuses an empty file, which this one is with the stock image and granularity `none`.
+    let mut lines = vec![Line::fixed(
+        "# what the container of Chroma is given".to_owned(),
+    )];
+    match spec.chroma.image {
+        Image::Wrapped => lines.extend([
+            Line::fixed(format!("{}={COLLECTOR_ENDPOINT}", variable::ENDPOINT)),
+            parameter_line(variable::SERVICE_NAME),
+            parameter_line(variable::GRANULARITY),
+        ]),
+        Image::Stock => lines.extend(translated_lines(spec)),
+    }
+    let server = shared::python_server(spec).into_iter();
+    lines.extend(server.map(|(name, value)| Line::fixed(format!("{name}={value}"))));
+    let own = spec
+        .chroma
+        .environment
+        .iter()
+        .filter(|(name, _)| !shared::is_merged(spec, name));
+    lines.extend(own.filter_map(|(name, value)| {
+        let value = value.as_ref()?; // else it is a secret
+        Some(Line::fixed(format!("{}={value}", name.as_str())))
+    }));
+    lines
+}
+
+/// `NAME=value` where the value is the parameter of that name.
+fn parameter_line(name: &'static str) -> Line {
+    Line::variable(name, Part::Parameter(name))
+}
+
+/// What the published image reads instead of the four variables; with granularity `none`, nothing.
+fn translated_lines(spec: &Spec) -> Vec<Line> {
+    let of = |granularity| shared::translated(spec, SERVICE_NAME, granularity);
+    let [untraced, operation, segment, all] = [
+        Granularity::None,
+        Granularity::Operation,
+        Granularity::OperationAndSegment,
+        Granularity::All,
+    ]
+    .map(of);
+    let lines = operation.iter().map(|(&name, value)| {
+        let text = match value.split_once(SERVICE_NAME) {
+            _ if name == variable::RUST_LOG => {
+                let filter = |value: &String| format!("{name}={value}");
+                Text::ByGranularity {
+                    none: untraced.get(name).map(filter),
+                    operation: filter(value),
+                    segment: filter(segment.get(name).unwrap_or(value)),
+                    all: filter(all.get(name).unwrap_or(value)),
+                }
+            }
+            _ if name == variable::GRANULARITY => parameter_line(variable::GRANULARITY).text,
+            Some((before, after)) => Text::Parts(vec![
+                Part::Text(format!("{name}={before}")),
+                Part::Parameter(variable::SERVICE_NAME),
+                Part::Text(after.to_owned()),
+            ]),
+            None => Line::fixed(format!("{name}={value}")).text,
+        };
+        let only_if = (!untraced.contains_key(name)).then_some(Condition::Traced);
+        Line { text, only_if }
+    });
+    lines.collect()
+}
+
+fn collector_lines(spec: &Spec, own: Vec<Line>) -> Vec<Line> {
+    let limit = format!("GOMEMLIMIT={}", shared::go_memory_limit(spec));
+    let mut lines = vec![Line::fixed(limit)];
+    lines.extend(own);
+    lines.push(parameter_line(CHROMA_VERSION)); // the spans' service.version
+    if spec.tracing.backend.wants_endpoint() {
+        lines.push(match exact_endpoint(spec).filter(|own| has_place(own)) {
+            None => parameter_line(variable::ENDPOINT),
+            Some(own) => Line {
+                text: Text::EndpointOr(own),
+                only_if: None,
+            },
+        });
+    }
+    lines
+}
+
+/// One line a secret: whose it is, the variable, and what the store knows it by.
+fn secret_lines(spec: &Spec) -> Vec<Line> {
+    let lines = secrets(spec).into_iter().map(|secret| {
+        let container = match secret.container {
+            Container::Chroma => "chroma",
+            Container::Collector => "collector",
+        };
+        let line = Line::of([
+            Part::Text(format!("{container} {} ", secret.variable)),
+            Part::Secret(secret.variable.clone()),
+        ]);
+        match secret.required {
+            true => line,
+            false => line.only_if(Condition::HasSecret(secret.variable)),
+        }
+    });
+    // `cfn-init` refuses an empty file.
+    let about = "# whose, which variable, and the secret that holds its value";
+    let about = Line::fixed(about.to_owned());
+    [about].into_iter().chain(lines).collect()
+}

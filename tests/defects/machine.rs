@@ -1,0 +1,220 @@
+//! Machines: closed, and no value of the operator's in a script.
+
+use chroma_otel_deploy::spec::Format;
+use chroma_otel_deploy::target::Target;
+use serde_yaml::Value;
+
+use crate::deployment::{Deployment, lines_with, none};
+
+/// What a machine gets from elsewhere is an image by its tag or a package of its distribution; from the
+/// cloud's own services, an answer.
+#[test]
+fn nothing_is_downloaded_unchecked() {
+    const CLOUDS: [&str; 4] = [
+        ".googleapis.com/",
+        "://169.254.169.254/",
+        ".monitoring.azure.com/",
+        "https://$REGISTRY/oauth2/",
+    ];
+    none(|one| {
+        lines_with(one, |line| {
+            let fetches = ["curl ", "wget ", "ADD "]
+                .iter()
+                .any(|word| line.starts_with(word) || line.contains(&format!(" {word}")));
+            let pipes = line.split('|').skip(1).any(|command| {
+                ["sh", "bash"].contains(&command.split_whitespace().next().unwrap_or_default())
+            });
+            let saves = [" -o ", " -O ", "--output ", "--remote-name"]
+                .iter()
+                .any(|word| line.contains(word) && !line.contains("--output /dev/null"));
+            let elsewhere = line.contains("https://")
+                || line.contains("http://") && !line.contains("http://127.0.0.1");
+            let asks = CLOUDS.iter().any(|cloud| line.contains(cloud)) && !saves;
+            fetches && elsewhere && !asks || pipes
+        })
+    });
+}
+
+#[test]
+fn nothing_is_open_to_the_world() {
+    none(|one| match (one.on_machine(), one.spec.format) {
+        (true, Format::Terraform) => open_in_module(one),
+        (true, _) => lines_with(one, |line| {
+            opens(line) || line.contains("FromPort: 22") || line.contains("KeyName")
+        }),
+        (false, _) => {
+            let compose = one.yaml("docker-compose.yaml");
+            let services = compose["services"].as_mapping().unwrap().values();
+            let ports = services
+                .filter_map(|service| service.get("ports")?.as_sequence())
+                .flatten();
+            let open = ports
+                .filter_map(Value::as_str)
+                .filter(|port| !port.starts_with("127.0.0.1:"));
+            open.map(str::to_owned).collect()
+        }
+    });
+}
+
+fn opens(text: &str) -> bool {
+    ["0.0.0.0/0", "::/0", "Internet"]
+        .iter()
+        .any(|world| text.contains(world))
+}
+
+/// What lets the world in, of a Terraform module.
+fn open_in_module(one: &Deployment) -> Vec<String> {
+    // What says who comes in, and the attribute that says so; a rule that denies may name everybody.
+    let (of_type, from): (_, &[&str]) = match one.spec.target {
+        Target::Aws => (
+            "aws_vpc_security_group_ingress_rule",
+            &["cidr_ipv4", "cidr_ipv6"],
+        ),
+        Target::Gcp => ("google_compute_firewall", &["source_ranges"]),
+        Target::Azure => (
+            "azurerm_network_security_rule",
+            &["source_address_prefix", "source_address_prefixes"],
+        ),
+        Target::Docker => unreachable!("docker has no module"),
+    };
+    let rules = one.resources(of_type);
+    let mut wrong = Vec::new();
+    let mut allowing = 0;
+    for rule in &rules {
+        let attribute = |name: &str| {
+            let mut all = rule.body.attributes();
+            let found = all.find(|attribute| attribute.key.as_str() == name);
+            found.map(|attribute| hcl::format::to_string(&attribute.expr).unwrap())
+        };
+        let denies = attribute("access").is_some_and(|access| access == "\"Deny\"")
+            || rule
+                .body
+                .blocks()
+                .any(|block| block.identifier.as_str() == "deny");
+        let froms: Vec<String> = from.iter().filter_map(|name| attribute(name)).collect();
+        allowing += usize::from(!denies);
+        if !denies && froms.iter().any(|from| opens(from) || from == "\"*\"") {
+            wrong.push(format!("{:?} is open to {froms:?}", rule.labels));
+        }
+    }
+    assert!(allowing > 0, "{}: nobody may connect", one.name);
+    let denied = rules.len() > allowing;
+    // A network of GCP's or Azure's lets others in unless a rule says otherwise.
+    if !denied && one.spec.target != Target::Aws {
+        wrong.push("nothing keeps others out".to_owned());
+    }
+    wrong.extend(lines_with(one, |line| {
+        [
+            "access_config",
+            "azurerm_public_ip",
+            "public_ip_address_id",
+            "aws_eip",
+            "associate_public_ip_address = true",
+            "nat_ip",
+        ]
+        .iter()
+        .any(|word| line.contains(word))
+    }));
+    wrong
+}
+
+/// Values reach the machine in files that no shell reads.
+#[test]
+fn no_value_of_the_operators_is_pasted_into_a_script() {
+    none(|one| {
+        if !one.on_machine() {
+            return Vec::new();
+        }
+        let mut wrong = Vec::new();
+        // A script with a function in it would begin with the YAML form of the function.
+        let scripts: Vec<_> = one.scripts().map(|(path, _)| path).collect();
+        for path in [
+            "/etc/chroma-otel/boot",
+            "/etc/chroma-otel/cloud",
+            "/etc/chroma-otel/watch",
+        ] {
+            if !scripts.contains(&path) {
+                wrong.push(format!("{path} is put together from values"));
+            }
+        }
+        // What Terraform fills in: each value whole, and encoded.
+        for (path, text) in one
+            .files
+            .iter()
+            .filter(|(path, _)| path.ends_with(".tftpl"))
+        {
+            let text = text.replace("$${", "");
+            for part in text.split("${").skip(1) {
+                let name = part.split('}').next().unwrap();
+                let module = one.file("machine.tf");
+                let encoded = |line: &str| {
+                    let line = line.trim();
+                    line.starts_with(name) && line.contains(" = base64encode(")
+                };
+                if !module.lines().any(encoded) {
+                    wrong.push(format!("{path} has ${{{name}}} as it is"));
+                }
+            }
+        }
+        let Some(text) = one.files.get("template.yaml") else {
+            return wrong;
+        };
+        let template: Value = serde_yaml::from_str(text).unwrap();
+        // Of values, user data has the stack's name and region, and the others only encoded.
+        let begin = text.find("#!/bin/bash\n").unwrap();
+        let user_data: String = text[begin..]
+            .lines()
+            .take_while(|line| !line.trim().starts_with("- Fingerprint"))
+            .collect();
+        for part in user_data.split("${").skip(1) {
+            let name = part.split('}').next().unwrap();
+            if !["AWS::StackName", "AWS::Region", "Fingerprint"].contains(&name) {
+                wrong.push(format!("user data has ${{{name}}}"));
+            }
+        }
+        assert!(template["Parameters"].as_mapping().unwrap().len() > 5);
+        wrong
+    });
+}
+
+/// In a quoted here-document `\$` stays as it is; in an unquoted one the shell expands values.
+#[test]
+fn no_here_document_holds_a_dollar() {
+    none(|one| {
+        let mut wrong = Vec::new();
+        // What a module delivers is looked at as it is on the machine.
+        let scripts = one.scripts().filter(|(path, _)| !path.ends_with(".tftpl"));
+        for (path, text) in scripts {
+            let mut end: Option<String> = None;
+            for line in text.lines() {
+                match &end {
+                    Some(word) if line.trim() == word => end = None,
+                    Some(_) if line.contains('$') => wrong.push(format!("{path}: {line}")),
+                    Some(_) => {}
+                    None => end = here_document(line),
+                }
+            }
+        }
+        wrong
+    });
+}
+
+/// The word that ends the here-document which a line begins; `<<<` begins none.
+fn here_document(line: &str) -> Option<String> {
+    let (_, rest) = line.split_once("<<")?;
+    let word: String = rest
+        .trim_start_matches('-')
+        .trim_start()
+        .trim_start_matches(['\'', '"', '\\'])
+        .chars()
+        .take_while(|c| c.is_ascii_alphanumeric() || *c == '_')
+        .collect();
+    (!rest.starts_with('<') && !word.is_empty() && !line.trim().starts_with('#')).then_some(word)
+}
+
+#[test]
+fn here_documents_are_recognised() {
+    assert_eq!(here_document("cat <<EOF >x"), Some("EOF".to_owned()));
+    assert_eq!(here_document("cat <<-'END'"), Some("END".to_owned()));
+    assert_eq!(here_document("cat <<<\"$x\""), None);
+}

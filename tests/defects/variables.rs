@@ -1,0 +1,95 @@
+//! Variables: none empty, none in vain, no key in a file.
+
+use crate::deployment::{DEPLOYMENTS, Deployment, KEY, lines_with, none};
+
+/// The default stack of others writes them empty, and the server panics.
+#[test]
+fn no_variable_is_set_empty() {
+    none(|one| lines_with(one, sets_empty));
+}
+
+/// Whether a line of an environment file, a script or YAML sets one of our variables to nothing.
+fn sets_empty(line: &str) -> bool {
+    let starts = ["CHROMA_", "OTEL_"].into_iter();
+    let mut places = starts.flat_map(|start| line.match_indices(start).map(|(at, _)| at));
+    places.any(|at| {
+        let (before, name) = line.split_at(at);
+        let end = name.find(|c: char| !c.is_ascii_uppercase() && c != '_');
+        let value = name.split_at(end.unwrap_or(name.len())).1;
+        let is_nothing = ["", "''", "\"\"", "\"", "'"];
+        match value.strip_prefix('=') {
+            _ if before.ends_with(|c: char| c.is_ascii_alphanumeric() || "_$!{".contains(c)) => {
+                false
+            }
+            Some(value) => is_nothing.contains(&value.trim()),
+            // `NAME:` in Compose hands on what there is, and nothing if there is none.
+            None => [": ''", ": \"\""]
+                .iter()
+                .any(|empty| value.starts_with(empty)),
+        }
+    })
+}
+
+#[test]
+fn an_empty_variable_is_recognised() {
+    for line in [
+        "CHROMA_X=",
+        "- \"CHROMA_X=\"",
+        "!Sub \"OTEL_X=\"",
+        "CHROMA_X: \"\" # none",
+        "export OTEL_X=''",
+    ] {
+        assert!(sets_empty(line), "{line}");
+    }
+    for line in [
+        "CHROMA_X=a",
+        "CHROMA_X:",
+        "- !Sub \"OTEL_X=${Y}\"",
+        "MY_CHROMA_X=",
+        "[[ $CHROMA_X ]]",
+        "CHROMA_X: a",
+    ] {
+        assert!(!sets_empty(line), "{line}");
+    }
+}
+
+#[test]
+fn no_key_is_in_any_file() {
+    let wants = |one: &Deployment| {
+        one.files
+            .values()
+            .any(|text| text.contains("HONEYCOMB_API_KEY"))
+    };
+    assert!(DEPLOYMENTS.iter().any(wants), "no deployment has a key");
+    none(|one| {
+        let shown = one.files.iter().filter(|(_, text)| text.contains(KEY));
+        shown.map(|(path, _)| path.clone()).collect()
+    });
+}
+
+/// Every variable that an operator is offered does something. (CloudFormation's parameters: `validate`.)
+#[test]
+fn every_variable_that_is_offered_is_used() {
+    none(|one| {
+        let Some(offered) = one.files.get(".env.example") else {
+            return Vec::new();
+        };
+        let names = offered
+            .lines()
+            .filter_map(|line| line.trim_start_matches(['#', ' ']).split_once('='));
+        let names: Vec<&str> = names
+            .map(|(name, _)| name)
+            .filter(|name| is_name(name))
+            .collect();
+        let compose = one.file("docker-compose.yaml");
+        names
+            .into_iter()
+            .filter(|name| !compose.contains(name))
+            .map(|name| format!("{name} is offered and not used"))
+            .collect()
+    });
+}
+
+fn is_name(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|c| c.is_ascii_uppercase() || c == b'_')
+}
