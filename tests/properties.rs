@@ -11,6 +11,7 @@ use chroma_otel_deploy::spec::file::Override;
 use chroma_otel_deploy::spec::{file, resolve};
 use chroma_otel_deploy::target::Target;
 use chroma_otel_deploy::validate;
+use hcl::eval::Evaluate;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use serde_yaml::Value as Yaml;
@@ -79,7 +80,7 @@ fn value() -> impl Strategy<Value = Value> {
     ]
 }
 
-const KEYS: [&str; 28] = [
+const KEYS: [&str; 33] = [
     "format",
     "machine",
     "machine.type",
@@ -87,6 +88,11 @@ const KEYS: [&str; 28] = [
     "machine.network",
     "machine.subnet",
     "machine.zone",
+    "machine.project",
+    "machine.subscription",
+    "machine.resource_group",
+    "machine.ssh_from",
+    "machine.ssh_key",
     "machine.allow_from",
     "machine.alarms",
     "machine.restore_from",
@@ -131,6 +137,26 @@ fn interpolated(value: &str) -> String {
         None => value,
     };
     text.replace("$$", "$")
+}
+
+/// What Terraform reads in a file of a module: the texts that no variable is part of.
+fn texts_of_module(file: &str) -> Vec<String> {
+    fn texts(expression: &hcl::Expression, found: &mut Vec<String>) {
+        match expression {
+            hcl::Expression::Array(list) => list.iter().for_each(|one| texts(one, found)),
+            hcl::Expression::FuncCall(call) => call.args.iter().for_each(|one| texts(one, found)),
+            other => {
+                let read = other.evaluate(&hcl::eval::Context::new());
+                found.extend(read.ok().and_then(|value| Some(value.as_str()?.to_owned())));
+            }
+        }
+    }
+    let body = hcl::parse(file).unwrap();
+    let mut found = Vec::new();
+    for attribute in body.blocks().flat_map(|block| block.body().attributes()) {
+        texts(attribute.expr(), &mut found);
+    }
+    found
 }
 
 proptest! {
@@ -179,6 +205,26 @@ proptest! {
         let attributes = collector["processors"]["resource"]["attributes"].as_sequence().unwrap();
         let deployment = attributes.iter().find(|one| one["key"] == "deployment.environment.name").unwrap();
         prop_assert_eq!(deployment["value"].as_str().unwrap().replace("$$", "$"), environment.trim());
+    }
+
+    #[test]
+    fn accepted_text_arrives_in_every_module(target in prop::sample::select(vec!["aws", "gcp", "azure"]), variable in text(), service in text()) {
+        let pairs = vec![
+            ("format", json!("terraform")),
+            ("chroma.environment", json!({"X": variable})),
+            ("tracing.service_name", json!(service)),
+        ];
+        let input = file::read(None, overrides(target, pairs)).expect("flags always read");
+        let Ok(resolved) = resolve(input, &|_| None) else { return Ok(()) };
+        prop_assert_eq!(resolved.spec.target.problems(&resolved), []);
+        let plan = resolved.spec.target.plan(&resolved).unwrap();
+        if !variable.trim().is_empty() {
+            let lines = texts_of_module(&plan.files["machine.tf"]);
+            prop_assert!(lines.contains(&format!("X={variable}")), "{:?}", lines);
+        }
+        let service = service.trim();
+        let defaults = texts_of_module(&plan.files["variables.tf"]);
+        prop_assert!(service.is_empty() || defaults.iter().any(|one| one == service), "{:?}", defaults);
     }
 
     #[test]
