@@ -1126,7 +1126,7 @@ machine:
     error: machine.log_days: `7` is no retention of a Log Analytics workspace
       hint: it keeps logs for 30 to 730 days: the nearest is `30`
     error: machine.snapshots: `1000` are more than Azure keeps of a disk
-      hint: take 450 or fewer; 0 makes none
+      hint: take 365 or fewer; 0 makes none
     error: 16 problems; nothing was written
     "##);
 }

@@ -71,4 +71,7 @@ resource "azurerm_virtual_machine_extension" "logs" {
       }
     }
   })
+
+  # Gone before it: Azure takes no extension from a machine that is switched off.
+  depends_on = [azurerm_virtual_machine_data_disk_attachment.data]
 }

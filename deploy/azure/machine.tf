@@ -65,7 +65,8 @@ resource "azurerm_virtual_machine_data_disk_attachment" "data" {
   lun                = 0 # the machine looks there
   caching            = "None"
 
-  # Terraform takes the disk away before the machine: it is switched off in peace first, by Azure's CLI.
+  # Terraform takes the disk away before the machine: it is switched off in peace first, by Azure's CLI. All that
+  # asks the agent on it depends on this, and so is gone by then.
   provisioner "local-exec" {
     when       = destroy
     on_failure = continue

@@ -99,8 +99,8 @@ variable "allowed_cidr" {
   type        = string
 
   validation {
-    condition     = can(regex("^(\\d{1,3}\\.){3}\\d{1,3}/([89]|[12]\\d|3[0-2])$", var.allowed_cidr))
-    error_message = "A range of addresses, /8 or narrower, such as 10.0.0.0/16."
+    condition     = can(regex("^[0-9.]+/([89]|[12]\\d|3[0-2])$", var.allowed_cidr)) && try(cidrsubnet(var.allowed_cidr, 0, 0) == var.allowed_cidr, false)
+    error_message = "A range of addresses by its first, /8 or narrower, such as 10.0.0.0/16."
   }
 }
 
@@ -110,8 +110,8 @@ variable "ssh_cidr" {
   default     = ""
 
   validation {
-    condition     = can(regex("^((\\d{1,3}\\.){3}\\d{1,3}/([89]|[12]\\d|3[0-2]))?$", var.ssh_cidr))
-    error_message = "A range of addresses, /8 or narrower, such as 10.0.255.0/26."
+    condition     = var.ssh_cidr == "" || can(regex("^[0-9.]+/([89]|[12]\\d|3[0-2])$", var.ssh_cidr)) && try(cidrsubnet(var.ssh_cidr, 0, 0) == var.ssh_cidr, false)
+    error_message = "A range of addresses by its first, /8 or narrower, such as 10.0.255.0/26."
   }
 }
 
@@ -175,8 +175,8 @@ variable "snapshots_kept" {
   default     = 7
 
   validation {
-    condition     = var.snapshots_kept >= 0 && var.snapshots_kept <= 450 && floor(var.snapshots_kept) == var.snapshots_kept
-    error_message = "A whole number from 0 to 450."
+    condition     = var.snapshots_kept >= 0 && var.snapshots_kept <= 365 && floor(var.snapshots_kept) == var.snapshots_kept
+    error_message = "A whole number from 0 to 365."
   }
 }
 

@@ -52,6 +52,11 @@ resource "google_compute_instance" "chroma" {
     enable-guest-attributes = "TRUE" # there it says how its boot went
   }
 
+  lifecycle {
+    # Another subnet makes another address, and Google deletes none that is in use: the machine goes first.
+    replace_triggered_by = [google_compute_address.chroma.subnetwork]
+  }
+
   # It may do what it has to, and can be reached, when it boots. Permissions take minutes to arrive
   # everywhere: it tries again.
   depends_on = [

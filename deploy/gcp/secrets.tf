@@ -5,7 +5,7 @@
 resource "google_secret_manager_secret" "chroma_otel_collection_headers" {
   count = local.stores_chroma_otel_collection_headers ? 1 : 0
 
-  secret_id = "${var.name}-chroma_otel_collection_headers"
+  secret_id = "${var.name}-chroma_otel_collection_headers-${local.region}" # another region's is made before this one goes
   labels    = local.labels
 
   replication {

@@ -89,8 +89,8 @@ variable "allowed_cidr" {
   type        = string
 
   validation {
-    condition     = can(regex("^(\\d{1,3}\\.){3}\\d{1,3}/([89]|[12]\\d|3[0-2])$", var.allowed_cidr))
-    error_message = "A range of addresses, /8 or narrower, such as 10.0.0.0/16."
+    condition     = can(regex("^[0-9.]+/([89]|[12]\\d|3[0-2])$", var.allowed_cidr)) && try(cidrsubnet(var.allowed_cidr, 0, 0) == var.allowed_cidr, false)
+    error_message = "A range of addresses by its first, /8 or narrower, such as 10.0.0.0/16."
   }
 }
 

@@ -20,8 +20,8 @@ use crate::tree::Change;
 /// What Application Insights, which the module makes, gives to those who send traces there.
 const CONNECTION_STRING: &str = "APPLICATIONINSIGHTS_CONNECTION_STRING";
 
-/// How many scheduled snapshots Azure Backup keeps of a disk (support matrix of Azure Disk Backup).
-const MOST_SNAPSHOTS: u16 = 450;
+/// How many daily snapshots Azure Backup keeps of a disk: a year of them (support matrix of Azure Disk Backup).
+const MOST_SNAPSHOTS: u16 = 365;
 
 const MODULE: Module = Module {
     cloud: "azure",

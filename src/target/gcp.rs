@@ -130,11 +130,11 @@ fn wait(spec: &Spec) -> String {
     )
 }
 
-/// The command that shows the logs of the last hour.
+/// The command that shows the logs of the last hour (`--freshness` is ignored with another order).
 fn logs(spec: &Spec) -> String {
     format!(
         "zone=$(gcloud config get compute/zone)\n\
-         gcloud logging read --bucket {}-logs --location \"${{zone%-*}}\" --view _AllLogs --freshness 1h --order asc \\\n  \
+         gcloud logging read --bucket {}-logs --location \"${{zone%-*}}\" --view _AllLogs --freshness 1h --limit 100 \\\n  \
          --format 'value(timestamp, jsonPayload.container.name, jsonPayload.message, textPayload)'",
         spec.name
     )

@@ -83,6 +83,8 @@ fn commands(spec: &Spec) -> Value {
         "azurerm_data_protection_backup_vault.data",
         "azurerm_role_assignment.backup_makes_snapshots",
     ];
+    // The role on the disk, which is locked, and what belongs to the vault, which outlives its last snapshots.
+    let stop_backup = [&disk[2..3], &backup[..]].concat();
     let forget = |addresses: &[&str]| addresses.join(" \\\n  ");
     context! {
         group,
@@ -91,6 +93,7 @@ fn commands(spec: &Spec) -> Value {
         stop => run("systemctl stop chroma && sync"),
         start => run("systemctl start chroma"),
         forget_disk => forget(&disk),
+        forget_backup => forget(&stop_backup),
         forget_data => forget(&[&disk[..], &backup[..]].concat()),
     }
 }
