@@ -78,6 +78,7 @@ fn cloud(spec: &Spec) -> Cloud {
     Cloud {
         // `docker logs` reads it; what the unit says goes to the journal, and from there to the workspace.
         log_options: &["--log-driver=local"],
+        chooses_logs: false,
         detector: "azure",
         metadata_addresses: &["169.254.169.254", "168.63.129.16"],
         says_whether_chroma_answers: true,

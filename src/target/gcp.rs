@@ -52,7 +52,8 @@ const MODULE: Module = Module {
 
 fn cloud(spec: &Spec) -> Cloud {
     Cloud {
-        log_options: &["--log-driver=gcplogs"], // it asks the metadata service for all that it needs
+        log_options: &["$LOG_OPTIONS"],
+        chooses_logs: true,
         detector: "gcp",
         metadata_addresses: &["169.254.169.254"],
         says_whether_chroma_answers: true,

@@ -26,6 +26,8 @@ use crate::tree::{Change, hash};
 pub(super) struct Cloud {
     /// Words for `docker run`: where the logs go.
     pub(super) log_options: &'static [&'static str],
+    /// Whether the cloud's file decides on `${LOG_OPTIONS}` before each start of a container.
+    pub(super) chooses_logs: bool,
     /// Detectors of the collector's resource, after the environment's.
     pub(super) detector: &'static str,
     /// Whom Chroma's container must not reach, because they hand out the machine's identity.
@@ -184,6 +186,7 @@ pub(super) fn context(spec: &Spec, sources: &str, cloud: &Cloud, own: Value) -> 
     context! {
         service,
         log_options => cloud.log_options.to_vec(),
+        chooses_logs => cloud.chooses_logs,
         detectors => ["env", cloud.detector, "system"],
         metadata_addresses => cloud.metadata_addresses.to_vec(),
         says_whether_chroma_answers => cloud.says_whether_chroma_answers,

@@ -29,10 +29,11 @@ fn shared_lines(one: &Deployment, file: &str, own: &[&str]) -> Vec<String> {
 #[test]
 fn what_runs_on_a_machine_is_the_same_in_every_cloud() {
     // Where logs go, who the machine is, and what it has to do to boot there.
+    let logs = &["--log-", "logs.env", "choose_logs"];
     let files: [(&str, &[&str]); 4] = [
         ("otel-collector.yaml", &["detectors:"]),
-        ("otel-collector.service", &["--log-"]),
-        ("chroma.service", &["--log-"]),
+        ("otel-collector.service", logs),
+        ("chroma.service", logs),
         ("chroma-otel.service", &[]),
     ];
     for (spec, deployments) in moved() {

@@ -23,6 +23,7 @@ pub(super) fn of(spec: &Spec, sources: &str) -> Value {
             "--log-opt=awslogs-group=${LOG_GROUP}",
             "--log-opt=awslogs-stream=%p/%H", // systemd's: the unit, the host
         ],
+        chooses_logs: false, // what `awslogs` cannot hand over it drops
         detector: "ec2",
         metadata_addresses: &[], // a hop limit of one keeps containers from it
         says_whether_chroma_answers: false, // the load balancer does
