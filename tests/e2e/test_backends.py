@@ -1,5 +1,6 @@
-"""The backends that know a sender by its machine's identity: a real Collector with the files that a
-machine in that cloud has, against a stand-in for the metadata service and for the backend.
+"""The backends of AWS, which know a sender by its machine's identity: a real Collector with the files
+that a machine there has, against a stand-in for the metadata service and for the backend. Those of
+Google and Azure: test_backend_google.py, test_backend_azure.py.
 
 Never tried here: an account in that cloud.
 """

@@ -11,7 +11,7 @@ import pytest
 
 from conftest import ROOT, VERSIONS, client, eventually, free_ports, get, start_sink
 
-# Those that need a cloud's identity: test_backends.py.
+# Those that need a cloud's identity: test_backends.py, test_backend_google.py.
 FILES = sorted((ROOT / "templates/backends").iterdir())
 BACKENDS = [file.stem for file in FILES if "\nidentity:" not in file.read_text()]
 COLLECTIONS = "/api/v2/tenants/default_tenant/databases/default_database/collections"
@@ -89,7 +89,7 @@ def test_the_configuration_is_valid(render, tools, backend, image):
     environment = {
         "CHROMA_OTEL_EXPORTER": "otlp_grpc", "CHROMA_OTEL_GRPC_ENDPOINT": "backend:4317", "CHROMA_OTEL_GRPC_INSECURE": "true",
         "CHROMA_OTEL_TRACES_URL": "http://backend:4318/v1/traces", "CHROMA_OTEL_COLLECTION_HEADERS": "{}",
-        "HONEYCOMB_API_KEY": "key",
+        "HONEYCOMB_API_KEY": "key", "APPLICATIONINSIGHTS_CONNECTION_STRING": "InstrumentationKey=key",
     }
     done = subprocess.run([tools.otelcol, "validate", "--config", configuration], env=environment, capture_output=True, text=True)
     assert (done.returncode, done.stdout + done.stderr) == (0, "")

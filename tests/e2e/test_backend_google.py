@@ -1,0 +1,159 @@
+"""The backend `google-cloud-trace`: a real Collector with the configuration that a machine in GCP has,
+against a stand-in for its metadata server and for Google's OTLP endpoint.
+
+Never tried here: a project in Google Cloud. What signs the requests is Google's own module, of an
+earlier release than contrib's wraps (googleclientauth/).
+"""
+
+import gzip
+import json
+import re
+import shlex
+import subprocess
+import threading
+import urllib.parse
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from conftest import eventually, start_collector, start_sink
+from test_collector import COMPLAINT, send
+
+PROJECT, ZONE, TOKEN = "team-search-1", "europe-west1-b", "ya29.stand-in"
+METADATA = {
+    "project/project-id": PROJECT,
+    "project/numeric-project-id": "123456789012",
+    "instance/id": "4520031799277581759",
+    "instance/name": "chroma",
+    "instance/hostname": f"chroma.{ZONE}.c.{PROJECT}.internal",
+    "instance/zone": f"projects/123456789012/zones/{ZONE}",
+    "instance/machine-type": "projects/123456789012/machineTypes/e2-medium",
+    "instance/service-accounts/default/email": f"chroma@{PROJECT}.iam.gserviceaccount.com",
+}
+
+
+class Google:
+    """Answers as the metadata server does, which wants its own header, and takes every POST as the
+    OTLP endpoint: path, headers, body."""
+
+    def __init__(self):
+        self.taken, self.scopes = [], set()
+        google = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self):
+                known = self.headers["Metadata-Flavor"] == "Google" and "X-Forwarded-For" not in self.headers
+                page = google.page(self.path) if known else None
+                self.answer(403 if not known else 200 if page else 404, page or "")
+
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                google.taken.append((self.path, self.headers, body))
+                self.answer(200, "{}")
+
+            def answer(self, status, text):
+                self.send_response(status)
+                self.send_header("Metadata-Flavor", "Google")
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(text)))
+                self.end_headers()
+                self.wfile.write(text.encode())
+
+            def log_message(self, *_):
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.address = f"127.0.0.1:{self.server.server_port}"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def page(self, path):
+        path, _, query = path.removeprefix("/computeMetadata/v1/").partition("?")
+        if path == "instance/service-accounts/default/token":
+            self.scopes |= set(urllib.parse.unquote(query).removeprefix("scopes=").split(","))
+            return json.dumps({"access_token": TOKEN, "expires_in": 3599, "token_type": "Bearer"})
+        return METADATA.get(path)
+
+
+@pytest.fixture
+def google():
+    google = Google()
+    yield google
+    google.server.shutdown()
+
+
+class Machine:
+    """The collector's part of the files on a machine in GCP, out of the script that writes them."""
+
+    def __init__(self, rendered, folder):
+        script = (rendered / "startup-script.sh.tftpl").read_text().replace("$${", "${").replace("%%{", "%{")
+        [text] = re.findall(r"^(# Written by [^\n]*\n#\n# The OpenTelemetry Collector .*?)^END_OF_FILE$", script, re.M | re.S)
+        self.configuration = folder / "otel-collector.yaml"
+        self.configuration.write_text(text)
+        [words] = re.findall(r"^ *\$\{COLLECTOR_IMAGE\}(.*)$", script, re.M)
+        self.command = shlex.split(words)
+        files = "".join(file.read_text() for file in rendered.glob("*.tf"))
+        # What the tests set, the module does.
+        assert '"GOOGLE_CLOUD_PROJECT=${var.project_id}"' in files
+
+
+@pytest.fixture
+def collector(render, tools, start, tmp_path, google):
+    """collector(endpoint, trust=None) -> Server: the machine's Collector, running."""
+
+    def run(endpoint, trust=None):
+        machine = Machine(render(target="gcp"), tmp_path)
+        environment = {
+            "GCE_METADATA_HOST": google.address, "GOOGLE_CLOUD_PROJECT": PROJECT, "CHROMA_VERSION": "1.5.9",
+            "CHROMA_OTEL_COLLECTION_ENDPOINT": endpoint,
+        }
+        environment |= {"SSL_CERT_FILE": str(trust)} if trust else {}
+        return start_collector(
+            tools, start, tmp_path, machine.configuration, machine.command, environment, tmp_path / "queue"
+        )
+
+    return run
+
+
+@pytest.mark.parametrize("image", ["wrapped", "stock"])
+def test_the_configuration_is_valid(render, tools, tmp_path, google, image):
+    configuration = Machine(render(target="gcp", image=image), tmp_path).configuration
+    environment = {
+        "GCE_METADATA_HOST": google.address, "GOOGLE_CLOUD_PROJECT": PROJECT, "CHROMA_VERSION": "1.5.9",
+        "CHROMA_OTEL_COLLECTION_ENDPOINT": "https://telemetry.googleapis.com/v1/traces",
+        "CHROMA_OTEL_TRACES_URL": "https://telemetry.googleapis.com/v1/traces", "CHROMA_OTEL_COLLECTION_HEADERS": "{}",
+    }
+    command = [tools.otelcol, "validate", "--config", configuration]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert (done.returncode, done.stdout + done.stderr) == (0, "")
+
+
+def test_google_gets_otlp_over_https_with_the_machines_token(collector, tools, start, tmp_path, google):
+    sink = start_sink(tools, start, tmp_path, "--tls-dir", tmp_path / "tls")
+    address = f"{sink.http.replace('http:', 'https:')}/v1/traces"
+    running = collector(address, trust=tmp_path / "tls/ca.pem")
+    send(running, {"name": "through"})
+    [span] = sink.wait_for(lambda spans: spans)
+    headers = span["headers"]
+    assert headers["authorization"] == f"Bearer {TOKEN}"
+    assert (headers["x-goog-project-id"], headers["x-goog-user-project"]) == (PROJECT, PROJECT)
+    assert (headers["content-encoding"], headers["content-type"]) == ("gzip", "application/x-protobuf")
+    assert "https://www.googleapis.com/auth/cloud-platform" in google.scopes
+    resource = span["resource"]
+    assert (resource["gcp.project_id"], resource["cloud.platform"]) == (PROJECT, "gcp_compute_engine")
+    assert (resource["host.id"], resource["cloud.availability_zone"]) == (METADATA["instance/id"], ZONE)
+    assert running.stop() == 0
+    assert COMPLAINT.findall(running.log) == []
+    assert TOKEN not in running.log
+
+
+def test_a_request_to_google_stays_below_its_limits(collector, google):
+    running = collector(f"http://{google.address}/v1/traces")
+    names = [f"span {number}" for number in range(1000)]
+    send(running, *({"name": name} for name in names))
+
+    def sent():
+        bodies = [gzip.decompress(body) for _, _, body in google.taken]
+        return [len(re.findall(rb"span \d+", body)) for body in bodies]
+
+    eventually(lambda: sum(sent()) == len(names), lambda: f"all spans; there are: {sent()}")
+    assert max(sent()) <= 200, sent()
