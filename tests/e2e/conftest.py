@@ -31,6 +31,14 @@ TARGET = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
 VERSIONS = ["0.6.3", "1.0.20", "1.5.9"]
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """For `--dist loadgroup`: a file's tests share what they start, and there is one stand-in machine at a time."""
+    for item in items:
+        group = "machine" if item.path.name.startswith("test_machine") else item.path.stem
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
 def missing(what, optional=False):
     """Ends the test: skipped on a developer's machine, failed in CI unless the part is optional."""
     if os.environ.get("CI") == "true" and not optional:

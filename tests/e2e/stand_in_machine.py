@@ -1,7 +1,8 @@
-"""A stand-in for a machine in AWS: a real systemd with a real Docker engine in namespaces of this
-one, a loop device as its disk, the real `aws` command against a stand-in of AWS's services.
+"""A stand-in for a machine in a cloud: a real systemd with a real Docker engine in namespaces of this
+one, a loop device as its disk. What its cloud brings is a `Kind`.
 
-Stood in for are `dnf`, `cfn-signal`, the metadata service, and that an attached disk appears.
+Stood in for are the distribution's packages, the metadata service and the cloud's services (in AWS the
+real `aws` command talks to them), and that an attached disk appears.
 
 Invariant: at the end nothing of the machine is left: process, network, mount or loop device.
 """
@@ -11,6 +12,7 @@ import json
 import os
 import signal
 import subprocess
+from dataclasses import dataclass
 from pathlib import Path
 
 from conftest import CACHE, HERE, eventually, missing
@@ -19,13 +21,43 @@ SOCKET = "/run/chroma-otel-docker.sock"
 NETWORK = "chroma-otel-vm"
 HOST, ADDRESS = "198.51.100.1", "198.51.100.2"
 METADATA = "169.254.169.254"
+# Where the services of a cloud are that go by their real names, and its metadata service.
+SERVICES, SERVICES_NETWORK = "203.0.113.2", "chroma-otel-cloud"
+# What else is asked there than metadata, on Azure.
+WIRE_SERVER = "168.63.129.16"
 PATH = "/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-# The commands that a test can let fail; `cfn-signal` is called by its whole path.
-IN_FRONT = (
-    "aws", "blkid", "chown", "curl", "df", "dnf", "docker", "findmnt", "head", "journalctl", "mkfs.ext4",
-    "mount", "resize2fs", "sha256sum", "systemctl",
-)
 CFN_SIGNAL = "/opt/aws/bin/cfn-signal"
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What a cloud's machine has: the command that brings packages, the commands that a test can let
+    fail, those with a whole path, and programs of its own."""
+
+    packages: str
+    in_front: tuple
+    whole_paths: tuple = ()
+    programs: tuple = ()
+
+
+# What brings packages: Docker, where it was taken away, and whatever Azure's agent wants.
+INSTALL = """#!/bin/sh -e
+case "$*" in *install*docker*)
+    mv /test/packed/bin/docker /usr/bin
+    mv /test/packed/sbin/docker /usr/local/sbin ;;
+esac
+case "$*" in *install*rsyslog*) cp /bin/true /usr/local/bin/rsyslogd ;; esac
+"""
+EVERYWHERE = (
+    "blkid", "chown", "curl", "df", "docker", "findmnt", "head", "journalctl", "mkfs.ext4", "mount", "resize2fs",
+    "sha256sum", "systemctl",
+)
+NOTHING, FAILURE = "#!/bin/sh\n", "#!/bin/sh\nexit 1\n"
+AMAZON = Kind(
+    "dnf", ("aws", "dnf", *EVERYWHERE), (CFN_SIGNAL,),
+    (("aws", (HERE / "machine/aws").read_text()), ("cfn-signal", NOTHING), ("docker-credential-ecr-login", FAILURE)),
+)
+DEBIAN = Kind("apt-get", ("apt-get", "iptables", "python3", *EVERYWHERE))
 
 
 def host(*words, **options):
@@ -52,17 +84,19 @@ class Disk:
 
 
 class Machine:
-    def __init__(self, tools, folder):
+    def __init__(self, tools, folder, kind=AMAZON):
         if os.geteuid() != 0:
             missing("root, to make a machine")
+        self.kind = kind
         self.root = tools.part("machine/root")
-        self.packages = tools.part("aws/lib/python3.11/site-packages")
+        self.packages = tools.part("aws/lib/python3.11/site-packages") if kind is AMAZON else None
         self.state = folder / "machine"
         self.log = folder / "machine.log"
         self.process = None
 
     def connect(self):
-        """The machine's network: a cable to this one, and the metadata service's address."""
+        """The machine's network: a cable to this one, and where the metadata service is. On AWS that is the
+        machine itself, as it gives no answer further than one hop; elsewhere it is a hop away."""
         self.disconnect()
         inside = ("ip", "-n", NETWORK)
         host("ip", "netns", "add", NETWORK)
@@ -70,23 +104,41 @@ class Machine:
         host("ip", "address", "add", f"{HOST}/30", "dev", NETWORK)
         host("ip", "link", "set", NETWORK, "up")
         host(*inside, "address", "add", f"{ADDRESS}/30", "dev", "eth0")
-        host(*inside, "address", "add", f"{METADATA}/32", "dev", "lo")
         host(*inside, "link", "set", "eth0", "up")
         host(*inside, "link", "set", "lo", "up")
+        if self.kind is AMAZON:
+            host(*inside, "address", "add", f"{METADATA}/32", "dev", "lo")
+        else:
+            self.connect_services()
+
+    @staticmethod
+    def connect_services():
+        """A network with a cable to the machine's, where its cloud is."""
+        inside, there = ("ip", "-n", NETWORK), ("ip", "-n", SERVICES_NETWORK)
+        host("ip", "netns", "add", SERVICES_NETWORK)
+        host(*inside, "link", "add", "eth1", "type", "veth", "peer", "name", "eth0", "netns", SERVICES_NETWORK)
+        host(*inside, "address", "add", f"{SERVICES.rpartition('.')[0]}.1/24", "dev", "eth1")
+        host(*there, "address", "add", f"{SERVICES}/24", "dev", "eth0")
+        for link in ((*there, "link", "set", "lo"), (*there, "link", "set", "eth0"), (*inside, "link", "set", "eth1")):
+            host(*link, "up")
+        for address in (METADATA, WIRE_SERVER):
+            host(*there, "address", "add", f"{address}/32", "dev", "eth0")
+            host(*inside, "route", "add", f"{address}/32", "via", SERVICES)
 
     def disconnect(self):
-        if NETWORK in host("ip", "netns", "list").split():
-            host("ip", "netns", "delete", NETWORK)
+        for network in (NETWORK, SERVICES_NETWORK):
+            if network in host("ip", "netns", "list").split():
+                host("ip", "netns", "delete", network)
         subprocess.run(["ip", "link", "delete", NETWORK], capture_output=True, check=False)
 
     @staticmethod
-    def near(*words):
-        """A command line for a program on the machine's network, but not in the machine."""
-        return ["nsenter", f"--net=/run/netns/{NETWORK}", *words]
+    def near(*words, network=NETWORK):
+        """A command line for a program on the machine's network (or its cloud's), but not in the machine."""
+        return ["nsenter", f"--net=/run/netns/{network}", *words]
 
     def on(self):
         namespaces = ["unshare", "--mount", "--pid", "--uts", "--ipc", "--cgroup", "--fork", "--kill-child"]
-        command = [HERE / "machine/power-on", self.state, self.root, CACHE / "machine-docker", self.packages]
+        command = [HERE / "machine/power-on", self.state, self.root, CACHE / "machine-docker", *([self.packages] if self.packages else [])]
         self.process = subprocess.Popen(
             [str(word) for word in self.near(*namespaces, *command)],
             stdin=subprocess.DEVNULL,
@@ -142,25 +194,25 @@ class Machine:
         file.write_text(text)
         file.chmod(mode)
 
-    def prepare(self, services):
-        """Puts the stand-ins and what records the calls where the machine finds them."""
-        self.write("/usr/local/bin/aws", (HERE / "machine/aws").read_text(), 0o755)
-        unpack = "mv /test/packed/bin/docker /usr/bin && mv /test/packed/sbin/docker /usr/local/sbin"
-        self.write("/usr/local/bin/dnf", f"#!/bin/sh\n{unpack}\n", 0o755)
-        self.write("/usr/local/bin/cfn-signal", "#!/bin/sh\n", 0o755)
+    def prepare(self, **environment):
+        """Puts the stand-ins and what records the calls where the machine finds them; the environment is
+        everybody's on it."""
+        self.environment = environment
+        self.write(f"/usr/local/bin/{self.kind.packages}", INSTALL, 0o755)
+        for name, text in self.kind.programs:
+            self.write(f"/usr/local/bin/{name}", text, 0o755)
         # Its pauses are waited for by nobody but us.
         self.write("/usr/local/sbin/sleep", "#!/bin/sh\nexec /usr/bin/sleep 0.2\n", 0o755)
-        self.write("/usr/local/bin/docker-credential-ecr-login", "#!/bin/sh\nexit 1\n", 0o755)
         in_front = (HERE / "machine/in-front").read_text()
-        for name in [f"/usr/local/sbin/{name}" for name in IN_FRONT] + [CFN_SIGNAL]:
+        for name in [f"/usr/local/sbin/{name}" for name in self.kind.in_front] + [*self.kind.whole_paths]:
             self.write(name, in_front, 0o755)
-        self.write("/etc/systemd/system.conf.d/aws.conf", f"[Manager]\nDefaultEnvironment=AWS_ENDPOINT_URL={services}\n")
-        self.services = services
+        settings = " ".join(f"{name}={value}" for name, value in environment.items())
+        self.write("/etc/systemd/system.conf.d/test.conf", f"[Manager]\nDefaultEnvironment={settings}\n")
         self.path("/test/fail").mkdir(parents=True, exist_ok=True)
         self.run("systemctl", "daemon-reexec")
 
     def pack_docker(self):
-        """Takes the `docker` command away, until `dnf` is called."""
+        """Takes the `docker` command away, until packages are installed."""
         for folder in ("bin", "sbin"):
             self.path(f"/test/packed/{folder}").mkdir(parents=True, exist_ok=True)
         self.path("/usr/bin/docker").rename(self.path("/test/packed/bin/docker"))
@@ -174,20 +226,23 @@ class Machine:
         for file in self.path("/test/fail").iterdir():
             file.unlink()
 
-    def offer(self, disk, volume):
+    def offer(self, disk, link):
         """What attaching the volume makes appear: this disk. A disk that was there before is gone."""
-        links = self.path("/dev/disk/by-id")
-        if links.exists():
-            for link in links.iterdir():
-                link.unlink()
-        name = f"nvme-Amazon_Elastic_Block_Store_{volume.replace('-', '')}"
+        folder = self.path(link).parent
+        if folder.exists():
+            for old in folder.iterdir():
+                old.unlink()
         script = [
-            "#!/bin/sh -e", "mkdir -p /dev/disk/by-id", "touch /test/attached",
+            "#!/bin/sh -e", f"mkdir -p {os.path.dirname(link)}", "touch /test/attached",
             f"[ -b {disk.device} ] || mknod {disk.device} b 7 {disk.device.removeprefix('/dev/loop')}",
-            f"ln -sf {disk.device} /dev/disk/by-id/{name}",
+            f"ln -sf {disk.device} {link}",
         ]
         self.write("/test/attach", "\n".join(script) + "\n", 0o755)
         self.path("/test/attached").unlink(missing_ok=True)
+
+    def attach(self):
+        """The offered disk appears."""
+        self.run("/test/attach")
 
     @property
     def calls(self):
@@ -199,7 +254,8 @@ class Machine:
     def boot(self, *words, script="/etc/chroma-otel/boot", limit=120, check=True):
         """Runs the boot script as its unit would, and gives what it said."""
         settings = [line for line in self.read("/etc/chroma-otel/machine.env").splitlines() if line]
-        environment = ["env", *settings, f"PATH=/usr/local/sbin:{PATH}", f"AWS_ENDPOINT_URL={self.services}", f"BOOT_SECONDS={limit}"]
+        settings += [f"{name}={value}" for name, value in self.environment.items()]
+        environment = ["env", *settings, "HOME=/root", f"PATH=/usr/local/sbin:{PATH}", f"BOOT_SECONDS={limit}"]
         return self.run(*environment, script, *words, check=check, seconds=limit + 120)
 
     def journal(self, *words):

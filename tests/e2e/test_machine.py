@@ -15,7 +15,7 @@ import pytest
 
 from conftest import CACHE, HERE, eventually, free_ports, get, missing, renderer, start_sink
 from cloudformation import load, machine_files
-from stand_in_machine import ADDRESS, HOST, IN_FRONT, METADATA, SOCKET, Disk, Machine, host
+from stand_in_machine import ADDRESS, AMAZON, HOST, METADATA, SOCKET, Disk, Machine, host
 
 CHROMA = f"http://{ADDRESS}:8000"
 COLLECTIONS = f"{CHROMA}/api/v2/tenants/default_tenant/databases/default_database/collections"
@@ -63,6 +63,10 @@ class Cloud:
 
     def store(self, name, value):
         self.service("secretsmanager").put_secret_value(SecretId=name, SecretString=value)
+
+    @property
+    def link(self):
+        return f"/dev/disk/by-id/nvme-Amazon_Elastic_Block_Store_{self.volume.replace('-', '')}"
 
     def attached(self):
         [volume] = self.service("ec2").describe_volumes(VolumeIds=[self.volume])["Volumes"]
@@ -198,9 +202,9 @@ def wrapped_images(tools, folder):
 def machine(off_machine, cloud, sink, disks, folder, tools, start):
     """The machine as cfn-init leaves it, before its first boot; its disk is empty."""
     off_machine.on()
-    off_machine.prepare(cloud.url)
+    off_machine.prepare(AWS_ENDPOINT_URL=cloud.url)
     off_machine.disk = disks()
-    off_machine.offer(off_machine.disk, cloud.volume)
+    off_machine.offer(off_machine.disk, cloud.link)
     start("metadata", off_machine.near("python3", str(HERE / "machine/metadata.py"), METADATA, "80", cloud.instance))
     files = wrapped_files(tools, folder, cloud, sink.grpc)
     for path, (mode, text) in files.items():
@@ -270,7 +274,7 @@ def until_active(machine, unit):
     def active():
         return machine.run("systemctl", "is-active", unit, check=False).stdout.strip() == "active"
 
-    eventually(active, lambda: machine.journal("--unit=chroma-otel", "--boot"), 90)
+    eventually(active, lambda: machine.journal("--boot", "--lines=60"), 90)
 
 
 def written_secrets(machine):
@@ -511,7 +515,7 @@ class TestFailures:
         machine.path("/etc/chroma-otel/reported").unlink()
         machine.pack_docker()
         machine.forget_calls()
-        for command in (*IN_FRONT, "cfn-signal"):
+        for command in (*AMAZON.in_front, "cfn-signal"):
             machine.let_fail(command, times="once")
         machine.boot(limit=200)
         left = [file.name for file in machine.path("/test/fail").iterdir()]
@@ -526,7 +530,7 @@ def replace_disk(machine, cloud, disk):
     """Takes the machine's disk away in peace, and offers another one."""
     machine.run("systemctl", "stop", "chroma.service", "otel-collector.service")
     machine.run("umount", "/var/lib/chroma-otel", check=False)
-    machine.offer(disk, cloud.volume)
+    machine.offer(disk, cloud.link)
 
 
 def digest(disk):

@@ -8,18 +8,13 @@ parameters, permissions, and the machine's files.
 
 import base64
 import json
-import os
 import re
-import shutil
-import stat
-import subprocess
-import sys
-import zipfile
 
 import pytest
 
-from conftest import HERE, missing, renderer
-from test_aws import ARN, HEADERS, REGION, SECRET, SPECS, Template, run
+from conftest import HERE, renderer
+from terraform.module import HOSTILE, Module, changes, check_scripts, diagnostics, first_boot, provider_folder
+from test_aws import ARN, HEADERS, REGION, SECRET, SPECS, Template
 
 SPECS = {
     **SPECS,
@@ -72,104 +67,22 @@ def folders(tools, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def provider(tools, folders, tmp_path_factory):
-    """A folder with the provider for all types in use; `terraform.rc` in it says where it is."""
-    part = tools.part("terraform-offline-aws")
-    sys.path.insert(0, str(HERE / "terraform"))
-    from schema import schema
-
-    texts = [file.read_text() for spec in SPECS.values() for file in folders(spec, "terraform").glob("*.tf")]
-    types = {kind: {name for text in texts for name in re.findall(rf'^{kind} "(\w+)"', text, re.M)} for kind in ("resource", "data")}
-    assert len(types["resource"]) > 15 and len(types["data"]) > 3
-    folder = tmp_path_factory.mktemp("provider")
-    (folder / "schema.json").write_text(json.dumps(schema(part / "types", types["resource"], types["data"])))
-    (folder / "values.json").write_text(json.dumps(VALUES))
-    command = folder / "terraform-provider-aws"
-    # HOME: the library keeps a certificate there.
-    command.write_text(f'#!/bin/sh\nHOME="{folder}" exec "{part}/bin/python" "{HERE}/terraform/provider.py" "{folder}"\n')
-    command.chmod(0o755)
-    (folder / "terraform.rc").write_text(
-        f'provider_installation {{\n  dev_overrides {{\n    "hashicorp/aws" = "{folder}"\n  }}\n}}\n'
-    )
-    return folder
-
-
-class Module:
-    """A rendered module in a folder of its own, and the real Terraform on it."""
-
-    def __init__(self, source, provider, tmp_path):
-        self.folder = tmp_path / "module"
-        shutil.copytree(source, self.folder)
-        self.environment = {
-            "PATH": os.environ["PATH"], "HOME": str(tmp_path), "TF_CLI_CONFIG_FILE": str(provider / "terraform.rc"),
-            "CHECKPOINT_DISABLE": "1", "TF_IN_AUTOMATION": "1",
-        }
-        variables = (self.folder / "variables.tf").read_text()
-        blocks = re.findall(r'^variable "(\w+)" \{\n(.*?)^\}', variables, re.M | re.S)
-        self.variables = dict(blocks)
-        self.secrets = [name for name, text in blocks if "ephemeral" in text]
-
-    def values(self, **more):
-        """Variables that the module is content with; every secret is in a store of the operator's."""
-        arns = {f"{name}_secret_arn": ARN for name in self.secrets if f"{name}_secret_arn" not in more and name not in more}
-        filled = {**SUBNET, **arns, **more}
-        if "default" not in self.variables.get("chroma_otel_collection_endpoint", ""):
-            filled["chroma_otel_collection_endpoint"] = "https://otlp.example.com"
-        return {name: value for name, value in filled.items() if name in self.variables}
-
-    def terraform(self, *words, fails=False, **values):
-        environment = self.environment | {f"TF_VAR_{name}": str(value) for name, value in values.items()}
-        done = subprocess.run(
-            ["terraform", *words], cwd=self.folder, env=environment,
-            capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=120,
-        )
-        said = re.sub(r"\x1b\[[0-9;]*m", "", done.stdout + done.stderr)
-        assert (done.returncode != 0) == fails, said
-        return " ".join(re.sub(r"[│╷╵]", " ", said).split()) if fails else done.stdout
-
-    def plan(self, *words, file="plan", **values):
-        self.terraform("plan", "-input=false", f"-out={file}", *words, **values)
-        return json.loads(self.terraform("show", "-json", file))
-
-    def apply(self, **values):
-        self.terraform("apply", "-input=false", "-auto-approve", **values)
-        return self.state()
-
-    def state(self):
-        state = json.loads(self.terraform("show", "-json"))
-        resources = state.get("values", {}).get("root_module", {}).get("resources", [])
-        return {one["address"]: one["values"] for one in resources}
+    modules = [folders(spec, "terraform") for spec in SPECS.values()]
+    return provider_folder(tools, "aws", modules, VALUES, tmp_path_factory.mktemp("provider"))
 
 
 @pytest.fixture
 def module(folders, provider, tmp_path, spec):
-    if not shutil.which("terraform"):
-        missing("terraform")
-    return Module(folders(spec, "terraform"), provider, tmp_path)
+    return Module(folders(spec, "terraform"), provider, tmp_path, SUBNET, ("_secret_arn", ARN))
 
 
 @pytest.fixture
 def boot(tools, tmp_path):
     """boot(state) -> {path: (mode, text)}: what cloud-init writes when the machine of this state first boots."""
-    part = tools.part("cloud-init")
-    environment = {"PYTHONPATH": str(part / "usr/lib/python3/dist-packages"), "PATH": os.environ["PATH"]}
 
     def files(state):
-        folder = tmp_path / "machine"
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir()
         user_data = base64.b64decode(state["aws_launch_template.machine"]["user_data"])
-        (folder / "user-data").write_bytes(user_data)
-        python = [part / "bin/python", HERE / "terraform/first_boot.py", folder / "user-data", folder]
-        done = subprocess.run(python, env=environment, capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
-        assert json.loads(done.stdout)[-1][-1] == "chroma-otel.service"
-        schema = [part / "bin/python", "-m", "cloudinit.cmd.main", "schema", "--config-file", folder / "cloud-config.yaml"]
-        done = subprocess.run(schema, env=environment, capture_output=True, text=True)
-        assert done.returncode == 0 and "Valid" in done.stdout, done.stdout + done.stderr
-        found = [path for path in folder.rglob("*") if path.is_file() and path.parent != folder]
-        return {
-            f"/{path.relative_to(folder)}": (stat.S_IMODE(path.stat().st_mode), path.read_text()) for path in found
-        }
+        return first_boot(tools, user_data, tmp_path / "machine")
 
     return files
 
@@ -179,20 +92,13 @@ def given(template):
     return dict(one.split("=", 1) for one in json.loads((template.folder / "parameters.json").read_text()))
 
 
-def changes(plan):
-    """What a plan does, without what stays as it is."""
-    done = {one["address"]: one["change"]["actions"] for one in plan.get("resource_changes", [])}
-    return {address: actions for address, actions in done.items() if actions not in (["no-op"], ["read"])}
-
-
 @every_spec
 class TestModule:
     def test_it_is_written_as_terraform_writes_it(self, module):
         module.terraform("fmt", "-check", "-diff")
 
     def test_it_is_valid(self, module):
-        said = json.loads(module.terraform("validate", "-json"))["diagnostics"]
-        assert [one for one in said if "Provider development overrides" not in one["summary"]] == []
+        assert diagnostics(module) == []
 
     def test_the_machine_is_what_cloudformation_makes(self, module, folders, spec, boot, tmp_path):
         template = Template(folders(spec, "cloudformation"))
@@ -209,11 +115,7 @@ class TestModule:
                 assert "complete_launch CONTINUE" in files[path][1] and "cfn-signal" not in files[path][1]
             else:
                 assert files[path] == (mode, text + own.get(path, "")), path
-        for path, (_, text) in files.items():
-            if text.startswith("#!/bin/bash"):
-                script = tmp_path / "script"
-                script.write_text(text)
-                run("shellcheck", script)
+        check_scripts(files, tmp_path)
 
         resources = template.module.resolve(template.tree, parameters, ATTRIBUTES, PSEUDO)["Resources"]
         [allowed] = resources["Role"]["Properties"]["Policies"]
@@ -279,9 +181,6 @@ class TestModule:
         assert all([one["alarm_actions"], one["ok_actions"]] == [[topic], [topic]] for one in made)
 
 
-HOSTILE = "it's \"q\" `id` $(id) $HOME ${var.name} $${a} %{if} %%{b} {{ c }} 100% \\n \\ é😀 #1: - ' end "
-
-
 @pytest.mark.parametrize("spec", [{"backend": "honeycomb"}], ids=["honeycomb"])
 class TestOperation:
     """What an operator does with a module, on a cloud that agrees to everything."""
@@ -304,13 +203,7 @@ class TestOperation:
         stored = {address for address in state if address.startswith("aws_secretsmanager_secret.")}
         assert stored == {"aws_secretsmanager_secret.honeycomb_api_key[0]",
                           "aws_secretsmanager_secret.chroma_otel_collection_headers[0]"}
-        with zipfile.ZipFile(module.folder / "plan") as plan:
-            for name in plan.namelist():
-                assert SECRET.encode() not in plan.read(name), name
-        written = [path for path in module.folder.rglob("*") if path.is_file()]
-        assert module.folder / "terraform.tfstate" in written
-        for path in written:
-            assert SECRET.encode() not in path.read_bytes(), path
+        assert (module.folder / "terraform.tfstate").exists() and module.holds(SECRET) == []
         arn = "aws_secretsmanager_secret_version.honeycomb_api_key[0]"
         assert f"collector HONEYCOMB_API_KEY {state[arn]['arn']}\n" in boot(state)["/etc/chroma-otel/secrets"][1]
         # Terraform cannot see another value, but for its version; the instance reads it by itself.

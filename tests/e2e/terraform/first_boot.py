@@ -13,6 +13,7 @@ from cloudinit.config import cc_write_files
 
 user_data, folder = sys.argv[1:]
 text = util.decomp_gzip(Path(user_data).read_bytes())
+text = text.decode() if isinstance(text, bytes) else text  # it was not compressed
 Path(folder, "cloud-config.yaml").write_text(text)
 config = util.load_yaml(text)
 files = [{**file, "path": folder + file["path"]} for file in config["write_files"]]

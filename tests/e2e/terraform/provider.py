@@ -2,7 +2,7 @@
 offline. What a cloud would say of a resource is made up: `TYPE.ATTRIBUTE`, or what the file `values`
 beside the schema has under that name.
 
-    provider.py FOLDER    serves FOLDER/schema.json (see schema.py) and FOLDER/values.json
+    provider.py FOLDER    serves FOLDER/schema.json (see schema.py), FOLDER/values.json and FOLDER/forces-new.json
 
 Invariant: nothing is checked but what the schema says, and a write-only value is never in an answer.
 """
@@ -18,6 +18,8 @@ from tf.gen import tfplugin_pb2 as pb
 FOLDER = Path(sys.argv[1])
 SCHEMA = json.loads((FOLDER / "schema.json").read_text())
 VALUES = json.loads((FOLDER / "values.json").read_text())
+# Which arguments of a type make a new resource; the schema does not say.
+FORCES_NEW = json.loads((FOLDER / "forces-new.json").read_text())
 UNKNOWN = msgpack.ExtType(0, b"")
 # What a provider says anew whenever a resource changes.
 RENEWED = {"latest_version"}
@@ -66,6 +68,15 @@ def filled(value, schema, fill):
     return value
 
 
+def typed(value):
+    """The type of a made-up value that has a structure."""
+    if isinstance(value, list):
+        return ["list", typed(value[0])]
+    if isinstance(value, dict):
+        return ["object", {name: typed(one) for name, one in value.items()}]
+    return {bool: "bool", int: "number", str: "string"}[type(value)]
+
+
 def made_up(of_type):
     """What is said where nothing is known."""
 
@@ -77,7 +88,8 @@ def made_up(of_type):
             return value
         name, kind = f"{of_type}.{each['name']}", each["type"]
         default = name if kind == "string" else BLANK[kind if isinstance(kind, str) else kind[0]]
-        return VALUES.get(name, default)
+        found = VALUES.get(name, default)
+        return [json.dumps(typed(found)).encode(), found] if kind == "dynamic" and found is not None else found
 
     return fill
 
@@ -131,10 +143,16 @@ class Servicer(provider.ProviderServicer):
             if each.get("write_only"):
                 return None
             changes = each["name"] in RENEWED and before is not None and proposed != before
-            return UNKNOWN if changes or each.get("computed") and value is None else value
+            new = each.get("computed") and value is None and before is None
+            return UNKNOWN if changes or new else value
 
         planned = filled(proposed, SCHEMA["resources"][request.type_name], fill)
-        return pb.PlanResourceChange.Response(planned_state=dynamic(planned))
+        again = [
+            pb.AttributePath(steps=[pb.AttributePath.Step(attribute_name=name)])
+            for name in FORCES_NEW.get(request.type_name, [])
+            if before is not None and planned is not None and planned[name] != before[name]
+        ]
+        return pb.PlanResourceChange.Response(planned_state=dynamic(planned), requires_replace=again)
 
     def ApplyResourceChange(self, request, context):
         planned = read(request.planned_state)

@@ -1,8 +1,8 @@
 """The schema of a Terraform provider's types, read from the npm package `@cdktf/provider-NAME`.
 
 The package is generated from the provider's own schema and holds all of it, but for the rules about
-values; those stay unchecked. Python's `schema(lib, types)` gives what provider.py serves:
-`{"provider": BLOCK, "resources": {TYPE: BLOCK}, "data_sources": {TYPE: BLOCK}}`.
+values; those stay unchecked. Python's `schema(lib, resources, data_sources)` gives what provider.py
+serves: `{"provider": BLOCK, "resources": {TYPE: BLOCK}, "data_sources": {TYPE: BLOCK}}`.
 """
 
 import re
@@ -105,12 +105,15 @@ def written(body):
 def schema(lib, resources, data_sources):
     """The schema of these types. A type that the provider does not have is a KeyError."""
     folders = {}
-    for code in Path(lib).glob("*/index.js"):
-        if found := re.search(r'\w+\.tfResourceType = "([^"]+)"', code.read_text()):
-            folders[("data" if code.parent.name.startswith("data-") else "resource", found[1])] = code.parent
+    for file in Path(lib).glob("*/index.js"):
+        code = file.read_text()
+        if found := re.search(r'\w+\.tfResourceType = "([^"]+)"', code):
+            folders[("data" if "extends cdktf.TerraformDataSource" in code else "resource", found[1])] = file.parent
     blocks = lambda kind, types: {name: Module(folders[kind, name]).top("tfResourceType") for name in types}
+    provider = Module(Path(lib, "provider")).top("tfResourceType")
     return {
-        "provider": {"attributes": [], "blocks": []},
+        # Nothing comes out of a provider.
+        "provider": {**provider, "attributes": [{**one, "computed": False} for one in provider["attributes"]]},
         "resources": blocks("resource", resources),
         "data_sources": blocks("data", data_sources),
     }

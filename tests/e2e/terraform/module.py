@@ -1,0 +1,163 @@
+"""A rendered Terraform module, and the real Terraform at work on it, offline: with the real schema of its
+provider, on a cloud that agrees to everything (provider.py). What cloud-init makes of a machine's first
+boot is found by its own code (first_boot.py).
+
+Invariant: no test knows more of a module than its files, its plan and its state.
+"""
+
+import json
+import os
+import re
+import shutil
+import stat
+import subprocess
+import sys
+import zipfile
+
+from conftest import HERE, missing
+
+HOSTILE = "it's \"q\" `id` $(id) $HOME ${var.name} $${a} %{if} %%{b} {{ c }} 100% \\n \\ é😀 #1: - ' end "
+
+
+def provider_folder(tools, name, modules, values, folder, forces_new=None):
+    """A folder with the provider `hashicorp/NAME` for all types that the modules use, who says `values`
+    (`TYPE.ATTRIBUTE` to value), and makes a new resource when an argument in `forces_new` (type to
+    names) changes; `terraform.rc` in it says where it is."""
+    part = tools.part(f"terraform-offline-{name}")
+    sys.path.insert(0, str(HERE / "terraform"))
+    from schema import schema
+
+    texts = [file.read_text() for module in modules for file in module.glob("*.tf")]
+    types = {kind: {found for text in texts for found in re.findall(rf'^{kind} "(\w+)"', text, re.M)} for kind in ("resource", "data")}
+    assert len(types["resource"]) > 10
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "schema.json").write_text(json.dumps(schema(part / "types", types["resource"], types["data"])))
+    (folder / "values.json").write_text(json.dumps(values))
+    (folder / "forces-new.json").write_text(json.dumps(forces_new or {}))
+    command = folder / f"terraform-provider-{name}"
+    # HOME: the library keeps a certificate there.
+    command.write_text(f'#!/bin/sh\nHOME="{folder}" exec "{part}/bin/python" "{HERE}/terraform/provider.py" "{folder}"\n')
+    command.chmod(0o755)
+    (folder / "terraform.rc").write_text(
+        f'provider_installation {{\n  dev_overrides {{\n    "hashicorp/{name}" = "{folder}"\n  }}\n}}\n'
+    )
+    return folder
+
+
+class Module:
+    """A rendered module in a folder of its own, `needed` being the variables that it has no default for."""
+
+    def __init__(self, source, provider, tmp_path, needed, stored):
+        if not shutil.which("terraform"):
+            missing("terraform")
+        self.folder, self.needed, self.stored = tmp_path / "module", needed, stored
+        shutil.copytree(source, self.folder)
+        self.environment = {
+            "PATH": os.environ["PATH"], "HOME": str(tmp_path), "TF_CLI_CONFIG_FILE": str(provider / "terraform.rc"),
+            "CHECKPOINT_DISABLE": "1", "TF_IN_AUTOMATION": "1",
+        }
+        variables = (self.folder / "variables.tf").read_text()
+        blocks = re.findall(r'^variable "(\w+)" \{\n(.*?)^\}', variables, re.M | re.S)
+        self.variables = dict(blocks)
+        self.secrets = [name for name, text in blocks if "ephemeral" in text]
+
+    def default(self, name):
+        """The variable's default as it is written; None where there is none."""
+        found = re.search(r"^  default +=(.*)", self.variables[name], re.M)
+        return found and found[1].strip()
+
+    def values(self, **more):
+        """Variables that the module is content with; every secret is in a store of the operator's."""
+        suffix, stored = self.stored
+        in_store = {f"{name}{suffix}": stored for name in self.secrets if f"{name}{suffix}" not in more and name not in more}
+        filled = {**self.needed, **in_store, **more}
+        if "default" not in self.variables.get("chroma_otel_collection_endpoint", ""):
+            filled.setdefault("chroma_otel_collection_endpoint", "https://otlp.example.com")
+        return {name: value for name, value in filled.items() if name in self.variables}
+
+    def terraform(self, *words, fails=False, **values):
+        environment = self.environment | {f"TF_VAR_{name}": str(value) for name, value in values.items()}
+        done = subprocess.run(
+            ["terraform", *words], cwd=self.folder, env=environment,
+            capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=120,
+        )
+        said = re.sub(r"\x1b\[[0-9;]*m", "", done.stdout + done.stderr)
+        assert (done.returncode != 0) == fails, said
+        return " ".join(re.sub(r"[│╷╵]", " ", said).split()) if fails else done.stdout
+
+    def plan(self, *words, file="plan", **values):
+        self.terraform("plan", "-input=false", f"-out={file}", *words, **values)
+        return json.loads(self.terraform("show", "-json", file))
+
+    def apply(self, **values):
+        self.terraform("apply", "-input=false", "-auto-approve", **values)
+        return self.state()
+
+    def state(self):
+        state = json.loads(self.terraform("show", "-json"))
+        resources = state.get("values", {}).get("root_module", {}).get("resources", [])
+        return {one["address"]: one["values"] for one in resources}
+
+    def holds(self, text):
+        """The files of the module, its state and its plan that have these bytes in them."""
+        found = []
+        for path in self.folder.rglob("*"):
+            if path.is_file():
+                inner = []
+                if zipfile.is_zipfile(path):
+                    with zipfile.ZipFile(path) as packed:
+                        inner = [packed.read(name) for name in packed.namelist()]
+                if any(text.encode() in each for each in (path.read_bytes(), *inner)):
+                    found.append(path)
+        return found
+
+
+def diagnostics(module):
+    """What `terraform validate` has against the module."""
+    said = json.loads(module.terraform("validate", "-json"))["diagnostics"]
+    return [one for one in said if "Provider development overrides" not in one["summary"]]
+
+
+def changes(plan):
+    """What a plan does, without what stays as it is."""
+    done = {one["address"]: one["change"]["actions"] for one in plan.get("resource_changes", [])}
+    return {address: actions for address, actions in done.items() if actions not in (["no-op"], ["read"])}
+
+
+def files_below(folder):
+    """{path: (mode, text)} of the files in the folders of this one that stands for `/`."""
+    found = [path for path in folder.rglob("*") if path.is_file() and path.parent != folder]
+    return {f"/{path.relative_to(folder)}": (stat.S_IMODE(path.stat().st_mode), path.read_text()) for path in found}
+
+
+def first_boot(tools, user_data, folder):
+    """{path: (mode, text)} of what cloud-init writes below the folder, when a machine with this user data first boots."""
+    part = tools.part("cloud-init")
+    environment = {"PYTHONPATH": str(part / "usr/lib/python3/dist-packages"), "PATH": os.environ["PATH"]}
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    (folder / "user-data").write_bytes(user_data)
+
+    def run(*words):
+        done = subprocess.run([part / "bin/python", *words], env=environment, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    commands = json.loads(run(HERE / "terraform/first_boot.py", folder / "user-data", folder))
+    assert commands[-1][-1] == "chroma-otel.service"
+    said = run("-m", "cloudinit.cmd.main", "schema", "--config-file", folder / "cloud-config.yaml")
+    assert "Valid" in said, said
+    return files_below(folder)
+
+
+def check_scripts(files, folder):
+    """Every script among these files passes shellcheck, silently."""
+    scripts = {path: text for path, (_, text) in files.items() if text.startswith("#!/bin/bash")}
+    assert {"/etc/chroma-otel/boot", "/etc/chroma-otel/watch", "/etc/chroma-otel/cloud"} <= set(scripts)
+    for path, text in scripts.items():
+        script = folder / "script"
+        script.write_text(text)
+        done = subprocess.run(["shellcheck", script], capture_output=True, text=True)
+        assert done.returncode == 0 and not done.stdout, f"{path}: {done.stdout}"
+
+

@@ -1,0 +1,379 @@
+"""The Terraform modules for Google Cloud and Azure: the real Terraform on the real schema of each provider,
+offline; and what a machine is made of by the real cloud-init, or by bash running the startup script in a
+Debian. What a cloud would say is made up (terraform/clouds.py): whether it takes the values is not seen here.
+
+Invariant: where both clouds promise the same, they pass the same test.
+"""
+
+import json
+import re
+
+import pytest
+
+from conftest import HERE, renderer
+from terraform.clouds import AZURE, CLOUDS, GCP, delivered
+from terraform.module import HOSTILE, Module, changes, check_scripts, diagnostics, provider_folder
+
+OTLP = {"backend": "otlp", "endpoint": "https://otlp.example.com"}
+SPECS = {
+    "default": {},
+    "stock": {"image": "stock"},
+    "honeycomb": {"backend": "honeycomb"},
+    "jaeger": {"backend": "jaeger"},
+    "otlp-stock": {**OTLP, "image": "stock"},
+    "0.6.3": {"chroma_version": "0.6.3", "backend": "zipkin"},
+    "hostile": None,  # of tests/specs
+}
+SECRET = "do-not-show-me"
+HEADERS = json.dumps({"x-api-key": f"{SECRET} é'\"$HOME${{x}}\\n%s", "x-b": "b"}, ensure_ascii=False)
+every_cloud = pytest.mark.parametrize("cloud", CLOUDS.values(), ids=CLOUDS.keys())
+every_spec = pytest.mark.parametrize("spec", SPECS)
+
+
+@pytest.fixture(scope="session")
+def rendered(tools, tmp_path_factory):
+    """rendered(cloud, spec) -> the folder that `gen --target CLOUD` writes."""
+    written = {}
+
+    def folder(cloud, spec):
+        key = (cloud.name, spec)
+        if key not in written:
+            flags = {"spec": HERE.parent / f"specs/{cloud.name}-honeycomb.yaml"} if SPECS[spec] is None else SPECS[spec]
+            written[key] = renderer(tools, tmp_path_factory.mktemp("rendered"))(**{"target": cloud.name, **flags})
+        return written[key]
+
+    return folder
+
+
+@pytest.fixture(scope="session")
+def providers(tools, rendered, tmp_path_factory):
+    """providers(cloud) -> the folder of its provider."""
+    made = {}
+
+    def folder(cloud):
+        if cloud.name not in made:
+            modules = [rendered(cloud, spec) for spec in SPECS]
+            folder = tmp_path_factory.mktemp("provider")
+            made[cloud.name] = provider_folder(tools, cloud.provider, modules, cloud.values, folder, cloud.forces_new)
+        return made[cloud.name]
+
+    return folder
+
+
+@pytest.fixture
+def module(rendered, providers, tmp_path, cloud, spec):
+    return Module(rendered(cloud, spec), providers(cloud), tmp_path, cloud.needed, cloud.stored)
+
+
+@pytest.fixture(scope="session")
+def applied_once(rendered, providers, tmp_path_factory):
+    """applied_once(cloud) -> the module for Honeycomb, applied with the usual values."""
+    done = {}
+
+    def module(cloud):
+        if cloud.name not in done:
+            folder = tmp_path_factory.mktemp("applied")
+            done[cloud.name] = Module(rendered(cloud, "honeycomb"), providers(cloud), folder, cloud.needed, cloud.stored)
+            done[cloud.name].apply(**done[cloud.name].values())
+        return done[cloud.name]
+
+    return module
+
+
+@pytest.fixture
+def applied(applied_once, providers, tmp_path, cloud, spec):
+    """The same in a folder of the test's own."""
+    return Module(applied_once(cloud).folder, providers(cloud), tmp_path, cloud.needed, cloud.stored)
+
+
+def of_type(state, kind):
+    return {address: values for address, values in state.items() if address.startswith(f"{kind}.")}
+
+
+def roles(cloud, state):
+    """What the machine may do: {(role, on what)}."""
+    if cloud is AZURE:
+        machine = cloud.values["azurerm_user_assigned_identity.principal_id"]
+        found = of_type(state, "azurerm_role_assignment").values()
+        return {(one["role_definition_name"], one["scope"]) for one in found if one["principal_id"] == machine}
+    places = {
+        "google_project_iam_member": "project", "google_artifact_registry_repository_iam_member": "repository",
+        "google_secret_manager_secret_iam_member": "secret_id",
+    }
+    found = {kind: of_type(state, kind).values() for kind in places}
+    assert all(one["member"] == cloud.values["google_service_account.member"] for kind in found for one in found[kind])
+    return {(one["role"], one[places[kind]]) for kind in found for one in found[kind]}
+
+
+# What the backend's documentation asks for.
+TRACES = ("roles/telemetry.tracesWriter", "roles/serviceusage.serviceUsageConsumer")
+
+
+def expected_roles(cloud, spec, alarms, secrets):
+    if cloud is AZURE:
+        places = cloud.values
+        stored = {("Key Vault Secrets User", f"{places['azurerm_resources.resources'][0]['id']}/secrets/operators")} if secrets else set()
+        made = {("Key Vault Secrets User", places["azurerm_key_vault_secret.resource_versionless_id"])}
+        return {
+            *([] if "stock" in spec else [("AcrPull", places["azurerm_container_registry.id"])]),
+            *(made if spec in ("default", "stock") else []),
+            *stored,
+            *([("Monitoring Metrics Publisher", places["azurerm_linux_virtual_machine.id"])] if alarms else []),
+        }
+    project = cloud.needed["project_id"]
+    return {
+        ("roles/logging.logWriter", project),
+        *([] if "stock" in spec else [("roles/artifactregistry.reader", "chroma")]),
+        *([(role, project) for role in TRACES] if spec in ("default", "stock") else []),
+        *([("roles/secretmanager.secretAccessor", cloud.stored[1])] if secrets else []),
+        *([("roles/monitoring.metricWriter", project)] if alarms else []),
+    }
+
+
+@every_cloud
+@every_spec
+class TestModule:
+    def test_it_is_written_as_terraform_writes_it_and_valid(self, module):
+        module.terraform("fmt", "-check", "-diff")
+        assert diagnostics(module) == []
+
+    def test_the_machine_gets_what_was_rendered_and_may_do_no_more(self, module, cloud, spec, tools, tmp_path):
+        alarm = dict([cloud.alarm])
+        state = module.apply(**module.values(name="chroma", **alarm))
+        files = cloud.boot(tools, cloud.user_data(state), tmp_path / "machine")
+
+        expected = delivered(cloud, module.folder)
+        assert {"/etc/chroma-otel/boot", "/etc/systemd/system/chroma.service", "/etc/docker/daemon.json"} <= set(expected)
+        lines = {f"/etc/chroma-otel/{name}" for name in ("machine.env", "chroma.env", "collector.env", "secrets")}
+        assert set(files) == set(expected) | lines
+        for path, file in expected.items():
+            assert files[path] == file, path
+        for path in lines:
+            mode, text = files[path]
+            assert mode == 0o600 and all(text.splitlines()) and (text == "" or text.endswith("\n")), path
+        check_scripts(files, tmp_path)
+
+        machine = dict(line.split("=", 1) for line in files["/etc/chroma-otel/machine.env"][1].splitlines() if line[0] != "#")
+        wrapped = "stock" not in spec
+        assert machine["CHROMA_IMAGE"].startswith(registry(cloud) if wrapped else "chromadb/chroma:")
+        assert machine["METRICS_NAMESPACE"]
+        secrets = [line for line in files["/etc/chroma-otel/secrets"][1].splitlines() if line[0] != "#"]
+        known = {line.split()[2] for line in secrets}
+        assert known <= {cloud.stored[1], cloud.values.get("azurerm_key_vault_secret.versionless_id")} | (
+            {"projects/acme-search/secrets/honeycomb", *re.findall(r"https://[\w.-]+/secrets/[\w-]+", str(module.variables))}
+        )
+        if spec != "hostile":
+            assert roles(cloud, state) == expected_roles(cloud, spec, True, cloud.stored[1] in known)
+
+    def test_it_takes_what_the_spec_says(self, module, cloud, spec, tools):
+        decided = {"disk_size": 200, "snapshots_kept": 30, "log_retention_days": 90, "chroma_version": "1.0.20", "name": "search"}
+        usual = {"chroma_version": (SPECS[spec] or {}).get("chroma_version", "1.5.9"), "name": "chroma", "snapshots_kept": 7}
+        for name, value in (decided if spec == "hostile" else usual).items():
+            assert module.default(name) == json.dumps(value), name
+        for name, text in module.variables.items():
+            assert re.search(r"^  description = \"[A-Z0-9]", text, re.M) and re.search(r"^  type +=", text, re.M), name
+            assert "validation {" in text, name
+        assert all("sensitive   = true" in module.variables[name] for name in module.secrets)
+        published = {"name", "chroma_version", "machine_type", "architecture", "allowed_cidr", "disk_size", "snapshots_kept",
+                     "log_retention_days", "chroma_otel_service_name", "chroma_otel_granularity"}
+        assert published <= set(module.variables)
+
+
+def registry(cloud):
+    return "chroma0a1b2c3d.azurecr.io/" if cloud is AZURE else "europe-west1-docker.pkg.dev/chroma-test/"
+
+
+@every_cloud
+@pytest.mark.parametrize("spec", ["honeycomb"])
+class TestOperation:
+    """What an operator does with a module, on a cloud that agrees to everything."""
+
+    def test_any_character_survives(self, module, cloud, tools, tmp_path):
+        state = module.apply(**module.values(chroma_otel_service_name=HOSTILE))
+        files = cloud.boot(tools, cloud.user_data(state), tmp_path / "machine")
+        assert f"\nCHROMA_OTEL_SERVICE_NAME={HOSTILE}\n" in "\n" + files["/etc/chroma-otel/chroma.env"][1]
+
+    def test_what_the_machine_starts_with_stays_below_the_limit(self, applied, cloud):
+        size, limit = len(cloud.user_data(applied.state())), {"gcp": 256, "azure": 64}[cloud.name] * 1024
+        assert 10_000 < size < limit * 3 // 4, size
+
+    def test_a_secret_is_in_no_state_and_no_plan(self, module, cloud, tools, tmp_path):
+        values = module.values(
+            honeycomb_api_key=f"{SECRET}-é'\"$", chroma_otel_collection_headers=HEADERS,
+            chroma_otel_collection_headers_version=1, chroma_otel_collection_headers_secret_id="",
+        )
+        module.plan(**values)
+        module.terraform("apply", "plan", **{name: values[name] for name in module.secrets})
+        state = module.state()
+        assert (module.folder / "terraform.tfstate").exists() and module.holds(SECRET) == []
+        stored = {"gcp": "google_secret_manager_secret_version", "azure": "azurerm_key_vault_secret"}[cloud.name]
+        assert set(of_type(state, stored)) == {f"{stored}.honeycomb_api_key[0]", f"{stored}.chroma_otel_collection_headers[0]"}
+        files = cloud.boot(tools, cloud.user_data(state), tmp_path / "machine")
+        assert re.search(r"^collector HONEYCOMB_API_KEY \S+$", files["/etc/chroma-otel/secrets"][1], re.M)
+        # Terraform cannot see another value, but for its version; the machine reads it by itself.
+        assert changes(module.plan(**{**values, "honeycomb_api_key": "another"})) == {}
+        changed = changes(module.plan(**{**values, "honeycomb_api_key": "another", "honeycomb_api_key_version": 2}))
+        assert set(changed) == {f"{stored}.honeycomb_api_key[0]"}
+
+    @pytest.mark.parametrize(
+        "change", [{"chroma_version": "1.5.8"}, {"chroma_otel_granularity": "all"}], ids=lambda one: [*one][0]
+    )
+    def test_a_change_makes_a_new_machine_and_keeps_the_disk(self, applied, cloud, change):
+        values = applied.values()
+        assert changes(applied.plan(**values)) == {}
+        plan = applied.plan(**{**values, **change})
+        done = changes(plan)
+        assert cloud.machine in replaced(plan) and cloud.data not in done
+        # What hangs on the machine goes with it, and nothing else.
+        hangs = ("azurerm_virtual_machine_", "azurerm_monitor_data_collection_rule_association.")
+        assert [one for one in replaced(plan) - {cloud.machine} if not one.startswith(hangs)] == []
+        address = {"gcp": "google_compute_address.chroma", "azure": "azurerm_network_interface.chroma"}[cloud.name]
+        assert address in applied.state() and address not in done
+
+    def test_a_disk_grows_without_a_new_machine(self, applied, cloud):
+        assert changes(applied.plan(**{**applied.values(), "disk_size": 30})) == {cloud.data: ["update"]}
+
+    def test_the_data_is_not_destroyed(self, applied, cloud):
+        values = applied.values()
+        assert "prevent_destroy" in applied.terraform("destroy", "-auto-approve", fails=True, **values)
+        kept = forgotten(applied, "Delete")
+        applied.terraform("state", "rm", *kept)  # as README.md says
+        assert cloud.data in kept
+        applied.terraform("destroy", "-auto-approve", **values)
+        assert applied.state() == {}
+
+    def test_another_disk_takes_the_place_of_the_old_one(self, applied, cloud):
+        values = applied.values(**dict([cloud.snapshot]))
+        applied.terraform("plan", fails=True, **values)  # the old one would be destroyed
+        before = applied.state()[cloud.data]["name"]
+        applied.terraform("state", "rm", *forgotten(applied, "Back up, restore, move"))  # as README.md says
+        plan = applied.plan(**values)
+        assert changes(plan)[cloud.data] == ["create"]
+        [after] = [one["change"]["after"] for one in plan["resource_changes"] if one["address"] == cloud.data]
+        assert after["name"] != before  # they are beside each other
+
+    def test_alarms_and_snapshots_are_made_on_request(self, applied, cloud):
+        def made(**values):
+            return {address.partition(".")[0] for address in changes(applied.plan(**applied.values(**values)))}
+
+        alarms = {
+            "gcp": {"google_monitoring_alert_policy"},
+            "azure": {"azurerm_monitor_metric_alert", "azurerm_monitor_scheduled_query_rules_alert_v2"},
+        }[cloud.name]
+        snapshots = {
+            "gcp": {"google_compute_resource_policy", "google_compute_disk_resource_policy_attachment"},
+            "azure": {"azurerm_data_protection_backup_vault", "azurerm_data_protection_backup_policy_disk",
+                      "azurerm_data_protection_backup_instance_disk"},
+        }[cloud.name]
+        state = applied.state()
+        assert not [address for address in state if address.partition(".")[0] in alarms]
+        assert alarms <= made(**dict([cloud.alarm]))
+        assert snapshots <= {address.partition(".")[0] for address in state}
+        assert snapshots <= made(snapshots_kept=0)
+
+    def test_nobody_else_gets_in(self, applied, cloud):
+        state = applied.state()
+        if cloud is GCP:
+            rules = of_type(state, "google_compute_firewall").values()
+            machine = state[cloud.machine]
+            assert machine["network_interface"][0]["access_config"] == []
+            assert all(one["direction"] in ("INGRESS", "google_compute_firewall.direction") for one in rules)
+            doors = sorted([*one["source_ranges"], one["allow"][0]["ports"][0]] for one in rules if one["allow"])
+            assert doors == [["10.0.0.0/8", "8000"], ["35.235.240.0/20", "22"]]
+            [wall] = [one for one in rules if one["deny"]]
+            assert wall["source_ranges"] == ["0.0.0.0/0"] and wall["deny"][0]["protocol"] == "all"
+            assert all(one["priority"] < wall["priority"] < 1000 for one in rules if one["allow"])
+            mine = [cloud.values["google_service_account.email"]]
+            assert all(one["target_service_accounts"] == mine for one in rules)
+            assert machine["service_account"][0]["email"] == mine[0]
+        else:
+            rules = [one for one in of_type(state, "azurerm_network_security_rule").values()]
+            assert {one["direction"] for one in rules} == {"Inbound"}
+            doors = [[one["source_address_prefix"], one["destination_port_range"], one["protocol"]] for one in rules if one["access"] == "Allow"]
+            assert doors == [["10.0.0.0/8", "8000", "Tcp"]]
+            [wall] = [one for one in rules if one["access"] == "Deny"]
+            assert (wall["source_address_prefix"], wall["destination_port_range"], wall["protocol"]) == ("*", "*", "*")
+            assert max(one["priority"] for one in rules) == wall["priority"] == 4096
+            [interface] = of_type(state, "azurerm_network_interface").values()
+            assert not interface["ip_configuration"][0]["public_ip_address_id"].startswith("/")
+            assert of_type(state, "azurerm_network_interface_security_group_association")
+        assert not [address for address in state if "public_ip" in address or "external" in address]
+
+    def test_everything_carries_the_name(self, applied, cloud):
+        key = {"gcp": "labels", "azure": "tags"}[cloud.name]
+        state = {address: one for address, one in applied.state().items() if not address.startswith("data.")}
+        named = {address for address, one in state.items() if (one.get(key) or {}).get("chroma-otel-deploy") == "chroma"}
+        unnamed = {address for address, one in state.items() if key in one} - named
+        assert named and unnamed == set()
+
+    @pytest.mark.parametrize("wrong, why", [
+        ({"allowed_cidr": "0.0.0.0/0"}, "/8 or narrower"),
+        ({"chroma_otel_granularity": "most"}, "One of none, operation"),
+        ({"chroma_otel_service_name": "a\nb"}, "One line"),
+        ({"chroma_version": "latest"}, "A release"),
+        ({"disk_size": "0"}, "A whole number"),
+        ({"name": "Chroma!"}, "mall letters"),
+        ({"honeycomb_api_key_secret_id": ""}, "TF_VAR_honeycomb_api_key"),
+        ({"honeycomb_api_key": SECRET, "honeycomb_api_key_secret_id": "stored"}, "not both"),
+        ({"chroma_otel_collection_headers": SECRET, "chroma_otel_collection_headers_secret_id": ""}, "_version = 1"),
+        ({"honeycomb_api_key_secret_id": "wrong"}, "secret"),
+    ], ids=lambda one: "-".join(one) if isinstance(one, dict) else "")
+    def test_what_cannot_work_is_refused(self, module, cloud, wrong, why):
+        wrong = {name: cloud.stored[1] if value == "stored" else value for name, value in wrong.items()}
+        said = module.terraform("plan", "-input=false", fails=True, **module.values(**wrong))
+        assert why in said and SECRET not in said
+        assert re.search(rf'variable "{[*wrong][0].removesuffix("_secret_id")}', said)
+
+
+OWN_MISTAKES = [
+    (GCP, {"zone": "europe-west1"}, "zone"), (GCP, {"project_id": "My Project"}, "project"),
+    (GCP, {"network": "projects/x/global/networks/y"}, "not its address"), (GCP, {"snapshot": "Snap!"}, "snapshot"),
+    (GCP, {"notification_channel": "me@example.com"}, "notificationChannels"), (GCP, {"log_retention_days": "4000"}, "3650"),
+    (AZURE, {"subscription_id": "mine"}, "subscription"), (AZURE, {"location": "West Europe"}, "westeurope"),
+    (AZURE, {"zone": "west-1"}, "zone"), (AZURE, {"subnet_id": "private"}, "subnet"),
+    (AZURE, {"ssh_public_key": "-----BEGIN"}, "key"), (AZURE, {"ssh_cidr": "0.0.0.0/0"}, "/8 or narrower"),
+    (AZURE, {"action_group_id": "pages"}, "actionGroups"), (AZURE, {"log_retention_days": "7"}, "30"),
+    (AZURE, {"snapshot_id": "before"}, "snapshot"), (AZURE, {"resource_group_name": "a b"}, "resource group"),
+]
+
+
+@pytest.mark.parametrize("cloud, wrong, why", OWN_MISTAKES, ids=[f"{one[0].name}-{[*one[1]][0]}" for one in OWN_MISTAKES])
+@pytest.mark.parametrize("spec", ["honeycomb"])
+def test_a_clouds_own_variables_are_checked(module, wrong, why):
+    said = module.terraform("plan", "-input=false", fails=True, **module.values(**wrong))
+    assert why.lower() in said.lower() and f'variable "{[*wrong][0]}"' in said
+
+
+MISTAKES = [
+    (GCP, "network.tf", "source_ranges  ", "source_range  "), (GCP, "storage.tf", "retention_policy {", "retention_policies {"),
+    (GCP, "machine.tf", "google_compute_address.chroma.address", "google_compute_address.chroma.addres"),
+    (GCP, "secrets.tf", "secret_data_wo         ", "secret_data_w          "),
+    (GCP, "versions.tf", "project = var", "projects = var"),
+    (AZURE, "network.tf", "source_address_prefix  ", "source_address_prefiks "),
+    (AZURE, "machine.tf", "os_disk {", "os_disks {"), (AZURE, "machine.tf", "lun                = 0", "lun                = []"),
+    (AZURE, "storage.tf", "azurerm_managed_disk.data.id", "azurerm_managed_disk.data.idd"),
+    (AZURE, "secrets.tf", "value_wo         ", "value_w          "),
+    (AZURE, "versions.tf", "features {}", "feature {}"), (AZURE, "versions.tf", "subscription_id =", "subscription_di ="),
+]
+
+
+@pytest.mark.parametrize("cloud, file, right, wrong", MISTAKES, ids=[f"{one[0].name}-{one[2].split()[0]}" for one in MISTAKES])
+@pytest.mark.parametrize("spec", ["honeycomb"])
+def test_the_schema_knows_a_mistake(module, file, right, wrong):
+    text = (module.folder / file).read_text()
+    assert right in text
+    (module.folder / file).write_text(text.replace(right, wrong))
+    module.terraform("validate", fails=True)
+
+
+def replaced(plan):
+    """What a plan makes anew."""
+    return {one["address"] for one in plan["resource_changes"] if set(one["change"]["actions"]) == {"create", "delete"}}
+
+
+def forgotten(module, section):
+    """The resources that Terraform is to forget, as this section of the README says."""
+    text = (module.folder / "README.md").read_text().partition(f"\n## {section}\n")[2].partition("\n## ")[0]
+    found = re.search(r"^terraform state rm ((?:.*\\\n)*.*)$", text, re.M)
+    assert found, section
+    return found[1].replace("\\\n", " ").replace("'", "").split()
