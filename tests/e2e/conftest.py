@@ -31,12 +31,18 @@ TARGET = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
 VERSIONS = ["0.6.3", "1.0.20", "1.5.9"]
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items):
-    """For `--dist loadgroup`: a file's tests share what they start, and there is one stand-in machine at a time."""
-    for item in items:
-        group = "machine" if item.path.name.startswith("test_machine") else item.path.stem
-        item.add_marker(pytest.mark.xdist_group(group))
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """A file's tests share what they start, and there is one stand-in machine at a time. (pytest-xdist's own groups,
+    3.8.0, do nothing with pytest 9.2.0.)"""
+    from xdist.scheduler import LoadFileScheduling
+
+    class OneMachine(LoadFileScheduling):
+        def _split_scope(self, nodeid):
+            file = super()._split_scope(nodeid)
+            return "machine" if "test_machine" in file else file
+
+    return OneMachine(config, log)
 
 
 def missing(what, optional=False):
