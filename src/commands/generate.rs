@@ -127,7 +127,9 @@ fn summary(
         }
     }
     output.title("next:");
-    output.say(&format!("  cd {}", shell_word(&shown.to_string())));
+    if shown.to_string() != "." {
+        output.say(&format!("  cd {}", shell_word(&shown.to_string())));
+    }
     for step in target.next_steps(resolved) {
         output.say(&format!("  {step}"));
     }
