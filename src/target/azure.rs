@@ -26,19 +26,7 @@ const MOST_SNAPSHOTS: u16 = 365;
 const MODULE: Module = Module {
     cloud: "azure",
     folder: "azure",
-    files: &[
-        "README.md",
-        "alarms.tf",
-        "logs.tf",
-        "machine.tf",
-        "main.tf",
-        "network.tf",
-        "outputs.tf",
-        "permissions.tf",
-        "storage.tf",
-        "variables.tf",
-        "versions.tf",
-    ],
+    more_files: &["logs.tf"],
     first_boot: "terraform/cloud-config.yaml.tftpl",
     place: "", // no backend's text has a placeholder here
     secret_kind: "id",
@@ -57,20 +45,7 @@ const MODULE: Module = Module {
 
 /// The module that makes Application Insights as well.
 const MODULE_WITH_INSIGHTS: Module = Module {
-    files: &[
-        "README.md",
-        "alarms.tf",
-        "insights.tf",
-        "logs.tf",
-        "machine.tf",
-        "main.tf",
-        "network.tf",
-        "outputs.tf",
-        "permissions.tf",
-        "storage.tf",
-        "variables.tf",
-        "versions.tf",
-    ],
+    more_files: &["insights.tf", "logs.tf"],
     ..MODULE
 };
 

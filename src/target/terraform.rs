@@ -22,14 +22,28 @@ use crate::spec::{Image, Spec};
 /// The commands that make the deployment and change it.
 pub(super) const APPLY: &str = "terraform init && terraform apply";
 
+/// What every module has, but for `secrets.tf` and the template of the machine's first boot.
+const FILES: [&str; 10] = [
+    "README.md",
+    "alarms.tf",
+    "machine.tf",
+    "main.tf",
+    "network.tf",
+    "outputs.tf",
+    "permissions.tf",
+    "storage.tf",
+    "variables.tf",
+    "versions.tf",
+];
+
 /// A cloud's module: its templates, and its words.
 pub(super) struct Module {
     /// The cloud's template folder, with its file `cloud`.
     pub(super) cloud: &'static str,
     /// The module's template folder.
     pub(super) folder: &'static str,
-    /// Its files, but for `secrets.tf` and the template of the machine's first boot.
-    pub(super) files: &'static [&'static str],
+    /// Files that not every module has.
+    pub(super) more_files: &'static [&'static str],
     /// Template of what the machine runs when it first boots; its name is the file's.
     pub(super) first_boot: &'static str,
     /// What the module has for a backend's placeholder: `${local.region}`.
@@ -141,7 +155,7 @@ pub(super) fn add(
         plan.files.insert(path.to_owned(), text);
         Ok(())
     };
-    for file in module.files {
+    for file in FILES.iter().chain(module.more_files) {
         add(&format!("{}/{file}", module.folder), file)?;
     }
     if !secrets(spec).is_empty() {
