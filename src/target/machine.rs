@@ -4,6 +4,7 @@
 //! Invariant: no value that an operator sets later is in these files; they come in beside them, in
 //! files of `NAME=value` that no shell reads.
 
+pub(super) mod forms;
 pub(super) mod lines;
 pub(super) mod parameters;
 

@@ -3,8 +3,6 @@
 //!
 //! Invariant: Terraform and JSON Schema read the expressions alike.
 
-use serde_json::json;
-
 /// The deployment's name: a vault's begins with it, where no dash may follow another.
 pub(super) const DEPLOYMENT: &str = "^[a-z](-?[a-z0-9]){0,39}$";
 /// A machine's size that takes premium disks: its name has an `s` behind the number of processors, an old
@@ -28,11 +26,6 @@ pub(super) const ACTION_GROUP_OR_BLANK: &str = "^(/subscriptions/[^/]+/resourceG
 pub(super) const SECRET_OR_BLANK: &str =
     "^(https://[a-z][a-z0-9-]{1,22}[a-z0-9]\\.vault\\.azure\\.net/secrets/[A-Za-z0-9-]{1,127})?$";
 
-/// Whether a text has one of these forms.
-pub(super) fn has_form(form: &str, text: &str) -> bool {
-    jsonschema::is_valid(&json!({ "pattern": form }), &json!(text))
-}
-
 /// Whether a machine of this size has an Arm processor: the sizes' names say it by a `p` among the
 /// small letters behind the number of processors (`Standard_B2pls_v2`, `Standard_D4ps_v5`).
 pub(super) fn is_arm(size: &str) -> bool {
@@ -49,6 +42,7 @@ pub(super) fn place(zone: &str) -> (&str, &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::target::machine::forms::assert_forms;
 
     #[test]
     fn names_follow_their_forms() {
@@ -58,7 +52,7 @@ mod tests {
         let subnet = of("Microsoft.Network/virtualNetworks/n/subnets/s");
         let snapshot = of("Microsoft.Compute/snapshots/s");
         let action = of("microsoft.insights/actionGroups/a");
-        let forms: [(&str, &[&str], &[&str]); 9] = [
+        assert_forms(&[
             (
                 DEPLOYMENT,
                 &["a", "chroma", "a-1"],
@@ -115,15 +109,7 @@ mod tests {
                     "https://acme.example.com/secrets/A",
                 ],
             ),
-        ];
-        for (form, good, bad) in forms {
-            for text in good {
-                assert!(has_form(form, text), "{form}: {text}");
-            }
-            for text in bad {
-                assert!(!has_form(form, text), "{form}: {text}");
-            }
-        }
+        ]);
     }
 
     #[test]

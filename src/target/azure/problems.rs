@@ -2,11 +2,12 @@
 //!
 //! Invariant: what the rendered module would refuse at the operator's first `apply` is told here.
 
-use super::forms::{self, has_form};
+use super::forms;
 use super::{MODULE, MOST_SNAPSHOTS};
 use crate::problem::Problem;
 use crate::spec::Spec;
-use crate::spec::values::{CloudName, Peer};
+use crate::spec::values::CloudName;
+use crate::target::machine::forms::{Named, has_form, malformed, security_group};
 use crate::target::{machine, terraform};
 
 pub(super) fn of(spec: &Spec) -> Vec<Problem> {
@@ -29,87 +30,75 @@ pub(super) fn of(spec: &Spec) -> Vec<Problem> {
 fn names(spec: &Spec) -> Vec<Problem> {
     let at = &spec.machine;
     let text = |value: &Option<CloudName>| value.as_ref().map(|name| name.as_str().to_owned());
-    let checks = [
-        (
+    malformed([
+        Named::new(
             "name",
             Some(spec.name.to_string()),
             forms::DEPLOYMENT,
             "no name for what belongs to it: a key vault's begins with it",
             "take at most 40 signs, a letter first, no two dashes in a row, none at the end",
         ),
-        (
+        Named::new(
             "machine.type",
             Some(at.kind.as_str().to_owned()),
             forms::SIZE,
             "no size of a machine that takes premium disks",
             "write one such as `Standard_B2s_v2` or `Standard_B2pls_v2` (Arm)",
         ),
-        (
+        Named::new(
             "machine.subscription",
             text(&at.subscription),
             forms::SUBSCRIPTION,
             "no subscription's id",
             "`az account show --query id` shows it: not its name",
         ),
-        (
+        Named::new(
             "machine.resource_group",
             text(&at.resource_group),
             forms::GROUP,
             "no resource group's name",
             "`az group list --query '[].name'` shows it: not its id",
         ),
-        (
+        Named::new(
             "machine.zone",
             text(&at.zone),
             forms::ZONE,
             "no zone",
             "write the region and the zone's number, `westeurope-1`, or the region alone where there are no zones",
         ),
-        (
+        Named::new(
             "machine.subnet",
             text(&at.subnet),
             forms::SUBNET,
             "no subnet's id",
             "`az network vnet subnet list … --query '[].id'` shows it: `/subscriptions/…/subnets/…`",
         ),
-        (
+        Named::new(
             "machine.restore_from",
             text(&at.restore_from),
             forms::SNAPSHOT_OR_BLANK,
             "no snapshot's id",
             "`az snapshot list --query '[].id'` shows it: `/subscriptions/…/snapshots/…`",
         ),
-        (
+        Named::new(
             "machine.alarms",
             text(&at.alarms),
             forms::ACTION_GROUP_OR_BLANK,
             "no action group's id",
             "`az monitor action-group list --query '[].id'` shows it: `/subscriptions/…/actionGroups/…`",
         ),
-    ];
-    let wrong = checks
-        .into_iter()
-        .filter_map(|(key, value, form, what, hint)| {
-            let value = value.filter(|value| !has_form(form, value))?;
-            Some(Problem::new(key, format!("`{value}` is {what}")).hint(hint))
-        });
-    wrong.collect()
+    ])
 }
 
 /// Azure's rules for a network go by addresses.
-fn peers(spec: &Spec) -> Vec<Problem> {
+fn peers(spec: &Spec) -> impl Iterator<Item = Problem> {
     let keys = [
         ("machine.allow_from", &spec.machine.allow_from),
         ("machine.ssh_from", &spec.machine.ssh_from),
     ];
-    let groups = keys.into_iter().filter_map(|(key, peer)| match peer {
-        Some(Peer::SecurityGroup(group)) => {
-            let message = format!("`{}` is a security group of AWS", group.as_str());
-            Some(Problem::new(key, message).hint("write a range such as `10.0.0.0/16`"))
-        }
-        _ => None,
-    });
-    groups.collect()
+    let hint = "write a range such as `10.0.0.0/16`";
+    keys.into_iter()
+        .filter_map(move |(key, peer)| security_group(key, peer, hint))
 }
 
 /// What a backup and a workspace can be given.

@@ -3,8 +3,6 @@
 //!
 //! Invariant: Terraform and JSON Schema read the expressions alike.
 
-use serde_json::json;
-
 /// The deployment's name: its service account is `NAME-machine`, of at most 30 signs.
 pub(super) const DEPLOYMENT: &str = "^[a-z]([a-z0-9-]{0,20}[a-z0-9])?$";
 /// A machine's type, `FAMILY-KIND` or `FAMILY-KIND-SIZE`.
@@ -22,11 +20,6 @@ pub(super) const CHANNEL_OR_BLANK: &str = "^(projects/[a-z0-9-]+/notificationCha
 /// A secret, or none.
 pub(super) const SECRET_OR_BLANK: &str = "^(projects/[a-z0-9-]+/secrets/[A-Za-z0-9_-]{1,255})?$";
 
-/// Whether a text has one of these forms.
-pub(super) fn has_form(form: &str, text: &str) -> bool {
-    jsonschema::is_valid(&json!({ "pattern": form }), &json!(text))
-}
-
 /// Whether a machine of this type has an Arm processor.
 pub(super) fn is_arm(machine_type: &str) -> bool {
     let family = machine_type.split('-').next().unwrap_or_default();
@@ -36,11 +29,12 @@ pub(super) fn is_arm(machine_type: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::target::machine::forms::assert_forms;
 
     #[test]
     fn names_follow_their_forms() {
         let long = "a".repeat(23);
-        let forms: [(&str, &[&str], &[&str]); 7] = [
+        assert_forms(&[
             (
                 DEPLOYMENT,
                 &["a", "chroma", "a-1"],
@@ -99,15 +93,7 @@ mod tests {
                     "projects/p/secrets/k/versions/1",
                 ],
             ),
-        ];
-        for (form, good, bad) in forms {
-            for text in good {
-                assert!(has_form(form, text), "{form}: {text}");
-            }
-            for text in bad {
-                assert!(!has_form(form, text), "{form}: {text}");
-            }
-        }
+        ]);
         assert!(is_arm("t2a-standard-1") && is_arm("c4a-highmem-4") && is_arm("n4a-standard-2"));
         assert!(!is_arm("e2-medium") && !is_arm("c4-standard-2") && !is_arm("a2-highgpu-1g"));
     }

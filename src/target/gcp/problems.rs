@@ -3,10 +3,11 @@
 //! Invariant: what the rendered module would refuse at the operator's first `apply` is told here.
 
 use super::MODULE;
-use super::forms::{self, has_form};
+use super::forms;
 use crate::problem::Problem;
 use crate::spec::Spec;
-use crate::spec::values::{CloudName, Peer};
+use crate::spec::values::CloudName;
+use crate::target::machine::forms::{Named, has_form, malformed, security_group};
 use crate::target::{machine, terraform};
 
 /// The smallest disk of the kind that the module makes (`pd-balanced`), in GiB.
@@ -35,76 +36,69 @@ fn names(spec: &Spec) -> Vec<Problem> {
     let at = &spec.machine;
     let name = spec.name.to_string();
     let text = |value: &Option<CloudName>| value.as_ref().map(|name| name.as_str().to_owned());
-    let checks: [(&str, Option<String>, &str, &str, &str); 8] = [
-        (
+    let mut problems = malformed([
+        Named::new(
             "name",
             Some(name),
             forms::DEPLOYMENT,
             "too long, or begins with a digit: a service account `NAME-machine` is made of it",
             "take at most 22 signs, a letter first",
         ),
-        (
+        Named::new(
             "machine.type",
             Some(at.kind.as_str().to_owned()),
             forms::MACHINE_TYPE,
             "no machine type",
             "write one such as `e2-medium`, `n4-standard-2` or `c4a-standard-2` (Arm)",
         ),
-        (
+        Named::new(
             "machine.project",
             text(&at.project),
             forms::PROJECT,
             "no project's id",
             "`gcloud projects list` shows it: not its name, not its number",
         ),
-        (
+        Named::new(
             "machine.zone",
             text(&at.zone),
             forms::ZONE,
             "no zone",
             "write one such as `europe-west3-a`: `gcloud compute zones list` shows them",
         ),
-        (
+        Named::new(
             "machine.network",
             text(&at.network),
             forms::NAME,
             "no network's name",
             "`gcloud compute networks list` shows it: the name, not the address",
         ),
-        (
+        Named::new(
             "machine.subnet",
             text(&at.subnet),
             forms::NAME,
             "no subnet's name",
             "`gcloud compute networks subnets list` shows it: the name, not the address",
         ),
-        (
+        Named::new(
             "machine.restore_from",
             text(&at.restore_from),
             forms::NAME_OR_BLANK,
             "no snapshot's name",
             "`gcloud compute snapshots list` shows it: the name, not the address",
         ),
-        (
+        Named::new(
             "machine.alarms",
             text(&at.alarms),
             forms::CHANNEL_OR_BLANK,
             "no notification channel",
             "it is `projects/PROJECT/notificationChannels/NUMBER`: `gcloud beta monitoring channels list`",
         ),
-    ];
-    let wrong = checks
-        .into_iter()
-        .filter_map(|(key, value, form, what, hint)| {
-            let value = value.filter(|value| !has_form(form, value))?;
-            Some(Problem::new(key, format!("`{value}` is {what}")).hint(hint))
-        });
-    let mut problems: Vec<Problem> = wrong.collect();
-    if let Some(Peer::SecurityGroup(group)) = &at.allow_from {
-        let message = format!("`{}` is a security group of AWS", group.as_str());
-        let hint = "write a range of addresses such as `10.0.0.0/16`: that of the clients' subnet";
-        problems.push(Problem::new("machine.allow_from", message).hint(hint));
-    }
+    ]);
+    problems.extend(security_group(
+        "machine.allow_from",
+        &at.allow_from,
+        "write a range of addresses such as `10.0.0.0/16`: that of the clients' subnet",
+    ));
     problems
 }
 

@@ -1,0 +1,77 @@
+//! Whether names have the form that a cloud gives them.
+//!
+//! Invariant: Terraform and JSON Schema read the expressions alike.
+
+use serde_json::json;
+
+use crate::problem::Problem;
+use crate::spec::values::Peer;
+
+/// A name in the spec that a cloud has a form for.
+pub(in crate::target) struct Named {
+    key: &'static str,
+    value: Option<String>,
+    form: &'static str,
+    is: &'static str,
+    hint: &'static str,
+}
+
+impl Named {
+    /// `value` is nothing where the spec says nothing; `is` says what one without the form is, `no zone`.
+    pub(in crate::target) fn new(
+        key: &'static str,
+        value: Option<String>,
+        form: &'static str,
+        is: &'static str,
+        hint: &'static str,
+    ) -> Self {
+        Self {
+            key,
+            value,
+            form,
+            is,
+            hint,
+        }
+    }
+}
+
+/// Whether a text has this form.
+pub(in crate::target) fn has_form(form: &str, text: &str) -> bool {
+    jsonschema::is_valid(&json!({ "pattern": form }), &json!(text))
+}
+
+/// Those that do not have their form.
+pub(in crate::target) fn malformed<const N: usize>(names: [Named; N]) -> Vec<Problem> {
+    let wrong = names.into_iter().filter_map(|name| {
+        let value = name.value.filter(|value| !has_form(name.form, value))?;
+        let message = format!("`{value}` is {}", name.is);
+        Some(Problem::new(name.key, message).hint(name.hint))
+    });
+    wrong.collect()
+}
+
+/// A security group of AWS where a cloud's rules go by addresses.
+pub(in crate::target) fn security_group(
+    key: &str,
+    peer: &Option<Peer>,
+    hint: &str,
+) -> Option<Problem> {
+    let Some(Peer::SecurityGroup(group)) = peer else {
+        return None;
+    };
+    let message = format!("`{}` is a security group of AWS", group.as_str());
+    Some(Problem::new(key, message).hint(hint))
+}
+
+/// Fails where a form does not take what it should, or takes what it should not: form, good, bad.
+#[cfg(test)]
+pub(in crate::target) fn assert_forms(forms: &[(&str, &[&str], &[&str])]) {
+    for (form, good, bad) in forms {
+        for text in *good {
+            assert!(has_form(form, text), "{form}: {text}");
+        }
+        for text in *bad {
+            assert!(!has_form(form, text), "{form}: {text}");
+        }
+    }
+}
