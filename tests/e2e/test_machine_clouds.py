@@ -15,12 +15,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from conftest import HERE, Server, eventually, missing, start_sink
-from stand_in_machine import DEBIAN, HOST, METADATA, SERVICES, SERVICES_NETWORK, SOCKET, WIRE_SERVER, Disk, Machine, host
+from conftest import HERE, eventually, missing
+from stand_in_machine import DEBIAN, HOST, METADATA, SERVICES, SERVICES_NETWORK, SOCKET, WIRE_SERVER, Machine, host
 from terraform.clouds import AZURE, CLOUDS, GCP, SUBSCRIPTION
 from terraform.module import Module, provider_folder
 from test_machine import (
-    FOREIGN, HOSTILE, KEY, client, digest, generate, get_inside, started, trace_arrives, until_active, watch, wrapped_images,
+    FOREIGN, HOSTILE, KEY, client, digest, disks, generate, get_inside, sink, start, started, trace_arrives, until_active, watch,
+    wrapped_images,
 )
 
 SPEC = """
@@ -129,34 +130,6 @@ def folder(tmp_path_factory, cloud):
 
 
 @pytest.fixture(scope="module")
-def start(folder):
-    """As test_machine.py's, for this cloud."""
-    servers = []
-
-    def run(name, command, environment=None):
-        servers.append(Server(command, environment or {}, folder / f"{name}-{len(servers)}.log", folder))
-        return servers[-1]
-
-    yield run
-    for server in reversed(servers):
-        server.stop()
-
-
-@pytest.fixture(scope="module")
-def disks(folder):
-    """disks(megabytes) -> Disk, empty; all are gone at the end."""
-    made = []
-
-    def make(megabytes=256):
-        made.append(Disk(folder / f"disk-{len(made)}", megabytes))
-        return made[-1]
-
-    yield make
-    for disk in made:
-        disk.remove()
-
-
-@pytest.fixture(scope="module")
 def off_machine(tools, folder, disks):
     """A machine with its network, off. (It goes before its disks.)"""
     if not os.path.exists(SOCKET):
@@ -172,12 +145,6 @@ def off_machine(tools, folder, disks):
 @pytest.fixture(scope="module")
 def services(off_machine, cloud, tools, start, folder):
     return Services(cloud, tools, start, off_machine, folder)
-
-
-@pytest.fixture(scope="module")
-def sink(off_machine, tools, start, folder):
-    """On the host's side of the machine's cable."""
-    return start_sink(tools, start, folder, "--grpc", f"{HOST}:0", "--http", f"{HOST}:0")
 
 
 @pytest.fixture(scope="module")
