@@ -158,12 +158,26 @@ pub struct Service {
     pub environment: BTreeMap<String, String>,
     /// Health check command inside the image, if the image can run one.
     pub health: Option<Vec<String>>,
+    /// Where it answers 200 over HTTP when it is well.
+    pub probe: Probe,
+    /// The number of the image's user, where the image does not say a number.
+    pub user: Option<u32>,
     /// Whether the image runs with a read-only root.
     #[serde(default)]
     pub read_only: bool,
     /// Writable folders for a read-only root.
     #[serde(default)]
     pub tmpfs: Vec<String>,
+}
+
+/// What is asked whether a container is well.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Probe {
+    /// Port, on every address of the container.
+    pub port: u16,
+    /// Path.
+    pub path: String,
 }
 
 impl Backend {

@@ -25,7 +25,7 @@ pub enum Command {
     Gen(GenArgs),
     /// Say what `gen` would change; exit 1 with the difference if anything
     Check(CheckArgs),
-    /// Check the spec and every file of the deployment
+    /// Check the spec and every file of the deployment; with --out and no spec, any folder
     Validate(CheckArgs),
     /// Show what there is to choose from
     List {
@@ -104,10 +104,10 @@ pub struct SpecArgs {
     /// Name of the deployment
     #[arg(long)]
     name: Option<String>,
-    /// On a cloud, what Chroma runs on: vm
+    /// On a cloud, what Chroma runs on: vm, kubernetes
     #[arg(long)]
     platform: Option<String>,
-    /// What the files are written for: compose, cloudformation, terraform
+    /// What the files are written for: compose, cloudformation, terraform, manifests
     #[arg(long)]
     format: Option<String>,
     /// A release of Chroma, such as 1.5.9
@@ -171,12 +171,27 @@ pub struct SpecArgs {
     /// On a cloud, who may connect to Chroma: a range of addresses, or on aws a security group's id
     #[arg(long, value_name = "RANGE")]
     allow_from: Option<String>,
+    /// On Kubernetes, the namespace
+    #[arg(long, value_name = "NAME")]
+    namespace: Option<String>,
+    /// On Kubernetes, the storage class of the data's volume
+    #[arg(long, value_name = "NAME")]
+    storage_class: Option<String>,
+    /// On Kubernetes, where the nodes pull the images from that you build
+    #[arg(long, value_name = "REPOSITORY")]
+    registry: Option<String>,
+    /// On Kubernetes, how the collector runs: gateway, tiered, none
+    #[arg(long, value_name = "MODE")]
+    collector_mode: Option<String>,
+    /// On a cloud with Kubernetes, the region of the cluster
+    #[arg(long)]
+    region: Option<String>,
 }
 
 impl SpecArgs {
     /// The flags that were given, as values of the spec's keys.
     pub fn overrides(&self) -> Vec<Override> {
-        let table: [(&'static str, &'static str, &Option<String>); 24] = [
+        let table: [(&'static str, &'static str, &Option<String>); 29] = [
             ("target", "--target", &self.target),
             ("name", "--name", &self.name),
             ("platform", "--platform", &self.platform),
@@ -205,6 +220,15 @@ impl SpecArgs {
             ("machine.subnet", "--subnet", &self.subnet),
             ("machine.zone", "--zone", &self.zone),
             ("machine.allow_from", "--allow-from", &self.allow_from),
+            ("kubernetes.namespace", "--namespace", &self.namespace),
+            (
+                "kubernetes.storage_class",
+                "--storage-class",
+                &self.storage_class,
+            ),
+            ("kubernetes.registry", "--registry", &self.registry),
+            ("collector.mode", "--collector-mode", &self.collector_mode),
+            ("kubernetes.region", "--region", &self.region),
         ];
         let given = table
             .into_iter()

@@ -82,11 +82,16 @@ struct Deployment {
     folder: PathBuf,
 }
 
-fn deployment(spec: &SpecArgs, folder: &FolderArgs, output: &mut Output) -> Result<Deployment> {
-    let file = spec.spec.clone().or_else(|| {
+/// The spec's file: the one that is named, else the usual one, if it is here.
+fn spec_file(spec: &SpecArgs) -> Option<PathBuf> {
+    spec.spec.clone().or_else(|| {
         let usual = Path::new("chroma-otel.yaml");
         usual.exists().then(|| usual.to_owned())
-    });
+    })
+}
+
+fn deployment(spec: &SpecArgs, folder: &FolderArgs, output: &mut Output) -> Result<Deployment> {
+    let file = spec_file(spec);
     let input = match file::read(file.as_deref(), spec.overrides()) {
         Ok(input) => input,
         Err(problem) => return refuse(&[problem], output),
@@ -104,7 +109,7 @@ fn deployment(spec: &SpecArgs, folder: &FolderArgs, output: &mut Output) -> Resu
     let folder = match (&folder.out, &file) {
         (Some(out), _) => out.clone(),
         (None, Some(file)) => file.parent().unwrap_or(Path::new("")).to_owned(),
-        (None, None) => Path::new("deploy").join(target.name()),
+        (None, None) => Path::new("deploy").join(target.folder()),
     };
     // Without `/` or `/.` at the end, behind which a link would not be seen as one.
     let folder: PathBuf = folder.components().collect();

@@ -35,6 +35,7 @@ pub fn render(template: &str, context: &Value) -> Result<String> {
     environment.set_syntax(syntax.build()?);
     environment.set_auto_escape_callback(|name| AutoEscape::Custom(form(name).into()));
     environment.set_formatter(write_value);
+    environment.add_filter("block", block);
     // For `include`.
     environment.set_loader(|name| {
         let file = TEMPLATES.get_file(name);
@@ -100,6 +101,19 @@ pub(crate) fn yaml(value: &Value) -> Result<String, Error> {
     }
 }
 
+/// A mapping of names to texts as lines of YAML below their key, each indented by `indent` spaces.
+fn block(value: &Value, indent: usize) -> Result<Value, Error> {
+    let mut lines = String::new();
+    for key in value.try_iter()? {
+        let entry = format!("{}: {}", yaml(&key)?, yaml(&value.get_item(&key)?)?);
+        lines.push_str(&format!("\n{:indent$}{entry}", ""));
+    }
+    if lines.is_empty() {
+        lines.push_str(" {}");
+    }
+    Ok(as_is(lines))
+}
+
 /// Text in double quotes as JSON and YAML both read it. YAML breaks lines at more signs than JSON
 /// knows of, and prints fewer: they are written as escapes.
 pub fn quoted(text: &str) -> String {
@@ -122,7 +136,7 @@ pub fn quoted(text: &str) -> String {
 /// something else (YAML 1.1 has more of them than 1.2), no sign that starts something.
 pub fn is_plain(text: &str) -> bool {
     let amount = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    if ["g", "m", "MiB"].contains(&&text[amount.len()..])
+    if ["g", "m", "MiB", "Gi", "Mi"].contains(&&text[amount.len()..])
         && amount.bytes().all(|c| c.is_ascii_digit())
     {
         return !amount.is_empty(); // an amount of memory
@@ -180,6 +194,8 @@ mod tests {
             "a:b",
             "2g",
             "512MiB",
+            "20Gi",
+            "Gi",
             "g",
             "1m",
             ": \u{2028}",

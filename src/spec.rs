@@ -4,6 +4,7 @@
 //! [`Secrets`], which no template ever sees.
 
 pub mod file;
+pub mod kubernetes;
 mod resolve;
 pub mod values;
 
@@ -17,6 +18,7 @@ use chroma_otel_init::{ChromaVersion, Endpoint, Granularity, Headers};
 
 use crate::backend::Backend;
 use crate::target::Target;
+use kubernetes::{CollectorMode, Kubernetes};
 use values::{CloudName, DnsLabel, ImageRepository, Line, Memory, Peer, SshKey, VariableName};
 
 /// Variable name to value: what goes to `.env`, and nowhere else.
@@ -64,6 +66,8 @@ pub struct Spec {
     pub format: Format,
     /// The machine in the cloud; nobody reads it on docker.
     pub machine: Machine,
+    /// The cluster; only Kubernetes reads it.
+    pub kubernetes: Kubernetes,
 }
 
 /// What the files are written for.
@@ -75,6 +79,8 @@ pub enum Format {
     CloudFormation,
     /// A Terraform module.
     Terraform,
+    /// Manifests of Kubernetes, with a kustomization.
+    Manifests,
 }
 
 impl Format {
@@ -84,6 +90,7 @@ impl Format {
             Self::Compose => "compose",
             Self::CloudFormation => "cloudformation",
             Self::Terraform => "terraform",
+            Self::Manifests => "manifests",
         }
     }
 }
@@ -192,6 +199,14 @@ pub struct Collector {
     pub repository: ImageRepository,
     /// Memory limit.
     pub memory: Memory,
+    /// How it runs; only Kubernetes has a choice.
+    pub mode: CollectorMode,
+    /// The least number of replicas, on Kubernetes.
+    pub replicas: u16,
+    /// The most replicas, on Kubernetes.
+    pub max_replicas: u16,
+    /// Whether the OpenTelemetry Operator runs it, on Kubernetes.
+    pub operator: bool,
 }
 
 /// A spec that can be deployed, with what came along.

@@ -9,12 +9,14 @@ pub mod docker;
 mod exporters;
 pub mod gcp;
 mod image;
+pub mod kubernetes;
 mod machine;
 mod secrets;
 mod terraform;
 
 use anyhow::Result;
 
+use crate::backend::Cloud;
 use crate::plan::Plan;
 use crate::problem::Problem;
 use crate::spec::{Format, Resolved};
@@ -34,6 +36,8 @@ pub enum Target {
     Gcp,
     /// A machine in Azure.
     Azure,
+    /// Kubernetes: any conformant cluster, or a cloud's own.
+    Kubernetes(Option<Cloud>),
 }
 
 /// A value that the operator has to supply after `gen`.
@@ -47,7 +51,16 @@ pub struct Need {
 
 impl Target {
     /// Every target.
-    pub const ALL: [Self; 4] = [Self::Docker, Self::Aws, Self::Gcp, Self::Azure];
+    pub const ALL: [Self; 8] = [
+        Self::Docker,
+        Self::Kubernetes(None),
+        Self::Aws,
+        Self::Kubernetes(Some(Cloud::Aws)),
+        Self::Gcp,
+        Self::Kubernetes(Some(Cloud::Gcp)),
+        Self::Azure,
+        Self::Kubernetes(Some(Cloud::Azure)),
+    ];
 
     /// What `--target` takes.
     pub fn name(self) -> &'static str {
@@ -56,6 +69,26 @@ impl Target {
             Self::Aws => "aws",
             Self::Gcp => "gcp",
             Self::Azure => "azure",
+            Self::Kubernetes(None) => "kubernetes",
+            Self::Kubernetes(Some(cloud)) => cloud.target(),
+        }
+    }
+
+    /// Its name in a sentence.
+    pub fn title(self) -> String {
+        match self {
+            Self::Kubernetes(Some(cloud)) => {
+                format!("target `{}`, platform `kubernetes`", cloud.target())
+            }
+            _ => format!("target `{}`", self.name()),
+        }
+    }
+
+    /// The folder of its deployments, below `deploy`.
+    pub fn folder(self) -> String {
+        match self {
+            Self::Kubernetes(Some(cloud)) => format!("{}-kubernetes", cloud.target()),
+            _ => self.name().to_owned(),
         }
     }
 
@@ -70,6 +103,10 @@ impl Target {
             }
             Self::Gcp => "One Compute Engine machine with a disk of its own, by Terraform",
             Self::Azure => "One virtual machine with a disk of its own, by Terraform",
+            Self::Kubernetes(None) => "Manifests with a kustomization, for any conformant cluster",
+            Self::Kubernetes(Some(Cloud::Aws)) => "The same for EKS",
+            Self::Kubernetes(Some(Cloud::Gcp)) => "The same for GKE",
+            Self::Kubernetes(Some(Cloud::Azure)) => "The same for AKS",
         }
     }
 
@@ -79,13 +116,14 @@ impl Target {
             Self::Docker => &[Format::Compose],
             Self::Aws => &[Format::CloudFormation, Format::Terraform],
             Self::Gcp | Self::Azure => &[Format::Terraform],
+            Self::Kubernetes(_) => &[Format::Manifests],
         }
     }
 
     /// The machine's type where the spec says none; nothing where no machine is rented.
     pub fn machine_type(self) -> Option<&'static str> {
         match self {
-            Self::Docker => None,
+            Self::Docker | Self::Kubernetes(_) => None,
             Self::Aws => Some("t4g.medium"),        // 4 GiB, Arm
             Self::Gcp => Some("e2-medium"),         // 4 GiB
             Self::Azure => Some("Standard_B2s_v2"), // 8 GiB
@@ -96,6 +134,7 @@ impl Target {
     pub fn reads_of_machine(self, key: &str) -> bool {
         let elsewhere: &[&str] = match self {
             Self::Docker => return false,
+            Self::Kubernetes(cloud) => return kubernetes::reads_of_machine(cloud, key),
             Self::Aws => &[
                 "project",
                 "subscription",
@@ -109,25 +148,46 @@ impl Target {
         !elsewhere.contains(&key)
     }
 
-    /// Whether `machine` is read, and not `chroma.bind`.
-    pub fn is_cloud(self) -> bool {
+    /// Whether the key `kubernetes.…` means something here.
+    pub fn reads_of_kubernetes(self, key: &str) -> bool {
+        self.is_kubernetes() && kubernetes::reads_of_kubernetes(self.cloud(), key)
+    }
+
+    /// Whether a machine is rented in a cloud.
+    pub fn is_machine(self) -> bool {
         self.machine_type().is_some()
+    }
+
+    /// Whether it is a cluster, anywhere.
+    pub fn is_kubernetes(self) -> bool {
+        matches!(self, Self::Kubernetes(_))
+    }
+
+    /// The cloud that it is in.
+    pub fn cloud(self) -> Option<Cloud> {
+        match self {
+            Self::Docker => None,
+            Self::Aws => Some(Cloud::Aws),
+            Self::Gcp => Some(Cloud::Gcp),
+            Self::Azure => Some(Cloud::Azure),
+            Self::Kubernetes(cloud) => cloud,
+        }
     }
 
     /// Where the traces end up when the spec does not say.
     pub fn default_backend(self) -> &'static str {
-        match self {
-            Self::Docker => "jaeger",
-            Self::Aws => "aws-xray",
-            Self::Gcp => "google-cloud-trace",
-            Self::Azure => "azure-monitor",
+        match self.cloud() {
+            None => "jaeger",
+            Some(Cloud::Aws) => "aws-xray",
+            Some(Cloud::Gcp) => "google-cloud-trace",
+            Some(Cloud::Azure) => "azure-monitor",
         }
     }
 
     /// Where the values of secrets are kept.
     pub fn secret_store(self) -> &'static str {
         match self {
-            Self::Docker => "`.env`",
+            Self::Docker | Self::Kubernetes(_) => "`.env`",
             Self::Aws => "Secrets Manager",
             Self::Gcp => "Secret Manager",
             Self::Azure => "Key Vault",
@@ -137,7 +197,7 @@ impl Target {
     /// Whether the deployment makes the secret with this variable's value by itself.
     pub fn makes_secret(self, variable: &str) -> bool {
         match self {
-            Self::Docker | Self::Aws | Self::Gcp => false,
+            Self::Docker | Self::Aws | Self::Gcp | Self::Kubernetes(_) => false,
             Self::Azure => azure::makes_secret(variable),
         }
     }
@@ -146,21 +206,30 @@ impl Target {
     pub fn place_of_needs(self, folder: &str) -> String {
         match self {
             Self::Docker => format!("in {folder}/.env"),
+            Self::Kubernetes(_) => format!("in {folder}/.env or in the spec"),
             Self::Aws | Self::Gcp | Self::Azure => "in the spec, or when you deploy".to_owned(),
         }
     }
 
-    /// The target of that name.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|target| target.name() == name)
+    /// The target of that name; of a cloud its Kubernetes, if that is the platform.
+    pub fn from_name(name: &str, kubernetes: bool) -> Option<Self> {
+        let mut named = Self::ALL.into_iter().filter(|target| target.name() == name);
+        let first = named.next()?;
+        match kubernetes {
+            true => named.find(|target| target.is_kubernetes()).or(Some(first)),
+            false => Some(first),
+        }
     }
 
-    /// The names of all targets.
+    /// The names of all targets, each once.
     pub fn names() -> Vec<String> {
-        Self::ALL
-            .iter()
-            .map(|target| target.name().to_owned())
-            .collect()
+        let mut names: Vec<String> = Vec::new();
+        for target in Self::ALL {
+            if names.iter().all(|name| name != target.name()) {
+                names.push(target.name().to_owned());
+            }
+        }
+        names
     }
 
     /// What this target cannot write, of a spec that is sound otherwise.
@@ -170,6 +239,7 @@ impl Target {
             Self::Aws => aws::problems(resolved),
             Self::Gcp => gcp::problems(resolved),
             Self::Azure => azure::problems(resolved),
+            Self::Kubernetes(_) => kubernetes::problems(resolved),
         }
     }
 
@@ -183,6 +253,7 @@ impl Target {
             Self::Aws => aws::plan(resolved),
             Self::Gcp => gcp::plan(resolved),
             Self::Azure => azure::plan(resolved),
+            Self::Kubernetes(_) => kubernetes::plan(resolved),
         }
     }
 
@@ -193,6 +264,7 @@ impl Target {
             Self::Aws => aws::needs(resolved),
             Self::Gcp => gcp::needs(resolved),
             Self::Azure => azure::needs(resolved),
+            Self::Kubernetes(_) => kubernetes::needs(resolved),
         }
     }
 
@@ -203,6 +275,7 @@ impl Target {
             Self::Aws => aws::notes(change),
             Self::Gcp => gcp::notes(change),
             Self::Azure => azure::notes(change),
+            Self::Kubernetes(_) => kubernetes::notes(change),
         }
     }
 
@@ -213,6 +286,7 @@ impl Target {
             Self::Aws => aws::next_steps(resolved),
             Self::Gcp => gcp::next_steps(resolved),
             Self::Azure => azure::next_steps(resolved),
+            Self::Kubernetes(_) => kubernetes::next_steps(resolved),
         }
     }
 }

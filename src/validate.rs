@@ -6,6 +6,7 @@
 mod cloudformation;
 mod collector;
 mod compose;
+mod kubernetes;
 mod terraform;
 
 use std::collections::BTreeMap;
@@ -25,6 +26,7 @@ pub fn files(files: &BTreeMap<String, String>, secrets: &Secrets) -> Vec<Problem
         leaked(path, text, secrets, &mut findings);
         let name = path.rsplit('/').next().unwrap_or(path);
         match name {
+            _ if kubernetes::is_manifest(path, text) => {} // all of them at once, below
             _ if name.ends_with(".yaml") => yaml(path, text, files, &mut findings),
             "Dockerfile" => dockerfile(path, text, &mut findings),
             ".env.example" => dotenv(path, text, &mut findings),
@@ -32,6 +34,7 @@ pub fn files(files: &BTreeMap<String, String>, secrets: &Secrets) -> Vec<Problem
         }
     }
     findings.extend(terraform::check(files));
+    findings.extend(kubernetes::check(files));
     findings
 }
 

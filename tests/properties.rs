@@ -13,8 +13,33 @@ use chroma_otel_deploy::target::Target;
 use chroma_otel_deploy::validate;
 use hcl::eval::Evaluate;
 use proptest::prelude::*;
+use serde::Deserialize;
 use serde_json::{Value, json};
 use serde_yaml::Value as Yaml;
+
+/// Text that some key takes.
+const SOUND: [&str; 20] = [
+    "kubernetes",
+    "honeycomb",
+    "zipkin",
+    "debug",
+    "tiered",
+    "none",
+    "shop",
+    "gp3",
+    "chroma.example.com",
+    "registry.example.com/search",
+    "SecretStore/vault",
+    "gateways/public/https",
+    "0 4 * * 1-5",
+    "30GiB",
+    "my-backups",
+    "https://s3.example.com",
+    "http://otel.monitoring.svc:4317",
+    "10.0.0.0/8",
+    "0.6.3",
+    "stock",
+];
 
 /// Text with the signs that mean something to a format on the way.
 fn text() -> impl Strategy<Value = String> {
@@ -65,6 +90,7 @@ fn text() -> impl Strategy<Value = String> {
         3 => prop::collection::vec(signs, 0..6).prop_map(|parts| parts.concat()),
         1 => any::<String>(),
         1 => "[a-z0-9.:/-]{0,12}",
+        1 => prop::sample::select(&SOUND[..]).prop_map(str::to_owned),
     ]
 }
 
@@ -75,12 +101,14 @@ fn value() -> impl Strategy<Value = Value> {
         1 => any::<i64>().prop_map(Value::from),
         1 => Just(Value::Null),
         1 => any::<bool>().prop_map(Value::from),
+        1 => (1_u64..9000).prop_map(Value::from),
+        1 => Just(json!({})),
         1 => prop::collection::vec(text(), 0..3).prop_map(|list| json!(list)),
         1 => prop::collection::btree_map(text(), text(), 0..3).prop_map(|map| json!(map)),
     ]
 }
 
-const KEYS: [&str; 33] = [
+const KEYS: [&str; 80] = [
     "format",
     "machine",
     "machine.type",
@@ -114,6 +142,53 @@ const KEYS: [&str; 33] = [
     "tracing.granularity",
     "tracing.environment",
     "collector.memory",
+    "platform",
+    "chroma.vectors",
+    "chroma.dimensions",
+    "chroma.replicas",
+    "chroma.port",
+    "chroma.open_to_world",
+    "tracing.backend",
+    "collector.mode",
+    "collector.replicas",
+    "collector.max_replicas",
+    "collector.operator",
+    "collector.repository",
+    "kubernetes",
+    "kubernetes.namespace",
+    "kubernetes.storage_class",
+    "kubernetes.registry",
+    "kubernetes.secret",
+    "kubernetes.secret_store",
+    "kubernetes.allow_namespaces",
+    "kubernetes.labels",
+    "kubernetes.annotations",
+    "kubernetes.node_selector",
+    "kubernetes.tolerations",
+    "kubernetes.priority_class",
+    "kubernetes.image_pull_secrets",
+    "kubernetes.expose",
+    "kubernetes.expose.host",
+    "kubernetes.expose.ingress_class",
+    "kubernetes.expose.gateway",
+    "kubernetes.expose.tls_secret",
+    "kubernetes.expose.issuer",
+    "kubernetes.expose.annotations",
+    "kubernetes.backup",
+    "kubernetes.backup.schedule",
+    "kubernetes.backup.keep",
+    "kubernetes.backup.disk",
+    "kubernetes.backup.bucket",
+    "kubernetes.backup.prefix",
+    "kubernetes.backup.endpoint",
+    "kubernetes.backup.region",
+    "kubernetes.monitoring",
+    "kubernetes.internal_load_balancer",
+    "kubernetes.region",
+    "kubernetes.cluster",
+    "kubernetes.identity",
+    "kubernetes.tenant",
+    "kubernetes.auto_mode",
 ];
 
 fn overrides(target: &str, pairs: Vec<(&'static str, Value)>) -> Vec<Override> {
@@ -137,6 +212,14 @@ fn interpolated(value: &str) -> String {
         None => value,
     };
     text.replace("$$", "$")
+}
+
+/// The one document of this kind and name in a manifest.
+fn document(manifest: &str, kind: &str, name: &str) -> Yaml {
+    let all = serde_yaml::Deserializer::from_str(manifest);
+    let mut all = all.map(|document| Yaml::deserialize(document).unwrap());
+    let found = all.find(|one| one["kind"] == kind && one["metadata"]["name"] == name);
+    found.unwrap_or_else(|| panic!("no {kind} {name}"))
 }
 
 /// What Terraform reads in a file of a module: the texts that no variable is part of.
@@ -225,6 +308,34 @@ proptest! {
         let service = service.trim();
         let defaults = texts_of_module(&plan.files["variables.tf"]);
         prop_assert!(service.is_empty() || defaults.iter().any(|one| one == service), "{:?}", defaults);
+    }
+
+    #[test]
+    fn accepted_text_arrives_in_a_cluster(variable in text(), service in text(), environment in text(), annotation in text()) {
+        let pairs = vec![
+            ("chroma.environment", json!({"X": variable})),
+            ("tracing.service_name", json!(service)),
+            ("tracing.environment", json!(environment)),
+            ("kubernetes.annotations", json!({"example.com/x": annotation})),
+        ];
+        let input = file::read(None, overrides("kubernetes", pairs)).expect("flags always read");
+        let Ok(resolved) = resolve(input, &|_| None) else { return Ok(()) };
+        prop_assert_eq!(resolved.spec.target.problems(&resolved), []);
+        let plan = resolved.spec.target.plan(&resolved).unwrap();
+        let given = &document(&plan.files["chroma.yaml"], "ConfigMap", "chroma-environment")["data"];
+        if !variable.trim().is_empty() {
+            prop_assert_eq!(given["X"].as_str().unwrap(), variable);
+        }
+        prop_assert_eq!(given["CHROMA_OTEL_SERVICE_NAME"].as_str().unwrap(), service.trim());
+        let server = document(&plan.files["chroma.yaml"], "StatefulSet", "chroma");
+        for metadata in [&server["metadata"], &server["spec"]["template"]["metadata"]] {
+            prop_assert_eq!(metadata["annotations"]["example.com/x"].as_str().unwrap(), &annotation);
+        }
+        let config = document(&plan.files["collector.yaml"], "ConfigMap", "chroma-otel-collector-config");
+        let collector: Yaml = serde_yaml::from_str(config["data"]["config.yaml"].as_str().unwrap()).unwrap();
+        let attributes = collector["processors"]["resource"]["attributes"].as_sequence().unwrap();
+        let deployment = attributes.iter().find(|one| one["key"] == "deployment.environment.name").unwrap();
+        prop_assert_eq!(deployment["value"].as_str().unwrap().replace("$$", "$"), environment.trim());
     }
 
     #[test]

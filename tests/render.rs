@@ -8,12 +8,13 @@
 
 use std::path::Path;
 
-use chroma_otel_deploy::backend;
+use chroma_otel_deploy::backend::{self, Cloud};
 use chroma_otel_deploy::plan::Plan;
 use chroma_otel_deploy::spec::file::Override;
 use chroma_otel_deploy::spec::{Format, Resolved, file, resolve};
 use chroma_otel_deploy::target::Target;
 use chroma_otel_deploy::validate;
+use chroma_otel_init::Server;
 
 /// Renders as `gen` does, with nothing taken from the environment.
 fn rendered(spec: Option<&Path>, overrides: Vec<Override>) -> (Resolved, Plan) {
@@ -93,8 +94,16 @@ fn every_release_backend_and_format_renders() {
             .map(|thread| thread.join().unwrap())
             .sum()
     });
-    // docker 3, aws 1 in two formats, gcp 2, azure 3
-    assert_eq!(refused, 10, "nobody takes a backend of another cloud");
+    // docker 3, aws 1 in two formats, gcp 2, azure 3; Kubernetes the same in its one format
+    assert_eq!(refused, 19, "nobody takes a backend of another cloud");
+}
+
+/// A region, for a cloud's own backend that wants one.
+fn region(target: Target) -> &'static str {
+    match target.cloud() {
+        Some(Cloud::Aws) => "eu-central-1",
+        _ => "", // blank is not set
+    }
 }
 
 /// Renders every release in both images, unless the target refuses the backend.
@@ -102,7 +111,7 @@ fn renders(target: Target, format: Format, backend: &str) -> bool {
     let loaded = backend::load(backend).unwrap().unwrap();
     let cloud = loaded.cloud().map(|cloud| cloud.target());
     if cloud.is_some_and(|cloud| cloud != target.name()) {
-        return false; // tests/cli.rs has the message
+        return false; // tests/cli has the message
     }
     // Some have no endpoint of their own; blank is not set.
     let known = loaded.endpoint.is_some() || !loaded.wants_endpoint();
@@ -115,12 +124,24 @@ fn renders(target: Target, format: Format, backend: &str) -> bool {
     let some = ["0.4.15", "0.6.3", "1.0.0", "1.5.9"].map(|text| text.parse().unwrap());
     let releases = chroma_otel_init::ChromaVersion::releases();
     for version in releases.filter(|version| every || some.contains(version)) {
-        if target.is_cloud() && !version.traces() {
-            continue; // refused: tests/cli.rs
+        if target.is_machine() && !version.traces() {
+            continue; // refused: tests/cli
         }
         for image in ["wrapped", "stock"] {
+            let python = version.server() == Server::Python;
+            if target.is_kubernetes() && python && image == "stock" {
+                continue; // refused: tests/cli
+            }
+            let platform = if target.is_kubernetes() {
+                "kubernetes"
+            } else {
+                "vm"
+            };
             let pairs = [
                 ("target", target.name()),
+                ("platform", platform),
+                ("kubernetes.region", region(target)),
+                ("machine.project", "my-project"),
                 ("format", format.name()),
                 ("tracing.backend", backend),
                 ("chroma.version", &version.to_string()),

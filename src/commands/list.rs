@@ -16,7 +16,12 @@ pub(super) fn run(what: List, output: &mut Output) -> Result<Answer> {
     match what {
         List::Targets => {
             for target in Target::ALL {
-                output.answer(&format!("{:<12}{}\n", target.name(), target.summary()));
+                let platform = match target {
+                    Target::Kubernetes(Some(_)) => " --platform kubernetes",
+                    _ => "",
+                };
+                let flags = format!("{}{platform}", target.name());
+                output.answer(&format!("{flags:<30}{}\n", target.summary()));
             }
         }
         List::Backends => {

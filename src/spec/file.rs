@@ -3,12 +3,16 @@
 //! Invariant: everything is optional here and defaults come last, in `Spec`; every problem of the
 //! file is found in one reading, and no text of `tracing.headers` is ever part of a message.
 
+mod form;
+mod kubernetes;
+
+pub use kubernetes::{BackupFile, ExposeFile, KubernetesFile, TolerationFile};
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Read;
 use std::path::Path;
 
-use jsonschema::error::ValidationErrorKind;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -29,12 +33,12 @@ pub struct SpecFile {
     /// Name of the deployment: Compose project, CloudFormation stack, prefix of volumes and images.
     /// Default: chroma.
     pub name: Option<String>,
-    /// On a cloud, what Chroma runs on. Default: vm.
-    #[schemars(extend("examples" = ["vm"]))]
+    /// On a cloud, what Chroma runs on: a machine (default) or the cloud's Kubernetes.
+    #[schemars(extend("examples" = ["vm", "kubernetes"]))]
     pub platform: Option<String>,
     /// What the files are written for. Default: compose on docker, cloudformation on aws, terraform on
-    /// gcp and azure.
-    #[schemars(extend("examples" = ["compose", "cloudformation", "terraform"]))]
+    /// gcp and azure, manifests on Kubernetes.
+    #[schemars(extend("examples" = ["compose", "cloudformation", "terraform", "manifests"]))]
     pub format: Option<String>,
     /// The database.
     pub chroma: ChromaFile,
@@ -42,8 +46,10 @@ pub struct SpecFile {
     pub tracing: TracingFile,
     /// The OpenTelemetry Collector beside Chroma.
     pub collector: CollectorFile,
-    /// The machine in the cloud. Not for docker.
+    /// The machine in the cloud. Not for docker; of Kubernetes `disk`, `allow_from` and `secrets`.
     pub machine: MachineFile,
+    /// The cluster. For Kubernetes only.
+    pub kubernetes: KubernetesFile,
 }
 
 /// The machine in the cloud.
@@ -113,8 +119,16 @@ pub struct ChromaFile {
     /// Let `bind` be an address that strangers can reach. Chroma has no authentication of its own:
     /// only with a firewall or an authenticating proxy in front.
     pub open_to_world: Option<bool>,
-    /// Memory limit, at least 2GiB. Default: 2GiB.
+    /// Memory limit, at least 2GiB. Default: 2GiB, or what `vectors` of `dimensions` want.
     pub memory: Option<String>,
+    /// How many vectors there will be: with `dimensions`, the default of `memory` and of `machine.disk`.
+    #[schemars(range(min = 1))]
+    pub vectors: Option<u64>,
+    /// How many numbers a vector has.
+    #[schemars(range(min = 1, max = 65536))]
+    pub dimensions: Option<u64>,
+    /// Always 1: Chroma keeps its data in files of its own, which no second server may open.
+    pub replicas: Option<u16>,
     /// Origins that browsers may call Chroma from, such as `https://app.example.com`.
     pub cors_allow_origins: Option<Vec<String>>,
     /// More environment variables for Chroma. A name that looks like a secret (`…_TOKEN`, `…_KEY`)
@@ -162,6 +176,20 @@ pub struct CollectorFile {
     pub repository: Option<String>,
     /// Memory limit, at least 128MiB. Default: 512MiB.
     pub memory: Option<String>,
+    /// On Kubernetes: `gateway` (default), replicas that share the work; `tiered`, routers before a
+    /// second tier that sees whole traces and keeps its queue on disks of its own; `none`, with your
+    /// own collector as `tracing.endpoint`.
+    #[schemars(extend("examples" = ["gateway", "tiered", "none"]))]
+    pub mode: Option<String>,
+    /// On Kubernetes, the least number of replicas; in mode `tiered` the number of each tier.
+    /// Default: 2.
+    #[schemars(range(min = 1, max = 1000))]
+    pub replicas: Option<u16>,
+    /// On Kubernetes, the most replicas that load makes. Default: 10.
+    #[schemars(range(min = 1, max = 1000))]
+    pub max_replicas: Option<u16>,
+    /// On Kubernetes, leave running it to the OpenTelemetry Operator, which must be there.
+    pub operator: Option<bool>,
 }
 
 /// A value a flag gives: the key of the spec it overrides, the flag's name, the value.
@@ -196,12 +224,6 @@ impl Input {
             None => format!("{}: {key}", self.file),
         }
     }
-
-    /// Whether the form of `key` is wrong already.
-    pub fn is_wrong(&self, key: &str) -> bool {
-        let at = self.at(key);
-        self.problems.iter().any(|problem| problem.at == at)
-    }
 }
 
 /// Reads the file, if one is given, lays the flags over it, and checks the form of the whole.
@@ -214,6 +236,7 @@ pub fn read(file: Option<&Path>, overrides: Vec<Override>) -> Result<Input, Prob
         Some(path) => read_yaml(path)?,
         None => Value::Object(Map::new()),
     };
+    kubernetes::open_blank_sections(&mut tree);
     let mut flags = BTreeMap::new();
     for one in overrides {
         flags.insert(one.key, one.flag);
@@ -226,7 +249,7 @@ pub fn read(file: Option<&Path>, overrides: Vec<Override>) -> Result<Input, Prob
         file: name.clone(),
         given: given(&tree),
     };
-    input.problems = check_form(&mut tree, &input);
+    input.problems = form::check(&mut tree, &schema(), &input);
     input.spec = serde_json::from_value(tree).map_err(|_| {
         Problem::new(name, "the schema took what the spec does not").hint("this is a bug")
     })?;
@@ -304,7 +327,7 @@ pub fn read_text(path: &Path, limit: u64) -> Result<String, Problem> {
     String::from_utf8(bytes).map_err(|_| Problem::new(at, "not UTF-8 text"))
 }
 
-/// Sets `a.b` in a tree of mappings. A value in the way that is no mapping stays: `check_form` names it.
+/// Sets `a.b` in a tree of mappings. A value in the way that is no mapping stays: `form::check` names it.
 fn set(tree: &mut Value, key: &str, value: Value) {
     let mut place = tree;
     for part in key.split('.') {
@@ -315,114 +338,4 @@ fn set(tree: &mut Value, key: &str, value: Value) {
         place = map.entry(part).or_insert(Value::Null);
     }
     *place = value;
-}
-
-/// Checks the tree against the schema; takes out what is wrong, so that the rest can be read too.
-fn check_form(tree: &mut Value, input: &Input) -> Vec<Problem> {
-    let schema = schema();
-    let validator = match jsonschema::validator_for(&schema) {
-        Ok(validator) => validator,
-        Err(error) => return vec![Problem::new("schema", error.to_string()).hint("this is a bug")],
-    };
-    let mut problems = Vec::new();
-    let mut wrong = Vec::new();
-    for error in validator.iter_errors(tree) {
-        let pointer = error.instance_path().to_string();
-        let key = pointer.trim_start_matches('/').replace('/', ".");
-        if let ValidationErrorKind::AdditionalProperties { unexpected } = error.kind() {
-            let known = keys_of(&schema, error.schema_path().as_str());
-            for name in unexpected {
-                let at = if key.is_empty() {
-                    name.clone()
-                } else {
-                    format!("{key}.{name}")
-                };
-                problems.push(unknown_key(&input.at(&at), name, &known));
-                wrong.push(format!(
-                    "{pointer}/{}",
-                    name.replace('~', "~0").replace('/', "~1")
-                ));
-            }
-        } else {
-            problems.push(wrong_value(&key, &error, input));
-            wrong.push(pointer);
-        }
-    }
-    for pointer in wrong {
-        remove(tree, &pointer);
-    }
-    problems
-}
-
-fn unknown_key(at: &str, name: &str, known: &[String]) -> Problem {
-    let problem = Problem::new(at, "no such key");
-    match crate::problem::nearest(name, known) {
-        Some(near) => problem.hint(format!("did you mean `{near}`?")),
-        None => problem.hint(format!("there are: {}", known.join(", "))),
-    }
-}
-
-fn wrong_value(key: &str, error: &jsonschema::ValidationError<'_>, input: &Input) -> Problem {
-    if key.starts_with("tracing.headers") {
-        return Problem::new(input.at("tracing.headers"), "not in a form that headers have")
-            .hint("a mapping of names to quoted text, a JSON object as text, `k=v,k2=v2`, or a list of names");
-    }
-    // A section in the wrong form, or a value under a name like `…_TOKEN`, may hold a secret.
-    let may_hold_secrets = error.instance().is_object()
-        || error.instance().is_array()
-        || !key.contains('.')
-        || key.starts_with("chroma.environment")
-        || key.starts_with("machine.secrets");
-    let message = match error.kind() {
-        ValidationErrorKind::Type { .. } if may_hold_secrets => {
-            "is not of the right kind".to_owned()
-        }
-        _ if may_hold_secrets => "cannot be read".to_owned(),
-        _ => error.to_string().replace('"', "`"),
-    };
-    let problem = Problem::new(input.at(key), message);
-    match error.kind() {
-        ValidationErrorKind::Type { .. }
-            if error.instance().is_number() || error.instance().is_boolean() =>
-        {
-            problem.hint("put it in quotes")
-        }
-        ValidationErrorKind::Type { .. } if may_hold_secrets => {
-            problem.hint("see what it takes in `chroma-otel-deploy schema`")
-        }
-        ValidationErrorKind::AnyOf { .. } => {
-            problem.hint(format!("see `{key}` in `chroma-otel-deploy schema`"))
-        }
-        _ => problem,
-    }
-}
-
-/// The keys that the schema knows at the place of a failed `additionalProperties`.
-fn keys_of(schema: &Value, schema_path: &str) -> Vec<String> {
-    let parent = schema_path.trim_end_matches("/additionalProperties");
-    // Through `$ref`, the path runs as `/properties/chroma/anyOf/0/$ref/…`; the definition's name decides.
-    let object = schema.pointer(parent).or_else(|| {
-        let referenced = parent.trim_end_matches("/$ref");
-        let name = schema.pointer(referenced)?.get("$ref")?.as_str()?;
-        schema.pointer(name.trim_start_matches('#'))
-    });
-    object
-        .and_then(|object| object.get("properties"))
-        .and_then(Value::as_object)
-        .map(|properties| properties.keys().cloned().collect())
-        .unwrap_or_default()
-}
-
-fn remove(tree: &mut Value, pointer: &str) {
-    let Some((parent, last)) = pointer.rsplit_once('/') else {
-        *tree = Value::Object(Map::new());
-        return;
-    };
-    let name = last.replace("~1", "/").replace("~0", "~");
-    match tree.pointer_mut(parent) {
-        Some(Value::Object(map)) => drop(map.remove(&name)),
-        // A wrong element spoils its list: an index would shift under the next removal.
-        Some(list @ Value::Array(_)) => *list = Value::Array(Vec::new()),
-        _ => {}
-    }
 }

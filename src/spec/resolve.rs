@@ -4,8 +4,12 @@
 //! out only if there is none.
 
 mod chroma;
+mod collector;
+mod kubernetes;
 mod machine;
+mod size;
 mod tracing;
+mod unused;
 
 pub use tracing::header_variable;
 
@@ -14,12 +18,9 @@ use std::str::FromStr;
 
 use super::file::{self, Input};
 use super::values::Memory;
-use super::{Collector, Resolved, Secrets, Spec};
+use super::{Resolved, Secrets, Spec};
 use crate::problem::Problem;
 use crate::target::Target;
-
-/// Below this, the collector's memory limiter has no room to work in.
-const LEAST_COLLECTOR_MEMORY: Memory = Memory::mebibytes(128);
 
 /// Makes a spec of the input, or says everything that is wrong with it.
 /// `environment` looks up a variable of this process: only secrets are taken from it.
@@ -40,24 +41,20 @@ pub fn resolve(
     let target = reading.target();
     let name = reading.parse("name", |file| &file.name, "chroma");
     let chroma = reading.chroma(target, &mut secrets);
-    let tracing = reading.tracing(target, &chroma, &mut secrets, environment);
-    let collector = Collector {
-        repository: reading.parse(
-            "collector.repository",
-            |file| &file.collector.repository,
-            "otel/opentelemetry-collector-contrib",
-        ),
-        memory: reading.memory(
-            "collector.memory",
-            |file| &file.collector.memory,
-            "512MiB",
-            LEAST_COLLECTOR_MEMORY,
-        ),
-    };
+    let collector = reading.collector(target);
+    let tracing = reading.tracing(
+        target,
+        &collector,
+        &name,
+        &chroma,
+        &mut secrets,
+        environment,
+    );
 
     let format = reading.format(target);
     let machine = reading.machine(target);
-    reading.note_unused(target);
+    let kubernetes = reading.kubernetes(&name, machine.disk);
+    reading.note_unused(target, chroma.image, collector.mode);
 
     let mut problems = std::mem::take(&mut reading.input.problems);
     problems.append(&mut reading.problems);
@@ -71,6 +68,7 @@ pub fn resolve(
                 collector,
                 format,
                 machine,
+                kubernetes,
             };
             Ok(Resolved {
                 spec,
@@ -79,6 +77,14 @@ pub fn resolve(
             })
         }
         _ => Err(problems),
+    }
+}
+
+/// A value of our own, which follows its rule.
+fn sound<T: FromStr>(text: &str) -> T {
+    match text.parse() {
+        Ok(value) => value,
+        Err(_) => unreachable!("`{text}` follows its rule"),
     }
 }
 
@@ -94,6 +100,13 @@ impl Reading {
     fn wrong(&mut self, key: &str, message: impl Into<String>, hint: impl Into<String>) {
         let at = self.input.at(key);
         self.problems.push(Problem::new(at, message).hint(hint));
+    }
+
+    /// Whether something was found wrong with `key` already.
+    fn is_wrong(&self, key: &str) -> bool {
+        let at = self.input.at(key);
+        let mut all = self.problems.iter().chain(&self.input.problems);
+        all.any(|problem| problem.at == at)
     }
 
     /// The value of `key`, or `default` where it is not set or wrong. `default` follows the rule.
@@ -117,9 +130,26 @@ impl Reading {
                 ),
             }
         }
-        match default.parse() {
-            Ok(value) => value,
-            Err(_) => unreachable!("the default of `{key}` follows its rule"),
+        sound(default)
+    }
+
+    /// A value that has no default; blank is not set.
+    fn optional<T>(&mut self, key: &str, text: &Option<String>) -> Option<T>
+    where
+        T: FromStr,
+        T::Err: Display,
+    {
+        let text = text.as_deref()?;
+        match text.trim() {
+            "" => None,
+            text => match text.parse() {
+                Ok(value) => Some(value),
+                Err(rule) => {
+                    let message = format!("`{}` cannot be used", text.escape_debug());
+                    self.wrong(key, message, format!("write {rule}"));
+                    None
+                }
+            },
         }
     }
 
@@ -143,7 +173,7 @@ impl Reading {
 
     fn target(&mut self) -> Option<Target> {
         let Some(name) = self.input.spec.target.clone() else {
-            if !self.input.is_wrong("target") {
+            if !self.is_wrong("target") {
                 let names = Target::names().join("`, `");
                 self.problems
                     .push(Problem::new("--target", "is missing").hint(format!(
@@ -152,7 +182,8 @@ impl Reading {
             }
             return None;
         };
-        let target = Target::from_name(name.trim());
+        let platform = self.input.spec.platform.as_deref().map(str::trim);
+        let target = Target::from_name(name.trim(), platform == Some("kubernetes"));
         if target.is_none() {
             let at = self.input.at("target");
             self.problems

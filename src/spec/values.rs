@@ -2,6 +2,10 @@
 //!
 //! Invariant: a value of one of these types has passed its rule; the error text is the whole rule.
 
+mod kubernetes;
+
+pub use kubernetes::{DnsName, LabelKey, Schedule, is_label_value};
+
 use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
@@ -86,6 +90,16 @@ impl From<Memory> for String {
     }
 }
 
+impl Memory {
+    /// As Kubernetes writes quantities: `2Gi`, `512Mi`.
+    pub fn quantity(self) -> String {
+        match self.as_mebibytes() {
+            whole if whole % 1024 == 0 => format!("{}Gi", whole / 1024),
+            mebibytes => format!("{mebibytes}Mi"),
+        }
+    }
+}
+
 impl fmt::Display for Memory {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.as_mebibytes() {
@@ -103,6 +117,12 @@ impl ImageRepository {
     /// The repository with a tag: what a deployment pins.
     pub fn tag(&self, tag: impl fmt::Display) -> String {
         format!("{}:{tag}", self.0)
+    }
+}
+
+impl fmt::Display for ImageRepository {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.0)
     }
 }
 
@@ -134,7 +154,7 @@ impl FromStr for ImageRepository {
     }
 }
 
-/// A name of an environment variable: POSIX letters, digits and `_`.
+/// A name of an environment variable: POSIX letters, digits and `_`; no longer than a key of a ConfigMap.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct VariableName(String);
 
@@ -165,11 +185,11 @@ impl FromStr for VariableName {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let sound = !text.starts_with(|c: char| c.is_ascii_digit())
-            && !text.is_empty()
+            && (1..=253).contains(&text.len())
             && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
         sound
             .then(|| Self(text.to_owned()))
-            .ok_or_else(|| "letters, digits and `_`, no digit first".to_owned())
+            .ok_or_else(|| "letters, digits and `_`, no digit first, at most 253".to_owned())
     }
 }
 
@@ -365,7 +385,7 @@ mod tests {
             let name: VariableName = name.parse().expect(name);
             assert_eq!(name.is_secret(), secret);
         }
-        for bad in ["", "1A", "A-B", "A B", "Ä"] {
+        for bad in ["", "1A", "A-B", "A B", "Ä", &"A".repeat(254)] {
             assert!(bad.parse::<VariableName>().is_err(), "{bad}");
         }
         for good in ["10.0.0.0/8", "10.1.2.3/32", "192.168.0.0/16", "sg-0123"] {

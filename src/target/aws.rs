@@ -5,15 +5,15 @@
 mod cloudformation;
 mod context;
 mod parameters;
-mod problems;
+pub(super) mod problems;
 mod stack;
 
 use anyhow::Result;
 
-use super::Need;
 use super::machine::lines::{Line, Part};
 use super::machine::{self, Place};
 use super::terraform::{self, Module, Rule};
+use super::{Need, image};
 use crate::plan::Plan;
 use crate::problem::Problem;
 use crate::render::render;
@@ -31,7 +31,7 @@ pub fn problems(resolved: &Resolved) -> Vec<Problem> {
 /// A template is wrong: a bug.
 pub fn plan(resolved: &Resolved) -> Result<Plan> {
     let spec = &resolved.spec;
-    let (mut plan, sources) = machine::images(spec)?;
+    let (mut plan, sources) = image::built(spec)?;
     let sources = sources.as_str();
     match spec.format {
         Format::Terraform => add_module(&mut plan, spec, sources)?,

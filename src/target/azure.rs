@@ -3,15 +3,15 @@
 //! Invariant: no file holds the value of a secret; the module's variables and Key Vault do.
 
 mod context;
-mod forms;
-mod problems;
+pub(super) mod forms;
+pub(super) mod problems;
 
 use anyhow::Result;
 
-use super::Need;
 use super::machine::lines::{self, Line, LinesFile, Part};
 use super::machine::{self, Cloud, Place};
 use super::terraform::{self, Module, Rule};
+use super::{Need, image};
 use crate::plan::Plan;
 use crate::problem::Problem;
 use crate::spec::{Image, Resolved, Spec};
@@ -86,7 +86,7 @@ pub fn problems(resolved: &Resolved) -> Vec<Problem> {
 /// A template is wrong: a bug.
 pub fn plan(resolved: &Resolved) -> Result<Plan> {
     let spec = &resolved.spec;
-    let (mut plan, sources) = machine::images(spec)?;
+    let (mut plan, sources) = image::built(spec)?;
     let context = machine::context(spec, &sources, &cloud(spec), context::of(spec));
     let module = match makes_insights(spec) {
         true => MODULE_WITH_INSIGHTS,

@@ -6,21 +6,53 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 use chroma_otel_init::{
-    Granularity, Headers, Server, Settings, rust_log, server_environment, variable,
+    Endpoint, Granularity, Headers, Server, Settings, rust_log, server_environment, variable,
 };
 use minijinja::value::Serde;
 use minijinja::{Value, context};
 
 use super::{COLLECTOR_VERSION, Need, exporters};
-use crate::backend::Exporter;
+use crate::backend::{Exporter, in_place};
 use crate::plan::Plan;
 use crate::problem::Problem;
 use crate::render::render;
+use crate::spec::kubernetes::CollectorMode;
 use crate::spec::values::VariableName;
 use crate::spec::{Image, Spec};
 
-/// Where Chroma finds the collector, on every target.
+/// Where Chroma finds the collector on one machine.
 pub(super) const COLLECTOR_ENDPOINT: &str = "http://otel-collector:4317";
+
+/// Where Chroma sends its traces: the collector, or with `mode: none` the operator's own.
+pub(super) fn chroma_endpoint(spec: &Spec) -> String {
+    match (&spec.tracing.endpoint, spec.target.is_kubernetes()) {
+        (Some(endpoint), true) if spec.collector.mode == CollectorMode::None => {
+            endpoint.to_string()
+        }
+        (_, true) => format!("http://{}-otel-collector:4317", spec.name),
+        (_, false) => COLLECTOR_ENDPOINT.to_owned(),
+    }
+}
+
+/// What the collector runs in. The OpenTelemetry Operator chooses its arguments, which leaves no room
+/// for the entrypoint's.
+pub(super) fn collector_image(spec: &Spec) -> Image {
+    match spec.target.is_kubernetes() && spec.collector.operator {
+        true => Image::Stock,
+        false => spec.chroma.image,
+    }
+}
+
+/// The backend's endpoint as far as it is known when rendering: on Kubernetes the place is.
+pub(super) fn known_endpoint(spec: &Spec) -> Option<Endpoint> {
+    let tracing = &spec.tracing;
+    let of_place = || {
+        let place = super::kubernetes::place(spec)?;
+        let endpoint = tracing.backend.endpoint.as_deref()?;
+        in_place(endpoint, place).parse().ok()
+    };
+    tracing.endpoint.clone().or_else(of_place)
+}
 
 /// The published images.
 pub(super) struct Images {
@@ -121,13 +153,18 @@ pub(super) fn endpoint_need(spec: &Spec) -> Option<Need> {
 pub(super) fn foreign_backend(spec: &Spec) -> Option<Problem> {
     let backend = &spec.tracing.backend;
     let cloud = backend.cloud()?;
-    (cloud.target() != spec.target.name()).then(|| {
+    (Some(cloud) != spec.target.cloud()).then(|| {
         let message = format!(
             "is `{}`, which knows a sender by the identity of its machine in {}",
             backend.name,
             cloud.name()
         );
-        let hint = format!("use `--target {}`, or another backend", cloud.target());
+        let platform = match spec.target.is_kubernetes() {
+            true => " --platform kubernetes",
+            false => "",
+        };
+        let target = format!("{}{platform}", cloud.target());
+        let hint = format!("use `--target {target}`, or another backend");
         Problem::new("tracing.backend", message).hint(hint)
     })
 }
@@ -157,7 +194,7 @@ pub(super) fn translated(
     granularity: Granularity,
 ) -> BTreeMap<&'static str, String> {
     let settings = Settings {
-        endpoint: COLLECTOR_ENDPOINT.parse().ok(),
+        endpoint: chroma_endpoint(spec).parse().ok(),
         service_name: service_name.to_owned(),
         headers: Headers::default(),
         granularity,

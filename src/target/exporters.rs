@@ -8,6 +8,7 @@ use chroma_otel_init::{Endpoint, Protocol, variable};
 use minijinja::value::Serde;
 use minijinja::{Value, context};
 
+use super::context::{collector_image, known_endpoint};
 use crate::backend::{Backend, Cloud, Exporter, Settings, in_place};
 use crate::render::{as_is, quoted, yaml};
 use crate::spec::{Image, Spec, header_variable};
@@ -27,7 +28,7 @@ enum Source {
 }
 
 /// What the collector's template reads of the backend: `exporters`, `pipeline_exporter`, `batch`,
-/// `extensions`, `extension_names` and `resource`.
+/// `extensions`, `extension_names` and `resource`; and what only a cluster's collector has.
 pub(crate) fn context(spec: &Spec) -> Value {
     let source = source(spec);
     let backend = &spec.tracing.backend;
@@ -48,13 +49,17 @@ pub(crate) fn context(spec: &Spec) -> Value {
         extensions,
         extension_names,
         resource => resource(backend),
+        let_go => (),
+        pods => (),
+        place_attributes => Vec::<Value>::new(),
+        instance_attribute => "host.name",
     }
 }
 
 fn source(spec: &Spec) -> Source {
-    match spec.chroma.image {
+    match collector_image(spec) {
         Image::Wrapped => Source::Entrypoint,
-        Image::Stock if spec.target.is_cloud() => Source::Variables,
+        Image::Stock if spec.target.is_machine() => Source::Variables,
         Image::Stock => Source::Spec,
     }
 }
@@ -175,7 +180,7 @@ struct Address {
 
 fn address(spec: &Spec, source: Source) -> Address {
     let from_env = |name: &str| as_is(format!("${{env:{name}}}"));
-    match (source, &spec.tracing.endpoint) {
+    match (source, known_endpoint(spec)) {
         (Source::Spec, Some(endpoint)) => Address {
             grpc: endpoint.authority().into(),
             insecure: as_is(if endpoint.is_tls() { "false" } else { "true" }),

@@ -2,8 +2,8 @@
 //!
 //! Invariant: no file holds the value of a secret; the module's variables and Secret Manager do.
 
-mod forms;
-mod problems;
+pub(super) mod forms;
+pub(super) mod problems;
 
 use anyhow::Result;
 use minijinja::{Value, context};
@@ -11,7 +11,7 @@ use minijinja::{Value, context};
 use super::machine::lines::{self, Line, LinesFile, Part};
 use super::machine::{self, Cloud, Place};
 use super::terraform::{self, Module, Rule};
-use super::{Need, secrets};
+use super::{Need, image, secrets};
 use crate::plan::Plan;
 use crate::problem::Problem;
 use crate::spec::values::Peer;
@@ -62,7 +62,7 @@ pub fn problems(resolved: &Resolved) -> Vec<Problem> {
 /// A template is wrong: a bug.
 pub fn plan(resolved: &Resolved) -> Result<Plan> {
     let spec = &resolved.spec;
-    let (mut plan, sources) = machine::images(spec)?;
+    let (mut plan, sources) = image::built(spec)?;
     let context = machine::context(spec, &sources, &cloud(spec), own(spec));
     terraform::add(&mut plan, spec, &MODULE, context, &lines(spec, &sources))?;
     Ok(plan)

@@ -7,14 +7,35 @@ use include_dir::{Dir, include_dir};
 
 use minijinja::Value;
 
+use super::context as shared;
 use crate::plan::Plan;
 use crate::render::{TEMPLATES, render};
+use crate::spec::{Image, Spec};
+use crate::tree::hash;
 
 static INIT_SOURCES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/crates/chroma-otel-init/src");
 static ENTRYPOINT_SOURCES: Dir<'_> =
     include_dir!("$CARGO_MANIFEST_DIR/crates/chroma-otel-entrypoint/src");
 const INIT_MANIFEST: &str = include_str!("../../crates/chroma-otel-init/Cargo.toml");
 const ENTRYPOINT_MANIFEST: &str = include_str!("../../crates/chroma-otel-entrypoint/Cargo.toml");
+
+/// A plan with what the images are built from, and a word that names all of it: a tag that is pushed
+/// never changes its meaning.
+///
+/// # Errors
+/// A template is wrong: a bug.
+pub(super) fn built(spec: &Spec) -> Result<(Plan, String)> {
+    let mut plan = Plan::default();
+    if spec.chroma.image == Image::Wrapped {
+        add(&mut plan, &shared::of(spec))?;
+    }
+    let sources: String = plan
+        .files
+        .iter()
+        .map(|(path, text)| format!("{path}\n{text}\n"))
+        .collect();
+    Ok((plan, hash(sources.as_bytes())[..8].to_owned()))
+}
 
 /// Adds all that the images are built from.
 ///

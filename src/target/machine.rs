@@ -12,16 +12,17 @@ use anyhow::Result;
 use minijinja::value::{Serde, merge_maps};
 use minijinja::{Value, context};
 
+use self::forms::SecretName;
 use super::exporters::exact_endpoint;
 use super::secrets::{self, secrets};
-use super::{COLLECTOR_VERSION, Need, context as shared, image};
+use super::{COLLECTOR_VERSION, Need, context as shared};
 use crate::backend::in_place;
 use crate::plan::Plan;
 use crate::problem::Problem;
 use crate::render::{as_is, render};
 use crate::spec::values::Peer;
 use crate::spec::{Image, Resolved, Spec};
-use crate::tree::{Change, hash};
+use crate::tree::Change;
 
 /// What is a cloud's own about the machines in it, for what runs on them and for the README.
 pub(super) struct Cloud {
@@ -85,24 +86,6 @@ pub(super) fn needs(resolved: &Resolved, places: &[Place], secret: &str) -> Vec<
     needs
 }
 
-/// A plan with what the images are built from, and a word that names all of it: a tag that is pushed
-/// never changes its meaning.
-///
-/// # Errors
-/// A template is wrong: a bug.
-pub(super) fn images(spec: &Spec) -> Result<(Plan, String)> {
-    let mut plan = Plan::default();
-    if spec.chroma.image == Image::Wrapped {
-        image::add(&mut plan, &shared::of(spec))?;
-    }
-    let sources: String = plan
-        .files
-        .iter()
-        .map(|(path, text)| format!("{path}\n{text}\n"))
-        .collect();
-    Ok((plan, hash(sources.as_bytes())[..8].to_owned()))
-}
-
 /// What comes before a deployment that builds images.
 pub(super) fn build_step(spec: &Spec) -> Option<String> {
     let builds = spec.chroma.image == Image::Wrapped;
@@ -123,9 +106,8 @@ pub(super) fn version_note(change: &Change) -> Vec<String> {
     note.into_iter().collect()
 }
 
-/// What no cloud can have, of a spec that is sound otherwise. `secret` is what the name of a secret in
-/// the cloud's store must be, as a rule and in words, with the command that shows it.
-pub(super) fn problems(spec: &Spec, secret: fn(&str) -> bool, words: (&str, &str)) -> Vec<Problem> {
+/// What no cloud can have, of a spec that is sound otherwise.
+pub(super) fn problems(spec: &Spec, secret: &SecretName) -> Vec<Problem> {
     let mut problems = Vec::new();
     if !spec.chroma.version.traces() {
         let message = format!("`{}` cannot be traced", spec.chroma.version);
@@ -133,16 +115,7 @@ pub(super) fn problems(spec: &Spec, secret: fn(&str) -> bool, words: (&str, &str
     }
     problems.extend(shared::foreign_backend(spec));
     let known: Vec<String> = secrets(spec).into_iter().map(|one| one.variable).collect();
-    for (variable, name) in &spec.machine.secrets {
-        let key = format!("machine.secrets.{variable}");
-        if !known.contains(variable) {
-            problems.push(Problem::unknown(key, variable, &known));
-        } else if !secret(name.as_str()) {
-            let (what, command) = words;
-            let hint = format!("{command} shows it; never the value itself");
-            problems.push(Problem::new(key, format!("is not {what}")).hint(hint));
-        }
-    }
+    problems.extend(forms::secrets(spec, &known, Some(secret)));
     let stock = spec.chroma.image == Image::Stock;
     if stock && spec.tracing.service_name.as_str().contains(['"', '\\']) {
         let message = "has a `\"` or a `\\` in it, which nobody escapes for Chroma";

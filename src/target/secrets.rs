@@ -5,6 +5,8 @@
 use chroma_otel_init::variable;
 
 use super::Need;
+use super::context::collector_image;
+use crate::spec::kubernetes::BackupPlace;
 use crate::spec::{Image, Resolved, Spec, header_variable};
 
 /// A variable whose value only the secret store has.
@@ -27,6 +29,43 @@ pub(super) enum Container {
     Chroma,
     /// The collector.
     Collector,
+    /// In a cluster, the proxy that asks for a token.
+    Proxy,
+    /// In a cluster, what brings backups to a bucket.
+    Backup,
+}
+
+/// The token that the proxy before Chroma asks for.
+pub(super) const TOKEN: &str = "CHROMA_TOKEN";
+
+/// What a cluster's own parts need: the proxy its token, backups the keys of their bucket.
+fn of_cluster(spec: &Spec) -> Vec<SecretVariable> {
+    let secret = |container: Container, variable: &str, what: &str| SecretVariable {
+        variable: variable.to_owned(),
+        container,
+        what: what.to_owned(),
+        required: true,
+    };
+    let (exposure, backup) = (&spec.kubernetes.exposure, &spec.kubernetes.backup);
+    let mut secrets = Vec::new();
+    if exposure.as_ref().is_some_and(|exposure| exposure.token) {
+        let what =
+            "the token that clients send, 16 characters at least; `openssl rand -hex 32` makes one";
+        secrets.push(secret(Container::Proxy, TOKEN, what));
+    }
+    if backup
+        .as_ref()
+        .is_some_and(|backup| matches!(backup.place, BackupPlace::Bucket { .. }))
+    {
+        let id = "the id of the access key that backups are written to their bucket with";
+        secrets.push(secret(Container::Backup, "AWS_ACCESS_KEY_ID", id));
+        secrets.push(secret(
+            Container::Backup,
+            "AWS_SECRET_ACCESS_KEY",
+            "its secret",
+        ));
+    }
+    secrets
 }
 
 /// Every secret variable of the deployment, in the order in which an operator is asked for them.
@@ -42,7 +81,7 @@ pub(super) fn secrets(spec: &Spec) -> Vec<SecretVariable> {
     let mut secrets: Vec<SecretVariable> = keys
         .map(|key| of_collector(&key.variable, key.what.clone(), true))
         .collect();
-    match spec.chroma.image {
+    match collector_image(spec) {
         Image::Wrapped if tracing.backend.wants_endpoint() => {
             let names = &tracing.header_names;
             let which = match names.is_empty() {
@@ -72,6 +111,9 @@ pub(super) fn secrets(spec: &Spec) -> Vec<SecretVariable> {
                 required: true,
             }),
     );
+    if spec.target.is_kubernetes() {
+        secrets.extend(of_cluster(spec));
+    }
     secrets
 }
 

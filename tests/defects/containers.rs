@@ -3,12 +3,19 @@
 use chroma_otel_init::Server;
 use serde_yaml::Value;
 
-use crate::deployment::{lines_with, none};
+use chroma_otel_deploy::spec::kubernetes::CollectorMode;
+
+use crate::deployment::{Deployment, Starter, lines_with, none};
 
 #[test]
 fn whatever_ends_is_started_again() {
-    none(|one| match one.on_machine() {
-        true => {
+    none(dead);
+}
+
+/// What stays dead when it ends.
+pub(crate) fn dead(one: &Deployment) -> Vec<String> {
+    match one.starter() {
+        Starter::Systemd => {
             let units = one
                 .read()
                 .filter(|(path, text)| path.ends_with(".service") && text.contains("docker run"));
@@ -19,7 +26,20 @@ fn whatever_ends_is_started_again() {
                 .filter(|(_, text)| !text.contains("\nRestart=always\n"));
             ends.map(|(path, _)| format!("{path} stays dead")).collect()
         }
-        false => {
+        Starter::Kubernetes => {
+            let mut wrong = Vec::new();
+            for pod in one.pods().iter().filter(|pod| pod.stays) {
+                let policy = pod.spec["restartPolicy"].as_str().unwrap_or("Always");
+                let watched = pod
+                    .containers()
+                    .all(|one| one["livenessProbe"].is_mapping());
+                if policy != "Always" || !watched {
+                    wrong.push(format!("{} stays dead", pod.of));
+                }
+            }
+            wrong
+        }
+        Starter::Compose => {
             let compose = one.yaml("docker-compose.yaml");
             let services = compose["services"].as_mapping().unwrap().iter();
             // One that only prepares a volume ends by itself.
@@ -30,7 +50,7 @@ fn whatever_ends_is_started_again() {
             ends.map(|(name, _)| format!("{name:?} stays dead"))
                 .collect()
         }
-    });
+    }
 }
 
 /// There is neither in the image of 1.x.
@@ -43,7 +63,8 @@ fn no_health_check_calls_curl_inside_the_image() {
                 || line.starts_with("HEALTHCHECK"))
                 && (line.contains("curl") || line.contains("wget"))
         });
-        if !one.on_machine() {
+        wrong.extend(probes(one));
+        if one.starter() == Starter::Compose {
             let compose = one.yaml("docker-compose.yaml");
             for name in ["chroma", "otel-collector"] {
                 let check = compose["services"][name]
@@ -61,6 +82,37 @@ fn no_health_check_calls_curl_inside_the_image() {
     });
 }
 
+/// What is wrong with the probes of a cluster: the kubelet asks by HTTP, and Chroma where it answers.
+pub(crate) fn probes(one: &Deployment) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let mut of_chroma = 0;
+    for pod in one.pods() {
+        for container in pod.containers() {
+            for name in ["startupProbe", "livenessProbe", "readinessProbe"] {
+                let probe = &container[name];
+                if !probe["exec"].is_null() {
+                    wrong.push(format!("{}: {name} runs {probe:?}", pod.of));
+                }
+            }
+            if container["name"] == "chroma" && pod.stays {
+                of_chroma += 1;
+                let ready = &container["readinessProbe"]["httpGet"]["path"];
+                let path = one.spec.chroma.version.health_path();
+                if ready.as_str() != Some(path) || !container["startupProbe"].is_mapping() {
+                    wrong.push(format!("Chroma is asked at {ready:?}"));
+                }
+            }
+        }
+    }
+    assert_eq!(
+        of_chroma,
+        usize::from(one.starter() == Starter::Kubernetes),
+        "{}",
+        one.name
+    );
+    wrong
+}
+
 #[test]
 fn images_are_pinned_and_the_machines_is_todays() {
     none(|one| {
@@ -73,11 +125,35 @@ fn images_are_pinned_and_the_machines_is_todays() {
             words.any(|word| word.ends_with(":latest") || id(word)) || line.contains("amzn2")
         })
     });
+    none(unpinned);
+}
+
+/// Images of a cluster whose tag is no release.
+pub(crate) fn unpinned(one: &Deployment) -> Vec<String> {
+    let pods = one.pods();
+    let images = pods
+        .iter()
+        .flat_map(|pod| pod.containers())
+        .map(|one| &one["image"]);
+    let images = images.map(|image| image.as_str().unwrap());
+    let pinned = |image: &str| {
+        let (_, last) = image.rsplit_once('/').unwrap_or(("", image));
+        let tag = last.split_once(':').map(|(_, tag)| tag);
+        tag.is_some_and(|tag| tag.starts_with(|c: char| c.is_ascii_digit()))
+    };
+    images
+        .filter(|image| !pinned(image))
+        .map(str::to_owned)
+        .collect()
 }
 
 #[test]
 fn the_collector_is_one_of_today() {
     none(|one| {
+        if one.spec.collector.mode == CollectorMode::None {
+            assert!(!one.files.contains_key("/otel-collector.yaml"));
+            return Vec::new();
+        }
         let collector = one.yaml("otel-collector.yaml");
         let mut wrong = Vec::new();
         let exporters = collector["exporters"].as_mapping().unwrap();

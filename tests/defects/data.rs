@@ -4,32 +4,38 @@ use chroma_otel_deploy::spec::Format;
 use chroma_otel_deploy::target::Target;
 use chroma_otel_init::Server;
 
-use crate::deployment::{Deployment, deployment, none, places};
+use crate::deployment::{Deployment, Starter, deployment, none, places};
 
 #[test]
 fn data_is_mounted_where_this_server_writes_it() {
-    none(|one| {
-        let directory = one.spec.chroma.version.data_directory();
-        let mount = match one.on_machine() {
-            true => format!("source=/var/lib/chroma-otel/data,target={directory} "),
-            false => format!("- data:{directory} "),
-        };
-        let place = one.file(if one.on_machine() {
-            "chroma.service"
-        } else {
-            "docker-compose.yaml"
-        });
-        let mut wrong = Vec::new();
-        if !place.replace('\n', " ").contains(&mount) {
-            wrong.push(format!("nothing is mounted at {directory}"));
+    none(misplaced);
+}
+
+/// Why the data would be lost with the container.
+pub(crate) fn misplaced(one: &Deployment) -> Vec<String> {
+    let directory = one.spec.chroma.version.data_directory();
+    let (place, mount) = match one.starter() {
+        Starter::Systemd => {
+            let mount = format!("source=/var/lib/chroma-otel/data,target={directory} ");
+            ("chroma.service", mount)
         }
-        if one.spec.chroma.version.server() == Server::Rust
-            && one.yaml("config.yaml")["persist_path"].as_str() != Some(directory)
-        {
-            wrong.push("Chroma does not write there".to_owned());
-        }
-        wrong
-    });
+        Starter::Compose => ("docker-compose.yaml", format!("- data:{directory} ")),
+        Starter::Kubernetes => (
+            "chroma.yaml",
+            format!("{{name: data, mountPath: {directory}}} "),
+        ),
+    };
+    let place = one.file(place);
+    let mut wrong = Vec::new();
+    if !place.replace('\n', " ").contains(&mount) {
+        wrong.push(format!("nothing is mounted at {directory}"));
+    }
+    if one.spec.chroma.version.server() == Server::Rust
+        && one.yaml("config.yaml")["persist_path"].as_str() != Some(directory)
+    {
+        wrong.push("Chroma does not write there".to_owned());
+    }
+    wrong
 }
 
 /// What holds the data is the same text, whatever else changes.
@@ -52,6 +58,7 @@ fn no_change_of_a_version_or_variable_touches_the_data() {
             ("wrapped", "1.0.20"),
             ("wrapped", "0.6.3"),
         ] {
+            // Of a StatefulSet, Kubernetes itself lets nobody change what the volume belongs to.
             let other = deployment(target, format, image, version, "otlp");
             assert_eq!(holder(&other), first, "{}", other.name);
         }
@@ -63,6 +70,16 @@ fn holder(one: &Deployment) -> String {
     match (one.spec.target, one.spec.format) {
         (Target::Docker, _) => {
             serde_yaml::to_string(&one.yaml("docker-compose.yaml")["volumes"]).unwrap()
+        }
+        (Target::Kubernetes(_), _) => {
+            let mut holders = one.of_kind("StatefulSet");
+            let mut tree = holders.next().expect("a StatefulSet").tree.clone();
+            assert_eq!(holders.count(), 0);
+            let spec = tree["spec"].as_mapping_mut().unwrap();
+            for changes in ["template", "replicas", "updateStrategy", "minReadySeconds"] {
+                spec.remove(changes);
+            }
+            serde_yaml::to_string(&(&tree["metadata"]["name"], &tree["spec"])).unwrap()
         }
         (_, Format::Terraform) => hcl::format::to_string(&disk(one)).unwrap(),
         _ => {
@@ -92,8 +109,8 @@ fn disk(one: &Deployment) -> hcl::Block {
 
 #[test]
 fn data_outlives_the_machine_and_the_deployment() {
-    none(|one| match (one.on_machine(), one.spec.format) {
-        (true, Format::Terraform) => {
+    none(|one| match (one.starter(), one.spec.format) {
+        (Starter::Systemd, Format::Terraform) => {
             let kept = hcl::format::to_string(&disk(one)).unwrap();
             let mut wrong = Vec::new();
             if !kept.contains("prevent_destroy = true") {
@@ -109,7 +126,7 @@ fn data_outlives_the_machine_and_the_deployment() {
             }
             wrong
         }
-        (true, _) => {
+        (Starter::Systemd, _) => {
             let template = one.file("template.yaml");
             let lines = [
                 "DeletionPolicy: Snapshot",
@@ -119,6 +136,38 @@ fn data_outlives_the_machine_and_the_deployment() {
             let missing = lines.into_iter().filter(|line| !template.contains(line));
             missing.map(|line| format!("no `{line}`")).collect()
         }
-        (false, _) => Vec::new(),
+        (Starter::Compose, _) => Vec::new(),
+        (Starter::Kubernetes, _) => lost_with_the_kustomization(one),
     });
+}
+
+/// What holds data, and goes when what the kustomization names is deleted.
+pub(crate) fn lost_with_the_kustomization(one: &Deployment) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let kustomization = one.yaml("kustomization.yaml");
+    let resources = kustomization["resources"].as_sequence().unwrap();
+    let holds = [
+        "Namespace",
+        "PersistentVolumeClaim",
+        "PersistentVolume",
+        "StorageClass",
+    ];
+    let mut kept = 0;
+    for object in &one.objects {
+        let named = resources.iter().any(|file| *file == object.file.as_str());
+        kept += usize::from(!named);
+        if named && holds.contains(&object.kind()) {
+            wrong.push(format!("{} goes", object.title()));
+        }
+        let policy = &object.tree["spec"]["persistentVolumeClaimRetentionPolicy"];
+        let claims = !object.tree["spec"]["volumeClaimTemplates"].is_null();
+        if claims && (policy["whenDeleted"] != "Retain" || policy["whenScaled"] != "Retain") {
+            wrong.push(format!("the volume of {} goes", object.title()));
+        }
+        if object.kind() == "StorageClass" && object.tree["reclaimPolicy"] != "Retain" {
+            wrong.push(format!("the disks of {} go", object.title()));
+        }
+    }
+    assert!(kept > 1, "{}: nothing is kept", one.name); // at least the namespace, and the kustomization itself
+    wrong
 }

@@ -1,24 +1,38 @@
-//! What is looked at: rendered deployments, with the files that they put on a machine.
+//! What is looked at: rendered deployments, with the files that they deliver.
 //!
-//! What a file is on a machine in a cloud is read out of what delivers it: a CloudFormation template,
-//! cloud-init's configuration, a startup script.
+//! What a file is on a machine in a cloud or in a pod is read out of what delivers it: a CloudFormation
+//! template, cloud-init's configuration, a startup script, a ConfigMap.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
+use chroma_otel_deploy::backend::Cloud;
 use chroma_otel_deploy::spec::file::Override;
 use chroma_otel_deploy::spec::{Format, Resolved, Spec, file, resolve};
 use chroma_otel_deploy::target::Target;
+use chroma_otel_init::Server;
 use serde_yaml::Value;
+
+use crate::manifests::{Object, Pod, configurations, objects};
 
 /// A value that nobody may find in a file.
 pub(crate) const KEY: &str = "do-not-render-this-key";
 
-/// A rendered deployment: its own files, and those it puts on a machine (absolute paths).
+/// A rendered deployment: its own files, and those it delivers (absolute paths).
 pub(crate) struct Deployment {
     pub(crate) name: String,
     pub(crate) spec: Spec,
     pub(crate) files: BTreeMap<String, String>,
+    /// What a cluster is given.
+    pub(crate) objects: Vec<Object>,
+}
+
+/// What starts the containers.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Starter {
+    Compose,
+    Systemd,
+    Kubernetes,
 }
 
 impl Deployment {
@@ -39,8 +53,40 @@ impl Deployment {
         lines.filter(|(_, line)| !line.starts_with('#'))
     }
 
+    /// The same deployment with another text in its manifests.
+    pub(crate) fn with(mut self, from: &str, to: &str) -> Self {
+        let manifests = self.objects.drain(..).map(|object| object.file);
+        let manifests: BTreeSet<String> = manifests.collect();
+        for file in manifests {
+            let text = self.files.get_mut(&file).unwrap();
+            *text = text.replace(from, to);
+        }
+        self.objects = objects(&self.files);
+        self
+    }
+
     pub(crate) fn on_machine(&self) -> bool {
-        self.spec.target != Target::Docker
+        self.starter() == Starter::Systemd
+    }
+
+    pub(crate) fn starter(&self) -> Starter {
+        match self.spec.target {
+            Target::Docker => Starter::Compose,
+            Target::Kubernetes(_) => Starter::Kubernetes,
+            Target::Aws | Target::Gcp | Target::Azure => Starter::Systemd,
+        }
+    }
+
+    /// The pods of a cluster.
+    pub(crate) fn pods(&self) -> Vec<Pod> {
+        self.objects.iter().filter_map(Object::pod).collect()
+    }
+
+    /// The objects of this kind.
+    pub(crate) fn of_kind(&self, kind: &str) -> impl Iterator<Item = &Object> {
+        self.objects
+            .iter()
+            .filter(move |object| object.kind() == kind)
     }
 
     /// The one file of that name, wherever it is.
@@ -86,24 +132,65 @@ pub(crate) static DEPLOYMENTS: LazyLock<Vec<Deployment>> = LazyLock::new(|| {
     for (target, format) in places() {
         // Only a machine in a cloud has the identity that its own backend asks for.
         let own = match target {
-            Target::Docker => "debug",
+            Target::Docker | Target::Kubernetes(None) => "debug",
             cloud => cloud.default_backend(),
         };
         for version in ["1.5.9", "0.6.3"] {
-            for image in ["wrapped", "stock"] {
+            for image in images(target, version) {
                 for backend in ["honeycomb", "jaeger", "zipkin", "otlp", own] {
                     all.push(deployment(target, format, image, version, backend));
                 }
             }
         }
     }
+    all.extend(clusters());
     all
 });
+
+/// The images that a target takes: no cluster lets the published 0.x be root.
+fn images(target: Target, version: &str) -> impl Iterator<Item = &'static str> {
+    let version: chroma_otel_init::ChromaVersion = version.parse().unwrap();
+    let as_root = target.is_kubernetes() && version.server() == Server::Python;
+    let images = ["wrapped", "stock"].into_iter();
+    images.filter(move |image| !as_root || *image == "wrapped")
+}
+
+/// The specs in `tests/specs` that are for a cluster: what a spec of one can ask for.
+fn clusters() -> Vec<Deployment> {
+    let specs = std::fs::read_dir("tests/specs").unwrap();
+    let mut paths: Vec<_> = specs.map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    let mut all = Vec::new();
+    for path in paths {
+        let name = path.file_name().unwrap().to_str().unwrap();
+        if ["kubernetes", "eks", "gke", "aks"]
+            .iter()
+            .any(|start| name.starts_with(start))
+        {
+            let input = file::read(Some(&path), Vec::new()).unwrap();
+            all.push(rendered(name.to_owned(), input, &given_key));
+        }
+    }
+    assert!(all.len() > 12, "no specs");
+    all
+}
+
+fn given_key(variable: &str) -> Option<String> {
+    (variable == "HONEYCOMB_API_KEY").then(|| KEY.to_owned())
+}
 
 /// Every target in each of its formats.
 pub(crate) fn places() -> impl Iterator<Item = (Target, Format)> {
     let all = Target::ALL.into_iter();
     all.flat_map(|target| target.formats().iter().map(move |format| (target, *format)))
+}
+
+/// A region, for a cloud's own backend that wants one.
+fn region(target: Target) -> &'static str {
+    match target.cloud() {
+        Some(Cloud::Aws) => "eu-central-1",
+        _ => "", // blank is not set
+    }
 }
 
 pub(crate) fn deployment(
@@ -118,8 +205,16 @@ pub(crate) fn deployment(
         flag: "--flag",
         value: value.into(),
     };
+    let platform = if target.is_kubernetes() {
+        "kubernetes"
+    } else {
+        "vm"
+    };
     let overrides = vec![
         flag("target", target.name()),
+        flag("platform", platform),
+        flag("kubernetes.region", region(target)),
+        flag("machine.project", "my-project"),
         flag("format", format.name()),
         flag("chroma.image", image),
         flag("chroma.version", version),
@@ -134,12 +229,31 @@ pub(crate) fn deployment(
         ),
     ];
     let given = |name: &str| match name {
-        "HONEYCOMB_API_KEY" => Some(KEY.to_owned()),
         "CHROMA_OTEL_COLLECTION_HEADERS" if backend == "otlp" => Some(format!("x-api-key={KEY}")),
-        _ => None,
+        other => given_key(other),
     };
-    let resolved: Resolved = resolve(file::read(None, overrides).unwrap(), &given).unwrap();
+    let name = format!(
+        "{} {} {image} {version} {backend}",
+        target.name(),
+        format.name()
+    );
+    rendered(name, file::read(None, overrides).unwrap(), &given)
+}
+
+fn rendered(
+    name: String,
+    input: file::Input,
+    given: &dyn Fn(&str) -> Option<String>,
+) -> Deployment {
+    let resolved: Resolved = resolve(input, given).unwrap_or_else(|all| panic!("{name}: {all:?}"));
+    let target = resolved.spec.target;
+    assert_eq!(target.problems(&resolved), [], "{name}");
     let mut files = target.plan(&resolved).unwrap().files;
+    let objects = match target.is_kubernetes() {
+        true => objects(&files),
+        false => Vec::new(),
+    };
+    files.extend(configurations(&objects));
     let delivered: Vec<BTreeMap<String, String>> = files
         .iter()
         .filter_map(|(path, text)| match path.as_str() {
@@ -149,16 +263,13 @@ pub(crate) fn deployment(
             _ => None,
         })
         .collect();
-    assert_eq!(delivered.len(), usize::from(target != Target::Docker));
+    assert_eq!(delivered.len(), usize::from(target.is_machine()));
     files.extend(delivered.into_iter().flatten());
     Deployment {
-        name: format!(
-            "{} {} {image} {version} {backend}",
-            target.name(),
-            format.name()
-        ),
+        name,
         spec: resolved.spec,
         files,
+        objects,
     }
 }
 

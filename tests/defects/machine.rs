@@ -4,7 +4,8 @@ use chroma_otel_deploy::spec::Format;
 use chroma_otel_deploy::target::Target;
 use serde_yaml::Value;
 
-use crate::deployment::{Deployment, lines_with, none};
+use crate::cluster;
+use crate::deployment::{Deployment, Starter, lines_with, none};
 
 /// What a machine gets from elsewhere is an image by its tag or a package of its distribution; from the
 /// cloud's own services, an answer.
@@ -37,12 +38,13 @@ fn nothing_is_downloaded_unchecked() {
 
 #[test]
 fn nothing_is_open_to_the_world() {
-    none(|one| match (one.on_machine(), one.spec.format) {
-        (true, Format::Terraform) => open_in_module(one),
-        (true, _) => lines_with(one, |line| {
+    none(|one| match (one.starter(), one.spec.format) {
+        (Starter::Kubernetes, _) => cluster::open(one),
+        (Starter::Systemd, Format::Terraform) => open_in_module(one),
+        (Starter::Systemd, _) => lines_with(one, |line| {
             opens(line) || line.contains("FromPort: 22") || line.contains("KeyName")
         }),
-        (false, _) => {
+        (Starter::Compose, _) => {
             let compose = one.yaml("docker-compose.yaml");
             let services = compose["services"].as_mapping().unwrap().values();
             let ports = services
@@ -75,7 +77,7 @@ fn open_in_module(one: &Deployment) -> Vec<String> {
             "azurerm_network_security_rule",
             &["source_address_prefix", "source_address_prefixes"],
         ),
-        Target::Docker => unreachable!("docker has no module"),
+        Target::Docker | Target::Kubernetes(_) => unreachable!("it has no module"),
     };
     let rules = one.resources(of_type);
     let mut wrong = Vec::new();

@@ -6,9 +6,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may stop where it stands")]
 
+mod broken;
+mod cluster;
 mod containers;
 mod data;
 mod deployment;
 mod machine;
+mod manifests;
 mod moved;
 mod variables;

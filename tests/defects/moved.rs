@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::deployment::{DEPLOYMENTS, Deployment};
+use serde_yaml::Value;
+
+use crate::deployment::{DEPLOYMENTS, Deployment, Starter};
 
 /// The deployments of one spec, on every machine of every cloud.
 fn moved() -> BTreeMap<String, Vec<&'static Deployment>> {
@@ -82,6 +84,104 @@ fn containers_are_given_the_same_in_every_module() {
             for module in &modules[1..] {
                 assert_eq!(given(module), given(modules[0]), "{}: {file}", module.name);
             }
+        }
+    }
+}
+
+/// The deployments of one spec: on docker, and in clusters.
+fn moved_to_clusters() -> Vec<(&'static Deployment, Vec<&'static Deployment>)> {
+    let words = |one: &Deployment| one.name.split(' ').skip(2).collect::<Vec<_>>().join(" ");
+    let at = |starter| {
+        DEPLOYMENTS
+            .iter()
+            .filter(move |one| one.starter() == starter)
+    };
+    let pairs = at(Starter::Compose).map(|docker| {
+        let clusters = at(Starter::Kubernetes).filter(|one| words(one) == words(docker));
+        (docker, clusters.collect::<Vec<_>>())
+    });
+    let mut pairs: Vec<_> = pairs.collect();
+    // Nobody runs the published 0.x there, and `debug` is looked at in one of the four alone.
+    pairs.retain(|(_, clusters)| !clusters.is_empty());
+    assert_eq!(pairs.len(), 15);
+    pairs
+}
+
+/// A value of Compose's, when `.env` and the shell have nothing; names as in a cluster.
+fn of_docker(value: &Value) -> String {
+    let text = value.as_str().unwrap();
+    let default = text.split_once(":-").map(|(_, default)| default);
+    let text = default.map_or(text, |default| default.strip_suffix('}').unwrap());
+    let mut text = text.to_owned();
+    for service in ["otel-collector", "jaeger", "zipkin"] {
+        text = text.replace(&format!("//{service}:"), &format!("//chroma-{service}:"));
+    }
+    text
+}
+
+#[test]
+fn containers_are_given_the_same_in_a_cluster_as_on_docker() {
+    for (docker, clusters) in moved_to_clusters() {
+        let compose = docker.yaml("docker-compose.yaml");
+        let environment = |service: &str, names: &[&str]| -> BTreeMap<String, String> {
+            let all = compose["services"][service]["environment"]
+                .as_mapping()
+                .unwrap();
+            let mine = all.iter().filter(|(name, value)| {
+                let name = name.as_str().unwrap();
+                !value.is_null() && (names.is_empty() || names.contains(&name))
+            });
+            mine.map(|(name, value)| (name.as_str().unwrap().to_owned(), of_docker(value)))
+                .collect()
+        };
+        let endpoint = &["CHROMA_OTEL_COLLECTION_ENDPOINT"];
+        let of_chroma = environment("chroma", &[]);
+        let of_collector = environment("otel-collector", endpoint);
+        for cluster in clusters {
+            let map = |name: &str| -> BTreeMap<String, String> {
+                let mut maps = cluster.of_kind("ConfigMap");
+                let found = maps.find(|one| one.tree["metadata"]["name"] == name);
+                let data = found.map(|one| one.tree["data"].clone());
+                serde_yaml::from_value(data.unwrap_or_default()).unwrap_or_default()
+            };
+            let name = &cluster.name;
+            assert_eq!(map("chroma-environment"), of_chroma, "{name}");
+            let mut given = map("chroma-otel-collector");
+            given.retain(|variable, _| endpoint.contains(&variable.as_str()));
+            assert_eq!(given, of_collector, "{name}");
+        }
+    }
+}
+
+#[test]
+fn the_collector_does_the_same_in_a_cluster_as_on_docker() {
+    for (docker, clusters) in moved_to_clusters() {
+        let parts = |one: &Deployment| -> BTreeMap<String, String> {
+            let config = one.yaml("otel-collector.yaml");
+            let mut parts = BTreeMap::new();
+            for section in ["processors", "connectors", "exporters"] {
+                for (name, part) in config[section].as_mapping().unwrap() {
+                    let mut text = serde_yaml::to_string(part).unwrap();
+                    for service in ["jaeger", "zipkin"] {
+                        text = text.replace(&format!("chroma-{service}:"), &format!("{service}:"));
+                    }
+                    parts.insert(format!("{section} {}", name.as_str().unwrap()), text);
+                }
+            }
+            // Who the sender is, and where Prometheus asks.
+            for own in ["k8s_attributes", "resource", "resource_detection"] {
+                parts.remove(&format!("processors {own}"));
+            }
+            parts.remove("exporters prometheus");
+            parts
+        };
+        let expected = parts(docker);
+        assert!(expected.len() > 6, "{}", docker.name);
+        for cluster in clusters {
+            assert_eq!(parts(cluster), expected, "{}", cluster.name);
+            let of_chroma = |one: &Deployment| one.files.get("/config.yaml").cloned();
+            let on_docker = docker.files.get("config.yaml").cloned();
+            assert_eq!(of_chroma(cluster), on_docker, "{}", cluster.name);
         }
     }
 }

@@ -9,6 +9,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use chroma_otel_init::{ChromaVersion, Release, ignored_variables, variable};
 
 use super::Reading;
+use super::size::Size;
 use crate::spec::values::{Memory, VariableName, is_private};
 use crate::spec::{Chroma, Secret, Secrets};
 use crate::target::Target;
@@ -56,8 +57,8 @@ impl Reading {
     pub(super) fn chroma(&mut self, target: Option<Target>, secrets: &mut Secrets) -> Chroma {
         let version = self.version();
         let mut bind = self.parse("chroma.bind", |file| &file.chroma.bind, "127.0.0.1");
-        if target.is_some_and(Target::is_cloud) {
-            bind = IpAddr::V4(Ipv4Addr::LOCALHOST); // `machine.allow_from` says who may connect
+        if target.is_some_and(|target| target != Target::Docker) {
+            bind = IpAddr::V4(Ipv4Addr::LOCALHOST); // others say otherwise who may connect
         }
         if !is_private(bind) && self.input.spec.chroma.open_to_world != Some(true) {
             self.wrong(
@@ -70,6 +71,8 @@ impl Reading {
             self.notes.push(format!("Chroma is published on {bind} without authentication: whoever reaches it can read and delete everything"));
         }
         let port = self.input.spec.chroma.port.unwrap_or(8000);
+        self.replicas();
+        let memory = self.default_memory();
         Chroma {
             version,
             image: self.parse("chroma.image", |file| &file.chroma.image, "wrapped"),
@@ -83,11 +86,56 @@ impl Reading {
             memory: self.memory(
                 "chroma.memory",
                 |file| &file.chroma.memory,
-                "2GiB",
+                &memory,
                 LEAST_CHROMA_MEMORY,
             ),
             cors_allow_origins: self.origins(),
             environment: self.environment(version, secrets),
+        }
+    }
+
+    /// More than one server is not what Chroma can be: each has its own SQLite and its own index.
+    fn replicas(&mut self) {
+        if let Some(replicas) = self.input.spec.chroma.replicas.filter(|count| *count != 1) {
+            self.wrong(
+                "chroma.replicas",
+                format!("is `{replicas}`, but Chroma keeps its data in files that one server alone may open: more would split it"),
+                "leave it out; give it more memory instead",
+            );
+        }
+    }
+
+    /// The default of `chroma.memory`, for the vectors that there will be.
+    fn default_memory(&mut self) -> String {
+        self.sized()
+            .map_or("2GiB".to_owned(), |size| size.memory.to_string())
+    }
+
+    /// The default of `machine.disk`, likewise.
+    pub(super) fn default_disk(&mut self) -> String {
+        self.sized()
+            .map_or("20GiB".to_owned(), |size| size.disk.to_string())
+    }
+
+    fn sized(&mut self) -> Option<Size> {
+        let file = &self.input.spec.chroma;
+        match (file.vectors, file.dimensions) {
+            (Some(vectors), Some(dimensions)) => Some(Size::of(vectors, dimensions)),
+            (None, None) => None,
+            (given, _) => {
+                let key = match given {
+                    Some(_) => "chroma.dimensions",
+                    None => "chroma.vectors",
+                };
+                if !self.is_wrong(key) {
+                    self.wrong(
+                        key,
+                        "is missing, beside the other one of the two that size Chroma",
+                        "give both, or neither",
+                    );
+                }
+                None
+            }
         }
     }
 

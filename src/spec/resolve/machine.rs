@@ -35,10 +35,11 @@ impl Reading {
 
     pub(super) fn machine(&mut self, target: Option<Target>) -> Machine {
         self.platform(target);
+        let default_disk = self.default_disk();
         let disk = self.memory(
             "machine.disk",
             |file| &file.machine.disk,
-            "20GiB",
+            &default_disk,
             LEAST_DISK,
         );
         if !disk.as_mebibytes().is_multiple_of(1024) {
@@ -93,18 +94,8 @@ impl Reading {
         T: FromStr,
         T::Err: Display,
     {
-        let text = get(&self.input.spec.machine).clone()?;
-        match text.trim() {
-            "" => None,
-            text => match text.parse() {
-                Ok(value) => Some(value),
-                Err(rule) => {
-                    let message = format!("`{}` cannot be used", text.escape_debug());
-                    self.wrong(key, message, format!("write {rule}"));
-                    None
-                }
-            },
-        }
+        let text = get(&self.input.spec.machine).clone();
+        self.optional(key, &text)
     }
 
     fn platform(&mut self, target: Option<Target>) {
@@ -112,34 +103,10 @@ impl Reading {
         let (Some(name), Some(target)) = (given(&self.input.spec), target) else {
             return;
         };
-        if target.is_cloud() && name.trim() != "vm" {
+        let platforms = ["vm", "kubernetes"].map(str::to_owned);
+        if target.cloud().is_some() && !platforms.iter().any(|one| one == name.trim()) {
             let at = self.input.at("platform");
-            self.problems
-                .push(Problem::unknown(at, &name, &["vm".to_owned()]));
-        }
-    }
-
-    /// Keys that are there for another target: the spec can move between targets, but not in silence.
-    pub(super) fn note_unused(&mut self, target: Option<Target>) {
-        let Some(target) = target else { return };
-        let unused = |key: &str| match key.strip_prefix("machine.") {
-            Some(key) => !target.reads_of_machine(key),
-            None if target.is_cloud() => ["chroma.bind", "chroma.open_to_world"].contains(&key),
-            None => key == "platform",
-        };
-        let keys: Vec<&str> = self
-            .input
-            .given
-            .iter()
-            .map(String::as_str)
-            .filter(|key| unused(key))
-            .collect();
-        if !keys.is_empty() {
-            self.notes.push(format!(
-                "`{}` says nothing on target `{}`",
-                keys.join("`, `"),
-                target.name()
-            ));
+            self.problems.push(Problem::unknown(at, &name, &platforms));
         }
     }
 }

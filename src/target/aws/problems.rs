@@ -5,6 +5,7 @@
 use super::parameters::{name_of, values};
 use crate::problem::Problem;
 use crate::spec::{Format, Resolved, Spec};
+use crate::target::machine::forms::SecretName;
 use crate::target::secrets::{SecretVariable, secrets};
 use crate::target::{machine, terraform};
 
@@ -13,6 +14,13 @@ pub(super) const LOG_DAYS: [u16; 22] = [
     1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922,
     3288, 3653,
 ];
+
+/// What Secrets Manager calls a secret.
+pub(in crate::target) const SECRET: SecretName = SecretName {
+    rule: is_secret,
+    what: "the full ARN of a secret, which ends in `-` and six letters or digits",
+    command: "`aws secretsmanager list-secrets`",
+};
 
 /// What AWS cannot have, of a spec that is sound otherwise.
 pub(super) fn of(resolved: &Resolved) -> Vec<Problem> {
@@ -75,11 +83,7 @@ pub(super) fn of(resolved: &Resolved) -> Vec<Problem> {
             &format!("the next one is `{}`", longer.unwrap_or(3653)),
         );
     }
-    let words = (
-        "the full ARN of a secret, which ends in `-` and six letters or digits",
-        "`aws secretsmanager list-secrets`",
-    );
-    problems.extend(machine::problems(spec, is_secret, words));
+    problems.extend(machine::problems(spec, &SECRET));
     match spec.format {
         Format::Terraform => problems.extend(terraform::problems(spec, &super::MODULE)),
         _ => {

@@ -10,9 +10,9 @@ pub(super) const DEPLOYMENT: &str = "^[a-z](-?[a-z0-9]){0,39}$";
 pub(super) const SIZE: &str =
     "^Standard_([A-Z]+[0-9]+(-[0-9]+)?[a-z]*s[a-z]*|[A-Z]+S[0-9]+(-[0-9]+)?)(_[A-Za-z0-9]+)*$";
 /// A subscription's id.
-pub(super) const SUBSCRIPTION: &str = "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$";
+pub(in crate::target) const SUBSCRIPTION: &str = "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$";
 /// A resource group's name.
-pub(super) const GROUP: &str = "^[A-Za-z0-9._()-]{0,89}[A-Za-z0-9_()-]$";
+pub(in crate::target) const GROUP: &str = "^[A-Za-z0-9._()-]{0,89}[A-Za-z0-9_()-]$";
 /// A region's name, alone or with a zone's number as Kubernetes has it.
 pub(super) const ZONE: &str = "^[a-z0-9]+(-[1-3])?$";
 /// A subnet's id.

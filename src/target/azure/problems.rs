@@ -7,18 +7,18 @@ use super::{MODULE, MOST_SNAPSHOTS};
 use crate::problem::Problem;
 use crate::spec::Spec;
 use crate::spec::values::CloudName;
-use crate::target::machine::forms::{Named, has_form, malformed, security_group};
+use crate::target::machine::forms::{Named, SecretName, has_form, malformed, security_group};
 use crate::target::{machine, terraform};
 
+/// What Key Vault calls a secret.
+pub(in crate::target) const SECRET: SecretName = SecretName {
+    rule: |name| has_form(forms::SECRET_OR_BLANK, name),
+    what: "the id of a secret without a version, `https://VAULT.vault.azure.net/secrets/NAME`",
+    command: "`az keyvault secret list --vault-name VAULT --query '[].id'`",
+};
+
 pub(super) fn of(spec: &Spec) -> Vec<Problem> {
-    let mut problems = machine::problems(
-        spec,
-        |name| has_form(forms::SECRET_OR_BLANK, name),
-        (
-            "the id of a secret without a version, `https://VAULT.vault.azure.net/secrets/NAME`",
-            "`az keyvault secret list --vault-name VAULT --query '[].id'`",
-        ),
-    );
+    let mut problems = machine::problems(spec, &SECRET);
     problems.extend(terraform::problems(spec, &MODULE));
     problems.extend(names(spec));
     problems.extend(peers(spec));

@@ -8,7 +8,7 @@ pub(super) const DEPLOYMENT: &str = "^[a-z]([a-z0-9-]{0,20}[a-z0-9])?$";
 /// A machine's type, `FAMILY-KIND` or `FAMILY-KIND-SIZE`.
 pub(super) const MACHINE_TYPE: &str = "^[a-z][a-z0-9]*(-[a-z0-9]+)+$";
 /// A project's id.
-pub(super) const PROJECT: &str = "^[a-z][a-z0-9-]{4,28}[a-z0-9]$";
+pub(in crate::target) const PROJECT: &str = "^[a-z][a-z0-9-]{4,28}[a-z0-9]$";
 /// A zone: its region's name, and a letter.
 pub(super) const ZONE: &str = "^[a-z]+-[a-z]+[0-9]+-[a-z]$";
 /// A network, a subnet.

@@ -7,7 +7,7 @@ use super::forms;
 use crate::problem::Problem;
 use crate::spec::Spec;
 use crate::spec::values::CloudName;
-use crate::target::machine::forms::{Named, has_form, malformed, security_group};
+use crate::target::machine::forms::{Named, SecretName, has_form, malformed, security_group};
 use crate::target::{machine, terraform};
 
 /// The smallest disk of the kind that the module makes (`pd-balanced`), in GiB.
@@ -16,15 +16,15 @@ const LEAST_DISK: u64 = 10;
 /// The longest time that Cloud Logging keeps anything, in days.
 const LONGEST_RETENTION: u16 = 3650;
 
+/// What Secret Manager calls a secret.
+pub(in crate::target) const SECRET: SecretName = SecretName {
+    rule: |name| has_form(forms::SECRET_OR_BLANK, name),
+    what: "the name of a secret, `projects/PROJECT/secrets/NAME`, without a version",
+    command: "`gcloud secrets describe NAME --format='value(name)'`",
+};
+
 pub(super) fn of(spec: &Spec) -> Vec<Problem> {
-    let mut problems = machine::problems(
-        spec,
-        |name| has_form(forms::SECRET_OR_BLANK, name),
-        (
-            "the name of a secret, `projects/PROJECT/secrets/NAME`, without a version",
-            "`gcloud secrets describe NAME --format='value(name)'`",
-        ),
-    );
+    let mut problems = machine::problems(spec, &SECRET);
     problems.extend(terraform::problems(spec, &MODULE));
     problems.extend(names(spec));
     problems.extend(amounts(spec));

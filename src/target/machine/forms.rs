@@ -5,6 +5,7 @@
 use serde_json::json;
 
 use crate::problem::Problem;
+use crate::spec::Spec;
 use crate::spec::values::Peer;
 
 /// A name in the spec that a cloud has a form for.
@@ -46,6 +47,36 @@ pub(in crate::target) fn malformed<const N: usize>(names: [Named; N]) -> Vec<Pro
         let value = name.value.filter(|value| !has_form(name.form, value))?;
         let message = format!("`{value}` is {}", name.is);
         Some(Problem::new(name.key, message).hint(name.hint))
+    });
+    wrong.collect()
+}
+
+/// What a cloud's store calls a secret.
+pub(in crate::target) struct SecretName {
+    /// The rule, which a name follows.
+    pub(in crate::target) rule: fn(&str) -> bool,
+    /// What it is, in words.
+    pub(in crate::target) what: &'static str,
+    /// The command that shows it.
+    pub(in crate::target) command: &'static str,
+}
+
+/// What is wrong with `machine.secrets`: variables that nobody reads, and names that are none in the
+/// cloud's store. The value of neither is told: somebody may have taken it for the secret's place.
+pub(in crate::target) fn secrets(
+    spec: &Spec,
+    known: &[String],
+    store: Option<&SecretName>,
+) -> Vec<Problem> {
+    let named = spec.machine.secrets.iter();
+    let wrong = named.filter_map(|(variable, name)| {
+        let key = format!("machine.secrets.{variable}");
+        if !known.contains(variable) {
+            return Some(Problem::unknown(key, variable, known));
+        }
+        let store = store.filter(|store| !(store.rule)(name.as_str()))?;
+        let hint = format!("{} shows it; never the value itself", store.command);
+        Some(Problem::new(key, format!("is not {}", store.what)).hint(hint))
     });
     wrong.collect()
 }

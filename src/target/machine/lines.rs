@@ -241,6 +241,7 @@ fn secret_lines(spec: &Spec) -> Vec<Line> {
         let container = match secret.container {
             Container::Chroma => "chroma",
             Container::Collector => "collector",
+            Container::Proxy | Container::Backup => unreachable!("a cluster's alone"),
         };
         let line = Line::of([
             Part::Text(format!("{container} {} ", secret.variable)),

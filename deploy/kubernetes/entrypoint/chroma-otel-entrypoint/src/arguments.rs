@@ -1,0 +1,309 @@
+//! The command line: three modes, each with few options, read by hand to keep process 1 small.
+//!
+//! Invariant: everything after `--`, and from the first word that is no option, belongs to the
+//! command and is passed on untouched, whatever its bytes.
+
+use std::ffi::OsString;
+
+use crate::health::Page;
+
+/// What `--help` prints.
+pub(crate) const HELP: &str = "\
+Process 1 of a Chroma container: makes its tracing variables work, and supervises it.
+
+usage:
+  chroma-otel-entrypoint [--strict] [--health-url URL] [--] COMMAND [ARGUMENT…]
+      start Chroma with CHROMA_OTEL_COLLECTION_ENDPOINT, CHROMA_OTEL_SERVICE_NAME,
+      CHROMA_OTEL_COLLECTION_HEADERS and CHROMA_OTEL_GRANULARITY translated for CHROMA_VERSION
+        --strict          refuse to start (exit 64) when a variable cannot be read;
+                          else tracing is off then, and the database starts
+        --health-url URL  the page that tells that Chroma has started
+
+  chroma-otel-entrypoint collector [--header NAME=VARIABLE]… [--no-endpoint] [--zipkin] [--] COMMAND [ARGUMENT…]
+      start an OpenTelemetry Collector with the endpoint and the headers in the forms it reads
+        --header NAME=VARIABLE  also send the header NAME, its value taken from VARIABLE
+        --no-endpoint           the endpoint may be missing
+        --zipkin                the endpoint must be one of Zipkin's
+
+  chroma-otel-entrypoint healthcheck [--url URL]
+      exit 0 when the server answers that it is ready, else 1
+        --url URL  the page to ask for (http only) instead of Chroma's own
+
+  chroma-otel-entrypoint --help | --version
+";
+
+/// What to do.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// Start Chroma and supervise it.
+    Supervise(Supervise),
+    /// Become an OpenTelemetry Collector.
+    Collector(Collector),
+    /// Ask whether a server is ready; Chroma's own page without one.
+    Healthcheck(Option<Page>),
+    /// Print [`HELP`].
+    Help,
+    /// Print name and version.
+    Version,
+}
+
+/// How to start Chroma.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Supervise {
+    /// Refuse to start when a variable cannot be read.
+    pub(crate) strict: bool,
+    /// The page that tells that Chroma has started; its own one without.
+    pub(crate) health: Option<Page>,
+    /// Program and arguments; never empty.
+    pub(crate) command: Vec<OsString>,
+}
+
+/// How to start the Collector.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Collector {
+    /// Further headers: name, and the variable that holds the value.
+    pub(crate) headers: Vec<(String, String)>,
+    /// The endpoint may be missing.
+    pub(crate) no_endpoint: bool,
+    /// The endpoint must be one of Zipkin's.
+    pub(crate) zipkin: bool,
+    /// Program and arguments; never empty.
+    pub(crate) command: Vec<OsString>,
+}
+
+/// Reads the arguments that follow the program's name.
+///
+/// # Errors
+/// What is wrong, and what to do; to be shown as it is.
+pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Mode, String> {
+    let mut arguments = Arguments(arguments.into_iter().collect::<Vec<_>>().into_iter());
+    match arguments
+        .0
+        .as_slice()
+        .first()
+        .and_then(|word| word.to_str())
+    {
+        Some("collector") => {
+            arguments.0.next();
+            collector(arguments)
+        }
+        Some("healthcheck") => {
+            arguments.0.next();
+            healthcheck(arguments)
+        }
+        _ => supervise(arguments),
+    }
+}
+
+fn supervise(mut arguments: Arguments) -> Result<Mode, String> {
+    let mut mode = Supervise::default();
+    while let Some(option) = arguments.option()? {
+        match option.name.as_str() {
+            "--strict" => mode.strict = option.flag()?,
+            "--health-url" => mode.health = Some(option.value(&mut arguments)?.parse()?),
+            "--help" | "-h" => return Ok(Mode::Help),
+            "--version" | "-V" => return Ok(Mode::Version),
+            _ => return Err(option.unknown()),
+        }
+    }
+    mode.command = arguments.command()?;
+    Ok(Mode::Supervise(mode))
+}
+
+fn collector(mut arguments: Arguments) -> Result<Mode, String> {
+    let mut mode = Collector::default();
+    while let Some(option) = arguments.option()? {
+        match option.name.as_str() {
+            "--header" => mode.headers.push(header(&option.value(&mut arguments)?)?),
+            "--no-endpoint" => mode.no_endpoint = option.flag()?,
+            "--zipkin" => mode.zipkin = option.flag()?,
+            "--help" | "-h" => return Ok(Mode::Help),
+            _ => return Err(option.unknown()),
+        }
+    }
+    mode.command = arguments.command()?;
+    Ok(Mode::Collector(mode))
+}
+
+fn healthcheck(mut arguments: Arguments) -> Result<Mode, String> {
+    let mut page = None;
+    while let Some(option) = arguments.option()? {
+        match option.name.as_str() {
+            "--url" => page = Some(option.value(&mut arguments)?.parse()?),
+            "--help" | "-h" => return Ok(Mode::Help),
+            _ => return Err(option.unknown()),
+        }
+    }
+    match arguments.0.next() {
+        None => Ok(Mode::Healthcheck(page)),
+        Some(word) => Err(format!(
+            "`{}` is not an option of healthcheck; see `--help`",
+            word.display()
+        )),
+    }
+}
+
+/// `NAME=VARIABLE`; the message shows neither, as a value may stand in the place of its variable.
+fn header(text: &str) -> Result<(String, String), String> {
+    let is_variable = |name: &str| {
+        !name.is_empty()
+            && !name.starts_with(|character: char| character.is_ascii_digit())
+            && name
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+    };
+    text.split_once('=')
+        .filter(|(name, variable)| !name.is_empty() && is_variable(variable))
+        .map(|(name, variable)| (name.to_owned(), variable.to_owned()))
+        .ok_or_else(|| {
+            "`--header` takes NAME=VARIABLE: the header's name, and the name of the environment \
+             variable that holds its value"
+                .to_owned()
+        })
+}
+
+/// What is left of the command line.
+struct Arguments(std::vec::IntoIter<OsString>);
+
+/// One option, with what stood after its `=`.
+struct Found {
+    name: String,
+    attached: Option<String>,
+}
+
+impl Arguments {
+    /// Takes the next option; `None` where the command begins.
+    fn option(&mut self) -> Result<Option<Found>, String> {
+        let Some(word) = self.0.as_slice().first() else {
+            return Ok(None);
+        };
+        if !word.as_encoded_bytes().starts_with(b"-") {
+            return Ok(None);
+        }
+        let text = word.to_str().map(str::to_owned);
+        let text = text.ok_or_else(|| format!("`{}` is not UTF-8", word.display()))?;
+        self.0.next();
+        if text == "--" {
+            return Ok(None);
+        }
+        let (name, attached) = match text.split_once('=') {
+            Some((name, value)) => (name.to_owned(), Some(value.to_owned())),
+            None => (text, None),
+        };
+        Ok(Some(Found { name, attached }))
+    }
+
+    /// All that is left, as the command to start.
+    fn command(self) -> Result<Vec<OsString>, String> {
+        let command: Vec<OsString> = self.0.collect();
+        if command.first().is_none_or(|program| program.is_empty()) {
+            return Err("there is no command to start; see `--help`".to_owned());
+        }
+        Ok(command)
+    }
+}
+
+impl Found {
+    fn flag(self) -> Result<bool, String> {
+        match self.attached {
+            None => Ok(true),
+            Some(_) => Err(format!("`{}` takes no value", self.name)),
+        }
+    }
+
+    fn value(self, arguments: &mut Arguments) -> Result<String, String> {
+        let next = || arguments.0.next()?.into_string().ok();
+        self.attached
+            .or_else(next)
+            .ok_or_else(|| format!("`{}` needs a value; see `--help`", self.name))
+    }
+
+    fn unknown(self) -> String {
+        format!("`{}` is not an option; see `--help`", self.name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(text: &str) -> Result<Mode, String> {
+        parse(text.split_whitespace().map(OsString::from))
+    }
+
+    fn command(text: &str) -> Vec<OsString> {
+        text.split_whitespace().map(OsString::from).collect()
+    }
+
+    #[test]
+    fn the_command_begins_at_its_first_word_or_after_the_dashes() {
+        for (line, strict, expected) in [
+            ("chroma run", false, "chroma run"),
+            ("-- chroma run", false, "chroma run"),
+            ("--strict chroma --strict", true, "chroma --strict"),
+            ("--strict -- --odd -x", true, "--odd -x"),
+            ("-- collector", false, "collector"),
+            ("-- -- x", false, "-- x"),
+        ] {
+            let mode = Supervise {
+                strict,
+                health: None,
+                command: command(expected),
+            };
+            assert_eq!(words(line), Ok(Mode::Supervise(mode)), "{line}");
+        }
+    }
+
+    #[test]
+    fn the_collector_takes_headers() {
+        let mode = Collector {
+            headers: vec![("x-a".into(), "A_KEY".into()), ("x-b".into(), "_B2".into())],
+            no_endpoint: true,
+            zipkin: true,
+            command: command("/otelcol --config c.yaml"),
+        };
+        let line = "collector --header x-a=A_KEY --header=x-b=_B2 --no-endpoint --zipkin -- /otelcol --config c.yaml";
+        assert_eq!(words(line), Ok(Mode::Collector(mode)));
+    }
+
+    #[test]
+    fn a_value_in_the_place_of_its_variable_is_not_shown() {
+        for header in ["x-key=s3cr+t", "s3cr+t", "=A", "x=", "x=1A"] {
+            let message = words(&format!("collector --header {header} -- x")).expect_err(header);
+            assert!(message.contains("NAME=VARIABLE"), "{message}");
+            assert!(!message.contains("s3cr"), "{message}");
+        }
+    }
+
+    #[test]
+    fn the_health_check_takes_a_page() {
+        assert_eq!(words("healthcheck"), Ok(Mode::Healthcheck(None)));
+        for line in [
+            "healthcheck --url http://h:1/",
+            "healthcheck --url=http://h:1/",
+        ] {
+            let page = "http://h:1/".parse().ok();
+            assert_eq!(words(line), Ok(Mode::Healthcheck(page)), "{line}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_understood_is_refused() {
+        for line in [
+            "",
+            "--",
+            "--strict",
+            "--strict=yes x",
+            "--unknown x",
+            "-x",
+            "collector",
+            "collector --header",
+            "collector --strict x",
+            "healthcheck --url",
+            "healthcheck --url https://h",
+            "healthcheck x",
+        ] {
+            assert!(words(line).is_err(), "{line}");
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! Two spans of our own: Chroma's start, and its end, so that a crash is visible in the traces.
+//!
+//! Invariant: everything here runs on a thread of its own, and the end of the program waits for
+//! it [`LONGEST_END`] at most.
+//!
+//! - `chroma.start`: from the spawn to the first good health answer. An error if Chroma ends
+//!   before that unasked, or is not healthy within [`LONGEST_START`].
+//! - `chroma.stop`: from the signal that asked for it, or the end itself if none did, to the end.
+//!   Linked to the start. An error unless the exit code is 0 or the asking signal's own.
+
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
+
+use chroma_otel_init::opentelemetry::trace::{Link, Span, SpanContext, SpanKind, Status, Tracer};
+use chroma_otel_init::opentelemetry::{KeyValue, global};
+use chroma_otel_init::{ChromaVersion, Settings};
+use chroma_otel_init::{Logs, Options, init_with};
+use rustix::process::Pid;
+
+use crate::health::Page;
+use crate::healthcheck::ask_in_turn;
+use crate::message;
+use crate::signals;
+use crate::supervise::{End, Ending};
+
+/// Time for the last spans to be sent once Chroma has ended.
+const FLUSH: Duration = Duration::from_secs(3);
+/// Time for all that is left to do once Chroma has ended.
+const LONGEST_END: Duration = Duration::from_millis(3500);
+/// Chroma replays its log at start; minutes are normal for a large one, five are not.
+const LONGEST_START: Duration = Duration::from_secs(300);
+/// Between two questions for health during the start.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// What is told about Chroma.
+pub(crate) struct Subject {
+    /// Its process.
+    pub(crate) process: Pid,
+    /// The program that was started; not its arguments, which may hold a secret.
+    pub(crate) program: String,
+    /// Its version, if the image names one.
+    pub(crate) version: Option<ChromaVersion>,
+    /// When it was started.
+    pub(crate) spawned: SystemTime,
+    /// The pages that tell that it is ready.
+    pub(crate) pages: Vec<Page>,
+}
+
+/// The thread that tells of Chroma's start and end.
+pub(crate) struct Lifecycle {
+    end: Sender<End>,
+    told: Receiver<()>,
+}
+
+impl Lifecycle {
+    /// Begins to watch the start.
+    pub(crate) fn begin(settings: Settings, subject: Subject) -> Self {
+        let (end, ends) = channel();
+        let (done, told) = channel();
+        let spawned = thread::Builder::new()
+            .name("lifecycle".to_owned())
+            .spawn(move || {
+                tell(&settings, &subject, &ends);
+                // Nobody waits any more if the time was up.
+                let _ = done.send(());
+            });
+        if let Err(error) = spawned {
+            message::warning(format_args!("start and end are not traced: {error}"));
+        }
+        Self { end, told }
+    }
+
+    /// Tells the end, and waits until it is sent or [`LONGEST_END`] has passed.
+    pub(crate) fn end(self, end: End) {
+        if self.end.send(end).is_ok() {
+            let _ = self.told.recv_timeout(LONGEST_END);
+        }
+    }
+}
+
+fn tell(settings: &Settings, subject: &Subject, ends: &Receiver<End>) {
+    let version = subject.version.map(|version| version.to_string());
+    let options = Options {
+        resource: version
+            .map(|version| ("service.version".to_owned(), version))
+            .into_iter()
+            .collect(),
+        logs: Logs::Off,
+        flush_timeout: FLUSH,
+    };
+    let _guard = init_with(settings, &options);
+    let (start, end) = tell_start(subject, ends);
+    if let Some(end) = end.or_else(|| ends.recv().ok()) {
+        tell_stop(subject, start, &end);
+    }
+}
+
+/// Watches the start. Gives its span, and the end if that came first.
+fn tell_start(subject: &Subject, ends: &Receiver<End>) -> (SpanContext, Option<End>) {
+    let tracer = global::tracer(env!("CARGO_PKG_NAME"));
+    let mut span = tracer
+        .span_builder("chroma.start")
+        .with_kind(SpanKind::Internal)
+        .with_start_time(subject.spawned)
+        .with_attributes(process_attributes(subject))
+        .start(&tracer);
+    let (answer, end) = first_good_answer(&subject.pages, ends);
+    let ended = end.map_or_else(SystemTime::now, |end| end.at);
+    if let Some(end) = end {
+        set_ending(&mut span, &end);
+    } else if let Err(answer) = answer {
+        let within = LONGEST_START.as_secs();
+        span.set_attribute(KeyValue::new("error.type", "timeout"));
+        span.set_status(Status::error(format!(
+            "not healthy within {within} s: {answer}"
+        )));
+    }
+    span.end_with_timestamp(ended);
+    (span.span_context().clone(), end)
+}
+
+/// Asks until the answer is good, the end has come, or the time is up.
+fn first_good_answer(pages: &[Page], ends: &Receiver<End>) -> (Result<(), String>, Option<End>) {
+    let until = Instant::now() + LONGEST_START;
+    loop {
+        let answer = ask_in_turn(pages);
+        if answer.is_ok() {
+            return (answer, None);
+        }
+        match ends.recv_timeout(PAUSE) {
+            Ok(end) => return (answer, Some(end)),
+            Err(RecvTimeoutError::Timeout) if Instant::now() < until => {}
+            Err(_) => return (answer, None),
+        }
+    }
+}
+
+fn tell_stop(subject: &Subject, start: SpanContext, end: &End) {
+    let tracer = global::tracer(env!("CARGO_PKG_NAME"));
+    let asked = end.asked.map(|(signal, at)| (signal.as_raw(), at));
+    let mut span = tracer
+        .span_builder("chroma.stop")
+        .with_kind(SpanKind::Internal)
+        .with_start_time(asked.map_or(end.at, |(_, at)| at))
+        .with_attributes(process_attributes(subject))
+        .with_links(vec![Link::with_context(start)])
+        .start(&tracer);
+    span.set_attribute(KeyValue::new("chroma.stop.requested", asked.is_some()));
+    if let Some((signal, _)) = asked {
+        span.set_attribute(KeyValue::new("chroma.stop.signal", signals::name(signal)));
+    }
+    set_ending(&mut span, end);
+    span.end_with_timestamp(end.at);
+}
+
+/// Names as in the semantic conventions for processes, where there are any.
+fn process_attributes(subject: &Subject) -> Vec<KeyValue> {
+    let process = i64::from(subject.process.as_raw_nonzero().get());
+    vec![
+        KeyValue::new("process.pid", process),
+        KeyValue::new("process.command", subject.program.clone()),
+    ]
+}
+
+fn set_ending(span: &mut impl Span, end: &End) {
+    let (attribute, description) = match end.ending {
+        Ending::Code(code) => (
+            KeyValue::new("process.exit.code", i64::from(code)),
+            format!("ended with exit code {code}"),
+        ),
+        Ending::Signal(number) => {
+            let name = signals::name(number);
+            let description = format!("ended by {name}");
+            (KeyValue::new("process.exit.signal", name), description)
+        }
+    };
+    if !end.is_good() {
+        span.set_attribute(KeyValue::new("error.type", attribute.value.to_string()));
+        span.set_status(Status::error(description));
+    }
+    span.set_attribute(attribute);
+}

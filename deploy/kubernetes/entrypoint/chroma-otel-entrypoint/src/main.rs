@@ -1,0 +1,64 @@
+//! Process 1 of the rendered images.
+//!
+//! Makes Chroma's four tracing variables work on every version, holds a stop back until the last
+//! spans are out, reports start and end as spans, answers health checks, and readies the
+//! variables of an OpenTelemetry Collector. See `--help`.
+//!
+//! Invariant: whatever is wrong with tracing, the database starts, unless `--strict` says else.
+
+mod arguments;
+mod collector;
+mod environment;
+mod health;
+mod healthcheck;
+mod lifecycle;
+mod message;
+mod service_link;
+mod signals;
+mod supervise;
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use arguments::{HELP, Mode};
+use health::Page;
+
+fn main() -> ExitCode {
+    match arguments::parse(std::env::args_os().skip(1)) {
+        Ok(Mode::Supervise(options)) => supervise::supervise(options),
+        Ok(Mode::Collector(options)) => collector::become_collector(&options),
+        Ok(Mode::Healthcheck(page)) => check_health(page),
+        Ok(Mode::Help) => print(HELP),
+        Ok(Mode::Version) => print(concat!(
+            env!("CARGO_PKG_NAME"),
+            " ",
+            env!("CARGO_PKG_VERSION"),
+            "\n"
+        )),
+        Err(problem) => {
+            message::error(problem);
+            ExitCode::from(supervise::REFUSED)
+        }
+    }
+}
+
+fn check_health(page: Option<Page>) -> ExitCode {
+    let pages = page.map_or_else(
+        || healthcheck::pages(&std::env::vars_os().collect(), &[]),
+        |page| vec![page],
+    );
+    match healthcheck::ask_in_turn(&pages) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(answer) => {
+            message::error(format_args!("not healthy: {answer}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn print(text: &str) -> ExitCode {
+    match std::io::stdout().write_all(text.as_bytes()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::FAILURE,
+    }
+}

@@ -1,0 +1,407 @@
+//! Where traces go, read from what people write: with or without scheme, port, path.
+//!
+//! Invariant: what `Display` writes is read back as the same endpoint, and a host on the public
+//! network is only ever plain when `http://` was written.
+
+use crate::{
+    Invalid,
+    host::{Host, authority_parts},
+    invalid::shown,
+    variable,
+};
+use std::{fmt, str::FromStr};
+
+/// How OTLP travels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Protocol {
+    /// OTLP over gRPC, usually on port 4317.
+    Grpc,
+    /// OTLP over HTTP, usually on port 4318; also Zipkin's JSON, which travels the same way.
+    Http,
+}
+
+/// Where traces go.
+///
+/// Reads URLs with the schemes `http`, `https`, `grpc` (= `http`) and `grpcs` (= `https`), and
+/// `host`, `host:port`, `host/path` without one. `Display` gives the canonical URL, with scheme and
+/// port.
+///
+/// - Without a scheme it is plain only if the host is local: one label, a loopback, link-local or
+///   private address, or a name under `.localhost`, `.local`, `.internal` or `.svc`. Any other host
+///   is reached by TLS: a key must not travel in clear because of a guess.
+/// - It is OTLP over HTTP if the port is 4318 or there is a path other than `/`, else over gRPC.
+/// - Port 9411 without a path means Zipkin's, `/api/v2/spans`.
+/// - Default ports: 443 for TLS; plain 4317 for gRPC, 4318 for HTTP, 9411 for Zipkin's path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoint {
+    tls: bool,
+    host: Host,
+    port: u16,
+    /// Empty, or starting with a slash and not ending with one.
+    path: String,
+}
+
+/// The path on which OTLP over HTTP takes traces, and that on which Zipkin takes spans.
+const TRACES_PATH: &str = "/v1/traces";
+const ZIPKIN_PATH: &str = "/api/v2/spans";
+
+const GRPC_PORT: u16 = 4317;
+const HTTP_PORT: u16 = 4318;
+const ZIPKIN_PORT: u16 = 9411;
+const TLS_PORT: u16 = 443;
+
+/// What to write, for every error that has no better hint.
+const HINT: &str = "use `http://collector:4317` for OTLP over gRPC, `https://…` for TLS, \
+                    `https://…/v1/traces` for OTLP over HTTP";
+
+impl Endpoint {
+    /// How OTLP travels to it.
+    pub fn protocol(&self) -> Protocol {
+        if self.port == HTTP_PORT || !self.path.is_empty() {
+            Protocol::Http
+        } else {
+            Protocol::Grpc
+        }
+    }
+
+    /// Whether it is reached by TLS.
+    pub fn is_tls(&self) -> bool {
+        self.tls
+    }
+
+    /// The host: a name in lower case, or an address; IPv6 without brackets.
+    pub fn host(&self) -> &str {
+        &self.host.text
+    }
+
+    /// The port, given or by default; never 0.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// `host:port`, or `[address]:port` for IPv6.
+    pub fn authority(&self) -> String {
+        if self.host.is_ipv6() {
+            format!("[{}]:{}", self.host.text, self.port)
+        } else {
+            format!("{}:{}", self.host.text, self.port)
+        }
+    }
+
+    /// Whether its path is Zipkin's, `/api/v2/spans`.
+    pub fn is_zipkin(&self) -> bool {
+        self.path.ends_with(ZIPKIN_PATH)
+    }
+
+    /// The URL to send traces to over HTTP: ends in `/v1/traces`, which is added, or in Zipkin's
+    /// `/api/v2/spans`, which is kept.
+    pub fn traces_url(&self) -> String {
+        if self.path.ends_with(TRACES_PATH) || self.is_zipkin() {
+            self.to_string()
+        } else {
+            format!("{self}{TRACES_PATH}")
+        }
+    }
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scheme = if self.tls { "https" } else { "http" };
+        write!(formatter, "{scheme}://{}{}", self.authority(), self.path)
+    }
+}
+
+/// What a scheme says.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Scheme {
+    tls: bool,
+    only_grpc: bool,
+}
+
+impl FromStr for Endpoint {
+    type Err = Invalid;
+
+    fn from_str(value: &str) -> Result<Self, Invalid> {
+        let text = variable::given(value)
+            .ok_or_else(|| Invalid::new(variable::ENDPOINT, "is empty", HINT))?;
+        without_secrets(text)?;
+        let invalid = |why: String, hint: &str| {
+            let what = format!("is `{}`, {why}", shown(text));
+            Invalid::new(variable::ENDPOINT, what, hint)
+        };
+        if let Some(character) = text.chars().find(|c| !fits_in_url(*c)) {
+            let what = format!(
+                "which has the character `{}`",
+                shown(&character.to_string())
+            );
+            return Err(invalid(what, HINT));
+        }
+        let (scheme, rest) = scheme(text).map_err(|(why, hint)| invalid(why, hint))?;
+        let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+        let path = path.trim_end_matches('/');
+        let (host, port) = authority_parts(authority).map_err(|why| invalid(why, HINT))?;
+        let tls = scheme.map_or(!host.is_local(), |scheme| scheme.tls);
+        let port = port.unwrap_or_else(|| default_port(tls, path));
+        let path = match (port, path) {
+            (ZIPKIN_PORT, "") => ZIPKIN_PATH,
+            _ => path,
+        };
+        let endpoint = Self {
+            tls,
+            host,
+            port,
+            path: path.to_owned(),
+        };
+        if scheme.is_some_and(|scheme| scheme.only_grpc) && endpoint.protocol() == Protocol::Http {
+            return Err(invalid(
+                "where `grpc` contradicts the path or the port 4318 of OTLP over HTTP".into(),
+                HINT,
+            ));
+        }
+        Ok(endpoint)
+    }
+}
+
+/// Refuses, without showing it, a value that may hold a password or a key.
+fn without_secrets(text: &str) -> Result<(), Invalid> {
+    let (what, hint) = if text.contains('@') {
+        ("has a user name or a password", "put the key into a header")
+    } else if text.contains('?') {
+        (
+            "has a query",
+            "leave out `?` and what follows; put a key into a header",
+        )
+    } else if text.contains('#') {
+        ("has a fragment", "leave out `#` and what follows")
+    } else {
+        return Ok(());
+    };
+    let hint = format!("{hint} (`{}`)", variable::HEADERS);
+    Err(Invalid::new(variable::ENDPOINT, what, hint))
+}
+
+/// RFC 3986, less what would be expanded or misread on the way through shells and YAML.
+fn fits_in_url(character: char) -> bool {
+    character.is_ascii_alphanumeric() || "-._~%!&*+,;=:/[]()".contains(character)
+}
+
+/// Splits off the scheme, if there is one.
+fn scheme(text: &str) -> Result<(Option<Scheme>, &str), (String, &'static str)> {
+    let Some((name, rest)) = text.split_once("://") else {
+        let start = text.split([':', '/']).next().unwrap_or_default();
+        let is_scheme = ["http", "https", "grpc", "grpcs"]
+            .iter()
+            .any(|name| start.eq_ignore_ascii_case(name));
+        if is_scheme && text.len() > start.len() {
+            return Err((format!("which lacks `://` after `{start}`"), HINT));
+        }
+        return Ok((None, text));
+    };
+    let (tls, only_grpc) = match name.to_ascii_lowercase().as_str() {
+        "http" => (false, false),
+        "https" => (true, false),
+        "grpc" => (false, true),
+        "grpcs" => (true, true),
+        _ => return Err(("whose scheme is not known".to_owned(), HINT)),
+    };
+    Ok((Some(Scheme { tls, only_grpc }), rest))
+}
+
+fn default_port(tls: bool, path: &str) -> u16 {
+    if tls {
+        TLS_PORT
+    } else if path.is_empty() {
+        GRPC_PORT
+    } else if path.ends_with(ZIPKIN_PATH) {
+        ZIPKIN_PORT
+    } else {
+        HTTP_PORT
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Endpoint {
+        text.parse()
+            .unwrap_or_else(|invalid| panic!("{text}: {invalid}"))
+    }
+
+    #[test]
+    fn what_people_write() {
+        for (text, expected) in [
+            ("collector", "http://collector:4317"),
+            ("collector:4317", "http://collector:4317"),
+            ("  Collector:4317 \n", "http://collector:4317"),
+            ("http://collector", "http://collector:4317"),
+            ("HTTP://Collector:4317///", "http://collector:4317"),
+            ("\"http://collector:4317/\"", "http://collector:4317"),
+            ("'collector'", "http://collector:4317"),
+            ("http://collector:4318", "http://collector:4318"),
+            (
+                "collector:4318/v1/traces/",
+                "http://collector:4318/v1/traces",
+            ),
+            ("collector/v1/traces", "http://collector:4318/v1/traces"),
+            (
+                "http://zipkin/api/v2/spans",
+                "http://zipkin:9411/api/v2/spans",
+            ),
+            ("otel_collector.ns.svc", "http://otel_collector.ns.svc:4317"),
+            (
+                "otel.ns.svc.cluster.local.",
+                "http://otel.ns.svc.cluster.local.:4317",
+            ),
+            ("host.docker.internal", "http://host.docker.internal:4317"),
+            ("localhost:4317", "http://localhost:4317"),
+            ("10.1.2.3", "http://10.1.2.3:4317"),
+            ("8.8.8.8", "https://8.8.8.8:443"),
+            ("[::1]", "http://[::1]:4317"),
+            ("[FD00:0:0::1]:4318", "http://[fd00::1]:4318"),
+            ("[2001:db8::1]:4317", "https://[2001:db8::1]:4317"),
+            ("[::ffff:8.8.8.8]", "https://[::ffff:8.8.8.8]:443"),
+            ("api.honeycomb.io", "https://api.honeycomb.io:443"),
+            ("api.honeycomb.io:443", "https://api.honeycomb.io:443"),
+            ("https://api.honeycomb.io", "https://api.honeycomb.io:443"),
+            ("http://api.honeycomb.io", "http://api.honeycomb.io:4317"),
+            (
+                "https://otlp.nr-data.net/v1/traces",
+                "https://otlp.nr-data.net:443/v1/traces",
+            ),
+            ("https://x.example/otlp/", "https://x.example:443/otlp"),
+            ("grpc://collector", "http://collector:4317"),
+            ("GRPCS://x.example", "https://x.example:443"),
+            ("http://collector:65535", "http://collector:65535"),
+        ] {
+            assert_eq!(read(text).to_string(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn port_or_path_decides_the_protocol() {
+        for (text, protocol, traces_url) in [
+            ("http://c:4317", Protocol::Grpc, "http://c:4317/v1/traces"),
+            ("http://c:4318", Protocol::Http, "http://c:4318/v1/traces"),
+            ("https://c", Protocol::Grpc, "https://c:443/v1/traces"),
+            (
+                "https://c/otlp",
+                Protocol::Http,
+                "https://c:443/otlp/v1/traces",
+            ),
+            (
+                "https://c/v1/traces",
+                Protocol::Http,
+                "https://c:443/v1/traces",
+            ),
+            ("c:9411", Protocol::Http, "http://c:9411/api/v2/spans"),
+            (
+                "https://c/a/api/v2/spans",
+                Protocol::Http,
+                "https://c:443/a/api/v2/spans",
+            ),
+        ] {
+            let endpoint = read(text);
+            assert_eq!(endpoint.protocol(), protocol, "{text}");
+            assert_eq!(endpoint.traces_url(), traces_url, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_parts_of_an_address() {
+        let endpoint = read("[fe80::1]:4317");
+        assert_eq!(endpoint.host(), "fe80::1");
+        assert_eq!(endpoint.port(), 4317);
+        assert_eq!(endpoint.authority(), "[fe80::1]:4317");
+        assert!(!endpoint.is_tls());
+        assert_eq!(read("https://Example.org").authority(), "example.org:443");
+    }
+
+    #[test]
+    fn what_cannot_be_read_says_why() {
+        for (text, why) in [
+            ("", "is empty"),
+            ("http://", "no host"),
+            ("http:///v1/traces", "no host"),
+            (":4317", "no host"),
+            ("/v1/traces", "no host"),
+            ("4317", "neither a name nor"),
+            ("1.2.3", "neither a name nor"),
+            ("256.1.1.1:4317", "neither a name nor"),
+            ("http://collector:", "port"),
+            ("http://collector:0", "port"),
+            ("http://collector:70000", "port"),
+            ("http://collector:+80", "port"),
+            ("http://collector:4317x", "port"),
+            ("ftp://collector", "scheme"),
+            ("://collector", "scheme"),
+            ("unix:///run/otel.sock", "scheme"),
+            ("http:collector", "`://`"),
+            ("https:/collector:4317", "`://`"),
+            ("http//collector", "`://`"),
+            ("grpc://collector:4318", "grpc"),
+            ("grpc://collector/v1/traces", "grpc"),
+            ("my collector", "character ` `"),
+            ("http://coll\nector", "character `\\n`"),
+            ("http://\"collector\"", "character `\"`"),
+            ("http://${HOST}:4317", "character `$`"),
+            ("http://kollektör", "character `ö`"),
+            ("::1", "more than one `:`"),
+            ("fe80::1:4317", "more than one `:`"),
+            ("[::1", "never closed"),
+            ("[collector]", "no IPv6 address"),
+            ("[fe80::1%eth0]", "no IPv6 address"),
+            ("[::1]4317", "between `]` and the port"),
+            ("-collector", "not a valid name"),
+            ("a..b", "not a valid name"),
+            (".", "neither a name nor"),
+            ("http://h[1]", "not a valid name"),
+        ] {
+            let invalid = text.parse::<Endpoint>().unwrap_err();
+            assert_eq!(invalid.variable(), variable::ENDPOINT);
+            assert!(invalid.what().contains(why), "{text:?}: {invalid}");
+            assert!(!invalid.hint().is_empty());
+        }
+    }
+
+    #[test]
+    fn a_password_or_key_is_refused_and_not_shown() {
+        for text in [
+            "https://user:hunter2@example.org",
+            "hunter2@example.org",
+            "https://example.org/?key=hunter2",
+            "https://example.org/#hunter2",
+        ] {
+            let invalid = text.parse::<Endpoint>().unwrap_err();
+            assert!(
+                !format!("{invalid} {invalid:?}").contains("hunter2"),
+                "{text}"
+            );
+            assert!(invalid.hint().contains(variable::HEADERS));
+        }
+    }
+
+    #[test]
+    fn a_guess_is_only_plain_on_a_local_network() {
+        for host in [
+            "172.16.0.1",
+            "192.168.1.1",
+            "127.0.0.2",
+            "169.254.1.1",
+            "a.local",
+            "a.svc",
+        ] {
+            assert!(!read(host).is_tls(), "{host}");
+        }
+        for host in [
+            "172.32.0.1",
+            "1.1.1.1",
+            "a.b",
+            "svc.example",
+            "locals.x",
+            "[2606::1]",
+        ] {
+            assert!(read(host).is_tls(), "{host}");
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! All parsers, fed with what nobody would write: mutations of what people do write.
+//!
+//! Invariant: the sequence is the same in every run, so a failure can be run again.
+
+use crate::*;
+
+/// In every header value that is written here, and in nothing else.
+const SECRET: &str = "hunter2";
+
+const SEEDS: &[&str] = &[
+    "http://collector:4317",
+    "https://api.honeycomb.io/v1/traces",
+    "[fd00::1]:4318/",
+    "10.0.0.1:4317",
+    r#"{"x-key": "hunter2", "b": "hunter2\u0041\\\""}"#,
+    "{'X-Key': 'hunter2'}",
+    r#""{\"a\":\"hunter2\"}""#,
+    "x-key=hunter2,authorization=Basic%20hunter2==",
+    "operation_and_segment",
+    "1.5.9",
+    "v0.6.3",
+    "info,chroma_tracing=error,h2=trace,[a{b=1}]=debug",
+    "",
+];
+
+const PIECES: &[&str] = &[
+    "\"", "'", "{", "}", "[", "]", ":", "://", "/", ",", "=", "%", "%2C", "%00", "\\", "\\u",
+    "\\ud83d", "\n", "\0", " ", ".", "..", "-", "@", "?", "#", "$", "${", "0", "65536", "é", "😀",
+    "\u{fffd}", "https", "grpc", "v1", "trace", "hunter2", "x-key",
+];
+
+/// Xorshift: enough to mix, and the same everywhere.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, limit: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        usize::try_from(self.0 % limit as u64).unwrap()
+    }
+
+    fn mutated(&mut self) -> String {
+        let mut text: Vec<char> = SEEDS[self.below(SEEDS.len())].chars().collect();
+        for _ in 0..self.below(6) {
+            let at = self.below(text.len() + 1);
+            match self.below(4) {
+                0 => text.truncate(at),
+                1 if at < text.len() => drop(text.remove(at)),
+                2 if at < text.len() => text.swap(0, at),
+                _ => drop(text.splice(at..at, PIECES[self.below(PIECES.len())].chars())),
+            }
+        }
+        text.into_iter().collect()
+    }
+}
+
+#[test]
+fn no_parser_panics_and_what_is_read_is_written_as_it_reads() {
+    let mut random = Random(0x9e37_79b9_7f4a_7c15);
+    let mut read = [0; 4];
+    for _ in 0..20_000 {
+        let text = random.mutated();
+        read[0] += usize::from(endpoint(&text));
+        read[1] += usize::from(headers(&text));
+        read[2] += usize::from(same_again(text.parse::<Granularity>()));
+        read[3] += usize::from(same_again(text.parse::<ChromaVersion>()));
+        spans(&text);
+    }
+    assert!(read.iter().all(|times| *times > 200), "{read:?}");
+}
+
+/// Whether it was read; if so, `Display` gives the same again.
+fn same_again<T>(answer: Result<T, Invalid>) -> bool
+where
+    T: std::str::FromStr<Err = Invalid> + ToString + PartialEq + std::fmt::Debug,
+{
+    let Ok(value) = answer else { return false };
+    assert_eq!(value.to_string().parse(), Ok(value));
+    true
+}
+
+fn endpoint(text: &str) -> bool {
+    let answer = text.parse::<Endpoint>();
+    if let Ok(endpoint) = &answer {
+        assert!(endpoint.port() != 0 && !endpoint.host().is_empty());
+        let url = endpoint.traces_url();
+        assert!(url.ends_with("/v1/traces") || url.ends_with("/api/v2/spans"));
+        assert!(
+            url.chars()
+                .all(|c| c.is_ascii_graphic() && !"\"'$`\\".contains(c))
+        );
+        assert!(!url.contains('@') && !url.contains('?') && !url.contains('#'));
+    }
+    same_again(answer)
+}
+
+fn headers(text: &str) -> bool {
+    let headers = match text.parse::<Headers>() {
+        Ok(headers) => headers,
+        Err(invalid) => {
+            // A JSON name may be shown, and the secret may have been moved into one.
+            let shown = format!("{invalid} {invalid:?}");
+            let named = shown.contains("has a header `");
+            assert!(named || !shown.contains(SECRET), "{text:?}: {invalid}");
+            return false;
+        }
+    };
+    assert_eq!(headers.to_json().parse(), Ok(headers.clone()), "{text:?}");
+    assert_eq!(headers.to_otlp().parse(), Ok(headers.clone()), "{text:?}");
+    for (name, value) in headers.iter() {
+        assert!(!name.is_empty() && name.bytes().all(|b| b.is_ascii_graphic()));
+        assert!(!value.trim().is_empty() && value.bytes().all(|b| (b' '..=b'~').contains(&b)));
+        assert_eq!(value, value.trim());
+        assert_eq!(name, name.to_ascii_lowercase());
+    }
+    !headers.is_empty()
+}
+
+fn spans(text: &str) {
+    // Each reading takes off a pair of quotes, so with quotes once and twice may differ.
+    let text = &text.replace(['"', '\''], "");
+    for granularity in Granularity::EVERY {
+        let once = rust_log(Some(text), granularity, ChromaVersion::NEWEST);
+        assert!(
+            once.as_deref()
+                .is_none_or(|filter| !filter.trim().is_empty())
+        );
+        let twice = rust_log(once.as_deref(), granularity, ChromaVersion::NEWEST);
+        assert_eq!(once, twice, "{text:?} {granularity}");
+    }
+}

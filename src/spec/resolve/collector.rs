@@ -1,0 +1,55 @@
+//! `collector`: how much of it there is, and how it runs.
+//!
+//! Invariant: the most replicas are never fewer than the least.
+
+use super::Reading;
+use crate::spec::Collector;
+use crate::spec::kubernetes::CollectorMode;
+use crate::spec::values::Memory;
+use crate::target::Target;
+
+/// Below this, the collector's memory limiter has no room to work in.
+const LEAST_MEMORY: Memory = Memory::mebibytes(128);
+/// One can be away, for an update or with its node, and nothing is lost.
+const REPLICAS: u16 = 2;
+/// The most replicas, where the spec does not say.
+const MAX_REPLICAS: u16 = 10;
+
+impl Reading {
+    pub(super) fn collector(&mut self, target: Option<Target>) -> Collector {
+        let mode = self.parse("collector.mode", |file| &file.collector.mode, "gateway");
+        let file = &self.input.spec.collector;
+        let operator = file.operator.unwrap_or(false);
+        let replicas = file.replicas.unwrap_or(REPLICAS);
+        let most = file.max_replicas.unwrap_or(MAX_REPLICAS.max(replicas));
+        if most < replicas {
+            self.wrong(
+                "collector.max_replicas",
+                format!("is `{most}`, less than `collector.replicas`, which is `{replicas}`"),
+                "give both, the least and the most that load makes",
+            );
+        }
+        let in_cluster = target.is_some_and(Target::is_kubernetes);
+        Collector {
+            repository: self.parse(
+                "collector.repository",
+                |file| &file.collector.repository,
+                "otel/opentelemetry-collector-contrib",
+            ),
+            memory: self.memory(
+                "collector.memory",
+                |file| &file.collector.memory,
+                "512MiB",
+                LEAST_MEMORY,
+            ),
+            // Elsewhere the keys are named as unused.
+            mode: match in_cluster {
+                true => mode,
+                false => CollectorMode::Gateway,
+            },
+            replicas,
+            max_replicas: most,
+            operator: operator && in_cluster,
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! Kubernetes: manifests with a kustomization, for any conformant cluster or for a cloud's own.
+//!
+//! Invariant: no file holds the value of a secret, and deleting what the kustomization names never
+//! deletes data: what holds any is in `keep.yaml`, which is not part of it.
+
+mod backend;
+mod backup;
+mod cloud;
+mod collector;
+mod context;
+mod database;
+mod exposure;
+mod keys;
+mod monitoring;
+mod problems;
+mod recipe;
+
+use anyhow::Result;
+use minijinja::{Value, context};
+
+use super::{Need, context as shared, image};
+use crate::backend::Cloud;
+use crate::plan::{Plan, SecretFile};
+use crate::render::render;
+use crate::spec::{Image, Resolved, Secrets, Spec};
+use crate::tree::Change;
+
+pub use problems::problems;
+
+/// Files that are applied by hand, and that a kustomization must not name.
+const NOT_IN_KUSTOMIZATION: [&str; 3] = ["kustomization.yaml", "keep.yaml", "restore.yaml"];
+
+/// What stands for the placeholder in a backend's texts, in a cluster of a cloud's.
+pub(super) fn place(spec: &Spec) -> Option<&str> {
+    cloud::place(spec)
+}
+
+/// Whether the key `machine.…` means something in a cluster.
+pub fn reads_of_machine(cloud: Option<Cloud>, key: &str) -> bool {
+    let of_cloud: &[&str] = match cloud {
+        None | Some(Cloud::Aws) => &[],
+        Some(Cloud::Gcp) => &["project"],
+        Some(Cloud::Azure) => &["subscription", "resource_group"],
+    };
+    ["disk", "allow_from", "secrets"].contains(&key) || of_cloud.contains(&key)
+}
+
+/// Whether the key `kubernetes.…` means something in a cluster of this cloud, or of none.
+pub fn reads_of_kubernetes(cloud: Option<Cloud>, key: &str) -> bool {
+    let of_clouds: &[&str] = match cloud {
+        None => &[
+            "cluster",
+            "identity",
+            "tenant",
+            "auto_mode",
+            "internal_load_balancer",
+        ],
+        Some(Cloud::Aws) => &["tenant"],
+        Some(Cloud::Gcp) => &["identity", "tenant", "auto_mode"],
+        Some(Cloud::Azure) => &["auto_mode"],
+    };
+    !of_clouds.contains(&key)
+}
+
+/// The files of the deployment.
+///
+/// # Errors
+/// A template is wrong: a bug.
+pub fn plan(resolved: &Resolved) -> Result<Plan> {
+    let spec = &resolved.spec;
+    let (images, sources) = image::built(spec)?;
+    let context = context::of(spec, &sources);
+    let mut plan = Plan::default();
+    database::add(&mut plan, spec, &context)?;
+    collector::add(&mut plan, spec, &context)?;
+    backend::add(&mut plan, spec, &context)?;
+    keys::add(&mut plan, spec, &context)?;
+    exposure::add(&mut plan, spec, &context)?;
+    backup::add(&mut plan, spec, &context)?;
+    monitoring::add(&mut plan, spec, &context)?;
+    cloud::add(&mut plan, spec, &context)?;
+    let resources: Vec<String> = plan
+        .files
+        .keys()
+        .filter(|path| path.ends_with(".yaml") && !NOT_IN_KUSTOMIZATION.contains(&path.as_str()))
+        .cloned()
+        .collect();
+    add(
+        &mut plan,
+        &context! { resources, ..context.clone() },
+        &["kustomization.yaml"],
+    )?;
+    add(&mut plan, &recipe::context(spec, &context), &["README.md"])?;
+    plan.files.extend(images.files);
+    plan.secrets = secret_file(resolved);
+    Ok(plan)
+}
+
+/// Adds files of the folder `templates/kubernetes`.
+fn add(plan: &mut Plan, context: &Value, files: &[&str]) -> Result<()> {
+    for file in files {
+        let text = render(&format!("kubernetes/{file}.j2"), context)?;
+        plan.files.insert((*file).to_owned(), text);
+    }
+    Ok(())
+}
+
+/// `.env` for the secrets that were handed to us, as `kubectl create secret --from-env-file` reads it:
+/// a value is all that follows `=`, with no quotes around it.
+fn secret_file(resolved: &Resolved) -> Option<SecretFile> {
+    let secrets: &Secrets = &resolved.secrets;
+    if secrets.is_empty() || !keys::are_in_a_secret(&resolved.spec) {
+        return None;
+    }
+    let lines = secrets
+        .iter()
+        .map(|(name, value)| format!("{name}={}\n", value.expose()));
+    Some(SecretFile {
+        path: ".env".to_owned(),
+        contents: lines.collect(),
+        variables: secrets.keys().cloned().collect(),
+    })
+}
+
+/// What the operator still has to supply.
+pub fn needs(resolved: &Resolved) -> Vec<Need> {
+    let spec = &resolved.spec;
+    let mut needs: Vec<Need> = shared::endpoint_need(spec)
+        .map(|need| Need {
+            variable: "tracing.endpoint".to_owned(),
+            ..need
+        })
+        .into_iter()
+        .collect();
+    if spec.chroma.image == Image::Wrapped && spec.kubernetes.registry.is_none() {
+        needs.push(Need {
+            variable: "kubernetes.registry".to_owned(),
+            what: "where the nodes pull the images from that you build; without it they must be on the nodes".to_owned(),
+        });
+    }
+    needs.extend(keys::needs(resolved));
+    needs
+}
+
+/// What the operator should know of a change to a file of the deployment.
+pub fn notes(change: &Change) -> Vec<String> {
+    database::notes(change)
+}
+
+/// The commands that come after `gen`, to be run in the deployment's folder.
+pub fn next_steps(resolved: &Resolved) -> Vec<String> {
+    let spec = &resolved.spec;
+    let mut steps = Vec::new();
+    if spec.chroma.image == Image::Wrapped {
+        steps.push("build the images: README.md, \"Build\"".to_owned());
+    }
+    steps.push("kubectl apply --filename keep.yaml".to_owned());
+    if let Some(step) = keys::step(resolved) {
+        steps.push(step);
+    }
+    steps.push("kubectl apply --kustomize .".to_owned());
+    steps.push("see a trace, back up, upgrade: README.md".to_owned());
+    steps
+}

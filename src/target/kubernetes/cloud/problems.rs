@@ -1,0 +1,250 @@
+//! What a cloud's cluster cannot have, of a spec that is sound otherwise.
+//!
+//! Invariant: a manifest has nobody to ask later, so what it cannot do without is missing here, by its
+//! key.
+
+use crate::backend::Cloud;
+use crate::problem::Problem;
+use crate::spec::Spec;
+use crate::spec::values::{CloudName, Peer};
+use crate::target::kubernetes::keys;
+use crate::target::machine::forms::{self, Named, SecretName, malformed};
+use crate::target::{aws, azure, gcp};
+
+use super::store;
+
+/// A region of AWS.
+const AWS_REGION: &str = "^[a-z]{2}(-[a-z]+)+-[0-9]+$";
+/// A cluster's name at EKS (API `CreateCluster`).
+const EKS_CLUSTER: &str = "^[0-9A-Za-z][A-Za-z0-9_-]{0,99}$";
+/// A role.
+const ROLE: &str = "^arn:[a-z-]+:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]+$";
+/// A region or a zone of Google's.
+const GCP_LOCATION: &str = "^[a-z]+-[a-z]+[0-9]+(-[a-z])?$";
+/// A cluster's name at GKE (API `projects.locations.clusters`).
+const GKE_CLUSTER: &str = "^[a-z]([a-z0-9-]{0,38}[a-z0-9])?$";
+/// A region of Azure.
+const AZURE_REGION: &str = "^[a-z0-9]+$";
+/// A cluster's name at AKS ("Naming rules and restrictions for Azure resources").
+const AKS_CLUSTER: &str = "^[A-Za-z0-9]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?$";
+
+/// Everything that is a cloud's, and cannot be had.
+pub(in crate::target::kubernetes) fn problems(spec: &Spec) -> Vec<Problem> {
+    let mut problems = names(spec);
+    problems.extend(missing(spec));
+    problems.extend(secrets(spec));
+    problems
+}
+
+/// Names that do not have the form that the cloud gives them.
+fn names(spec: &Spec) -> Vec<Problem> {
+    let Some(cloud) = spec.target.cloud() else {
+        return Vec::new();
+    };
+    let (at, machine) = (&spec.kubernetes, &spec.machine);
+    let text = |value: &Option<CloudName>| value.as_ref().map(|name| name.as_str().to_owned());
+    let named = |key, value: &Option<CloudName>, form, is, hint| {
+        Named::new(key, text(value), form, is, hint)
+    };
+    let (region, cluster) = ("kubernetes.region", "kubernetes.cluster");
+    let is_cluster = "no cluster's name";
+    match cloud {
+        Cloud::Aws => malformed([
+            named(
+                region,
+                &at.region,
+                AWS_REGION,
+                "no region of AWS",
+                "write one such as `eu-central-1`",
+            ),
+            named(
+                cluster,
+                &at.cluster,
+                EKS_CLUSTER,
+                is_cluster,
+                "`aws eks list-clusters` shows it: not its ARN",
+            ),
+            named(
+                "kubernetes.identity",
+                &at.identity,
+                ROLE,
+                "no role",
+                "its ARN: `aws iam get-role --role-name … --query Role.Arn`",
+            ),
+        ]),
+        Cloud::Gcp => malformed([
+            named(
+                region,
+                &at.region,
+                GCP_LOCATION,
+                "no region or zone",
+                "`gcloud container clusters list` shows it as the location",
+            ),
+            named(
+                cluster,
+                &at.cluster,
+                GKE_CLUSTER,
+                is_cluster,
+                "`gcloud container clusters list` shows it",
+            ),
+            named(
+                "machine.project",
+                &machine.project,
+                gcp::forms::PROJECT,
+                "no project's id",
+                "`gcloud projects list` shows it: not its name, not its number",
+            ),
+        ]),
+        Cloud::Azure => malformed([
+            named(
+                region,
+                &at.region,
+                AZURE_REGION,
+                "no region",
+                "write one such as `westeurope`: `az account list-locations --query '[].name'`",
+            ),
+            named(
+                cluster,
+                &at.cluster,
+                AKS_CLUSTER,
+                is_cluster,
+                "`az aks list --query '[].name'` shows it: not its id",
+            ),
+            named(
+                "kubernetes.identity",
+                &at.identity,
+                azure::forms::SUBSCRIPTION,
+                "no client id",
+                "`az identity list --query '[].clientId'` shows it",
+            ),
+            named(
+                "kubernetes.tenant",
+                &at.tenant,
+                azure::forms::SUBSCRIPTION,
+                "no tenant's id",
+                "`az account show --query tenantId` shows it",
+            ),
+            named(
+                "machine.subscription",
+                &machine.subscription,
+                azure::forms::SUBSCRIPTION,
+                "no subscription's id",
+                "`az account show --query id` shows it: not its name",
+            ),
+            named(
+                "machine.resource_group",
+                &machine.resource_group,
+                azure::forms::GROUP,
+                "no resource group's name",
+                "`az group list --query '[].name'` shows it: not its id",
+            ),
+        ]),
+    }
+}
+
+/// What is not there, and that something else in the spec needs.
+fn missing(spec: &Spec) -> Vec<Problem> {
+    let (at, machine) = (&spec.kubernetes, &spec.machine);
+    let mut problems = Vec::new();
+    let mut missing = |key: &str, message: &str, hint: &str| {
+        problems.push(Problem::new(key, message).hint(hint));
+    };
+    let backend = &spec.tracing.backend;
+    match backend
+        .cloud()
+        .filter(|cloud| Some(*cloud) == spec.target.cloud())
+    {
+        Some(Cloud::Aws) if at.region.is_none() => missing(
+            "kubernetes.region",
+            &format!(
+                "is missing, and `{}` is another in every region",
+                backend.name
+            ),
+            "write one such as `eu-central-1`",
+        ),
+        Some(Cloud::Gcp) if machine.project.is_none() => missing(
+            "machine.project",
+            &format!(
+                "is missing, and `{}` has the traces of one project",
+                backend.name
+            ),
+            "the project's id: `gcloud projects list` shows it",
+        ),
+        _ => {}
+    }
+    let range = matches!(machine.allow_from, Some(Peer::Range(_)));
+    if spec.target.cloud().is_some() && at.internal_load_balancer && !range {
+        missing(
+            "machine.allow_from",
+            "is missing, and `kubernetes.internal_load_balancer` lets in whom it names",
+            "a range such as `10.0.0.0/16`: Chroma has no authentication of its own",
+        );
+    }
+    let from_store = !machine.secrets.is_empty();
+    if from_store
+        && at.identity.is_some()
+        && at.tenant.is_none()
+        && spec.target.cloud() == Some(Cloud::Azure)
+    {
+        missing(
+            "kubernetes.tenant",
+            "is missing, without which nobody finds `kubernetes.identity`",
+            "`az account show --query tenantId` shows it",
+        );
+    }
+    if from_store && at.secret_store.is_none() && spec.target.cloud().is_none() {
+        missing(
+            "kubernetes.secret_store",
+            "is missing, and `machine.secrets` names secrets in a store",
+            "the name of a ClusterSecretStore, or `SecretStore/NAME`",
+        );
+    }
+    problems
+}
+
+/// What is wrong with `machine.secrets`: all keys come from a store, or none. In a store that the spec
+/// names, a secret may be called anything.
+fn secrets(spec: &Spec) -> Vec<Problem> {
+    let named = &spec.machine.secrets;
+    if named.is_empty() {
+        return Vec::new();
+    }
+    let all = keys::all(spec);
+    let known: Vec<String> = all.iter().map(|one| one.variable.clone()).collect();
+    let own = spec
+        .target
+        .cloud()
+        .filter(|_| spec.kubernetes.secret_store.is_none());
+    let name: Option<(Cloud, &SecretName)> = own.map(|cloud| match cloud {
+        Cloud::Aws => (cloud, &aws::problems::SECRET),
+        Cloud::Gcp => (cloud, &gcp::problems::SECRET),
+        Cloud::Azure => (cloud, &azure::problems::SECRET),
+    });
+    let mut problems = forms::secrets(spec, &known, name.map(|(_, name)| name));
+    if problems.is_empty() {
+        problems.extend(name.and_then(|(cloud, _)| scattered(spec, cloud)));
+        let forgotten = all
+            .iter()
+            .filter(|key| key.required && !named.contains_key(&key.variable));
+        problems.extend(forgotten.map(|key| {
+            let message = format!(
+                "is missing, {}, and the other keys come from a store",
+                key.what
+            );
+            let hint = "name all of them in `machine.secrets`, or none: then they come from `.env`";
+            Problem::new(format!("machine.secrets.{}", key.variable), message).hint(hint)
+        }));
+    }
+    problems
+}
+
+/// Secrets that are not where the first one is: a store is in one place.
+fn scattered(spec: &Spec, cloud: Cloud) -> Option<Problem> {
+    let mut named = spec.machine.secrets.iter();
+    let first = store::place(cloud, named.next()?.1.as_str());
+    let (variable, other) = named.find(|(_, name)| store::place(cloud, name.as_str()) != first)?;
+    let other = store::place(cloud, other.as_str());
+    let message = format!("is in `{other}`, and the first one in `{first}`");
+    let key = format!("machine.secrets.{variable}");
+    Some(Problem::new(key, message).hint("all of them in one region, project or vault"))
+}

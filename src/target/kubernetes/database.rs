@@ -1,0 +1,195 @@
+//! Chroma: one pod on a volume that outlives it, its configuration, who may reach it.
+//!
+//! Invariant: a change of the configuration makes a new pod; nothing makes a new volume.
+
+use std::collections::BTreeMap;
+
+use anyhow::Result;
+use chroma_otel_init::{Server, variable};
+use minijinja::{Value, context};
+
+use super::context::{self, BACKUP, texts};
+use super::{cloud, keys};
+use crate::plan::Plan;
+use crate::render::{as_is, render};
+use crate::spec::kubernetes::{BackupPlace, CollectorMode};
+use crate::spec::values::Peer;
+use crate::spec::{Image, Spec};
+use crate::target::context as shared;
+use crate::target::secrets::Container;
+use crate::tree::{Change, hash};
+
+/// Adds `keep.yaml` and `chroma.yaml`.
+///
+/// # Errors
+/// A template is wrong: a bug.
+pub(super) fn add(plan: &mut Plan, spec: &Spec, base: &Value) -> Result<()> {
+    let config = match spec.chroma.version.server() == Server::Rust {
+        true => Some(render("chroma/config.yaml.j2", base)?),
+        false => None,
+    };
+    let environment = environment(spec);
+    let checksum = hash(format!("{config:?}{environment:?}").as_bytes())[..16].to_owned();
+    let version = spec.chroma.version;
+    let context = context! {
+        config,
+        environment,
+        pod_annotations => pod_annotations(spec, checksum),
+        namespace_labels => namespace_labels(spec),
+        keys => keys::of(spec, Container::Chroma),
+        memory => spec.chroma.memory.quantity(),
+        disk => spec.machine.disk.quantity(),
+        storage_class => cloud::storage_class(spec),
+        backup_disk => backup_disk(spec),
+        backup => BACKUP.context(spec, &version.to_string()),
+        // Not ready is no reason to start it again.
+        liveness_path => version.health_path().replace("healthcheck", "heartbeat"),
+        callers => callers(spec),
+        receivers => receivers(spec),
+        ..base.clone()
+    };
+    super::add(plan, &context, &["keep.yaml", "chroma.yaml"])
+}
+
+/// Annotations of the pod. What moves pods to save machines leaves this one alone; who drains a node by
+/// hand, or upgrades it, does not. The operator's own word for either wins.
+fn pod_annotations(spec: &Spec, checksum: String) -> BTreeMap<String, String> {
+    let mut annotations = BTreeMap::from([
+        ("cluster-autoscaler.kubernetes.io/safe-to-evict", "false"),
+        ("karpenter.sh/do-not-disrupt", "true"),
+    ])
+    .into_iter()
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .collect::<BTreeMap<_, _>>();
+    annotations.extend(texts(&spec.kubernetes.annotations));
+    annotations.insert("checksum/config".to_owned(), checksum);
+    annotations
+}
+
+fn namespace_labels(spec: &Spec) -> BTreeMap<String, String> {
+    let mut labels = texts(&spec.kubernetes.labels);
+    for (name, value) in [
+        ("app.kubernetes.io/part-of", "chroma"),
+        ("app.kubernetes.io/managed-by", "chroma-otel-deploy"),
+        ("pod-security.kubernetes.io/enforce", "restricted"),
+    ] {
+        labels.insert(name.to_owned(), value.to_owned());
+    }
+    labels
+}
+
+/// Size of the claim that backups are kept on, if they are kept on one.
+pub(super) fn backup_disk(spec: &Spec) -> Option<String> {
+    match &spec.kubernetes.backup.as_ref()?.place {
+        BackupPlace::Claim(size) => Some(size.quantity()),
+        BackupPlace::Bucket { .. } => None,
+    }
+}
+
+/// Who may connect to Chroma, as a policy names them, one a line; nothing for everyone: then a route
+/// from outside ends at Chroma itself, and whose pods bring it nobody knows here.
+fn callers(spec: &Spec) -> Vec<Value> {
+    let cluster = &spec.kubernetes;
+    if cluster.exposure.as_ref().is_some_and(|one| !one.token) {
+        return Vec::new();
+    }
+    let namespaces = cluster.allow_namespaces.iter();
+    let namespaces = namespaces.map(|name| {
+        format!("namespaceSelector: {{matchLabels: {{kubernetes.io/metadata.name: {name}}}}}")
+    });
+    let range = match &spec.machine.allow_from {
+        Some(Peer::Range(range)) => Some(format!("ipBlock: {{cidr: \"{range}\"}}")),
+        Some(Peer::SecurityGroup(_)) | None => None,
+    };
+    let own = ["podSelector: {}".to_owned()].into_iter();
+    own.chain(namespaces).chain(range).map(as_is).collect()
+}
+
+/// Where Chroma may send its spans: the collector's pods, or one of the operator's own at any address.
+fn receivers(spec: &Spec) -> Value {
+    let (own, endpoint) = (
+        spec.collector.mode == CollectorMode::None,
+        &spec.tracing.endpoint,
+    );
+    match (own, endpoint) {
+        (true, Some(endpoint)) => context! { labels => (), port => endpoint.port() },
+        _ => context! { labels => context::receivers(spec), port => 4317 },
+    }
+}
+
+/// The variables of Chroma's container that are no secrets.
+fn environment(spec: &Spec) -> BTreeMap<String, String> {
+    let tracing = &spec.tracing;
+    let name = tracing.service_name.as_str();
+    let mut variables: BTreeMap<String, String> = BTreeMap::new();
+    match spec.chroma.image {
+        Image::Wrapped => variables.extend([
+            (variable::ENDPOINT.to_owned(), shared::chroma_endpoint(spec)),
+            (variable::SERVICE_NAME.to_owned(), name.to_owned()),
+            (
+                variable::GRANULARITY.to_owned(),
+                tracing.granularity.to_string(),
+            ),
+        ]),
+        Image::Stock => {
+            let translated = shared::translated(spec, name, tracing.granularity);
+            variables.extend(
+                translated
+                    .into_iter()
+                    .map(|(name, value)| (name.to_owned(), value)),
+            );
+        }
+    }
+    let server = shared::python_server(spec).into_iter();
+    variables.extend(server.map(|(name, value)| (name.to_owned(), value)));
+    let own = spec.chroma.environment.iter();
+    let own = own.filter(|(name, _)| !shared::is_merged(spec, name));
+    variables
+        .extend(own.filter_map(|(name, value)| Some((name.as_str().to_owned(), value.clone()?))));
+    variables
+}
+
+/// What a change of `chroma.yaml` means for the data.
+pub(super) fn notes(change: &Change) -> Vec<String> {
+    if change.path != "chroma.yaml" {
+        return Vec::new();
+    }
+    let changed = |start: &str| {
+        let of = |text: &Option<String>| {
+            let line = text.iter().flat_map(|text| text.lines());
+            let line = line
+                .map(str::trim)
+                .find_map(|line| line.strip_prefix(start))?;
+            Some(line.trim_end_matches('}').to_owned())
+        };
+        let (before, after) = (of(&change.before)?, of(&change.after)?);
+        (before != after).then_some((before, after))
+    };
+    let moved = changed("# Chroma ").map(|(before, after)| {
+        let version = |text: String| text.split(',').next().unwrap_or_default().to_owned();
+        (version(before), version(after))
+    });
+    let moved = moved.filter(|(before, after)| before != after).map(|(before, after)| {
+        format!("Chroma goes from {before} to {after}, which changes the data for good: back it up first, as README.md says")
+    });
+    // The name is the namespace's, too, unless the spec says otherwise: once is enough.
+    let renamed = changed("app.kubernetes.io/instance: ").or_else(|| changed("namespace: "));
+    let renamed = renamed.into_iter().map(|(before, after)| {
+        format!("`{before}` is `{after}` now and starts with an empty volume; the old one goes on until you delete it")
+    });
+    let resized = changed("resources: {requests: {storage: ").map(|(before, after)| {
+        format!("the volume goes from {before} to {after}: Kubernetes refuses that of a StatefulSet; README.md, \"Grow the volume\", says how")
+    });
+    let reclassed = changed("storageClassName: ").map(|(before, after)| {
+        format!("the storage class goes from `{before}` to `{after}`: a volume keeps its own, so Kubernetes refuses that; back up, and restore to a new deployment")
+    });
+    moved
+        .into_iter()
+        .chain(renamed)
+        .chain(resized)
+        .chain(reclassed)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests;

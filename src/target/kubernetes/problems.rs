@@ -1,0 +1,163 @@
+//! What a cluster cannot have, of a spec that is sound otherwise.
+//!
+//! Invariant: every finding names a key of the spec, or the variable of a secret.
+
+use chroma_otel_init::Server;
+
+use super::{cloud, keys};
+use crate::problem::Problem;
+use crate::spec::kubernetes::CollectorMode;
+use crate::spec::values::Peer;
+use crate::spec::{Image, Resolved, Spec};
+use crate::target::context::{self as shared, collector_image};
+use crate::target::secrets::Container;
+
+/// The longest name: what is appended to it must fit a label, of 63 characters.
+const LONGEST_NAME: usize = 35;
+
+/// Everything that a cluster cannot have.
+pub fn problems(resolved: &Resolved) -> Vec<Problem> {
+    let spec = &resolved.spec;
+    let mut problems: Vec<Problem> = [name(spec), namespace(spec), image(spec), peer(spec)]
+        .into_iter()
+        .flatten()
+        .collect();
+    problems.extend(collector(spec));
+    problems.extend(shared::foreign_backend(spec));
+    problems.extend(cloud::problems(spec));
+    problems.extend(taken_variables(spec));
+    problems.extend(values(resolved));
+    problems
+}
+
+fn name(spec: &Spec) -> Option<Problem> {
+    let name = spec.name.to_string();
+    let wrong = name.len() > LONGEST_NAME || name.starts_with(|c: char| c.is_ascii_digit());
+    wrong.then(|| {
+        let message = format!("`{name}` cannot be what Kubernetes' Services begin with");
+        let hint = format!("a letter first, {LONGEST_NAME} characters at most");
+        Problem::new("name", message).hint(hint)
+    })
+}
+
+/// `keep.yaml` makes the namespace and says what may run in it, which others there would suffer from.
+fn namespace(spec: &Spec) -> Option<Problem> {
+    let name = spec.kubernetes.namespace.to_string();
+    let shared = name == "default" || name.starts_with("kube-");
+    shared.then(|| {
+        let message = format!("is `{name}`, which is the cluster's own");
+        Problem::new("kubernetes.namespace", message)
+            .hint("one of its own, in which only what meets the standard `restricted` may run")
+    })
+}
+
+/// The published 0.x images want to be root, which the `restricted` standard forbids.
+fn image(spec: &Spec) -> Option<Problem> {
+    let (python, version) = (Server::Python, spec.chroma.version);
+    (version.server() == python && spec.chroma.image == Image::Stock).then(|| {
+        let message = format!("is `stock`, and Chroma {version} as published runs as root only");
+        Problem::new("chroma.image", message).hint("use `image: wrapped`, which runs as any other")
+    })
+}
+
+fn peer(spec: &Spec) -> Option<Problem> {
+    let Some(Peer::SecurityGroup(group)) = &spec.machine.allow_from else {
+        return None;
+    };
+    let group = group.as_str();
+    let message = format!("is `{group}`, a security group, of which pods know nothing");
+    let hint = "a range of addresses, such as `10.0.0.0/16`";
+    Some(Problem::new("machine.allow_from", message).hint(hint))
+}
+
+/// What one way to run the collector leaves no room for.
+fn collector(spec: &Spec) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let mut wrong = |key: &str, message: &str, hint: &str| {
+        problems.push(Problem::new(key, message).hint(hint));
+    };
+    match spec.collector.mode {
+        CollectorMode::Gateway => {}
+        CollectorMode::Tiered if spec.collector.operator => wrong(
+            "collector.operator",
+            "is `true`, and with `collector.mode: tiered` there are two collectors that must find each other",
+            "use `collector.mode: gateway`, or leave it out",
+        ),
+        CollectorMode::Tiered => {}
+        CollectorMode::None => {
+            if spec.collector.operator {
+                wrong(
+                    "collector.operator",
+                    "is `true`, and with `collector.mode: none` there is nothing to run",
+                    "leave out one of the two",
+                );
+            }
+            if spec.kubernetes.monitoring {
+                wrong(
+                    "kubernetes.monitoring",
+                    "is `true`, and with `collector.mode: none` nobody makes metrics of the spans",
+                    "leave it out, or use `collector.mode: gateway`",
+                );
+            }
+        }
+    }
+    problems
+}
+
+/// Variables of the Secret that two want, each with a value of its own.
+fn taken_variables(spec: &Spec) -> Vec<Problem> {
+    let all = keys::all(spec);
+    let by_name = spec.chroma.environment.iter();
+    let by_name = by_name.filter(|(_, value)| value.is_none());
+    let taken = by_name.filter(|(name, _)| {
+        let same = all.iter().filter(|key| key.variable == name.as_str());
+        same.count() > 1
+    });
+    taken
+        .map(|(name, _)| {
+            let key = format!("chroma.environment.{}", name.as_str());
+            let message = "is a variable that the deployment itself has in the Secret";
+            Problem::new(key, message).hint("give its value here if it is none, or another name")
+        })
+        .collect()
+}
+
+/// Values of secrets that do not arrive as they are; none of them is shown.
+fn values(resolved: &Resolved) -> Vec<Problem> {
+    let spec = &resolved.spec;
+    let keys = keys::all(spec);
+    let mut problems = Vec::new();
+    for (name, value) in &resolved.secrets {
+        let value = value.expose();
+        let mut wrong = |message, hint| {
+            problems.push(Problem::new(name, message).hint(hint));
+        };
+        if value.contains(['\n', '\r', '\0']) {
+            wrong(
+                "has a line break, which `.env` cannot carry",
+                "check that the value was copied whole",
+            );
+        }
+        // With the entrypoint, headers are escaped on the way; the settings of a component are not.
+        let mut backends = spec.tracing.backend.keys.iter();
+        let in_settings = backends.any(|key| key.variable == *name && key.header.is_none());
+        let expands = in_settings || collector_image(spec) == Image::Stock;
+        let mut of_collector = keys
+            .iter()
+            .filter(|key| key.container == Container::Collector);
+        let read = expands && of_collector.any(|key| key.variable == *name);
+        if read && (value.contains("${") || value.contains("$$")) {
+            wrong(
+                "has `${` or `$$` in it, which the collector would expand",
+                match (in_settings, spec.collector.operator) {
+                    (true, _) => "make another key",
+                    (false, true) => {
+                        "leave out `collector.operator`: the entrypoint passes on any value"
+                    }
+                    (false, false) => "use `image: wrapped`, which passes any value on unchanged",
+                },
+            );
+        }
+    }
+    problems
+}

@@ -1,0 +1,83 @@
+//! What `README.md` says beside what every template reads: the commands for this very deployment.
+//!
+//! Invariant: a command names what the manifests have, and nothing else.
+
+use minijinja::{Value, context};
+
+use super::context::{COLLECTOR, DATABASE, MEMBER, PROXY, ROUTER, backend};
+use super::{cloud, keys};
+use crate::backend::in_place;
+use crate::spec::kubernetes::CollectorMode;
+use crate::spec::{Image, Spec};
+use crate::target::secrets::{Container, SecretVariable};
+use crate::target::{context as shared, exporters};
+
+/// What the recipe reads.
+pub(super) fn context(spec: &Spec, base: &Value) -> Value {
+    let database = workload("statefulset", DATABASE.name(spec));
+    let collector = collector(spec);
+    let service = spec.tracing.backend.service.is_some();
+    let service = service.then(|| workload("deployment", backend(spec).name(spec)));
+    let exposure = spec.kubernetes.exposure.as_ref();
+    let proxied = exposure.filter(|exposure| exposure.token);
+    let proxy: Vec<String> = proxied
+        .map(|_| workload("deployment", PROXY.name(spec)))
+        .into_iter()
+        .collect();
+    let secrets = keys::all(spec);
+    let read_by = |container| secrets.iter().any(|key| key.container == container);
+    let restart = [
+        read_by(Container::Chroma).then(|| vec![database.clone()]),
+        read_by(Container::Collector).then(|| collector.clone()),
+        read_by(Container::Proxy).then(|| proxy.clone()),
+    ];
+    let place = cloud::place(spec).unwrap_or("…");
+    let shown = exporters::exact_endpoint(spec).map(|endpoint| in_place(&endpoint, place));
+    context! {
+        workloads => [vec![database], service.into_iter().collect(), collector, proxy].concat(),
+        restart => restart.into_iter().flatten().flatten().collect::<Vec<_>>(),
+        claim => format!("data-{}-0", spec.name),
+        disk => spec.machine.disk.quantity(),
+        keys => secrets.iter().map(key).collect::<Vec<_>>(),
+        needs => secrets.iter().filter(|key| key.required).map(|key| format!("`{}`", key.variable)).collect::<Vec<_>>(),
+        has_cloud => spec.target.cloud().is_some(),
+        allow_namespaces => spec.kubernetes.allow_namespaces.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>(),
+        by_hand => keys::are_in_a_secret(spec),
+        secret_command => keys::command(spec),
+        shown_endpoint => shown.map_or("missing: `tracing.endpoint`".to_owned(), |shown| format!("`{shown}`")),
+        traces => in_place(&spec.tracing.backend.traces, place),
+        mode => match spec.collector.mode {
+            CollectorMode::Gateway => "gateway",
+            CollectorMode::Tiered => "tiered",
+            CollectorMode::None => "none",
+        },
+        backup_disk => super::database::backup_disk(spec),
+        expose => super::exposure::recipe(spec),
+        backups => super::backup::recipe(spec),
+        growth => super::collector::growth(spec),
+        monitored => spec.kubernetes.monitoring,
+        collector_built => shared::collector_image(spec) == Image::Wrapped,
+        operated => spec.collector.operator,
+        ..base.clone()
+    }
+}
+
+fn workload(kind: &str, name: String) -> String {
+    format!("{kind}/{name}")
+}
+
+/// The workloads of the collector, those first that Chroma sends to.
+fn collector(spec: &Spec) -> Vec<String> {
+    match spec.collector.mode {
+        CollectorMode::Gateway => vec![workload("deployment", COLLECTOR.name(spec))],
+        CollectorMode::Tiered => vec![
+            workload("deployment", ROUTER.name(spec)),
+            workload("statefulset", MEMBER.name(spec)),
+        ],
+        CollectorMode::None => Vec::new(),
+    }
+}
+
+fn key(key: &SecretVariable) -> Value {
+    context! { variable => key.variable.as_str(), what => key.what.as_str(), required => key.required }
+}

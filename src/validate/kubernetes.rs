@@ -1,0 +1,176 @@
+//! Manifests of Kubernetes: every field exists, every value is one that the API server takes, every
+//! name that is named is there; and the deployment's own promises are kept.
+//!
+//! Invariant: a finding names the file, the document and the path in it. What is the operator's, and
+//! what a folder says of it: see `references.rs`.
+
+mod decode;
+mod fields;
+mod forms;
+mod kustomization;
+mod network;
+mod objects;
+mod pods;
+mod references;
+mod security;
+mod workload;
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_yaml::Value;
+
+use super::entries;
+use crate::problem::Problem;
+use workload::Workload;
+
+/// One document of a file.
+struct Document {
+    file: String,
+    api_version: String,
+    kind: String,
+    name: String,
+    tree: Value,
+}
+
+impl Document {
+    /// Where a path of it is, as findings say it.
+    fn at(&self, path: &str) -> String {
+        let Self {
+            file, kind, name, ..
+        } = self;
+        match path {
+            "" => format!("{file}: {kind} {name}"),
+            path => format!("{file}: {kind} {name}: {path}"),
+        }
+    }
+
+    /// What is at the keys, one below the other.
+    fn get(&self, keys: &[&str]) -> Option<&Value> {
+        keys.iter()
+            .try_fold(&self.tree, |value, key| value.get(*key))
+    }
+
+    fn namespace(&self) -> Option<&str> {
+        self.get(&["metadata", "namespace"])?.as_str()
+    }
+
+    fn labels(&self) -> BTreeMap<String, String> {
+        let labels = entries(self.get(&["metadata", "labels"]));
+        let labels =
+            labels.filter_map(|(key, value)| Some((key.to_owned(), value.as_str()?.to_owned())));
+        labels.collect()
+    }
+
+    /// The document as a type, if it is one.
+    fn typed<T: serde::de::DeserializeOwned>(&self, kind: &str) -> Option<T> {
+        (self.kind == kind)
+            .then(|| serde_yaml::from_value(self.tree.clone()).ok())
+            .flatten()
+    }
+}
+
+/// The manifests of a folder.
+struct Folder<'a> {
+    files: &'a BTreeMap<String, String>,
+    documents: Vec<Document>,
+    workloads: Vec<Workload>,
+}
+
+impl Folder<'_> {
+    fn of_kind<'a>(&'a self, kind: &'a str) -> impl Iterator<Item = &'a Document> {
+        self.documents
+            .iter()
+            .filter(move |document| document.kind == kind)
+    }
+
+    fn named(&self, kind: &str, name: &str) -> Option<&Document> {
+        let mut documents = self.documents.iter();
+        documents.find(|document| document.kind == kind && document.name == name)
+    }
+}
+
+/// Takes a finding: the place and what is wrong there.
+type Tell<'a> = &'a mut dyn FnMut(String, String);
+
+/// Whether a file is manifests: a document of it says of which kind it is.
+pub(super) fn is_manifest(path: &str, text: &str) -> bool {
+    let is_head = |line: &str| line.starts_with("apiVersion:") || line.starts_with("kind:");
+    path.ends_with(".yaml") && text.lines().any(is_head)
+}
+
+/// Everything wrong with the manifests of a folder, given as relative path to text.
+pub(super) fn check(files: &BTreeMap<String, String>) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let mut tell = |at: String, message: String| problems.push(Problem::new(at, message));
+    let patches = kustomization::patches(files);
+    let mut documents = Vec::new();
+    for (path, text) in files {
+        if path == kustomization::FILE {
+            kustomization::check(files, text, &mut tell);
+        } else if is_manifest(path, text) && !patches.contains(path) {
+            read(path, text, &mut documents, &mut tell);
+        }
+    }
+    let workloads = documents.iter().filter_map(workload::of).collect();
+    let folder = Folder {
+        files,
+        documents,
+        workloads,
+    };
+    for document in &folder.documents {
+        for (path, message) in decode::check(document) {
+            tell(document.at(&path), message);
+        }
+    }
+    for rule in [
+        fields::check,
+        objects::check,
+        pods::check,
+        security::check,
+        references::check,
+        network::check,
+    ] {
+        rule(&folder, &mut tell);
+    }
+    problems
+}
+
+/// Adds the documents of a file.
+fn read(path: &str, text: &str, documents: &mut Vec<Document>, tell: Tell) {
+    for (index, one) in serde_yaml::Deserializer::from_str(text).enumerate() {
+        let tree = match Value::deserialize(one) {
+            Ok(Value::Null) => continue,
+            Ok(tree) => tree,
+            // Behind what is no YAML, nothing is.
+            Err(error) => return tell(path.to_owned(), format!("not YAML: {error}")),
+        };
+        let text = |keys: &[&str]| {
+            let value = keys.iter().try_fold(&tree, |value, key| value.get(*key));
+            value.and_then(Value::as_str).map(str::to_owned)
+        };
+        let parts = (
+            text(&["apiVersion"]),
+            text(&["kind"]),
+            text(&["metadata", "name"]),
+        );
+        let (Some(api_version), Some(kind), Some(name)) = parts else {
+            let message = "has no apiVersion, kind or metadata.name: is no manifest";
+            tell(
+                format!("{path}: document {}", index + 1),
+                message.to_owned(),
+            );
+            continue;
+        };
+        documents.push(Document {
+            file: path.to_owned(),
+            api_version,
+            kind,
+            name,
+            tree,
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,145 @@
+//! The kustomization: it names what is there, all of it, and each once.
+//!
+//! Invariant: what is applied by hand is not in it, and deleting it deletes no data.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_yaml::Value;
+
+use super::Tell;
+use crate::validate::{keys, texts};
+
+/// Its name.
+pub(super) const FILE: &str = "kustomization.yaml";
+
+/// What is applied by hand.
+const BY_HAND: [&str; 2] = ["keep.yaml", "restore.yaml"];
+
+/// Its fields. (kustomize 5.7, `api/types/kustomization.go`, but for what is deprecated there.)
+const FIELDS: [&str; 26] = [
+    "apiVersion",
+    "buildMetadata",
+    "commonAnnotations",
+    "components",
+    "configMapGenerator",
+    "configurations",
+    "crds",
+    "generatorOptions",
+    "generators",
+    "helmCharts",
+    "helmGlobals",
+    "images",
+    "kind",
+    "labels",
+    "metadata",
+    "namePrefix",
+    "nameSuffix",
+    "namespace",
+    "openapi",
+    "patches",
+    "replacements",
+    "replicas",
+    "resources",
+    "secretGenerator",
+    "sortOptions",
+    "transformers",
+];
+
+/// The kustomization of a folder.
+pub(super) fn check(files: &BTreeMap<String, String>, text: &str, tell: Tell) {
+    let mut wrong = |path: &str, message: String| match path {
+        "" => tell(FILE.to_owned(), message),
+        path => tell(format!("{FILE}: {path}"), message),
+    };
+    let tree: Value = match serde_yaml::from_str(text) {
+        Ok(tree) => tree,
+        Err(error) => return wrong("", format!("not YAML: {error}")),
+    };
+    for (field, right) in [
+        ("apiVersion", "kustomize.config.k8s.io/v1beta1"),
+        ("kind", "Kustomization"),
+    ] {
+        if tree.get(field).and_then(Value::as_str) != Some(right) {
+            wrong(field, format!("is not `{right}`"));
+        }
+    }
+    for field in keys(&tree).filter(|field| !FIELDS.contains(field)) {
+        wrong(field, "there is no such field".to_owned());
+    }
+    let mut named = BTreeSet::new();
+    for (index, path) in texts(tree.get("resources")).enumerate() {
+        let at = format!("resources[{index}]");
+        let elsewhere = path.contains("://") || path.starts_with("../");
+        let folder = format!("{}/", path.trim_end_matches('/'));
+        if !elsewhere
+            && !files.contains_key(path)
+            && !files.keys().any(|file| file.starts_with(&folder))
+        {
+            wrong(&at, format!("there is no file `{path}`"));
+        }
+        if BY_HAND.contains(&path) {
+            wrong(
+                &at,
+                format!(
+                    "`{path}` is applied by hand: what deletes the kustomization would delete data"
+                ),
+            );
+        }
+        if !named.insert(path) {
+            wrong(&at, format!("`{path}` is there twice"));
+        }
+    }
+    let patches = patches(files);
+    let missing = files.iter().filter(|(path, text)| {
+        let elsewhere = path.contains('/') || *path == FILE || BY_HAND.contains(&path.as_str());
+        !elsewhere
+            && super::is_manifest(path, text)
+            && !named.contains(path.as_str())
+            && !patches.contains(*path)
+    });
+    for (path, _) in missing {
+        wrong(
+            "resources",
+            format!("does not name `{path}`, which would never be applied"),
+        );
+    }
+}
+
+fn tree(files: &BTreeMap<String, String>) -> Option<Value> {
+    serde_yaml::from_str(files.get(FILE)?).ok()
+}
+
+/// Files that are parts of manifests.
+pub(super) fn patches(files: &BTreeMap<String, String>) -> BTreeSet<String> {
+    let tree = tree(files);
+    let patches = tree
+        .as_ref()
+        .and_then(|tree| tree.get("patches"))
+        .and_then(Value::as_sequence);
+    let paths = patches
+        .into_iter()
+        .flatten()
+        .filter_map(|patch| patch.get("path")?.as_str());
+    paths
+        .map(|path| path.trim_start_matches("./").to_owned())
+        .collect()
+}
+
+/// The namespace that it puts everything in.
+pub(super) fn namespace(files: &BTreeMap<String, String>) -> Option<String> {
+    tree(files)?.get("namespace")?.as_str().map(str::to_owned)
+}
+
+/// The names of what it generates itself: `configMapGenerator`, `secretGenerator`.
+pub(super) fn generated(files: &BTreeMap<String, String>, field: &str) -> BTreeSet<String> {
+    let tree = tree(files);
+    let list = tree
+        .as_ref()
+        .and_then(|tree| tree.get(field))
+        .and_then(Value::as_sequence);
+    let names = list
+        .into_iter()
+        .flatten()
+        .filter_map(|one| one.get("name")?.as_str());
+    names.map(str::to_owned).collect()
+}

@@ -1,0 +1,187 @@
+"""What a backup is: a database with its indexes, packed behind a manifest that says what follows.
+
+Invariant: nothing counts as a backup that was not read to its end, and compared with its manifest.
+"""
+
+import contextlib
+import errno
+import fcntl
+import gzip
+import hashlib
+import json
+import os
+import pickletools
+import re
+import shutil
+import sqlite3
+import sys
+import tarfile
+import zlib
+from pathlib import Path
+
+DATABASE = "chroma.sqlite3"
+INDEX = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+FILE = re.compile(rf"{re.escape(DATABASE)}|{INDEX.pattern}/[\w.-]+")
+ARCHIVES = "chroma-*.tar.gz"
+
+
+class Failure(Exception):
+    """What ends the program with a message that says what to do."""
+
+
+def say(*words):
+    print(*words, flush=True)
+
+
+def run(action):
+    """Runs it with the folder of Chroma's data and the folder of the backups."""
+    data, backups = Path(os.environ["DATA"]), Path(os.environ["BACKUPS"])
+    try:
+        with only_one(backups):
+            action(data, backups)
+    except (OSError, sqlite3.OperationalError) as error:
+        if not is_full(error):
+            raise
+        sys.exit("no room left on the volume: nothing was replaced or deleted; make it larger, or keep fewer backups")
+    except Failure as failure:
+        sys.exit(str(failure))
+
+
+def is_full(error):
+    if isinstance(error, OSError):
+        return error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return error.sqlite_errorcode == sqlite3.SQLITE_FULL
+
+
+@contextlib.contextmanager
+def only_one(backups):
+    with open(backups / ".lock", "w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Failure("another backup or restore is running: wait for its end") from None
+        yield
+
+
+def check(copy):
+    """The number of records; fails where SQLite's file is damaged or an index is missing."""
+    with contextlib.closing(sqlite3.connect(copy / DATABASE)) as database:
+        for (finding,) in database.execute("PRAGMA integrity_check"):
+            if finding.startswith("malformed inverted index"):
+                say(f"WARNING: {finding}: the full-text index, which Chroma can make again")  # else all is well
+            elif finding != "ok":
+                raise Failure(f"{DATABASE} is damaged, in Chroma's own folder as well, it seems: {finding}")
+        segments = database.execute("SELECT id, collection FROM segments WHERE scope = 'VECTOR'").fetchall()
+        known = {segment for segment, _ in segments}
+        for folder in copy.iterdir():
+            if folder.is_dir() and folder.name not in known:
+                remove(folder)  # of a collection that was deleted
+        for segment, collection in segments:
+            check_index(database, copy / segment, segment, collection)
+        return database.execute("SELECT count(*) FROM embeddings").fetchone()[0]
+
+
+def check_index(database, folder, segment, collection):
+    number = lambda value: value if isinstance(value, int) else int.from_bytes(value or b"", "big")
+    own = "SELECT id FROM segments WHERE collection = ?"
+    reached = dict(database.execute(f"SELECT segment_id, seq_id FROM max_seq_id WHERE segment_id IN ({own})", [collection]))
+    least = min((number(seq_id) for seq_id in reached.values()), default=0)
+    names = ["header.bin", "data_level0.bin", "length.bin", "link_lists.bin", "index_metadata.pickle"]
+    if number(reached.get(segment, 0)) == 0:
+        return  # all of it is in the log still
+    missing = [name for name in names if not (folder / name).is_file()]
+    if missing:
+        raise Failure(f"the index of collection {collection} has no {', '.join(missing)}, in Chroma's own folder as well")
+    records = database.execute(f"SELECT count(*) FROM embeddings WHERE segment_id IN ({own})", [collection]).fetchone()[0]
+    topic, pending = f"%{collection}", "SELECT count(*) FROM embeddings_queue WHERE topic LIKE ? AND seq_id > ?"
+    log = database.execute(pending, [topic, least]).fetchone()[0]
+    indexed = vectors(folder / "index_metadata.pickle")
+    if abs(records - indexed) > log:
+        say(f"WARNING: collection {collection} has {records} records, {indexed} vectors and {log} changes on their way")
+
+
+def vectors(path):
+    """How many vectors an index has, read from its table without running what a pickle may ask for."""
+    field, text, count = None, None, 0
+    with open(path, "rb") as file:
+        for opcode, argument, _ in pickletools.genops(file):
+            if "UNICODE" in opcode.name:
+                text = argument
+            elif opcode.name == "EMPTY_DICT":
+                field = text
+            elif field == "id_to_label" and "INT" in opcode.name:
+                count += 1
+    return count
+
+
+def pack(copy, partial, records):
+    names = sorted(str(path.relative_to(copy)) for path in copy.rglob("*") if path.is_file())
+    entries = {name: {"bytes": (copy / name).stat().st_size, "sha256": digest(copy / name)} for name in names}
+    manifest = copy / "manifest.json"
+    manifest.write_text(json.dumps({"chroma": os.environ["CHROMA_VERSION"], "records": records, "files": entries}))
+    with open(partial, "wb") as out:
+        with tarfile.open(fileobj=out, mode="w:gz", compresslevel=1) as archive:
+            for name in ["manifest.json", *names]:
+                archive.add(copy / name, name)
+        out.flush()
+        os.fsync(out.fileno())
+
+
+def digest(path):
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def read(path, into=None):
+    """The manifest of an archive that is whole; its files, where they are wanted."""
+    try:
+        with gzip.open(path) as stream, tarfile.open(fileobj=stream) as archive:
+            manifest = json.load(archive.extractfile(archive.next()))
+            rest = dict(manifest["files"])
+            while member := archive.next():
+                entry = rest.pop(member.name)
+                if not FILE.fullmatch(member.name):
+                    raise Failure(f"{path.name} is no backup: it has {member.name!r}; take another")
+                file, place = archive.extractfile(member), into and into / member.name
+                if read_file(file, place) != (entry["bytes"], entry["sha256"]):
+                    raise Failure(f"{path.name} is damaged: {member.name} is not what was packed; take another")
+            while stream.read(1 << 20):
+                pass  # up to gzip's own checksum
+    except (tarfile.TarError, gzip.BadGzipFile, EOFError, zlib.error, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise Failure(f"{path.name} is damaged or no backup ({error}); take another") from None
+    if rest:
+        raise Failure(f"{path.name} ends before {', '.join(sorted(rest)[:3])}; take another")
+    return manifest
+
+
+def read_file(file, place):
+    seen, size = hashlib.sha256(), 0
+    if place:
+        place.parent.mkdir(exist_ok=True)
+    with open(place, "xb") if place else contextlib.nullcontext() as out:
+        while chunk := file.read(1 << 20):
+            seen.update(chunk)
+            size += len(chunk)
+            if out:
+                out.write(chunk)
+        if out:
+            out.flush()
+            os.fsync(out.fileno())
+    if place:
+        sync(place.parent)
+    return size, seen.hexdigest()
+
+
+def sync(folder):
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def remove(path):
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)

@@ -1,0 +1,113 @@
+"""Backs up Chroma's data while Chroma runs.
+
+Chroma keeps its records in SQLite, and each collection's index in a folder beside it, in files that it
+writes in place. The two belong together: SQLite says how far an index goes, and its log holds what comes
+after. So both are taken from one moment, in which no one writes: additions wait for as long as SQLite is
+copied, and are taken then (seen on Chroma 0.6.3, 1.0.20, 1.5.9); questions are answered meanwhile.
+Invariant: an archive has its name only after it was read to its end; older ones go only after that.
+
+Reads the variables DATA, BACKUPS, KEEP and CHROMA_VERSION.
+"""
+
+import contextlib
+import os
+import shutil
+import sqlite3
+import time
+
+from archive import ARCHIVES, DATABASE, INDEX, Failure, check, pack, read, remove, run, say, sync
+
+QUIET = 2  # seconds without a change, after which a write of an index is over
+
+
+def backup(data, backups):
+    for left in (*backups.glob("*.partial"), *backups.glob("copy-*")):
+        remove(left)
+    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+    copy, partial = backups / f"copy-{stamp}", backups / f"chroma-{stamp}.partial"
+    try:
+        copy.mkdir()
+        take(data, copy)
+        records = check(copy)
+        pack(copy, partial, records)
+        read(partial)
+        archive = partial.with_name(f"chroma-{stamp}.tar.gz")
+        partial.rename(archive)
+        sync(backups)
+    finally:
+        remove(copy)
+        remove(partial)
+    say(f"{archive.name}: {records} records, {archive.stat().st_size >> 10} KiB, read back to its end")
+    for old in sorted(backups.glob(ARCHIVES))[: -int(os.environ["KEEP"])]:
+        old.unlink()
+        say(f"{old.name}: deleted, {os.environ['KEEP']} are kept")
+
+
+def take(data, copy):
+    """Copies database and indexes as they were at one moment."""
+    if not (data / DATABASE).is_file():
+        raise Failure(f"{data} has no {DATABASE}: it is not the folder that Chroma keeps its data in")
+    source = f"file:{data / DATABASE}?mode=rw"
+    for _ in range(5):
+        copied = copy_indexes(data, copy, {})
+        with contextlib.closing(sqlite3.connect(source, uri=True, timeout=60, isolation_level=None)) as lock:
+            lock.execute("BEGIN IMMEDIATE")  # from here on, whoever wants to write waits
+            began = time.monotonic()
+            before = quiet(data)
+            (copy / DATABASE).unlink(missing_ok=True)
+            with contextlib.closing(sqlite3.connect(source, uri=True)) as reader:
+                with contextlib.closing(sqlite3.connect(copy / DATABASE)) as written:
+                    reader.backup(written)
+            copied = copy_indexes(data, copy, copied)
+            unchanged = before == files(data)
+            lock.execute("ROLLBACK")
+        if unchanged and copied.keys() == before.keys():
+            say(f"copied; additions waited {time.monotonic() - began:.1f} s")
+            return
+        say("an index was written meanwhile: once more")
+    raise Failure("no moment was found in which no index is written: choose an hour with fewer additions")
+
+
+def files(data):
+    """The files of all indexes, each with what changes when it is written."""
+    found = {}
+    for folder in data.iterdir():
+        if INDEX.fullmatch(folder.name):
+            with contextlib.suppress(FileNotFoundError):
+                for file in folder.iterdir():
+                    status = file.stat()
+                    found[f"{folder.name}/{file.name}"] = (status.st_ino, status.st_size, status.st_mtime_ns)
+    return found
+
+
+def quiet(data):
+    """Waits until a write that has begun is over, and gives the files."""
+    deadline = time.monotonic() + 120
+    while True:
+        found = files(data)
+        if time.time_ns() - max((mtime for _, _, mtime in found.values()), default=0) > QUIET * 10**9:
+            return found
+        if time.monotonic() > deadline:
+            raise Failure("an index is written without end: choose an hour with fewer additions")
+        time.sleep(0.2)
+
+
+def copy_indexes(data, copy, copied):
+    """Copies what is not as it was when it was `copied`; gives what is there now, as `files`."""
+    now, found = time.time_ns(), files(data)
+    for name in copied.keys() - found.keys():
+        (copy / name).unlink(missing_ok=True)
+    for name, state in found.items():
+        if copied.get(name) != state:
+            (copy / name).parent.mkdir(exist_ok=True)
+            try:
+                shutil.copyfile(data / name, copy / name)
+            except FileNotFoundError:
+                (copy / name).unlink(missing_ok=True)
+        if now - state[2] < QUIET * 10**9:
+            found[name] = None  # so young that another write would not show
+    return found
+
+
+if __name__ == "__main__":
+    run(backup)

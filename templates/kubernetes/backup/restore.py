@@ -1,0 +1,100 @@
+"""Brings a backup back while Chroma does not run.
+
+Invariant: nothing that is there is touched before the archive was read to its end and lies unpacked and
+checked beside it; and what is there is put aside, never deleted.
+
+Reads the variables DATA, BACKUPS, ARCHIVE (a name, or `newest`), CHROMA_VERSION and CHROMA_URL.
+"""
+
+import contextlib
+import os
+import shutil
+import sqlite3
+import time
+import urllib.error
+import urllib.request
+
+from archive import ARCHIVES, DATABASE, Failure, check, read, remove, run, say, sync
+
+
+def restore(data, backups):
+    path = chosen(backups)
+    refuse_if_running()
+    say(f"reading {path.name} to its end")
+    manifest = read(path)
+    refuse_if_newer(manifest["chroma"])
+    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+    new, aside = data / f"restoring-{stamp}", data / f"before-restore-{stamp}"
+    with closed_to_others(data):
+        for left in data.glob("restoring-*"):
+            remove(left)
+        need, room = sum(file["bytes"] for file in manifest["files"].values()), shutil.disk_usage(data).free
+        if room < need + (16 << 20):
+            raise Failure(f"{need >> 20} MiB are needed beside what is there, and {room >> 20} are free: make the volume larger")
+        try:
+            new.mkdir()
+            read(path, new)
+            check(new)
+        except BaseException:
+            remove(new)
+            raise
+        swap(data, new, aside)
+    say(f"restored {manifest['records']} records of Chroma {manifest['chroma']} from {path.name}")
+    say(f"what was there before is in {aside}")
+
+
+def chosen(backups):
+    name = os.environ.get("ARCHIVE", "newest")
+    there = sorted(path.name for path in backups.glob(ARCHIVES))
+    if name != "newest" and name not in there:
+        raise Failure(f"there is no {name}; there are: {', '.join(there) or 'none'}")
+    if not there:
+        raise Failure("there is no backup")
+    return backups / (there[-1] if name == "newest" else name)
+
+
+def refuse_if_running():
+    with contextlib.suppress(OSError):
+        try:
+            urllib.request.urlopen(os.environ["CHROMA_URL"], timeout=5).close()
+        except urllib.error.HTTPError:
+            pass
+        raise Failure("Chroma is running: scale it to 0 first, and start this again")
+
+
+def refuse_if_newer(version):
+    own, numbers = os.environ["CHROMA_VERSION"], lambda text: [int(part) for part in text.split(".")]
+    if numbers(version) > numbers(own):
+        raise Failure(f"the backup is of Chroma {version}, whose data {own} cannot read: set chroma.version to {version}")
+
+
+@contextlib.contextmanager
+def closed_to_others(data):
+    """Holds SQLite's lock, where there is a database that can be locked."""
+    if not (data / DATABASE).is_file():
+        yield
+        return
+    with contextlib.closing(sqlite3.connect(data / DATABASE, timeout=5, isolation_level=None)) as lock:
+        try:
+            lock.execute("BEGIN EXCLUSIVE")
+        except sqlite3.DatabaseError as error:
+            if error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+                raise Failure("Chroma's data is in use: scale Chroma to 0 first, and start this again") from None
+            say(f"the database that is there is damaged ({error}): it is put aside like a sound one")
+        yield
+
+
+def swap(data, new, aside):
+    aside.mkdir()
+    for entry in data.iterdir():
+        if entry.name != "lost+found" and not entry.name.startswith(("before-restore-", "restoring-")):
+            entry.rename(aside / entry.name)
+    sync(aside)
+    for entry in new.iterdir():
+        entry.rename(data / entry.name)
+    new.rmdir()
+    sync(data)
+
+
+if __name__ == "__main__":
+    run(restore)

@@ -1,0 +1,478 @@
+//! What is on disk afterwards.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use crate::command::{folder, relative, run, run_with, snapshot, texts};
+
+#[test]
+fn gen_writes_and_says_what_comes_next() {
+    let home = folder();
+    let (code, answer, message) = run(
+        home.path(),
+        &["gen", "--target", "docker", "--backend", "honeycomb"],
+    );
+    assert_eq!((code, answer.as_str()), (0, ""));
+    let count = |line: &str| {
+        line.contains("entrypoint/ (")
+            .then_some("  + entrypoint/ (… files: the entrypoint's sources)")
+    };
+    let message: Vec<&str> = message
+        .lines()
+        .map(|line| count(line).unwrap_or(line))
+        .skip(1)
+        .collect();
+    insta::assert_snapshot!(message.join("\n"), @r##"
+      + .dockerignore
+      + .env.example
+      + .gitignore
+      + Dockerfile
+      + README.md
+      + config.yaml
+      + docker-compose.yaml
+      + otel-collector.yaml
+      + entrypoint/ (… files: the entrypoint's sources)
+    you still have to set, in deploy/docker/.env:
+      HONEYCOMB_API_KEY: an ingest key (Honeycomb: Environment settings, API keys) of the environment the traces go to
+    next:
+      cd deploy/docker
+      cp -n .env.example .env && chmod 600 .env && ${EDITOR:-vi} .env
+      docker compose up --build --detach --wait --remove-orphans
+      see the traces: https://ui.honeycomb.io
+    "##);
+    let out = home.path().join("deploy/docker");
+    assert!(out.join("docker-compose.yaml").exists());
+    assert!(!out.join(".env").exists(), "there was no secret to write");
+}
+
+#[test]
+fn gen_twice_changes_nothing_and_check_agrees() {
+    let home = folder();
+    assert_eq!(run(home.path(), &["gen", "--target", "docker"]).0, 0);
+    let before = snapshot(home.path());
+    let (code, _, message) = run(home.path(), &["gen", "--target", "docker"]);
+    assert_eq!(code, 0);
+    assert!(message.contains("all as they should be"), "{message}");
+    assert_eq!(snapshot(home.path()), before);
+    assert_eq!(run(home.path(), &["check", "--target", "docker"]).0, 0);
+    assert_eq!(run(home.path(), &["validate", "--target", "docker"]).0, 0);
+}
+
+#[test]
+fn check_shows_the_difference_and_the_command_without_the_key() {
+    let home = folder();
+    run(home.path(), &["gen", "--target", "docker"]);
+    let arguments = [
+        "check",
+        "--target",
+        "docker",
+        "--chroma-version",
+        "1.0.20",
+        "--headers",
+        "x-api-key=abcdefgh123",
+    ];
+    let (code, answer, message) = run(home.path(), &arguments);
+    assert_eq!(code, 1);
+    assert!(
+        answer.contains("-ENV CHROMA_VERSION=1.5.9\n+ENV CHROMA_VERSION=1.0.20"),
+        "{answer}"
+    );
+    assert!(
+        message.contains(
+            "run `chroma-otel-deploy gen --target docker --chroma-version 1.0.20 --headers …`"
+        ),
+        "{message}"
+    );
+    assert!(!answer.contains("abcdefgh123") && !message.contains("abcdefgh123"));
+}
+
+#[test]
+fn an_edited_file_stays_until_force() {
+    let home = folder();
+    run(home.path(), &["gen", "--target", "docker"]);
+    let compose = home.path().join("deploy/docker/docker-compose.yaml");
+    let mine = fs::read_to_string(&compose).unwrap() + "# mine\n";
+    fs::write(&compose, &mine).unwrap();
+    let before = snapshot(home.path());
+    let (code, answer, message) = run(
+        home.path(),
+        &["gen", "--target", "docker", "--chroma-version", "1.0.20"],
+    );
+    assert_eq!(code, 1);
+    assert!(answer.contains("-# mine"), "{answer}");
+    assert!(
+        message.contains("docker-compose.yaml: was not written by `gen`, or was edited since"),
+        "{message}"
+    );
+    assert_eq!(snapshot(home.path()), before, "nothing at all is written");
+    let (code, _, _) = run(home.path(), &["gen", "--target", "docker", "--force"]);
+    assert_eq!(code, 0);
+    assert!(!fs::read_to_string(&compose).unwrap().contains("# mine"));
+}
+
+#[test]
+fn a_foreign_file_stays() {
+    let home = folder();
+    let out = home.path().join("deploy/docker");
+    fs::create_dir_all(&out).unwrap();
+    fs::write(out.join("README.md"), "my notes\n").unwrap();
+    let (code, _, message) = run(home.path(), &["gen", "--target", "docker"]);
+    assert_eq!(code, 1);
+    assert!(message.contains("README.md"), "{message}");
+    assert_eq!(snapshot(&out).len(), 1);
+}
+
+#[test]
+fn what_is_no_longer_planned_is_named_and_pruned_on_request() {
+    let home = folder();
+    run(home.path(), &["gen", "--target", "docker"]);
+    let out = home.path().join("deploy/docker");
+    let (code, _, message) = run(
+        home.path(),
+        &["gen", "--target", "docker", "--image", "stock"],
+    );
+    assert_eq!(code, 0);
+    assert!(
+        message.contains("removed by `--prune`:\n  - .dockerignore\n  - Dockerfile\n"),
+        "{message}"
+    );
+    assert!(out.join("Dockerfile").exists());
+    fs::write(out.join("entrypoint/Cargo.toml"), "mine").unwrap();
+    let (code, _, message) = run(
+        home.path(),
+        &["gen", "--target", "docker", "--image", "stock", "--prune"],
+    );
+    assert_eq!(code, 1, "an edited file is not removed: {message}");
+    assert!(out.join("Dockerfile").exists());
+    let (code, _, _) = run(
+        home.path(),
+        &[
+            "gen", "--target", "docker", "--image", "stock", "--prune", "--force",
+        ],
+    );
+    assert_eq!(code, 0);
+    assert!(!out.join("Dockerfile").exists() && !out.join("entrypoint").exists());
+    assert_eq!(
+        run(
+            home.path(),
+            &["check", "--target", "docker", "--image", "stock"]
+        )
+        .0,
+        0
+    );
+}
+
+#[test]
+fn a_run_that_was_cut_off_leaves_files_that_the_next_takes_for_its_own() {
+    let home = folder();
+    let out = home.path().join("deploy/docker");
+    run(
+        home.path(),
+        &["gen", "--target", "docker", "--chroma-version", "1.0.20"],
+    );
+    let old = fs::read(out.join("docker-compose.yaml")).unwrap();
+    let state = out.join(".chroma-otel-deploy.sha256");
+    let before = fs::read_to_string(&state).unwrap();
+    run(home.path(), &["gen", "--target", "docker"]);
+    // As after a kill between two files: both hashes known, one file still old.
+    let after = fs::read_to_string(&state).unwrap();
+    fs::write(&state, before + &after).unwrap();
+    fs::write(out.join("docker-compose.yaml"), old).unwrap();
+    assert_eq!(
+        run(
+            home.path(),
+            &["gen", "--target", "docker", "--port", "8001"]
+        )
+        .0,
+        0
+    );
+    assert_eq!(
+        run(
+            home.path(),
+            &["check", "--target", "docker", "--port", "8001"]
+        )
+        .0,
+        0
+    );
+}
+
+#[test]
+fn killed_at_any_moment_every_file_is_old_or_new() {
+    let home = folder();
+    let versions = ["1.0.20", "1.5.9"];
+    let wanted: Vec<_> = versions
+        .map(|version| {
+            let place = home.path().join(version);
+            let place = place.to_str().unwrap();
+            let arguments = [
+                "gen",
+                "--target",
+                "docker",
+                "--chroma-version",
+                version,
+                "--out",
+                place,
+            ];
+            assert_eq!(run(home.path(), &arguments).0, 0);
+            relative(Path::new(place))
+        })
+        .into();
+    let out = home.path().join("out");
+    let mut cut_off = 0;
+    for round in 0..60 {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_chroma-otel-deploy"))
+            .args([
+                "gen",
+                "--target",
+                "docker",
+                "--chroma-version",
+                versions[round % 2],
+                "--out",
+                "out",
+            ])
+            .current_dir(home.path())
+            .env_clear()
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        std::thread::sleep(Duration::from_millis(round as u64));
+        child.kill().unwrap();
+        let status = child.wait().unwrap();
+        assert_ne!(
+            status.code(),
+            Some(1),
+            "a file of our own was taken for the user's"
+        );
+        cut_off += usize::from(status.code().is_none());
+        for (path, bytes) in relative(&out) {
+            let known = path.ends_with(".tmp")
+                || path == ".chroma-otel-deploy.sha256"
+                || wanted.iter().any(|files| files.get(&path) == Some(&bytes));
+            assert!(known, "round {round}: {path} is half written");
+        }
+    }
+    assert!(cut_off > 0, "no run was cut off");
+    assert_eq!(
+        run(home.path(), &["gen", "--target", "docker", "--out", "out"]).0,
+        0
+    );
+    assert_eq!(relative(&out), wanted[1]);
+}
+
+#[test]
+fn secrets_go_to_env_and_nowhere_else() {
+    for arguments in [
+        &[
+            "gen",
+            "--target",
+            "docker",
+            "--headers",
+            "x-api-key=s3cr3t-value",
+        ][..],
+        &["gen", "--spec", "spec.yaml"][..],
+        &["gen", "--target", "docker", "--backend", "honeycomb"][..],
+    ] {
+        let home = folder();
+        fs::write(home.path().join("spec.yaml"), "target: docker\ntracing: {headers: {x-api-key: s3cr3t-value}}\nchroma: {environment: {MY_TOKEN: s3cr3t-value}}\n").unwrap();
+        let environment = [("HONEYCOMB_API_KEY", "s3cr3t-value")];
+        let (code, answer, message) = texts(&run_with(home.path(), arguments, &environment));
+        assert_eq!(code, 0, "{message}");
+        assert!(
+            !answer.contains("s3cr3t") && !message.contains("s3cr3t"),
+            "{message}"
+        );
+        let out = if arguments.contains(&"--spec") {
+            home.path().to_owned()
+        } else {
+            home.path().join("deploy/docker")
+        };
+        let env = out.join(".env");
+        assert_eq!(
+            fs::metadata(&env).unwrap().permissions().mode() & 0o777,
+            0o600
+        );
+        for (path, bytes) in snapshot(&out) {
+            let secret = String::from_utf8_lossy(&bytes).contains("s3cr3t-value");
+            let meant = path.ends_with("/.env") || path.ends_with("/spec.yaml");
+            assert_eq!(secret, meant, "{path}");
+        }
+        // Never overwritten, not even with --force.
+        fs::write(&env, "MINE=1\n").unwrap();
+        let (code, _, message) = texts(&run_with(
+            home.path(),
+            &[arguments, &["--force"]].concat(),
+            &environment,
+        ));
+        assert_eq!(
+            (code, fs::read_to_string(&env).unwrap().as_str()),
+            (0, "MINE=1\n")
+        );
+        assert!(
+            message.contains("exists and was left as it is: "),
+            "{message}"
+        );
+        // Nor shown by --stdout.
+        let (code, answer, _) = texts(&run_with(
+            home.path(),
+            &[arguments, &["--stdout"]].concat(),
+            &environment,
+        ));
+        assert!(
+            code == 0
+                && answer.contains("==> docker-compose.yaml <==")
+                && !answer.contains("s3cr3t")
+        );
+    }
+}
+
+#[test]
+fn dry_run_and_stdout_write_nothing() {
+    let home = folder();
+    for flag in ["--dry-run", "--stdout"] {
+        let (code, _, _) = run(home.path(), &["gen", "--target", "docker", flag]);
+        assert_eq!(code, 0);
+        assert_eq!(snapshot(home.path()), []);
+    }
+}
+
+#[test]
+fn an_output_folder_that_cannot_be_written() {
+    let home = folder();
+    let at = |name: &str| home.path().join(name);
+    fs::write(at("file"), "").unwrap();
+    fs::create_dir(at("elsewhere")).unwrap();
+    symlink(at("elsewhere"), at("link")).unwrap();
+    fs::create_dir(at("inside")).unwrap();
+    symlink(at("elsewhere"), at("inside/entrypoint")).unwrap();
+    fs::create_dir_all(at("folder/README.md")).unwrap();
+    let mut told = String::new();
+    for name in [
+        "file",
+        "file/below",
+        "link",
+        "inside",
+        "folder",
+        "/proc/nothing",
+    ] {
+        let (code, _, message) = run(home.path(), &["gen", "--target", "docker", "--out", name]);
+        assert_eq!(code, 2, "{name}: {message}");
+        told += &message.replace(&home.path().display().to_string(), "HOME");
+    }
+    assert_eq!(
+        fs::read_dir(at("elsewhere")).unwrap().count(),
+        0,
+        "a link was followed"
+    );
+    assert_eq!(fs::read_dir(at("inside")).unwrap().count(), 1);
+    insta::assert_snapshot!(told, @r##"
+    error: --out file: is a file
+      hint: name a folder; it is made if it is not there
+    error: cannot look at file/below: Not a directory (os error 20)
+    error: --out link: is a link to another place
+      hint: name the folder itself: `--out HOME/elsewhere`
+    error: inside/entrypoint: is a link: writing through it would land elsewhere
+      hint: remove the link, or write to another folder with `--out`
+    error: folder/README.md: is a folder where a file belongs
+      hint: move it away
+    error: cannot make the folder /proc/nothing: No such file or directory (os error 2)
+    "##);
+}
+
+/// The containers read the files as other users than the one who renders them.
+#[test]
+fn rendered_files_are_readable_whatever_the_umask() {
+    let home = folder();
+    let script = format!(
+        "umask 077; exec {} gen --target docker --out out",
+        env!("CARGO_BIN_EXE_chroma-otel-deploy")
+    );
+    let ran = Command::new("sh")
+        .args(["-c", &script])
+        .current_dir(home.path())
+        .output()
+        .unwrap();
+    assert!(ran.status.success());
+    for name in ["config.yaml", "otel-collector.yaml"] {
+        let mode = fs::metadata(home.path().join("out").join(name))
+            .unwrap()
+            .permissions()
+            .mode();
+        assert_eq!(mode & 0o777, 0o644, "{name}");
+    }
+}
+
+#[test]
+fn runs_at_once_do_not_break_each_other() {
+    let home = folder();
+    for _ in 0..10 {
+        let start = |version| {
+            Command::new(env!("CARGO_BIN_EXE_chroma-otel-deploy"))
+                .args([
+                    "gen",
+                    "--target",
+                    "docker",
+                    "--out",
+                    "out",
+                    "--chroma-version",
+                    version,
+                ])
+                .current_dir(home.path())
+                .env_clear()
+                .output()
+        };
+        let (one, other) = std::thread::scope(|scope| {
+            let one = scope.spawn(|| start("1.0.20"));
+            (start("1.5.9").unwrap(), one.join().unwrap().unwrap())
+        });
+        for run in [one, other] {
+            let told = texts(&run);
+            assert_ne!(told.0, 2, "{told:?}");
+        }
+    }
+}
+
+#[test]
+fn validate_looks_at_what_is_on_disk() {
+    let home = folder();
+    run(home.path(), &["gen", "--target", "docker", "--out", "out"]);
+    fs::remove_file(home.path().join("out/.gitignore")).unwrap();
+    fs::write(home.path().join("out/docker-compose.yaml"), "services: [\n").unwrap();
+    let (code, _, message) = run(
+        home.path(),
+        &["validate", "--target", "docker", "--out", "out"],
+    );
+    assert_eq!(code, 1);
+    assert!(
+        message.contains("docker-compose.yaml: not YAML"),
+        "{message}"
+    );
+    assert!(message.contains("out/.gitignore: is missing"), "{message}");
+}
+
+#[test]
+fn validate_takes_a_folder_without_a_spec() {
+    let home = folder();
+    let (code, _, message) = run(home.path(), &["validate", "--out", "."]);
+    assert_eq!(code, 1);
+    assert!(
+        message.contains("has no file that can be checked"),
+        "{message}"
+    );
+    run(
+        home.path(),
+        &["gen", "--target", "kubernetes", "--out", "out"],
+    );
+    let (code, _, message) = run(home.path(), &["validate", "--out", "out"]);
+    assert_eq!(code, 0, "{message}");
+    assert!(message.contains("no spec was given"), "{message}");
+    let file = home.path().join("out/chroma.yaml");
+    let text = fs::read_to_string(&file).unwrap();
+    fs::write(&file, text.replace("replicas: 1", "replica: 1")).unwrap();
+    let (code, _, message) = run(home.path(), &["validate", "--out", "out"]);
+    assert_eq!(code, 1);
+    let finding = "chroma.yaml: StatefulSet chroma: spec.replica: there is no such field";
+    assert!(message.contains(finding), "{message}");
+}

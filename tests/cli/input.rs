@@ -1,0 +1,290 @@
+//! What the commands say to what they are given.
+
+use std::fs;
+
+use crate::command::{folder, run, run_with, snapshot, texts};
+
+#[test]
+fn all_problems_are_told_at_once_and_nothing_is_written() {
+    let home = folder();
+    fs::write(
+        home.path().join("chroma-otel.yaml"),
+        "\
+target: dockr
+nmae: x
+name: Upper
+chroma:
+  version: 1.5.3
+  image: stok
+  bind: 0.0.0.0
+  port: 70000
+  memory: 1GiB
+  repository: chromadb/chroma:latest
+  cors_allow_origins: [example.com]
+  environment: {CHROMA_PERSIST_PATH: /elsewhere, 'A-B': x, MULTI: \"a\\nb\", TOKEN: 17}
+tracing:
+  backend: honycomb
+  endpoint: http://
+  headers: {x-a: 17}
+  service_name: \"a\\u0007b\"
+  granularity: verbose
+  environment: 3
+colector: {}
+collector:
+  memory: lots
+",
+    )
+    .unwrap();
+    let before = snapshot(home.path());
+    let (code, answer, message) = run(home.path(), &["gen"]);
+    assert_eq!((code, answer.as_str()), (2, ""));
+    assert_eq!(snapshot(home.path()), before);
+    insta::assert_snapshot!(message, @r##"
+    error: chroma-otel.yaml: chroma.environment.TOKEN: is not of the right kind
+      hint: put it in quotes
+    error: chroma-otel.yaml: chroma.port: 70000 is greater than the maximum of 65535
+    error: chroma-otel.yaml: tracing.environment: 3 is not of types `null`, `string`
+      hint: put it in quotes
+    error: chroma-otel.yaml: tracing.headers: not in a form that headers have
+      hint: a mapping of names to quoted text, a JSON object as text, `k=v,k2=v2`, or a list of names
+    error: chroma-otel.yaml: colector: no such key
+      hint: did you mean `collector`?
+    error: chroma-otel.yaml: nmae: no such key
+      hint: did you mean `name`?
+    error: chroma-otel.yaml: target: `dockr` is not one of `docker`, `kubernetes`, `aws`, `gcp`, `azure`
+      hint: did you mean `docker`?
+    error: chroma-otel.yaml: name: `Upper` cannot be used
+      hint: write lower-case letters, digits and `-`, at most 63, no `-` at either end
+    error: chroma-otel.yaml: chroma.version: Chroma never had a release `1.5.3`
+      hint: the nearest is `1.5.4`
+    error: chroma-otel.yaml: chroma.bind: `0.0.0.0` lets strangers in: Chroma has no authentication of its own, and Docker's published ports pass by the host's firewall
+      hint: bind a private address, or, with an authenticating proxy or a firewall of the network in front, set `chroma.open_to_world: true`
+    error: chroma-otel.yaml: chroma.image: `stok` cannot be used
+      hint: write `wrapped` (with the entrypoint) or `stock` (the published image)
+    error: chroma-otel.yaml: chroma.repository: `chromadb/chroma:latest` cannot be used
+      hint: write an image's repository in lower case without tag, such as `registry.example:5000/chroma`; the version is the tag
+    error: chroma-otel.yaml: chroma.memory: `1g` is too little
+      hint: give it `2g` or more
+    error: chroma-otel.yaml: chroma.cors_allow_origins: `example.com` is not an origin
+      hint: scheme, host and port without a path, such as `https://app.example.com`
+    error: chroma-otel.yaml: chroma.environment.A-B: `A-B` is no name of a variable
+      hint: write letters, digits and `_`, no digit first, at most 253
+    error: chroma-otel.yaml: chroma.environment.CHROMA_PERSIST_PATH: is set by the deployment itself
+      hint: leave it out: elsewhere than on the volume, the data is lost with the container
+    error: chroma-otel.yaml: chroma.environment.MULTI: has more than one line
+      hint: a variable of a container is one line
+    error: chroma-otel.yaml: collector.memory: `lots` cannot be used
+      hint: write a whole number with `MiB` or `GiB`, such as `2GiB`
+    error: chroma-otel.yaml: tracing.service_name: `a\u{7}b` cannot be used
+      hint: write one line of printable text, at most 255 characters
+    error: chroma-otel.yaml: tracing.granularity: is `verbose`, which is no granularity
+      hint: use `none`, `operation`, `operation_and_segment` or `all`
+    error: chroma-otel.yaml: tracing.endpoint: is `http://`, which has no host
+      hint: use `http://collector:4317` for OTLP over gRPC, `https://…` for TLS, `https://…/v1/traces` for OTLP over HTTP
+    error: chroma-otel.yaml: tracing.backend: `honycomb` is not one of `aws-xray`, `aws-xray-classic`, `azure-monitor`, `debug`, `google-cloud-trace`, `honeycomb`, `jaeger`, `otlp`, `zipkin`
+      hint: did you mean `honeycomb`?
+    error: 22 problems; nothing was written
+    "##);
+}
+
+#[test]
+fn a_spec_that_cannot_be_read() {
+    let home = folder();
+    let at = |name: &str| home.path().join(name);
+    fs::create_dir(at("folder.yaml")).unwrap();
+    fs::write(at("not.yaml"), "tracing: {headers: 's3cr3t, key: [\n").unwrap();
+    fs::write(at("twice.yaml"), "name: a\nname: b\n").unwrap();
+    fs::write(at("list.yaml"), "- docker\n").unwrap();
+    fs::write(at("bytes.yaml"), b"name: \xff\n").unwrap();
+    fs::write(at("huge.yaml"), "a".repeat(100 << 20)).unwrap();
+    let bomb: String = (1..30)
+        .map(|n| format!("a{n}: &a{n} [*a{0}, *a{0}, *a{0}]\n", n - 1))
+        .collect();
+    fs::write(at("bomb.yaml"), format!("a0: &a0 x\n{bomb}")).unwrap();
+    let mut told = String::new();
+    for name in [
+        "missing.yaml",
+        "folder.yaml",
+        "not.yaml",
+        "twice.yaml",
+        "list.yaml",
+        "bytes.yaml",
+        "huge.yaml",
+        "bomb.yaml",
+    ] {
+        let (code, answer, message) = run(home.path(), &["gen", "--spec", name, "--out", "out"]);
+        assert_eq!((code, answer.as_str()), (2, ""), "{name}");
+        assert!(!message.contains("s3cr3t"));
+        told += &message;
+    }
+    assert!(!at("out").exists());
+    insta::assert_snapshot!(told, @r##"
+    error: missing.yaml: cannot be read: No such file or directory (os error 2)
+    error: one problem; nothing was written
+    error: folder.yaml: is a folder
+      hint: name the file in it
+    error: one problem; nothing was written
+    error: not.yaml: not YAML that can be read at line 2, column 1
+      hint: look for a missing quote, a tab, or a key that stands twice
+    error: one problem; nothing was written
+    error: twice.yaml: not YAML that can be read at line 1, column 1
+      hint: look for a missing quote, a tab, or a key that stands twice
+    error: one problem; nothing was written
+    error: list.yaml: not a mapping of keys to values
+      hint: start with `target: docker`
+    error: one problem; nothing was written
+    error: bytes.yaml: not UTF-8 text
+    error: one problem; nothing was written
+    error: huge.yaml: larger than 1024 KiB
+      hint: is it the right file?
+    error: one problem; nothing was written
+    error: bomb.yaml: not YAML that can be read
+      hint: look for a missing quote, a tab, or a key that stands twice
+    error: one problem; nothing was written
+    "##);
+}
+
+#[test]
+fn no_colour_without_a_terminal() {
+    let home = folder();
+    let (_, answer, message) = run(
+        home.path(),
+        &["gen", "--target", "docker", "--image", "nothing"],
+    );
+    assert!(
+        !answer.contains('\u{1b}') && !message.contains('\u{1b}'),
+        "{message:?}"
+    );
+}
+
+#[test]
+fn list_schema_and_completions_answer() {
+    let home = folder();
+    let (code, answer, _) = run(home.path(), &["list", "backends"]);
+    assert_eq!(code, 0);
+    insta::assert_snapshot!(answer);
+    let (code, answer, _) = run(home.path(), &["schema"]);
+    assert_eq!(code, 0);
+    insta::assert_snapshot!(answer);
+    for shell in ["bash", "zsh", "fish"] {
+        let (code, answer, _) = run(home.path(), &["completions", shell]);
+        assert!(code == 0 && answer.contains("chroma-otel-deploy"));
+    }
+}
+
+#[test]
+fn what_would_have_no_effect_is_refused() {
+    let home = folder();
+    fs::write(
+        home.path().join("debug.yaml"),
+        "target: docker\ntracing: {backend: debug, endpoint: a.example, headers: {x-a: b}}\nchroma: {environment: {CHROMA_SERVER_AUTHN_PROVIDER: token, PERSIST_DIRECTORY: /x}}\n",
+    )
+    .unwrap();
+    fs::write(
+        home.path().join("zipkin.yaml"),
+        "target: docker\ntracing: {backend: zipkin, endpoint: 'zipkin.example:4317'}\n",
+    )
+    .unwrap();
+    let mut told = String::new();
+    fs::write(
+        home.path().join("stock.yaml"),
+        "target: docker\nchroma: {image: stock}\ntracing: {headers: {x-a: 'a${b}'}}\n",
+    )
+    .unwrap();
+    for name in ["debug.yaml", "zipkin.yaml", "stock.yaml"] {
+        let (code, _, message) = run(home.path(), &["gen", "--spec", name, "--out", "out"]);
+        assert_eq!(code, 2, "{message}");
+        told += &message;
+    }
+    assert!(!home.path().join("out").exists());
+    insta::assert_snapshot!(told, @r##"
+    error: debug.yaml: chroma.environment.CHROMA_SERVER_AUTHN_PROVIDER: does not work on Chroma 1.5.9
+      hint: Chroma 1.x has no authentication, so everyone who reaches the port has all the data: put a proxy that checks the credentials in front of it.
+    error: debug.yaml: chroma.environment.PERSIST_DIRECTORY: is set by the deployment itself
+      hint: leave it out: elsewhere than on the volume, the data is lost with the container
+    error: debug.yaml: tracing.endpoint: has no effect with backend `debug`, which has no use for it
+      hint: leave it out, or choose another backend
+    error: debug.yaml: tracing.headers: has no effect with backend `debug`, which has no use for it
+      hint: leave it out, or choose another backend
+    error: 4 problems; nothing was written
+    error: zipkin.yaml: tracing.endpoint: is not an address of Zipkin's, which backend `zipkin` needs
+      hint: use `http://host:9411`, or a URL that ends in `/api/v2/spans`
+    error: one problem; nothing was written
+    error: CHROMA_OTEL_HEADER_X_A: has `${` or `$$` in it, which the collector would expand
+      hint: use `image: wrapped`, which passes any value on unchanged
+    error: one problem; nothing was written
+    "##);
+}
+
+/// A key that stands where it does not belong, or was typed into a file, is not shown again.
+#[test]
+fn a_misplaced_key_is_not_printed() {
+    let home = folder();
+    for spec in [
+        "tracing:\n  - headers: {x-api-key: s3cretLEAK}\n",
+        "tracing: x-api-key=s3cretLEAK\n",
+        "chroma:\n  - environment: {API_TOKEN: s3cretLEAK}\n",
+        "chroma: {environment: {API_TOKEN: [s3cretLEAK]}}\n",
+        "tracing: {headers: {x-a: {y: s3cretLEAK}}}\n",
+        "target: {a: s3cretLEAK}\n",
+    ] {
+        fs::write(home.path().join("spec.yaml"), spec).unwrap();
+        let (code, answer, message) = run(home.path(), &["gen", "--spec", "spec.yaml"]);
+        assert_eq!(code, 2);
+        assert!(
+            !answer.contains("s3cret") && !message.contains("s3cret"),
+            "{message}"
+        );
+    }
+    run(home.path(), &["gen", "--target", "docker"]);
+    let example = home.path().join("deploy/docker/.env.example");
+    let typed = fs::read_to_string(&example).unwrap() + "SOME_KEY=s3cretLEAK\n";
+    fs::write(&example, typed).unwrap();
+    for command in ["check", "gen"] {
+        let (code, answer, message) = run(home.path(), &[command, "--target", "docker"]);
+        assert_eq!(code, 1);
+        assert!(answer.contains("-SOME_KEY=…"), "{answer}");
+        assert!(
+            !answer.contains("s3cret") && !message.contains("s3cret"),
+            "{answer}"
+        );
+    }
+}
+
+#[test]
+fn chromas_own_words_for_the_data_directory_are_refused_in_any_case() {
+    let home = folder();
+    fs::write(
+        home.path().join("spec.yaml"),
+        "target: docker\nchroma: {environment: {chroma_persist_path: /tmp/x, Persist_Directory: /tmp/x}}\n",
+    )
+    .unwrap();
+    let (code, _, message) = run(home.path(), &["gen", "--spec", "spec.yaml", "--out", "out"]);
+    assert_eq!(code, 2);
+    assert_eq!(
+        message.matches("is set by the deployment itself").count(),
+        2,
+        "{message}"
+    );
+}
+
+#[test]
+fn the_environment_gives_values_and_never_names() {
+    let home = folder();
+    let key = [("CHROMA_OTEL_COLLECTION_HEADERS", "x-api-key=s3cr3t-value")];
+    let arguments = ["gen", "--target", "docker"];
+    assert_eq!(texts(&run_with(home.path(), &arguments, &key)).0, 0);
+    assert!(!home.path().join("deploy/docker/.env").exists());
+    assert_eq!(run(home.path(), &["check", "--target", "docker"]).0, 0);
+    fs::write(
+        home.path().join("chroma-otel.yaml"),
+        "target: docker\ntracing: {headers: [x-api-key]}\n",
+    )
+    .unwrap();
+    assert_eq!(
+        texts(&run_with(home.path(), &["gen", "--out", "named"], &key)).0,
+        0
+    );
+    let env = fs::read_to_string(home.path().join("named/.env")).unwrap();
+    assert!(env.contains("s3cr3t-value"));
+}

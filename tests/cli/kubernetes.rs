@@ -1,0 +1,463 @@
+//! Kubernetes: what a cluster cannot have is refused by the spec's key, all at once.
+
+use std::fs;
+
+use crate::command::{folder, refused, run, run_with, snapshot, texts};
+
+#[test]
+fn what_no_cluster_can_have_is_refused_all_at_once() {
+    // What does not read.
+    let message = refused(
+        "target: kubernetes
+format: helm
+chroma:
+  replicas: 3
+  vectors: 1000000
+collector: {mode: sidecar, replicas: 4, max_replicas: 3, operator: 'yes', memory: 64MiB}
+machine: {disk: 20GB, allow_from: 0.0.0.0/0, secrets: {X: 'the key: itself'}}
+kubernetes:
+  namespace: My.Namespace
+  namspace: x
+  storage_class: efs-sc
+  registry: registry.example.com/search:latest
+  secret: Keys
+  secret_store: VaultStore/main
+  allow_namespaces: [shop, Shop]
+  labels: {team: 'search & find', app.kubernetes.io/name: x, 'a b': x, port: 80}
+  annotations: {'/x': y, checksum/config: z}
+  node_selector: {disk: 'a b'}
+  tolerations:
+    - {key: a, operator: In}
+    - {value: b}
+    - {key: a, operator: Equal}
+    - {operator: Exists, value: b}
+    - {key: a b}
+    - {key: a, value: 'b c'}
+    - {key: a, effect: Evict}
+    - {kee: a}
+    - gpu
+  priority_class: High
+  image_pull_secrets: [Registry]
+  expose:
+    host: 10.0.0.1
+    hots: x
+    gateway: gateways/main
+    tls_secret: chroma-tls
+    issuer: letsencrypt
+    annotations: {'a b': c}
+  backup:
+    schedule: '@daily'
+    keep: 0
+    disk: 100
+    prefix: a
+    endpoint: s3.example.com
+  monitoring: 1
+  region: Frankfurt am Main
+",
+    );
+    insta::assert_snapshot!(message, @r##"
+    error: chroma-otel.yaml: collector.operator: `yes` is not of types `null`, `boolean`
+      hint: write `true` or `false`, without quotes
+    error: chroma-otel.yaml: kubernetes.backup.disk: 100 is not of types `null`, `string`
+      hint: put it in quotes
+    error: chroma-otel.yaml: kubernetes.backup.keep: 0 is less than the minimum of 1
+    error: chroma-otel.yaml: kubernetes.expose.hots: no such key
+      hint: did you mean `host`?
+    error: chroma-otel.yaml: kubernetes.labels.port: 80 is not of type `string`
+      hint: put it in quotes
+    error: chroma-otel.yaml: kubernetes.monitoring: 1 is not of types `null`, `boolean`
+      hint: write `true` or `false`, without quotes
+    error: chroma-otel.yaml: kubernetes.tolerations.7.kee: no such key
+      hint: did you mean `key`?
+    error: chroma-otel.yaml: kubernetes.tolerations.8: `gpu` is not of type `object`
+    error: chroma-otel.yaml: kubernetes.namspace: no such key
+      hint: did you mean `namespace`?
+    error: chroma-otel.yaml: chroma.replicas: is `3`, but Chroma keeps its data in files that one server alone may open: more would split it
+      hint: leave it out; give it more memory instead
+    error: chroma-otel.yaml: chroma.dimensions: is missing, beside the other one of the two that size Chroma
+      hint: give both, or neither
+    error: chroma-otel.yaml: collector.mode: `sidecar` cannot be used
+      hint: write one of `gateway`, `tiered`, `none`
+    error: chroma-otel.yaml: collector.max_replicas: is `3`, less than `collector.replicas`, which is `4`
+      hint: give both, the least and the most that load makes
+    error: chroma-otel.yaml: collector.memory: `64m` is too little
+      hint: give it `128m` or more
+    error: chroma-otel.yaml: format: `helm` is not one of `manifests`
+    error: chroma-otel.yaml: machine.disk: `20GB` cannot be used
+      hint: write a whole number with `MiB` or `GiB`, such as `2GiB`
+    error: chroma-otel.yaml: machine.allow_from: `0.0.0.0/0` cannot be used
+      hint: write a range of /8 or narrower: Chroma has no authentication of its own, and anyone who connects can read and delete everything
+    error: chroma-otel.yaml: machine.secrets.X: is not the name of a secret in the cloud's store
+      hint: its name there (on aws the ARN, on azure the address), never its value
+    error: chroma-otel.yaml: kubernetes.namespace: `My.Namespace` cannot be used
+      hint: write lower-case letters, digits and `-`, at most 63, no `-` at either end
+    error: chroma-otel.yaml: kubernetes.secret: `Keys` cannot be used
+      hint: write lower-case letters, digits, `-` and `.`, at most 253, a letter or digit at either end
+    error: chroma-otel.yaml: kubernetes.region: `Frankfurt am Main` cannot be used
+      hint: write an id or a name as the cloud shows it, letters first
+    error: chroma-otel.yaml: kubernetes.storage_class: `efs-sc` is a network file system by its name, on which SQLite loses data
+      hint: a class of block storage, such as `gp3`, `premium-rwo` or `managed-csi`
+    error: chroma-otel.yaml: kubernetes.registry: `registry.example.com/search:latest` cannot be used
+      hint: write an image's repository in lower case without tag, such as `registry.example:5000/chroma`; the version is the tag
+    error: chroma-otel.yaml: kubernetes.secret_store: `VaultStore/main` is no store of secrets
+      hint: the name of a ClusterSecretStore, or `SecretStore/NAME`
+    error: chroma-otel.yaml: kubernetes.allow_namespaces.1: `Shop` cannot be used
+      hint: write lower-case letters, digits and `-`, at most 63, no `-` at either end
+    error: chroma-otel.yaml: kubernetes.labels: `a b` cannot be a key
+      hint: write letters, digits, `-`, `_` and `.`, at most 63, with a domain and `/` before them if you like
+    error: chroma-otel.yaml: kubernetes.labels.app.kubernetes.io/name: is set by the deployment itself
+      hint: leave it out
+    error: chroma-otel.yaml: kubernetes.labels.team: `search & find` is no value of a label
+      hint: letters, digits, `-`, `_` and `.`, at most 63
+    error: chroma-otel.yaml: kubernetes.annotations: `/x` cannot be a key
+      hint: write letters, digits, `-`, `_` and `.`, at most 63, with a domain and `/` before them if you like
+    error: chroma-otel.yaml: kubernetes.annotations.checksum/config: is set by the deployment itself
+      hint: leave it out
+    error: chroma-otel.yaml: kubernetes.node_selector.disk: `a b` is no value of a label
+      hint: letters, digits, `-`, `_` and `.`, at most 63
+    error: chroma-otel.yaml: kubernetes.priority_class: `High` cannot be used
+      hint: write lower-case letters, digits, `-` and `.`, at most 253, a letter or digit at either end
+    error: chroma-otel.yaml: kubernetes.image_pull_secrets.0: `Registry` cannot be used
+      hint: write lower-case letters, digits, `-` and `.`, at most 253, a letter or digit at either end
+    error: chroma-otel.yaml: kubernetes.expose.host: `10.0.0.1` is an address, for which nobody has a certificate
+      hint: the name that clients call, such as `chroma.example.com`
+    error: chroma-otel.yaml: kubernetes.expose.tls_secret: is an Ingress's, and `kubernetes.expose.gateway` asks for an HTTPRoute
+      hint: leave out one of the two: the Gateway's listener has the certificate
+    error: chroma-otel.yaml: kubernetes.expose.issuer: is an Ingress's, and `kubernetes.expose.gateway` asks for an HTTPRoute
+      hint: leave out one of the two: the Gateway's listener has the certificate
+    error: chroma-otel.yaml: kubernetes.expose.gateway: `gateways/main` names no listener of a Gateway
+      hint: `NAMESPACE/GATEWAY/LISTENER`, of a listener that ends TLS: the token must not travel in clear
+    error: chroma-otel.yaml: kubernetes.expose.annotations: `a b` cannot be a key
+      hint: write letters, digits, `-`, `_` and `.`, at most 63, with a domain and `/` before them if you like
+    error: chroma-otel.yaml: kubernetes.backup.schedule: `@daily` cannot be used
+      hint: write five fields of cron in numbers, such as `17 3 * * *`
+    error: chroma-otel.yaml: kubernetes.backup.prefix: is a bucket's, and `kubernetes.backup.bucket` is missing
+      hint: name the bucket, or leave it out
+    error: chroma-otel.yaml: kubernetes.backup.endpoint: is a bucket's, and `kubernetes.backup.bucket` is missing
+      hint: name the bucket, or leave it out
+    error: 41 problems; nothing was written
+    "##);
+    // What reads, but is nothing that a cluster has.
+    let message = refused(
+        "target: kubernetes
+name: 2nd-chroma-of-the-whole-company-and-of-its-friends
+chroma: {version: 0.6.3, image: stock}
+tracing: {backend: aws-xray}
+collector: {mode: tiered, operator: true}
+machine: {allow_from: sg-0123456789abcdef0, secrets: {NO_SUCH_KEY: headers}}
+kubernetes: {namespace: kube-system}
+",
+    );
+    insta::assert_snapshot!(message, @r##"
+    error: name: `2nd-chroma-of-the-whole-company-and-of-its-friends` cannot be what Kubernetes' Services begin with
+      hint: a letter first, 35 characters at most
+    error: kubernetes.namespace: is `kube-system`, which is the cluster's own
+      hint: one of its own, in which only what meets the standard `restricted` may run
+    error: chroma.image: is `stock`, and Chroma 0.6.3 as published runs as root only
+      hint: use `image: wrapped`, which runs as any other
+    error: machine.allow_from: is `sg-0123456789abcdef0`, a security group, of which pods know nothing
+      hint: a range of addresses, such as `10.0.0.0/16`
+    error: collector.operator: is `true`, and with `collector.mode: tiered` there are two collectors that must find each other
+      hint: use `collector.mode: gateway`, or leave it out
+    error: tracing.backend: is `aws-xray`, which knows a sender by the identity of its machine in AWS
+      hint: use `--target aws --platform kubernetes`, or another backend
+    error: kubernetes.secret_store: is missing, and `machine.secrets` names secrets in a store
+      hint: the name of a ClusterSecretStore, or `SecretStore/NAME`
+    error: machine.secrets.NO_SUCH_KEY: `NO_SUCH_KEY` is unknown: there is none here
+    error: 8 problems; nothing was written
+    "##);
+}
+
+#[test]
+fn a_section_with_nothing_below_it_is_an_empty_one() {
+    let message = refused("target: kubernetes\nkubernetes: {expose: , backup: }\n");
+    insta::assert_snapshot!(message, @r##"
+    error: chroma-otel.yaml: kubernetes.expose.host: is missing
+      hint: the name that clients call, such as `chroma.example.com`
+    error: one problem; nothing was written
+    "##);
+    let home = folder();
+    let spec = home.path().join("chroma-otel.yaml");
+    fs::write(&spec, "target: kubernetes\nkubernetes:\n  backup:\n").unwrap();
+    let (code, answer, message) = run(home.path(), &["gen", "--stdout"]);
+    assert_eq!(code, 0, "{message}");
+    assert!(answer.contains("==> backup.yaml <=="), "{answer}");
+}
+
+#[test]
+fn a_bucket_and_a_volume_are_not_both_meant() {
+    let message = refused(
+        "target: kubernetes
+kubernetes:
+  backup:
+    disk: 10GiB
+    bucket: Backups/chroma
+    prefix: /a/../b
+    endpoint: https://key:s3cr3t@s3.example.com
+    region: the nearest
+",
+    );
+    assert!(!message.contains("s3cr3t"), "{message}");
+    insta::assert_snapshot!(message, @r##"
+    error: chroma-otel.yaml: kubernetes.backup.disk: is a volume's, and `kubernetes.backup.bucket` asks for a bucket
+      hint: leave out one of the two
+    error: chroma-otel.yaml: kubernetes.backup.bucket: `Backups/chroma` is no bucket's name
+      hint: 3 to 63 lower-case letters, digits, `-` and `.`; a path is `kubernetes.backup.prefix`
+    error: chroma-otel.yaml: kubernetes.backup.region: `the nearest` cannot be used
+      hint: write an id or a name as the cloud shows it, letters first
+    error: chroma-otel.yaml: kubernetes.backup.prefix: `/a/../b` is no path in a bucket
+      hint: names with `/` between them, such as `backups/chroma`
+    error: chroma-otel.yaml: kubernetes.backup.endpoint: has a name or a key in it
+      hint: `https://HOST` of the S3-compatible store; keys are in the Secret
+    error: 5 problems; nothing was written
+    "##);
+}
+
+#[test]
+fn without_a_collector_chroma_must_be_able_to_send_itself() {
+    let with = |more: &str| {
+        refused(&format!(
+            "target: kubernetes\ncollector: {{mode: none}}\n{more}"
+        ))
+    };
+    insta::assert_snapshot!(with(""), @r##"
+    error: chroma-otel.yaml: tracing.endpoint: is missing, and `collector.mode` is `none`
+      hint: your own collector, such as `http://otel-collector.monitoring.svc:4317`
+    error: one problem; nothing was written
+    "##);
+    insta::assert_snapshot!(with("tracing: {backend: honeycomb}"), @r##"
+    error: chroma-otel.yaml: tracing.backend: is `honeycomb`, which only a collector can send to, and `collector.mode` is `none`
+      hint: leave it out: your own collector knows its backend
+    error: one problem; nothing was written
+    "##);
+    insta::assert_snapshot!(with("tracing: {endpoint: https://otlp.example.com:4317}"), @r##"
+    error: chroma-otel.yaml: tracing.endpoint: is `https://otlp.example.com:4317`, and Chroma 1.5.9 has no TLS: it would send everything, the headers too, in clear text
+      hint: send to an OpenTelemetry Collector over plain gRPC, such as `http://otel-collector:4317`, and from there on
+    error: one problem; nothing was written
+    "##);
+    insta::assert_snapshot!(with("tracing: {endpoint: http://otel.svc:4318}"), @r##"
+    error: chroma-otel.yaml: tracing.endpoint: is `http://otel.svc:4318`, and Chroma 1.5.9 speaks OTLP over gRPC only
+      hint: send to an OpenTelemetry Collector over plain gRPC, such as `http://otel-collector:4317`, and from there on
+    error: one problem; nothing was written
+    "##);
+    let more =
+        "chroma: {image: stock}\ntracing: {endpoint: http://otel.svc:4317, headers: [x-key]}";
+    insta::assert_snapshot!(with(more), @r##"
+    error: chroma-otel.yaml: tracing.headers: are for Chroma itself with `collector.mode: none`, and with `image: stock` nobody hands them on
+      hint: use `image: wrapped`, or a collector that wants none
+    error: one problem; nothing was written
+    "##);
+    let spec = "target: kubernetes
+collector: {mode: none, operator: true}
+tracing: {endpoint: http://otel.svc:4317}
+kubernetes: {monitoring: true}
+";
+    insta::assert_snapshot!(refused(spec), @r##"
+    error: collector.operator: is `true`, and with `collector.mode: none` there is nothing to run
+      hint: leave out one of the two
+    error: kubernetes.monitoring: is `true`, and with `collector.mode: none` nobody makes metrics of the spans
+      hint: leave it out, or use `collector.mode: gateway`
+    error: 2 problems; nothing was written
+    "##);
+}
+
+#[test]
+fn what_the_operators_collector_would_expand_or_lack_is_refused() {
+    let home = folder();
+    let arguments = |backend| {
+        let backend = ["--backend", backend];
+        [&["gen", "--spec", "spec.yaml", "--stdout"][..], &backend].concat()
+    };
+    let spec = "target: kubernetes\ncollector: {operator: true}\ntracing: {headers: [x-key]}\n";
+    fs::write(home.path().join("spec.yaml"), spec).unwrap();
+    let headers = [("CHROMA_OTEL_COLLECTION_HEADERS", "x-key=a$${b}s3cr3t")];
+    let (code, _, message) = texts(&run_with(home.path(), &arguments("otlp"), &headers));
+    assert!(code == 2 && !message.contains("s3cr3t"), "{message}");
+    insta::assert_snapshot!(message, @r##"
+    error: spec.yaml: tracing.endpoint: is missing: backend `otlp` has none of its own, and with `collector.operator` it is rendered in
+      hint: the backend's OTLP endpoint, such as `https://otlp.example.com:443`
+    error: one problem; nothing was written
+    "##);
+    let (code, _, message) = texts(&run_with(home.path(), &arguments("honeycomb"), &headers));
+    assert!(code == 2 && !message.contains("s3cr3t"), "{message}");
+    insta::assert_snapshot!(message, @r##"
+    error: CHROMA_OTEL_HEADER_X_KEY: has `${` or `$$` in it, which the collector would expand
+      hint: leave out `collector.operator`: the entrypoint passes on any value
+    error: one problem; nothing was written
+    "##);
+}
+
+#[test]
+fn what_says_nothing_is_told() {
+    let home = folder();
+    let notes = |spec: &str| {
+        fs::write(home.path().join("chroma-otel.yaml"), spec).unwrap();
+        let (code, _, message) = run(home.path(), &["gen", "--dry-run"]);
+        assert_eq!(code, 0, "{message}");
+        let notes = message.lines().filter(|line| line.starts_with("note: "));
+        notes.collect::<Vec<_>>().join("\n")
+    };
+    let cluster = "kubernetes: {namespace: a, expose: {host: a.example.com}}\n";
+    let docker = format!("target: docker\ncollector: {{mode: none, replicas: 3}}\n{cluster}");
+    insta::assert_snapshot!(notes(&docker), @r##"
+    note: `collector.mode`, `collector.replicas`, `kubernetes.expose`, `kubernetes.namespace` says nothing on target `docker`
+    "##);
+    let plain = "target: kubernetes
+platform: kubernetes
+chroma: {image: stock, bind: 0.0.0.0, open_to_world: true}
+collector: {mode: none, memory: 1GiB}
+machine: {type: large, snapshots: 3}
+tracing: {endpoint: http://otel.svc:4317, environment: staging}
+kubernetes: {registry: r.example.com/a, secret_store: vault, region: x, auto_mode: true}
+";
+    insta::assert_snapshot!(notes(plain), @r##"
+    note: `chroma.bind`, `kubernetes.auto_mode`, `machine.snapshots`, `machine.type`, `platform` says nothing on target `kubernetes`
+    note: `collector.memory`, `tracing.environment` says nothing with `collector.mode: none`
+    note: `kubernetes.registry` says nothing with `image: stock`
+    note: `chroma.open_to_world` says nothing without `kubernetes.expose`
+    note: `kubernetes.secret_store` says nothing without `machine.secrets`
+    "##);
+    let gke = "target: gcp
+platform: kubernetes
+chroma: {open_to_world: true}
+machine: {project: my-project, zone: europe-west3-a}
+kubernetes: {identity: x, expose: {host: chroma.example.com}}
+";
+    insta::assert_snapshot!(notes(gke), @r##"
+    note: Chroma is exposed at chroma.example.com without authentication: whoever reaches it can read and delete everything
+    note: `kubernetes.identity`, `machine.zone` says nothing on target `gcp`, platform `kubernetes`
+    "##);
+}
+
+#[test]
+fn more_vectors_want_more_memory_and_disk() {
+    let home = folder();
+    let spec = "target: kubernetes\nchroma: {vectors: 5000000, dimensions: 1536}\n";
+    fs::write(home.path().join("chroma-otel.yaml"), spec).unwrap();
+    let (code, answer, message) = run(home.path(), &["gen", "--stdout"]);
+    assert_eq!(code, 0, "{message}");
+    let quantity = |field: &str| -> u64 {
+        let found = answer
+            .split(field)
+            .filter_map(|rest| rest.split("Gi").next()?.parse().ok());
+        found.max().unwrap()
+    };
+    // The numbers alone are 29 GiB.
+    assert!((40..80).contains(&quantity("memory: ")), "{answer}");
+    assert!((60..200).contains(&quantity("storage: ")), "{answer}");
+}
+
+#[test]
+fn a_key_two_want_is_refused() {
+    let message = refused(
+        "target: kubernetes
+chroma: {environment: {CHROMA_TOKEN: , MY_TOKEN: }}
+kubernetes: {expose: {host: chroma.example.com}}
+",
+    );
+    insta::assert_snapshot!(message, @r##"
+    error: chroma.environment.CHROMA_TOKEN: is a variable that the deployment itself has in the Secret
+      hint: give its value here if it is none, or another name
+    error: one problem; nothing was written
+    "##);
+}
+
+#[test]
+fn secrets_go_to_env_and_nowhere_else() {
+    let home = folder();
+    let arguments = ["gen", "--target", "kubernetes", "--backend", "honeycomb"];
+    let key = [("HONEYCOMB_API_KEY", "s3cr3t-$-\"value\" #")];
+    let (code, answer, message) = texts(&run_with(home.path(), &arguments, &key));
+    assert_eq!((code, answer.as_str()), (0, ""), "{message}");
+    assert!(!message.contains("s3cr3t"), "{message}");
+    for (path, bytes) in snapshot(home.path()) {
+        let text = String::from_utf8_lossy(&bytes);
+        assert_eq!(text.contains("s3cr3t"), path.ends_with("/.env"), "{path}");
+        // As `kubectl create secret --from-env-file` reads it: all that follows `=`, quotes and all.
+        let line = "HONEYCOMB_API_KEY=s3cr3t-$-\"value\" #\n";
+        assert!(!path.ends_with("/.env") || text == line, "{text}");
+    }
+    let broken = [("HONEYCOMB_API_KEY", "s3cr3t\nMORE=x")];
+    let (code, _, message) = texts(&run_with(home.path(), &arguments, &broken));
+    assert!(code == 2 && !message.contains("s3cr3t"), "{message}");
+    insta::assert_snapshot!(message, @r##"
+    error: HONEYCOMB_API_KEY: has a line break, which `.env` cannot carry
+      hint: check that the value was copied whole
+    error: one problem; nothing was written
+    "##);
+}
+
+#[test]
+fn gen_says_what_comes_next() {
+    let home = folder();
+    let (code, _, message) = run(
+        home.path(),
+        &["gen", "--target", "kubernetes", "--backend", "honeycomb"],
+    );
+    assert_eq!(code, 0, "{message}");
+    let told = message.split_once("sources)\n").unwrap().1;
+    insta::assert_snapshot!(told, @r##"
+    you still have to set, in deploy/kubernetes/.env or in the spec:
+      kubernetes.registry: where the nodes pull the images from that you build; without it they must be on the nodes
+      HONEYCOMB_API_KEY: an ingest key (Honeycomb: Environment settings, API keys) of the environment the traces go to
+    next:
+      cd deploy/kubernetes
+      build the images: README.md, "Build"
+      kubectl apply --filename keep.yaml
+      kubectl create secret generic chroma-keys --namespace chroma --from-env-file .env --dry-run=client --output yaml | kubectl apply --server-side --filename -
+      kubectl apply --kustomize .
+      see a trace, back up, upgrade: README.md
+    "##);
+    let arguments = ["check", "--target", "kubernetes", "--backend", "honeycomb"];
+    let (code, _, message) = run(home.path(), &arguments);
+    assert_eq!(code, 0, "{message}");
+    let out = home.path().join("deploy/kubernetes");
+    assert!(out.join("keep.yaml").exists(), "{message}");
+}
+
+#[test]
+fn what_a_clouds_cluster_lacks_is_told_at_once() {
+    let of = |cloud: &str, more: &str| {
+        refused(&format!(
+            "target: {cloud}\nplatform: kubernetes\nformat: terraform\n{more}"
+        ))
+    };
+    insta::assert_snapshot!(of("aws", ""), @r##"
+    error: chroma-otel.yaml: format: `terraform` is not one of `manifests`
+    error: one problem; nothing was written
+    "##);
+    let lacking = |cloud: &str, more: &str| {
+        refused(&format!("target: {cloud}\nplatform: kubernetes\n{more}"))
+    };
+    let balancer = "kubernetes: {internal_load_balancer: true, cluster: 'arn:aws:eks:x'}\n";
+    insta::assert_snapshot!(lacking("aws", balancer), @r##"
+    error: kubernetes.cluster: `arn:aws:eks:x` is no cluster's name
+      hint: `aws eks list-clusters` shows it: not its ARN
+    error: kubernetes.region: is missing, and `aws-xray` is another in every region
+      hint: write one such as `eu-central-1`
+    error: machine.allow_from: is missing, and `kubernetes.internal_load_balancer` lets in whom it names
+      hint: a range such as `10.0.0.0/16`: Chroma has no authentication of its own
+    error: 3 problems; nothing was written
+    "##);
+    insta::assert_snapshot!(lacking("gcp", "tracing: {backend: aws-xray-classic}"), @r##"
+    error: tracing.backend: is `aws-xray-classic`, which knows a sender by the identity of its machine in AWS
+      hint: use `--target aws --platform kubernetes`, or another backend
+    error: one problem; nothing was written
+    "##);
+    insta::assert_snapshot!(lacking("gcp", "kubernetes: {region: eu-central-1}"), @r##"
+    error: kubernetes.region: `eu-central-1` is no region or zone
+      hint: `gcloud container clusters list` shows it as the location
+    error: machine.project: is missing, and `google-cloud-trace` has the traces of one project
+      hint: the project's id: `gcloud projects list` shows it
+    error: 2 problems; nothing was written
+    "##);
+    let secrets = "machine: {secrets: {KEY: a}}\nkubernetes: {identity: me}\n";
+    insta::assert_snapshot!(lacking("azure", secrets), @r##"
+    error: kubernetes.identity: `me` is no client id
+      hint: `az identity list --query '[].clientId'` shows it
+    error: kubernetes.tenant: is missing, without which nobody finds `kubernetes.identity`
+      hint: `az account show --query tenantId` shows it
+    error: machine.secrets.KEY: `KEY` is not one of `APPLICATIONINSIGHTS_CONNECTION_STRING`
+    error: 3 problems; nothing was written
+    "##);
+}

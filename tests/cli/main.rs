@@ -1,0 +1,13 @@
+//! The commands as a person runs them: messages, exit codes, and what is on disk afterwards.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test may stop where it stands, and writes what it needs"
+)]
+
+mod clouds;
+mod command;
+mod files;
+mod input;
+mod kubernetes;

@@ -1,0 +1,100 @@
+//! The checks of clusters themselves: each finds what it is for.
+
+use chroma_otel_deploy::spec::Format;
+use chroma_otel_deploy::target::Target;
+
+use crate::cluster::{may_too_much, open, told_of_services, unmarked, unrestricted, without_share};
+use crate::containers::{dead, probes, unpinned};
+use crate::data::{lost_with_the_kustomization, misplaced};
+use crate::deployment::{Deployment, deployment};
+
+/// A check, a text of sound manifests, and one that the check refuses in its place.
+type Break = (fn(&Deployment) -> Vec<String>, &'static str, &'static str);
+
+const BREAKS: [Break; 27] = [
+    (
+        open,
+        "targetPort: http}\n",
+        "targetPort: http}\n  type: NodePort\n",
+    ),
+    (
+        open,
+        "targetPort: http}\n",
+        "targetPort: http}\n  type: LoadBalancer\n",
+    ),
+    (open, "kind: PodDisruptionBudget", "kind: Ingress"),
+    (
+        open,
+        "policyTypes: [Ingress, Egress]",
+        "policyTypes: [Egress]",
+    ),
+    (
+        open,
+        "policyTypes: [Ingress, Egress]",
+        "policyTypes: [Ingress]",
+    ),
+    (open, "kind: NetworkPolicy", "kind: Policy"),
+    (open, "- podSelector: {}", "- namespaceSelector: {}"),
+    (open, "- podSelector: {}", "- ipBlock: {cidr: 0.0.0.0/0}"),
+    (
+        open,
+        "containerPort: 8000}",
+        "containerPort: 8000, hostPort: 8000}",
+    ),
+    (open, "enableServiceLinks: false", "hostNetwork: true"),
+    (unrestricted, "runAsNonRoot: true", "runAsNonRoot: false"),
+    (unrestricted, "runAsUser: 10001", "runAsUser: 0"),
+    (unrestricted, "type: RuntimeDefault", "type: Unconfined"),
+    (
+        unrestricted,
+        "allowPrivilegeEscalation: false",
+        "privileged: true",
+    ),
+    (unrestricted, "drop: [ALL]", "drop: [ALL], add: [SYS_ADMIN]"),
+    (
+        unrestricted,
+        "readOnlyRootFilesystem: true",
+        "readOnlyRootFilesystem: false",
+    ),
+    (unrestricted, "emptyDir: {}", "hostPath: {path: /}"),
+    (
+        told_of_services,
+        "enableServiceLinks: false",
+        "enableServiceLinks: true",
+    ),
+    (told_of_services, "name: chroma-api", "name: chroma"),
+    (without_share, "limits:", "claims:"),
+    (may_too_much, "verbs: [get,", "verbs: [create,"),
+    (may_too_much, "resources: [pods]", "resources: [secrets]"),
+    (unmarked, "checksum/config: ", "checksum/other: "),
+    (unpinned, ":1.5.9-", ":latest-or-"),
+    (dead, "livenessProbe: ", "otherProbe: "),
+    (probes, "/api/v2/healthcheck", "/api/v1/heartbeat"),
+    (misplaced, "mountPath: /data}", "mountPath: /chroma}"),
+];
+
+#[test]
+fn every_break_is_found() {
+    let sound = || {
+        let format = Format::Manifests;
+        deployment(Target::Kubernetes(None), format, "wrapped", "1.5.9", "otlp")
+    };
+    let missed = BREAKS.iter().filter(|(check, from, to)| {
+        assert_eq!(check(&sound()), Vec::<String>::new(), "{from}");
+        check(&sound().with(from, to)).is_empty()
+    });
+    let missed: Vec<_> = missed.map(|(_, _, to)| *to).collect();
+    assert!(missed.is_empty(), "not found: {missed:?}");
+    for (from, to) in [
+        ("whenDeleted: Retain", "whenDeleted: Delete"),
+        ("- chroma.yaml", "- keep.yaml"),
+        ("kind: PodDisruptionBudget", "kind: PersistentVolumeClaim"),
+    ] {
+        let broken = sound().with(from, to);
+        assert_ne!(
+            lost_with_the_kustomization(&broken),
+            Vec::<String>::new(),
+            "{to}"
+        );
+    }
+}
