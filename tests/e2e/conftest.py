@@ -238,9 +238,10 @@ def otelcol(tools, start, tmp_path):
     return run
 
 
-def start_collector(tools, start, folder, configuration, command, environment, queue, ready=True, otelcol=None, more=None):
+def start_collector(tools, start, folder, configuration, command, environment, queue, ready=True, otelcol=None, more=None, through=()):
     """A Collector as the fixture `otelcol` gives it, of the program `otelcol`, its configuration and
-    `more` of it; `command` is as rendered, empty for the published image's own."""
+    `more` of it; `command` is as rendered, empty for the published image's own. What it is started
+    `through` comes first on the command line."""
     import yaml
 
     ports = free_ports(5)
@@ -267,7 +268,7 @@ def start_collector(tools, start, folder, configuration, command, environment, q
         file.write_text(yaml.safe_dump(tree))
         arguments += ["--config", file]
     entrypoint = [tools.program("chroma-otel-entrypoint"), *options, "--"] if options else []
-    server = start("otelcol", [*entrypoint, otelcol or tools.otelcol, *arguments], environment)
+    server = start("otelcol", [*through, *entrypoint, otelcol or tools.otelcol, *arguments], environment)
     server.grpc, server.http = f"http://{grpc}", f"http://{http}"
     server.health, server.prometheus = f"http://{health}/", f"http://{prometheus}/metrics"
     server.telemetry = f"http://{telemetry}/metrics"

@@ -20,6 +20,12 @@ PROBES = [
     for api in ("v1", "v2")
     for path in ("", "/heartbeat", "/healthcheck", "/version", "/pre-flight-checks")
 ]
+# What a configuration may ask for, of the entrypoint and of the operator.
+ENVIRONMENT = {
+    "CHROMA_OTEL_EXPORTER": "otlp_grpc", "CHROMA_OTEL_GRPC_ENDPOINT": "backend:4317", "CHROMA_OTEL_GRPC_INSECURE": "true",
+    "CHROMA_OTEL_TRACES_URL": "http://backend:4318/v1/traces", "CHROMA_OTEL_COLLECTION_HEADERS": "{}",
+    "HONEYCOMB_API_KEY": "key", "APPLICATIONINSIGHTS_CONNECTION_STRING": "InstrumentationKey=key",
+}
 SECRET = "hunter2hunter2hunter2"
 COMPLAINT = re.compile(r"^.*\t(?:warn|error)\t.*$", re.MULTILINE)
 
@@ -86,12 +92,7 @@ def collector(render, otelcol, sink):
 def test_the_configuration_is_valid(render, tools, backend, image):
     endpoint = {"endpoint": "https://collector.example.com:443"} if backend == "otlp" else {}
     configuration = render(backend=backend, image=image, **endpoint) / "otel-collector.yaml"
-    environment = {
-        "CHROMA_OTEL_EXPORTER": "otlp_grpc", "CHROMA_OTEL_GRPC_ENDPOINT": "backend:4317", "CHROMA_OTEL_GRPC_INSECURE": "true",
-        "CHROMA_OTEL_TRACES_URL": "http://backend:4318/v1/traces", "CHROMA_OTEL_COLLECTION_HEADERS": "{}",
-        "HONEYCOMB_API_KEY": "key", "APPLICATIONINSIGHTS_CONNECTION_STRING": "InstrumentationKey=key",
-    }
-    done = subprocess.run([tools.otelcol, "validate", "--config", configuration], env=environment, capture_output=True, text=True)
+    done = subprocess.run([tools.otelcol, "validate", "--config", configuration], env=ENVIRONMENT, capture_output=True, text=True)
     assert (done.returncode, done.stdout + done.stderr) == (0, "")
 
 
