@@ -195,6 +195,9 @@ pub struct Tracing {
 /// The collector.
 #[derive(Debug, Clone)]
 pub struct Collector {
+    /// What it runs in. The OpenTelemetry Operator chooses its arguments, which leaves no room for the
+    /// entrypoint's.
+    pub image: Image,
     /// Where its image comes from.
     pub repository: ImageRepository,
     /// Memory limit.
@@ -218,6 +221,18 @@ pub struct Resolved {
     pub secrets: Secrets,
     /// What the operator should know, one sentence each.
     pub notes: Vec<String>,
+}
+
+/// What these values at their keys make of a spec that is sound.
+#[cfg(test)]
+pub(crate) fn sound(keys: &[(&'static str, serde_json::Value)]) -> Resolved {
+    let overrides = keys.iter().map(|(key, value)| file::Override {
+        key,
+        flag: key,
+        value: value.clone(),
+    });
+    let input = file::read(None, overrides.collect()).expect("flags can be read");
+    resolve(input, &|_| None).expect("the spec is sound")
 }
 
 #[cfg(test)]

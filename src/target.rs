@@ -84,6 +84,14 @@ impl Target {
         }
     }
 
+    /// What names it on the command line, behind `--target`.
+    pub fn flags(self) -> String {
+        match self {
+            Self::Kubernetes(Some(cloud)) => format!("{} --platform kubernetes", cloud.target()),
+            _ => self.name().to_owned(),
+        }
+    }
+
     /// The folder of its deployments, below `deploy`.
     pub fn folder(self) -> String {
         match self {

@@ -190,11 +190,12 @@ fn entries(value: Option<&Value>) -> impl Iterator<Item = (&str, &Value)> {
         .filter_map(|(key, value)| Some((key.as_str()?, value)))
 }
 
+/// The elements of a list; of anything else, none.
+fn items(value: Option<&Value>) -> impl Iterator<Item = &Value> {
+    value.and_then(Value::as_sequence).into_iter().flatten()
+}
+
 /// The elements of a list that are text; of anything else, none.
 fn texts(value: Option<&Value>) -> impl Iterator<Item = &str> {
-    value
-        .and_then(Value::as_sequence)
-        .into_iter()
-        .flatten()
-        .filter_map(Value::as_str)
+    items(value).filter_map(Value::as_str)
 }

@@ -16,12 +16,7 @@ pub(super) fn run(what: List, output: &mut Output) -> Result<Answer> {
     match what {
         List::Targets => {
             for target in Target::ALL {
-                let platform = match target {
-                    Target::Kubernetes(Some(_)) => " --platform kubernetes",
-                    _ => "",
-                };
-                let flags = format!("{}{platform}", target.name());
-                output.answer(&format!("{flags:<30}{}\n", target.summary()));
+                output.answer(&format!("{:<30}{}\n", target.flags(), target.summary()));
             }
         }
         List::Backends => {

@@ -41,7 +41,7 @@ pub fn resolve(
     let target = reading.target();
     let name = reading.parse("name", |file| &file.name, "chroma");
     let chroma = reading.chroma(target, &mut secrets);
-    let collector = reading.collector(target);
+    let collector = reading.collector(target, chroma.image);
     let tracing = reading.tracing(
         target,
         &collector,
@@ -86,6 +86,13 @@ fn sound<T: FromStr>(text: &str) -> T {
         Ok(value) => value,
         Err(_) => unreachable!("`{text}` follows its rule"),
     }
+}
+
+/// A text that says something: blank is not set.
+fn given(text: &Option<String>) -> Option<&str> {
+    text.as_deref()
+        .map(str::trim)
+        .filter(|text| !text.is_empty())
 }
 
 /// The input while it is read, with what was found wrong.
@@ -139,17 +146,14 @@ impl Reading {
         T: FromStr,
         T::Err: Display,
     {
-        let text = text.as_deref()?;
-        match text.trim() {
-            "" => None,
-            text => match text.parse() {
-                Ok(value) => Some(value),
-                Err(rule) => {
-                    let message = format!("`{}` cannot be used", text.escape_debug());
-                    self.wrong(key, message, format!("write {rule}"));
-                    None
-                }
-            },
+        let text = given(text)?;
+        match text.parse() {
+            Ok(value) => Some(value),
+            Err(rule) => {
+                let message = format!("`{}` cannot be used", text.escape_debug());
+                self.wrong(key, message, format!("write {rule}"));
+                None
+            }
         }
     }
 
@@ -161,14 +165,15 @@ impl Reading {
         least: Memory,
     ) -> Memory {
         let memory = self.parse(key, get, default);
-        if memory < least {
-            self.wrong(
-                key,
-                format!("`{memory}` is too little"),
-                format!("give it `{least}` or more"),
-            );
-        }
+        self.at_least(key, memory, least);
         memory
+    }
+
+    fn at_least(&mut self, key: &str, memory: Memory, least: Memory) {
+        if memory < least {
+            let message = format!("`{memory}` is too little");
+            self.wrong(key, message, format!("give it `{least}` or more"));
+        }
     }
 
     fn target(&mut self) -> Option<Target> {

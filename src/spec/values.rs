@@ -45,6 +45,9 @@ impl fmt::Display for DnsLabel {
 #[serde(try_from = "String", into = "String")]
 pub struct Memory(u64);
 
+/// The most: 16 TiB, beyond which no cloud has a volume.
+const MOST_MEMORY: u64 = 1 << 44;
+
 impl Memory {
     /// An amount in mebibytes.
     pub const fn mebibytes(amount: u64) -> Self {
@@ -54,6 +57,19 @@ impl Memory {
     /// The amount in whole mebibytes.
     pub const fn as_mebibytes(self) -> u64 {
         self.0 >> 20
+    }
+
+    /// Twice as much, where there is that much.
+    pub fn twice(self) -> Self {
+        Self((self.0 * 2).min(MOST_MEMORY))
+    }
+
+    /// As Kubernetes writes quantities: `2Gi`, `512Mi`.
+    pub fn quantity(self) -> String {
+        match self.as_mebibytes() {
+            whole if whole % 1024 == 0 => format!("{}Gi", whole / 1024),
+            mebibytes => format!("{mebibytes}Mi"),
+        }
     }
 }
 
@@ -70,7 +86,7 @@ impl FromStr for Memory {
         };
         let amount: u64 = digits.trim().parse().map_err(|_| rule())?;
         match amount.checked_mul(1 << shift) {
-            Some(bytes) if (1 << 20..=1 << 44).contains(&bytes) => Ok(Self(bytes)),
+            Some(bytes) if (1 << 20..=MOST_MEMORY).contains(&bytes) => Ok(Self(bytes)),
             _ => Err("between 1 MiB and 16 TiB".to_owned()),
         }
     }
@@ -87,16 +103,6 @@ impl TryFrom<String> for Memory {
 impl From<Memory> for String {
     fn from(memory: Memory) -> Self {
         memory.to_string()
-    }
-}
-
-impl Memory {
-    /// As Kubernetes writes quantities: `2Gi`, `512Mi`.
-    pub fn quantity(self) -> String {
-        match self.as_mebibytes() {
-            whole if whole % 1024 == 0 => format!("{}Gi", whole / 1024),
-            mebibytes => format!("{mebibytes}Mi"),
-        }
     }
 }
 

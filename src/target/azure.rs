@@ -178,20 +178,11 @@ pub fn next_steps(resolved: &Resolved) -> Vec<String> {
 mod tests {
     use serde_json::{Value, json};
 
-    use crate::spec::file::{self, Override};
-    use crate::spec::resolve;
+    use crate::spec::sound;
 
     /// The files of the module that a spec with these keys makes, and the secrets it asks for.
     fn module(keys: &[(&'static str, Value)]) -> (Vec<String>, Vec<String>) {
-        let of = |key, value| Override {
-            key,
-            flag: key,
-            value,
-        };
-        let target = of("target", json!("azure"));
-        let more = keys.iter().map(|(key, value)| of(key, value.clone()));
-        let input = file::read(None, [target].into_iter().chain(more).collect());
-        let resolved = resolve(input.expect("the spec reads"), &|_| None).expect("it is sound");
+        let resolved = sound(&[&[("target", json!("azure"))], keys].concat());
         assert!(super::problems(&resolved).is_empty());
         let needs = super::needs(&resolved).into_iter();
         let secrets = needs.filter(|need| need.variable.starts_with("machine.secrets."));

@@ -11,7 +11,7 @@ use chroma_otel_init::{
 use minijinja::value::Serde;
 use minijinja::{Value, context};
 
-use super::{COLLECTOR_VERSION, Need, exporters};
+use super::{COLLECTOR_VERSION, Need, Target, exporters};
 use crate::backend::{Exporter, in_place};
 use crate::plan::Plan;
 use crate::problem::Problem;
@@ -31,15 +31,6 @@ pub(super) fn chroma_endpoint(spec: &Spec) -> String {
         }
         (_, true) => format!("http://{}-otel-collector:4317", spec.name),
         (_, false) => COLLECTOR_ENDPOINT.to_owned(),
-    }
-}
-
-/// What the collector runs in. The OpenTelemetry Operator chooses its arguments, which leaves no room
-/// for the entrypoint's.
-pub(super) fn collector_image(spec: &Spec) -> Image {
-    match spec.target.is_kubernetes() && spec.collector.operator {
-        true => Image::Stock,
-        false => spec.chroma.image,
     }
 }
 
@@ -159,12 +150,9 @@ pub(super) fn foreign_backend(spec: &Spec) -> Option<Problem> {
             backend.name,
             cloud.name()
         );
-        let platform = match spec.target.is_kubernetes() {
-            true => " --platform kubernetes",
-            false => "",
-        };
-        let target = format!("{}{platform}", cloud.target());
-        let hint = format!("use `--target {target}`, or another backend");
+        let own = Target::from_name(cloud.target(), spec.target.is_kubernetes());
+        let flags = own.map(Target::flags).unwrap_or_default();
+        let hint = format!("use `--target {flags}`, or another backend");
         Problem::new("tracing.backend", message).hint(hint)
     })
 }

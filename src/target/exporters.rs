@@ -8,7 +8,7 @@ use chroma_otel_init::{Endpoint, Protocol, variable};
 use minijinja::value::Serde;
 use minijinja::{Value, context};
 
-use super::context::{collector_image, known_endpoint};
+use super::context::known_endpoint;
 use crate::backend::{Backend, Cloud, Exporter, Settings, in_place};
 use crate::render::{as_is, quoted, yaml};
 use crate::spec::{Image, Spec, header_variable};
@@ -57,7 +57,7 @@ pub(crate) fn context(spec: &Spec) -> Value {
 }
 
 fn source(spec: &Spec) -> Source {
-    match collector_image(spec) {
+    match spec.collector.image {
         Image::Wrapped => Source::Entrypoint,
         Image::Stock if spec.target.is_machine() => Source::Variables,
         Image::Stock => Source::Spec,

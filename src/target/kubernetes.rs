@@ -28,7 +28,7 @@ use crate::tree::Change;
 pub use problems::problems;
 
 /// Files that are applied by hand, and that a kustomization must not name.
-const NOT_IN_KUSTOMIZATION: [&str; 3] = ["kustomization.yaml", "keep.yaml", "restore.yaml"];
+pub(crate) const BY_HAND: [&str; 2] = ["keep.yaml", "restore.yaml"];
 
 /// What stands for the placeholder in a backend's texts, in a cluster of a cloud's.
 pub(super) fn place(spec: &Spec) -> Option<&str> {
@@ -82,7 +82,7 @@ pub fn plan(resolved: &Resolved) -> Result<Plan> {
     let resources: Vec<String> = plan
         .files
         .keys()
-        .filter(|path| path.ends_with(".yaml") && !NOT_IN_KUSTOMIZATION.contains(&path.as_str()))
+        .filter(|path| path.ends_with(".yaml") && !BY_HAND.contains(&path.as_str()))
         .cloned()
         .collect();
     add(

@@ -5,7 +5,6 @@
 use chroma_otel_init::variable;
 
 use super::Need;
-use super::context::collector_image;
 use crate::spec::kubernetes::BackupPlace;
 use crate::spec::{Image, Resolved, Spec, header_variable};
 
@@ -81,7 +80,7 @@ pub(super) fn secrets(spec: &Spec) -> Vec<SecretVariable> {
     let mut secrets: Vec<SecretVariable> = keys
         .map(|key| of_collector(&key.variable, key.what.clone(), true))
         .collect();
-    match collector_image(spec) {
+    match spec.collector.image {
         Image::Wrapped if tracing.backend.wants_endpoint() => {
             let names = &tracing.header_names;
             let which = match names.is_empty() {

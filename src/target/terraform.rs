@@ -293,27 +293,17 @@ pub(super) fn capitalized(text: &str) -> String {
 mod tests {
     use serde_json::{Map, Value, json};
 
-    use crate::spec::file::{self, Override};
-    use crate::spec::resolve;
+    use crate::spec::sound;
 
     /// What is wrong with a module when these are secrets of Chroma's.
     fn problems(secrets: &[&str]) -> Vec<String> {
         let environment = secrets.iter().map(|name| ((*name).to_owned(), Value::Null));
-        let of = |key, value| Override {
-            key,
-            flag: key,
-            value,
-        };
-        let overrides = vec![
-            of("target", json!("aws")),
-            of("format", json!("terraform")),
-            of(
-                "chroma.environment",
-                environment.collect::<Map<_, _>>().into(),
-            ),
-        ];
-        let input = file::read(None, overrides).expect("the spec reads");
-        let resolved = resolve(input, &|_| None).expect("the spec is sound");
+        let environment: Map<_, _> = environment.collect();
+        let resolved = sound(&[
+            ("target", json!("aws")),
+            ("format", json!("terraform")),
+            ("chroma.environment", environment.into()),
+        ]);
         let problems = resolved.spec.target.problems(&resolved);
         problems.iter().map(ToString::to_string).collect()
     }

@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 
 use serde_yaml::Value;
 
-use super::{Finding, entries, keys, on_machine, texts};
+use super::{Finding, entries, items, keys, on_machine, texts};
 use walk::{Kind, Reference, Walk};
 
 /// What CloudFormation takes from a bucket.
@@ -141,7 +141,7 @@ fn console(template: &Template, tell: Tell) {
     let interface = metadata.and_then(|all| all.get("AWS::CloudFormation::Interface"));
     let groups = interface.and_then(|all| all.get("ParameterGroups"));
     let mut shown = BTreeSet::new();
-    for group in groups.and_then(Value::as_sequence).into_iter().flatten() {
+    for group in items(groups) {
         for name in texts(group.get("Parameters")) {
             if !shown.insert(name) {
                 tell(AT, format!("names `{name}` twice"));

@@ -17,10 +17,13 @@ mod workload;
 
 use std::collections::BTreeMap;
 
+use k8s_openapi::Resource;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_yaml::Value;
 
-use super::entries;
+use super::{entries, items};
 use crate::problem::Problem;
 use workload::Workload;
 
@@ -51,8 +54,18 @@ impl Document {
             .try_fold(&self.tree, |value, key| value.get(*key))
     }
 
+    /// The text that is there.
+    fn text(&self, keys: &[&str]) -> Option<&str> {
+        self.get(keys)?.as_str()
+    }
+
+    /// The elements of the list that is there.
+    fn items<'a>(&'a self, keys: &[&str]) -> impl Iterator<Item = &'a Value> + use<'a> {
+        items(self.get(keys))
+    }
+
     fn namespace(&self) -> Option<&str> {
-        self.get(&["metadata", "namespace"])?.as_str()
+        self.text(&["metadata", "namespace"])
     }
 
     fn labels(&self) -> BTreeMap<String, String> {
@@ -63,10 +76,16 @@ impl Document {
     }
 
     /// The document as a type, if it is one.
-    fn typed<T: serde::de::DeserializeOwned>(&self, kind: &str) -> Option<T> {
-        (self.kind == kind)
-            .then(|| serde_yaml::from_value(self.tree.clone()).ok())
-            .flatten()
+    fn typed<T: Resource + DeserializeOwned>(&self) -> Option<T> {
+        let is_one = self.kind == T::KIND;
+        is_one.then(|| serde_yaml::from_value(self.tree.clone()).ok())?
+    }
+
+    /// Which pods or Services it is about.
+    fn selector(&self) -> LabelSelector {
+        let tree = self.get(&["spec", "selector"]).cloned();
+        tree.and_then(|tree| serde_yaml::from_value(tree).ok())
+            .unwrap_or_default()
     }
 }
 
@@ -87,6 +106,13 @@ impl Folder<'_> {
     fn named(&self, kind: &str, name: &str) -> Option<&Document> {
         let mut documents = self.documents.iter();
         documents.find(|document| document.kind == kind && document.name == name)
+    }
+
+    /// What makes the pods that a selector takes.
+    fn taken(&self, selector: &LabelSelector) -> Vec<&Workload> {
+        let workloads = self.workloads.iter();
+        let taken = workloads.filter(|one| workload::matches(selector, &one.labels()));
+        taken.collect()
     }
 }
 

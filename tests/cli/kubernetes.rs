@@ -155,8 +155,8 @@ kubernetes: {namespace: kube-system}
       hint: one of its own, in which only what meets the standard `restricted` may run
     error: chroma.image: is `stock`, and Chroma 0.6.3 as published runs as root only
       hint: use `image: wrapped`, which runs as any other
-    error: machine.allow_from: is `sg-0123456789abcdef0`, a security group, of which pods know nothing
-      hint: a range of addresses, such as `10.0.0.0/16`
+    error: machine.allow_from: `sg-0123456789abcdef0` is a security group of AWS
+      hint: write a range of addresses, such as `10.0.0.0/16`
     error: collector.operator: is `true`, and with `collector.mode: tiered` there are two collectors that must find each other
       hint: use `collector.mode: gateway`, or leave it out
     error: tracing.backend: is `aws-xray`, which knows a sender by the identity of its machine in AWS

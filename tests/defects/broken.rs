@@ -3,15 +3,15 @@
 use chroma_otel_deploy::spec::Format;
 use chroma_otel_deploy::target::Target;
 
-use crate::cluster::{may_too_much, open, told_of_services, unmarked, unrestricted, without_share};
-use crate::containers::{dead, probes, unpinned};
+use crate::cluster::{may_too_much, open, promised_less, unmarked};
+use crate::containers::{dead, probes};
 use crate::data::{lost_with_the_kustomization, misplaced};
 use crate::deployment::{Deployment, deployment};
 
 /// A check, a text of sound manifests, and one that the check refuses in its place.
 type Break = (fn(&Deployment) -> Vec<String>, &'static str, &'static str);
 
-const BREAKS: [Break; 27] = [
+const BREAKS: &[Break] = &[
     (
         open,
         "targetPort: http}\n",
@@ -23,51 +23,13 @@ const BREAKS: [Break; 27] = [
         "targetPort: http}\n  type: LoadBalancer\n",
     ),
     (open, "kind: PodDisruptionBudget", "kind: Ingress"),
-    (
-        open,
-        "policyTypes: [Ingress, Egress]",
-        "policyTypes: [Egress]",
-    ),
-    (
-        open,
-        "policyTypes: [Ingress, Egress]",
-        "policyTypes: [Ingress]",
-    ),
     (open, "kind: NetworkPolicy", "kind: Policy"),
     (open, "- podSelector: {}", "- namespaceSelector: {}"),
     (open, "- podSelector: {}", "- ipBlock: {cidr: 0.0.0.0/0}"),
-    (
-        open,
-        "containerPort: 8000}",
-        "containerPort: 8000, hostPort: 8000}",
-    ),
-    (open, "enableServiceLinks: false", "hostNetwork: true"),
-    (unrestricted, "runAsNonRoot: true", "runAsNonRoot: false"),
-    (unrestricted, "runAsUser: 10001", "runAsUser: 0"),
-    (unrestricted, "type: RuntimeDefault", "type: Unconfined"),
-    (
-        unrestricted,
-        "allowPrivilegeEscalation: false",
-        "privileged: true",
-    ),
-    (unrestricted, "drop: [ALL]", "drop: [ALL], add: [SYS_ADMIN]"),
-    (
-        unrestricted,
-        "readOnlyRootFilesystem: true",
-        "readOnlyRootFilesystem: false",
-    ),
-    (unrestricted, "emptyDir: {}", "hostPath: {path: /}"),
-    (
-        told_of_services,
-        "enableServiceLinks: false",
-        "enableServiceLinks: true",
-    ),
-    (told_of_services, "name: chroma-api", "name: chroma"),
-    (without_share, "limits:", "claims:"),
+    (promised_less, "limits:", "claims:"),
     (may_too_much, "verbs: [get,", "verbs: [create,"),
     (may_too_much, "resources: [pods]", "resources: [secrets]"),
     (unmarked, "checksum/config: ", "checksum/other: "),
-    (unpinned, ":1.5.9-", ":latest-or-"),
     (dead, "livenessProbe: ", "otherProbe: "),
     (probes, "/api/v2/healthcheck", "/api/v1/heartbeat"),
     (misplaced, "mountPath: /data}", "mountPath: /chroma}"),

@@ -125,26 +125,6 @@ fn images_are_pinned_and_the_machines_is_todays() {
             words.any(|word| word.ends_with(":latest") || id(word)) || line.contains("amzn2")
         })
     });
-    none(unpinned);
-}
-
-/// Images of a cluster whose tag is no release.
-pub(crate) fn unpinned(one: &Deployment) -> Vec<String> {
-    let pods = one.pods();
-    let images = pods
-        .iter()
-        .flat_map(|pod| pod.containers())
-        .map(|one| &one["image"]);
-    let images = images.map(|image| image.as_str().unwrap());
-    let pinned = |image: &str| {
-        let (_, last) = image.rsplit_once('/').unwrap_or(("", image));
-        let tag = last.split_once(':').map(|(_, tag)| tag);
-        tag.is_some_and(|tag| tag.starts_with(|c: char| c.is_ascii_digit()))
-    };
-    images
-        .filter(|image| !pinned(image))
-        .map(str::to_owned)
-        .collect()
 }
 
 #[test]

@@ -5,6 +5,7 @@ To run one test by hand (`.ci/run` does all of it):
     for part in plugins python 'chroma 1.5.9' 'chroma 1.0.20' 'chroma 0.6.3' debian otelcol jaeger zipkin
     do .ci/parts $part; done                  # once; about 20 minutes on two cores
     .ci/engine start && .ci/engine images     # for test_docker.py; `.ci/engine stop` ends it
+    .ci/parts kubernetes; .ci/parts crds      # for test_kubernetes.py, with the engine and the part caddy
     cargo build --workspace
     ~/.cache/chroma-otel-deploy/now/python/bin/pytest tests/e2e -x -k digits
 
@@ -304,10 +305,10 @@ def chroma(tools, start, tmp_path):
     return run
 
 
-def client(tools, version, port, *steps):
-    """Runs steps of client.py with the real Python client of that version."""
-    command = [tools.chroma(version) / "python", HERE / "client.py", str(port), *steps]
+def client(tools, version, port, *steps, program="client.py"):
+    """Runs steps of client.py, or of another program, with the real Python client of that version."""
+    command = [str(word) for word in (tools.chroma(version) / "python", HERE / program, port, *steps)]
     environment = {"PATH": os.environ["PATH"], "HOME": str(CACHE), "ANONYMIZED_TELEMETRY": "False"}
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=120)
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout

@@ -93,7 +93,7 @@ def filled(chroma, render, jobs, tools, tmp_path):
 
 
 def busy(tools, start, version, port, log):
-    command = [tools.chroma(version) / "python", HERE / "writer.py", "write", port, log]
+    command = [tools.chroma(version) / "python", HERE / "writer.py", port, "write", log]
     return start(f"writer-{version}", command, {"HOME": str(CACHE), "ANONYMIZED_TELEMETRY": "False"})
 
 
@@ -131,10 +131,7 @@ def test_backups_of_a_busy_chroma_have_all_that_it_confirmed(version, chroma, re
         assert code == 0, said
         assert "WARNING" not in said, said
         restored = chroma(version, {}, rendered, fresh)
-        checked = [tools.chroma(version) / "python", HERE / "writer.py", "check", restored.port, log, began, ended]
-        environment = {"PATH": os.environ["PATH"], "HOME": str(CACHE), "ANONYMIZED_TELEMETRY": "False"}
-        done = subprocess.run([str(word) for word in checked], capture_output=True, text=True, env=environment, timeout=300)
-        assert done.returncode == 0, f"backup {number}:\n{done.stdout}{done.stderr}"
+        client(tools, version, restored.port, "check", log, began, ended, program="writer.py")
         restored.stop()
 
 

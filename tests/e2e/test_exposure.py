@@ -96,7 +96,9 @@ def test_only_the_token_opens_the_door(exposed):
         assert ask(proxy, *several)[0] == 401, several
     for method in ("POST", "PUT", "DELETE", "OPTIONS", "HEAD"):
         assert ask(proxy, method=method)[0] == 401, method
-    for path in ("/", "/docs", "/api/v2/../v2/heartbeat", "//api/v2/heartbeat", "/api/v2/reset"):
+    assert ask(proxy, path="/")[0] == ask(proxy, "Bearer x", method="HEAD", path="/")[0] == 200, "what load balancers ask"
+    assert ask(proxy, method="POST", path="/")[0] == 401
+    for path in ("/docs", "/api/v2/../v2/heartbeat", "//api/v2/heartbeat", "/api/v2/reset"):
         assert ask(proxy, path=path)[0] == 401, path
     for name in ("X-Chroma-Token", "Proxy-Authorization", "Authorization_"):
         assert ask(proxy, headers=[(name, BEARER)])[0] == 401, name

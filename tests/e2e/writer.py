@@ -1,4 +1,4 @@
-"""A busy client: writer.py write PORT LOG | check PORT LOG BEGAN ENDED.
+"""A busy client: writer.py PORT write LOG | PORT check LOG BEGAN ENDED.
 
 `write` adds and deletes in four collections until it is told to end, and notes in LOG what Chroma has
 confirmed, a line each. `check` asks a Chroma that was restored from a backup, made between the lines
@@ -75,6 +75,6 @@ def changes(lines, number):
 
 
 if __name__ == "__main__":
-    action, port, log, *numbers = sys.argv[1:]
+    port, action, log, *numbers = sys.argv[1:]
     connected = chromadb.HttpClient(host="127.0.0.1", port=int(port))
     {"write": write, "check": check}[action](connected, log, *map(int, numbers))

@@ -3,9 +3,9 @@
 //! Invariant: the most replicas are never fewer than the least.
 
 use super::Reading;
-use crate::spec::Collector;
 use crate::spec::kubernetes::CollectorMode;
 use crate::spec::values::Memory;
+use crate::spec::{Collector, Image};
 use crate::target::Target;
 
 /// Below this, the collector's memory limiter has no room to work in.
@@ -16,10 +16,12 @@ const REPLICAS: u16 = 2;
 const MAX_REPLICAS: u16 = 10;
 
 impl Reading {
-    pub(super) fn collector(&mut self, target: Option<Target>) -> Collector {
+    /// `image` is what everything else runs in.
+    pub(super) fn collector(&mut self, target: Option<Target>, image: Image) -> Collector {
         let mode = self.parse("collector.mode", |file| &file.collector.mode, "gateway");
         let file = &self.input.spec.collector;
-        let operator = file.operator.unwrap_or(false);
+        let in_cluster = target.is_some_and(Target::is_kubernetes);
+        let operator = in_cluster && file.operator.unwrap_or(false);
         let replicas = file.replicas.unwrap_or(REPLICAS);
         let most = file.max_replicas.unwrap_or(MAX_REPLICAS.max(replicas));
         if most < replicas {
@@ -29,8 +31,8 @@ impl Reading {
                 "give both, the least and the most that load makes",
             );
         }
-        let in_cluster = target.is_some_and(Target::is_kubernetes);
         Collector {
+            image: if operator { Image::Stock } else { image },
             repository: self.parse(
                 "collector.repository",
                 |file| &file.collector.repository,
@@ -49,7 +51,7 @@ impl Reading {
             },
             replicas,
             max_replicas: most,
-            operator: operator && in_cluster,
+            operator,
         }
     }
 }

@@ -10,7 +10,7 @@ mod scheduling;
 use std::fmt::Display;
 use std::str::FromStr;
 
-use super::{Reading, sound};
+use super::{Reading, given, sound};
 use crate::spec::kubernetes::{Kubernetes, SecretStore};
 use crate::spec::values::{DnsLabel, DnsName, Memory};
 
@@ -114,11 +114,4 @@ impl Reading {
         }
         names
     }
-}
-
-/// A text that says something: blank is not set.
-fn given(text: &Option<String>) -> Option<&str> {
-    text.as_deref()
-        .map(str::trim)
-        .filter(|text| !text.is_empty())
 }

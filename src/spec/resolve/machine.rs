@@ -14,7 +14,7 @@ use crate::spec::{Format, Machine};
 use crate::target::Target;
 
 /// Below this, a cloud's smallest disks begin to refuse.
-const LEAST_DISK: Memory = Memory::mebibytes(1024);
+pub(super) const LEAST_DISK: Memory = Memory::mebibytes(1024);
 
 impl Reading {
     /// The format, the target's first one where it is not given.

@@ -32,7 +32,6 @@ impl Reading {
         secrets: &mut Secrets,
         environment: &dyn Fn(&str) -> Option<String>,
     ) -> Option<Tracing> {
-        let image = collector_image(collector, chroma);
         let service_name = self.parse(
             "tracing.service_name",
             |file| &file.tracing.service_name,
@@ -52,7 +51,7 @@ impl Reading {
         let nothing: &dyn Fn(&str) -> Option<String> = &|_| None;
         let sends = backend.as_ref().is_none_or(Backend::wants_endpoint);
         let from = if sends { environment } else { nothing };
-        let header_names = self.headers(target, image, secrets, from);
+        let header_names = self.headers(target, collector.image, secrets, from);
         let backend = in_stack(backend?, target, name);
         if granularity == Granularity::None {
             self.notes
@@ -72,7 +71,7 @@ impl Reading {
         match collector.mode {
             CollectorMode::None => self.check_own_collector(&tracing, chroma),
             CollectorMode::Gateway | CollectorMode::Tiered => {
-                self.check_rendered_endpoint(&tracing, collector, chroma);
+                self.check_rendered_endpoint(&tracing, collector);
             }
         }
         self.check_endpoint(&tracing, is_given);
@@ -147,16 +146,10 @@ impl Reading {
     }
 
     /// Without the entrypoint, an endpoint is written down when rendering.
-    fn check_rendered_endpoint(
-        &mut self,
-        tracing: &Tracing,
-        collector: &Collector,
-        chroma: &Chroma,
-    ) {
+    fn check_rendered_endpoint(&mut self, tracing: &Tracing, collector: &Collector) {
         let backend = &tracing.backend;
         let known = tracing.endpoint.is_some() || backend.endpoint.is_some();
-        let rendered = collector_image(collector, chroma) == Image::Stock;
-        if known || !rendered || !backend.wants_endpoint() {
+        if known || collector.image == Image::Wrapped || !backend.wants_endpoint() {
             return;
         }
         let why = match collector.operator {
@@ -238,14 +231,6 @@ impl Reading {
                 "use `http://host:9411`, or a URL that ends in `/api/v2/spans`",
             );
         }
-    }
-}
-
-/// The operator's resource of a collector takes no arguments of the entrypoint's.
-fn collector_image(collector: &Collector, chroma: &Chroma) -> Image {
-    match collector.operator {
-        true => Image::Stock,
-        false => chroma.image,
     }
 }
 

@@ -5,9 +5,10 @@
 use super::forms;
 use super::{MODULE, MOST_SNAPSHOTS};
 use crate::problem::Problem;
-use crate::spec::Spec;
-use crate::spec::values::CloudName;
-use crate::target::machine::forms::{Named, SecretName, has_form, malformed, security_group};
+use crate::spec::{Machine, Spec};
+use crate::target::machine::forms::{
+    Named, SecretName, given, has_form, malformed, security_group,
+};
 use crate::target::{machine, terraform};
 
 /// What Key Vault calls a secret.
@@ -29,7 +30,6 @@ pub(super) fn of(spec: &Spec) -> Vec<Problem> {
 /// Names that are not in Azure's form.
 fn names(spec: &Spec) -> Vec<Problem> {
     let at = &spec.machine;
-    let text = |value: &Option<CloudName>| value.as_ref().map(|name| name.as_str().to_owned());
     malformed([
         Named::new(
             "name",
@@ -45,49 +45,59 @@ fn names(spec: &Spec) -> Vec<Problem> {
             "no size of a machine that takes premium disks",
             "write one such as `Standard_B2s_v2` or `Standard_B2pls_v2` (Arm)",
         ),
-        Named::new(
-            "machine.subscription",
-            text(&at.subscription),
-            forms::SUBSCRIPTION,
-            "no subscription's id",
-            "`az account show --query id` shows it: not its name",
-        ),
-        Named::new(
-            "machine.resource_group",
-            text(&at.resource_group),
-            forms::GROUP,
-            "no resource group's name",
-            "`az group list --query '[].name'` shows it: not its id",
-        ),
+        subscription(at),
+        resource_group(at),
         Named::new(
             "machine.zone",
-            text(&at.zone),
+            given(&at.zone),
             forms::ZONE,
             "no zone",
             "write the region and the zone's number, `westeurope-1`, or the region alone where there are no zones",
         ),
         Named::new(
             "machine.subnet",
-            text(&at.subnet),
+            given(&at.subnet),
             forms::SUBNET,
             "no subnet's id",
             "`az network vnet subnet list … --query '[].id'` shows it: `/subscriptions/…/subnets/…`",
         ),
         Named::new(
             "machine.restore_from",
-            text(&at.restore_from),
+            given(&at.restore_from),
             forms::SNAPSHOT_OR_BLANK,
             "no snapshot's id",
             "`az snapshot list --query '[].id'` shows it: `/subscriptions/…/snapshots/…`",
         ),
         Named::new(
             "machine.alarms",
-            text(&at.alarms),
+            given(&at.alarms),
             forms::ACTION_GROUP_OR_BLANK,
             "no action group's id",
             "`az monitor action-group list --query '[].id'` shows it: `/subscriptions/…/actionGroups/…`",
         ),
     ])
+}
+
+/// The subscription.
+pub(in crate::target) fn subscription(at: &Machine) -> Named {
+    Named::new(
+        "machine.subscription",
+        given(&at.subscription),
+        forms::SUBSCRIPTION,
+        "no subscription's id",
+        "`az account show --query id` shows it: not its name",
+    )
+}
+
+/// The resource group.
+pub(in crate::target) fn resource_group(at: &Machine) -> Named {
+    Named::new(
+        "machine.resource_group",
+        given(&at.resource_group),
+        forms::GROUP,
+        "no resource group's name",
+        "`az group list --query '[].name'` shows it: not its id",
+    )
 }
 
 /// Azure's rules for a network go by addresses.

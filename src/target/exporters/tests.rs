@@ -4,30 +4,18 @@ use serde_yaml::Value as Yaml;
 
 use super::*;
 use crate::render::render;
-use crate::spec::file::{self, Override};
-use crate::spec::resolve;
+use crate::spec::sound;
 use crate::target::context::of;
 
 /// What of the collector's configuration the backend decides.
-fn configuration(
-    target: &'static str,
-    image: &'static str,
-    backend: &str,
-    endpoint: &str,
-) -> String {
-    let flag = |key, value: &str| Override {
-        key,
-        flag: "--flag",
-        value: value.into(),
-    };
-    let flags = vec![
-        flag("target", target),
-        flag("chroma.image", image),
-        flag("tracing.backend", backend),
-        flag("tracing.endpoint", endpoint),
-    ];
-    let input = file::read(None, flags).expect("flags can be read");
-    let spec = resolve(input, &|_| None).expect("a sound spec").spec;
+fn configuration(target: &str, image: &str, backend: &str, endpoint: &str) -> String {
+    let spec = sound(&[
+        ("target", target.into()),
+        ("chroma.image", image.into()),
+        ("tracing.backend", backend.into()),
+        ("tracing.endpoint", endpoint.into()),
+    ])
+    .spec;
     let context = context! {
         listen => context! { receivers => "198.18.0.1", local => "127.0.0.1" },
         detectors => ["env", "ec2", "system"],
@@ -266,18 +254,12 @@ fn an_endpoint_is_given_in_the_form_that_the_collector_reads() {
             "https://xray.{region}.amazonaws.com/v1/traces",
         ),
     ] {
-        let flag = |key, value: &str| Override {
-            key,
-            flag: "--flag",
-            value: value.into(),
-        };
-        let flags = vec![
-            flag("target", "aws"),
-            flag("tracing.backend", backend),
-            flag("tracing.endpoint", endpoint),
-        ];
-        let input = file::read(None, flags).expect("flags can be read");
-        let spec = resolve(input, &|_| None).expect("a sound spec").spec;
+        let spec = sound(&[
+            ("target", "aws".into()),
+            ("tracing.backend", backend.into()),
+            ("tracing.endpoint", endpoint.into()),
+        ])
+        .spec;
         assert_eq!(exact_endpoint(&spec).as_deref(), Some(exact));
     }
 }

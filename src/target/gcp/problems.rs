@@ -5,9 +5,10 @@
 use super::MODULE;
 use super::forms;
 use crate::problem::Problem;
-use crate::spec::Spec;
-use crate::spec::values::CloudName;
-use crate::target::machine::forms::{Named, SecretName, has_form, malformed, security_group};
+use crate::spec::{Machine, Spec};
+use crate::target::machine::forms::{
+    Named, SecretName, given, has_form, malformed, security_group,
+};
 use crate::target::{machine, terraform};
 
 /// The smallest disk of the kind that the module makes (`pd-balanced`), in GiB.
@@ -35,7 +36,6 @@ pub(super) fn of(spec: &Spec) -> Vec<Problem> {
 fn names(spec: &Spec) -> Vec<Problem> {
     let at = &spec.machine;
     let name = spec.name.to_string();
-    let text = |value: &Option<CloudName>| value.as_ref().map(|name| name.as_str().to_owned());
     let mut problems = malformed([
         Named::new(
             "name",
@@ -51,44 +51,38 @@ fn names(spec: &Spec) -> Vec<Problem> {
             "no machine type",
             "write one such as `e2-medium`, `n4-standard-2` or `c4a-standard-2` (Arm)",
         ),
-        Named::new(
-            "machine.project",
-            text(&at.project),
-            forms::PROJECT,
-            "no project's id",
-            "`gcloud projects list` shows it: not its name, not its number",
-        ),
+        project(at),
         Named::new(
             "machine.zone",
-            text(&at.zone),
+            given(&at.zone),
             forms::ZONE,
             "no zone",
             "write one such as `europe-west3-a`: `gcloud compute zones list` shows them",
         ),
         Named::new(
             "machine.network",
-            text(&at.network),
+            given(&at.network),
             forms::NAME,
             "no network's name",
             "`gcloud compute networks list` shows it: the name, not the address",
         ),
         Named::new(
             "machine.subnet",
-            text(&at.subnet),
+            given(&at.subnet),
             forms::NAME,
             "no subnet's name",
             "`gcloud compute networks subnets list` shows it: the name, not the address",
         ),
         Named::new(
             "machine.restore_from",
-            text(&at.restore_from),
+            given(&at.restore_from),
             forms::NAME_OR_BLANK,
             "no snapshot's name",
             "`gcloud compute snapshots list` shows it: the name, not the address",
         ),
         Named::new(
             "machine.alarms",
-            text(&at.alarms),
+            given(&at.alarms),
             forms::CHANNEL_OR_BLANK,
             "no notification channel",
             "it is `projects/PROJECT/notificationChannels/NUMBER`: `gcloud beta monitoring channels list`",
@@ -100,6 +94,17 @@ fn names(spec: &Spec) -> Vec<Problem> {
         "write a range of addresses such as `10.0.0.0/16`: that of the clients' subnet",
     ));
     problems
+}
+
+/// The project.
+pub(in crate::target) fn project(at: &Machine) -> Named {
+    Named::new(
+        "machine.project",
+        given(&at.project),
+        forms::PROJECT,
+        "no project's id",
+        "`gcloud projects list` shows it: not its name, not its number",
+    )
 }
 
 /// Amounts that Google does not take.
@@ -126,19 +131,11 @@ fn amounts(spec: &Spec) -> Vec<Problem> {
 mod tests {
     use serde_json::{Value, json};
 
-    use crate::spec::file::{self, Override};
-    use crate::spec::resolve;
+    use crate::spec::sound;
 
     /// What is wrong with a spec that has this value at a key.
     fn problems(key: &'static str, value: Value) -> Vec<String> {
-        let of = |key, value| Override {
-            key,
-            flag: key,
-            value,
-        };
-        let overrides = vec![of("target", json!("gcp")), of(key, value)];
-        let input = file::read(None, overrides).expect("the spec reads");
-        let resolved = resolve(input, &|_| None).expect("the spec is sound");
+        let resolved = sound(&[("target", json!("gcp")), (key, value)]);
         let problems = resolved.spec.target.problems(&resolved);
         problems.iter().map(ToString::to_string).collect()
     }

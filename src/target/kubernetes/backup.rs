@@ -6,13 +6,12 @@
 use anyhow::{Context as _, Result};
 use minijinja::{Value, context};
 
-use super::context::{BACKUP, DATABASE, Part};
+use super::context::{BACKUP, Part, api, claim};
 use super::{cloud, keys};
 use crate::plan::Plan;
 use crate::render::{TEMPLATES, render};
 use crate::spec::Spec;
 use crate::spec::kubernetes::{Backup, BackupPlace};
-use crate::spec::values::Memory;
 use crate::target::secrets::Container;
 
 /// What runs the scripts: any Python from 3.11 does, without a package.
@@ -65,11 +64,12 @@ pub(super) fn add(plan: &mut Plan, spec: &Spec, base: &Value) -> Result<()> {
         backup => BACKUP.context(spec, &version),
         restore => RESTORE.context(spec, &version),
         claim => claim(spec),
-        storage_class => cloud::storage_class(spec),
+        scratch_class => cloud::scratch_class(spec),
+        selinux_level => cloud::selinux_level(spec),
         in_bucket => store(backup).is_some(),
         store_port => store_port(backup),
         // The copy, and the archive of it.
-        room => Memory::mebibytes((spec.machine.disk.as_mebibytes() * 2).min(16 << 20)).quantity(),
+        room => spec.machine.disk.twice().quantity(),
         schedule => backup.schedule.to_string(),
         policy_labels,
         ..base.clone()
@@ -81,11 +81,6 @@ pub(super) fn add(plan: &mut Plan, spec: &Spec, base: &Value) -> Result<()> {
         ..context.clone()
     };
     super::add(plan, &context, &["backup.yaml", "restore.yaml"])
-}
-
-/// The claim that Chroma's data is on.
-fn claim(spec: &Spec) -> String {
-    format!("data-{}-0", DATABASE.name(spec))
 }
 
 impl Step {
@@ -144,7 +139,7 @@ impl Step {
 
 /// Where Chroma answers, when it runs.
 fn chroma(spec: &Spec) -> String {
-    format!("http://{}-api:{}/", spec.name, spec.chroma.port)
+    format!("http://{}:{}/", api(spec), spec.chroma.port)
 }
 
 fn pod(

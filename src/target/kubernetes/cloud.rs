@@ -16,27 +16,24 @@ use minijinja::{Value, context};
 use crate::backend::Cloud;
 use crate::plan::Plan;
 use crate::spec::Spec;
+use crate::spec::kubernetes::BackupPlace;
 use crate::spec::values::Peer;
+use crate::tree::hash;
 
 pub(super) use problems::problems;
 
 /// What every template reads, as `cloud`:
-/// - `storage_class`: none, or `name`, `provisioner`, `parameters`;
+/// - `storage_classes`: those to make, each with `name`, `what`, `provisioner`, `parameters`, `reclaim`;
 /// - `environment`: variables of the collector that name the place, for the backend;
 /// - `resource`: `name` and `value` of the attributes of every span that say where the cluster is;
 /// - `identity_egress`: `cidr` and `port` of who hands out the collector's identity, where the backend
 ///   wants one;
 /// - `section`: none, or the README's template; `recipe`: what it reads.
 pub(super) fn context(spec: &Spec) -> Value {
-    let class = class(spec).filter(|_| spec.kubernetes.storage_class.is_none());
     let attributes = resource(spec).into_iter();
     let egress = identity_egress(spec).iter();
     context! {
-        storage_class => class.map(|class| context! {
-            name => class_name(spec),
-            provisioner => class.provisioner,
-            parameters => BTreeMap::from_iter(class.parameters.iter().copied()),
-        }),
+        storage_classes => storage_classes(spec),
         environment => environment(spec),
         resource => attributes.map(|(name, value)| context! { name, value }).collect::<Vec<_>>(),
         identity_egress => egress.map(|(cidr, port)| context! { cidr => *cidr, port => *port }).collect::<Vec<_>>(),
@@ -45,7 +42,13 @@ pub(super) fn context(spec: &Spec) -> Value {
     }
 }
 
-/// A storage class.
+/// What ends the name of the storage class of volumes that are kept.
+const DATA: &str = "data";
+
+/// What ends the name of that of volumes that go with their pod.
+const SCRATCH: &str = "scratch";
+
+/// A kind of disk.
 struct Class {
     provisioner: &'static str,
     parameters: &'static [(&'static str, &'static str)],
@@ -70,17 +73,62 @@ fn class(spec: &Spec) -> Option<Class> {
     })
 }
 
-fn class_name(spec: &Spec) -> String {
-    format!("{}-data", spec.name)
+/// The storage classes to make, where the spec names none: one for what is kept, and where backups go to a
+/// bucket one for what they are packed on, which would else leave a disk behind each time.
+fn storage_classes(spec: &Spec) -> Vec<Value> {
+    let given = spec.kubernetes.storage_class.is_some();
+    let Some(class) = class(spec).filter(|_| !given) else {
+        return Vec::new();
+    };
+    let backup = spec.kubernetes.backup.as_ref();
+    let packed = backup.is_some_and(|backup| matches!(backup.place, BackupPlace::Bucket { .. }));
+    let kept = "A volume's disk stays when its claim is deleted. Classes cannot be changed.";
+    let scratch = "Where a backup is packed before it is sent: the disk goes with the pod.";
+    let classes = [
+        (true, DATA, "Retain", kept),
+        (packed, SCRATCH, "Delete", scratch),
+    ];
+    let wanted = classes.into_iter().filter(|(wanted, ..)| *wanted);
+    wanted
+        .map(|(_, suffix, reclaim, what)| {
+            context! {
+                name => format!("{}-{suffix}", spec.name),
+                what,
+                provisioner => class.provisioner,
+                parameters => BTreeMap::from_iter(class.parameters.iter().copied()),
+                reclaim,
+            }
+        })
+        .collect()
 }
 
-/// The storage class of volumes: the spec's, else on a cloud the one that is rendered. Absent: the
-/// cluster's default.
+/// The storage class of volumes that are kept: the spec's, else on a cloud the one that is rendered.
+/// Absent: the cluster's default.
 pub(super) fn storage_class(spec: &Spec) -> Option<String> {
+    named_or(spec, DATA)
+}
+
+/// The storage class of volumes that go with their pod, likewise.
+pub(super) fn scratch_class(spec: &Spec) -> Option<String> {
+    named_or(spec, SCRATCH)
+}
+
+/// The SELinux level of all pods on Chroma's volume, where a node gives every pod its own: Bottlerocket,
+/// and EKS Auto Mode, which runs on it. There a pod that comes second is refused the files, or takes them
+/// from the first (bottlerocket-os/bottlerocket issue #2417). Nodes without SELinux do not look at it.
+pub(super) fn selinux_level(spec: &Spec) -> Option<String> {
+    let shared = spec.kubernetes.backup.is_some() && spec.target.cloud() == Some(Cloud::Aws);
+    let of = hash(format!("{}/{}", spec.kubernetes.namespace, spec.name).as_bytes());
+    let category = |digits| u16::from_str_radix(digits, 16).unwrap_or_default() % 512;
+    shared.then(|| format!("s0:c{},c{}", category(&of[..3]), 512 + category(&of[3..6])))
+}
+
+fn named_or(spec: &Spec, suffix: &str) -> Option<String> {
     let given = spec.kubernetes.storage_class.as_ref();
+    let made = spec.target.cloud();
     given
         .map(ToString::to_string)
-        .or_else(|| spec.target.cloud().map(|_| class_name(spec)))
+        .or_else(|| made.map(|_| format!("{}-{suffix}", spec.name)))
 }
 
 /// What stands for the placeholder in a backend's texts: the region, the project.

@@ -7,6 +7,7 @@ mod growth;
 mod traffic;
 
 pub(super) use growth::of as growth;
+use growth::{CPU, CPU_USED};
 
 use std::collections::BTreeMap;
 
@@ -14,29 +15,19 @@ use anyhow::Result;
 use chroma_otel_init::variable;
 use minijinja::{Value, context};
 
-use super::context::{COLLECTOR, MEMBER, Part, ROUTER};
+use super::context::{COLLECTOR, MEMBER, Part, ROUTER, checksum, receivers, texts};
 use super::{cloud, keys};
 use crate::plan::Plan;
 use crate::render::render;
 use crate::spec::kubernetes::CollectorMode;
 use crate::spec::{Image, Spec};
 use crate::target::COLLECTOR_VERSION;
-use crate::target::context::{self as shared, collector_image};
+use crate::target::context as shared;
 use crate::target::secrets::Container;
-use crate::tree::hash;
 
 /// How long a sender's connection lasts: long enough to cost nothing, short enough that a new replica
 /// has work within minutes.
 const LET_GO: &str = "5m";
-
-/// What one replica asks for, and is sure of: enough for a thousand spans a second (`growth`).
-const CPU: &str = "200m";
-
-/// What a replica uses when the autoscaler adds another: far from where its memory would fill.
-const CPU_USED: &str = "350m";
-
-/// The same in percent of what it asks for, as the OpenTelemetry Operator wants it.
-const CPU_USED_PERCENT: u16 = 175;
 
 /// What the published image runs by itself.
 const PLAIN: [&str; 3] = [
@@ -94,9 +85,9 @@ fn workload(spec: &Spec, base: &Value, role: Role) -> Result<Value> {
         Role::Gateway | Role::Member => variables(spec),
     };
     let config = configuration(spec, base, role)?;
-    let checksum = hash(format!("{config}{variables:?}").as_bytes())[..16].to_owned();
+    let checksum = checksum(&format!("{config}{variables:?}"));
     let name = part.name(spec);
-    let more = super::context::texts(&spec.kubernetes.annotations);
+    let more = texts(&spec.kubernetes.annotations);
     let pod_annotations = more
         .into_iter()
         .chain([("checksum/config".to_owned(), checksum)]);
@@ -119,22 +110,20 @@ fn workload(spec: &Spec, base: &Value, role: Role) -> Result<Value> {
         pod_annotations => pod_annotations.collect::<BTreeMap<_, _>>(),
         keys,
         run => run(spec, role),
-        image => match collector_image(spec) {
-            Image::Wrapped => base.get_attr("images")?.get_attr("collector")?,
-            Image::Stock => shared::base_images(spec).collector.into(),
-        },
+        image => base.get_attr("images")?.get_attr("collector")?,
         go_memory_limit => shared::go_memory_limit(spec),
         memory => collector.memory.quantity(),
-        cpu => CPU,
-        cpu_used => CPU_USED,
-        cpu_used_percent => CPU_USED_PERCENT,
+        cpu => format!("{CPU}m"),
+        cpu_used => format!("{CPU_USED}m"),
+        // Of what it asks for, as the OpenTelemetry Operator wants it.
+        cpu_used_percent => CPU_USED * 100 / CPU,
         replicas => collector.replicas,
         max_replicas => collector.max_replicas,
         scales => role != Role::Member && collector.max_replicas > collector.replicas,
         storage_class => cloud::storage_class(spec),
         callers => traffic::callers(spec, role),
         egress => traffic::egress(spec, role),
-        receivers => super::context::receivers(spec),
+        receivers => receivers(spec),
         operator => collector.operator,
         otel_name => format!("{}-otel", spec.name),
         ..base.clone()
@@ -188,7 +177,7 @@ fn variables(spec: &Spec) -> BTreeMap<String, String> {
     let mut variables: BTreeMap<String, String> = environment
         .map(|(name, value)| (name.to_owned(), value))
         .collect();
-    let wanted = collector_image(spec) == Image::Wrapped && spec.tracing.backend.wants_endpoint();
+    let wanted = spec.collector.image == Image::Wrapped && spec.tracing.backend.wants_endpoint();
     if wanted && let Some(endpoint) = shared::known_endpoint(spec) {
         variables.insert(variable::ENDPOINT.to_owned(), endpoint.to_string());
     }
@@ -198,7 +187,7 @@ fn variables(spec: &Spec) -> BTreeMap<String, String> {
 /// What the container runs, as lines of YAML; nothing where the image says it.
 fn run(spec: &Spec, role: Role) -> Vec<Value> {
     let line = |key: &str, value: Vec<String>| context! { key, value };
-    match (collector_image(spec), role) {
+    match (spec.collector.image, role) {
         (Image::Stock, _) => Vec::new(),
         (Image::Wrapped, Role::Gateway | Role::Member) => {
             vec![line("args", shared::collector_command(spec))]

@@ -12,6 +12,7 @@ use crate::spec::kubernetes::CollectorMode;
 use crate::spec::values::LabelKey;
 use crate::spec::{Image, Spec};
 use crate::target::{COLLECTOR_VERSION, context as shared};
+use crate::tree::hash;
 
 /// A component of the deployment, as the labels name it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,13 +98,9 @@ impl Part<'_> {
     /// What templates read of it: `name`, `labels`, `selector`.
     pub(super) fn context(self, spec: &Spec, version: &str) -> Value {
         let selector = self.selector(spec);
-        let mut labels = texts(&spec.kubernetes.labels);
+        let mut labels = own_labels(spec);
         labels.extend(selector.clone());
-        labels.extend([
-            label("version", version),
-            label("part-of", "chroma"),
-            label("managed-by", "chroma-otel-deploy"),
-        ]);
+        labels.extend([label("version", version)]);
         context! { name => self.name(spec), labels, selector }
     }
 }
@@ -137,6 +134,16 @@ fn collectors(spec: &Spec, part: Part<'_>) -> BTreeMap<String, String> {
     }
 }
 
+/// The labels of every object, whatever part it is of: the spec's, and whose it is.
+pub(super) fn own_labels(spec: &Spec) -> BTreeMap<String, String> {
+    let mut labels = texts(&spec.kubernetes.labels);
+    labels.extend([
+        label("part-of", "chroma"),
+        label("managed-by", "chroma-otel-deploy"),
+    ]);
+    labels
+}
+
 fn label(name: &str, value: &str) -> (String, String) {
     (format!("app.kubernetes.io/{name}"), value.to_owned())
 }
@@ -147,6 +154,32 @@ pub(super) fn texts(map: &BTreeMap<LabelKey, String>) -> BTreeMap<String, String
     pairs
         .map(|(key, value)| (key.as_str().to_owned(), value.clone()))
         .collect()
+}
+
+/// Peers of a policy: the pods of the own namespace, and those of the namespaces that the spec lets in.
+pub(super) fn neighbours(spec: &Spec) -> Vec<Value> {
+    let namespaces = spec.kubernetes.allow_namespaces.iter();
+    let namespaces = namespaces.map(|name| {
+        format!("namespaceSelector: {{matchLabels: {{kubernetes.io/metadata.name: {name}}}}}")
+    });
+    let own = std::iter::once("podSelector: {}".to_owned());
+    own.chain(namespaces).map(as_is).collect()
+}
+
+/// Chroma's Service. Never `chroma`: of that name it would set CHROMA_PORT in pods beside it, which 1.x
+/// dies of.
+pub(super) fn api(spec: &Spec) -> String {
+    format!("{}-api", spec.name)
+}
+
+/// The claim that Chroma's data is on.
+pub(super) fn claim(spec: &Spec) -> String {
+    format!("data-{}-0", DATABASE.name(spec))
+}
+
+/// What tells one configuration from another, on the pods that have read it.
+pub(super) fn checksum(configuration: &str) -> String {
+    hash(configuration.as_bytes())[..16].to_owned()
 }
 
 /// What every template reads. `sources` names what the images are made of.
@@ -161,41 +194,36 @@ pub(super) fn of(spec: &Spec, sources: &str) -> Value {
             }
             (Image::Wrapped, None) => format!("{}-{what}:{tag}-{sources}", spec.name),
         };
-    let collector = shared::collector_image(spec);
     context! {
         namespace => cluster.namespace.to_string(),
         annotations => texts(&cluster.annotations),
         database => DATABASE.context(spec, &version.to_string()),
-        // Never `chroma`: a Service of that name would set CHROMA_PORT in pods beside it, which 1.x dies of.
-        api => format!("{}-api", spec.name),
+        api => api(spec),
         images => context! {
             chroma => image(spec.chroma.image, "chroma", published.chroma, version.to_string()),
-            collector => image(collector, "otel-collector", published.collector, COLLECTOR_VERSION.to_owned()),
+            collector => image(spec.collector.image, "otel-collector", published.collector, COLLECTOR_VERSION.to_owned()),
         },
         registry => cluster.registry.as_ref().map(ToString::to_string),
         chroma_endpoint => shared::chroma_endpoint(spec),
         secret => cluster.secret.to_string(),
         pod => pod(spec),
-        dns_addresses => dns_addresses(spec),
+        dns_address => dns_address(spec),
         cloud => super::cloud::context(spec),
         ..shared::of(spec)
     }
 }
 
-/// Where the DNS of a node listens, for pods that ask it and not the cluster's own pods: NodeLocal
-/// DNSCache everywhere, Cloud DNS on GKE, LocalDNS on AKS. EKS Auto Mode has it on the node, too, behind
+/// Where the DNS of a node listens, for pods that ask it and not the cluster's own pods: link-local, with an
+/// address that each chooses for itself (NodeLocal DNSCache 169.254.20.10, kubespray's 169.254.25.10, Cloud
+/// DNS on GKE 169.254.169.254, LocalDNS on AKS 169.254.10.10). EKS Auto Mode has it on the node, too, behind
 /// an address that no document tells.
-fn dns_addresses(spec: &Spec) -> Vec<&'static str> {
-    let of_cloud = match spec.target.cloud() {
-        Some(Cloud::Gcp) => Some("169.254.169.254/32"),
-        Some(Cloud::Azure) => Some("169.254.10.10/31"),
-        Some(Cloud::Aws) if spec.kubernetes.auto_mode => Some("0.0.0.0/0"),
-        None | Some(Cloud::Aws) => None,
-    };
-    [Some("169.254.20.10/32"), of_cloud]
-        .into_iter()
-        .flatten()
-        .collect()
+fn dns_address(spec: &Spec) -> &'static str {
+    let auto_mode = spec.target.cloud() == Some(Cloud::Aws) && spec.kubernetes.auto_mode;
+    if auto_mode {
+        "0.0.0.0/0"
+    } else {
+        "169.254.0.0/16"
+    }
 }
 
 /// What every pod's spec begins with, each a key and its value as YAML.

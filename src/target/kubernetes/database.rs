@@ -17,7 +17,7 @@ use crate::spec::values::Peer;
 use crate::spec::{Image, Spec};
 use crate::target::context as shared;
 use crate::target::secrets::Container;
-use crate::tree::{Change, hash};
+use crate::tree::Change;
 
 /// Adds `keep.yaml` and `chroma.yaml`.
 ///
@@ -29,7 +29,7 @@ pub(super) fn add(plan: &mut Plan, spec: &Spec, base: &Value) -> Result<()> {
         false => None,
     };
     let environment = environment(spec);
-    let checksum = hash(format!("{config:?}{environment:?}").as_bytes())[..16].to_owned();
+    let checksum = context::checksum(&format!("{config:?}{environment:?}"));
     let version = spec.chroma.version;
     let context = context! {
         config,
@@ -40,6 +40,7 @@ pub(super) fn add(plan: &mut Plan, spec: &Spec, base: &Value) -> Result<()> {
         memory => spec.chroma.memory.quantity(),
         disk => spec.machine.disk.quantity(),
         storage_class => cloud::storage_class(spec),
+        selinux_level => cloud::selinux_level(spec),
         backup_disk => backup_disk(spec),
         backup => BACKUP.context(spec, &version.to_string()),
         // Not ready is no reason to start it again.
@@ -54,27 +55,21 @@ pub(super) fn add(plan: &mut Plan, spec: &Spec, base: &Value) -> Result<()> {
 /// Annotations of the pod. What moves pods to save machines leaves this one alone; who drains a node by
 /// hand, or upgrades it, does not. The operator's own word for either wins.
 fn pod_annotations(spec: &Spec, checksum: String) -> BTreeMap<String, String> {
-    let mut annotations = BTreeMap::from([
+    let stays = [
         ("cluster-autoscaler.kubernetes.io/safe-to-evict", "false"),
         ("karpenter.sh/do-not-disrupt", "true"),
-    ])
-    .into_iter()
-    .map(|(name, value)| (name.to_owned(), value.to_owned()))
-    .collect::<BTreeMap<_, _>>();
+    ];
+    let stays = stays.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let mut annotations = BTreeMap::from(stays);
     annotations.extend(texts(&spec.kubernetes.annotations));
     annotations.insert("checksum/config".to_owned(), checksum);
     annotations
 }
 
 fn namespace_labels(spec: &Spec) -> BTreeMap<String, String> {
-    let mut labels = texts(&spec.kubernetes.labels);
-    for (name, value) in [
-        ("app.kubernetes.io/part-of", "chroma"),
-        ("app.kubernetes.io/managed-by", "chroma-otel-deploy"),
-        ("pod-security.kubernetes.io/enforce", "restricted"),
-    ] {
-        labels.insert(name.to_owned(), value.to_owned());
-    }
+    let (key, level) = ("pod-security.kubernetes.io/enforce", "restricted");
+    let mut labels = context::own_labels(spec);
+    labels.insert(key.to_owned(), level.to_owned());
     labels
 }
 
@@ -89,20 +84,15 @@ pub(super) fn backup_disk(spec: &Spec) -> Option<String> {
 /// Who may connect to Chroma, as a policy names them, one a line; nothing for everyone: then a route
 /// from outside ends at Chroma itself, and whose pods bring it nobody knows here.
 fn callers(spec: &Spec) -> Vec<Value> {
-    let cluster = &spec.kubernetes;
-    if cluster.exposure.as_ref().is_some_and(|one| !one.token) {
+    let exposure = spec.kubernetes.exposure.as_ref();
+    if exposure.is_some_and(|one| !one.token) {
         return Vec::new();
     }
-    let namespaces = cluster.allow_namespaces.iter();
-    let namespaces = namespaces.map(|name| {
-        format!("namespaceSelector: {{matchLabels: {{kubernetes.io/metadata.name: {name}}}}}")
-    });
-    let range = match &spec.machine.allow_from {
-        Some(Peer::Range(range)) => Some(format!("ipBlock: {{cidr: \"{range}\"}}")),
-        Some(Peer::SecurityGroup(_)) | None => None,
-    };
-    let own = ["podSelector: {}".to_owned()].into_iter();
-    own.chain(namespaces).chain(range).map(as_is).collect()
+    let mut callers = context::neighbours(spec);
+    if let Some(Peer::Range(range)) = &spec.machine.allow_from {
+        callers.push(as_is(format!("ipBlock: {{cidr: \"{range}\"}}")));
+    }
+    callers
 }
 
 /// Where Chroma may send its spans: the collector's pods, or one of the operator's own at any address.

@@ -8,14 +8,13 @@ use std::collections::BTreeMap;
 use anyhow::Result;
 use minijinja::{Value, context};
 
-use super::context::{PROXY, texts};
+use super::context::{PROXY, api, checksum, texts};
 use super::keys;
 use crate::plan::Plan;
 use crate::render::render;
 use crate::spec::Spec;
 use crate::spec::kubernetes::{Exposure, Route};
 use crate::target::secrets::{Container, TOKEN};
-use crate::tree::hash;
 
 /// The proxy's version: what `caddy version` says of the Go module, and the image's tag.
 const CADDY_VERSION: &str = "2.11.9";
@@ -51,7 +50,7 @@ pub(super) fn add(plan: &mut Plan, spec: &Spec, base: &Value) -> Result<()> {
     let caddyfile = render("kubernetes/Caddyfile.j2", base)?;
     let service = match exposure.token {
         true => (PROXY.name(spec), 8080),
-        false => (format!("{}-api", spec.name), spec.chroma.port),
+        false => (api(spec), spec.chroma.port),
     };
     let (ingress, gateway) = match &exposure.route {
         Route::Ingress {
@@ -81,7 +80,7 @@ pub(super) fn add(plan: &mut Plan, spec: &Spec, base: &Value) -> Result<()> {
         token => exposure.token,
         proxy => PROXY.context(spec, CADDY_VERSION),
         caddy_image => format!("caddy:{CADDY_VERSION}"),
-        checksum => &hash(caddyfile.as_bytes())[..16],
+        checksum => checksum(&caddyfile),
         caddyfile => caddyfile.trim_end(),
         proxy_keys => keys::of(spec, Container::Proxy),
         service => context! { name => service.0, port => service.1 },

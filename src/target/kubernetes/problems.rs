@@ -7,9 +7,9 @@ use chroma_otel_init::Server;
 use super::{cloud, keys};
 use crate::problem::Problem;
 use crate::spec::kubernetes::CollectorMode;
-use crate::spec::values::Peer;
 use crate::spec::{Image, Resolved, Spec};
-use crate::target::context::{self as shared, collector_image};
+use crate::target::context as shared;
+use crate::target::machine::forms::security_group;
 use crate::target::secrets::Container;
 
 /// The longest name: what is appended to it must fit a label, of 63 characters.
@@ -60,14 +60,10 @@ fn image(spec: &Spec) -> Option<Problem> {
     })
 }
 
+/// A NetworkPolicy goes by addresses.
 fn peer(spec: &Spec) -> Option<Problem> {
-    let Some(Peer::SecurityGroup(group)) = &spec.machine.allow_from else {
-        return None;
-    };
-    let group = group.as_str();
-    let message = format!("is `{group}`, a security group, of which pods know nothing");
-    let hint = "a range of addresses, such as `10.0.0.0/16`";
-    Some(Problem::new("machine.allow_from", message).hint(hint))
+    let hint = "write a range of addresses, such as `10.0.0.0/16`";
+    security_group("machine.allow_from", &spec.machine.allow_from, hint)
 }
 
 /// What one way to run the collector leaves no room for.
@@ -141,7 +137,7 @@ fn values(resolved: &Resolved) -> Vec<Problem> {
         // With the entrypoint, headers are escaped on the way; the settings of a component are not.
         let mut backends = spec.tracing.backend.keys.iter();
         let in_settings = backends.any(|key| key.variable == *name && key.header.is_none());
-        let expands = in_settings || collector_image(spec) == Image::Stock;
+        let expands = in_settings || spec.collector.image == Image::Stock;
         let mut of_collector = keys
             .iter()
             .filter(|key| key.container == Container::Collector);

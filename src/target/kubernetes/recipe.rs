@@ -4,13 +4,13 @@
 
 use minijinja::{Value, context};
 
-use super::context::{COLLECTOR, DATABASE, MEMBER, PROXY, ROUTER, backend};
+use super::context::{COLLECTOR, DATABASE, MEMBER, PROXY, ROUTER, backend, claim};
 use super::{cloud, keys};
 use crate::backend::in_place;
 use crate::spec::kubernetes::CollectorMode;
 use crate::spec::{Image, Spec};
+use crate::target::exporters;
 use crate::target::secrets::{Container, SecretVariable};
-use crate::target::{context as shared, exporters};
 
 /// What the recipe reads.
 pub(super) fn context(spec: &Spec, base: &Value) -> Value {
@@ -36,7 +36,7 @@ pub(super) fn context(spec: &Spec, base: &Value) -> Value {
     context! {
         workloads => [vec![database], service.into_iter().collect(), collector, proxy].concat(),
         restart => restart.into_iter().flatten().flatten().collect::<Vec<_>>(),
-        claim => format!("data-{}-0", spec.name),
+        claim => claim(spec),
         disk => spec.machine.disk.quantity(),
         keys => secrets.iter().map(key).collect::<Vec<_>>(),
         needs => secrets.iter().filter(|key| key.required).map(|key| format!("`{}`", key.variable)).collect::<Vec<_>>(),
@@ -56,7 +56,7 @@ pub(super) fn context(spec: &Spec, base: &Value) -> Value {
         backups => super::backup::recipe(spec),
         growth => super::collector::growth(spec),
         monitored => spec.kubernetes.monitoring,
-        collector_built => shared::collector_image(spec) == Image::Wrapped,
+        collector_built => spec.collector.image == Image::Wrapped,
         operated => spec.collector.operator,
         ..base.clone()
     }

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::problem::Problem;
 use crate::spec::Spec;
-use crate::spec::values::Peer;
+use crate::spec::values::{CloudName, Peer};
 
 /// A name in the spec that a cloud has a form for.
 pub(in crate::target) struct Named {
@@ -34,6 +34,11 @@ impl Named {
             hint,
         }
     }
+}
+
+/// A value of the spec, as [`Named`] takes it.
+pub(in crate::target) fn given(value: &Option<CloudName>) -> Option<String> {
+    value.as_ref().map(|name| name.as_str().to_owned())
 }
 
 /// Whether a text has this form.

@@ -5,7 +5,7 @@
 
 use serde_yaml::{Mapping, Value};
 
-use super::super::{entries, texts};
+use super::super::{entries, items, texts};
 use super::{Tell, Template, is_the_world, is_true, text};
 
 /// What EC2 takes as user data, before it is encoded.
@@ -133,8 +133,7 @@ fn each_mapping(value: Option<&Value>, at: &str, take: &mut dyn FnMut(&str, &Map
     for (key, one) in entries(value) {
         each_mapping(Some(one), &format!("{at}.{key}"), take);
     }
-    let list = value.and_then(Value::as_sequence).into_iter().flatten();
-    for (index, one) in list.enumerate() {
+    for (index, one) in items(value).enumerate() {
         each_mapping(Some(one), &format!("{at}[{index}]"), take);
     }
 }

@@ -25,7 +25,7 @@ use serde::de::DeserializeOwned;
 use serde_yaml::Value;
 
 use super::Document;
-use crate::validate::Finding;
+use crate::validate::{Finding, entries};
 use others::OTHERS;
 
 /// Reads a document as one type and writes it again; else where it is something else, and what.
@@ -113,7 +113,7 @@ fn typed(tree: &Value, read: RoundTrip) -> Vec<Finding> {
 
 fn untyped(tree: &Value, fields: &[&str]) -> Vec<Finding> {
     let unknown = |known: &[&str], at: &str, value: Option<&Value>| {
-        let names = super::super::entries(value).map(|(name, _)| name);
+        let names = entries(value).map(|(name, _)| name);
         let unknown = names.filter(|name| !known.contains(name));
         unknown
             .map(|name| (format!("{at}{name}"), NO_FIELD.to_owned()))

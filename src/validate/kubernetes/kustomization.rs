@@ -7,13 +7,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_yaml::Value;
 
 use super::Tell;
-use crate::validate::{keys, texts};
+use crate::target::kubernetes::BY_HAND;
+use crate::validate::{items, keys, texts};
 
 /// Its name.
 pub(super) const FILE: &str = "kustomization.yaml";
-
-/// What is applied by hand.
-const BY_HAND: [&str; 2] = ["keep.yaml", "restore.yaml"];
 
 /// Its fields. (kustomize 5.7, `api/types/kustomization.go`, but for what is deprecated there.)
 const FIELDS: [&str; 26] = [
@@ -66,6 +64,29 @@ pub(super) fn check(files: &BTreeMap<String, String>, text: &str, tell: Tell) {
     for field in keys(&tree).filter(|field| !FIELDS.contains(field)) {
         wrong(field, "there is no such field".to_owned());
     }
+    let named = resources(files, &tree, &mut wrong);
+    let patches = patches(files);
+    let missing = files.iter().filter(|(path, text)| {
+        let elsewhere = path.contains('/') || *path == FILE || BY_HAND.contains(&path.as_str());
+        !elsewhere
+            && super::is_manifest(path, text)
+            && !named.contains(path.as_str())
+            && !patches.contains(*path)
+    });
+    for (path, _) in missing {
+        wrong(
+            "resources",
+            format!("does not name `{path}`, which would never be applied"),
+        );
+    }
+}
+
+/// What the kustomization names: each is there, once.
+fn resources<'a>(
+    files: &BTreeMap<String, String>,
+    tree: &'a Value,
+    wrong: &mut impl FnMut(&str, String),
+) -> BTreeSet<&'a str> {
     let mut named = BTreeSet::new();
     for (index, path) in texts(tree.get("resources")).enumerate() {
         let at = format!("resources[{index}]");
@@ -89,20 +110,7 @@ pub(super) fn check(files: &BTreeMap<String, String>, text: &str, tell: Tell) {
             wrong(&at, format!("`{path}` is there twice"));
         }
     }
-    let patches = patches(files);
-    let missing = files.iter().filter(|(path, text)| {
-        let elsewhere = path.contains('/') || *path == FILE || BY_HAND.contains(&path.as_str());
-        !elsewhere
-            && super::is_manifest(path, text)
-            && !named.contains(path.as_str())
-            && !patches.contains(*path)
-    });
-    for (path, _) in missing {
-        wrong(
-            "resources",
-            format!("does not name `{path}`, which would never be applied"),
-        );
-    }
+    named
 }
 
 fn tree(files: &BTreeMap<String, String>) -> Option<Value> {
@@ -112,14 +120,8 @@ fn tree(files: &BTreeMap<String, String>) -> Option<Value> {
 /// Files that are parts of manifests.
 pub(super) fn patches(files: &BTreeMap<String, String>) -> BTreeSet<String> {
     let tree = tree(files);
-    let patches = tree
-        .as_ref()
-        .and_then(|tree| tree.get("patches"))
-        .and_then(Value::as_sequence);
-    let paths = patches
-        .into_iter()
-        .flatten()
-        .filter_map(|patch| patch.get("path")?.as_str());
+    let patches = items(tree.as_ref().and_then(|tree| tree.get("patches")));
+    let paths = patches.filter_map(|patch| patch.get("path")?.as_str());
     paths
         .map(|path| path.trim_start_matches("./").to_owned())
         .collect()
@@ -133,13 +135,7 @@ pub(super) fn namespace(files: &BTreeMap<String, String>) -> Option<String> {
 /// The names of what it generates itself: `configMapGenerator`, `secretGenerator`.
 pub(super) fn generated(files: &BTreeMap<String, String>, field: &str) -> BTreeSet<String> {
     let tree = tree(files);
-    let list = tree
-        .as_ref()
-        .and_then(|tree| tree.get(field))
-        .and_then(Value::as_sequence);
-    let names = list
-        .into_iter()
-        .flatten()
-        .filter_map(|one| one.get("name")?.as_str());
+    let list = items(tree.as_ref().and_then(|tree| tree.get(field)));
+    let names = list.filter_map(|one| one.get("name")?.as_str());
     names.map(str::to_owned).collect()
 }

@@ -14,7 +14,7 @@ use super::{Document, Folder, Tell};
 pub(super) fn check(folder: &Folder, tell: Tell) {
     let mut policies: Vec<(&Document, NetworkPolicySpec)> = Vec::new();
     for document in folder.of_kind("NetworkPolicy") {
-        let read = document.typed::<NetworkPolicy>("NetworkPolicy");
+        let read = document.typed::<NetworkPolicy>();
         policies.extend(
             read.and_then(|policy| policy.spec)
                 .map(|spec| (document, spec)),
@@ -52,11 +52,8 @@ fn takes(spec: &NetworkPolicySpec, workload: &Workload) -> bool {
 }
 
 fn policy(folder: &Folder, document: &Document, spec: &NetworkPolicySpec, tell: Tell) {
-    let pods: Vec<&Workload> = folder
-        .workloads
-        .iter()
-        .filter(|one| takes(spec, one))
-        .collect();
+    let selector = spec.pod_selector.as_ref();
+    let pods = selector.map_or_else(Vec::new, |selector| folder.taken(selector));
     if pods.is_empty() {
         tell(
             document.at("spec.podSelector"),
@@ -134,11 +131,7 @@ fn peers<'a>(
             continue;
         };
         let is_any = selector.match_labels.is_none() && selector.match_expressions.is_none();
-        let pods: Vec<&Workload> = folder
-            .workloads
-            .iter()
-            .filter(|one| matches(selector, &one.labels()))
-            .collect();
+        let pods = folder.taken(selector);
         if pods.is_empty() && !is_any {
             tell(at, "takes no pod of this folder".to_owned());
         }

@@ -3,26 +3,31 @@
 //!
 //! Invariant: a rule here reads one document; what two say of each other is in `references.rs`.
 
+mod configurations;
+mod database;
+
+use std::collections::BTreeSet;
+
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::batch::v1::CronJob;
 use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
-use serde_yaml::Value;
 
-use super::workload::{Workload, matches};
+use super::workload::matches;
 use super::{Document, Folder, Tell};
 use crate::spec::values::{DnsLabel, Schedule};
-use crate::validate::{Finding, chroma_config, collector, entries, unpinned};
+use crate::validate::{Finding, entries};
+use database::CHROMA;
 
 /// Every document.
 pub(super) fn check(folder: &Folder, tell: Tell) {
     for document in &folder.documents {
         let findings = match document.kind.as_str() {
-            "ConfigMap" => configuration(document),
+            "ConfigMap" => configurations::of_map(document),
             "CronJob" => schedule(document),
             "HorizontalPodAutoscaler" => scale(document),
-            "OpenTelemetryCollector" => operated(document),
+            "OpenTelemetryCollector" => configurations::of_collector(document),
             "PodDisruptionBudget" => budget(document),
             "Role" | "ClusterRole" => rights(document),
             "Secret" => secret(document),
@@ -43,53 +48,12 @@ pub(super) fn check(folder: &Folder, tell: Tell) {
                 "asks for labels that its own pods have not".to_owned(),
             );
         }
-        if is_chroma(workload) {
-            chroma(workload, tell);
-        }
-    }
-}
-
-/// The name of the container that is Chroma's server.
-const CHROMA: &str = "chroma";
-
-fn is_chroma(workload: &Workload) -> bool {
-    !workload.ends() && workload.containers().any(|(_, _, one)| one.name == CHROMA)
-}
-
-/// Two servers on the same files destroy them; a volume that goes with its pod loses them.
-fn chroma(workload: &Workload, tell: Tell) {
-    if workload.kind != "StatefulSet" {
-        let message = format!(
-            "is Chroma in a {}: a new pod may start before the old one has ended",
-            workload.kind
-        );
-        tell(workload.of_document("kind"), message);
-    }
-    if workload.replicas != Some(1) {
-        let message = "is not 1: Chroma keeps its data in files that one server alone may open";
-        tell(workload.of_document("spec.replicas"), message.to_owned());
-    }
-    let kept = workload
-        .claims
-        .iter()
-        .filter_map(|claim| claim.metadata.name.as_deref());
-    let kept: Vec<&str> = kept.collect();
-    let mut mounts = workload
-        .containers()
-        .flat_map(|(_, _, one)| one.volume_mounts.iter().flatten());
-    if !mounts.any(|mount| kept.contains(&mount.name.as_str())) {
-        tell(
-            workload.at("volumes"),
-            "is Chroma without a volume of its own: the data would be lost with the pod".to_owned(),
-        );
+        database::check(workload, tell);
     }
 }
 
 fn claims(document: &Document) -> Vec<Finding> {
-    let Some(spec) = document
-        .typed::<StatefulSet>("StatefulSet")
-        .and_then(|set| set.spec)
-    else {
+    let Some(spec) = document.typed::<StatefulSet>().and_then(|set| set.spec) else {
         return Vec::new();
     };
     let mut findings = Vec::new();
@@ -141,10 +105,7 @@ fn claims(document: &Document) -> Vec<Finding> {
 }
 
 fn service(document: &Document) -> Vec<Finding> {
-    let Some(spec) = document
-        .typed::<Service>("Service")
-        .and_then(|service| service.spec)
-    else {
+    let Some(spec) = document.typed::<Service>().and_then(|service| service.spec) else {
         return Vec::new();
     };
     let mut findings = Vec::new();
@@ -152,7 +113,7 @@ fn service(document: &Document) -> Vec<Finding> {
     if ports.is_empty() && spec.type_.as_deref() != Some("ExternalName") {
         findings.push(("spec.ports".to_owned(), "is empty".to_owned()));
     }
-    let mut names = std::collections::BTreeSet::new();
+    let mut names = BTreeSet::new();
     for (index, port) in ports.iter().enumerate() {
         let mut wrong =
             |message: &str| findings.push((format!("spec.ports[{index}]"), message.to_owned()));
@@ -183,7 +144,7 @@ fn service(document: &Document) -> Vec<Finding> {
 }
 
 fn budget(document: &Document) -> Vec<Finding> {
-    let budget = document.typed::<PodDisruptionBudget>("PodDisruptionBudget");
+    let budget = document.typed::<PodDisruptionBudget>();
     let spec = budget.and_then(|budget| budget.spec).unwrap_or_default();
     let one = spec.min_available.is_some() != spec.max_unavailable.is_some();
     let message = "has not exactly one of minAvailable and maxUnavailable";
@@ -194,7 +155,7 @@ fn budget(document: &Document) -> Vec<Finding> {
 }
 
 fn scale(document: &Document) -> Vec<Finding> {
-    let scale = document.typed::<HorizontalPodAutoscaler>("HorizontalPodAutoscaler");
+    let scale = document.typed::<HorizontalPodAutoscaler>();
     let Some(spec) = scale.and_then(|scale| scale.spec) else {
         return Vec::new();
     };
@@ -207,10 +168,7 @@ fn scale(document: &Document) -> Vec<Finding> {
 }
 
 fn schedule(document: &Document) -> Vec<Finding> {
-    let Some(spec) = document
-        .typed::<CronJob>("CronJob")
-        .and_then(|job| job.spec)
-    else {
+    let Some(spec) = document.typed::<CronJob>().and_then(|job| job.spec) else {
         return Vec::new();
     };
     let text = spec.schedule.trim();
@@ -226,11 +184,7 @@ fn schedule(document: &Document) -> Vec<Finding> {
 
 /// An account that may do everything is no longer the least that is needed.
 fn rights(document: &Document) -> Vec<Finding> {
-    let rules = document
-        .get(&["rules"])
-        .and_then(Value::as_sequence)
-        .into_iter()
-        .flatten();
+    let rules = document.items(&["rules"]);
     let mut findings = Vec::new();
     for (index, rule) in rules.enumerate() {
         for field in ["apiGroups", "resources", "verbs"] {
@@ -256,52 +210,4 @@ fn secret(document: &Document) -> Vec<Finding> {
             )
         })
         .collect()
-}
-
-/// The configurations that a ConfigMap carries, as the files they become.
-fn configuration(document: &Document) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    for (file, text) in entries(document.get(&["data"])) {
-        let text = text.as_str().unwrap_or_default();
-        let found = match file.rsplit_once('.') {
-            Some((_, "json")) => match serde_json::from_str::<serde_json::Value>(text) {
-                Ok(_) => continue,
-                Err(error) => vec![("text".to_owned(), format!("is not JSON: {error}"))],
-            },
-            Some((_, "yaml")) => match serde_yaml::from_str::<Value>(text) {
-                Ok(tree) if tree.get("receivers").is_some() => collector::check(&tree),
-                Ok(tree) if file == "config.yaml" => chroma_config(&tree),
-                Ok(_) => continue,
-                Err(error) => vec![("text".to_owned(), format!("is not YAML: {error}"))],
-            },
-            _ => continue,
-        };
-        findings.extend(
-            found
-                .into_iter()
-                .map(|(at, message)| (format!("data[{file}]: {at}"), message)),
-        );
-    }
-    findings
-}
-
-/// The operator's resource carries its configuration as it is.
-fn operated(document: &Document) -> Vec<Finding> {
-    let config = document
-        .get(&["spec", "config"])
-        .cloned()
-        .unwrap_or_default();
-    let found = collector::check(&config).into_iter();
-    let mut findings: Vec<Finding> = found
-        .map(|(at, message)| (format!("spec.config: {at}"), message))
-        .collect();
-    let images = document
-        .get(&["spec", "targetAllocator", "image"])
-        .and_then(Value::as_str);
-    findings.extend(
-        images
-            .and_then(unpinned)
-            .map(|message| ("spec.targetAllocator.image".to_owned(), message)),
-    );
-    findings
 }

@@ -16,9 +16,8 @@ use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::api::rbac::v1::RoleBinding;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
-use serde_yaml::Value;
 
-use super::workload::{Workload, matches};
+use super::workload::Workload;
 use super::{Document, Folder, Tell};
 use pods::Secrets;
 
@@ -35,7 +34,7 @@ pub(super) fn check(folder: &Folder, tell: Tell) {
             "StatefulSet" => exists(folder, document, "Service", &["spec", "serviceName"], tell),
             "RoleBinding" | "ClusterRoleBinding" => binding(folder, document, tell),
             "HorizontalPodAutoscaler" => scaled(folder, document, tell),
-            "PodDisruptionBudget" => selected(folder, document, &["spec", "selector"], tell),
+            "PodDisruptionBudget" => drop(selected(folder, document, tell)),
             "Ingress" | "HTTPRoute" => routes::backends(folder, document, &document.tree, "", tell),
             "ExternalSecret" => store(folder, document, tell),
             "PodMonitor" => routes::pods_monitored(folder, document, tell),
@@ -49,15 +48,9 @@ pub(super) fn check(folder: &Folder, tell: Tell) {
 fn secrets(folder: &Folder) -> Secrets {
     let mut made = BTreeMap::new();
     for document in folder.of_kind("ExternalSecret") {
-        let target = document
-            .get(&["spec", "target", "name"])
-            .and_then(Value::as_str);
-        let data = document
-            .get(&["spec", "data"])
-            .and_then(Value::as_sequence)
-            .into_iter()
-            .flatten();
-        let keys = data
+        let target = document.text(&["spec", "target", "name"]);
+        let keys = document
+            .items(&["spec", "data"])
             .filter_map(|one| one.get("secretKey")?.as_str())
             .map(str::to_owned)
             .collect();
@@ -77,12 +70,6 @@ fn secrets(folder: &Folder) -> Secrets {
         let variables = variables.map(|(name, _)| name.trim().to_owned()).collect();
         made.extend(name.map(|name| (name.to_owned(), Some(variables))));
     }
-    for document in folder.of_kind("Certificate") {
-        let name = document
-            .get(&["spec", "secretName"])
-            .and_then(Value::as_str);
-        made.extend(name.map(|name| (name.to_owned(), None)));
-    }
     made.extend(
         super::kustomization::generated(folder.files, "secretGenerator")
             .into_iter()
@@ -92,8 +79,10 @@ fn secrets(folder: &Folder) -> Secrets {
 }
 
 fn exists(folder: &Folder, document: &Document, kind: &str, path: &[&str], tell: Tell) {
-    let name = document.get(path).and_then(Value::as_str);
-    if let Some(name) = name.filter(|name| folder.named(kind, name).is_none()) {
+    if let Some(name) = document
+        .text(path)
+        .filter(|name| folder.named(kind, name).is_none())
+    {
         tell(
             document.at(&path.join(".")),
             format!("there is no {kind} `{name}`"),
@@ -103,10 +92,7 @@ fn exists(folder: &Folder, document: &Document, kind: &str, path: &[&str], tell:
 
 /// What a Service stands for, and the ports it passes on to.
 fn service(folder: &Folder, document: &Document, tell: Tell) {
-    let Some(spec) = document
-        .typed::<Service>("Service")
-        .and_then(|service| service.spec)
-    else {
+    let Some(spec) = document.typed::<Service>().and_then(|service| service.spec) else {
         return;
     };
     let Some(labels) = spec.selector else {
@@ -116,11 +102,7 @@ fn service(folder: &Folder, document: &Document, tell: Tell) {
         match_labels: Some(labels),
         match_expressions: None,
     };
-    let pods: Vec<&Workload> = folder
-        .workloads
-        .iter()
-        .filter(|one| matches(&selector, &one.labels()))
-        .collect();
+    let pods = folder.taken(&selector);
     if pods.is_empty() {
         tell(
             document.at("spec.selector"),
@@ -186,12 +168,9 @@ fn binding(folder: &Folder, document: &Document, tell: Tell) {
 }
 
 fn scaled(folder: &Folder, document: &Document, tell: Tell) {
-    let target = document.get(&["spec", "scaleTargetRef"]);
-    let text = |key: &str| {
-        target
-            .and_then(|target| target.get(key))
-            .and_then(Value::as_str)
-            .unwrap_or_default()
+    let text = |key| {
+        let path = ["spec", "scaleTargetRef", key];
+        document.text(&path).unwrap_or_default()
     };
     let (version, kind, name) = (text("apiVersion"), text("kind"), text("name"));
     match folder.named(kind, name) {
@@ -218,30 +197,20 @@ fn scaled(folder: &Folder, document: &Document, tell: Tell) {
     }
 }
 
-fn selected(folder: &Folder, document: &Document, path: &[&str], tell: Tell) {
-    let selector: LabelSelector = document
-        .get(path)
-        .and_then(|tree| serde_yaml::from_value(tree.clone()).ok())
-        .unwrap_or_default();
-    if !folder
-        .workloads
-        .iter()
-        .any(|one| matches(&selector, &one.labels()))
-    {
-        tell(
-            document.at(&path.join(".")),
-            "takes no pod of this folder".to_owned(),
-        );
+/// The pods that a document is about: there are some.
+fn selected<'a>(folder: &'a Folder, document: &Document, tell: Tell) -> Vec<&'a Workload> {
+    let pods = folder.taken(&document.selector());
+    if pods.is_empty() {
+        let message = "takes no pod of this folder".to_owned();
+        tell(document.at("spec.selector"), message);
     }
+    pods
 }
 
 fn store(folder: &Folder, document: &Document, tell: Tell) {
-    let reference = document.get(&["spec", "secretStoreRef"]);
-    let text = |key: &str| {
-        reference
-            .and_then(|one| one.get(key))
-            .and_then(Value::as_str)
-            .unwrap_or_default()
+    let text = |key| {
+        let path = ["spec", "secretStoreRef", key];
+        document.text(&path).unwrap_or_default()
     };
     // A store of the whole cluster is its owner's. Of the namespace, one that is not here may be as well,
     // but where the folder has one, that is the one that is meant.

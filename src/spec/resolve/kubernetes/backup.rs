@@ -5,13 +5,10 @@
 use super::{Reading, given};
 use crate::spec::file::BackupFile;
 use crate::spec::kubernetes::{Backup, BackupPlace};
+use crate::spec::resolve::machine::LEAST_DISK;
 use crate::spec::resolve::sound;
 use crate::spec::values::{CloudName, DnsLabel, DnsName, Memory};
 
-/// What a claim cannot be smaller than, as with `machine.disk`.
-const LEAST_DISK: Memory = Memory::mebibytes(1024);
-/// Beyond this, no cloud has a volume.
-const MOST_DISK: u64 = 16 << 20;
 /// How many are kept, where the spec does not say.
 const KEEP: u16 = 7;
 
@@ -49,15 +46,10 @@ impl Reading {
             }
         }
         let size: Option<Memory> = self.optional("kubernetes.backup.disk", &file.disk);
-        if let Some(size) = size.filter(|size| *size < LEAST_DISK) {
-            self.wrong(
-                "kubernetes.backup.disk",
-                format!("`{size}` is too little"),
-                format!("give it `{LEAST_DISK}` or more"),
-            );
+        if let Some(size) = size {
+            self.at_least("kubernetes.backup.disk", size, LEAST_DISK);
         }
-        let twice = Memory::mebibytes((disk.as_mebibytes() * 2).min(MOST_DISK));
-        BackupPlace::Claim(size.unwrap_or(twice))
+        BackupPlace::Claim(size.unwrap_or(disk.twice()))
     }
 
     fn bucket(

@@ -6,9 +6,9 @@
 use crate::backend::Cloud;
 use crate::problem::Problem;
 use crate::spec::Spec;
-use crate::spec::values::{CloudName, Peer};
+use crate::spec::values::Peer;
 use crate::target::kubernetes::keys;
-use crate::target::machine::forms::{self, Named, SecretName, malformed};
+use crate::target::machine::forms::{self, Named, SecretName, given, malformed};
 use crate::target::{aws, azure, gcp};
 
 use super::store;
@@ -42,102 +42,80 @@ fn names(spec: &Spec) -> Vec<Problem> {
         return Vec::new();
     };
     let (at, machine) = (&spec.kubernetes, &spec.machine);
-    let text = |value: &Option<CloudName>| value.as_ref().map(|name| name.as_str().to_owned());
-    let named = |key, value: &Option<CloudName>, form, is, hint| {
-        Named::new(key, text(value), form, is, hint)
-    };
     let (region, cluster) = ("kubernetes.region", "kubernetes.cluster");
     let is_cluster = "no cluster's name";
     match cloud {
         Cloud::Aws => malformed([
-            named(
+            Named::new(
                 region,
-                &at.region,
+                given(&at.region),
                 AWS_REGION,
                 "no region of AWS",
                 "write one such as `eu-central-1`",
             ),
-            named(
+            Named::new(
                 cluster,
-                &at.cluster,
+                given(&at.cluster),
                 EKS_CLUSTER,
                 is_cluster,
                 "`aws eks list-clusters` shows it: not its ARN",
             ),
-            named(
+            Named::new(
                 "kubernetes.identity",
-                &at.identity,
+                given(&at.identity),
                 ROLE,
                 "no role",
                 "its ARN: `aws iam get-role --role-name … --query Role.Arn`",
             ),
         ]),
         Cloud::Gcp => malformed([
-            named(
+            Named::new(
                 region,
-                &at.region,
+                given(&at.region),
                 GCP_LOCATION,
                 "no region or zone",
                 "`gcloud container clusters list` shows it as the location",
             ),
-            named(
+            Named::new(
                 cluster,
-                &at.cluster,
+                given(&at.cluster),
                 GKE_CLUSTER,
                 is_cluster,
                 "`gcloud container clusters list` shows it",
             ),
-            named(
-                "machine.project",
-                &machine.project,
-                gcp::forms::PROJECT,
-                "no project's id",
-                "`gcloud projects list` shows it: not its name, not its number",
-            ),
+            gcp::problems::project(machine),
         ]),
         Cloud::Azure => malformed([
-            named(
+            Named::new(
                 region,
-                &at.region,
+                given(&at.region),
                 AZURE_REGION,
                 "no region",
                 "write one such as `westeurope`: `az account list-locations --query '[].name'`",
             ),
-            named(
+            Named::new(
                 cluster,
-                &at.cluster,
+                given(&at.cluster),
                 AKS_CLUSTER,
                 is_cluster,
                 "`az aks list --query '[].name'` shows it: not its id",
             ),
-            named(
+            Named::new(
                 "kubernetes.identity",
-                &at.identity,
+                given(&at.identity),
                 azure::forms::SUBSCRIPTION,
                 "no client id",
                 "`az identity list --query '[].clientId'` shows it",
             ),
-            named(
+            Named::new(
                 "kubernetes.tenant",
-                &at.tenant,
+                given(&at.tenant),
                 azure::forms::SUBSCRIPTION,
                 "no tenant's id",
                 "`az account show --query tenantId` shows it",
             ),
-            named(
-                "machine.subscription",
-                &machine.subscription,
-                azure::forms::SUBSCRIPTION,
-                "no subscription's id",
-                "`az account show --query id` shows it: not its name",
-            ),
-            named(
-                "machine.resource_group",
-                &machine.resource_group,
-                azure::forms::GROUP,
-                "no resource group's name",
-                "`az group list --query '[].name'` shows it: not its id",
-            ),
+            azure::problems::subscription(machine),
+            azure::problems::resource_group(machine),
         ]),
     }
 }

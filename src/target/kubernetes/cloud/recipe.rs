@@ -11,6 +11,7 @@ use crate::backend::{Cloud, in_place};
 use crate::spec::Spec;
 use crate::spec::values::CloudName;
 use crate::target::azure;
+use crate::target::machine::forms::given;
 use crate::tree::hash;
 
 /// The longest name of a role at AWS.
@@ -28,10 +29,8 @@ pub(super) fn section(spec: &Spec) -> Option<&'static str> {
 /// What that template reads.
 pub(super) fn context(spec: &Spec) -> Value {
     let (at, machine, backend) = (&spec.kubernetes, &spec.machine, &spec.tracing.backend);
-    let or = |name: &Option<CloudName>, unknown: &str| {
-        let name = name.as_ref().map(|name| name.as_str().to_owned());
-        name.unwrap_or_else(|| unknown.to_owned())
-    };
+    let or =
+        |name: &Option<CloudName>, unknown: &str| given(name).unwrap_or_else(|| unknown.to_owned());
     let region = or(&at.region, "REGION");
     let place = super::place(spec).unwrap_or("PLACE");
     context! {

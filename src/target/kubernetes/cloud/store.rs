@@ -13,6 +13,7 @@ use serde_json::json;
 use super::super::keys;
 use crate::backend::Cloud;
 use crate::spec::Spec;
+use crate::target::machine::forms::given;
 
 /// What `secrets.yaml` reads: `account`, `provider`, `reference` and `keys`. Nothing where the operator
 /// makes the Secret.
@@ -70,9 +71,6 @@ fn provider(spec: &Spec, cloud: Cloud) -> Option<serde_json::Value> {
     let at = &spec.kubernetes;
     let place = place(cloud, spec.machine.secrets.values().next()?.as_str());
     let account = has_account(spec, cloud).then(|| json!({ "name": account(spec) }));
-    let name = |name: &Option<crate::spec::values::CloudName>| {
-        name.as_ref().map(|name| name.as_str().to_owned())
-    };
     let provider = match cloud {
         Cloud::Aws => json!({ "aws": {
             "service": "SecretsManager", "region": place,
@@ -82,15 +80,15 @@ fn provider(spec: &Spec, cloud: Cloud) -> Option<serde_json::Value> {
             "projectID": place,
             "auth": { "workloadIdentity": {
                 // What is not said, the operator asks the metadata server for.
-                "clusterProjectID": name(&spec.machine.project),
-                "clusterLocation": name(&at.region),
-                "clusterName": name(&at.cluster),
+                "clusterProjectID": given(&spec.machine.project),
+                "clusterLocation": given(&at.region),
+                "clusterName": given(&at.cluster),
                 "serviceAccountRef": account,
             } },
         } }),
         Cloud::Azure => json!({ "azurekv": {
             "authType": "WorkloadIdentity", "vaultUrl": place,
-            "tenantId": name(&at.tenant), "serviceAccountRef": account,
+            "tenantId": given(&at.tenant), "serviceAccountRef": account,
         } }),
     };
     Some(without_nulls(provider))

@@ -4,23 +4,12 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use crate::spec::file::{self, Override};
-use crate::spec::{Resolved, resolve};
+use crate::spec::{Resolved, sound};
 
 /// A spec for the Kubernetes of a target, with these values at their keys.
 fn resolved(target: &str, keys: &[(&'static str, Value)]) -> Resolved {
-    let of = |key, value| Override {
-        key,
-        flag: key,
-        value,
-    };
-    let mut overrides = vec![
-        of("target", json!(target)),
-        of("platform", json!("kubernetes")),
-    ];
-    overrides.extend(keys.iter().map(|(key, value)| of(*key, value.clone())));
-    let input = file::read(None, overrides).expect("the spec reads");
-    resolve(input, &|_| None).expect("it is sound")
+    let cluster = [("target", json!(target)), ("platform", json!("kubernetes"))];
+    sound(&[&cluster, keys].concat())
 }
 
 fn problems(target: &str, keys: &[(&'static str, Value)]) -> Vec<String> {
@@ -93,6 +82,58 @@ fn a_cloud_has_a_disk_that_is_kept_unless_the_spec_names_a_class() {
     }
     let own = resolved("kubernetes", &[]);
     assert!(!documents(&own, "keep.yaml").contains_key("StorageClass"));
+}
+
+#[test]
+fn a_backup_on_its_way_to_a_bucket_leaves_no_disk_behind() {
+    let backup = json!({"bucket": "backups"});
+    let resolved = placed("aws", &[("kubernetes.backup", backup)]);
+    let class = &documents(&resolved, "keep.yaml")["StorageClass"]; // the last of two
+    assert_eq!(class["reclaimPolicy"], "Delete");
+    let pod = "/spec/jobTemplate/spec/template/spec/volumes";
+    let job = &documents(&resolved, "backup.yaml")["CronJob"];
+    let volumes = job.pointer(pod).and_then(Value::as_array).expect("volumes");
+    let packed = volumes.iter().find(|one| one["name"] == "backups");
+    assert_eq!(
+        packed.expect("a volume")["ephemeral"]["volumeClaimTemplate"]["spec"]["storageClassName"],
+        class["metadata"]["name"]
+    );
+}
+
+#[test]
+fn pods_that_share_a_volume_share_its_label_where_nodes_give_each_its_own() {
+    let level = |target: &str, backup: Value, file: &str, kind: &str, pod: &str| {
+        let resolved = placed(target, &[("kubernetes.backup", backup)]);
+        let path = format!("{pod}/securityContext/seLinuxOptions/level");
+        documents(&resolved, file)[kind].pointer(&path).cloned()
+    };
+    let job = "/spec/jobTemplate/spec/template/spec";
+    let chroma = |target, backup| {
+        level(
+            target,
+            backup,
+            "chroma.yaml",
+            "StatefulSet",
+            "/spec/template/spec",
+        )
+    };
+    let shared = chroma("aws", json!({}));
+    assert_eq!(shared, Some(json!("s0:c221,c520")));
+    assert_eq!(
+        level("aws", json!({}), "backup.yaml", "CronJob", job),
+        shared
+    );
+    assert_eq!(
+        level(
+            "aws",
+            json!({}),
+            "restore.yaml",
+            "Job",
+            "/spec/template/spec"
+        ),
+        shared
+    );
+    assert_eq!(chroma("gcp", json!({})), None);
 }
 
 #[test]

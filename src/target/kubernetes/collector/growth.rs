@@ -14,14 +14,17 @@ const SENDER: u32 = 4_000;
 /// The same of a router.
 const ROUTER: u32 = 30_000;
 
-/// Thousandths of a core that a replica uses when the autoscaler adds one.
-const USED: u32 = 350;
+/// Thousandths of a core that one replica asks for, and is sure of: enough for a thousand spans a second.
+pub(super) const CPU: u32 = 200;
+
+/// Thousandths that it uses when the autoscaler adds another: far from where its memory would fill.
+pub(super) const CPU_USED: u32 = 350;
 
 /// What the recipe says of it: `core` and `router_core`, spans a second; `rows`, each with `rate`,
 /// `replicas` of what sends to the backend, `cores` that they use, and `routers`.
 pub(in crate::target::kubernetes) fn of(spec: &Spec) -> Value {
     let rows = [1_000, 10_000, 100_000, 1_000_000].map(|rate: u32| {
-        let replicas = |core: u32| (rate * 10).div_ceil(core * USED / 100).max(2);
+        let replicas = |core: u32| (rate * 10).div_ceil(core * CPU_USED / 100).max(2);
         context! {
             rate => grouped(rate), replicas => replicas(SENDER), routers => replicas(ROUTER),
             cores => rate.div_ceil(SENDER),

@@ -11,22 +11,14 @@ use crate::backend::Exporter;
 use crate::render::{as_is, quoted};
 use crate::spec::Spec;
 use crate::target::context::known_endpoint;
-use crate::target::kubernetes::context::{MEMBER, ROUTER, backend};
+use crate::target::kubernetes::context::{MEMBER, ROUTER, backend, neighbours};
 
 /// Who may send spans and metrics, one a line.
 pub(super) fn callers(spec: &Spec, role: Role) -> Vec<Value> {
     if role == Role::Member {
         return vec![as_is(pods(&ROUTER.selector(spec)))];
     }
-    let namespaces = spec.kubernetes.allow_namespaces.iter();
-    let namespaces = namespaces.map(|name| {
-        as_is(format!(
-            "namespaceSelector: {{matchLabels: {{kubernetes.io/metadata.name: {name}}}}}"
-        ))
-    });
-    std::iter::once(as_is("podSelector: {}"))
-        .chain(namespaces)
-        .collect()
+    neighbours(spec)
 }
 
 /// Where it may connect to, besides names: `what`, and the `rule` as YAML.

@@ -3,21 +3,12 @@
 use serde_json::{Value as Json, json};
 
 use super::*;
-use crate::spec::file::{self, Override};
-use crate::spec::{Resolved, resolve};
+use crate::spec::{Resolved, sound};
 use crate::tree::Kind;
 
 /// The spec of a cluster, with these values at their keys.
 fn resolved(keys: &[(&'static str, Json)]) -> Resolved {
-    let of = |key, value| Override {
-        key,
-        flag: key,
-        value,
-    };
-    let mut overrides = vec![of("target", json!("kubernetes"))];
-    overrides.extend(keys.iter().map(|(key, value)| of(key, value.clone())));
-    let input = file::read(None, overrides).expect("the spec reads");
-    resolve(input, &|_| None).expect("it is sound")
+    sound(&[&[("target", json!("kubernetes"))], keys].concat())
 }
 
 fn chroma_yaml(keys: &[(&'static str, Json)]) -> String {

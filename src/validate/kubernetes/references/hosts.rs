@@ -3,8 +3,6 @@
 //! Invariant: a host whose name begins with that of the database is a Service of this folder, and it
 //! has the port; others are the operator's.
 
-use serde_yaml::Value;
-
 use super::super::{Document, Folder, Tell};
 use crate::validate::entries;
 
@@ -75,11 +73,7 @@ fn missing(folder: &Folder, host: &str, port: &str) -> Option<String> {
         return (!operated).then(|| format!("names `{host}`, and there is no Service `{name}`"));
     };
     let has = |document: &Document| {
-        let ports = document
-            .get(&["spec", "ports"])
-            .and_then(Value::as_sequence)
-            .into_iter()
-            .flatten();
+        let ports = document.items(&["spec", "ports"]);
         let mut numbers = ports.filter_map(|one| one.get("port")?.as_u64());
         numbers.any(|number| number.to_string() == port)
     };

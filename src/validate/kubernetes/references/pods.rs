@@ -103,21 +103,11 @@ fn of_environment(one: &Container) -> Vec<Named<'_>> {
             });
         };
         let source = variable.value_from.as_ref();
-        if let Some(map) = source.and_then(|source| source.config_map_key_ref.as_ref()) {
-            add(
-                Kind::Variables,
-                map.name.as_str(),
-                map.key.as_str(),
-                map.optional,
-            );
+        if let Some(one) = source.and_then(|source| source.config_map_key_ref.as_ref()) {
+            add(Kind::Variables, &*one.name, &*one.key, one.optional);
         }
-        if let Some(secret) = source.and_then(|source| source.secret_key_ref.as_ref()) {
-            add(
-                Kind::Secret,
-                secret.name.as_str(),
-                secret.key.as_str(),
-                secret.optional,
-            );
+        if let Some(one) = source.and_then(|source| source.secret_key_ref.as_ref()) {
+            add(Kind::Secret, &*one.name, &*one.key, one.optional);
         }
     }
     all
@@ -125,69 +115,40 @@ fn of_environment(one: &Container) -> Vec<Named<'_>> {
 
 fn of_volume(volume: &Volume) -> Vec<Named<'_>> {
     let mut all = Vec::new();
-    if let Some(map) = &volume.config_map {
-        all.extend(of_items(
-            String::new(),
-            Kind::ConfigMap,
-            &map.name,
-            &map.items,
-            map.optional,
-        ));
-    }
-    if let Some(secret) = &volume.secret {
-        let name = secret.secret_name.as_deref().unwrap_or_default();
-        all.extend(of_items(
-            String::new(),
-            Kind::Secret,
+    let mut add = |at: &str, kind, name, items, optional| {
+        all.extend(keys_of(items).map(|key| Named {
+            at: at.to_owned(),
+            kind,
             name,
-            &secret.items,
-            secret.optional,
-        ));
+            key,
+            optional,
+        }));
+    };
+    if let Some(one) = &volume.config_map {
+        add("", Kind::ConfigMap, &*one.name, &one.items, one.optional);
     }
-    let projected = volume
-        .projected
-        .as_ref()
-        .and_then(|projected| projected.sources.as_ref());
-    for (index, source) in projected.into_iter().flatten().enumerate() {
+    if let Some(one) = &volume.secret {
+        let name = one.secret_name.as_deref().unwrap_or_default();
+        add("", Kind::Secret, name, &one.items, one.optional);
+    }
+    let projected = volume.projected.as_ref();
+    let sources = projected.and_then(|projected| projected.sources.as_ref());
+    for (index, source) in sources.into_iter().flatten().enumerate() {
         let at = format!(".projected.sources[{index}]");
-        if let Some(map) = &source.config_map {
-            all.extend(of_items(
-                at.clone(),
-                Kind::ConfigMap,
-                &map.name,
-                &map.items,
-                map.optional,
-            ));
+        if let Some(one) = &source.config_map {
+            add(&at, Kind::ConfigMap, &*one.name, &one.items, one.optional);
         }
-        if let Some(secret) = &source.secret {
-            all.extend(of_items(
-                at,
-                Kind::Secret,
-                &secret.name,
-                &secret.items,
-                secret.optional,
-            ));
+        if let Some(one) = &source.secret {
+            add(&at, Kind::Secret, &*one.name, &one.items, one.optional);
         }
     }
     all
 }
 
 /// The whole, and each key that is asked for.
-fn of_items<'a>(
-    at: String,
-    kind: Kind,
-    name: &'a str,
-    items: &'a Option<Vec<KeyToPath>>,
-    optional: Option<bool>,
-) -> impl Iterator<Item = Named<'a>> {
+fn keys_of(items: &Option<Vec<KeyToPath>>) -> impl Iterator<Item = Option<&str>> {
     let keys = items.iter().flatten().map(|item| Some(item.key.as_str()));
-    keys.chain([None]).map(move |key| Named {
-        at: at.clone(),
-        kind,
-        name,
-        key,
-        optional,
-    })
+    keys.chain([None])
 }
 
 /// What is missing of what is named.

@@ -2,13 +2,12 @@
 //!
 //! Invariant: a port is one that its Service or its pod has.
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use serde_yaml::Value;
 
-use super::super::workload::{Workload, matches};
+use super::super::workload::matches;
 use super::super::{Document, Folder, Tell};
 use super::selected;
-use crate::validate::entries;
+use crate::validate::{entries, items};
 
 /// Services that an Ingress (`service: {name, port}`) or a route (`backendRefs`) sends to.
 pub(super) fn backends(folder: &Folder, document: &Document, value: &Value, at: &str, tell: Tell) {
@@ -20,15 +19,10 @@ pub(super) fn backends(folder: &Folder, document: &Document, value: &Value, at: 
         let Some(found) = folder.named("Service", name) else {
             return tell(document.at(at), format!("there is no Service `{name}`"));
         };
-        let ports = found
-            .get(&["spec", "ports"])
-            .and_then(Value::as_sequence)
-            .into_iter()
-            .flatten();
         let known = |one: &Value| {
             port.is_some_and(|port| one.get("name") == Some(port) || one.get("port") == Some(port))
         };
-        if !ports.into_iter().any(known) {
+        if !found.items(&["spec", "ports"]).any(known) {
             tell(
                 document.at(at),
                 format!("Service `{name}` has no such port"),
@@ -41,11 +35,7 @@ pub(super) fn backends(folder: &Folder, document: &Document, value: &Value, at: 
             .and_then(|port| port.get("name").or_else(|| port.get("number")));
         named(service, port, at);
     }
-    let routed = value
-        .get("backendRefs")
-        .and_then(Value::as_sequence)
-        .into_iter()
-        .flatten();
+    let routed = items(value.get("backendRefs"));
     for (index, one) in routed
         .enumerate()
         .filter(|(_, one)| one.get("kind").is_none_or(|kind| kind == "Service"))
@@ -62,19 +52,13 @@ pub(super) fn backends(folder: &Folder, document: &Document, value: &Value, at: 
     for (key, inner) in entries(Some(value)).filter(|(key, _)| *key != "metadata") {
         backends(folder, document, inner, &below(key), tell);
     }
-    for (index, inner) in value.as_sequence().into_iter().flatten().enumerate() {
+    for (index, inner) in items(Some(value)).enumerate() {
         backends(folder, document, inner, &format!("{at}[{index}]"), tell);
     }
 }
 
 pub(super) fn pods_monitored(folder: &Folder, document: &Document, tell: Tell) {
-    selected(folder, document, &["spec", "selector"], tell);
-    let selector: LabelSelector = selector(document);
-    let pods: Vec<&Workload> = folder
-        .workloads
-        .iter()
-        .filter(|one| matches(&selector, &one.labels()))
-        .collect();
+    let pods = selected(folder, document, tell);
     for (at, port) in endpoints(document, "podMetricsEndpoints") {
         // The operator makes ports of the collector's configuration.
         if pods
@@ -90,17 +74,13 @@ pub(super) fn pods_monitored(folder: &Folder, document: &Document, tell: Tell) {
 }
 
 pub(super) fn services_monitored(folder: &Folder, document: &Document, tell: Tell) {
-    let selector = selector(document);
+    let selector = document.selector();
     let services: Vec<&Document> = folder
         .of_kind("Service")
         .filter(|one| matches(&selector, &one.labels()))
         .collect();
     // The operator makes Services of its own, with the labels of its pods.
-    if folder
-        .workloads
-        .iter()
-        .any(|one| one.operated && matches(&selector, &one.labels()))
-    {
+    if folder.taken(&selector).iter().any(|one| one.operated) {
         return;
     }
     if services.is_empty() {
@@ -111,14 +91,8 @@ pub(super) fn services_monitored(folder: &Folder, document: &Document, tell: Tel
     }
     for (at, port) in endpoints(document, "endpoints") {
         let has = |one: &&Document| {
-            let ports = one
-                .get(&["spec", "ports"])
-                .and_then(Value::as_sequence)
-                .into_iter()
-                .flatten();
-            ports
-                .into_iter()
-                .any(|one| one.get("name").and_then(Value::as_str) == Some(port))
+            let mut ports = one.items(&["spec", "ports"]);
+            ports.any(|one| one.get("name").and_then(Value::as_str) == Some(port))
         };
         if !services.is_empty() && !services.iter().any(has) {
             tell(
@@ -129,21 +103,11 @@ pub(super) fn services_monitored(folder: &Folder, document: &Document, tell: Tel
     }
 }
 
-fn selector(document: &Document) -> LabelSelector {
-    let tree = document.get(&["spec", "selector"]).cloned();
-    tree.and_then(|tree| serde_yaml::from_value(tree).ok())
-        .unwrap_or_default()
-}
-
 fn endpoints<'a>(
     document: &'a Document,
     field: &'a str,
 ) -> impl Iterator<Item = (String, &'a str)> {
-    let list = document
-        .get(&["spec", field])
-        .and_then(Value::as_sequence)
-        .into_iter()
-        .flatten();
+    let list = document.items(&["spec", field]);
     list.enumerate().filter_map(move |(index, one)| {
         Some((
             format!("spec.{field}[{index}].port"),

@@ -2,10 +2,13 @@
 //!
 //! Invariant: nothing is made up here that the operator does not make.
 
+use std::collections::BTreeMap;
+
 use k8s_openapi::api::core::v1::PodTemplateSpec;
 use serde_yaml::{Mapping, Value};
 
 use super::{Workload, named, read};
+use crate::validate::items;
 use crate::validate::kubernetes::Document;
 
 /// The pods (opentelemetry-operator 0.140,
@@ -55,14 +58,27 @@ pub(super) fn pods(document: &Document) -> Option<Workload> {
             .for_each(|value| drop(pod.insert(name.into(), value.clone())));
     }
     let mut containers = vec![Value::Mapping(ports_of_containers(container))];
-    containers.extend(
-        spec.get("additionalContainers")
-            .and_then(Value::as_sequence)
-            .into_iter()
-            .flatten()
-            .cloned(),
-    );
+    containers.extend(items(spec.get("additionalContainers")).cloned());
     pod.insert("containers".into(), containers.into());
+    let template = Value::Mapping(Mapping::from_iter([("spec".into(), Value::Mapping(pod))]));
+    let mut template: PodTemplateSpec = read(template)?;
+    template.metadata.get_or_insert_default().labels = Some(labels(document));
+    let get = |key: &str| spec.get(key).cloned();
+    Some(Workload {
+        path: "spec".to_owned(),
+        template,
+        selector: None,
+        claims: get("volumeClaimTemplates")
+            .and_then(read)
+            .unwrap_or_default(),
+        replicas: get("replicas").and_then(|replicas| replicas.as_i64()),
+        operated: true,
+        ..named(document)
+    })
+}
+
+/// The labels that the operator gives them.
+fn labels(document: &Document) -> BTreeMap<String, String> {
     let mut labels = document.labels();
     let name = "app.kubernetes.io/name".to_owned();
     labels
@@ -80,39 +96,20 @@ pub(super) fn pods(document: &Document) -> Option<Workload> {
         ("part-of", "opentelemetry"),
     ];
     labels.extend(own.map(|(name, value)| (format!("app.kubernetes.io/{name}"), value.to_owned())));
-    let template = Value::Mapping(Mapping::from_iter([("spec".into(), Value::Mapping(pod))]));
-    let mut template: PodTemplateSpec = read(template)?;
-    template.metadata.get_or_insert_default().labels = Some(labels);
-    let get = |key: &str| spec.get(key).cloned();
-    Some(Workload {
-        path: "spec".to_owned(),
-        template,
-        selector: None,
-        claims: get("volumeClaimTemplates")
-            .and_then(read)
-            .unwrap_or_default(),
-        replicas: get("replicas").and_then(|replicas| replicas.as_i64()),
-        operated: true,
-        ..named(document)
-    })
+    labels
 }
 
 /// The operator's ports are a Service's.
 fn ports_of_containers(mut container: Mapping) -> Mapping {
     let ports = container.remove("ports");
-    let ports = ports
-        .as_ref()
-        .and_then(Value::as_sequence)
-        .into_iter()
-        .flatten()
-        .filter_map(|port| {
-            let entry = |name: &str, value: &Value| (Value::from(name), value.clone());
-            let pair = [
-                entry("name", port.get("name")?),
-                entry("containerPort", port.get("port")?),
-            ];
-            Some(Value::Mapping(Mapping::from_iter(pair)))
-        });
+    let ports = items(ports.as_ref()).filter_map(|port| {
+        let entry = |name: &str, value: &Value| (Value::from(name), value.clone());
+        let pair = [
+            entry("name", port.get("name")?),
+            entry("containerPort", port.get("port")?),
+        ];
+        Some(Value::Mapping(Mapping::from_iter(pair)))
+    });
     let ports: Vec<Value> = ports.collect();
     container.insert("ports".into(), ports.into());
     container

@@ -1,0 +1,63 @@
+"""What the cluster's own metrics say of Chroma, and whom the rendered alerts call: Prometheus' own rule tests.
+
+Invariant: each alert is silent while all is well, fires at what it names, and not for another deployment's.
+"""
+
+import json
+import subprocess
+
+import pytest
+
+from conftest import missing
+
+STATEFUL = "kube_statefulset_status_replicas_ready"
+FREE, SIZE = "kubelet_volume_stats_available_bytes", "kubelet_volume_stats_capacity_bytes"
+DUE, DONE = "kube_cronjob_status_last_schedule_time", "kube_cronjob_status_last_successful_time"
+CHROMA = '{namespace="chroma", statefulset="chroma", instance="10.0.0.7:8080"}'
+DATA = '{namespace="chroma", persistentvolumeclaim="data-chroma-0", node="a"}'
+QUEUE = '{namespace="chroma", persistentvolumeclaim="queue-chroma-otel-member-1", node="b"}'
+BACKUP = '{namespace="chroma", cronjob="chroma-backup"}'
+
+
+@pytest.fixture
+def fires(render, tmp_path):
+    """fires(alert, at, **series) -> whether it fires then; a series' values as Prometheus' tests write them."""
+    import yaml
+
+    spec = {"target": "kubernetes", "kubernetes": {"monitoring": True, "backup": {}}}
+    (tmp_path / "spec.yaml").write_text(yaml.safe_dump(spec))
+    folder = render(out="kubernetes", target="kubernetes", spec="spec.yaml")
+    trees = yaml.safe_load_all((folder / "monitoring.yaml").read_text())
+    rules = next(tree for tree in trees if tree["kind"] == "PrometheusRule")["spec"]
+    (tmp_path / "rules.json").write_text(json.dumps(rules))
+
+    def run(alert, at, series):
+        expected = {"eval_time": at, "alertname": alert, "exp_alerts": []}
+        test = {"interval": "1m", "input_series": [{"series": s, "values": v} for s, v in series.items()], "alert_rule_test": [expected]}
+        (tmp_path / "test.json").write_text(json.dumps({"rule_files": ["rules.json"], "evaluation_interval": "1m", "tests": [test]}))
+        try:
+            done = subprocess.run(["promtool", "test", "rules", tmp_path / "test.json"], capture_output=True, text=True)
+        except FileNotFoundError:
+            return missing("`promtool` (Debian's package prometheus)")
+        assert done.returncode == 0 or f"alertname: {alert}" in done.stdout + done.stderr, done.stdout + done.stderr
+        return done.returncode != 0
+
+    return run
+
+
+@pytest.mark.parametrize("alert, at, series, called", [
+    ("ChromaDown", "10m", {STATEFUL + CHROMA: "0x60"}, True),
+    ("ChromaDown", "3m", {STATEFUL + CHROMA: "0x60"}, False),
+    ("ChromaDown", "10m", {STATEFUL + CHROMA: "1x60"}, False),
+    ("ChromaDown", "10m", {STATEFUL + CHROMA.replace('statefulset="chroma"', 'statefulset="other"'): "0x60"}, False),
+    ("VolumeFillsUp", "30m", {FREE + DATA: "14x60", SIZE + DATA: "100x60"}, True),
+    ("VolumeFillsUp", "30m", {FREE + DATA: "16x60", SIZE + DATA: "100x60"}, False),
+    ("VolumeFillsUp", "30m", {FREE + QUEUE: "14x60", SIZE + QUEUE: "100x60"}, True),
+    ("VolumeFillsUp", "30m", {FREE + DATA.replace("chroma-0", "chroma-2-0"): "1x60", SIZE + DATA.replace("chroma-0", "chroma-2-0"): "100x60"}, False),
+    ("BackupFailed", "7h", {DUE + BACKUP: "600x600", DONE + BACKUP: "500x600"}, True),
+    ("BackupFailed", "7h", {DUE + BACKUP: "600x600"}, True),  # not one ever ended well
+    ("BackupFailed", "5h", {DUE + BACKUP: "600x600", DONE + BACKUP: "500x600"}, False),
+    ("BackupFailed", "7h", {DUE + BACKUP: "600x600", DONE + BACKUP: "500x30 660x570"}, False),
+])
+def test_who_is_called(fires, alert, at, series, called):
+    assert fires(alert, at, series) == called
