@@ -5,6 +5,7 @@
 
 mod cloud;
 mod rules;
+mod settings;
 
 use std::collections::BTreeMap;
 
@@ -16,6 +17,7 @@ use crate::render::TEMPLATES;
 use crate::spec::values::Memory;
 
 pub use cloud::{Cloud, has_place, in_place};
+pub use settings::{Missing, Setting};
 
 /// One backend, as its file describes it.
 #[derive(Debug, Clone, Deserialize)]
@@ -35,6 +37,15 @@ pub struct Backend {
     /// Default of `CHROMA_OTEL_COLLECTION_ENDPOINT`; [`in_place`] completes it. Absent: the
     /// operator gives it, or the exporter knows it.
     pub endpoint: Option<String>,
+    /// What an endpoint of it looks like, for those who have to give it.
+    pub example: Option<String>,
+    /// What is not secret and differs between its users: name, and what it is. `{name}` stands for it in
+    /// other texts.
+    #[serde(default)]
+    pub settings: BTreeMap<String, Setting>,
+    /// Headers of every request: name in lower case, and text with `{VARIABLE}` for a key.
+    #[serde(default)]
+    pub headers: BTreeMap<String, String>,
     /// Secrets the backend wants.
     #[serde(default)]
     pub keys: Vec<Key>,
@@ -42,8 +53,15 @@ pub struct Backend {
     pub exporter: Exporter,
     /// The collector's extension that OTLP requests are authenticated by.
     pub extension: Option<Extension>,
+    /// What it does with metrics over OTLP. Absent: it takes none.
+    pub metrics: Option<MetricsIntake>,
     /// How many spans the backend takes in one request. Absent: their size is all that counts.
     pub spans_per_request: Option<u32>,
+    /// How many bytes, before compression, the backend takes in one request. Absent: 4 MiB, as gRPC
+    /// servers do.
+    pub bytes_per_request: Option<u32>,
+    /// How many characters an attribute's value may have, where the backend drops longer ones.
+    pub longest_value: Option<u32>,
     /// Attributes of every resource that the backend wants: name and text. [`Cloud::place`]'s
     /// placeholder is taken from the collector's environment.
     #[serde(default)]
@@ -68,16 +86,25 @@ pub struct Identity {
     pub services: Vec<String>,
 }
 
-/// A secret of the backend.
+/// A secret of the backend. It stands in headers or in settings of components, as `{VARIABLE}`.
 #[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Key {
     /// The environment variable it is asked for under.
     pub variable: String,
-    /// The header it is sent as. Absent: it stands in settings, as `{VARIABLE}`.
-    pub header: Option<String>,
     /// What it is and where to get it.
     pub what: String,
+}
+
+/// How a backend takes metrics over OTLP.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MetricsIntake {
+    /// Where, over HTTP. Absent: where the traces go, with `/v1/metrics` at the end.
+    pub endpoint: Option<String>,
+    /// Whether it wants what was added since the last time, and not the sum since the start.
+    #[serde(default)]
+    pub delta: bool,
 }
 
 /// How the collector exports.
@@ -138,6 +165,8 @@ pub struct Prepare {
     pub what: String,
     /// How, for bash; [`in_place`] completes it, with a word or an expression of bash's.
     pub commands: String,
+    /// What to know once that is done.
+    pub after: Option<String>,
 }
 
 /// A backend's container in the stack.
@@ -189,6 +218,13 @@ impl Backend {
         )
     }
 
+    /// What an endpoint of it looks like.
+    pub fn endpoint_example(&self) -> &str {
+        self.example
+            .as_deref()
+            .unwrap_or("https://otlp.example.com:443")
+    }
+
     /// The default endpoint, if it is the same in every place.
     pub fn endpoint_everywhere(&self) -> Option<&str> {
         self.endpoint
@@ -196,11 +232,10 @@ impl Backend {
             .filter(|endpoint| !has_place(endpoint))
     }
 
-    /// The headers that keys are sent as: name, and the variable that holds the value.
-    pub fn key_headers(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.keys
-            .iter()
-            .filter_map(|key| Some((key.header.as_deref()?, key.variable.as_str())))
+    /// Whether a key stands in settings of components, and not in headers alone.
+    pub fn in_settings(&self, variable: &str) -> bool {
+        let placeholder = format!("{{{variable}}}");
+        rules::settings(self).any(|text| text.contains(&placeholder))
     }
 
     /// The cloud on whose machines alone it works.
@@ -250,7 +285,11 @@ pub fn load(name: &str) -> anyhow::Result<Option<Backend>> {
     read(name, file.contents()).map(Some)
 }
 
-fn read(name: &str, contents: &[u8]) -> anyhow::Result<Backend> {
+/// The backend that `contents` describe.
+///
+/// # Errors
+/// It is no YAML, or not of a backend's form, or breaks rules: all of those that it breaks.
+pub fn read(name: &str, contents: &[u8]) -> anyhow::Result<Backend> {
     let mut backend: Backend = serde_yaml::from_slice(contents)?;
     name.clone_into(&mut backend.name);
     let broken = rules::broken(&backend);

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
+use serde_json::{Map, Value, json};
 
 use crate::spec::file::Override;
 
@@ -125,9 +126,18 @@ pub struct SpecArgs {
     /// Memory limit of Chroma, such as 4GiB
     #[arg(long)]
     memory: Option<String>,
-    /// Where the traces end up
+    /// Where the traces end up; several times for several
+    #[arg(long, value_name = "NAME")]
+    backend: Vec<String>,
+    /// A backend of your own, by its file
+    #[arg(long, value_name = "FILE")]
+    backend_file: Vec<String>,
+    /// Where the backend keeps your data, if it has several places
     #[arg(long)]
-    backend: Option<String>,
+    region: Option<String>,
+    /// What else a backend wants to know: NAME=VALUE, or BACKEND.NAME=VALUE for one of several
+    #[arg(long, value_name = "NAME=VALUE", value_parser = setting)]
+    setting: Vec<(String, String)>,
     /// The backend's OTLP endpoint (CHROMA_OTEL_COLLECTION_ENDPOINT)
     #[arg(long, value_name = "URL")]
     endpoint: Option<String>,
@@ -184,14 +194,35 @@ pub struct SpecArgs {
     #[arg(long, value_name = "MODE")]
     collector_mode: Option<String>,
     /// On a cloud with Kubernetes, the region of the cluster
+    #[arg(long, value_name = "REGION")]
+    cluster_region: Option<String>,
+    /// The share of the traces that the backend gets, such as 0.1
+    #[arg(long, value_name = "RATIO")]
+    sample: Option<f64>,
+    /// Keep every trace with an answer of 500 or above, and --sample of the rest
     #[arg(long)]
-    region: Option<String>,
+    keep_errors: bool,
+    /// Keep every trace with a request that took longer, such as 500ms, and --sample of the rest
+    #[arg(long, value_name = "TIME")]
+    keep_slower_than: Option<String>,
+    /// Names of tenants, databases and collections leave as: hash, remove
+    #[arg(long, value_name = "HOW")]
+    redact_names: Option<String>,
+    /// Send metrics to the backend, too
+    #[arg(long)]
+    metrics_to_backend: bool,
+    /// Render alert rules and a dashboard
+    #[arg(long)]
+    monitoring: bool,
+    /// Render an example of an application that sends spans, too: python, openllmetry, openlit
+    #[arg(long, value_name = "NAME")]
+    client: Vec<String>,
 }
 
 impl SpecArgs {
     /// The flags that were given, as values of the spec's keys.
     pub fn overrides(&self) -> Vec<Override> {
-        let table: [(&'static str, &'static str, &Option<String>); 29] = [
+        let table: [(&'static str, &'static str, &Option<String>); 30] = [
             ("target", "--target", &self.target),
             ("name", "--name", &self.name),
             ("platform", "--platform", &self.platform),
@@ -201,7 +232,6 @@ impl SpecArgs {
             ("chroma.bind", "--bind", &self.bind),
             ("chroma.port", "--port", &self.port),
             ("chroma.memory", "--memory", &self.memory),
-            ("tracing.backend", "--backend", &self.backend),
             ("tracing.endpoint", "--endpoint", &self.endpoint),
             ("tracing.headers", "--headers", &self.headers),
             ("tracing.service_name", "--service-name", &self.service_name),
@@ -228,19 +258,98 @@ impl SpecArgs {
             ),
             ("kubernetes.registry", "--registry", &self.registry),
             ("collector.mode", "--collector-mode", &self.collector_mode),
-            ("kubernetes.region", "--region", &self.region),
+            (
+                "kubernetes.region",
+                "--cluster-region",
+                &self.cluster_region,
+            ),
+            (
+                "tracing.sampling.slower_than",
+                "--keep-slower-than",
+                &self.keep_slower_than,
+            ),
+            ("tracing.redact.names", "--redact-names", &self.redact_names),
         ];
         let given = table
             .into_iter()
             .filter_map(|(key, flag, value)| Some((key, flag, value.as_deref()?)));
-        given
+        let mut overrides: Vec<Override> = given
             .map(|(key, flag, value)| Override {
                 key,
                 flag,
                 value: typed(key, value),
             })
+            .collect();
+        overrides.extend(self.others());
+        overrides
+    }
+
+    /// The flags that are not one text: lists, numbers, switches.
+    fn others(&self) -> Vec<Override> {
+        let list = |texts: &[String]| (!texts.is_empty()).then(|| json!(texts));
+        let on = |switch: bool| switch.then_some(json!(true));
+        let region = self.region.iter().map(|region| ("region", region.as_str()));
+        let settings: Map<String, Value> = self
+            .setting
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+            .chain(region)
+            .map(|(name, value)| (name.to_owned(), value.into()))
+            .collect();
+        let setting = match self.setting.is_empty() {
+            true => "--region",
+            false => "--setting",
+        };
+        let table: [(&'static str, &'static str, Option<Value>); 8] = [
+            ("tracing.backend", "--backend", list(&self.backend)),
+            (
+                "tracing.backend_file",
+                "--backend-file",
+                list(&self.backend_file),
+            ),
+            (
+                "tracing.settings",
+                setting,
+                (!settings.is_empty()).then_some(Value::Object(settings)),
+            ),
+            (
+                "tracing.sampling.ratio",
+                "--sample",
+                self.sample.map(|share| json!(share)),
+            ),
+            (
+                "tracing.sampling.errors",
+                "--keep-errors",
+                on(self.keep_errors),
+            ),
+            (
+                "metrics.to_backend",
+                "--metrics-to-backend",
+                on(self.metrics_to_backend),
+            ),
+            ("metrics.monitoring", "--monitoring", on(self.monitoring)),
+            ("clients", "--client", list(&self.client)),
+        ];
+        let given = table.into_iter();
+        given
+            .filter_map(|(key, flag, value)| {
+                Some(Override {
+                    key,
+                    flag,
+                    value: value?,
+                })
+            })
             .collect()
     }
+}
+
+fn setting(text: &str) -> Result<(String, String), String> {
+    let parts = text
+        .split_once('=')
+        .filter(|(name, _)| !name.trim().is_empty());
+    parts
+        .map(|(name, value)| (name.trim().to_owned(), value.to_owned()))
+        .ok_or_else(|| "write NAME=VALUE".to_owned())
 }
 
 /// The one key that is a number in the spec; a port that is none stays text and fails there by name.

@@ -72,7 +72,7 @@ fn write_value(out: &mut Output, state: &mut State, value: &Value) -> Result<(),
     };
     let text = match form {
         "yaml" => yaml(value)?,
-        "yaml with dollars" => yaml(value)?.replace('$', "$$"),
+        "yaml with dollars" => yaml_with(value, &|text| text.replace('$', "$$"))?,
         "hcl" => hcl(value)?,
         "terraform template" => hcl::literal(&value.to_string()),
         _ => value.to_string(),
@@ -82,20 +82,27 @@ fn write_value(out: &mut Output, state: &mut State, value: &Value) -> Result<(),
 
 /// A value as YAML on one line: text plain where nobody could read it otherwise, else in quotes.
 pub(crate) fn yaml(value: &Value) -> Result<String, Error> {
+    yaml_with(value, &str::to_owned)
+}
+
+/// The same, with `escape` on what is not YAML already.
+fn yaml_with(value: &Value, escape: &dyn Fn(&str) -> String) -> Result<String, Error> {
     let parts = |values: Value, write: &dyn Fn(&Value) -> Result<String, Error>| {
         let parts: Result<Vec<String>, Error> =
             values.try_iter()?.map(|part| write(&part)).collect();
         Ok::<String, Error>(parts?.join(", "))
     };
+    let part = |value: &Value| yaml_with(value, escape);
     match (value.kind(), value.as_str()) {
-        (ValueKind::String, Some(text)) if value.is_safe() || is_plain(text) => Ok(text.to_owned()),
-        (ValueKind::Seq, _) => Ok(format!("[{}]", parts(value.clone(), &yaml)?)),
+        (ValueKind::String, Some(text)) if value.is_safe() => Ok(text.to_owned()),
+        (ValueKind::String, Some(text)) if is_plain(text) => Ok(escape(text)),
+        (ValueKind::Seq, _) => Ok(format!("[{}]", parts(value.clone(), &part)?)),
         (ValueKind::Map, _) => {
             let pair =
-                |key: &Value| Ok(format!("{}: {}", yaml(key)?, yaml(&value.get_item(key)?)?));
+                |key: &Value| Ok(format!("{}: {}", part(key)?, part(&value.get_item(key)?)?));
             Ok(format!("{{{}}}", parts(value.clone(), &pair)?))
         }
-        (ValueKind::String, Some(text)) => Ok(quoted(text)),
+        (ValueKind::String, Some(text)) => Ok(escape(&quoted(text))),
         _ => serde_json::to_string(value)
             .map_err(|error| Error::new(ErrorKind::BadSerialization, error.to_string())),
     }

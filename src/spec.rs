@@ -6,11 +6,12 @@
 pub mod file;
 pub mod kubernetes;
 mod resolve;
+pub mod signals;
 pub mod values;
 
 pub use resolve::{header_variable, resolve};
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::str::FromStr;
 
@@ -19,6 +20,7 @@ use chroma_otel_init::{ChromaVersion, Endpoint, Granularity, Headers};
 use crate::backend::Backend;
 use crate::target::Target;
 use kubernetes::{CollectorMode, Kubernetes};
+use signals::{Client, Metrics, Redact, Sampling};
 use values::{CloudName, DnsLabel, ImageRepository, Line, Memory, Peer, SshKey, VariableName};
 
 /// Variable name to value: what goes to `.env`, and nowhere else.
@@ -68,6 +70,10 @@ pub struct Spec {
     pub machine: Machine,
     /// The cluster; only Kubernetes reads it.
     pub kubernetes: Kubernetes,
+    /// The metrics.
+    pub metrics: Metrics,
+    /// Examples of applications, which send spans of their own.
+    pub clients: BTreeSet<Client>,
 }
 
 /// What the files are written for.
@@ -178,8 +184,10 @@ impl FromStr for Image {
 /// The traces.
 #[derive(Debug, Clone)]
 pub struct Tracing {
-    /// Where they end up.
+    /// Where they end up: of several, the first that takes an endpoint, which is then `endpoint`'s.
     pub backend: Backend,
+    /// Where they end up as well. Each that takes an endpoint has it in its own field.
+    pub others: Vec<Backend>,
     /// The backend's endpoint: the spec's, or the backend's default.
     pub endpoint: Option<Endpoint>,
     /// Names of the headers the operator sends, beside those of the backend's keys.
@@ -190,6 +198,17 @@ pub struct Tracing {
     pub granularity: Granularity,
     /// `deployment.environment.name`.
     pub environment: Line,
+    /// Which of them; absent: all.
+    pub sampling: Option<Sampling>,
+    /// What is taken out of them.
+    pub redact: Redact,
+}
+
+impl Tracing {
+    /// Every backend, the first one first.
+    pub fn backends(&self) -> impl Iterator<Item = &Backend> {
+        std::iter::once(&self.backend).chain(&self.others)
+    }
 }
 
 /// The collector.

@@ -4,6 +4,7 @@
 
 pub mod aws;
 pub mod azure;
+mod clients;
 mod context;
 pub mod docker;
 mod exporters;
@@ -11,8 +12,13 @@ pub mod gcp;
 mod image;
 pub mod kubernetes;
 mod machine;
+mod monitoring;
+mod redact;
+mod sampling;
 mod secrets;
 mod terraform;
+
+pub use redact::NAMES_KEY;
 
 use anyhow::Result;
 
@@ -242,13 +248,15 @@ impl Target {
 
     /// What this target cannot write, of a spec that is sound otherwise.
     pub fn problems(self, resolved: &Resolved) -> Vec<Problem> {
-        match self {
+        let mut problems = match self {
             Self::Docker => docker::problems(resolved),
             Self::Aws => aws::problems(resolved),
             Self::Gcp => gcp::problems(resolved),
             Self::Azure => azure::problems(resolved),
             Self::Kubernetes(_) => kubernetes::problems(resolved),
-        }
+        };
+        problems.extend(sampling::problems(&resolved.spec));
+        problems
     }
 
     /// The files of the deployment.
@@ -256,13 +264,16 @@ impl Target {
     /// # Errors
     /// A template is wrong: a bug.
     pub fn plan(self, resolved: &Resolved) -> Result<Plan> {
-        match self {
+        let mut plan = match self {
             Self::Docker => docker::plan(resolved),
             Self::Aws => aws::plan(resolved),
             Self::Gcp => gcp::plan(resolved),
             Self::Azure => azure::plan(resolved),
             Self::Kubernetes(_) => kubernetes::plan(resolved),
-        }
+        }?;
+        clients::add(&mut plan, &resolved.spec)?;
+        monitoring::add(&mut plan, &resolved.spec)?;
+        Ok(plan)
     }
 
     /// What the operator still has to supply.

@@ -34,6 +34,18 @@ pub struct Change {
     pub after: Option<String>,
 }
 
+impl Change {
+    /// What the first line that begins with `start` says behind it, before and after, where that is not the same.
+    pub fn behind(&self, start: &str) -> Option<(String, String)> {
+        let behind = |text: &Option<String>| {
+            let mut lines = text.as_deref()?.lines().map(str::trim);
+            Some(lines.find_map(|line| line.strip_prefix(start))?.to_owned())
+        };
+        let (before, after) = (behind(&self.before)?, behind(&self.after)?);
+        (before != after).then_some((before, after))
+    }
+}
+
 /// What a change does, and whether it may.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {

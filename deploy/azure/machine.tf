@@ -118,8 +118,8 @@ locals {
     "DATA_DISK=${local.data_disk}",
     "BOOT_SECONDS=900",
     "REGISTRY=${local.registry}",
-    "CHROMA_IMAGE=${local.registry}/chroma:chroma-${var.chroma_version}-3a5c11bd",
-    "COLLECTOR_IMAGE=${local.registry}/chroma:otel-collector-0.158.0-3a5c11bd",
+    "CHROMA_IMAGE=${local.registry}/chroma:chroma-${var.chroma_version}-2f915d17",
+    "COLLECTOR_IMAGE=${local.registry}/chroma:otel-collector-0.158.0-2f915d17",
     local.alarms ? "METRICS_NAMESPACE=Chroma" : "",
   ])
 

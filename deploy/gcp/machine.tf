@@ -77,8 +77,8 @@ locals {
     "GOOGLE_CLOUD_PROJECT=${var.project_id}",
     "DEPLOYMENT=${var.name}",
     "DATA_DEVICE=${local.data_device}",
-    "CHROMA_IMAGE=${local.registry}/chroma:chroma-${var.chroma_version}-3a5c11bd",
-    "COLLECTOR_IMAGE=${local.registry}/chroma:otel-collector-0.158.0-3a5c11bd",
+    "CHROMA_IMAGE=${local.registry}/chroma:chroma-${var.chroma_version}-2f915d17",
+    "COLLECTOR_IMAGE=${local.registry}/chroma:otel-collector-0.158.0-2f915d17",
     local.alarms ? "METRICS_NAMESPACE=Chroma" : "",
   ])
 

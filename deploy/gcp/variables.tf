@@ -97,7 +97,7 @@ variable "allowed_cidr" {
 variable "chroma_otel_collection_endpoint" {
   description = "Where the traces end up: the backend's OTLP endpoint."
   type        = string
-  default     = "https://telemetry.googleapis.com:443/v1/traces"
+  default     = "https://telemetry.googleapis.com/v1/traces"
 
   validation {
     condition     = can(regex("^\\S+$", var.chroma_otel_collection_endpoint))

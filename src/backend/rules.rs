@@ -2,6 +2,7 @@
 //!
 //! Invariant: a backend that breaks no rule here renders on every target that has its identity.
 
+use std::collections::BTreeSet;
 use std::str::FromStr;
 
 use chroma_otel_init::{Endpoint, Headers, Protocol};
@@ -38,10 +39,31 @@ pub(super) fn broken(backend: &Backend) -> Vec<String> {
             "`extension` is for OTLP",
         ),
         (
-            backend
-                .spans_per_request
-                .is_none_or(|most| most > 0 && queued),
-            "`spans_per_request` is for an exporter with a queue",
+            [backend.spans_per_request, backend.bytes_per_request]
+                .into_iter()
+                .flatten()
+                .all(|most| most > 0 && queued),
+            "`spans_per_request` and `bytes_per_request` are for an exporter with a queue",
+        ),
+        (
+            backend.spans_per_request.is_none() || backend.bytes_per_request.is_none(),
+            "`spans_per_request` or `bytes_per_request`: a batch ends by one of them",
+        ),
+        (
+            backend.longest_value.is_none_or(|most| most > 0),
+            "`longest_value` is a number of characters",
+        ),
+        (
+            backend.headers.is_empty() || backend.wants_endpoint(),
+            "`headers` are for OTLP and Zipkin",
+        ),
+        (
+            backend.metrics.is_none() || over_otlp,
+            "`metrics` are for OTLP",
+        ),
+        (
+            backend.example.is_none() || (backend.wants_endpoint() && backend.endpoint.is_none()),
+            "`example` is for a backend that has no `endpoint` of its own",
         ),
         (
             !retries_itself || queued,
@@ -67,8 +89,10 @@ pub(super) fn broken(backend: &Backend) -> Vec<String> {
         .filter(|(kept, _)| !kept)
         .map(|(_, rule)| rule.to_owned())
         .collect();
-    broken.extend(endpoint(backend));
+    broken.extend(endpoints(backend));
+    broken.extend(headers(backend));
     broken.extend(keys(backend));
+    broken.extend(placeholders(backend));
     broken.extend(names(backend));
     broken.extend(identity(backend));
     broken
@@ -84,40 +108,136 @@ fn is_attribute(name: &str) -> bool {
     })
 }
 
-/// The default must be what the exporter can send to.
-fn endpoint(backend: &Backend) -> Option<String> {
-    let text = in_place(backend.endpoint.as_deref()?, "place-1");
-    let fits = match text.parse::<Endpoint>() {
-        Err(invalid) => return Some(format!("`endpoint` {}", invalid.what())),
-        Ok(endpoint) => match backend.exporter {
-            Exporter::OtlpHttp => endpoint.protocol() == Protocol::Http,
-            Exporter::Zipkin => endpoint.is_zipkin(),
-            _ => true,
-        },
-    };
-    (!fits).then(|| "`endpoint` is not one of the exporter's".to_owned())
+/// Endpoints must be what the exporter can send to, whatever is chosen.
+fn endpoints(backend: &Backend) -> Vec<String> {
+    let metrics = backend
+        .metrics
+        .as_ref()
+        .and_then(|metrics| metrics.endpoint.as_deref());
+    [
+        ("endpoint", backend.endpoint.as_deref()),
+        ("example", backend.example.as_deref()),
+        ("metrics.endpoint", metrics),
+    ]
+    .into_iter()
+    .filter_map(|(field, text)| Some((field, text?)))
+    .flat_map(|(field, text)| {
+        let filled = filled(backend, &in_place(text, "place-1"));
+        filled.into_iter().filter_map(move |text| {
+            let fits = match text.parse::<Endpoint>() {
+                Err(invalid) => return Some(format!("`{field}` {}", invalid.what())),
+                Ok(endpoint) => match backend.exporter {
+                    Exporter::OtlpHttp => {
+                        field != "endpoint" || endpoint.protocol() == Protocol::Http
+                    }
+                    Exporter::Zipkin => endpoint.is_zipkin(),
+                    _ => true,
+                },
+            };
+            (!fits).then(|| format!("`{field}` is not one of the exporter's"))
+        })
+    })
+    .collect()
+}
+
+/// The text with every choice of its settings in turn.
+fn filled(backend: &Backend, text: &str) -> Vec<String> {
+    backend
+        .settings
+        .iter()
+        .fold(vec![text.to_owned()], |texts, (name, setting)| {
+            let placeholder = format!("{{{name}}}");
+            let words: Vec<String> = match &setting.choices {
+                Some(choices) => choices.values().cloned().collect(),
+                None => vec!["word-1".to_owned()],
+            };
+            let mut filled: Vec<String> = texts
+                .iter()
+                .flat_map(|text| words.iter().map(|word| text.replace(&placeholder, word)))
+                .collect();
+            filled.dedup();
+            filled
+        })
+}
+
+/// Headers are sent as they are written here, but for placeholders.
+fn headers(backend: &Backend) -> impl Iterator<Item = String> {
+    backend.headers.iter().filter_map(|(name, text)| {
+        let sound = Headers::default().insert(name, text).is_ok()
+            && !name.chars().any(|c| c.is_ascii_uppercase())
+            && text.trim() == text;
+        (!sound).then(|| format!("header `{name}` has a name in lower case and a line of text"))
+    })
 }
 
 /// A key without a place is never sent.
 fn keys(backend: &Backend) -> impl Iterator<Item = String> {
     backend.keys.iter().filter_map(|key| {
-        let placed = match &key.header {
-            Some(header) => {
-                backend.wants_endpoint() && Headers::default().insert(header, "x").is_ok()
-            }
-            None => {
-                let place = format!("{{{}}}", key.variable);
-                settings(backend).any(|text| text.contains(&place))
-            }
-        };
+        let place = format!("{{{}}}", key.variable);
+        let mut texts = backend
+            .headers
+            .values()
+            .map(String::as_str)
+            .chain(settings(backend));
+        let placed = texts.any(|text| text.contains(&place));
         let sound = VariableName::from_str(&key.variable).is_ok() && !key.what.trim().is_empty();
         (!placed || !sound).then(|| {
             format!(
-                "key `{}` says what it is, and is a header or stands in settings",
+                "key `{}` says what it is, and stands in a header or in settings",
                 key.variable
             )
         })
     })
+}
+
+/// What stands in braces is a key, a setting or the place; and every setting stands somewhere.
+fn placeholders(backend: &Backend) -> Vec<String> {
+    let place = backend.cloud().and_then(Cloud::place);
+    let known = |name: &str| {
+        backend.settings.contains_key(name)
+            || backend.keys.iter().any(|key| key.variable == name)
+            || Cloud::ALL
+                .into_iter()
+                .filter_map(Cloud::place)
+                .any(|one| one.placeholder == format!("{{{name}}}"))
+    };
+    let used: BTreeSet<&str> = texts_of(backend).flat_map(in_braces).collect();
+    let unknown = used.iter().filter(|name| !known(name));
+    let mut broken: Vec<String> = unknown
+        .map(|name| format!("`{{{name}}}` is neither a key nor one of `settings`"))
+        .collect();
+    for (name, setting) in &backend.settings {
+        let is_name = name.starts_with(|c: char| c.is_ascii_lowercase())
+            && name
+                .bytes()
+                .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'_');
+        let is_place = place.is_some_and(|one| one.placeholder == format!("{{{name}}}"));
+        let default = setting.default.as_ref();
+        let sound = is_name
+            && !is_place
+            && name != "endpoint"
+            && used.contains(name.as_str())
+            && !setting.what.trim().is_empty()
+            && default.is_none_or(|default| setting.text(default).is_ok());
+        if !sound {
+            broken.push(format!(
+                "setting `{name}` says what it is, stands in a text, and has one of its choices as default"
+            ));
+        }
+    }
+    broken
+}
+
+/// The names in braces: `{NAME}`, `{name}`.
+fn in_braces(text: &str) -> Vec<&str> {
+    let is_name = |name: &&str| {
+        !name.is_empty() && name.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'_')
+    };
+    let parts = text.split('{').skip(1);
+    parts
+        .filter_map(|part| Some(part.split_once('}')?.0))
+        .filter(is_name)
+        .collect()
 }
 
 /// Names of components are the collector's: they land in its configuration as they are.
@@ -137,7 +257,17 @@ fn identity(backend: &Backend) -> Vec<String> {
         .into_iter()
         .filter(|cloud| backend.cloud() != Some(*cloud))
         .filter_map(|cloud| Some((cloud, cloud.place()?.placeholder)))
-        .filter(|(_, placeholder)| texts_of(backend).any(|text| text.contains(placeholder)))
+        .filter(|(_, placeholder)| {
+            !backend
+                .settings
+                .contains_key(placeholder.trim_matches(['{', '}']))
+        })
+        .filter(|(_, placeholder)| {
+            let commands = backend.prepare.iter().map(|todo| todo.commands.as_str());
+            texts_of(backend)
+                .chain(commands)
+                .any(|text| text.contains(placeholder))
+        })
         .map(|(cloud, placeholder)| {
             format!(
                 "`{placeholder}` is for a backend with an `identity` in {}",
@@ -191,16 +321,20 @@ fn is_service(name: &str) -> bool {
     })
 }
 
-/// Every text that may depend on the place.
+/// Every text with placeholders, but the commands, which have braces of bash's own.
 fn texts_of(backend: &Backend) -> impl Iterator<Item = &str> {
-    let commands = backend.prepare.as_ref().map(|todo| todo.commands.as_str());
+    let metrics = backend
+        .metrics
+        .as_ref()
+        .and_then(|metrics| metrics.endpoint.as_deref());
     [
         Some(backend.traces.as_str()),
         backend.endpoint.as_deref(),
-        commands,
+        metrics,
     ]
     .into_iter()
     .flatten()
+    .chain(backend.headers.values().map(String::as_str))
     .chain(backend.resource.values().map(String::as_str))
     .chain(settings(backend))
 }
@@ -218,7 +352,7 @@ fn components(backend: &Backend) -> Vec<(&str, &Settings)> {
 }
 
 /// Every text in the settings of its components.
-fn settings(backend: &Backend) -> impl Iterator<Item = &str> {
+pub(super) fn settings(backend: &Backend) -> impl Iterator<Item = &str> {
     components(backend)
         .into_iter()
         .flat_map(|(_, settings)| settings.values().flat_map(texts))

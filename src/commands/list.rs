@@ -3,7 +3,7 @@
 use anyhow::{Context as _, Result};
 
 use super::Answer;
-use crate::backend;
+use crate::backend::{self, Backend, Cloud};
 use crate::cli::List;
 use crate::report::Output;
 use crate::target::Target;
@@ -24,28 +24,50 @@ pub(super) fn run(what: List, output: &mut Output) -> Result<Answer> {
             let width = names.iter().map(String::len).max().unwrap_or_default() + 2;
             for name in names {
                 let backend = backend::load(&name)?.with_context(|| name.clone())?;
-                let mut needs: Vec<String> = backend
-                    .keys
-                    .iter()
-                    .map(|key| key.variable.clone())
-                    .collect();
-                if let Some(cloud) = backend.cloud() {
-                    needs.push(format!("a machine in {}", cloud.name()));
-                }
-                if backend.wants_endpoint() && backend.endpoint.is_none() {
-                    needs.push("an endpoint".to_owned());
-                }
-                let needs = if needs.is_empty() {
-                    "nothing".to_owned()
-                } else {
-                    needs.join(", ")
-                };
+                let needs = needs(&backend);
                 output.answer(&format!(
-                    "{name:<width$}{}\n{:width$}needs {needs}; {}\n",
+                    "{name:<width$}{}\n{:width$}{needs}; {}\n",
                     backend.summary, "", backend.documentation
                 ));
             }
         }
     }
     Ok(Answer::Yes)
+}
+
+/// What a backend wants to be told, for a person.
+fn needs(backend: &Backend) -> String {
+    let keys = backend.keys.iter().map(|key| key.variable.clone());
+    let mut needs: Vec<String> = keys.collect();
+    if let Some(cloud) = backend.cloud() {
+        let article = if cloud == Cloud::Gcp { "a" } else { "an" };
+        needs.push(format!("{article} {} machine or cluster", cloud.name()));
+    }
+    if backend.wants_endpoint() && backend.endpoint.is_none() {
+        needs.push("an endpoint".to_owned());
+    }
+    let (optional, required): (Vec<_>, Vec<_>) = backend
+        .settings
+        .iter()
+        .map(|(name, setting)| {
+            let choices = setting.choices.iter().flat_map(|choices| choices.keys());
+            let choices: Vec<&str> = choices.map(String::as_str).collect();
+            let shown = match choices.is_empty() {
+                true => name.clone(),
+                false => format!("{name} ({})", choices.join(", ")),
+            };
+            (!backend.requires(name), shown)
+        })
+        .partition(|(optional, _)| *optional);
+    let shown = |settings: Vec<(bool, String)>| settings.into_iter().map(|(_, shown)| shown);
+    needs.extend(shown(required));
+    let mut text = match needs.is_empty() {
+        true => "needs nothing".to_owned(),
+        false => format!("needs {}", needs.join(", ")),
+    };
+    let optional: Vec<String> = shown(optional).collect();
+    if !optional.is_empty() {
+        text += &format!("; takes {}", optional.join(", "));
+    }
+    text
 }

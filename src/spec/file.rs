@@ -11,7 +11,7 @@ pub use kubernetes::{BackupFile, ExposeFile, KubernetesFile, TolerationFile};
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -50,6 +50,12 @@ pub struct SpecFile {
     pub machine: MachineFile,
     /// The cluster. For Kubernetes only.
     pub kubernetes: KubernetesFile,
+    /// Rate, errors and duration of the requests, and Chroma's own metrics.
+    pub metrics: MetricsFile,
+    /// Examples of applications that use Chroma and send spans of their own to the collector, which then
+    /// listens to them where Chroma can be reached: `python`, `openllmetry`, `openlit`.
+    #[schemars(extend("examples" = [["python"]]))]
+    pub clients: Option<Vec<String>>,
 }
 
 /// The machine in the cloud.
@@ -140,10 +146,17 @@ pub struct ChromaFile {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct TracingFile {
-    /// Where the traces end up: `chroma-otel-deploy list backends` shows what there is. Default: jaeger.
-    pub backend: Option<String>,
+    /// Where the traces end up, one name or several: `chroma-otel-deploy list backends` shows what there is.
+    /// Default: jaeger, or the cloud's own.
+    pub backend: Option<OneOrMore>,
+    /// Files of backends of your own, in the form of those in `templates/backends`; relative to this file.
+    pub backend_file: Option<OneOrMore>,
+    /// What backends want to know that is not secret, such as `region`: `NAME`, or `BACKEND.NAME` for one of
+    /// several; `BACKEND.endpoint` is the endpoint of any backend but the first that has one.
+    #[schemars(extend("examples" = [{"region": "eu"}]))]
+    pub settings: Option<BTreeMap<String, String>>,
     /// `CHROMA_OTEL_COLLECTION_ENDPOINT`: the backend's OTLP endpoint, where the backend has none of its own
-    /// or another is wanted.
+    /// or another is wanted. Of several backends, that of the first that has one.
     pub endpoint: Option<String>,
     /// `CHROMA_OTEL_COLLECTION_HEADERS`: a mapping, a JSON object, `k=v,k2=v2`, or the names alone.
     /// Values go to `.env` and into no other file.
@@ -156,6 +169,68 @@ pub struct TracingFile {
     pub granularity: Option<String>,
     /// The attribute `deployment.environment.name` on every span. Default: production.
     pub environment: Option<String>,
+    /// Which traces the backend gets. Default: all. The counts of requests are of all, whatever it says.
+    pub sampling: Option<SamplingFile>,
+    /// What is taken out of spans before they leave.
+    pub redact: Option<RedactFile>,
+}
+
+/// Which traces the backend gets.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct SamplingFile {
+    /// The share of the traces that is kept, from 0 to 1; beside `errors` and `slower_than`, of the rest.
+    pub ratio: Option<f64>,
+    /// Keep every trace with an answer of 500 or above. The collector then waits for traces to be complete.
+    pub errors: Option<bool>,
+    /// Keep every trace with a request that took longer, such as `500ms`. Likewise.
+    pub slower_than: Option<String>,
+}
+
+/// What is taken out of spans before they leave. Documents, embeddings, metadata and query texts never do.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct RedactFile {
+    /// Names of tenants, databases and collections, in URLs and attributes: `hash` (the same name is the
+    /// same token) or `remove`. Default: they leave.
+    #[schemars(extend("examples" = ["hash", "remove"]))]
+    pub names: Option<String>,
+    /// Let only those attributes leave that a span is of no use without, and these. An empty list: only
+    /// those. Default: all leave.
+    pub allow: Option<Vec<String>>,
+}
+
+/// Metrics: the collector counts requests, and Chroma sends its own. Prometheus can always ask for them.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct MetricsFile {
+    /// Send them to the backends that take metrics over OTLP, too. Default: false.
+    pub to_backend: Option<bool>,
+    /// Render alert rules for Prometheus and a dashboard for Grafana; on Kubernetes as resources of the
+    /// Prometheus Operator, which must be there. Default: false.
+    pub monitoring: Option<bool>,
+}
+
+/// A text, or a list of texts.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum OneOrMore {
+    /// One.
+    One(String),
+    /// A list.
+    More(Vec<String>),
+}
+
+impl OneOrMore {
+    /// All of them that say something, without blanks around.
+    pub fn texts(&self) -> Vec<String> {
+        let texts = match self {
+            Self::One(text) => std::slice::from_ref(text),
+            Self::More(texts) => texts,
+        };
+        let texts = texts.iter().map(|text| text.trim().to_owned());
+        texts.filter(|text| !text.is_empty()).collect()
+    }
 }
 
 /// The forms of `tracing.headers`.
@@ -214,6 +289,8 @@ pub struct Input {
     pub file: String,
     /// Keys that were given a value, such as `chroma.bind`; of a list or a mapping the key itself.
     pub given: Vec<String>,
+    /// The files of `tracing.backend_file`: path, and text or why there is none.
+    pub backends: Vec<(PathBuf, Result<String, Problem>)>,
 }
 
 impl Input {
@@ -248,11 +325,25 @@ pub fn read(file: Option<&Path>, overrides: Vec<Override>) -> Result<Input, Prob
         flags,
         file: name.clone(),
         given: given(&tree),
+        backends: Vec::new(),
     };
     input.problems = form::check(&mut tree, &schema(), &input);
     input.spec = serde_json::from_value(tree).map_err(|_| {
         Problem::new(name, "the schema took what the spec does not").hint("this is a bug")
     })?;
+    // A path in the file is relative to the file, a flag's to where it is typed.
+    let typed = input.flags.contains_key("tracing.backend_file");
+    let folder = file.and_then(Path::parent).filter(|_| !typed);
+    let paths = input
+        .spec
+        .tracing
+        .backend_file
+        .iter()
+        .flat_map(OneOrMore::texts);
+    input.backends = paths
+        .map(|path| folder.unwrap_or(Path::new("")).join(path))
+        .map(|path| (path.clone(), read_text(&path, MAX_BYTES)))
+        .collect();
     Ok(input)
 }
 
@@ -327,7 +418,7 @@ pub fn read_text(path: &Path, limit: u64) -> Result<String, Problem> {
     String::from_utf8(bytes).map_err(|_| Problem::new(at, "not UTF-8 text"))
 }
 
-/// Sets `a.b` in a tree of mappings. A value in the way that is no mapping stays: `form::check` names it.
+/// Sets `a.b` in a tree of mappings; a mapping is laid over the one that is there. A value in the way that is no mapping stays: `form::check` names it.
 fn set(tree: &mut Value, key: &str, value: Value) {
     let mut place = tree;
     for part in key.split('.') {
@@ -337,5 +428,8 @@ fn set(tree: &mut Value, key: &str, value: Value) {
         let Value::Object(map) = place else { return };
         place = map.entry(part).or_insert(Value::Null);
     }
-    *place = value;
+    match (place, value) {
+        (Value::Object(old), Value::Object(new)) => old.extend(new),
+        (place, value) => *place = value,
+    }
 }

@@ -62,8 +62,6 @@ pub struct Kubernetes {
     pub exposure: Option<Exposure>,
     /// Backups.
     pub backup: Option<Backup>,
-    /// Whether the Prometheus Operator's resources are rendered.
-    pub monitoring: bool,
     /// Whether there is a load balancer inside of the cloud's network.
     pub internal_load_balancer: bool,
     /// Region of the cluster, on a cloud.

@@ -3,10 +3,12 @@
 //! Invariant: reading goes on after a problem, so that all of them are told at once; a spec comes
 //! out only if there is none.
 
+mod backends;
 mod chroma;
 mod collector;
 mod kubernetes;
 mod machine;
+mod signals;
 mod size;
 mod tracing;
 mod unused;
@@ -18,7 +20,7 @@ use std::str::FromStr;
 
 use super::file::{self, Input};
 use super::values::Memory;
-use super::{Resolved, Secrets, Spec};
+use super::{Resolved, Secrets, Spec, Tracing};
 use crate::problem::Problem;
 use crate::target::Target;
 
@@ -54,6 +56,9 @@ pub fn resolve(
     let format = reading.format(target);
     let machine = reading.machine(target);
     let kubernetes = reading.kubernetes(&name, machine.disk);
+    let backends: Vec<_> = tracing.iter().flat_map(Tracing::backends).collect();
+    let metrics = reading.metrics(&backends);
+    let clients = reading.clients();
     reading.note_unused(target, chroma.image, collector.mode);
 
     let mut problems = std::mem::take(&mut reading.input.problems);
@@ -69,6 +74,8 @@ pub fn resolve(
                 format,
                 machine,
                 kubernetes,
+                metrics,
+                clients,
             };
             Ok(Resolved {
                 spec,

@@ -62,6 +62,7 @@ const MODULE: Module = Module {
         pattern: r"^(arn:[a-z-]+:secretsmanager:[a-z0-9-]+:\d{12}:secret:[A-Za-z0-9/_+=.@-]+-[A-Za-z0-9]{6})?$",
         error: "The full ARN of a secret, arn:aws:secretsmanager:…, with the six signs at its end.",
     },
+    made_traces: "", // it makes none
     store: "Secrets Manager",
     name_is: "Name of the deployment; of the Auto Scaling group, the tags, and what begins with it.",
     name_rule: Rule {

@@ -35,6 +35,7 @@ const MODULE: Module = Module {
         pattern: forms::SECRET_OR_BLANK,
         error: "A secret's id without a version, https://VAULT.vault.azure.net/secrets/NAME.",
     },
+    made_traces: "https://portal.azure.com/#resource${azurerm_application_insights.traces.id}/searchV1",
     store: "Key Vault",
     name_is: "Name of the deployment; of the machine, and what begins with it.",
     name_rule: Rule {
@@ -70,7 +71,7 @@ pub(super) fn makes_secret(variable: &str) -> bool {
 
 /// Whether the module makes Application Insights: where the traces go there, and the spec names none.
 fn makes_insights(spec: &Spec) -> bool {
-    let mut keys = spec.tracing.backend.keys.iter();
+    let mut keys = spec.tracing.backends().flat_map(|backend| &backend.keys);
     keys.any(|key| makes_secret(&key.variable))
         && !spec.machine.secrets.contains_key(CONNECTION_STRING)
 }

@@ -2,23 +2,24 @@
 //!
 //! Invariant: every choice is made here; the templates only place values.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Result;
 use chroma_otel_init::{
     Endpoint, Granularity, Headers, Server, Settings, rust_log, server_environment, variable,
 };
-use minijinja::value::Serde;
+use minijinja::value::{Serde, merge_maps};
 use minijinja::{Value, context};
 
-use super::{COLLECTOR_VERSION, Need, Target, exporters};
-use crate::backend::{Exporter, in_place};
+use super::{COLLECTOR_VERSION, Need, Target, exporters, redact, sampling};
+use crate::backend::{Backend, Exporter, Service, in_place};
 use crate::plan::Plan;
 use crate::problem::Problem;
 use crate::render::render;
 use crate::spec::kubernetes::CollectorMode;
 use crate::spec::values::VariableName;
 use crate::spec::{Image, Spec};
+use crate::tree::Change;
 
 /// Where Chroma finds the collector on one machine.
 pub(super) const COLLECTOR_ENDPOINT: &str = "http://otel-collector:4317";
@@ -81,16 +82,23 @@ pub(super) fn of(spec: &Spec) -> Value {
         granularity => tracing.granularity.to_string(),
         endpoint => tracing.endpoint.as_ref().map(ToString::to_string),
         header_names => &tracing.header_names,
+        // The first, with the names of all.
         backend => context! {
             name => tracing.backend.name.as_str(),
-            summary => tracing.backend.summary.as_str(),
+            names => list(tracing.backends().map(|backend| backend.name.as_str())),
+            summary => list(tracing.backends().map(|backend| backend.summary.as_str())),
             traces => tracing.backend.traces.as_str(),
             documentation => tracing.backend.documentation.as_str(),
+            in_stack => tracing.backend.service.is_some(),
             has_keys => !tracing.backend.keys.is_empty(),
             wants_endpoint => tracing.backend.wants_endpoint(),
-            retries_itself => tracing.backend.retries_itself(),
+            retries_itself => tracing.backends().any(Backend::retries_itself),
         },
-        service => Serde(&tracing.backend.service),
+        others => tracing.others.iter().map(|backend| {
+            let place = super::kubernetes::place(spec).unwrap_or("…");
+            context! { name => backend.name.as_str(), traces => in_place(&backend.traces, place) }
+        }).collect::<Vec<_>>(),
+        stack => stack(spec),
         service_name => tracing.service_name.as_str(),
         chroma => context! {
             base_image => images.chroma, entrypoint => json(&entrypoint), cmd => json(cmd),
@@ -111,8 +119,63 @@ pub(super) fn of(spec: &Spec) -> Value {
             false => format!("Chroma {version} cannot be, 0.4.15 is the first version that can"),
         },
         zipkin => tracing.backend.exporter == Exporter::Zipkin,
-        ..exporters::context(spec)
+        ..merge_maps([exporters::context(spec), sampling::context(spec), redact::context(spec)])
     }
+}
+
+/// The backends that run beside the collector, by the endpoint that it sends to.
+pub(super) fn in_stack(
+    spec: &Spec,
+) -> impl Iterator<Item = (&Backend, &Service, Option<Endpoint>)> {
+    spec.tracing
+        .backends()
+        .enumerate()
+        .filter_map(|(index, backend)| {
+            let first = spec.tracing.endpoint.clone().filter(|_| index == 0);
+            let own = || backend.endpoint.as_deref()?.parse().ok();
+            Some((backend, backend.service.as_ref()?, first.or_else(own)))
+        })
+}
+
+/// What templates read of each: `name`, `otlp_port`, `memory_mib`, and what its file says.
+fn stack(spec: &Spec) -> Vec<Value> {
+    let entries = in_stack(spec).map(|(backend, service, endpoint)| {
+        let more = context! {
+            name => backend.name.as_str(),
+            otlp_port => endpoint.map(|endpoint| endpoint.port()),
+            memory_mib => service.memory.as_mebibytes(),
+        };
+        merge_maps([Value::from(Serde(service)), more])
+    });
+    entries.collect()
+}
+
+/// `a`, `a and b`, `a, b and c`.
+fn list<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    let names: Vec<&str> = names.collect();
+    match names.split_last() {
+        Some((last, rest)) if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
+        _ => names.concat(),
+    }
+}
+
+/// What the backends ask to have been done once, each with its commands.
+pub(super) fn prepare(spec: &Spec, place: &str) -> Vec<Value> {
+    let todo = spec
+        .tracing
+        .backends()
+        .filter_map(|backend| backend.prepare.as_ref());
+    todo.map(|todo| {
+        let commands = in_place(&todo.commands, place);
+        context! { what => todo.what.as_str(), commands, after => todo.after.as_deref() }
+    })
+    .collect()
+}
+
+/// What the identity of the collector must be allowed, in the cloud's own words.
+pub(super) fn permissions(spec: &Spec) -> BTreeSet<String> {
+    let all = spec.tracing.backends().flat_map(Backend::permissions);
+    all.cloned().collect()
 }
 
 /// Adds the configurations of Chroma (0.x has none) and the collector.
@@ -129,20 +192,43 @@ pub(super) fn add_configurations(plan: &mut Plan, spec: &Spec, context: &Value) 
 }
 
 /// The backend's endpoint, where the operator has to say it.
-pub(super) fn endpoint_need(spec: &Spec) -> Option<Need> {
+/// `variable` is where it is said.
+pub(super) fn endpoint_need(spec: &Spec, variable: &str) -> Option<Need> {
     let tracing = &spec.tracing;
     let missing = tracing.backend.wants_endpoint()
         && tracing.endpoint.is_none()
         && tracing.backend.endpoint.is_none();
     missing.then(|| Need {
-        variable: variable::ENDPOINT.to_owned(),
-        what: "the backend's OTLP endpoint, such as `https://otlp.example.com:443`".to_owned(),
+        variable: variable.to_owned(),
+        what: format!(
+            "the backend's OTLP endpoint, such as `{}`",
+            tracing.backend.endpoint_example()
+        ),
+    })
+}
+
+/// The value of a secret that the collector would not read as it is: without the entrypoint nobody
+/// escapes what it expands.
+pub(super) fn expanded(spec: &Spec, variable: &str, value: &str) -> Option<Problem> {
+    let expands = value.contains("${") || value.contains("$$");
+    (expands && spec.collector.image == Image::Stock).then(|| {
+        let message = "has `${` or `$$` in it, which the collector would expand";
+        let hint = match spec.collector.operator {
+            true => "leave out `collector.operator`: the entrypoint passes on any value",
+            false => "use `image: wrapped`, which passes any value on unchanged",
+        };
+        Problem::new(variable, message).hint(hint)
     })
 }
 
 /// A backend that takes traces from another cloud's machines only.
 pub(super) fn foreign_backend(spec: &Spec) -> Option<Problem> {
-    let backend = &spec.tracing.backend;
+    spec.tracing
+        .backends()
+        .find_map(|backend| foreign(spec, backend))
+}
+
+fn foreign(spec: &Spec, backend: &Backend) -> Option<Problem> {
     let cloud = backend.cloud()?;
     (Some(cloud) != spec.target.cloud()).then(|| {
         let message = format!(
@@ -154,6 +240,20 @@ pub(super) fn foreign_backend(spec: &Spec) -> Option<Problem> {
         let flags = own.map(Target::flags).unwrap_or_default();
         let hint = format!("use `--target {flags}`, or another backend");
         Problem::new("tracing.backend", message).hint(hint)
+    })
+}
+
+/// What another release of Chroma means for the data, of a file that begins with `# Chroma VERSION`.
+/// `first` is what to do before: `back it up first`.
+pub(super) fn version_note(change: &Change, first: &str) -> Option<String> {
+    let release = |text: String| {
+        let end = text.find([' ', ',', ':']).unwrap_or(text.len());
+        text[..end].to_owned()
+    };
+    let (before, after) = change.behind("# Chroma ")?;
+    let (before, after) = (release(before), release(after));
+    (before != after).then(|| {
+        format!("Chroma goes from {before} to {after}, which changes the data for good: {first}, as README.md says")
     })
 }
 
@@ -205,7 +305,8 @@ pub(super) fn is_merged(spec: &Spec, name: &VariableName) -> bool {
 
 /// What the collector's container runs, with the entrypoint.
 pub(super) fn collector_command(spec: &Spec) -> Vec<String> {
-    let backend = &spec.tracing.backend;
+    let tracing = &spec.tracing;
+    let backend = &tracing.backend;
     let mut command = vec!["collector".to_owned()];
     if !backend.wants_endpoint() {
         command.push("--no-endpoint".to_owned());
@@ -213,9 +314,23 @@ pub(super) fn collector_command(spec: &Spec) -> Vec<String> {
     if backend.exporter == Exporter::Zipkin {
         command.push("--zipkin".to_owned());
     }
-    for (header, variable) in backend.key_headers() {
+    for (name, text) in &backend.headers {
         command.push("--header".to_owned());
-        command.push(format!("{header}={variable}"));
+        command.push(format!("{name}={text}"));
+    }
+    // Those that the configuration names.
+    let of_others = tracing.others.iter().flat_map(|other| &other.keys);
+    let in_settings = backend.keys.iter();
+    let in_settings = in_settings.filter(|key| backend.in_settings(&key.variable));
+    let named: BTreeSet<&str> = in_settings
+        .chain(of_others)
+        .map(|key| key.variable.as_str())
+        .collect();
+    for variable in named {
+        command.extend(["--key".to_owned(), variable.to_owned()]);
+    }
+    if let Some(key) = redact::key(spec) {
+        command.extend(["--word".to_owned(), key.variable]);
     }
     let collector = [
         "--",

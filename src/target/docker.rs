@@ -5,6 +5,7 @@
 mod context;
 
 use anyhow::Result;
+use chroma_otel_init::variable;
 use minijinja::context;
 
 use super::{Need, context as shared, image, secrets};
@@ -16,6 +17,9 @@ use crate::tree::{Change, hash};
 
 /// Ports of the collector on this machine: its own metrics, and those of the requests.
 const COLLECTOR_PORTS: [u16; 2] = [8888, 8889];
+
+/// Ports of the collector that clients of Chroma send spans to.
+const OTLP_PORTS: [u16; 2] = [4317, 4318];
 
 /// What Compose cannot carry, of a spec that is sound otherwise.
 pub fn problems(resolved: &Resolved) -> Vec<Problem> {
@@ -31,17 +35,13 @@ pub fn problems(resolved: &Resolved) -> Vec<Problem> {
             .hint("leave it out"),
         );
     }
-    let backend = &resolved.spec.tracing.backend;
     problems.extend(shared::foreign_backend(&resolved.spec));
-    let ui = resolved
-        .spec
-        .tracing
-        .backend
-        .service
-        .as_ref()
-        .map(|service| service.ui_port);
+    let ui = shared::in_stack(&resolved.spec).map(|(_, service, _)| service.ui_port);
+    let otlp = OTLP_PORTS.into_iter();
+    let otlp = otlp.filter(|_| !resolved.spec.clients.is_empty());
     if COLLECTOR_PORTS
         .into_iter()
+        .chain(otlp)
         .chain(ui)
         .any(|port| port == resolved.spec.chroma.port)
     {
@@ -58,24 +58,7 @@ pub fn problems(resolved: &Resolved) -> Vec<Problem> {
     }
     for (name, value) in &resolved.secrets {
         let value = value.expose();
-        // With the entrypoint, headers are escaped on the way.
-        let expanded = value.contains("${") || value.contains("$$");
-        let in_settings = backend
-            .keys
-            .iter()
-            .any(|key| key.header.is_none() && key.variable == *name);
-        if expanded && (in_settings || resolved.spec.chroma.image == Image::Stock) {
-            problems.push(
-                Problem::new(
-                    name,
-                    "has `${` or `$$` in it, which the collector would expand",
-                )
-                .hint(match in_settings {
-                    true => "make another key",
-                    false => "use `image: wrapped`, which passes any value on unchanged",
-                }),
-            );
-        }
+        problems.extend(shared::expanded(&resolved.spec, name, value));
         let ambiguous = value.ends_with('\\') || value.contains("\\'");
         if ambiguous || value.contains(['\n', '\r', '\0']) {
             problems.push(
@@ -150,7 +133,9 @@ pub fn needs(resolved: &Resolved) -> Vec<Need> {
 fn wanted(spec: &Spec) -> Vec<Need> {
     let required = secrets::secrets(spec);
     let required = required.into_iter().filter(|secret| secret.required);
-    let mut needs: Vec<Need> = shared::endpoint_need(spec).into_iter().collect();
+    let mut needs: Vec<Need> = shared::endpoint_need(spec, variable::ENDPOINT)
+        .into_iter()
+        .collect();
     needs.extend(required.map(|secret| Need {
         variable: secret.variable,
         what: secret.what,
@@ -160,23 +145,13 @@ fn wanted(spec: &Spec) -> Vec<Need> {
 
 /// What a change of the Compose file means for the data.
 pub fn notes(change: &Change) -> Vec<String> {
-    let of = |text: &Option<String>, start: &str| {
-        let line = text
-            .iter()
-            .flat_map(|text| text.lines())
-            .find_map(|line| line.strip_prefix(start));
-        line.map(|rest| rest.split(',').next().unwrap_or(rest).to_owned())
-    };
-    let changed = |start: &str| {
-        let (before, after) = (of(&change.before, start)?, of(&change.after, start)?);
-        (change.path == "docker-compose.yaml" && before != after).then_some((before, after))
-    };
-    let renamed = changed("name: ").map(|(before, after)| {
+    if change.path != "docker-compose.yaml" {
+        return Vec::new();
+    }
+    let renamed = change.behind("name: ").map(|(before, after)| {
         format!("`{before}` is called `{after}` now and starts with empty volumes; the old one goes on until `docker compose --project-name {before} down`")
     });
-    let moved = changed("# Chroma ").map(|(before, after)| {
-        format!("Chroma goes from {before} to {after}, which changes the data for good: back it up first, as README.md says")
-    });
+    let moved = shared::version_note(change, "back it up first");
     renamed.into_iter().chain(moved).collect()
 }
 
@@ -187,10 +162,9 @@ pub fn next_steps(resolved: &Resolved) -> Vec<String> {
         steps.push("cp -n .env.example .env && chmod 600 .env && ${EDITOR:-vi} .env".to_owned());
     }
     steps.push(up(resolved.spec.chroma.image).to_owned());
-    steps.push(format!(
-        "see the traces: {}",
-        resolved.spec.tracing.backend.traces
-    ));
+    for backend in resolved.spec.tracing.backends() {
+        steps.push(format!("see the traces: {}", backend.traces));
+    }
     steps
 }
 

@@ -5,6 +5,7 @@
 pub(super) mod forms;
 pub(super) mod problems;
 
+use crate::backend::Backend;
 use anyhow::Result;
 use minijinja::{Value, context};
 
@@ -30,6 +31,7 @@ const MODULE: Module = Module {
         pattern: forms::SECRET_OR_BLANK,
         error: "A secret's name, projects/PROJECT/secrets/NAME, without a version.",
     },
+    made_traces: "", // it makes none
     store: "Secret Manager",
     name_is: "Name of the deployment; of the machine, the labels, and what begins with it.",
     name_rule: Rule {
@@ -143,9 +145,10 @@ fn services(spec: &Spec) -> Vec<String> {
     if !secrets::secrets(spec).is_empty() {
         services.push("secretmanager.googleapis.com");
     }
-    let backend = spec.tracing.backend.services().iter();
-    services.extend(backend.map(String::as_str));
+    let backends = spec.tracing.backends().flat_map(Backend::services);
+    services.extend(backends.map(String::as_str));
     services.sort_unstable();
+    services.dedup();
     services.into_iter().map(str::to_owned).collect()
 }
 

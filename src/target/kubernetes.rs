@@ -125,11 +125,7 @@ fn secret_file(resolved: &Resolved) -> Option<SecretFile> {
 /// What the operator still has to supply.
 pub fn needs(resolved: &Resolved) -> Vec<Need> {
     let spec = &resolved.spec;
-    let mut needs: Vec<Need> = shared::endpoint_need(spec)
-        .map(|need| Need {
-            variable: "tracing.endpoint".to_owned(),
-            ..need
-        })
+    let mut needs: Vec<Need> = shared::endpoint_need(spec, "tracing.endpoint")
         .into_iter()
         .collect();
     if spec.chroma.image == Image::Wrapped && spec.kubernetes.registry.is_none() {

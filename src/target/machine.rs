@@ -7,16 +7,17 @@
 pub(super) mod forms;
 pub(super) mod lines;
 pub(super) mod parameters;
+mod ports;
 
 use anyhow::Result;
-use minijinja::value::{Serde, merge_maps};
+use minijinja::value::merge_maps;
 use minijinja::{Value, context};
 
 use self::forms::SecretName;
 use super::exporters::exact_endpoint;
 use super::secrets::{self, secrets};
 use super::{COLLECTOR_VERSION, Need, context as shared};
-use crate::backend::in_place;
+use crate::backend::{Backend, in_place};
 use crate::plan::Plan;
 use crate::problem::Problem;
 use crate::render::{as_is, render};
@@ -78,10 +79,7 @@ pub(super) fn needs(resolved: &Resolved, places: &[Place], secret: &str) -> Vec<
             what: place.what.to_owned(),
         })
         .collect();
-    needs.extend(shared::endpoint_need(&resolved.spec).map(|need| Need {
-        variable: "tracing.endpoint".to_owned(),
-        ..need
-    }));
+    needs.extend(shared::endpoint_need(&resolved.spec, "tracing.endpoint"));
     needs.extend(secrets::needs(resolved, secret));
     needs
 }
@@ -92,17 +90,9 @@ pub(super) fn build_step(spec: &Spec) -> Option<String> {
     builds.then(|| "build and push the images: README.md, \"Build\"".to_owned())
 }
 
-/// What another release of Chroma means for the data, of a file that begins with `# Chroma VERSION`.
+/// What another release of Chroma means for the data, of a file that begins with its version.
 pub(super) fn version_note(change: &Change) -> Vec<String> {
-    let chroma = |text: &Option<String>| {
-        let line = text.as_deref()?.lines().next()?.strip_prefix("# Chroma ")?;
-        Some(line.split(' ').next()?.to_owned())
-    };
-    let (before, after) = (chroma(&change.before), chroma(&change.after));
-    let moved = before.zip(after).filter(|(before, after)| before != after);
-    let note = moved.map(|(before, after)| format!(
-        "Chroma goes from {before} to {after}, which changes the data for good: make a snapshot first, as README.md says"
-    ));
+    let note = shared::version_note(change, "make a snapshot first");
     note.into_iter().collect()
 }
 
@@ -113,6 +103,7 @@ pub(super) fn problems(spec: &Spec, secret: &SecretName) -> Vec<Problem> {
         let message = format!("`{}` cannot be traced", spec.chroma.version);
         problems.push(Problem::new("chroma.version", message).hint("take 0.4.15 or newer"));
     }
+    problems.extend(ports::taken(spec));
     problems.extend(shared::foreign_backend(spec));
     let known: Vec<String> = secrets(spec).into_iter().map(|one| one.variable).collect();
     problems.extend(forms::secrets(spec, &known, Some(secret)));
@@ -147,25 +138,13 @@ pub(super) fn context(spec: &Spec, sources: &str, cloud: &Cloud, own: Value) -> 
         merge_maps([part, more])
     };
     let wrapped = spec.chroma.image == Image::Wrapped;
-    let backend = &spec.tracing.backend;
-    let port = spec
-        .tracing
-        .endpoint
-        .as_ref()
-        .map(|endpoint| endpoint.port());
-    let service = backend.service.as_ref().map(|service| {
-        let more = context! { name => backend.name.as_str(), otlp_port => port, memory_mib => service.memory.as_mebibytes() };
-        merge_maps([Value::from(Serde(service)), more])
-    });
     context! {
-        service,
         log_options => cloud.log_options.to_vec(),
         chooses_logs => cloud.chooses_logs,
         detectors => ["env", cloud.detector, "system"],
         metadata_addresses => cloud.metadata_addresses.to_vec(),
         says_whether_chroma_answers => cloud.says_whether_chroma_answers,
         version_attribute => as_is("\"${env:CHROMA_VERSION}\""),
-        listen => context! { receivers => "198.18.0.1", local => "127.0.0.1" },
         chroma => part("chroma", context! {
             least_memory_mib => spec.chroma.memory.as_mebibytes(),
             system_memory_mib => cloud.system_memory,
@@ -175,29 +154,29 @@ pub(super) fn context(spec: &Spec, sources: &str, cloud: &Cloud, own: Value) -> 
             memory_mib => spec.collector.memory.as_mebibytes(),
             command => if wrapped { shared::collector_command(spec) } else { Vec::new() },
         }),
-        ..merge_maps([shared, described(spec, sources, cloud), own])
+        ..merge_maps([shared, described(spec, sources, cloud), ports::context(spec), own])
     }
 }
 
 /// What the README and the parameters say of the machine, the images and the backend.
 fn described(spec: &Spec, sources: &str, cloud: &Cloud) -> Value {
-    let (backend, version) = (&spec.tracing.backend, spec.chroma.version);
+    let (tracing, version) = (&spec.tracing, spec.chroma.version);
     context! {
         version_description => parameters::version_description(spec),
         machine_description => parameters::machine_description(spec),
-        backend_permissions => backend.permissions().to_vec(),
+        backend_permissions => shared::permissions(spec),
         images => context! {
             chroma => format!("chroma-{version}-{sources}"),
             collector => collector_tag(sources),
             platform => if cloud.arm { "linux/arm64" } else { "linux/amd64" },
         },
         // Then nothing leaves the cloud but what its own private endpoints can take.
-        in_cloud => spec.chroma.image == Image::Wrapped && backend.cloud().is_some(),
-        prepare => backend.prepare.as_ref().map(|prepare| context! {
-            what => prepare.what.as_str(),
-            commands => in_place(&prepare.commands, cloud.place),
-        }),
+        in_cloud => spec.chroma.image == Image::Wrapped
+            && tracing.backends().all(|backend| backend.cloud().is_some()),
+        prepare => shared::prepare(spec, cloud.place),
         place => cloud.place,
+        // Of one that tries by itself, from memory, nobody sees what waits or is lost.
+        watches_traces => !tracing.backends().all(Backend::retries_itself),
         shown_endpoint => match exact_endpoint(spec) {
             Some(endpoint) => format!("`{}`", in_place(&endpoint, "REGION")),
             None => "not set yet".to_owned(),
@@ -252,7 +231,7 @@ pub(super) fn files(spec: &Spec, folder: &str, context: &Value) -> Result<Vec<Ma
             "000755",
         )?;
     }
-    let mut units = vec![
+    let units = vec![
         ("chroma-otel.service", "chroma-otel.service".to_owned()),
         (
             "chroma-otel-watch.service",
@@ -268,15 +247,18 @@ pub(super) fn files(spec: &Spec, folder: &str, context: &Value) -> Result<Vec<Ma
         ),
         ("chroma.service", "chroma.service".to_owned()),
     ];
-    if spec.tracing.backend.service.is_some() {
-        units.push((
-            "backend.service",
-            format!("{}.service", spec.tracing.backend.name),
-        ));
-    }
     for (template, name) in units {
         let path = format!("/etc/systemd/system/{name}");
         add(format!("machine/units/{template}.j2"), &path, "000644")?;
+    }
+    for service in context.get_attr("stack")?.try_iter()? {
+        let name = service.get_attr("name")?;
+        let context = context! { service, ..context.clone() };
+        files.push(MachineFile {
+            path: format!("/etc/systemd/system/{name}.service"),
+            mode: "000644",
+            text: render("machine/units/backend.service.j2", &context)?,
+        });
     }
     Ok(files)
 }

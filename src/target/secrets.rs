@@ -4,7 +4,7 @@
 
 use chroma_otel_init::variable;
 
-use super::Need;
+use super::{Need, redact};
 use crate::spec::kubernetes::BackupPlace;
 use crate::spec::{Image, Resolved, Spec, header_variable};
 
@@ -76,10 +76,15 @@ pub(super) fn secrets(spec: &Spec) -> Vec<SecretVariable> {
         what,
         required,
     };
-    let keys = tracing.backend.keys.iter();
-    let mut secrets: Vec<SecretVariable> = keys
-        .map(|key| of_collector(&key.variable, key.what.clone(), true))
-        .collect();
+    let mut secrets: Vec<SecretVariable> = Vec::new();
+    for key in tracing.backends().flat_map(|backend| &backend.keys) {
+        // Two backends may have one in common.
+        if secrets.iter().all(|one| one.variable != key.variable) {
+            secrets.push(of_collector(&key.variable, key.what.clone(), true));
+        }
+    }
+    let names = redact::key(spec).into_iter();
+    secrets.extend(names.map(|key| of_collector(&key.variable, key.what, true)));
     match spec.collector.image {
         Image::Wrapped if tracing.backend.wants_endpoint() => {
             let names = &tracing.header_names;

@@ -14,6 +14,7 @@ use minijinja::{Value, context};
 use super::machine::lines::LinesFile;
 use super::machine::{self, MachineFile, parameters};
 use super::secrets::{SecretVariable, asked, name_of, secrets};
+use crate::backend::Backend;
 use crate::plan::Plan;
 use crate::problem::Problem;
 use crate::render::{TEMPLATES, as_is, render};
@@ -54,6 +55,8 @@ pub(super) struct Module {
     pub(super) secret_is: &'static str,
     /// What all of them look like, and what is said of one that does not; blank is none.
     pub(super) secret_rule: Rule,
+    /// Where the module has traces of which it makes the secret by itself.
+    pub(super) made_traces: &'static str,
     /// The store, for a person.
     pub(super) store: &'static str,
     /// What the deployment's name is for.
@@ -190,7 +193,7 @@ fn of(spec: &Spec, module: &Module, context: Value, lines: &[LinesFile]) -> Resu
             Image::Wrapped => "One line, not blank.",
             Image::Stock => "One line, not blank, without quotes and backslashes.",
         },
-        traces => as_is(lines::placed(&spec.tracing.backend.traces, module.place)),
+        traces => traces(spec, module),
         secrets,
         keys,
         secret_kind => module.secret_kind,
@@ -203,6 +206,27 @@ fn of(spec: &Spec, module: &Module, context: Value, lines: &[LinesFile]) -> Resu
         template_values => template_values(lines),
         ..merge_maps([context, first_boot(module, lines, files)])
     })
+}
+
+/// Where the traces of each backend are: its name as a key of Terraform's, in a column, and the address.
+fn traces(spec: &Spec, module: &Module) -> Vec<Value> {
+    let backends = || spec.tracing.backends();
+    let key = |backend: &Backend| format!("\"{}\"", backend.name);
+    let width = backends().map(|backend| key(backend).len()).max();
+    let width = width.unwrap_or(0);
+    let of = |backend: &Backend| {
+        let mut keys = backend.keys.iter();
+        let made = keys.any(|key| {
+            let named = spec.machine.secrets.contains_key(&key.variable);
+            spec.target.makes_secret(&key.variable) && !named
+        });
+        let place = match made {
+            true => format!("\"{}\"", module.made_traces),
+            false => lines::placed(&backend.traces, module.place),
+        };
+        context! { name => as_is(format!("{:width$}", key(backend))), place => as_is(place) }
+    };
+    backends().map(of).collect()
 }
 
 /// What the template of the machine's first boot reads. It fills in the files of lines, by

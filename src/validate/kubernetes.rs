@@ -25,6 +25,7 @@ use serde_yaml::Value;
 
 use super::{entries, items};
 use crate::problem::Problem;
+use kustomization::Kustomization;
 use workload::Workload;
 
 /// One document of a file.
@@ -81,6 +82,11 @@ impl Document {
         is_one.then(|| serde_yaml::from_value(self.tree.clone()).ok())?
     }
 
+    /// What a field of it says, as a type, if it is one.
+    fn field<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
+        serde_yaml::from_value(self.get(&[name])?.clone()).ok()
+    }
+
     /// Which pods or Services it is about.
     fn selector(&self) -> LabelSelector {
         let tree = self.get(&["spec", "selector"]).cloned();
@@ -92,6 +98,7 @@ impl Document {
 /// The manifests of a folder.
 struct Folder<'a> {
     files: &'a BTreeMap<String, String>,
+    kustomization: Kustomization,
     documents: Vec<Document>,
     workloads: Vec<Workload>,
 }
@@ -129,11 +136,12 @@ pub(super) fn is_manifest(path: &str, text: &str) -> bool {
 pub(super) fn check(files: &BTreeMap<String, String>) -> Vec<Problem> {
     let mut problems = Vec::new();
     let mut tell = |at: String, message: String| problems.push(Problem::new(at, message));
-    let patches = kustomization::patches(files);
+    let kustomization = kustomization::read(files);
+    let patches = &kustomization.patches;
     let mut documents = Vec::new();
     for (path, text) in files {
         if path == kustomization::FILE {
-            kustomization::check(files, text, &mut tell);
+            kustomization::check(files, text, patches, &mut tell);
         } else if is_manifest(path, text) && !patches.contains(path) {
             read(path, text, &mut documents, &mut tell);
         }
@@ -141,6 +149,7 @@ pub(super) fn check(files: &BTreeMap<String, String>) -> Vec<Problem> {
     let workloads = documents.iter().filter_map(workload::of).collect();
     let folder = Folder {
         files,
+        kustomization,
         documents,
         workloads,
     };

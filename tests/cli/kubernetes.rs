@@ -51,8 +51,8 @@ kubernetes:
     disk: 100
     prefix: a
     endpoint: s3.example.com
-  monitoring: 1
   region: Frankfurt am Main
+metrics: {monitoring: 1}
 ",
     );
     insta::assert_snapshot!(message, @r##"
@@ -65,13 +65,13 @@ kubernetes:
       hint: did you mean `host`?
     error: chroma-otel.yaml: kubernetes.labels.port: 80 is not of type `string`
       hint: put it in quotes
-    error: chroma-otel.yaml: kubernetes.monitoring: 1 is not of types `null`, `boolean`
-      hint: write `true` or `false`, without quotes
     error: chroma-otel.yaml: kubernetes.tolerations.7.kee: no such key
       hint: did you mean `key`?
     error: chroma-otel.yaml: kubernetes.tolerations.8: `gpu` is not of type `object`
     error: chroma-otel.yaml: kubernetes.namspace: no such key
       hint: did you mean `namespace`?
+    error: chroma-otel.yaml: metrics.monitoring: 1 is not of types `null`, `boolean`
+      hint: write `true` or `false`, without quotes
     error: chroma-otel.yaml: chroma.replicas: is `3`, but Chroma keeps its data in files that one server alone may open: more would split it
       hint: leave it out; give it more memory instead
     error: chroma-otel.yaml: chroma.dimensions: is missing, beside the other one of the two that size Chroma
@@ -250,12 +250,12 @@ fn without_a_collector_chroma_must_be_able_to_send_itself() {
     let spec = "target: kubernetes
 collector: {mode: none, operator: true}
 tracing: {endpoint: http://otel.svc:4317}
-kubernetes: {monitoring: true}
+metrics: {monitoring: true}
 ";
     insta::assert_snapshot!(refused(spec), @r##"
     error: collector.operator: is `true`, and with `collector.mode: none` there is nothing to run
       hint: leave out one of the two
-    error: kubernetes.monitoring: is `true`, and with `collector.mode: none` nobody makes metrics of the spans
+    error: metrics.monitoring: is `true`, and with `collector.mode: none` nobody makes metrics of the spans
       hint: leave it out, or use `collector.mode: gateway`
     error: 2 problems; nothing was written
     "##);
@@ -275,7 +275,7 @@ fn what_the_operators_collector_would_expand_or_lack_is_refused() {
     assert!(code == 2 && !message.contains("s3cr3t"), "{message}");
     insta::assert_snapshot!(message, @r##"
     error: spec.yaml: tracing.endpoint: is missing: backend `otlp` has none of its own, and with `collector.operator` it is rendered in
-      hint: the backend's OTLP endpoint, such as `https://otlp.example.com:443`
+      hint: the backend's OTLP endpoint, such as `http://collector:4317`
     error: one problem; nothing was written
     "##);
     let (code, _, message) = texts(&run_with(home.path(), &arguments("honeycomb"), &headers));

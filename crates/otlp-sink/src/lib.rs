@@ -1,5 +1,5 @@
 //! An OTLP receiver for tests: takes traces and metrics over gRPC and HTTP, with or without TLS,
-//! and remembers every span, every metric's name, and the headers they came with.
+//! and remembers every span, every metric's name and kind, and the headers they came with.
 //!
 //! ```
 //! use std::time::Duration;
@@ -14,10 +14,10 @@
 mod receive;
 mod record;
 mod tls;
+mod zipkin;
 
-pub use record::{Attributes, Event, Metric, Span};
+pub use record::{Attributes, Event, Metric, Span, Target};
 
-use axum::serve::ListenerExt;
 use receive::Inbox;
 use std::{
     convert::Infallible,
@@ -37,6 +37,9 @@ pub struct Options {
     pub grpc: SocketAddr,
     /// Where to listen for HTTP; port 0 for any free one.
     pub http: SocketAddr,
+    /// Where to listen for all at once: gRPC, OTLP over HTTP on any path, and Zipkin's JSON; with TLS, or
+    /// without where the sender begins without it.
+    pub any: Vec<SocketAddr>,
     /// TLS on both, with a fresh authority and a certificate for `localhost`, the loopback
     /// addresses and these names.
     pub tls: Option<Vec<String>>,
@@ -53,6 +56,7 @@ impl Default for Options {
         Self {
             grpc: any,
             http: any,
+            any: Vec::new(),
             tls: None,
             out: None,
             mode: Mode::Accept,
@@ -104,7 +108,8 @@ impl Sink {
         let thread = thread::Builder::new()
             .name("otlp-sink".to_owned())
             .spawn(move || {
-                let serving = serve(options.grpc, options.http, tls, shared, &bound, stopped);
+                let doors = (options.grpc, options.http, options.any);
+                let serving = serve(doors, tls, shared, &bound, stopped);
                 let result = tokio::runtime::Builder::new_current_thread()
                     .enable_all()
                     .build()
@@ -176,8 +181,7 @@ impl Sink {
 }
 
 async fn serve(
-    grpc: SocketAddr,
-    http: SocketAddr,
+    (grpc, http, any): (SocketAddr, SocketAddr, Vec<SocketAddr>),
     tls: Option<tokio_rustls::TlsAcceptor>,
     inbox: Arc<Inbox>,
     bound: &mpsc::Sender<io::Result<(SocketAddr, SocketAddr)>>,
@@ -186,22 +190,17 @@ async fn serve(
     let grpc = TcpListener::bind(grpc).await?;
     let http = TcpListener::bind(http).await?;
     let addresses = (grpc.local_addr()?, http.local_addr()?);
+    for address in any {
+        let listener = tls::listener(TcpListener::bind(address).await?, tls.clone(), true)?;
+        let routes = receive::any(Arc::clone(&inbox));
+        tokio::spawn(async move { axum::serve(listener, routes).await });
+    }
     for (listener, routes) in [
         (grpc, receive::grpc(Arc::clone(&inbox))),
         (http, receive::http(inbox)),
     ] {
-        match &tls {
-            Some(acceptor) => {
-                let listener = tls::listener(listener, acceptor.clone())?;
-                tokio::spawn(async move { axum::serve(listener, routes).await });
-            }
-            None => {
-                let listener = listener.tap_io(|stream| {
-                    let _ = stream.set_nodelay(true);
-                });
-                tokio::spawn(async move { axum::serve(listener, routes).await });
-            }
-        }
+        let listener = tls::listener(listener, tls.clone(), false)?;
+        tokio::spawn(async move { axum::serve(listener, routes).await });
     }
     let _ = bound.send(Ok(addresses));
     let _ = stopped.await;

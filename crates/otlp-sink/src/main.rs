@@ -22,6 +22,9 @@ struct Arguments {
     /// Where to listen for HTTP (`/v1/traces`, `/v1/metrics`).
     #[arg(long, default_value = "127.0.0.1:0")]
     http: SocketAddr,
+    /// Where to listen for all at once: gRPC, HTTP on any path, Zipkin's JSON; with TLS or without, as it comes.
+    #[arg(long)]
+    any: Vec<SocketAddr>,
     /// The file to append to.
     #[arg(long)]
     out: PathBuf,
@@ -41,6 +44,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let sink = Sink::start(Options {
         grpc: arguments.grpc,
         http: arguments.http,
+        any: arguments.any,
         tls: arguments.tls_dir.as_ref().map(|_| arguments.tls_name),
         out: Some(arguments.out),
         mode: arguments.mode,

@@ -1,16 +1,18 @@
-//! The two doors, gRPC and HTTP, and the inbox behind both.
+//! The doors, gRPC, HTTP and one for all, and the inbox behind them.
 //!
 //! Invariant: a request is recorded, in memory and in the file, before it is answered.
 
 use crate::{
-    Metric, Mode, Span,
-    record::{Record, metrics, spans},
+    Metric, Mode, Span, Target,
+    record::{Envelope, Record, metrics, spans},
+    zipkin,
 };
 use axum::{
-    Router,
+    Extension, Router,
     body::Bytes,
-    extract::{DefaultBodyLimit, State},
-    http::{HeaderMap, StatusCode, header},
+    extract::{DefaultBodyLimit, Request, State},
+    http::{Extensions, HeaderMap, StatusCode, header},
+    middleware::{Next, from_fn},
     response::{IntoResponse, Response},
     routing::post,
 };
@@ -26,6 +28,7 @@ use opentelemetry_proto::tonic::collector::{
 };
 use prost::Message;
 use std::{
+    borrow::Cow,
     collections::BTreeMap,
     fs::{File, OpenOptions},
     io::{self, Read, Write},
@@ -130,25 +133,25 @@ impl Inbox {
     async fn traces(
         &self,
         request: ExportTraceServiceRequest,
-        headers: &HeaderMap,
+        envelope: &Envelope,
     ) -> Result<ExportTraceServiceResponse, Refused> {
         self.admit().await?;
-        self.keep(
-            spans(request, &readable(headers)),
-            |span| Record::Span(span),
-            |state| &mut state.spans,
-        )?;
+        self.keep_spans(spans(request, envelope))?;
         Ok(ExportTraceServiceResponse::default())
+    }
+
+    fn keep_spans(&self, spans: Vec<Span>) -> Result<(), Refused> {
+        self.keep(spans, |span| Record::Span(span), |state| &mut state.spans)
     }
 
     async fn metrics_of(
         &self,
         request: ExportMetricsServiceRequest,
-        headers: &HeaderMap,
+        envelope: &Envelope,
     ) -> Result<ExportMetricsServiceResponse, Refused> {
         self.admit().await?;
         self.keep(
-            metrics(request, &readable(headers)),
+            metrics(request, envelope),
             |metric| Record::Metric(metric),
             |state| &mut state.metrics,
         )?;
@@ -180,6 +183,27 @@ fn append<'item>(out: &mut File, records: impl Iterator<Item = Record<'item>>) -
         lines.push(b'\n');
     }
     out.write_all(&lines)
+}
+
+fn envelope(headers: &HeaderMap, target: Target) -> Envelope {
+    Envelope {
+        headers: readable(headers),
+        target,
+    }
+}
+
+/// Says where a request goes, which over gRPC nobody else hands on.
+async fn addressed(mut request: Request, next: Next) -> Response {
+    let uri = request.uri();
+    let of_uri = uri.authority().map(|authority| authority.as_str());
+    let host = request.headers().get(header::HOST);
+    let authority = of_uri.or_else(|| host?.to_str().ok());
+    let target = Target {
+        authority: authority.unwrap_or_default().to_owned(),
+        path: uri.path().to_owned(),
+    };
+    request.extensions_mut().insert(target);
+    next.run(request).await
 }
 
 fn readable(headers: &HeaderMap) -> BTreeMap<String, String> {
@@ -218,7 +242,18 @@ pub(crate) fn grpc(inbox: Arc<Inbox>) -> Router {
     let metrics = MetricsServiceServer::new(Door(inbox))
         .accept_compressed(CompressionEncoding::Gzip)
         .max_decoding_message_size(LARGEST_MESSAGE);
-    Routes::new(traces).add_service(metrics).into_axum_router()
+    let routes = Routes::new(traces).add_service(metrics);
+    routes.into_axum_router().layer(from_fn(addressed))
+}
+
+/// One door for all: gRPC, and over HTTP any path, as vendors have their own.
+pub(crate) fn any(inbox: Arc<Inbox>) -> Router {
+    let http = Router::new()
+        .fallback(post(http_any))
+        .layer(from_fn(addressed))
+        .layer(DefaultBodyLimit::max(LARGEST_MESSAGE))
+        .with_state(Arc::clone(&inbox));
+    grpc(inbox).fallback_service(http)
 }
 
 struct Door(Arc<Inbox>);
@@ -229,8 +264,9 @@ impl TraceService for Door {
         &self,
         request: tonic::Request<ExportTraceServiceRequest>,
     ) -> Result<tonic::Response<ExportTraceServiceResponse>, Status> {
-        let (metadata, _, message) = request.into_parts();
-        let answer = self.0.traces(message, &metadata.into_headers()).await?;
+        let (metadata, extensions, message) = request.into_parts();
+        let envelope = envelope(&metadata.into_headers(), target(&extensions));
+        let answer = self.0.traces(message, &envelope).await?;
         Ok(tonic::Response::new(answer))
     }
 }
@@ -241,10 +277,15 @@ impl MetricsService for Door {
         &self,
         request: tonic::Request<ExportMetricsServiceRequest>,
     ) -> Result<tonic::Response<ExportMetricsServiceResponse>, Status> {
-        let (metadata, _, message) = request.into_parts();
-        let answer = self.0.metrics_of(message, &metadata.into_headers()).await?;
+        let (metadata, extensions, message) = request.into_parts();
+        let envelope = envelope(&metadata.into_headers(), target(&extensions));
+        let answer = self.0.metrics_of(message, &envelope).await?;
         Ok(tonic::Response::new(answer))
     }
+}
+
+fn target(extensions: &Extensions) -> Target {
+    extensions.get().cloned().unwrap_or_default()
 }
 
 /// The HTTP door.
@@ -252,42 +293,86 @@ pub(crate) fn http(inbox: Arc<Inbox>) -> Router {
     Router::new()
         .route("/v1/traces", post(http_traces))
         .route("/v1/metrics", post(http_metrics))
+        .layer(from_fn(addressed))
         .layer(DefaultBodyLimit::max(LARGEST_MESSAGE))
         .with_state(inbox)
 }
 
 async fn http_traces(
     State(inbox): State<Arc<Inbox>>,
+    Extension(target): Extension<Target>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, Refused> {
     let message = decoded(&headers, &body)?;
-    Ok(encoded(&inbox.traces(message, &headers).await?))
+    let answer = inbox.traces(message, &envelope(&headers, target)).await?;
+    Ok(encoded(&answer))
 }
 
 async fn http_metrics(
     State(inbox): State<Arc<Inbox>>,
+    Extension(target): Extension<Target>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, Refused> {
     let message = decoded(&headers, &body)?;
-    Ok(encoded(&inbox.metrics_of(message, &headers).await?))
+    let answer = inbox
+        .metrics_of(message, &envelope(&headers, target))
+        .await?;
+    Ok(encoded(&answer))
+}
+
+async fn http_zipkin(
+    State(inbox): State<Arc<Inbox>>,
+    Extension(target): Extension<Target>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, Refused> {
+    let body = unzipped(&headers, &body)?;
+    let spans = zipkin::spans(&body, &envelope(&headers, target))
+        .map_err(|error| Refused::Rejected(error.to_string()))?;
+    inbox.admit().await?;
+    inbox.keep_spans(spans)?;
+    Ok(StatusCode::ACCEPTED.into_response())
+}
+
+/// What is sent to a path is known by its name: traces and metrics are not told apart by their bytes.
+async fn http_any(
+    inbox: State<Arc<Inbox>>,
+    target: Extension<Target>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, Refused> {
+    let path = target.path.as_str();
+    if path.ends_with("/api/v2/spans") {
+        http_zipkin(inbox, target, headers, body).await
+    } else if ["/v1/metrics", "/v2/datapoint/otlp"]
+        .iter()
+        .any(|end| path.ends_with(end))
+    {
+        http_metrics(inbox, target, headers, body).await
+    } else {
+        http_traces(inbox, target, headers, body).await
+    }
 }
 
 fn decoded<M: Message + Default>(headers: &HeaderMap, body: &[u8]) -> Result<M, Refused> {
+    M::decode(unzipped(headers, body)?.as_ref())
+        .map_err(|error| Refused::Rejected(error.to_string()))
+}
+
+fn unzipped<'body>(headers: &HeaderMap, body: &'body [u8]) -> Result<Cow<'body, [u8]>, Refused> {
     let zipped = headers
         .get(header::CONTENT_ENCODING)
         .is_some_and(|encoding| encoding == "gzip");
+    if !zipped {
+        return Ok(body.into());
+    }
     let mut plain = Vec::new();
-    let message = if zipped {
-        flate2::read::GzDecoder::new(body)
-            .read_to_end(&mut plain)
-            .map_err(|error| Refused::Rejected(error.to_string()))?;
-        plain.as_slice()
-    } else {
-        body
-    };
-    M::decode(message).map_err(|error| Refused::Rejected(error.to_string()))
+    flate2::read::GzDecoder::new(body)
+        .read_to_end(&mut plain)
+        .map_err(|error| Refused::Rejected(error.to_string()))?;
+    Ok(plain.into())
 }
 
 fn encoded(message: &impl Message) -> Response {

@@ -5,6 +5,7 @@
 use opentelemetry_proto::tonic::{
     collector::{metrics::v1::ExportMetricsServiceRequest, trace::v1::ExportTraceServiceRequest},
     common::v1::{AnyValue, InstrumentationScope, KeyValue, any_value},
+    metrics::v1::{AggregationTemporality, metric::Data},
     resource::v1::Resource,
     trace::v1 as wire,
 };
@@ -54,6 +55,17 @@ pub struct Span {
     pub events: Vec<Event>,
     /// Names (lower case) and values of the request's headers.
     pub headers: BTreeMap<String, String>,
+    /// Where the request went.
+    pub target: Target,
+}
+
+/// Where a request went.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Target {
+    /// Host and port that the sender asked for, as it wrote them.
+    pub authority: String,
+    /// Path; over gRPC that of the method.
+    pub path: String,
 }
 
 /// An event on a span.
@@ -74,15 +86,26 @@ pub struct Metric {
     pub scope: String,
     /// Name of the metric.
     pub name: String,
+    /// `GAUGE`, `SUM`, `HISTOGRAM`, `EXPONENTIAL_HISTOGRAM` or `SUMMARY`.
+    pub kind: String,
+    /// `DELTA` or `CUMULATIVE`, or nothing where the kind has none.
+    pub temporality: String,
     /// Names (lower case) and values of the request's headers.
     pub headers: BTreeMap<String, String>,
+    /// Where the request went.
+    pub target: Target,
 }
 
-/// The spans of a request that came with `headers`.
-pub(crate) fn spans(
-    request: ExportTraceServiceRequest,
-    headers: &BTreeMap<String, String>,
-) -> Vec<Span> {
+/// What a request came with, and where it went.
+pub(crate) struct Envelope {
+    /// Names (lower case) and values of the headers.
+    pub(crate) headers: BTreeMap<String, String>,
+    /// Where it went.
+    pub(crate) target: Target,
+}
+
+/// The spans of a request.
+pub(crate) fn spans(request: ExportTraceServiceRequest, envelope: &Envelope) -> Vec<Span> {
     let mut spans = Vec::new();
     for of_resource in request.resource_spans {
         let resource = resource(of_resource.resource);
@@ -92,40 +115,57 @@ pub(crate) fn spans(
                 of_scope
                     .spans
                     .into_iter()
-                    .map(|sent| span(sent, &resource, &scope, headers)),
+                    .map(|sent| span(sent, &resource, &scope, envelope)),
             );
         }
     }
     spans
 }
 
-/// The metrics of a request that came with `headers`.
-pub(crate) fn metrics(
-    request: ExportMetricsServiceRequest,
-    headers: &BTreeMap<String, String>,
-) -> Vec<Metric> {
+/// The metrics of a request.
+pub(crate) fn metrics(request: ExportMetricsServiceRequest, envelope: &Envelope) -> Vec<Metric> {
     let mut metrics = Vec::new();
     for of_resource in request.resource_metrics {
         let resource = resource(of_resource.resource);
         for of_scope in of_resource.scope_metrics {
             let scope = scope(of_scope.scope);
-            metrics.extend(of_scope.metrics.into_iter().map(|sent| Metric {
-                resource: resource.clone(),
-                scope: scope.clone(),
-                name: sent.name,
-                headers: headers.clone(),
+            metrics.extend(of_scope.metrics.into_iter().map(|sent| {
+                let (kind, temporality) = kind(sent.data);
+                Metric {
+                    resource: resource.clone(),
+                    scope: scope.clone(),
+                    name: sent.name,
+                    kind: kind.to_owned(),
+                    temporality,
+                    headers: envelope.headers.clone(),
+                    target: envelope.target.clone(),
+                }
             }));
         }
     }
     metrics
 }
 
-fn span(
-    sent: wire::Span,
-    resource: &Attributes,
-    scope: &str,
-    headers: &BTreeMap<String, String>,
-) -> Span {
+/// Kind and temporality of a metric.
+fn kind(sent: Option<Data>) -> (&'static str, String) {
+    let of = |temporality: AggregationTemporality| {
+        temporality
+            .as_str_name()
+            .replace("AGGREGATION_TEMPORALITY_", "")
+    };
+    match sent {
+        None => ("", String::new()),
+        Some(Data::Gauge(_)) => ("GAUGE", String::new()),
+        Some(Data::Summary(_)) => ("SUMMARY", String::new()),
+        Some(Data::Sum(sum)) => ("SUM", of(sum.aggregation_temporality())),
+        Some(Data::Histogram(sent)) => ("HISTOGRAM", of(sent.aggregation_temporality())),
+        Some(Data::ExponentialHistogram(sent)) => {
+            ("EXPONENTIAL_HISTOGRAM", of(sent.aggregation_temporality()))
+        }
+    }
+}
+
+fn span(sent: wire::Span, resource: &Attributes, scope: &str, envelope: &Envelope) -> Span {
     let kind = sent.kind().as_str_name().replace("SPAN_KIND_", "");
     let status = sent.status.unwrap_or_default();
     Span {
@@ -149,7 +189,8 @@ fn span(
                 attributes: attributes(event.attributes),
             })
             .collect(),
-        headers: headers.clone(),
+        headers: envelope.headers.clone(),
+        target: envelope.target.clone(),
     }
 }
 

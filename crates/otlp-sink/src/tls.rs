@@ -10,11 +10,12 @@ use rustls::{
 };
 use std::{error::Error, io, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
     sync::mpsc,
     time::timeout,
 };
-use tokio_rustls::{TlsAcceptor, server::TlsStream};
+use tokio_rustls::TlsAcceptor;
 
 /// An acceptor for `localhost`, loopback and `names`, and the PEM of the authority behind it.
 pub(crate) fn authority(
@@ -44,16 +45,30 @@ pub(crate) fn authority(
     Ok((TlsAcceptor::from(Arc::new(config)), authority.pem()))
 }
 
-/// Connections whose handshake succeeded.
+/// Connections whose handshake succeeded, if there is one.
 #[derive(Debug)]
 pub(crate) struct Listener {
     address: SocketAddr,
-    ready: mpsc::Receiver<(TlsStream<TcpStream>, SocketAddr)>,
+    ready: mpsc::Receiver<(Connection, SocketAddr)>,
 }
 
+/// What is read and written once TLS is no longer in sight.
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
+
+type Connection = Box<dyn Stream>;
+
+/// How a record of a TLS handshake begins.
+const HANDSHAKE: u8 = 0x16;
+
 /// Takes connections from `tcp`, each handshake in a task of its own: one that never comes to an
-/// end must not keep the others out.
-pub(crate) fn listener(tcp: TcpListener, acceptor: TlsAcceptor) -> io::Result<Listener> {
+/// end must not keep the others out. `either` lets in who begins without TLS, too.
+pub(crate) fn listener(
+    tcp: TcpListener,
+    acceptor: Option<TlsAcceptor>,
+    either: bool,
+) -> io::Result<Listener> {
     let address = tcp.local_addr()?;
     let (accepted, ready) = mpsc::channel(16);
     tokio::spawn(async move {
@@ -61,8 +76,8 @@ pub(crate) fn listener(tcp: TcpListener, acceptor: TlsAcceptor) -> io::Result<Li
             let _ = stream.set_nodelay(true);
             let (acceptor, accepted) = (acceptor.clone(), accepted.clone());
             tokio::spawn(async move {
-                let handshake = timeout(Duration::from_secs(10), acceptor.accept(stream));
-                if let Ok(Ok(stream)) = handshake.await {
+                let opening = timeout(Duration::from_secs(10), open(stream, acceptor, either));
+                if let Ok(Ok(stream)) = opening.await {
                     let _ = accepted.send((stream, peer)).await;
                 }
             });
@@ -71,8 +86,23 @@ pub(crate) fn listener(tcp: TcpListener, acceptor: TlsAcceptor) -> io::Result<Li
     Ok(Listener { address, ready })
 }
 
+async fn open(
+    stream: TcpStream,
+    acceptor: Option<TlsAcceptor>,
+    either: bool,
+) -> io::Result<Connection> {
+    let Some(acceptor) = acceptor else {
+        return Ok(Box::new(stream));
+    };
+    let mut first = [0];
+    if either && stream.peek(&mut first).await? == 1 && first[0] != HANDSHAKE {
+        return Ok(Box::new(stream));
+    }
+    Ok(Box::new(acceptor.accept(stream).await?))
+}
+
 impl axum::serve::Listener for Listener {
-    type Io = TlsStream<TcpStream>;
+    type Io = Connection;
     type Addr = SocketAddr;
 
     async fn accept(&mut self) -> (Self::Io, Self::Addr) {

@@ -73,12 +73,12 @@ fn a_file_that_breaks_a_rule_is_refused() {
             Some("`prepare`"),
         ),
         (
-            "exporter: otlp\nkeys: [{variable: A, header: 'a b', what: w}]\n",
-            Some("key `A`"),
+            "exporter: otlp\nheaders: {'a b': x}\n",
+            Some("header `a b`"),
         ),
         (
-            "exporter: {name: a, queue: true}\nkeys: [{variable: A, header: a, what: w}]\n",
-            Some("key `A`"),
+            "exporter: {name: a, queue: true}\nheaders: {a: x}\n",
+            Some("`headers` are for"),
         ),
         (
             "exporter: {name: a, queue: true, settings: {b: x}}\nkeys: [{variable: A, what: w}]\n",
@@ -87,6 +87,46 @@ fn a_file_that_breaks_a_rule_is_refused() {
         (
             "exporter: {name: a, queue: true, settings: {b: 'x {A}'}}\nkeys: [{variable: A, what: w}]\n",
             None,
+        ),
+        (
+            "exporter: otlp\nheaders: {a: 'b {KEY}'}\n",
+            Some("`{KEY}` is neither"),
+        ),
+        (
+            "exporter: otlp\nheaders: {a: 'b {KEY}'}\nkeys: [{variable: KEY, what: w}]\n",
+            None,
+        ),
+        (
+            "exporter: otlp\nheaders: {a: b}\nkeys: [{variable: KEY, what: w}]\n",
+            Some("key `KEY`"),
+        ),
+        (
+            "exporter: otlp\nendpoint: https://h.{realm}.x\nsettings: {realm: {what: w, default: a, choices: {b: c}}}\n",
+            Some("setting `realm`"),
+        ),
+        (
+            "exporter: otlp\nsettings: {realm: {what: w}}\n",
+            Some("setting `realm`"),
+        ),
+        (
+            "exporter: otlp_http\nendpoint: https://h.x{path}\nsettings: {path: {what: w, choices: {b: /c, d: ''}}}\n",
+            Some("not one of the exporter's"),
+        ),
+        (
+            "exporter: otlp\nendpoint: https://h.{region}.x\nsettings: {region: {what: w}}\n",
+            None,
+        ),
+        (
+            "exporter: otlp\nspans_per_request: 1\nbytes_per_request: 1\n",
+            Some("a batch ends by one"),
+        ),
+        (
+            "exporter: otlp\nendpoint: https://h\nexample: https://h\n",
+            Some("`example`"),
+        ),
+        (
+            "exporter: zipkin\nmetrics: {}\n",
+            Some("`metrics` are for OTLP"),
         ),
         (
             "exporter: otlp\nendpoint: https://h.{region}.x\n",

@@ -45,9 +45,6 @@ pub struct KubernetesFile {
     /// Backups; `{}` for one a day on a volume. Default: none.
     #[schemars(with = "BackupFile")]
     pub backup: Option<BackupFile>,
-    /// ServiceMonitor, PodMonitor, PrometheusRule and a dashboard, for clusters with the Prometheus
-    /// Operator. Default: false.
-    pub monitoring: Option<bool>,
     /// On a cloud, a load balancer inside of its network, for those of `machine.allow_from`.
     pub internal_load_balancer: Option<bool>,
     /// On a cloud, the cluster's region; on gcp the zone, where it is in one only.

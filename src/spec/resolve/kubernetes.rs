@@ -57,7 +57,6 @@ impl Reading {
             backup: file
                 .backup
                 .map(|backup| self.backup(&backup, name, disk, region.as_ref())),
-            monitoring: file.monitoring.unwrap_or(false),
             internal_load_balancer: file.internal_load_balancer.unwrap_or(false),
             region,
             cluster: self.optional("kubernetes.cluster", &file.cluster),
@@ -102,7 +101,7 @@ impl Reading {
     }
 
     /// A list of names, each once; blank is none.
-    fn names<T>(&mut self, key: &str, texts: Option<Vec<String>>) -> Vec<T>
+    pub(super) fn names<T>(&mut self, key: &str, texts: Option<Vec<String>>) -> Vec<T>
     where
         T: FromStr + PartialEq,
         T::Err: Display,

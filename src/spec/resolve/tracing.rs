@@ -11,16 +11,13 @@ use std::str::FromStr;
 use chroma_otel_init::{Endpoint, Granularity, Invalid, Settings, server_environment, variable};
 
 use super::Reading;
-use crate::backend::{self, Backend, Exporter, Key};
-use crate::problem::Problem;
+use crate::backend::{Backend, Exporter, Key};
 use crate::spec::file::TracingFile;
 use crate::spec::kubernetes::CollectorMode;
+use crate::spec::signals::Names;
 use crate::spec::values::DnsLabel;
 use crate::spec::{Chroma, Collector, Image, Secret, Secrets, Tracing};
-use crate::target::Target;
-
-/// The backend that is any receiver of OTLP, as the operator's own collector is.
-const OWN_COLLECTOR: &str = "otlp";
+use crate::target::{NAMES_KEY, Target};
 
 impl Reading {
     pub(super) fn tracing(
@@ -46,27 +43,41 @@ impl Reading {
             .contract("tracing.granularity", |file| &file.granularity)
             .unwrap_or(Granularity::Operation);
         let given: Option<Endpoint> = self.contract("tracing.endpoint", |file| &file.endpoint);
-        let backend = self.backend(target, collector.mode);
+        let addressed = given.is_some() || self.is_wrong("tracing.endpoint");
+        let mut backends = self
+            .backends(target, collector.mode, name, addressed)
+            .into_iter();
+        let (backend, others) = (backends.next(), backends.collect::<Vec<_>>());
         // Headers that happen to be in this process's environment are not for a backend without any.
         let nothing: &dyn Fn(&str) -> Option<String> = &|_| None;
         let sends = backend.as_ref().is_none_or(Backend::wants_endpoint);
         let from = if sends { environment } else { nothing };
         let header_names = self.headers(target, collector.image, secrets, from);
-        let backend = in_stack(backend?, target, name);
+        let (sampling, redact) = (self.sampling(), self.redact());
+        let backend = backend?;
         if granularity == Granularity::None {
             self.notes
                 .push("`tracing.granularity` is `none`: nothing is traced".to_owned());
         }
-        self.keys(&backend, chroma, secrets, environment);
+        for backend in std::iter::once(&backend).chain(&others) {
+            self.keys(backend, chroma, secrets, environment);
+        }
+        let names_key = environment(NAMES_KEY).filter(|value| !value.trim().is_empty());
+        if let (Some(Names::Hash), Some(value)) = (redact.names, names_key) {
+            secrets.insert(NAMES_KEY.to_owned(), Secret(value));
+        }
         let is_given = given.is_some();
         let endpoint = given.or_else(|| backend.endpoint_everywhere()?.parse().ok());
         let tracing = Tracing {
             backend,
+            others,
             endpoint,
             header_names,
             service_name,
             granularity,
             environment: environment_name,
+            sampling,
+            redact,
         };
         match collector.mode {
             CollectorMode::None => self.check_own_collector(&tracing, chroma),
@@ -119,32 +130,6 @@ impl Reading {
         }
     }
 
-    fn backend(&mut self, target: Option<Target>, mode: CollectorMode) -> Option<Backend> {
-        let default = match mode {
-            CollectorMode::None => OWN_COLLECTOR,
-            _ => target.unwrap_or(Target::Docker).default_backend(),
-        };
-        let given = self.input.spec.tracing.backend.clone();
-        let name = given.unwrap_or_else(|| default.to_owned());
-        match backend::load(name.trim()) {
-            Ok(Some(backend)) => Some(backend),
-            Ok(None) => {
-                let at = self.input.at("tracing.backend");
-                self.problems
-                    .push(Problem::unknown(at, &name, &backend::names()));
-                None
-            }
-            Err(error) => {
-                self.wrong(
-                    "tracing.backend",
-                    format!("the file of `{name}` does not read: {error:#}"),
-                    "this is a bug",
-                );
-                None
-            }
-        }
-    }
-
     /// Without the entrypoint, an endpoint is written down when rendering.
     fn check_rendered_endpoint(&mut self, tracing: &Tracing, collector: &Collector) {
         let backend = &tracing.backend;
@@ -162,19 +147,23 @@ impl Reading {
                 "is missing: backend `{}` has none of its own, and with `{why}` it is rendered in",
                 backend.name
             ),
-            "the backend's OTLP endpoint, such as `https://otlp.example.com:443`",
+            format!(
+                "the backend's OTLP endpoint, such as `{}`",
+                backend.endpoint_example()
+            ),
         );
     }
 
     /// What Chroma itself can send to, where no collector of ours is between.
     fn check_own_collector(&mut self, tracing: &Tracing, chroma: &Chroma) {
         let (backend, key) = (&tracing.backend, "tracing.endpoint");
-        if backend.exporter != Exporter::Otlp || !backend.keys.is_empty() {
+        let plain = backend.exporter == Exporter::Otlp && backend.headers.is_empty();
+        if !plain || !tracing.others.is_empty() {
             self.wrong(
                 "tracing.backend",
                 format!(
                     "is `{}`, which only a collector can send to, and `collector.mode` is `none`",
-                    backend.name
+                    names(tracing)
                 ),
                 "leave it out: your own collector knows its backend",
             );
@@ -234,13 +223,10 @@ impl Reading {
     }
 }
 
-/// A backend that runs beside the collector; in a cluster its Service is named after the deployment.
-fn in_stack(mut backend: Backend, target: Option<Target>, name: &DnsLabel) -> Backend {
-    if target.is_some_and(Target::is_kubernetes) && backend.service.is_some() {
-        let (short, long) = (backend.name.clone(), format!("{name}-{}", backend.name));
-        let endpoint = backend.endpoint;
-        backend.endpoint =
-            endpoint.map(|one| one.replace(&format!("//{short}:"), &format!("//{long}:")));
-    }
-    backend
+fn names(tracing: &Tracing) -> String {
+    let names: Vec<&str> = tracing
+        .backends()
+        .map(|backend| backend.name.as_str())
+        .collect();
+    names.join(", ")
 }

@@ -21,7 +21,7 @@ pub(super) fn of(spec: &Spec, sources: &str) -> Result<Value> {
     let files = machine::files(spec, "aws", &context)?;
     let lines = stack::lines(spec, sources);
     let backend = &spec.tracing.backend;
-    let traces = regional(&backend.traces);
+    let summary = context.get_attr("backend")?.get_attr("summary")?;
     let names = |container: Container| -> Vec<String> {
         let of = secrets(spec)
             .into_iter()
@@ -40,7 +40,7 @@ pub(super) fn of(spec: &Spec, sources: &str) -> Result<Value> {
     tracing_parameters.extend(names(Container::Collector));
     let version = spec.chroma.version;
     Ok(context! {
-        description => format!("Chroma with traces to {}. Written by chroma-otel-deploy.", backend.summary),
+        description => format!("Chroma with traces to {summary}. Written by chroma-otel-deploy."),
         tracing_parameters,
         chroma_secrets => names(Container::Chroma),
         version_pattern => as_is(parameters::version_pattern(spec)),
@@ -52,7 +52,7 @@ pub(super) fn of(spec: &Spec, sources: &str) -> Result<Value> {
         secrets => secret_parameters(spec, |_| true),
         keys => secret_parameters(spec, |secret| secret.required),
         shows_detail => spec.chroma.image == Image::Stock && version.server() == Server::Rust,
-        traces,
+        traces => traces(spec),
         fingerprint => cloudformation::fingerprint(&lines, &files),
         files => cloudformation::with(lines, files),
         deploy => deploy_command(spec),
@@ -70,6 +70,19 @@ fn deploy_command(spec: &Spec) -> String {
         "aws cloudformation deploy --stack-name {} --template-file template.yaml --parameter-overrides file://parameters.json --capabilities CAPABILITY_IAM --s3-bucket \"$BUCKET\"",
         spec.name
     )
+}
+
+/// Where the traces of each backend are: what the name of its output has behind `Traces`, and the address.
+fn traces(spec: &Spec) -> Vec<Value> {
+    let ways = spec.tracing.backends().enumerate();
+    let outputs = ways.map(|(index, backend)| {
+        let id = match index {
+            0 => String::new(),
+            _ => format!("In{}", name_of(&backend.name.replace('-', "_"))),
+        };
+        context! { id, place => regional(&backend.traces) }
+    });
+    outputs.collect()
 }
 
 /// Text with the stack's region in the place of `{region}`, as a value of the template.

@@ -8,7 +8,7 @@ use chroma_otel_init::{ChromaVersion, Server, variable};
 
 use minijinja::{Value, context};
 
-use super::{up, wanted};
+use super::{OTLP_PORTS, up, wanted};
 use crate::render::{as_is, is_plain, quoted};
 use crate::spec::{Image, Spec};
 use crate::target::COLLECTOR_VERSION;
@@ -33,6 +33,8 @@ pub(super) fn of(spec: &Spec) -> Value {
             collector => image("otel-collector", &images.collector, COLLECTOR_VERSION),
         },
         address => SocketAddr::new(chroma.bind, chroma.port).to_string(),
+        // Where clients of Chroma can send their own spans.
+        otlp_ports => otlp_ports(spec),
         ports => vec![format!("{}:8000", SocketAddr::new(chroma.bind, chroma.port))],
         chroma_environment => chroma_environment(spec),
         health => health_command(chroma.image, version),
@@ -48,6 +50,13 @@ pub(super) fn of(spec: &Spec) -> Value {
         needs => wanted(spec).iter().map(|need| context! { variable => need.variable.as_str(), what => need.what.as_str() }).collect::<Vec<_>>(),
         ..shared::of(spec)
     }
+}
+
+fn otlp_ports(spec: &Spec) -> Vec<String> {
+    let ports = OTLP_PORTS.into_iter().filter(|_| !spec.clients.is_empty());
+    ports
+        .map(|port| format!("{}:{port}", SocketAddr::new(spec.chroma.bind, port)))
+        .collect()
 }
 
 /// What `.env.example` asks for beside the four variables.

@@ -246,7 +246,7 @@ fn an_endpoint_is_given_in_the_form_that_the_collector_reads() {
         (
             "aws-xray",
             "https://vpce-1.xray.example",
-            "https://vpce-1.xray.example:443/v1/traces",
+            "https://vpce-1.xray.example/v1/traces",
         ),
         (
             "aws-xray",

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use anyhow::Result;
 use minijinja::{Value, context};
 
-use crate::backend::Cloud;
+use crate::backend::{Backend, Cloud};
 use crate::plan::Plan;
 use crate::spec::Spec;
 use crate::spec::kubernetes::BackupPlace;
@@ -57,13 +57,13 @@ struct Class {
 /// The cloud's block storage of the usual kind, as its CSI driver names it.
 fn class(spec: &Spec) -> Option<Class> {
     let (provisioner, parameters): (_, &[(&str, &str)]) = match spec.target.cloud()? {
-        Cloud::Aws => match spec.kubernetes.auto_mode {
-            true => (
-                "ebs.csi.eks.amazonaws.com",
-                &[("encrypted", "true"), ("type", "gp3")],
-            ),
-            false => ("ebs.csi.aws.com", &[("encrypted", "true"), ("type", "gp3")]),
-        },
+        Cloud::Aws => (
+            match spec.kubernetes.auto_mode {
+                true => "ebs.csi.eks.amazonaws.com",
+                false => "ebs.csi.aws.com",
+            },
+            &[("encrypted", "true"), ("type", "gp3")],
+        ),
         Cloud::Gcp => ("pd.csi.storage.gke.io", &[("type", "pd-balanced")]),
         Cloud::Azure => ("disk.csi.azure.com", &[("skuName", "Premium_LRS")]),
     };
@@ -189,7 +189,7 @@ fn resource(spec: &Spec) -> BTreeMap<&'static str, &str> {
 
 /// Who hands out the collector's identity.
 fn identity_egress(spec: &Spec) -> &'static [(&'static str, u16)] {
-    match spec.tracing.backend.cloud() {
+    match spec.tracing.backends().find_map(Backend::cloud) {
         // EKS Pod Identity's agent, on every node.
         Some(Cloud::Aws) => &[("169.254.170.23/32", 80)],
         // GKE's metadata server: its address, and where the node's rules lead (GKE, "Workload Identity

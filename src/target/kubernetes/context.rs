@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use minijinja::{Value, context};
 
-use crate::backend::Cloud;
+use crate::backend::{Backend, Cloud};
 use crate::render::{as_is, yaml};
 use crate::spec::kubernetes::CollectorMode;
 use crate::spec::values::LabelKey;
@@ -53,9 +53,9 @@ pub(super) const MEMBER: Part<'static> = Part {
     role: "member",
 };
 
-/// The backend, where it is part of the stack.
-pub(super) fn backend(spec: &Spec) -> Part<'_> {
-    let name = spec.tracing.backend.name.as_str();
+/// A backend that is part of the stack.
+pub(super) fn backend(backend: &Backend) -> Part<'_> {
+    let name = backend.name.as_str();
     Part {
         suffix: name,
         program: name,

@@ -145,23 +145,11 @@ pub(super) fn notes(change: &Change) -> Vec<String> {
         return Vec::new();
     }
     let changed = |start: &str| {
-        let of = |text: &Option<String>| {
-            let line = text.iter().flat_map(|text| text.lines());
-            let line = line
-                .map(str::trim)
-                .find_map(|line| line.strip_prefix(start))?;
-            Some(line.trim_end_matches('}').to_owned())
-        };
-        let (before, after) = (of(&change.before)?, of(&change.after)?);
-        (before != after).then_some((before, after))
+        let value = |text: String| text.trim_end_matches('}').to_owned();
+        let (before, after) = change.behind(start)?;
+        Some((value(before), value(after)))
     };
-    let moved = changed("# Chroma ").map(|(before, after)| {
-        let version = |text: String| text.split(',').next().unwrap_or_default().to_owned();
-        (version(before), version(after))
-    });
-    let moved = moved.filter(|(before, after)| before != after).map(|(before, after)| {
-        format!("Chroma goes from {before} to {after}, which changes the data for good: back it up first, as README.md says")
-    });
+    let moved = shared::version_note(change, "back it up first");
     // The name is the namespace's, too, unless the spec says otherwise: once is enough.
     let renamed = changed("app.kubernetes.io/instance: ").or_else(|| changed("namespace: "));
     let renamed = renamed.into_iter().map(|(before, after)| {

@@ -41,25 +41,26 @@ pub(super) fn of(spec: &Spec, container: Container) -> Vec<Value> {
         .collect()
 }
 
-/// Adds `.env.example` and `.gitignore`, or the ExternalSecret.
+/// The keys as texts for people place them: `variable`, `what`, `required`.
+pub(super) fn told(keys: &[SecretVariable]) -> Vec<Value> {
+    let keys = keys.iter();
+    keys.map(|key| {
+        context! { variable => key.variable.as_str(), what => key.what.as_str(), required => key.required }
+    })
+    .collect()
+}
+
+/// Adds `.env.example` and `.gitignore`, where the operator makes the Secret.
 ///
 /// # Errors
 /// A template is wrong: a bug.
 pub(super) fn add(plan: &mut Plan, spec: &Spec, base: &Value) -> Result<()> {
-    let keys: Vec<Value> = all(spec)
-        .into_iter()
-        .map(
-            |key| context! { variable => key.variable, what => key.what, required => key.required },
-        )
-        .collect();
-    if keys.is_empty() {
+    let keys = told(&all(spec));
+    if keys.is_empty() || !are_in_a_secret(spec) {
         return Ok(());
     }
     let context = context! { keys, command => command(spec), ..base.clone() };
-    match are_in_a_secret(spec) {
-        true => super::add(plan, &context, &[".env.example", ".gitignore"]),
-        false => Ok(()),
-    }
+    super::add(plan, &context, &[".env.example", ".gitignore"])
 }
 
 /// The values that are still missing.

@@ -20,7 +20,7 @@ use crate::target::COLLECTOR_VERSION;
 /// # Errors
 /// A template is wrong: a bug.
 pub(super) fn add(plan: &mut Plan, spec: &Spec, base: &Value) -> Result<()> {
-    if !spec.kubernetes.monitoring || spec.collector.mode == CollectorMode::None {
+    if !spec.metrics.monitoring || spec.collector.mode == CollectorMode::None {
         return Ok(());
     }
     let namespace = &spec.kubernetes.namespace;

@@ -88,9 +88,9 @@ fn collector(spec: &Spec) -> Vec<Problem> {
                     "leave out one of the two",
                 );
             }
-            if spec.kubernetes.monitoring {
+            if spec.metrics.monitoring {
                 wrong(
-                    "kubernetes.monitoring",
+                    "metrics.monitoring",
                     "is `true`, and with `collector.mode: none` nobody makes metrics of the spans",
                     "leave it out, or use `collector.mode: gateway`",
                 );
@@ -134,25 +134,11 @@ fn values(resolved: &Resolved) -> Vec<Problem> {
                 "check that the value was copied whole",
             );
         }
-        // With the entrypoint, headers are escaped on the way; the settings of a component are not.
-        let mut backends = spec.tracing.backend.keys.iter();
-        let in_settings = backends.any(|key| key.variable == *name && key.header.is_none());
-        let expands = in_settings || spec.collector.image == Image::Stock;
         let mut of_collector = keys
             .iter()
             .filter(|key| key.container == Container::Collector);
-        let read = expands && of_collector.any(|key| key.variable == *name);
-        if read && (value.contains("${") || value.contains("$$")) {
-            wrong(
-                "has `${` or `$$` in it, which the collector would expand",
-                match (in_settings, spec.collector.operator) {
-                    (true, _) => "make another key",
-                    (false, true) => {
-                        "leave out `collector.operator`: the entrypoint passes on any value"
-                    }
-                    (false, false) => "use `image: wrapped`, which passes any value on unchanged",
-                },
-            );
+        if of_collector.any(|key| key.variable == *name) {
+            problems.extend(shared::expanded(spec, name, value));
         }
     }
     problems

@@ -6,18 +6,18 @@ use minijinja::{Value, context};
 
 use super::context::{COLLECTOR, DATABASE, MEMBER, PROXY, ROUTER, backend, claim};
 use super::{cloud, keys};
-use crate::backend::in_place;
+use crate::backend::{Exporter, in_place};
 use crate::spec::kubernetes::CollectorMode;
 use crate::spec::{Image, Spec};
+use crate::target::context::in_stack;
 use crate::target::exporters;
-use crate::target::secrets::{Container, SecretVariable};
+use crate::target::secrets::Container;
 
 /// What the recipe reads.
 pub(super) fn context(spec: &Spec, base: &Value) -> Value {
     let database = workload("statefulset", DATABASE.name(spec));
     let collector = collector(spec);
-    let service = spec.tracing.backend.service.is_some();
-    let service = service.then(|| workload("deployment", backend(spec).name(spec)));
+    let stack = in_stack(spec).map(|(one, _, _)| workload("deployment", backend(one).name(spec)));
     let exposure = spec.kubernetes.exposure.as_ref();
     let proxied = exposure.filter(|exposure| exposure.token);
     let proxy: Vec<String> = proxied
@@ -28,17 +28,18 @@ pub(super) fn context(spec: &Spec, base: &Value) -> Value {
     let read_by = |container| secrets.iter().any(|key| key.container == container);
     let restart = [
         read_by(Container::Chroma).then(|| vec![database.clone()]),
-        read_by(Container::Collector).then(|| collector.clone()),
+        // Of two tiers, the one that sends.
+        read_by(Container::Collector).then(|| collector.last().cloned().into_iter().collect()),
         read_by(Container::Proxy).then(|| proxy.clone()),
     ];
     let place = cloud::place(spec).unwrap_or("…");
     let shown = exporters::exact_endpoint(spec).map(|endpoint| in_place(&endpoint, place));
     context! {
-        workloads => [vec![database], service.into_iter().collect(), collector, proxy].concat(),
+        workloads => [vec![database], stack.collect(), collector, proxy].concat(),
         restart => restart.into_iter().flatten().flatten().collect::<Vec<_>>(),
         claim => claim(spec),
         disk => spec.machine.disk.quantity(),
-        keys => secrets.iter().map(key).collect::<Vec<_>>(),
+        keys => keys::told(&secrets),
         needs => secrets.iter().filter(|key| key.required).map(|key| format!("`{}`", key.variable)).collect::<Vec<_>>(),
         has_cloud => spec.target.cloud().is_some(),
         allow_namespaces => spec.kubernetes.allow_namespaces.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>(),
@@ -46,6 +47,9 @@ pub(super) fn context(spec: &Spec, base: &Value) -> Value {
         secret_command => keys::command(spec),
         shown_endpoint => shown.map_or("missing: `tracing.endpoint`".to_owned(), |shown| format!("`{shown}`")),
         traces => in_place(&spec.tracing.backend.traces, place),
+        also => also(spec, place),
+        clients => spec.clients.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        spans_service => COLLECTOR.name(spec),
         mode => match spec.collector.mode {
             CollectorMode::Gateway => "gateway",
             CollectorMode::Tiered => "tiered",
@@ -55,7 +59,7 @@ pub(super) fn context(spec: &Spec, base: &Value) -> Value {
         expose => super::exposure::recipe(spec),
         backups => super::backup::recipe(spec),
         growth => super::collector::growth(spec),
-        monitored => spec.kubernetes.monitoring,
+        monitored => spec.metrics.monitoring,
         collector_built => spec.collector.image == Image::Wrapped,
         operated => spec.collector.operator,
         ..base.clone()
@@ -78,6 +82,21 @@ fn collector(spec: &Spec) -> Vec<String> {
     }
 }
 
-fn key(key: &SecretVariable) -> Value {
-    context! { variable => key.variable.as_str(), what => key.what.as_str(), required => key.required }
+/// Where else the traces end up: `name`, `traces`, `endpoint`, `in_log`; and of one in the stack its
+/// `service` and `ui_port`.
+fn also(spec: &Spec, place: &str) -> Vec<Value> {
+    let others = spec.tracing.others.iter();
+    others
+        .map(|one| {
+            let endpoint = one.endpoint.as_deref().filter(|_| one.wants_endpoint());
+            context! {
+                name => one.name.as_str(),
+                traces => in_place(&one.traces, place),
+                endpoint => endpoint.map(|endpoint| in_place(endpoint, place)),
+                in_log => one.exporter == Exporter::Debug,
+                service => backend(one).name(spec),
+                ui_port => one.service.as_ref().map(|service| service.ui_port),
+            }
+        })
+        .collect()
 }

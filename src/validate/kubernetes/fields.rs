@@ -78,8 +78,8 @@ fn names(document: &Document) -> Vec<Finding> {
 
 /// All that is in a namespace is in one.
 fn namespaces(folder: &Folder, tell: Tell) {
-    let kustomized = super::kustomization::namespace(folder.files);
-    let mut first: Option<&str> = kustomized.as_deref();
+    let kustomized = folder.kustomization.namespace.as_deref();
+    let mut first = kustomized;
     for document in &folder.documents {
         let at = document.at("metadata.namespace");
         let of_cluster = OF_CLUSTER.contains(&document.kind.as_str());

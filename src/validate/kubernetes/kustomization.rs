@@ -43,8 +43,13 @@ const FIELDS: [&str; 26] = [
     "transformers",
 ];
 
-/// The kustomization of a folder.
-pub(super) fn check(files: &BTreeMap<String, String>, text: &str, tell: Tell) {
+/// What is wrong with the kustomization of a folder; `patches` are those that it names.
+pub(super) fn check(
+    files: &BTreeMap<String, String>,
+    text: &str,
+    patches: &BTreeSet<String>,
+    tell: Tell,
+) {
     let mut wrong = |path: &str, message: String| match path {
         "" => tell(FILE.to_owned(), message),
         path => tell(format!("{FILE}: {path}"), message),
@@ -65,7 +70,6 @@ pub(super) fn check(files: &BTreeMap<String, String>, text: &str, tell: Tell) {
         wrong(field, "there is no such field".to_owned());
     }
     let named = resources(files, &tree, &mut wrong);
-    let patches = patches(files);
     let missing = files.iter().filter(|(path, text)| {
         let elsewhere = path.contains('/') || *path == FILE || BY_HAND.contains(&path.as_str());
         !elsewhere
@@ -113,29 +117,37 @@ fn resources<'a>(
     named
 }
 
-fn tree(files: &BTreeMap<String, String>) -> Option<Value> {
-    serde_yaml::from_str(files.get(FILE)?).ok()
+/// What the kustomization says of the manifests beside it; nothing where there is none, or it does not read.
+#[derive(Default)]
+pub(super) struct Kustomization {
+    /// Files that are parts of manifests.
+    pub(super) patches: BTreeSet<String>,
+    /// The namespace that it puts everything in.
+    pub(super) namespace: Option<String>,
+    /// The names of the ConfigMaps that it generates itself.
+    pub(super) config_maps: BTreeSet<String>,
+    /// The names of the Secrets that it generates itself.
+    pub(super) secrets: BTreeSet<String>,
 }
 
-/// Files that are parts of manifests.
-pub(super) fn patches(files: &BTreeMap<String, String>) -> BTreeSet<String> {
-    let tree = tree(files);
-    let patches = items(tree.as_ref().and_then(|tree| tree.get("patches")));
-    let paths = patches.filter_map(|patch| patch.get("path")?.as_str());
-    paths
-        .map(|path| path.trim_start_matches("./").to_owned())
-        .collect()
-}
-
-/// The namespace that it puts everything in.
-pub(super) fn namespace(files: &BTreeMap<String, String>) -> Option<String> {
-    tree(files)?.get("namespace")?.as_str().map(str::to_owned)
-}
-
-/// The names of what it generates itself: `configMapGenerator`, `secretGenerator`.
-pub(super) fn generated(files: &BTreeMap<String, String>, field: &str) -> BTreeSet<String> {
-    let tree = tree(files);
-    let list = items(tree.as_ref().and_then(|tree| tree.get(field)));
-    let names = list.filter_map(|one| one.get("name")?.as_str());
-    names.map(str::to_owned).collect()
+/// Reads the kustomization of a folder.
+pub(super) fn read(files: &BTreeMap<String, String>) -> Kustomization {
+    let text = files.get(FILE).map(String::as_str).unwrap_or_default();
+    let Ok(tree) = serde_yaml::from_str::<Value>(text) else {
+        return Kustomization::default();
+    };
+    let listed = |list: &str, field: &str| {
+        let texts = items(tree.get(list)).filter_map(|one| one.get(field)?.as_str());
+        texts.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let patches = listed("patches", "path");
+    Kustomization {
+        patches: patches
+            .iter()
+            .map(|path| path.trim_start_matches("./").to_owned())
+            .collect(),
+        namespace: tree.get("namespace").and_then(Value::as_str).map(str::to_owned),
+        config_maps: BTreeSet::from_iter(listed("configMapGenerator", "name")),
+        secrets: BTreeSet::from_iter(listed("secretGenerator", "name")),
+    }
 }

@@ -13,7 +13,7 @@ mod routes;
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::Service;
-use k8s_openapi::api::rbac::v1::RoleBinding;
+use k8s_openapi::api::rbac::v1::{RoleRef, Subject};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
@@ -70,11 +70,8 @@ fn secrets(folder: &Folder) -> Secrets {
         let variables = variables.map(|(name, _)| name.trim().to_owned()).collect();
         made.extend(name.map(|name| (name.to_owned(), Some(variables))));
     }
-    made.extend(
-        super::kustomization::generated(folder.files, "secretGenerator")
-            .into_iter()
-            .map(|name| (name, None)),
-    );
+    let generated = folder.kustomization.secrets.iter();
+    made.extend(generated.map(|name| (name.clone(), None)));
     made
 }
 
@@ -134,23 +131,18 @@ fn service(folder: &Folder, document: &Document, tell: Tell) {
 }
 
 fn binding(folder: &Folder, document: &Document, tell: Tell) {
-    // A ClusterRoleBinding has the same fields.
-    let Ok(binding) = serde_yaml::from_value::<RoleBinding>({
-        let mut tree = document.tree.clone();
-        tree.as_mapping_mut()
-            .map(|map| map.insert("kind".into(), "RoleBinding".into()));
-        tree
-    }) else {
-        return;
-    };
-    let role = binding.role_ref;
-    if folder.named(&role.kind, &role.name).is_none() {
+    // What does not read has been told.
+    let (role, subjects) = (
+        document.field::<RoleRef>("roleRef"),
+        document.field::<Vec<Subject>>("subjects"),
+    );
+    if let Some(role) = role.filter(|role| folder.named(&role.kind, &role.name).is_none()) {
         tell(
             document.at("roleRef"),
             format!("there is no {} `{}`", role.kind, role.name),
         );
     }
-    for (index, subject) in binding.subjects.iter().flatten().enumerate() {
+    for (index, subject) in subjects.iter().flatten().enumerate() {
         let account = folder.named("ServiceAccount", &subject.name);
         let at = document.at(&format!("subjects[{index}]"));
         match account {

@@ -3,7 +3,7 @@
 //! Invariant: a manifest has nobody to ask later, so what it cannot do without is missing here, by its
 //! key.
 
-use crate::backend::Cloud;
+use crate::backend::{Backend, Cloud};
 use crate::problem::Problem;
 use crate::spec::Spec;
 use crate::spec::values::Peer;
@@ -127,28 +127,27 @@ fn missing(spec: &Spec) -> Vec<Problem> {
     let mut missing = |key: &str, message: &str, hint: &str| {
         problems.push(Problem::new(key, message).hint(hint));
     };
-    let backend = &spec.tracing.backend;
-    match backend
-        .cloud()
-        .filter(|cloud| Some(*cloud) == spec.target.cloud())
-    {
-        Some(Cloud::Aws) if at.region.is_none() => missing(
-            "kubernetes.region",
-            &format!(
-                "is missing, and `{}` is another in every region",
-                backend.name
+    let mut backends = spec.tracing.backends();
+    let of_cloud = |backend: &&Backend| {
+        backend
+            .cloud()
+            .is_some_and(|own| Some(own) == spec.target.cloud())
+    };
+    if let Some(backend) = backends.find(of_cloud) {
+        let name = &backend.name;
+        match backend.cloud() {
+            Some(Cloud::Aws) if at.region.is_none() => missing(
+                "kubernetes.region",
+                &format!("is missing, and `{name}` is another in every region"),
+                "write one such as `eu-central-1`",
             ),
-            "write one such as `eu-central-1`",
-        ),
-        Some(Cloud::Gcp) if machine.project.is_none() => missing(
-            "machine.project",
-            &format!(
-                "is missing, and `{}` has the traces of one project",
-                backend.name
+            Some(Cloud::Gcp) if machine.project.is_none() => missing(
+                "machine.project",
+                &format!("is missing, and `{name}` has the traces of one project"),
+                "the project's id: `gcloud projects list` shows it",
             ),
-            "the project's id: `gcloud projects list` shows it",
-        ),
-        _ => {}
+            _ => {}
+        }
     }
     let range = matches!(machine.allow_from, Some(Peer::Range(_)));
     if spec.target.cloud().is_some() && at.internal_load_balancer && !range {

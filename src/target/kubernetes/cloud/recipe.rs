@@ -2,15 +2,18 @@
 //!
 //! Invariant: a command names what the spec names; what it does not name stands there in capitals.
 
+use std::collections::BTreeSet;
+
 use minijinja::{Value, context};
 
 use super::super::context::COLLECTOR;
 use super::super::keys;
 use super::{registry, store};
-use crate::backend::{Cloud, in_place};
+use crate::backend::{Backend, Cloud};
 use crate::spec::Spec;
 use crate::spec::values::CloudName;
 use crate::target::azure;
+use crate::target::context::{permissions, prepare};
 use crate::target::machine::forms::given;
 use crate::tree::hash;
 
@@ -28,7 +31,7 @@ pub(super) fn section(spec: &Spec) -> Option<&'static str> {
 
 /// What that template reads.
 pub(super) fn context(spec: &Spec) -> Value {
-    let (at, machine, backend) = (&spec.kubernetes, &spec.machine, &spec.tracing.backend);
+    let (at, machine) = (&spec.kubernetes, &spec.machine);
     let or =
         |name: &Option<CloudName>, unknown: &str| given(name).unwrap_or_else(|| unknown.to_owned());
     let region = or(&at.region, "REGION");
@@ -41,11 +44,9 @@ pub(super) fn context(spec: &Spec) -> Value {
         auto_mode => at.auto_mode,
         collector => COLLECTOR.name(spec),
         collector_role => role(spec, "collector"),
-        permissions => backend.permissions().to_vec(),
-        services => backend.services().to_vec(),
-        prepare => backend.prepare.as_ref().map(|prepare| context! {
-            what => prepare.what.as_str(), commands => in_place(&prepare.commands, place),
-        }),
+        permissions => permissions(spec),
+        services => spec.tracing.backends().flat_map(Backend::services).cloned().collect::<BTreeSet<String>>(),
+        prepare => prepare(spec, place),
         registry => registry::context(spec),
         balances => at.internal_load_balancer,
         own_class => at.storage_class.is_none(),

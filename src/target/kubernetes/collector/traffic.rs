@@ -2,15 +2,17 @@
 //!
 //! Invariant: nothing is open that a component of the rendered configuration does not use.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use chroma_otel_init::Endpoint;
 use minijinja::{Value, context};
 
 use super::Role;
-use crate::backend::Exporter;
+use crate::backend::{Exporter, in_place};
 use crate::render::{as_is, quoted};
 use crate::spec::Spec;
 use crate::target::context::known_endpoint;
+use crate::target::kubernetes::cloud;
 use crate::target::kubernetes::context::{MEMBER, ROUTER, backend, neighbours};
 
 /// Who may send spans and metrics, one a line.
@@ -34,31 +36,48 @@ pub(super) fn egress(spec: &Spec, role: Role) -> Vec<Value> {
     if role == Role::Router {
         let members = pods(&MEMBER.selector(spec));
         rules.push(rule("the members", to(&members, 4317)));
-    } else if let Some(to_backend) = to_backend(spec) {
-        rules.push(rule("the backend", to_backend));
+    } else {
+        let to_backends = to_backends(spec).into_iter();
+        rules.extend(to_backends.map(|one| rule("the backend", one)));
     }
     rules
 }
 
-/// The rule that lets spans out; none where they stay in the log.
-fn to_backend(spec: &Spec) -> Option<String> {
-    let (backend_of, endpoint) = (&spec.tracing.backend, known_endpoint(spec));
-    let port = endpoint.as_ref().map(|endpoint| endpoint.port());
-    // The one in the stack, unless the spec says another endpoint.
-    let own = backend_of
-        .endpoint
-        .as_deref()
-        .and_then(|own| own.parse().ok());
-    if backend_of.service.is_some() && endpoint == own {
-        let pods = pods(&backend(spec).selector(spec));
-        return Some(to(&pods, port?));
+/// The rules that let spans and metrics out; none where they stay in the log.
+fn to_backends(spec: &Spec) -> Vec<String> {
+    let mut own = Vec::new();
+    let mut elsewhere = BTreeSet::new();
+    for (index, one) in spec.tracing.backends().enumerate() {
+        let endpoint = match index {
+            0 => known_endpoint(spec),
+            _ => one.endpoint.as_deref().and_then(|text| placed(spec, text)),
+        };
+        let part = backend(one);
+        match (&one.exporter, endpoint) {
+            // The one in the stack, unless the spec says another endpoint.
+            (_, Some(endpoint)) if one.service.is_some() && endpoint.host() == part.name(spec) => {
+                own.push(to(&pods(&part.selector(spec)), endpoint.port()));
+            }
+            (_, Some(endpoint)) => drop(elsewhere.insert(endpoint.port())),
+            (Exporter::Debug, None) => {}
+            (Exporter::Component(_), None) => drop(elsewhere.insert(443)),
+            (_, None) => elsewhere.extend([443, 4317, 4318]),
+        }
+        let metrics = one.metrics.as_ref().filter(|_| spec.metrics.to_backend);
+        let metrics = metrics.and_then(|metrics| placed(spec, metrics.endpoint.as_deref()?));
+        elsewhere.extend(metrics.map(|endpoint| endpoint.port()));
     }
-    match (&backend_of.exporter, port) {
-        (Exporter::Debug, _) => None,
-        (_, Some(port)) => Some(ports(&[port])),
-        (Exporter::Component(_), None) => Some(ports(&[443])),
-        (_, None) => Some(ports(&[443, 4317, 4318])),
+    if !elsewhere.is_empty() {
+        own.push(ports(&elsewhere.into_iter().collect::<Vec<_>>()));
     }
+    own
+}
+
+/// An endpoint of a backend, in the place of the cluster.
+fn placed(spec: &Spec, text: &str) -> Option<Endpoint> {
+    in_place(text, cloud::place(spec).unwrap_or_default())
+        .parse()
+        .ok()
 }
 
 fn ports(ports: &[u16]) -> String {

@@ -8,7 +8,7 @@ use k8s_openapi::api::core::v1::{Container, KeyToPath, PodSpec, Volume};
 use serde_yaml::Value;
 
 use super::super::workload::Workload;
-use super::super::{Folder, Tell, kustomization};
+use super::super::{Folder, Tell};
 use crate::validate::entries;
 
 /// The Secrets that there will be, each with its keys; of one that a store fills whole, none are known.
@@ -173,7 +173,7 @@ fn missing(folder: &Folder, secrets: &Secrets, named: &Named) -> Option<String> 
 
 fn config_map(folder: &Folder, name: &str, key: Option<&str>, kind: Kind) -> Option<String> {
     let Some(map) = folder.named("ConfigMap", name) else {
-        let generated = kustomization::generated(folder.files, "configMapGenerator");
+        let generated = &folder.kustomization.config_maps;
         return (!generated.contains(name)).then(|| format!("there is no ConfigMap `{name}`"));
     };
     let mut data = entries(map.get(&["data"]));

@@ -19,11 +19,13 @@ usage:
                           else tracing is off then, and the database starts
         --health-url URL  the page that tells that Chroma has started
 
-  chroma-otel-entrypoint collector [--header NAME=VARIABLE]… [--no-endpoint] [--zipkin] [--] COMMAND [ARGUMENT…]
+  chroma-otel-entrypoint collector [--header NAME=TEXT]… [--key VARIABLE]… [--word VARIABLE]… [--no-endpoint] [--zipkin] [--] COMMAND [ARGUMENT…]
       start an OpenTelemetry Collector with the endpoint and the headers in the forms it reads
-        --header NAME=VARIABLE  also send the header NAME, its value taken from VARIABLE
-        --no-endpoint           the endpoint may be missing
-        --zipkin                the endpoint must be one of Zipkin's
+        --header NAME=TEXT  also send the header NAME; {VARIABLE} in TEXT is that variable's value
+        --key VARIABLE      must be set; where the configuration names it, it arrives unchanged
+        --word VARIABLE     must be set, to letters, digits and ._~+/=- alone
+        --no-endpoint       the endpoint may be missing
+        --zipkin            the endpoint must be one of Zipkin's
 
   chroma-otel-entrypoint healthcheck [--url URL]
       exit 0 when the server answers that it is ready, else 1
@@ -61,8 +63,12 @@ pub(crate) struct Supervise {
 /// How to start the Collector.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Collector {
-    /// Further headers: name, and the variable that holds the value.
+    /// Further headers: name, and the text with `{VARIABLE}` where a variable's value belongs.
     pub(crate) headers: Vec<(String, String)>,
+    /// Variables that the Collector's configuration takes keys from.
+    pub(crate) keys: Vec<String>,
+    /// Variables that stand in the middle of a text of the Collector's configuration.
+    pub(crate) words: Vec<String>,
     /// The endpoint may be missing.
     pub(crate) no_endpoint: bool,
     /// The endpoint must be one of Zipkin's.
@@ -115,6 +121,8 @@ fn collector(mut arguments: Arguments) -> Result<Mode, String> {
     while let Some(option) = arguments.option()? {
         match option.name.as_str() {
             "--header" => mode.headers.push(header(&option.value(&mut arguments)?)?),
+            "--key" => mode.keys.push(key(&option.value(&mut arguments)?)?),
+            "--word" => mode.words.push(key(&option.value(&mut arguments)?)?),
             "--no-endpoint" => mode.no_endpoint = option.flag()?,
             "--zipkin" => mode.zipkin = option.flag()?,
             "--help" | "-h" => return Ok(Mode::Help),
@@ -143,23 +151,30 @@ fn healthcheck(mut arguments: Arguments) -> Result<Mode, String> {
     }
 }
 
-/// `NAME=VARIABLE`; the message shows neither, as a value may stand in the place of its variable.
+/// `NAME=TEXT`; the message shows neither, as a value may stand in the place of its variable.
 fn header(text: &str) -> Result<(String, String), String> {
-    let is_variable = |name: &str| {
-        !name.is_empty()
-            && !name.starts_with(|character: char| character.is_ascii_digit())
-            && name
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
-    };
     text.split_once('=')
-        .filter(|(name, variable)| !name.is_empty() && is_variable(variable))
-        .map(|(name, variable)| (name.to_owned(), variable.to_owned()))
+        .filter(|(name, text)| !name.is_empty() && !text.is_empty())
+        .map(|(name, text)| (name.to_owned(), text.to_owned()))
         .ok_or_else(|| {
-            "`--header` takes NAME=VARIABLE: the header's name, and the name of the environment \
-             variable that holds its value"
+            "`--header` takes NAME=TEXT: the header's name, and its value, with `{VARIABLE}` where that \
+             of an environment variable belongs"
                 .to_owned()
         })
+}
+
+/// A variable's name; the message does not show it, as a value may stand in its place.
+fn key(text: &str) -> Result<String, String> {
+    let sound = is_variable(text).then(|| text.to_owned());
+    sound.ok_or_else(|| "`--key` and `--word` take the name of an environment variable".to_owned())
+}
+
+/// Whether an environment variable can have this name.
+pub(crate) fn is_variable(name: &str) -> bool {
+    let characters = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    !name.is_empty()
+        && !name.starts_with(|character: char| character.is_ascii_digit())
+        && name.bytes().all(characters)
 }
 
 /// What is left of the command line.
@@ -255,22 +270,34 @@ mod tests {
     }
 
     #[test]
-    fn the_collector_takes_headers() {
+    fn the_collector_takes_headers_and_keys() {
         let mode = Collector {
-            headers: vec![("x-a".into(), "A_KEY".into()), ("x-b".into(), "_B2".into())],
+            headers: vec![
+                ("x-a".into(), "{A_KEY}".into()),
+                ("x-b".into(), "v={_B2}".into()),
+            ],
+            keys: vec!["C".into()],
+            words: vec!["D".into()],
             no_endpoint: true,
             zipkin: true,
             command: command("/otelcol --config c.yaml"),
         };
-        let line = "collector --header x-a=A_KEY --header=x-b=_B2 --no-endpoint --zipkin -- /otelcol --config c.yaml";
+        let line = "collector --header x-a={A_KEY} --header=x-b=v={_B2} --key C --word D --no-endpoint --zipkin -- /otelcol --config c.yaml";
         assert_eq!(words(line), Ok(Mode::Collector(mode)));
     }
 
     #[test]
     fn a_value_in_the_place_of_its_variable_is_not_shown() {
-        for header in ["x-key=s3cr+t", "s3cr+t", "=A", "x=", "x=1A"] {
-            let message = words(&format!("collector --header {header} -- x")).expect_err(header);
-            assert!(message.contains("NAME=VARIABLE"), "{message}");
+        for option in [
+            "--header s3cr+t",
+            "--header =s3cr+t",
+            "--header x=",
+            "--key s3cr+t",
+            "--key 1A",
+            "--word s3cr+t",
+        ] {
+            let message = words(&format!("collector {option} -- x")).expect_err(option);
+            assert!(message.contains(" take"), "{message}");
             assert!(!message.contains("s3cr"), "{message}");
         }
     }

@@ -41,9 +41,12 @@ pub struct Endpoint {
     path: String,
 }
 
-/// The path on which OTLP over HTTP takes traces, and that on which Zipkin takes spans.
+/// The path on which OTLP over HTTP takes traces, that of metrics, and those of Zipkin and Splunk, who
+/// take them on their own.
 const TRACES_PATH: &str = "/v1/traces";
+const METRICS_PATH: &str = "/v1/metrics";
 const ZIPKIN_PATH: &str = "/api/v2/spans";
+const SPLUNK_PATH: &str = "/v2/trace/otlp";
 
 const GRPC_PORT: u16 = 4317;
 const HTTP_PORT: u16 = 4318;
@@ -94,13 +97,30 @@ impl Endpoint {
     }
 
     /// The URL to send traces to over HTTP: ends in `/v1/traces`, which is added, or in Zipkin's
-    /// `/api/v2/spans`, which is kept.
+    /// `/api/v2/spans` or Splunk's `/v2/trace/otlp`, which are kept.
     pub fn traces_url(&self) -> String {
-        if self.path.ends_with(TRACES_PATH) || self.is_zipkin() {
-            self.to_string()
-        } else {
-            format!("{self}{TRACES_PATH}")
-        }
+        let ends = [TRACES_PATH, ZIPKIN_PATH, SPLUNK_PATH];
+        let end = match ends.iter().any(|end| self.path.ends_with(end)) {
+            true => "",
+            false => TRACES_PATH,
+        };
+        // Without the port that the scheme means: who routes by the `Host` header may know it bare only.
+        let (authority, tls) = (self.authority(), self.tls);
+        let bare = authority.strip_suffix(":443").filter(|_| tls);
+        let scheme = if tls { "https" } else { "http" };
+        format!(
+            "{scheme}://{}{}{end}",
+            bare.unwrap_or(&authority),
+            self.path
+        )
+    }
+
+    /// The URL to send metrics to over HTTP: that of the traces with `/v1/metrics` at its end; none
+    /// where traces have a path that is not OTLP's.
+    pub fn metrics_url(&self) -> Option<String> {
+        let traces = self.traces_url();
+        let base = traces.strip_suffix(TRACES_PATH)?;
+        Some(format!("{base}{METRICS_PATH}"))
     }
 }
 
@@ -283,22 +303,22 @@ mod tests {
         for (text, protocol, traces_url) in [
             ("http://c:4317", Protocol::Grpc, "http://c:4317/v1/traces"),
             ("http://c:4318", Protocol::Http, "http://c:4318/v1/traces"),
-            ("https://c", Protocol::Grpc, "https://c:443/v1/traces"),
+            ("https://c", Protocol::Grpc, "https://c/v1/traces"),
             (
                 "https://c/otlp",
                 Protocol::Http,
-                "https://c:443/otlp/v1/traces",
+                "https://c/otlp/v1/traces",
             ),
             (
                 "https://c/v1/traces",
                 Protocol::Http,
-                "https://c:443/v1/traces",
+                "https://c/v1/traces",
             ),
             ("c:9411", Protocol::Http, "http://c:9411/api/v2/spans"),
             (
                 "https://c/a/api/v2/spans",
                 Protocol::Http,
-                "https://c:443/a/api/v2/spans",
+                "https://c/a/api/v2/spans",
             ),
         ] {
             let endpoint = read(text);

@@ -10,7 +10,7 @@ use std::process::{Command, ExitCode};
 
 use chroma_otel_init::{Endpoint, Headers, Invalid, Protocol, Settings, variable};
 
-use crate::arguments::Collector;
+use crate::arguments::{Collector, is_variable};
 use crate::environment::{Variables, text};
 use crate::message;
 use crate::supervise::{REFUSED, not_started};
@@ -23,16 +23,26 @@ const GRPC_ENDPOINT: &str = "CHROMA_OTEL_GRPC_ENDPOINT";
 const GRPC_INSECURE: &str = "CHROMA_OTEL_GRPC_INSECURE";
 /// The whole URL for `otlp_http`, also that of Zipkin's spans.
 const TRACES_URL: &str = "CHROMA_OTEL_TRACES_URL";
+/// The whole URL for the metrics of `otlp_http`.
+const METRICS_URL: &str = "CHROMA_OTEL_METRICS_URL";
+/// All that are ours to set.
+const DERIVED: [&str; 5] = [
+    EXPORTER,
+    GRPC_ENDPOINT,
+    GRPC_INSECURE,
+    TRACES_URL,
+    METRICS_URL,
+];
 
 /// Becomes the Collector; returns only if it cannot.
 pub(crate) fn become_collector(options: &Collector) -> ExitCode {
     let mut variables: Variables = std::env::vars_os().collect();
     match derive(&variables, options) {
         Ok(derived) => {
-            for name in [EXPORTER, GRPC_ENDPOINT, GRPC_INSECURE, TRACES_URL] {
+            for name in DERIVED {
                 variables.remove(OsStr::new(name));
             }
-            let owned = |(name, value): (&str, String)| (name.into(), value.into());
+            let owned = |(name, value): (String, String)| (name.into(), value.into());
             variables.extend(derived.into_iter().map(owned));
         }
         Err(problems) => {
@@ -56,7 +66,7 @@ fn replace(command: &[OsString], variables: &Variables) -> std::io::Result<Infal
 fn derive(
     variables: &Variables,
     options: &Collector,
-) -> Result<Vec<(&'static str, String)>, Vec<String>> {
+) -> Result<Vec<(String, String)>, Vec<String>> {
     let mut problems = Vec::new();
     let read = Settings::read(|name| {
         let matters = name == variable::ENDPOINT || name == variable::HEADERS;
@@ -81,47 +91,100 @@ fn derive(
         ));
     }
     let mut headers = settings.headers;
-    for (name, source) in &options.headers {
-        let added = add_header(&mut headers, name, source, variables);
+    for (name, text) in &options.headers {
+        let added = add_header(&mut headers, name, text, variables);
         problems.extend(added.err());
     }
-    if !problems.is_empty() {
-        return Err(problems);
+    let mut derived = vec![(variable::HEADERS.to_owned(), escaped(&headers.to_json()))];
+    for name in &options.keys {
+        match key(name, variables) {
+            Ok(value) => derived.push((name.clone(), escaped(&value))),
+            Err(problem) => problems.push(problem),
+        }
     }
-    let mut derived = vec![(variable::HEADERS, escaped(&headers.to_json()))];
+    for name in &options.words {
+        problems.extend(word(name, variables).err());
+    }
     if let Some(endpoint) = &settings.endpoint {
-        derived.extend(endpoint_variables(endpoint));
+        let own = endpoint_variables(endpoint).into_iter();
+        derived.extend(own.map(|(name, value)| (name.to_owned(), value)));
     }
-    Ok(derived)
+    problems.dedup(); // a key may stand in a header and in the configuration
+    if problems.is_empty() {
+        Ok(derived)
+    } else {
+        Err(problems)
+    }
 }
 
 /// All of them whatever the protocol: the Collector also checks the exporter that is not used.
-fn endpoint_variables(endpoint: &Endpoint) -> [(&'static str, String); 4] {
+fn endpoint_variables(endpoint: &Endpoint) -> [(&'static str, String); 5] {
     let exporter = match endpoint.protocol() {
         Protocol::Grpc => "otlp_grpc",
         Protocol::Http => "otlp_http",
     };
+    let traces = endpoint.traces_url();
+    let metrics = endpoint.metrics_url();
     [
         (EXPORTER, exporter.to_owned()),
         (GRPC_ENDPOINT, escaped(&endpoint.authority())),
         (GRPC_INSECURE, (!endpoint.is_tls()).to_string()),
-        (TRACES_URL, escaped(&endpoint.traces_url())),
+        (
+            METRICS_URL,
+            escaped(&metrics.unwrap_or_else(|| traces.clone())),
+        ),
+        (TRACES_URL, escaped(&traces)),
     ]
 }
 
-/// Adds the header whose value is in the variable `source`; the error never shows the value.
+/// Adds the header; the error never shows a value.
 fn add_header(
     headers: &mut Headers,
     name: &str,
-    source: &str,
+    text: &str,
     variables: &Variables,
 ) -> Result<(), String> {
-    let value = text(variables, source).ok_or_else(|| {
-        format!("`{source}` is not set; hint: put the value of the header `{name}` there")
-    })?;
+    let (mut value, mut rest, mut sources) = (String::new(), text, Vec::new());
+    while let Some((before, source, after)) = next_variable(rest) {
+        value += before;
+        value += &key(source, variables)?;
+        sources.push(format!("`{source}`"));
+        rest = after;
+    }
+    value += rest;
+    let whose = match sources.is_empty() {
+        true => format!("`--header` {name}"),
+        false => sources.join(", "),
+    };
     headers
-        .insert(name, unquoted(&value))
-        .map_err(|invalid| format!("`{source}` {}; hint: {}", invalid.what(), invalid.hint()))
+        .insert(name, &value)
+        .map_err(|invalid| format!("{whose} {}; hint: {}", invalid.what(), invalid.hint()))
+}
+
+/// The first `{VARIABLE}` of a text: what stands before it, its name, what stands behind it.
+fn next_variable(text: &str) -> Option<(&str, &str, &str)> {
+    let (before, rest) = text.split_once('{')?;
+    let (name, after) = rest.split_once('}')?;
+    is_variable(name).then_some((before, name, after))
+}
+
+/// The value of a key; the error never shows it.
+fn key(name: &str, variables: &Variables) -> Result<String, String> {
+    let value = text(variables, name);
+    let value =
+        value.ok_or_else(|| format!("`{name}` is not set; hint: put the backend's key there"))?;
+    Ok(unquoted(&value).to_owned())
+}
+
+/// Whether a variable can stand in the middle of a text, where a quote would end it.
+fn word(name: &str, variables: &Variables) -> Result<(), String> {
+    let value = text(variables, name);
+    let hint = "hint: `openssl rand -hex 32` makes one";
+    let value = value.ok_or_else(|| format!("`{name}` is not set; {hint}"))?;
+    let fits = |c: char| c.is_ascii_alphanumeric() || "._~+/=-".contains(c);
+    value.chars().all(fits).then_some(()).ok_or_else(|| {
+        format!("`{name}` has more in it than letters, digits and `._~+/=-`; {hint}")
+    })
 }
 
 /// Without the quotes that an env file leaves around a value.
@@ -149,13 +212,12 @@ mod tests {
         variables: &[(&str, &str)],
         headers: &[(&str, &str)],
         no_endpoint: bool,
-    ) -> Result<Vec<(&'static str, String)>, Vec<String>> {
+    ) -> Result<Vec<(String, String)>, Vec<String>> {
         let owned = |&(name, value): &(&str, &str)| (name.to_owned(), value.to_owned());
         let options = Collector {
             headers: headers.iter().map(owned).collect(),
             no_endpoint,
-            zipkin: false,
-            command: Vec::new(),
+            ..Collector::default()
         };
         let variables = variables
             .iter()
@@ -189,7 +251,7 @@ mod tests {
                     "otlp_grpc",
                     "api.honeycomb.io:443",
                     "false",
-                    "https://api.honeycomb.io:443/v1/traces",
+                    "https://api.honeycomb.io/v1/traces",
                 ],
             ),
             (
@@ -212,17 +274,18 @@ mod tests {
             ),
         ] {
             let derived = derived(&[(ENDPOINT, written)], &[], false).expect(written);
-            let names = [HEADERS, EXPORTER, GRPC_ENDPOINT, GRPC_INSECURE, TRACES_URL];
             let [exporter, authority, insecure, url] = expected;
-            let values = ["{}", exporter, authority, insecure, url];
-            for ((name, value), expected) in derived.iter().zip(names.iter().zip(values)) {
-                assert_eq!(
-                    (name, value.as_str()),
-                    (expected.0, expected.1),
-                    "{written}"
-                );
-            }
-            assert_eq!(derived.len(), names.len());
+            let metrics = url.replace("/v1/traces", "/v1/metrics");
+            let expected = [
+                (HEADERS, "{}"),
+                (EXPORTER, exporter),
+                (GRPC_ENDPOINT, authority),
+                (GRPC_INSECURE, insecure),
+                (METRICS_URL, &metrics),
+                (TRACES_URL, url),
+            ];
+            let expected = expected.map(|(name, value)| (name.to_owned(), value.to_owned()));
+            assert_eq!(derived, expected, "{written}");
         }
     }
 
@@ -233,18 +296,66 @@ mod tests {
             (HEADERS, "x-a=${HOME}"),
             ("KEY", "\"p$q\""),
         ];
-        let derived = derived(&variables, &[("X-Key", "KEY")], false).expect("readable");
-        assert_eq!(
-            derived[0],
-            (HEADERS, r#"{"x-a":"$${HOME}","x-key":"p$$q"}"#.to_owned())
+        let headers = [
+            ("X-Key", "Bearer {KEY}"),
+            ("x-b", "1 {not it} {"),
+            ("x-c", "{KEY}:{KEY}"),
+        ];
+        let derived = derived(&variables, &headers, false).expect("readable");
+        let json =
+            r#"{"x-a":"$${HOME}","x-b":"1 {not it} {","x-c":"p$$q:p$$q","x-key":"Bearer p$$q"}"#;
+        assert_eq!(derived[0], (HEADERS.to_owned(), json.to_owned()));
+    }
+
+    #[test]
+    fn keys_are_there_and_have_their_dollars_doubled() {
+        let options = Collector {
+            keys: vec!["KEY".to_owned(), "BLANK".to_owned()],
+            no_endpoint: true,
+            ..Collector::default()
+        };
+        let with = |blank: &str| {
+            let variables = [("KEY", "'p${q}'"), ("BLANK", blank)];
+            let variables = variables.map(|(name, value)| (name.into(), value.into()));
+            derive(&variables.into(), &options)
+        };
+        let problems = with(" ").expect_err("one is blank");
+        assert_eq!(problems.len(), 1, "{problems:#?}");
+        assert!(
+            problems[0].starts_with("`BLANK` is not set; hint: "),
+            "{problems:#?}"
         );
+        let derived = with("0123").expect("both are there");
+        assert_eq!(derived[1], ("KEY".to_owned(), "p$${q}".to_owned()));
+        assert_eq!(derived[2], ("BLANK".to_owned(), "0123".to_owned()));
+    }
+
+    #[test]
+    fn a_word_is_there_and_has_no_signs_that_end_a_text() {
+        let options = Collector {
+            words: vec!["WORD".to_owned()],
+            no_endpoint: true,
+            ..Collector::default()
+        };
+        for (word, sound) in [
+            ("", false),
+            ("s3cr\"t", false),
+            ("${HOME}", false),
+            ("aB0._~+/=-", true),
+        ] {
+            let variables = Variables::from([("WORD".into(), word.into())]);
+            let derived = derive(&variables, &options);
+            assert_eq!(derived.is_ok(), sound, "{word}");
+            let problems = derived.err().unwrap_or_default().concat();
+            assert!(!problems.contains("s3cr"), "{problems}");
+        }
     }
 
     #[test]
     fn no_endpoint_is_fine_where_none_is_needed() {
         assert_eq!(
             derived(&[], &[], true),
-            Ok(vec![(HEADERS, "{}".to_owned())])
+            Ok(vec![(HEADERS.to_owned(), "{}".to_owned())])
         );
     }
 
@@ -255,7 +366,7 @@ mod tests {
             ("BAD", "s3cret\nx"),
             ("BLANK", " "),
         ];
-        let headers = [("x-b", "BAD"), ("x-c", "BLANK"), ("x-d", "MISSING")];
+        let headers = [("x-b", "{BAD}"), ("x-c", "{BLANK}"), ("x-d", "a {MISSING}")];
         let problems = derived(&variables, &headers, false).expect_err("five problems");
         let named = [HEADERS, ENDPOINT, "BAD", "BLANK", "MISSING"];
         assert_eq!(problems.len(), named.len(), "{problems:#?}");

@@ -1,0 +1,48 @@
+//! What is taken out of spans before they leave, as the collector's template reads it.
+//!
+//! Invariant: a name that is to be hidden is hidden in every place that it stands in; where names or unknown
+//! attributes may not leave, neither may texts, which can quote both.
+
+use minijinja::{Value, context};
+
+use crate::backend::Key;
+use crate::render::as_is;
+use crate::spec::Spec;
+use crate::spec::signals::{AttributeName, Names};
+
+/// The variable of the key that names are hashed with.
+pub const NAMES_KEY: &str = "CHROMA_OTEL_NAMES_KEY";
+
+/// The paths of health checks, and of what a client asks before its first request.
+const PROBES: &str = "^/api/v[12](/(heartbeat|healthcheck|version|pre-flight-checks))?/?$";
+
+/// What the collector's template reads: `redact` with `names`, `allow` and `texts` (whether those of errors
+/// leave); `key` and `probes`.
+pub(super) fn context(spec: &Spec) -> Value {
+    let redact = &spec.tracing.redact;
+    let names = redact.names.map(|names| match names {
+        Names::Hash => "hash",
+        Names::Remove => "remove",
+    });
+    let allow = redact.allow.as_ref();
+    let allow = allow.map(|names| names.iter().map(AttributeName::as_str));
+    let allow = allow.map(|names| names.map(str::to_owned).collect::<Vec<String>>());
+    let asked_for = |allow: &Vec<String>| allow.iter().any(|name| name == "exception.message");
+    let texts = names.is_none() && allow.as_ref().is_none_or(asked_for);
+    context! {
+        redact => context! { names, allow, texts },
+        key => as_is(format!("${{env:{NAMES_KEY}}}")),
+        probes => as_is(PROBES),
+    }
+}
+
+/// The key that names are hashed with, where they are: without it a name could be guessed.
+pub(super) fn key(spec: &Spec) -> Option<Key> {
+    let hashed = spec.tracing.redact.names == Some(Names::Hash);
+    hashed.then(|| Key {
+        variable: NAMES_KEY.to_owned(),
+        what:
+            "any long random word, as of `openssl rand -hex 32`: the same key gives the same tokens"
+                .to_owned(),
+    })
+}
