@@ -3,6 +3,7 @@
 //! Invariant: what is set is complete and never empty; what cannot be read is told by its name
 //! and the Collector is not started, as it would stop with a worse message.
 
+use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::process::CommandExt;
@@ -109,7 +110,8 @@ fn derive(
         let own = endpoint_variables(endpoint).into_iter();
         derived.extend(own.map(|(name, value)| (name.to_owned(), value)));
     }
-    problems.dedup(); // a key may stand in a header and in the configuration
+    let mut told = BTreeSet::new(); // a key may stand in a header and in the configuration
+    problems.retain(|problem| told.insert(problem.clone()));
     if problems.is_empty() {
         Ok(derived)
     } else {
@@ -145,11 +147,19 @@ fn add_header(
     variables: &Variables,
 ) -> Result<(), String> {
     let (mut value, mut rest, mut sources) = (String::new(), text, Vec::new());
-    while let Some((before, source, after)) = next_variable(rest) {
+    while let Some((before, brace)) = rest.split_once('{') {
         value += before;
-        value += &key(source, variables)?;
-        sources.push(format!("`{source}`"));
-        rest = after;
+        match brace.split_once('}').filter(|(name, _)| is_variable(name)) {
+            Some((source, after)) => {
+                value += &key(source, variables)?;
+                sources.push(format!("`{source}`"));
+                rest = after;
+            }
+            None => {
+                value.push('{');
+                rest = brace;
+            }
+        }
     }
     value += rest;
     let whose = match sources.is_empty() {
@@ -159,13 +169,6 @@ fn add_header(
     headers
         .insert(name, &value)
         .map_err(|invalid| format!("{whose} {}; hint: {}", invalid.what(), invalid.hint()))
-}
-
-/// The first `{VARIABLE}` of a text: what stands before it, its name, what stands behind it.
-fn next_variable(text: &str) -> Option<(&str, &str, &str)> {
-    let (before, rest) = text.split_once('{')?;
-    let (name, after) = rest.split_once('}')?;
-    is_variable(name).then_some((before, name, after))
 }
 
 /// The value of a key; the error never shows it.
@@ -298,12 +301,11 @@ mod tests {
         ];
         let headers = [
             ("X-Key", "Bearer {KEY}"),
-            ("x-b", "1 {not it} {"),
+            ("x-b", "1 {not it} {KEY} {"),
             ("x-c", "{KEY}:{KEY}"),
         ];
         let derived = derived(&variables, &headers, false).expect("readable");
-        let json =
-            r#"{"x-a":"$${HOME}","x-b":"1 {not it} {","x-c":"p$$q:p$$q","x-key":"Bearer p$$q"}"#;
+        let json = r#"{"x-a":"$${HOME}","x-b":"1 {not it} p$$q {","x-c":"p$$q:p$$q","x-key":"Bearer p$$q"}"#;
         assert_eq!(derived[0], (HEADERS.to_owned(), json.to_owned()));
     }
 

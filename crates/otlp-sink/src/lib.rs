@@ -18,6 +18,7 @@ mod zipkin;
 
 pub use record::{Attributes, Event, Metric, Span, Target};
 
+use axum::Router;
 use receive::Inbox;
 use std::{
     convert::Infallible,
@@ -191,18 +192,22 @@ async fn serve(
     let http = TcpListener::bind(http).await?;
     let addresses = (grpc.local_addr()?, http.local_addr()?);
     for address in any {
-        let listener = tls::listener(TcpListener::bind(address).await?, tls.clone(), true)?;
-        let routes = receive::any(Arc::clone(&inbox));
-        tokio::spawn(async move { axum::serve(listener, routes).await });
+        let listener = tls::listener(TcpListener::bind(address).await?, tls.clone(), true);
+        serving(listener, receive::any(Arc::clone(&inbox)));
     }
     for (listener, routes) in [
         (grpc, receive::grpc(Arc::clone(&inbox))),
         (http, receive::http(inbox)),
     ] {
-        let listener = tls::listener(listener, tls.clone(), false)?;
-        tokio::spawn(async move { axum::serve(listener, routes).await });
+        let listener = tls::listener(listener, tls.clone(), false);
+        serving(listener, routes);
     }
     let _ = bound.send(Ok(addresses));
     let _ = stopped.await;
     Ok(())
+}
+
+fn serving(listener: tls::Listener, routes: Router) {
+    let service = routes.into_make_service_with_connect_info::<tls::Peer>();
+    tokio::spawn(async move { axum::serve(listener, service).await });
 }

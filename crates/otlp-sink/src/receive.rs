@@ -5,12 +5,13 @@
 use crate::{
     Metric, Mode, Span, Target,
     record::{Envelope, Record, metrics, spans},
+    tls::Peer,
     zipkin,
 };
 use axum::{
     Extension, Router,
     body::Bytes,
-    extract::{DefaultBodyLimit, Request, State},
+    extract::{ConnectInfo, DefaultBodyLimit, Request, State},
     http::{Extensions, HeaderMap, StatusCode, header},
     middleware::{Next, from_fn},
     response::{IntoResponse, Response},
@@ -193,12 +194,17 @@ fn envelope(headers: &HeaderMap, target: Target) -> Envelope {
 }
 
 /// Says where a request goes, which over gRPC nobody else hands on.
-async fn addressed(mut request: Request, next: Next) -> Response {
+async fn addressed(
+    ConnectInfo(peer): ConnectInfo<Peer>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     let uri = request.uri();
     let of_uri = uri.authority().map(|authority| authority.as_str());
     let host = request.headers().get(header::HOST);
     let authority = of_uri.or_else(|| host?.to_str().ok());
     let target = Target {
+        tls: peer.tls,
         authority: authority.unwrap_or_default().to_owned(),
         path: uri.path().to_owned(),
     };

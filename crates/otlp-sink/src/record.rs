@@ -62,6 +62,8 @@ pub struct Span {
 /// Where a request went.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Target {
+    /// Whether by TLS.
+    pub tls: bool,
     /// Host and port that the sender asked for, as it wrote them.
     pub authority: String,
     /// Path; over gRPC that of the method.

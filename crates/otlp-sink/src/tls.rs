@@ -2,13 +2,14 @@
 //!
 //! Invariant: the keys live in memory only.
 
+use axum::{extract::connect_info::Connected, serve::IncomingStream};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use rustls::{
     ServerConfig,
     crypto::ring,
     pki_types::{CertificateDer, PrivateKeyDer},
 };
-use std::{error::Error, io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{error::Error, io, sync::Arc, time::Duration};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
@@ -48,8 +49,20 @@ pub(crate) fn authority(
 /// Connections whose handshake succeeded, if there is one.
 #[derive(Debug)]
 pub(crate) struct Listener {
-    address: SocketAddr,
-    ready: mpsc::Receiver<(Connection, SocketAddr)>,
+    ready: mpsc::Receiver<(Connection, Peer)>,
+}
+
+/// Who is at the other end of a connection.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Peer {
+    /// Whether TLS is between.
+    pub(crate) tls: bool,
+}
+
+impl Connected<IncomingStream<'_, Listener>> for Peer {
+    fn connect_info(stream: IncomingStream<'_, Listener>) -> Self {
+        *stream.remote_addr()
+    }
 }
 
 /// What is read and written once TLS is no longer in sight.
@@ -64,46 +77,43 @@ const HANDSHAKE: u8 = 0x16;
 
 /// Takes connections from `tcp`, each handshake in a task of its own: one that never comes to an
 /// end must not keep the others out. `either` lets in who begins without TLS, too.
-pub(crate) fn listener(
-    tcp: TcpListener,
-    acceptor: Option<TlsAcceptor>,
-    either: bool,
-) -> io::Result<Listener> {
-    let address = tcp.local_addr()?;
+pub(crate) fn listener(tcp: TcpListener, acceptor: Option<TlsAcceptor>, either: bool) -> Listener {
     let (accepted, ready) = mpsc::channel(16);
     tokio::spawn(async move {
-        while let Ok((stream, peer)) = tcp.accept().await {
+        while let Ok((stream, _)) = tcp.accept().await {
             let _ = stream.set_nodelay(true);
             let (acceptor, accepted) = (acceptor.clone(), accepted.clone());
             tokio::spawn(async move {
                 let opening = timeout(Duration::from_secs(10), open(stream, acceptor, either));
-                if let Ok(Ok(stream)) = opening.await {
-                    let _ = accepted.send((stream, peer)).await;
+                if let Ok(Ok(opened)) = opening.await {
+                    let _ = accepted.send(opened).await;
                 }
             });
         }
     });
-    Ok(Listener { address, ready })
+    Listener { ready }
 }
 
 async fn open(
     stream: TcpStream,
     acceptor: Option<TlsAcceptor>,
     either: bool,
-) -> io::Result<Connection> {
+) -> io::Result<(Connection, Peer)> {
+    let plain = Peer { tls: false };
     let Some(acceptor) = acceptor else {
-        return Ok(Box::new(stream));
+        return Ok((Box::new(stream), plain));
     };
     let mut first = [0];
     if either && stream.peek(&mut first).await? == 1 && first[0] != HANDSHAKE {
-        return Ok(Box::new(stream));
+        return Ok((Box::new(stream), plain));
     }
-    Ok(Box::new(acceptor.accept(stream).await?))
+    let stream = acceptor.accept(stream).await?;
+    Ok((Box::new(stream), Peer { tls: true }))
 }
 
 impl axum::serve::Listener for Listener {
     type Io = Connection;
-    type Addr = SocketAddr;
+    type Addr = Peer;
 
     async fn accept(&mut self) -> (Self::Io, Self::Addr) {
         match self.ready.recv().await {
@@ -112,7 +122,8 @@ impl axum::serve::Listener for Listener {
         }
     }
 
+    /// Nobody asks for it: it stands in the place of a peer.
     fn local_addr(&self) -> io::Result<Self::Addr> {
-        Ok(self.address)
+        Ok(Peer { tls: false })
     }
 }
