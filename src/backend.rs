@@ -4,6 +4,7 @@
 //! found is sound.
 
 mod cloud;
+mod form;
 mod rules;
 mod settings;
 
@@ -17,6 +18,7 @@ use crate::render::TEMPLATES;
 use crate::spec::values::Memory;
 
 pub use cloud::{Cloud, has_place, in_place};
+pub use form::own;
 pub use settings::{Missing, Setting};
 
 /// One backend, as its file describes it.

@@ -256,6 +256,8 @@ impl Target {
             Self::Kubernetes(_) => kubernetes::problems(resolved),
         };
         problems.extend(sampling::problems(&resolved.spec));
+        problems.extend(redact::problems(&resolved.spec));
+        problems.extend(clients::problems(&resolved.spec));
         problems
     }
 

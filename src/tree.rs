@@ -346,6 +346,18 @@ pub fn differing_secrets(folder: &Path, file: &SecretFile) -> Result<Vec<String>
         .collect())
 }
 
+/// The variables that a file of lines `NAME=value` sets to something; none where it is not there.
+///
+/// # Errors
+/// It is a link, a folder, or cannot be read.
+pub fn set_variables(folder: &Path, path: &str) -> Result<BTreeSet<String>> {
+    let bytes = read(folder, path)?.unwrap_or_default();
+    let text = String::from_utf8_lossy(&bytes);
+    let pairs = text.lines().filter_map(|line| line.trim().split_once('='));
+    let set = pairs.filter(|(_, value)| !value.trim().trim_matches(['"', '\'']).trim().is_empty());
+    Ok(set.map(|(name, _)| name.trim().to_owned()).collect())
+}
+
 /// Makes the secret file, mode 0600 from its first byte. One that is there already stays as it is.
 fn create_secret(folder: &Path, file: &SecretFile) -> Result<bool> {
     let target = folder.join(&file.path);

@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use serde_yaml::Value as Yaml;
 
 /// Text that some key takes.
-const SOUND: [&str; 20] = [
+const SOUND: [&str; 23] = [
     "kubernetes",
     "honeycomb",
     "zipkin",
@@ -39,6 +39,9 @@ const SOUND: [&str; 20] = [
     "10.0.0.0/8",
     "0.6.3",
     "stock",
+    "eu1",
+    "hash",
+    "500ms",
 ];
 
 /// Text with the signs that mean something to a format on the way.
@@ -102,13 +105,14 @@ fn value() -> impl Strategy<Value = Value> {
         1 => Just(Value::Null),
         1 => any::<bool>().prop_map(Value::from),
         1 => (1_u64..9000).prop_map(Value::from),
+        1 => (0.0_f64..1.1).prop_map(Value::from),
         1 => Just(json!({})),
         1 => prop::collection::vec(text(), 0..3).prop_map(|list| json!(list)),
         1 => prop::collection::btree_map(text(), text(), 0..3).prop_map(|map| json!(map)),
     ]
 }
 
-const KEYS: [&str; 80] = [
+const KEYS: [&str; 93] = [
     "format",
     "machine",
     "machine.type",
@@ -182,13 +186,26 @@ const KEYS: [&str; 80] = [
     "kubernetes.backup.prefix",
     "kubernetes.backup.endpoint",
     "kubernetes.backup.region",
-    "kubernetes.monitoring",
     "kubernetes.internal_load_balancer",
     "kubernetes.region",
     "kubernetes.cluster",
     "kubernetes.identity",
     "kubernetes.tenant",
     "kubernetes.auto_mode",
+    "tracing.backend_file",
+    "tracing.settings",
+    "tracing.settings.region",
+    "tracing.sampling",
+    "tracing.sampling.ratio",
+    "tracing.sampling.errors",
+    "tracing.sampling.slower_than",
+    "tracing.redact",
+    "tracing.redact.names",
+    "tracing.redact.allow",
+    "metrics",
+    "metrics.to_backend",
+    "metrics.monitoring",
+    "clients",
 ];
 
 fn overrides(target: &str, pairs: Vec<(&'static str, Value)>) -> Vec<Override> {

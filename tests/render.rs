@@ -44,6 +44,7 @@ fn specs() {
         assert!(!secrets.contains("do-not-render-me") || !resolved.secrets.is_empty());
         assert!(!shown.contains("do-not-render-me"), "a secret was rendered");
         assert_pastes(&plan.files["README.md"]);
+        assert_placed(&plan);
         insta::assert_snapshot!(shown);
     });
 }
@@ -62,6 +63,16 @@ fn assert_pastes(readme: &str) {
             });
             assert!(!comment && !modified, "{line}");
         }
+    }
+}
+
+/// What a person reads has no placeholder of a backend's in it; a shell's `${region}` is none.
+fn assert_placed(plan: &Plan) {
+    let texts = plan.files.iter().filter(|(path, _)| path.ends_with(".md"));
+    for (path, text) in texts {
+        let mut lines = text.lines();
+        let open = lines.find(|line| backend::has_place(&line.replace("${", "")));
+        assert_eq!(open, None, "{path}");
     }
 }
 
@@ -115,7 +126,7 @@ fn region(target: Target) -> &'static str {
     }
 }
 
-/// Renders every release in both images, unless the target refuses the backend.
+/// Renders every release (of the default backend; else one of each server) in both images, unless the target refuses the backend.
 fn renders(target: Target, format: Format, backend: &str) -> bool {
     let loaded = backend::load(backend).unwrap().unwrap();
     let cloud = loaded.cloud().map(|cloud| cloud.target());
@@ -139,7 +150,7 @@ fn renders(target: Target, format: Format, backend: &str) -> bool {
         })
         .collect();
     let every = backend == target.default_backend();
-    let some = ["0.4.15", "0.6.3", "1.0.0", "1.5.9"].map(|text| text.parse().unwrap());
+    let some = ["0.6.3", "1.5.9"].map(|text| text.parse().unwrap());
     let releases = chroma_otel_init::ChromaVersion::releases();
     for version in releases.filter(|version| every || some.contains(version)) {
         if target.is_machine() && !version.traces() {
@@ -178,6 +189,14 @@ fn renders(target: Target, format: Format, backend: &str) -> bool {
                 flag: "--setting",
                 value: settings.clone().into(),
             });
+            if some.contains(&version) && version.server() == Server::Rust {
+                // Their READMEs say where the traces are, too.
+                flags.push(Override {
+                    key: "clients",
+                    flag: "--client",
+                    value: vec!["python"].into(),
+                });
+            }
             let (resolved, plan) = rendered(None, flags);
             let findings = validate::files(&plan.files, &resolved.secrets);
             assert_eq!(
@@ -187,6 +206,7 @@ fn renders(target: Target, format: Format, backend: &str) -> bool {
             );
             assert_eq!(plan.files.contains_key("Dockerfile"), image == "wrapped");
             assert_pastes(&plan.files["README.md"]);
+            assert_placed(&plan);
             // What it delivers comes back with `?` in the place of any other character.
             assert!(
                 plan.files

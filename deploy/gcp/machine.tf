@@ -77,8 +77,8 @@ locals {
     "GOOGLE_CLOUD_PROJECT=${var.project_id}",
     "DEPLOYMENT=${var.name}",
     "DATA_DEVICE=${local.data_device}",
-    "CHROMA_IMAGE=${local.registry}/chroma:chroma-${var.chroma_version}-2f915d17",
-    "COLLECTOR_IMAGE=${local.registry}/chroma:otel-collector-0.158.0-2f915d17",
+    "CHROMA_IMAGE=${local.registry}/chroma:chroma-${var.chroma_version}-c6628d7a",
+    "COLLECTOR_IMAGE=${local.registry}/chroma:otel-collector-0.158.0-c6628d7a",
     local.alarms ? "METRICS_NAMESPACE=Chroma" : "",
   ])
 

@@ -10,7 +10,7 @@ resource "google_service_account" "machine" {
 resource "google_project_iam_member" "machine" {
   for_each = toset(concat(
     ["roles/logging.logWriter"],
-    ["roles/serviceusage.serviceUsageConsumer","roles/telemetry.tracesWriter"], # to send traces
+    ["roles/serviceusage.serviceUsageConsumer", "roles/telemetry.tracesWriter"], # to send traces
     local.alarms ? ["roles/monitoring.metricWriter"] : [],
   ))
 

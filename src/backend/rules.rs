@@ -2,10 +2,12 @@
 //!
 //! Invariant: a backend that breaks no rule here renders on every target that has its identity.
 
+mod identity;
+
 use std::collections::BTreeSet;
 use std::str::FromStr;
 
-use chroma_otel_init::{Endpoint, Headers, Protocol};
+use chroma_otel_init::{Endpoint, Headers, Invalid, Protocol};
 use serde_json::Value;
 
 use super::{Backend, Cloud, Exporter, Settings, in_place};
@@ -28,7 +30,7 @@ pub(super) fn broken(backend: &Backend) -> Vec<String> {
         ),
         (
             backend.documentation.starts_with("https://"),
-            "`documentation` is an address",
+            "`documentation` is an address, `https://…`",
         ),
         (
             backend.endpoint.is_none() || backend.wants_endpoint(),
@@ -94,7 +96,7 @@ pub(super) fn broken(backend: &Backend) -> Vec<String> {
     broken.extend(keys(backend));
     broken.extend(placeholders(backend));
     broken.extend(names(backend));
-    broken.extend(identity(backend));
+    broken.extend(identity::identity(backend));
     broken
 }
 
@@ -124,17 +126,22 @@ fn endpoints(backend: &Backend) -> Vec<String> {
     .flat_map(|(field, text)| {
         let filled = filled(backend, &in_place(text, "place-1"));
         filled.into_iter().filter_map(move |text| {
-            let fits = match text.parse::<Endpoint>() {
-                Err(invalid) => return Some(format!("`{field}` {}", invalid.what())),
-                Ok(endpoint) => match backend.exporter {
-                    Exporter::OtlpHttp => {
-                        field != "endpoint" || endpoint.protocol() == Protocol::Http
-                    }
-                    Exporter::Zipkin => endpoint.is_zipkin(),
-                    _ => true,
-                },
+            let endpoint: Endpoint = match text.parse() {
+                Ok(endpoint) => endpoint,
+                Err(invalid) => {
+                    let invalid: Invalid = invalid;
+                    return Some(format!("`{field}` {}", invalid.what()));
+                }
             };
-            (!fits).then(|| format!("`{field}` is not one of the exporter's"))
+            let (fits, rule) = match backend.exporter {
+                Exporter::OtlpHttp => (
+                    field != "endpoint" || endpoint.protocol() == Protocol::Http,
+                    "has a path or port 4318, as OTLP over HTTP does",
+                ),
+                Exporter::Zipkin => (endpoint.is_zipkin(), "ends in `/api/v2/spans`"),
+                _ => (true, ""),
+            };
+            (!fits).then(|| format!("`{field}` {rule}"))
         })
     })
     .collect()
@@ -163,10 +170,19 @@ fn filled(backend: &Backend, text: &str) -> Vec<String> {
 /// Headers are sent as they are written here, but for placeholders.
 fn headers(backend: &Backend) -> impl Iterator<Item = String> {
     backend.headers.iter().filter_map(|(name, text)| {
+        let secret = ["authorization", "cookie", "key", "token", "secret", "password"];
+        if in_braces(text).is_empty() && secret.iter().any(|word| name.ends_with(word)) {
+            return Some(format!(
+                "header `{name}` has a value that looks like a secret: name a variable under `keys`, and \
+                 write `{{VARIABLE}}`"
+            ));
+        }
         let sound = Headers::default().insert(name, text).is_ok()
             && !name.chars().any(|c| c.is_ascii_uppercase())
             && text.trim() == text;
-        (!sound).then(|| format!("header `{name}` has a name in lower case and a line of text"))
+        (!sound).then(|| {
+            format!("a header has a name in lower case and a line of text, which `{name}` has not")
+        })
     })
 }
 
@@ -181,6 +197,12 @@ fn keys(backend: &Backend) -> impl Iterator<Item = String> {
             .chain(settings(backend));
         let placed = texts.any(|text| text.contains(&place));
         let sound = VariableName::from_str(&key.variable).is_ok() && !key.what.trim().is_empty();
+        if is_taken(&key.variable) {
+            return Some(format!(
+                "key `{}` has the name of a variable that the collector reads for something else",
+                key.variable
+            ));
+        }
         (!placed || !sound).then(|| {
             format!(
                 "key `{}` says what it is, and stands in a header or in settings",
@@ -188,6 +210,16 @@ fn keys(backend: &Backend) -> impl Iterator<Item = String> {
             )
         })
     })
+}
+
+/// Variables that are somebody's already.
+fn is_taken(variable: &str) -> bool {
+    let ours = variable.starts_with("CHROMA_") || variable.starts_with("OTEL_");
+    let mut places = Cloud::ALL.into_iter().filter_map(Cloud::place);
+    ours || variable == "GOMEMLIMIT"
+        || variable == "PATH"
+        || variable == "HOME"
+        || places.any(|place| place.variable == variable)
 }
 
 /// What stands in braces is a key, a setting or the place; and every setting stands somewhere.
@@ -240,84 +272,24 @@ fn in_braces(text: &str) -> Vec<&str> {
         .collect()
 }
 
-/// Names of components are the collector's: they land in its configuration as they are.
+/// Names of components are the collector's: they land in its configuration as they are, beside those that
+/// every collector has.
 fn names(backend: &Backend) -> impl Iterator<Item = String> {
     components(backend).into_iter().filter_map(|(name, _)| {
+        let taken = [
+            "prometheus",
+            "forward",
+            "span_metrics",
+            "health_check",
+            "file_storage",
+        ];
         let sound = name.starts_with(|c: char| c.is_ascii_lowercase())
             && name
                 .bytes()
                 .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'_');
-        (!sound).then(|| format!("`{name}` is no name of a component"))
-    })
-}
-
-/// A cloud's words and places are for its own machines.
-fn identity(backend: &Backend) -> Vec<String> {
-    let mut broken: Vec<String> = Cloud::ALL
-        .into_iter()
-        .filter(|cloud| backend.cloud() != Some(*cloud))
-        .filter_map(|cloud| Some((cloud, cloud.place()?.placeholder)))
-        .filter(|(_, placeholder)| {
-            !backend
-                .settings
-                .contains_key(placeholder.trim_matches(['{', '}']))
+        (!sound || taken.contains(&name)).then(|| {
+            format!("`{name}` is no name of a component, or one that every collector has already")
         })
-        .filter(|(_, placeholder)| {
-            let commands = backend.prepare.iter().map(|todo| todo.commands.as_str());
-            texts_of(backend)
-                .chain(commands)
-                .any(|text| text.contains(placeholder))
-        })
-        .map(|(cloud, placeholder)| {
-            format!(
-                "`{placeholder}` is for a backend with an `identity` in {}",
-                cloud.name()
-            )
-        })
-        .collect();
-    if let Some(identity) = &backend.identity {
-        let permitted = |word: &String| is_permission(identity.cloud, word);
-        if identity.permissions.is_empty() || !identity.permissions.iter().all(permitted) {
-            broken.push("`permissions` are the cloud's own, each by its name".to_owned());
-        }
-        let services = &identity.services;
-        if !services.is_empty() && identity.cloud != Cloud::Gcp {
-            broken.push("`services` are enabled in GCP alone".to_owned());
-        }
-        if !services.iter().all(|name| is_service(name)) {
-            broken.push("`services` are Google's, such as `cloudtrace.googleapis.com`".to_owned());
-        }
-    }
-    broken
-}
-
-/// One thing that a machine may be allowed, and no wider one: no wildcard, no role for everything.
-fn is_permission(cloud: Cloud, word: &str) -> bool {
-    let letters = |text: &str| !text.is_empty() && text.bytes().all(|c| c.is_ascii_alphanumeric());
-    match cloud {
-        // `service:Action`.
-        Cloud::Aws => word
-            .split_once(':')
-            .is_some_and(|(service, action)| letters(service) && letters(action)),
-        // `roles/service.role`: owner, editor and viewer have no service.
-        Cloud::Gcp => word
-            .strip_prefix("roles/")
-            .and_then(|role| role.split_once('.'))
-            .is_some_and(|(service, role)| letters(service) && letters(role)),
-        // `Monitoring Metrics Publisher`: Owner, Contributor and Reader are one word, and who gives
-        // roles has them all.
-        Cloud::Azure => {
-            word.contains(' ') && word.split(' ').all(letters) && !word.ends_with("Administrator")
-        }
-    }
-}
-
-fn is_service(name: &str) -> bool {
-    name.strip_suffix(".googleapis.com").is_some_and(|name| {
-        !name.is_empty()
-            && name
-                .bytes()
-                .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit())
     })
 }
 

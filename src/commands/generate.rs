@@ -118,7 +118,9 @@ fn summary(
         output.note(note);
     }
     let target = resolved.spec.target;
-    let needs = target.needs(resolved);
+    let mut needs = target.needs(resolved);
+    let set = tree::set_variables(folder, ".env")?;
+    needs.retain(|need| !set.contains(&need.variable));
     if !needs.is_empty() {
         let place = target.place_of_needs(&shown.to_string());
         output.title(&format!("you still have to set, {place}:"));

@@ -65,7 +65,8 @@ fn needs(backend: &Backend) -> String {
         true => "needs nothing".to_owned(),
         false => format!("needs {}", needs.join(", ")),
     };
-    let optional: Vec<String> = shown(optional).collect();
+    let mut optional: Vec<String> = shown(optional).collect();
+    optional.extend(backend.metrics.as_ref().map(|_| "metrics".to_owned()));
     if !optional.is_empty() {
         text += &format!("; takes {}", optional.join(", "));
     }

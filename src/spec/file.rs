@@ -170,8 +170,10 @@ pub struct TracingFile {
     /// The attribute `deployment.environment.name` on every span. Default: production.
     pub environment: Option<String>,
     /// Which traces the backend gets. Default: all. The counts of requests are of all, whatever it says.
+    #[schemars(with = "SamplingFile")]
     pub sampling: Option<SamplingFile>,
     /// What is taken out of spans before they leave.
+    #[schemars(with = "RedactFile")]
     pub redact: Option<RedactFile>,
 }
 
@@ -196,7 +198,7 @@ pub struct RedactFile {
     #[schemars(extend("examples" = ["hash", "remove"]))]
     pub names: Option<String>,
     /// Let only those attributes leave that a span is of no use without, and these. An empty list: only
-    /// those. Default: all leave.
+    /// those; names of tenants and collections are among them, unless `names` hides them. Default: all leave.
     pub allow: Option<Vec<String>>,
 }
 

@@ -162,7 +162,10 @@ pub fn next_steps(resolved: &Resolved) -> Vec<String> {
     build
         .chain([
             "deploy: README.md, \"Deploy\"".to_owned(),
-            "see the traces: the output `Traces` of the stack".to_owned(),
+            match resolved.spec.tracing.others.is_empty() {
+                true => "see the traces: the output `Traces` of the stack".to_owned(),
+                false => "see the traces: the outputs `Traces…` of the stack".to_owned(),
+            },
         ])
         .collect()
 }

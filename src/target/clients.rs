@@ -8,6 +8,7 @@ use anyhow::{Context as _, Result};
 use minijinja::{Value, context};
 
 use super::{Target, context as shared};
+use crate::backend::{Exporter, has_place, in_place};
 use crate::plan::Plan;
 use crate::problem::Problem;
 use crate::render::{TEMPLATES, render};
@@ -15,7 +16,8 @@ use crate::spec::Spec;
 use crate::spec::kubernetes::CollectorMode;
 use crate::spec::signals::Client;
 
-/// The clients speak `/api/v2`: those that do not are for servers that nobody should start with.
+/// What the examples cannot do: their client speaks `/api/v2` alone (measured: 1.5.9 with servers of
+/// 0.4.24 and 0.5.11, which answer 404, and of 0.5.16, which it works with).
 pub(super) fn problems(spec: &Spec) -> Option<Problem> {
     let version = spec.chroma.version;
     let old = version.health_path().starts_with("/api/v1");
@@ -33,7 +35,7 @@ pub(super) fn add(plan: &mut Plan, spec: &Spec) -> Result<()> {
     if spec.clients.is_empty() {
         return Ok(());
     }
-    let context = context! { reach => reach(spec), ..shared::of(spec) };
+    let context = context! { reach => reach(spec), traces => traces(spec), ..shared::of(spec) };
     for client in &spec.clients {
         for file in files(*client) {
             let text = text(&file, &context)?;
@@ -76,40 +78,46 @@ fn text(file: &str, context: &Value) -> Result<String> {
 
 /// Where an application finds Chroma and the collector, and what it takes to get there.
 fn reach(spec: &Spec) -> Value {
-    let through = match spec.target {
-        Target::Docker => "",
-        Target::Kubernetes(_) => ": forwarded from the cluster, as README.md says",
-        Target::Aws | Target::Gcp | Target::Azure => {
-            ": its port forwarded from the machine, as ../../README.md says, or the machine's address"
-        }
-    };
     let host = match spec.target {
         Target::Docker => host(spec.chroma.bind),
-        _ => "127.0.0.1".to_owned(),
+        // Forwarded.
+        Target::Aws | Target::Gcp | Target::Azure | Target::Kubernetes(_) => "127.0.0.1".to_owned(),
     };
-    let endpoint = match (&spec.tracing.endpoint, spec.collector.mode) {
-        (Some(endpoint), CollectorMode::None) if spec.target.is_kubernetes() => {
-            endpoint.to_string()
-        }
-        _ => format!("http://{host}:4317"),
+    let own = spec.tracing.endpoint.as_ref();
+    let own = own.filter(|_| spec.collector.mode == CollectorMode::None);
+    let endpoint = match own {
+        Some(endpoint) => endpoint.to_string(),
+        None => format!("http://{host}:4317"),
     };
-    context! { host, through, endpoint, port => spec.chroma.port, steps => steps(spec) }
+    let own = own.is_some();
+    context! { host, endpoint, own, port => spec.chroma.port, section => section(spec.target) }
 }
 
-/// What has to be done before, in the words of the README.
-fn steps(spec: &Spec) -> Option<String> {
-    let name = &spec.name;
-    match spec.target {
+/// The address where the traces are; nothing where only the deployment's README can say it, because the place is
+/// not known yet, the deployment makes it, a port has to be forwarded, or it takes a command.
+fn traces(spec: &Spec) -> Option<String> {
+    let backend = &spec.tracing.backend;
+    let traces = match super::kubernetes::place(spec) {
+        Some(place) => in_place(&backend.traces, place),
+        None => backend.traces.clone(),
+    };
+    let forwarded = backend.service.is_some() && spec.target != Target::Docker;
+    let elsewhere = spec.collector.mode == CollectorMode::None;
+    let mut keys = backend.keys.iter();
+    let made = keys.any(|key| {
+        let named = spec.machine.secrets.contains_key(&key.variable);
+        spec.target.makes_secret(&key.variable) && !named
+    });
+    let told = backend.exporter == Exporter::Debug || has_place(&traces) || made;
+    (!forwarded && !elsewhere && !told).then_some(traces)
+}
+
+/// The part of the deployment's README that says how to get there; nothing where no way is to be made.
+fn section(target: Target) -> Option<&'static str> {
+    match target {
         Target::Docker => None,
-        Target::Kubernetes(_) if spec.collector.mode == CollectorMode::None => {
-            Some("Chroma forwarded as `../../README.md` says (\"See a trace\")".to_owned())
-        }
-        Target::Kubernetes(_) => Some(format!(
-            "with Chroma forwarded as `../../README.md` says (\"See a trace\"), and likewise `service/{name}-otel-collector 4317`"
-        )),
-        Target::Aws | Target::Gcp | Target::Azure => Some(
-            "with Chroma's port forwarded as `../../README.md` says (\"See a trace\"), and likewise 4317, the collector's".to_owned(),
-        ),
+        Target::Aws | Target::Gcp | Target::Azure => Some("See a trace"),
+        Target::Kubernetes(_) => Some("Run a client"),
     }
 }
 
@@ -119,5 +127,39 @@ fn host(bind: IpAddr) -> String {
         _ if bind.is_unspecified() => "127.0.0.1".to_owned(),
         IpAddr::V4(address) => address.to_string(),
         IpAddr::V6(address) => format!("[{address}]"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::file::{Override, read};
+    use crate::spec::resolve;
+
+    fn problems_of(version: &str, client: Option<&str>) -> Vec<Problem> {
+        let given = |key: &'static str, value: &str| Override {
+            key,
+            flag: "",
+            value: value.into(),
+        };
+        let mut overrides = vec![given("target", "docker"), given("chroma.version", version)];
+        overrides.extend(client.map(|client| Override {
+            key: "clients",
+            flag: "",
+            value: vec![client].into(),
+        }));
+        let resolved = resolve(read(None, overrides).expect("the spec reads"), &|_| None)
+            .expect("the spec is sound");
+        resolved.spec.target.problems(&resolved)
+    }
+
+    #[test]
+    fn an_example_needs_a_server_that_it_can_speak_to() {
+        let [problem] = &problems_of("0.5.15", Some("python"))[..] else {
+            panic!("one problem");
+        };
+        assert_eq!(problem.at, "clients");
+        assert_eq!(problems_of("0.5.16", Some("python")), []);
+        assert_eq!(problems_of("0.5.15", None), []);
     }
 }

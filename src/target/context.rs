@@ -90,13 +90,20 @@ pub(super) fn of(spec: &Spec) -> Value {
             traces => tracing.backend.traces.as_str(),
             documentation => tracing.backend.documentation.as_str(),
             in_stack => tracing.backend.service.is_some(),
+            in_log => tracing.backend.exporter == Exporter::Debug,
             has_keys => !tracing.backend.keys.is_empty(),
             wants_endpoint => tracing.backend.wants_endpoint(),
             retries_itself => tracing.backends().any(Backend::retries_itself),
         },
         others => tracing.others.iter().map(|backend| {
             let place = super::kubernetes::place(spec).unwrap_or("…");
-            context! { name => backend.name.as_str(), traces => in_place(&backend.traces, place) }
+            let endpoint = backend.endpoint.as_deref().filter(|_| backend.wants_endpoint());
+            context! {
+                name => backend.name.as_str(),
+                traces => in_place(&backend.traces, place),
+                endpoint => endpoint.map(|endpoint| in_place(endpoint, place)),
+                in_log => backend.exporter == Exporter::Debug,
+            }
         }).collect::<Vec<_>>(),
         stack => stack(spec),
         service_name => tracing.service_name.as_str(),
@@ -208,17 +215,20 @@ pub(super) fn endpoint_need(spec: &Spec, variable: &str) -> Option<Need> {
 }
 
 /// The value of a secret that the collector would not read as it is: without the entrypoint nobody
-/// escapes what it expands.
+/// escapes what it expands, and what has the form of a mapping stops it.
 pub(super) fn expanded(spec: &Spec, variable: &str, value: &str) -> Option<Problem> {
-    let expands = value.contains("${") || value.contains("$$");
-    (expands && spec.collector.image == Image::Stock).then(|| {
-        let message = "has `${` or `$$` in it, which the collector would expand";
-        let hint = match spec.collector.operator {
-            true => "leave out `collector.operator`: the entrypoint passes on any value",
-            false => "use `image: wrapped`, which passes any value on unchanged",
-        };
-        Problem::new(variable, message).hint(hint)
-    })
+    let mapping = value.starts_with(['{', '?']) || value.ends_with(':') || value.contains(": ");
+    let message = match value.contains("${") || value.contains("$$") {
+        true => "has `${` or `$$` in it, which the collector would expand",
+        false if mapping => "has the form of a mapping, which the collector would read as one",
+        false => return None,
+    };
+    let hint = match spec.collector.operator {
+        true => "leave out `collector.operator`: the entrypoint passes on any value",
+        false => "use `image: wrapped`, which passes any value on unchanged",
+    };
+    let stock = spec.collector.image == Image::Stock;
+    stock.then(|| Problem::new(variable, message).hint(hint))
 }
 
 /// A backend that takes traces from another cloud's machines only.

@@ -9,6 +9,7 @@ use chroma_otel_init::variable;
 use minijinja::context;
 
 use super::{Need, context as shared, image, secrets};
+use crate::backend::Exporter;
 use crate::plan::{Plan, SecretFile};
 use crate::problem::Problem;
 use crate::render::render;
@@ -20,6 +21,9 @@ const COLLECTOR_PORTS: [u16; 2] = [8888, 8889];
 
 /// Ports of the collector that clients of Chroma send spans to.
 const OTLP_PORTS: [u16; 2] = [4317, 4318];
+
+/// The command that shows the collector's own log.
+const LOG: &str = "docker compose logs otel-collector";
 
 /// What Compose cannot carry, of a spec that is sound otherwise.
 pub fn problems(resolved: &Resolved) -> Vec<Problem> {
@@ -163,7 +167,11 @@ pub fn next_steps(resolved: &Resolved) -> Vec<String> {
     }
     steps.push(up(resolved.spec.chroma.image).to_owned());
     for backend in resolved.spec.tracing.backends() {
-        steps.push(format!("see the traces: {}", backend.traces));
+        let traces = match backend.exporter {
+            Exporter::Debug => LOG,
+            _ => &backend.traces,
+        };
+        steps.push(format!("see the traces: {traces}"));
     }
     steps
 }

@@ -45,8 +45,8 @@ struct Exporting {
 }
 
 /// What the collector's template reads of the backends: `exporters`, `queue_size`, `queue_mib`, `trace_exporters`,
-/// `metrics_exporters`, `delta_exporters`, `extensions`, `extension_names`, `resource` and `longest_value`;
-/// and what only a cluster's collector has.
+/// `metrics_exporters`, `delta_exporters`, `extensions`, `extension_names`, `resource`, `longest_value` with
+/// `longest_of`, whose it is, and whether there are `several`; and what only a cluster's collector has.
 pub(crate) fn context(spec: &Spec) -> Value {
     let ways = ways(spec);
     let mut extensions = Vec::new();
@@ -66,6 +66,10 @@ pub(crate) fn context(spec: &Spec) -> Value {
         });
         taking.map(Way::in_pipeline).collect::<Vec<_>>()
     };
+    let longest = ways
+        .iter()
+        .filter(|way| way.backend.longest_value.is_some());
+    let longest: Vec<&str> = longest.map(Way::called).collect();
     context! {
         exporters => exporters(&ways),
         queue_size => queue_size(&ways),
@@ -75,8 +79,10 @@ pub(crate) fn context(spec: &Spec) -> Value {
         delta_exporters => takes(true),
         extensions,
         extension_names,
-        resource => ways.iter().flat_map(|way| resource(way.backend)).collect::<Vec<_>>(),
+        resource => ways.iter().flat_map(Way::resource).collect::<Vec<_>>(),
         longest_value => ways.iter().filter_map(|way| way.backend.longest_value).min(),
+        longest_of => as_is(longest.join(", ")),
+        several => ways.len() > 1,
         let_go => (),
         pods => (),
         place_attributes => Vec::<Value>::new(),
@@ -181,6 +187,24 @@ fn batch(backend: &Backend) -> String {
 }
 
 impl Way<'_> {
+    /// What a comment calls the backend: its name only where there are others.
+    fn called(&self) -> &str {
+        match self.spec.tracing.others.is_empty() {
+            true => "the backend",
+            false => &self.backend.name,
+        }
+    }
+
+    /// The attributes that the backend wants of every resource, each as YAML.
+    fn resource(&self) -> Vec<Value> {
+        let attributes = self.backend.resource.iter();
+        let attribute = |(name, text): (&String, &String)| {
+            let value = from_environment(self.backend, &text.as_str().into());
+            context! { name, value, backend => as_is(self.called()) }
+        };
+        attributes.map(attribute).collect()
+    }
+
     /// What the backend does with metrics, if it is to get them.
     fn metrics(&self) -> Option<&MetricsIntake> {
         let wanted = self.spec.metrics.to_backend;
@@ -366,18 +390,6 @@ fn settings(backend: &Backend, settings: &Settings) -> BTreeMap<String, Value> {
     settings
         .iter()
         .map(|(name, value)| (name.clone(), from_environment(backend, value)))
-        .collect()
-}
-
-/// The attributes that the backend wants of every resource, likewise.
-fn resource(backend: &Backend) -> Vec<Value> {
-    backend
-        .resource
-        .iter()
-        .map(|(name, text)| {
-            let value = from_environment(backend, &text.as_str().into());
-            context! { name => name.as_str(), value }
-        })
         .collect()
 }
 

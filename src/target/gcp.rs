@@ -79,7 +79,8 @@ fn own(spec: &Spec) -> Value {
         services => services(spec),
         missing_places => missing,
         wait => wait(spec),
-        logs => logs(spec),
+        logs => logs(spec, ""),
+        collector_log => logs(spec, "'jsonPayload.container.name:\"otel-collector\"' "),
         machine => context! {
             type => machine.kind.as_str(),
             architecture => if arm { "arm64" } else { "x86_64" },
@@ -121,11 +122,12 @@ fn wait(spec: &Spec) -> String {
     )
 }
 
-/// The command that shows the logs of the last hour (`--freshness` is ignored with another order).
-fn logs(spec: &Spec) -> String {
+/// The command that shows the logs of the last hour (`--freshness` is ignored with another order): those that
+/// `filter` lets through, which is nothing or ends with a space.
+fn logs(spec: &Spec, filter: &str) -> String {
     format!(
         "zone=$(gcloud config get compute/zone)\n\
-         gcloud logging read --bucket {}-logs --location \"${{zone%-*}}\" --view _AllLogs --freshness 1h --limit 100 \\\n  \
+         gcloud logging read {filter}--bucket {}-logs --location \"${{zone%-*}}\" --view _AllLogs --freshness 1h --limit 100 \\\n  \
          --format 'value(timestamp, jsonPayload.container.name, jsonPayload.message, textPayload)'",
         spec.name
     )

@@ -16,7 +16,7 @@ use minijinja::{Value, context};
 use self::forms::SecretName;
 use super::exporters::exact_endpoint;
 use super::secrets::{self, secrets};
-use super::{COLLECTOR_VERSION, Need, context as shared};
+use super::{COLLECTOR_VERSION, Need, context as shared, redact};
 use crate::backend::{Backend, in_place};
 use crate::plan::Plan;
 use crate::problem::Problem;
@@ -164,7 +164,7 @@ fn described(spec: &Spec, sources: &str, cloud: &Cloud) -> Value {
     context! {
         version_description => parameters::version_description(spec),
         machine_description => parameters::machine_description(spec),
-        backend_permissions => shared::permissions(spec),
+        backend_permissions => shared::permissions(spec).into_iter().collect::<Vec<_>>(),
         images => context! {
             chroma => format!("chroma-{version}-{sources}"),
             collector => collector_tag(sources),
@@ -175,6 +175,7 @@ fn described(spec: &Spec, sources: &str, cloud: &Cloud) -> Value {
             && tracing.backends().all(|backend| backend.cloud().is_some()),
         prepare => shared::prepare(spec, cloud.place),
         place => cloud.place,
+        names_key => redact::key(spec).map(|key| key.variable),
         // Of one that tries by itself, from memory, nobody sees what waits or is lost.
         watches_traces => !tracing.backends().all(Backend::retries_itself),
         shown_endpoint => match exact_endpoint(spec) {

@@ -1,4 +1,4 @@
-//! What is taken out of spans before they leave, as the collector's template reads it.
+//! What is taken out of spans and metrics before they leave, as the collector's template reads it.
 //!
 //! Invariant: a name that is to be hidden is hidden in every place that it stands in; where names or unknown
 //! attributes may not leave, neither may texts, which can quote both.
@@ -6,9 +6,10 @@
 use minijinja::{Value, context};
 
 use crate::backend::Key;
+use crate::problem::Problem;
 use crate::render::as_is;
-use crate::spec::Spec;
 use crate::spec::signals::{AttributeName, Names};
+use crate::spec::{Image, Spec};
 
 /// The variable of the key that names are hashed with.
 pub const NAMES_KEY: &str = "CHROMA_OTEL_NAMES_KEY";
@@ -34,6 +35,20 @@ pub(super) fn context(spec: &Spec) -> Value {
         key => as_is(format!("${{env:{NAMES_KEY}}}")),
         probes => as_is(PROBES),
     }
+}
+
+/// A key that nobody looks at before the collector does: a quote in it breaks its configuration, which the
+/// collector then prints. (On a machine the boot looks.)
+pub(super) fn problems(spec: &Spec) -> Option<Problem> {
+    let unseen = spec.collector.image == Image::Stock && !spec.target.is_machine();
+    key(spec).filter(|_| unseen).map(|_| {
+        let message = "is `hash`, whose key nobody checks without the entrypoint";
+        let hint = match spec.collector.operator {
+            true => "use `remove`, or leave out `collector.operator`",
+            false => "use `remove`, or `image: wrapped`",
+        };
+        Problem::new("tracing.redact.names", message).hint(hint)
+    })
 }
 
 /// The key that names are hashed with, where they are: without it a name could be guessed.

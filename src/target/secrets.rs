@@ -89,7 +89,8 @@ pub(super) fn secrets(spec: &Spec) -> Vec<SecretVariable> {
         Image::Wrapped if tracing.backend.wants_endpoint() => {
             let names = &tracing.header_names;
             let which = match names.is_empty() {
-                true => "more headers for the backend".to_owned(),
+                true if tracing.others.is_empty() => "more headers for the backend".to_owned(),
+                true => format!("more headers for {}", tracing.backend.name),
                 false => format!("the headers {}", names.join(", ")),
             };
             secrets.push(of_collector(

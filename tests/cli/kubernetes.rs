@@ -363,23 +363,45 @@ kubernetes: {expose: {host: chroma.example.com}}
 }
 
 #[test]
+fn a_backend_that_would_take_the_place_of_a_part_is_refused() {
+    let home = folder();
+    let backend = "summary: Mine
+documentation: https://example.com
+traces: http://127.0.0.1:16686
+endpoint: http://proxy:4317
+exporter: otlp
+service: {image: 'example/mine:1', ui_port: 16686, memory: 1g, probe: {port: 13133, path: /}}
+";
+    fs::write(home.path().join("proxy.yaml"), backend).unwrap();
+    let spec = "target: kubernetes\ntracing: {backend_file: proxy.yaml}\n";
+    fs::write(home.path().join("chroma-otel.yaml"), spec).unwrap();
+    let (code, _, message) = run(home.path(), &["gen"]);
+    assert_eq!(code, 2, "{message}");
+    insta::assert_snapshot!(message, @r##"
+    error: tracing.backend_file: `proxy` is what a part of the deployment is called
+      hint: give the file another name
+    error: one problem; nothing was written
+    "##);
+}
+
+#[test]
 fn secrets_go_to_env_and_nowhere_else() {
     let home = folder();
     let arguments = ["gen", "--target", "kubernetes", "--backend", "honeycomb"];
-    let key = [("HONEYCOMB_API_KEY", "s3cr3t-$-\"value\" #")];
+    let key = [("HONEYCOMB_API_KEY", "wh1sp3r-$-\"value\" #")];
     let (code, answer, message) = texts(&run_with(home.path(), &arguments, &key));
     assert_eq!((code, answer.as_str()), (0, ""), "{message}");
-    assert!(!message.contains("s3cr3t"), "{message}");
+    assert!(!message.contains("wh1sp3r"), "{message}");
     for (path, bytes) in snapshot(home.path()) {
         let text = String::from_utf8_lossy(&bytes);
-        assert_eq!(text.contains("s3cr3t"), path.ends_with("/.env"), "{path}");
+        assert_eq!(text.contains("wh1sp3r"), path.ends_with("/.env"), "{path}");
         // As `kubectl create secret --from-env-file` reads it: all that follows `=`, quotes and all.
-        let line = "HONEYCOMB_API_KEY=s3cr3t-$-\"value\" #\n";
+        let line = "HONEYCOMB_API_KEY=wh1sp3r-$-\"value\" #\n";
         assert!(!path.ends_with("/.env") || text == line, "{text}");
     }
-    let broken = [("HONEYCOMB_API_KEY", "s3cr3t\nMORE=x")];
+    let broken = [("HONEYCOMB_API_KEY", "wh1sp3r\nMORE=x")];
     let (code, _, message) = texts(&run_with(home.path(), &arguments, &broken));
-    assert!(code == 2 && !message.contains("s3cr3t"), "{message}");
+    assert!(code == 2 && !message.contains("wh1sp3r"), "{message}");
     insta::assert_snapshot!(message, @r##"
     error: HONEYCOMB_API_KEY: has a line break, which `.env` cannot carry
       hint: check that the value was copied whole

@@ -6,6 +6,7 @@
     reason = "a test may stop where it stands, and writes what it needs"
 )]
 
+mod backends;
 mod clouds;
 mod command;
 mod files;

@@ -169,7 +169,12 @@ fn the_collector_does_the_same_in_a_cluster_as_on_docker() {
                 }
             }
             // Who the sender is, and where Prometheus asks.
-            for own in ["k8s_attributes", "resource", "resource_detection"] {
+            for own in [
+                "k8s_attributes",
+                "resource",
+                "resource_detection",
+                "transform/chroma",
+            ] {
                 parts.remove(&format!("processors {own}"));
             }
             parts.remove("exporters prometheus");

@@ -25,6 +25,8 @@ from pathlib import Path
 
 import pytest
 
+from backend_table import checked, pytest_terminal_summary  # noqa: F401: a fixture and a hook
+
 ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).resolve().parent
 CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "chroma-otel-deploy"
@@ -153,16 +155,25 @@ class Server:
 @pytest.fixture
 def start(tmp_path):
     """start(name, command, environment={}) -> Server; all are killed at the end."""
+    with starting(tmp_path) as start:
+        yield start
+
+
+@contextlib.contextmanager
+def starting(folder):
+    """As the fixture `start`, for as long as the context."""
     servers = []
 
     def run(name, command, environment=None):
-        log = tmp_path / f"{name}-{len(servers)}.log"
-        servers.append(Server(command, environment or {}, log, tmp_path))
+        log = folder / f"{name}-{len(servers)}.log"
+        servers.append(Server(command, environment or {}, log, folder))
         return servers[-1]
 
-    yield run
-    for server in reversed(servers):
-        server.stop(signal.SIGTERM if server.is_running() else signal.SIGKILL)
+    try:
+        yield run
+    finally:
+        for server in reversed(servers):
+            server.stop(signal.SIGTERM if server.is_running() else signal.SIGKILL)
 
 
 @pytest.fixture
@@ -171,11 +182,13 @@ def render(tools, tmp_path):
 
 
 def renderer(tools, folder):
-    """render(out="rendered", **flags) -> the folder; `chroma_version="1.5.9"` is `--chroma-version 1.5.9`."""
+    """render(out="rendered", **flags) -> the folder; `chroma_version="1.5.9"` is `--chroma-version 1.5.9`, and a list
+    is the flag once for each."""
 
     def render(out="rendered", **flags):
         flags = {"target": "docker", **flags}
-        words = [word for name, value in flags.items() for word in (f"--{name.replace('_', '-')}", str(value))]
+        pairs = [(name, one) for name, value in flags.items() for one in (value if isinstance(value, list) else [value])]
+        words = [word for name, value in pairs for word in (f"--{name.replace('_', '-')}", str(value))]
         command = [tools.program("chroma-otel-deploy"), "gen", "--out", folder / out, *words]
         done = subprocess.run(command, capture_output=True, text=True, cwd=folder)
         assert done.returncode == 0, done.stderr
@@ -224,17 +237,21 @@ def start_sink(tools, start, folder, *arguments):
 
 @pytest.fixture
 def otelcol(tools, start, tmp_path):
+    return otelcol_starter(tools, start, tmp_path)
+
+
+def otelcol_starter(tools, start, folder):
     """otelcol(rendered, environment) -> Server: a Collector with the rendered configuration, started
     by the entrypoint with the rendered command. Only its addresses and its queue's folder are
     changed: `.grpc`, `.http`, `.health`, `.prometheus` and `.telemetry` say where it listens."""
 
-    def run(rendered, environment, queue=tmp_path / "queue", ready=True):
+    def run(rendered, environment, queue=folder / "queue", ready=True):
         import yaml  # the test venv's; not needed to collect the tests
 
         compose = yaml.safe_load((rendered / "docker-compose.yaml").read_text())
-        command = compose["services"]["otel-collector"]["command"]
+        command = compose["services"]["otel-collector"].get("command")
         configuration = rendered / "otel-collector.yaml"
-        return start_collector(tools, start, tmp_path, configuration, command, environment, queue, ready)
+        return start_collector(tools, start, folder, configuration, command, environment, queue, ready)
 
     return run
 
@@ -280,12 +297,16 @@ def start_collector(tools, start, folder, configuration, command, environment, q
 
 @pytest.fixture
 def chroma(tools, start, tmp_path):
+    return chroma_starter(tools, start, tmp_path)
+
+
+def chroma_starter(tools, start, folder):
     """chroma(version, environment, rendered) -> Server: a Chroma server under the entrypoint, as the
     wrapped image starts it, with the rendered configuration (1.x), once it is healthy; `.url`."""
 
     def run(version, environment, rendered=None, data=None):
         binaries, (port,) = tools.chroma(version), free_ports(1)
-        data = str(data or tmp_path / f"data-{version}")
+        data = str(data or folder / f"data-{version}")
         variables = {"CHROMA_VERSION": version, "ANONYMIZED_TELEMETRY": "False", **environment}
         if version.startswith("0."):
             command = [binaries / "uvicorn", "chromadb.app:app", "--host", "127.0.0.1", "--port", port]

@@ -19,7 +19,7 @@ import time
 
 import pytest
 
-from conftest import Server, eventually, free_ports, get, renderer
+from conftest import HERE, Server, eventually, free_ports, get, renderer
 
 HEADERS = json.dumps({"x-api-key": "do-not-show-me é'\"$HOME${AWS::Region}\\n%s", "x-b": "b"}, ensure_ascii=False)
 SECRET = "do-not-show-me"
@@ -35,6 +35,7 @@ SPECS = {
     "otlp-stock": {**OTLP, "image": "stock"},
     "0.6.3": {"chroma_version": "0.6.3"},
     "0.6.3-stock": {"chroma_version": "0.6.3", "image": "stock"},
+    "several": {"spec": str(HERE.parent / "specs/aws-several.yaml")},
 }
 every_spec = pytest.mark.parametrize("spec", SPECS.values(), ids=SPECS.keys())
 # Where a test's machine is; the stand-ins say their own.
@@ -292,7 +293,7 @@ class TestTemplate:
         for logs in template.of_type("AWS::Logs::LogGroup").values():
             assert logs["DeletionPolicy"] == logs["UpdateReplacePolicy"] == "Retain"
 
-    def test_the_machine_is_closed(self, template):
+    def test_the_machine_is_closed(self, template, spec):
         [data] = [one["Properties"]["LaunchTemplateData"] for one in template.resources("AWS::EC2::LaunchTemplate")]
         assert data["MetadataOptions"] == {"HttpTokens": "required", "HttpPutResponseHopLimit": 1}
         assert [one["AssociatePublicIpAddress"] for one in data["NetworkInterfaces"]] == [False]
@@ -302,7 +303,15 @@ class TestTemplate:
         assert image["Type"] == "AWS::SSM::Parameter::Value<AWS::EC2::Image::Id>"
         assert image["Default"].startswith("/aws/service/ami-amazon-linux-latest/al2023-")
         every = [rule for group in template.resources("AWS::EC2::SecurityGroup") for rule in group["Properties"]["SecurityGroupIngress"]]
-        assert every and {(rule["IpProtocol"], rule["FromPort"], rule["ToPort"]) for rule in every} == {("tcp", 8000, 8000)}
+        open_to = {rule["FromPort"] for rule in every}
+        assert {(rule["IpProtocol"], rule["ToPort"] - rule["FromPort"]) for rule in every} == {("tcp", 0)}
+        # The collector's as well, where the spec asks for clients and for monitoring.
+        assert open_to == {8000, *((4317, 4318, 8888, 8889) if "spec" in spec else ())}
+        listened = {one["Properties"]["Port"] for one in template.resources("AWS::ElasticLoadBalancingV2::Listener")}
+        targets = template.resources("AWS::ElasticLoadBalancingV2::TargetGroup")
+        [group] = template.resources("AWS::AutoScaling::AutoScalingGroup")
+        assert listened == {one["Properties"]["Port"] for one in targets} == open_to
+        assert len(group["Properties"]["TargetGroupARNs"]) == len(targets) == len(open_to)
 
 
 @pytest.mark.parametrize("change", [{"memory": "3GiB"}, {"port": "8001"}, {"chroma_version": "1.0.20"}, {"backend": "debug"}], ids=str)

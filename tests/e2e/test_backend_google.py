@@ -16,6 +16,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from backends import OF_PROTOCOL, WIRE
 from conftest import eventually, start_collector, start_sink
 from test_collector import COMPLAINT, send
 
@@ -98,10 +99,10 @@ class Machine:
 
 @pytest.fixture
 def collector(render, tools, start, tmp_path, google):
-    """collector(endpoint, trust=None) -> Server: the machine's Collector, running."""
+    """collector(endpoint, trust=None, image="wrapped") -> Server: the machine's Collector, running."""
 
-    def run(endpoint, trust=None):
-        machine = Machine(render(target="gcp"), tmp_path)
+    def run(endpoint, trust=None, image="wrapped"):
+        machine = Machine(render(target="gcp", image=image), tmp_path)
         environment = {
             "GCE_METADATA_HOST": google.address, "GOOGLE_CLOUD_PROJECT": PROJECT, "CHROMA_VERSION": "1.5.9",
             "CHROMA_OTEL_COLLECTION_ENDPOINT": endpoint,
@@ -115,7 +116,8 @@ def collector(render, tools, start, tmp_path, google):
 
 
 @pytest.mark.parametrize("image", ["wrapped", "stock"])
-def test_the_configuration_is_valid(render, tools, tmp_path, google, image):
+def test_the_configuration_is_valid(render, tools, tmp_path, google, checked, image):
+    checked("google-cloud-trace", "validate")
     configuration = Machine(render(target="gcp", image=image), tmp_path).configuration
     environment = {
         "GCE_METADATA_HOST": google.address, "GOOGLE_CLOUD_PROJECT": PROJECT, "CHROMA_VERSION": "1.5.9",
@@ -127,15 +129,20 @@ def test_the_configuration_is_valid(render, tools, tmp_path, google, image):
     assert (done.returncode, done.stdout + done.stderr) == (0, "")
 
 
-def test_google_gets_otlp_over_https_with_the_machines_token(collector, tools, start, tmp_path, google):
+@pytest.mark.parametrize("image", ["wrapped", "stock"])
+def test_google_gets_otlp_over_https_with_the_machines_token(collector, tools, start, tmp_path, google, checked, image):
+    checked("google-cloud-trace", image, "headers", "second source")
     sink = start_sink(tools, start, tmp_path, "--tls-dir", tmp_path / "tls")
     address = f"{sink.http.replace('http:', 'https:')}/v1/traces"
-    running = collector(address, trust=tmp_path / "tls/ca.pem")
+    running = collector(address, trust=tmp_path / "tls/ca.pem", image=image)
     send(running, {"name": "through"})
     [span] = sink.wait_for(lambda spans: spans)
     headers = span["headers"]
     assert headers["authorization"] == f"Bearer {TOKEN}"
     assert (headers["x-goog-project-id"], headers["x-goog-user-project"]) == (PROJECT, PROJECT)
+    wire = WIRE["google-cloud-trace"]
+    assert set(headers) - OF_PROTOCOL == {*wire["headers"], "x-goog-project-id"}
+    assert span["target"]["path"] == wire["path"] and wire["resource"].keys() <= span["resource"].keys()
     assert (headers["content-encoding"], headers["content-type"]) == ("gzip", "application/x-protobuf")
     assert "https://www.googleapis.com/auth/cloud-platform" in google.scopes
     resource = span["resource"]

@@ -1,8 +1,10 @@
 """The examples of applications, as rendered, with their real packages, on real Chromas and a real Collector.
 
-Each runs under `strace`: every address that it speaks to is on this machine.
+All of them ask one Chroma of each version, one after the other. Each runs under `strace`: every address that it
+speaks to is on this machine.
 """
 
+import functools
 import importlib.util
 import json
 import os
@@ -12,13 +14,27 @@ import subprocess
 
 import pytest
 
-from conftest import VERSIONS, missing
+from conftest import VERSIONS, chroma_starter, missing, otelcol_starter, renderer, start_sink, starting
 
 # What each makes of one query, beside the requests over HTTP.
 CLIENTS = {"python": "FastAPI._query", "openllmetry": "chroma.query", "openlit": "GET books"}
+LOOPBACK = {"127.0.0.1", "::1", "::ffff:127.0.0.1"}
 CONTINUE = ["0.6.3"]  # the trace of `traceparent`; the others begin one of their own
-TRACEPARENT = re.compile(r" traceparent/00-([0-9a-f]{32})-([0-9a-f]{16})-01$")
+TRACEPARENT = re.compile(r" traceparent/00-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}$")
 ADDRESS = re.compile(r'inet_addr\("([^"]+)"\)|inet_pton\(AF_INET6, "([^"]+)"')
+LEAKY = ["-c", "import app, export; export.without_contents = lambda span: span; app.main()"]
+REFUSED = """
+import os, chromadb, dotenv, propagation
+from opentelemetry import trace
+dotenv.load_dotenv("settings.env")
+propagation.start()
+chroma = chromadb.HttpClient(os.environ["CHROMA_HOST"], os.environ["CHROMA_PORT"])
+try:
+    chroma.get_collection("nobody")
+except Exception as error:
+    print(error.trace_id)
+trace.get_tracer_provider().shutdown()
+"""
 
 
 @pytest.fixture(params=VERSIONS)
@@ -31,51 +47,120 @@ def name(request):
     return request.param
 
 
-@pytest.fixture
-def deployment(render, otelcol, sink, chroma):
-    """deployment(version, client) -> a folder with the example, Chroma and collector at its service."""
+class Run:
+    """One run of an application: what it printed, and whom it spoke to."""
 
-    def run(version, name="python"):
-        rendered = render(chroma_version=version, backend="otlp", client=name)
-        collector = otelcol(rendered, {"CHROMA_OTEL_COLLECTION_ENDPOINT": sink.grpc})
-        server = chroma(version, {"CHROMA_OTEL_COLLECTION_ENDPOINT": collector.grpc}, rendered)
-        return Deployment(rendered / "clients" / name, server, collector, sink)
-
-    return run
-
-
-class Deployment:
-    def __init__(self, folder, server, collector, sink):
-        self.folder, self.server, self.collector, self.sink = folder, server, collector, sink
+    def __init__(self, command, environment, folder, calls):
+        strace = shutil.which("strace") or missing("strace")
+        watch = "trace=connect,sendto,sendmsg,sendmmsg"
+        command = [strace, "--seccomp-bpf", "-f", "-qq", "-e", watch, "-o", calls, *command]
+        self.done = subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True, timeout=120)
+        self.spoken_to = {one or other for one, other in ADDRESS.findall(calls.read_text())}
 
     @property
-    def places(self):
-        """Where the servers of a test listen, in place of what settings.env says."""
-        return {
-            "CHROMA_HOST": "127.0.0.1", "CHROMA_PORT": str(self.server.port),
-            "CHROMA_OTEL_COLLECTION_ENDPOINT": self.collector.grpc,
+    def output(self):
+        assert self.done.returncode == 0, self.done.stdout + self.done.stderr
+        return self.done.stdout
+
+
+class Ground:
+    """The examples, rendered, and programs that run with their packages."""
+
+    def __init__(self, tools, start, folder, version):
+        self.tools, self.start, self.folder, self.version = tools, start, folder, version
+        self.rendered = renderer(tools, folder)(chroma_version=version, backend="otlp", client=list(CLIENTS))
+        self.server = None
+
+    def example(self, name):
+        return self.rendered / "clients" / name
+
+    def application(self, name, endpoint, *program, **variables):
+        """Runs the example, or another program with its packages. Where the servers of a test listen is in the
+        environment, in place of what settings.env says."""
+        python = self.tools.part(f"clients/{name}/bin/python")
+        environment = {
+            "PATH": os.environ["PATH"], "HOME": str(self.folder), "CHROMA_PORT": str(self.server.port if self.server else 9),
+            "CHROMA_OTEL_COLLECTION_ENDPOINT": endpoint, **variables,
         }
+        return self.run([python, *(program or ["app.py"])], environment, self.example(name))
 
-    def application(self, tools, *program, cwd=None):
-        """Runs the example, or another program with its packages; gives what it prints."""
-        strace = shutil.which("strace") or missing("strace")
-        python = tools.part(f"clients/{self.folder.name}/bin/python")
-        calls = self.folder.parent / "calls"
-        command = [strace, "-f", "-qq", "-e", "trace=connect,sendto,sendmsg,sendmmsg", "-o", calls, python]
-        environment = {"PATH": os.environ["PATH"], "HOME": str(self.folder.parent)}
-        done = subprocess.run(
-            [*command, *(program or [self.folder / "app.py"])], env=environment | self.places,
-            cwd=cwd or self.folder, capture_output=True, text=True, timeout=120,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        self.spoken_to = {one or other for one, other in ADDRESS.findall(calls.read_text())}
-        return done.stdout
+    def run(self, command, environment, folder):
+        return Run(command, environment, folder, self.folder / f"calls-{len(list(self.folder.iterdir()))}")
 
-    def spans(self):
-        """All that arrived, once everybody is gone: those of the application, those of Chroma."""
+
+class Visit(Ground):
+    """What all of them did with one Chroma: `runs`, and the spans that arrived by the time when everybody was gone."""
+
+    def __init__(self, tools, start, folder, version):
+        super().__init__(tools, start, folder, version)
+        sink = start_sink(tools, start, folder)
+        self.collector = otelcol_starter(tools, start, folder)(self.rendered, {"CHROMA_OTEL_COLLECTION_ENDPOINT": sink.grpc})
+        reporting = {"CHROMA_OTEL_COLLECTION_ENDPOINT": self.collector.grpc}
+        self.server = chroma_starter(tools, start, folder)(version, reporting, self.rendered)
+        self.runs = {name: self.asked(name, name) for name in CLIENTS}
+        self.runs["rust"] = self.asked_in_rust()
+        if version not in CONTINUE:  # there, both are in one trace
+            self.runs["refused"] = self.asked("refused", "python", "-c", REFUSED)
         self.server.stop()
         assert self.collector.stop() == 0, self.collector.log
-        return self.sink.spans("books"), self.sink.spans("chromadb")
+        self.spans = {name: sink.spans(f"books-{name}") for name in self.runs}
+        self.server_spans = sink.spans("chromadb")
+
+    def asked(self, called, name, *program):
+        variables = {"CHROMA_OTEL_SERVICE_NAME": f"books-{called}"}
+        return self.application(name, self.collector.grpc, *program, **variables)
+
+    def asked_in_rust(self):
+        program = self.tools.program("examples/chroma_http")
+        names = {"CHROMA_OTEL_COLLECTION_ENDPOINT": self.collector.grpc, "CHROMA_OTEL_SERVICE_NAME": "books-rust"}
+        return self.run([program, self.server.url], names, self.folder)
+
+    def calls(self):
+        """Every request that an application made, by trace and span."""
+        spans = [span for spans in self.spans.values() for span in of_kind("CLIENT", spans)]
+        return {(span["trace_id"], span["span_id"]): span for span in spans}
+
+    def callers(self):
+        """Chroma's spans of requests, each by trace and span that asked: its parent, or by the user agent."""
+        requests = of_kind("SERVER", self.server_spans)
+
+        def caller(request):
+            if self.version in CONTINUE:
+                return request["trace_id"], request["parent_span_id"]
+            return TRACEPARENT.search(request["attributes"]["user_agent.original"]).groups()
+
+        pairs = {caller(request): request for request in requests}
+        assert len(pairs) == len(requests)
+        return pairs
+
+
+@pytest.fixture(scope="module")
+def visit(tools, tmp_path_factory):
+    """visit(version) -> Visit; there is one of each version."""
+
+    @functools.cache
+    def visit(version):
+        folder = tmp_path_factory.mktemp(version)
+        with starting(folder) as start:
+            return Visit(tools, start, folder, version)
+
+    return visit
+
+
+@pytest.fixture(scope="module")
+def ground(tools, tmp_path_factory):
+    """A Chroma that traces nothing, for applications that send their spans past the collector."""
+    folder = tmp_path_factory.mktemp("ground")
+    with starting(folder) as start:
+        ground = Ground(tools, start, folder, "1.5.9")
+        ground.server = chroma_starter(tools, start, folder)("1.5.9", {}, ground.rendered)
+        yield ground
+
+
+def sent_past_the_collector(ground, name, *program):
+    sink = start_sink(ground.tools, ground.start, ground.folder)
+    assert "found moby-dick" in ground.application(name, sink.grpc, *program).output
+    return sink.spans("books")
 
 
 def trace_of(output):
@@ -86,55 +171,56 @@ def of_kind(kind, spans):
     return [span for span in spans if span["kind"] == kind]
 
 
-def asked(requests):
-    """Chroma's spans of requests by which the application asked: not those of the test's own probes."""
-    return [span for span in requests if "traceparent/" in span["attributes"].get("user_agent.original", "")]
-
-
-def test_client_and_server_spans_arrive_and_are_found_from_each_other(deployment, tools, version, name):
-    running = deployment(version, name)
-    output = running.application(tools)
+def test_client_and_server_spans_arrive_and_are_found_from_each_other(visit, version, name):
+    seen = visit(version)
+    output = seen.runs[name].output
     assert "found moby-dick among 3 books" in output
-    application, server = running.spans()
+    assert found_in(seen.example(name), [*seen.spans[name], *seen.server_spans]) == []
     trace = trace_of(output)
-    own = [span for span in application if span["trace_id"] == trace]
-    assert {"find a book"} <= {span["name"].removesuffix(".workflow") for span in own}
+    own = [span for span in seen.spans[name] if span["trace_id"] == trace]
     assert CLIENTS[name] in {span["name"] for span in own}
     [root] = [span for span in own if not span["parent_span_id"]]
-    assert root["name"].startswith("find a book")
-    calls = {(span["trace_id"], span["span_id"]): span for span in of_kind("CLIENT", application)}
-    requests = of_kind("SERVER", server)
-    if version in CONTINUE:
-        pairs = [(span["trace_id"], span["parent_span_id"]) for span in requests]
-    else:
-        assert not {span["trace_id"] for span in application} & {span["trace_id"] for span in server}
-        assert asked(requests) == requests, "a request without `traceparent` in its user agent"
-        pairs = [TRACEPARENT.search(span["attributes"]["user_agent.original"]).groups() for span in requests]
-    for pair, request in zip(pairs, requests):
-        assert calls[pair]["attributes"]["http.method"] == request["attributes"]["http.request.method"]
-    # A query is one call of the application's and one of Chroma's spans.
-    [query] = [pair for pair, request in zip(pairs, requests) if request["attributes"]["http.route"].endswith("/query")]
-    assert query[0] == trace
-    assert len(set(pairs)) == len(pairs) >= 4
+    assert root["name"].removesuffix(".workflow") == "find a book"
+    routes = [request["attributes"]["http.route"] for pair, request in seen.callers().items() if pair[0] == trace]
+    ends = {route.rsplit("/", 1)[1] for route in routes}
+    assert {"collections", "upsert", "query", "count"} <= ends, ends
 
 
-def test_nobody_else_is_spoken_to_and_no_contents_leave(deployment, tools, version, name):
-    running = deployment(version, name)
-    running.application(tools)
-    assert running.spoken_to and running.spoken_to <= {"127.0.0.1", "::1", "::ffff:127.0.0.1"}
-    application, server = running.spans()
-    assert application and server
-    assert found_in(running.folder, [*application, *server]) == []
+def test_every_request_that_chroma_saw_has_its_caller(visit, version):
+    seen = visit(version)
+    calls, pairs = seen.calls(), seen.callers()
+    assert pairs
+    for pair, request in pairs.items():
+        asked = calls[pair]["attributes"]
+        asked = asked.get("http.method") or asked["http.request.method"]  # Python's, Rust's
+        assert asked == request["attributes"]["http.request.method"]
+    if version not in CONTINUE:
+        applications = {span["trace_id"] for spans in seen.spans.values() for span in spans}
+        assert not applications & {span["trace_id"] for span in seen.server_spans}
 
 
-@pytest.mark.parametrize("name", ["openllmetry", "openlit"])
-def test_without_export_py_contents_would_leave(deployment, tools, name):
+def test_every_example_speaks_to_this_machine_alone(visit, version):
+    for run in visit(version).runs.values():
+        assert run.spoken_to and run.spoken_to <= LOOPBACK
+
+
+def test_whoever_speaks_to_others_is_seen(tools, start, tmp_path):
+    away = "import socket; socket.socket(type=socket.SOCK_DGRAM).connect(('192.0.2.1', 9))"
+    run = Ground(tools, start, tmp_path, "1.5.9").application("python", "http://127.0.0.1:9", "-c", away)
+    assert run.output == "" and run.spoken_to == {"192.0.2.1"}
+
+
+def test_contents_do_not_leave_the_application(ground, name):
+    """Sent past the collector, which would leave them out, too."""
+    application = sent_past_the_collector(ground, name)
+    assert application and found_in(ground.example(name), application) == []
+
+
+@pytest.mark.parametrize("name", ["openllmetry", "openlit"], indirect=True)
+def test_without_export_py_contents_would_leave(ground, name):
     """The day this fails, the packages have learned it, and export.py can go."""
-    running = deployment("1.5.9", name)
-    leaky = "import app, export; export.without_contents = lambda span: span; app.main()"
-    running.application(tools, "-c", leaky)
-    application, _ = running.spans()
-    assert "a captain hunts a white whale" in found_in(running.folder, application)
+    application = sent_past_the_collector(ground, name, *LEAKY)
+    assert "a captain hunts a white whale" in found_in(ground.example(name), application)
 
 
 def found_in(folder, spans):
@@ -148,21 +234,22 @@ def found_in(folder, spans):
     return [text for text in (*texts, *vectors) if text in said]
 
 
-def test_prices_are_not_fetched(deployment, tools):
-    """What strace shows of a program that does speak to others, such as OpenLIT without our pricing.json."""
-    running = deployment("1.5.9", "openlit")
-    running.application(tools, "-c", "import socket; socket.socket(type=socket.SOCK_DGRAM).connect(('192.0.2.1', 9))")
-    assert running.spoken_to == {"192.0.2.1"}
+def test_the_packages_are_those_of_the_requirements(render, tools, name):
+    folder = render(client=name) / "clients" / name
 
+    def pip(*words):
+        command = [tools.part(f"clients/{name}/bin/pip"), "--disable-pip-version-check", *words]
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
 
-def test_the_packages_are_those_of_the_requirements(deployment, tools, name):
-    running = deployment("1.5.9", name)
-    check = ["-m", "pip", "install", "--dry-run", "--no-index", "--requirement", "requirements.txt"]
-    assert "Would install" not in running.application(tools, *check)
-    pinned = (running.folder / "requirements.txt").read_text() + (running.folder / "constraints.txt").read_text()
-    frozen = running.application(tools, "-m", "pip", "freeze")
-    loose = [line for line in frozen.lower().splitlines() if line not in pinned.lower()]
-    assert loose == []
+    def named(text):
+        return {line.lower().replace("_", "-") for line in text.splitlines()}
+
+    installing = pip("install", "--dry-run", "--no-index", "--requirement", "requirements.txt")
+    assert "Would install" not in installing
+    installed = named(pip("freeze"))
+    assert installed and installed - named((folder / "constraints.txt").read_text()) == set()
 
 
 def test_settings_name_what_the_deployment_publishes(render, name):
@@ -177,40 +264,19 @@ def test_settings_name_what_the_deployment_publishes(render, name):
     assert f"{collector}:4317" in services["otel-collector"]["ports"]
 
 
-def test_headers_of_the_deployment_stay_there(deployment, tools):
-    """Chroma's client reads a `.env` in the folder where it is started; that of the deployment has the key."""
-    running = deployment("1.5.9")
-    dotenv = "CHROMA_OTEL_COLLECTION_HEADERS='x-api-key=hunter2'\nHONEYCOMB_API_KEY=hunter2\n"
-    (running.folder.parents[1] / ".env").write_text(dotenv)
-    running.application(tools, cwd=running.folder.parents[1])
-    application, _ = running.spans()
-    assert application
-
-
 @pytest.mark.parametrize("version", ["1.0.20", "1.5.9"], indirect=True)  # 0.x: both are in one trace
-def test_a_refusal_names_the_trace_of_the_server(deployment, tools, version):
-    running = deployment(version)
-    ask = "import os, chromadb; chromadb.HttpClient('127.0.0.1', os.environ['CHROMA_PORT']).get_collection('nobody')"
-    said = running.application(tools, "-c", f"try: exec({ask!r})\nexcept Exception as error: print(error)")
-    _, server = running.spans()
-    [refused] = [span for span in of_kind("SERVER", server) if "nobody" in span["attributes"]["url.path"]]
-    assert said.rstrip().endswith(f"(trace ID: {refused['trace_id']})")
+def test_a_refusal_names_the_trace_of_the_server(visit, version):
+    seen = visit(version)
+    [refused] = [span for span in of_kind("SERVER", seen.server_spans) if "nobody" in span["attributes"]["url.path"]]
+    assert seen.runs["refused"].output.strip() == refused["trace_id"]
 
 
-def test_the_rust_example_and_chroma_share_what_the_python_ones_do(deployment, tools, version):
-    running = deployment(version)
-    environment = {**running.places, "CHROMA_OTEL_SERVICE_NAME": "books"}
-    program = tools.program("examples/chroma_http")
-    done = subprocess.run([program, running.server.url], env=environment, capture_output=True, text=True, timeout=60)
-    assert done.returncode == 0, done.stderr
-    assert "found moby-dick" in done.stdout
-    application, server = running.spans()
-    requests = of_kind("SERVER", server)
-    assert {span["trace_id"] for span in application} == {trace_of(done.stdout)}
+def test_the_rust_example_and_chroma_share_what_the_python_ones_do(visit, version):
+    seen = visit(version)
+    output = seen.runs["rust"].output
+    assert "found moby-dick" in output
+    application = seen.spans["rust"]
+    assert {span["trace_id"] for span in application} == {trace_of(output)}
     calls = {(span["trace_id"], span["span_id"]) for span in of_kind("CLIENT", application)}
-    if version in CONTINUE:
-        pairs = {(span["trace_id"], span["parent_span_id"]) for span in requests}
-    else:
-        pairs = {TRACEPARENT.search(span["attributes"]["user_agent.original"]).groups() for span in requests}
-    assert pairs == calls and len(calls) == 3
-    assert found_in(running.folder, [*application, *server]) == []
+    assert {pair for pair in seen.callers() if pair[0] == trace_of(output)} == calls and len(calls) == 3
+    assert found_in(seen.example("python"), [*application, *seen.server_spans]) == []

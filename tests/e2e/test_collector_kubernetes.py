@@ -12,8 +12,9 @@ import time
 
 import pytest
 
-from conftest import client, eventually, free_ports, get, start_collector, start_sink
-from test_collector import BACKENDS, COLLECTIONS, ENVIRONMENT, ask, request_of_1x, samples, send
+from backends import PRESETS, Case
+from conftest import HERE, client, eventually, free_ports, get, start_collector, start_sink
+from test_collector import COLLECTIONS, ENVIRONMENT, ask, request_of_1x, samples, send
 
 POD = {
     "kind": "Pod", "apiVersion": "v1",
@@ -133,28 +134,47 @@ def gateway(run, render, sink, cluster):
     return gateway
 
 
-@pytest.mark.parametrize("way", ["gateway", "tiered", "operator", "stock"])
-@pytest.mark.parametrize("backend", BACKENDS)
-def test_the_configurations_are_valid(render, tools, tmp_path, backend, way):
-    """Of each backend that needs no cloud's identity; those that do: test_backends.py."""
-    lines = {"gateway": "", "tiered": "mode: tiered", "operator": "operator: true", "stock": ""}
-    image = "stock" if way == "stock" else "wrapped"
-    endpoint = "endpoint: https://collector.example.com:443" if backend == "otlp" else ""
-    (tmp_path / "spec.yaml").write_text(
-        f"target: kubernetes\nchroma: {{image: {image}}}\ncollector: {{{lines[way]}}}\ntracing: {{backend: {backend}, {endpoint}}}\n"
-    )
+def check_configurations(tools, rendered, folder, keys):
+    """The real Collector takes each one that is rendered; gives how many there are."""
     import yaml
 
-    rendered = documents(render(target="kubernetes", spec="spec.yaml"))
-    maps = [one for one in rendered if one["kind"] == "ConfigMap" and re.search("-otel-.*-config$", one["metadata"]["name"])]
+    trees = documents(rendered)
+    maps = [one for one in trees if one["kind"] == "ConfigMap" and re.search("-otel-.*-config$", one["metadata"]["name"])]
     found = [one["data"]["config.yaml"] for one in maps]
-    found += [yaml.safe_dump(one["spec"]["config"]) for one in rendered if one["kind"] == "OpenTelemetryCollector"]
-    assert len(found) == (2 if way == "tiered" else 1)
+    found += [yaml.safe_dump(one["spec"]["config"]) for one in trees if one["kind"] == "OpenTelemetryCollector"]
     for number, configuration in enumerate(found):
-        file = tmp_path / f"{number}.yaml"
+        file = folder / f"{number}.yaml"
         file.write_text(configuration)
-        done = subprocess.run([tools.otelcol, "validate", "--config", file], env=ENVIRONMENT, capture_output=True, text=True)
+        command = [tools.otelcol, "validate", "--config", file]
+        done = subprocess.run(command, env={**ENVIRONMENT, "CHROMA_OTEL_METRICS_URL": "http://backend:4318/v1/metrics", **keys}, capture_output=True, text=True)
         assert (done.returncode, done.stdout + done.stderr) == (0, "")
+    return len(found)
+
+
+@pytest.mark.parametrize("way", ["gateway", "tiered", "operator", "stock"])
+@pytest.mark.parametrize("backend", [name for name, preset in PRESETS.items() if "identity" not in preset])
+def test_the_configurations_are_valid(render, tools, tmp_path, backend, way):
+    """Of each backend that needs no cloud's identity; those that do: test_backend_aws.py, test_backend_google.py."""
+    case = Case(backend)
+    tracing = {"backend": backend, "settings": case.settings, **({"endpoint": case.given} if case.given else {})}
+    spec = {
+        "target": "kubernetes", "tracing": tracing, "metrics": {"to_backend": "metrics" in case.preset},
+        "chroma": {"image": "stock" if way == "stock" else "wrapped"},
+        "collector": {"gateway": {}, "tiered": {"mode": "tiered"}, "operator": {"operator": True}, "stock": {}}[way],
+    }
+    (tmp_path / "spec.yaml").write_text(json.dumps(spec))
+    rendered = render(target="kubernetes", spec="spec.yaml")
+    assert check_configurations(tools, rendered, tmp_path, case.keys) == (2 if way == "tiered" else 1)
+
+
+@pytest.mark.parametrize("spec", ["kubernetes-several", "kubernetes-operator-several", "eks-several"])
+def test_the_configurations_of_several_backends_are_valid(render, tools, tmp_path, spec):
+    file = HERE.parent / f"specs/{spec}.yaml"
+    rendered = render(target=re.search(r"^target: (\w+)", file.read_text(), re.M)[1], spec=file)
+    read = set(re.findall(r"secretKeyRef: \{name: chroma-keys, key: (\w+)", (rendered / "collector.yaml").read_text()))
+    of_cloud = {"AWS_REGION": "eu-central-1", "AWS_ACCESS_KEY_ID": "id", "AWS_SECRET_ACCESS_KEY": "key"}
+    keys = {**of_cloud, **{name: "key" for name in read if name not in ENVIRONMENT}}
+    assert check_configurations(tools, rendered, tmp_path, keys) > 0
 
 
 def test_the_pod_is_named_and_nothing_else_is_asked_for(gateway, sink, cluster):
@@ -164,7 +184,7 @@ def test_the_pod_is_named_and_nothing_else_is_asked_for(gateway, sink, cluster):
     eventually(lambda: cluster.asked, "the list of pods")
 
     def named():
-        send(collector, {"name": "through"})
+        send(collector, {"name": "through", "resource": {"service.pod_name": "chroma-0"}})
         return [span for span in sink.spans() if "k8s.pod.name" in span["resource"]]
 
     named = eventually(named, lambda: collector.log)[0]["resource"]
@@ -354,7 +374,7 @@ def selectors(expression):
 def test_alerts_and_dashboard_read_what_there_is(gateway, render, sink, chroma, tools, start, tmp_path):
     """Every series with its labels is in a real scrape: of requests that went well, of a backend that refuses,
     of a full queue, of memory that is used up."""
-    (tmp_path / "spec.yaml").write_text("target: kubernetes\nkubernetes: {monitoring: true}\n")
+    (tmp_path / "spec.yaml").write_text("target: kubernetes\nmetrics: {monitoring: true}\n")
     monitoring = render(out="monitoring", target="kubernetes", spec="spec.yaml")
     rules = document(monitoring, "PrometheusRule", "chroma-otel-collector")["spec"]
     dashboard = json.loads(document(monitoring, "ConfigMap", "chroma-dashboard")["data"]["chroma.json"])

@@ -215,7 +215,7 @@ class Deployment:
 
     def ask(self):
         """Asks Chroma something that nobody asked before; gives what to look for."""
-        query = f"question={time.monotonic_ns()}"
+        query = f"offset={time.monotonic_ns() // 1_000_000}"  # of other words the collector shows nothing
         with self.chroma() as port, urllib.request.urlopen(f"http://127.0.0.1:{port}{COLLECTIONS}?{query}", timeout=30) as answer:
             assert answer.status == 200
         return query
@@ -254,8 +254,8 @@ def trace_arrives(deployment, service="chromadb"):
 
 
 @pytest.fixture(scope="module")
-def sink(tools, tmp_path_factory):
-    """A backend outside of the cluster, on this machine."""
+def sink(cluster, tools, tmp_path_factory):
+    """A backend outside of the cluster, on this machine: at an address that it has for the cluster."""
     home, (port,) = tmp_path_factory.mktemp("sink"), free_ports(1)
     records = home / "sink.jsonl"
     command = [tools.program("otlp-sink"), "--grpc", f"{MACHINE}:{port}", "--out", records]
@@ -268,10 +268,10 @@ def sink(tools, tmp_path_factory):
 
 @pytest.fixture(scope="class")
 def deployed(request, cluster, tools, tmp_path_factory):
-    """The deployment of the class's `spec`, with its `keys`, installed by its README; gone at the end. One of the
-    backend `otlp` sends to the sink."""
+    """The deployment of the class's `spec`, with its `keys`, installed by its README; gone at the end. The backend
+    `otlp`, if it is one of them, is the sink."""
     spec = json.loads(json.dumps(request.cls.spec))
-    if spec.get("tracing", {}).get("backend") == "otlp":
+    if "otlp" in spec.get("tracing", {}).get("backend", []):
         spec["tracing"]["endpoint"] = request.getfixturevalue("sink").grpc
     deployment = Deployment(cluster, tools, tmp_path_factory.mktemp(spec["name"]), {"target": "kubernetes", **spec})
     deployment.keys = dict(request.cls.keys)
@@ -457,13 +457,13 @@ def trace_in_sink(sink, deployed):
 
 
 class TestTiers:
-    """The published images, routers before members that keep their queue on claims, and a key."""
+    """The published images, routers before members that keep their queue on claims, two backends, and a key for one."""
 
     spec = {
         "name": "tiers",
         "chroma": {"image": "stock"},
         "machine": {"disk": "1GiB"},
-        "tracing": {"backend": "otlp", "headers": ["x-api-key"], "granularity": "all"},
+        "tracing": {"backend": ["otlp", "jaeger"], "headers": ["x-api-key"], "granularity": "all"},
         "collector": {"mode": "tiered"},
     }
     keys = {"CHROMA_OTEL_HEADER_X_API_KEY": "first-key"}
@@ -475,6 +475,22 @@ class TestTiers:
         assert first["headers"]["x-api-key"] == "first-key"
         ids = {span["span_id"] for span in spans}
         assert all(span["parent_span_id"] in ids for span in spans if span is not first), spans
+
+    def test_it_is_in_every_backend(self, sink, deployed):
+        """By the README's own words for the one in the stack, and with every span."""
+        _, spans = trace_in_sink(sink, deployed)
+        [(service, port)] = re.findall(r"The same in `jaeger`: forward `(\S+) (\d+)`", (deployed.folder / "README.md").read_text())
+        with deployed.cluster.forward(deployed.namespace, service, int(port)) as ui:
+            url = f"http://127.0.0.1:{ui}/api/traces/{spans[0]['trace_id']}"
+
+            def found():
+                traces = json.loads(get(url) or "{}").get("data") or []
+                return {span["spanID"] for trace in traces for span in trace["spans"]}
+
+            def sent():
+                return {span["span_id"] for span in sink.spans() if span["trace_id"] == spans[0]["trace_id"]}
+
+            eventually(lambda: found() == sent(), lambda: f"{found()}, not {sent()}: {deployed.logs()}", 60)
 
     def test_members_have_claims(self, cluster, deployed):
         members = cluster.get("pods", "--namespace", "tiers", "--selector", "app.kubernetes.io/component=member")["items"]

@@ -1,14 +1,11 @@
-"""What the cluster's own metrics say of Chroma, and whom the rendered alerts call: Prometheus' own rule tests.
+"""What the cluster's own metrics say of Chroma, and whom the rendered alerts call. (What the collector's say: test_monitoring.py.)
 
 Invariant: each alert is silent while all is well, fires at what it names, and not for another deployment's.
 """
 
-import json
-import subprocess
-
 import pytest
 
-from conftest import missing
+from test_monitoring import fires  # noqa: F401
 
 STATEFUL = "kube_statefulset_status_replicas_ready"
 FREE, SIZE = "kubelet_volume_stats_available_bytes", "kubelet_volume_stats_capacity_bytes"
@@ -17,32 +14,6 @@ CHROMA = '{namespace="chroma", statefulset="chroma", instance="10.0.0.7:8080"}'
 DATA = '{namespace="chroma", persistentvolumeclaim="data-chroma-0", node="a"}'
 QUEUE = '{namespace="chroma", persistentvolumeclaim="queue-chroma-otel-member-1", node="b"}'
 BACKUP = '{namespace="chroma", cronjob="chroma-backup"}'
-
-
-@pytest.fixture
-def fires(render, tmp_path):
-    """fires(alert, at, **series) -> whether it fires then; a series' values as Prometheus' tests write them."""
-    import yaml
-
-    spec = {"target": "kubernetes", "kubernetes": {"monitoring": True, "backup": {}}}
-    (tmp_path / "spec.yaml").write_text(yaml.safe_dump(spec))
-    folder = render(out="kubernetes", target="kubernetes", spec="spec.yaml")
-    trees = yaml.safe_load_all((folder / "monitoring.yaml").read_text())
-    rules = next(tree for tree in trees if tree["kind"] == "PrometheusRule")["spec"]
-    (tmp_path / "rules.json").write_text(json.dumps(rules))
-
-    def run(alert, at, series):
-        expected = {"eval_time": at, "alertname": alert, "exp_alerts": []}
-        test = {"interval": "1m", "input_series": [{"series": s, "values": v} for s, v in series.items()], "alert_rule_test": [expected]}
-        (tmp_path / "test.json").write_text(json.dumps({"rule_files": ["rules.json"], "evaluation_interval": "1m", "tests": [test]}))
-        try:
-            done = subprocess.run(["promtool", "test", "rules", tmp_path / "test.json"], capture_output=True, text=True)
-        except FileNotFoundError:
-            return missing("`promtool` (Debian's package prometheus)")
-        assert done.returncode == 0 or f"alertname: {alert}" in done.stdout + done.stderr, done.stdout + done.stderr
-        return done.returncode != 0
-
-    return run
 
 
 @pytest.mark.parametrize("alert, at, series, called", [
@@ -60,4 +31,4 @@ def fires(render, tmp_path):
     ("BackupFailed", "7h", {DUE + BACKUP: "600x600", DONE + BACKUP: "500x30 660x570"}, False),
 ])
 def test_who_is_called(fires, alert, at, series, called):
-    assert fires(alert, at, series) == called
+    assert fires("kubernetes", alert, at, series) == called

@@ -20,8 +20,8 @@ import pytest
 
 from conftest import HERE, eventually, free_ports, get, missing, start_sink
 from test_backend_google import PROJECT, TOKEN, google  # noqa: F401: fixtures
-from test_backends import KEY, REGION, SECRET
-from test_backends import TOKEN as SESSION
+from test_backend_aws import KEY, REGION, SECRET
+from test_backend_aws import TOKEN as SESSION
 from test_collector import COMPLAINT, send
 from test_collector_kubernetes import cluster, document, documents, run  # noqa: F401: fixtures
 
@@ -245,7 +245,7 @@ def test_the_recipe_for_eks_makes_roles_for_these_accounts_alone(rendered, tools
     }
     folder = rendered("aws")
     blocks, removes = recipe(folder)
-    # Transaction Search: test_backends.py runs it.
+    # Transaction Search: test_backend_aws.py runs it.
     blocks = [block for block in blocks if "update-trace-segment-destination" not in block]
     shell(blocks, account, tmp_path)
 

@@ -17,7 +17,7 @@ from conftest import CACHE, HERE, missing, renderer
 VERSIONS = ["1.33", "1.37"]
 BY_HAND = ["keep.yaml", "restore.yaml"]
 FOLDER = HERE.parent / "specs"
-FILES = [*FOLDER.glob("kubernetes*.yaml"), *(FOLDER / f"{name}.yaml" for name in ["eks", "gke", "aks"])]
+FILES = [file for name in ["kubernetes", "eks", "gke", "aks"] for file in FOLDER.glob(f"{name}*.yaml")]
 SPECS = {
     **{file.stem: file.read_text() for file in sorted(FILES)},
     # What most of them leave out, all at once.
@@ -28,8 +28,8 @@ chroma: {vectors: 1000000, dimensions: 384, environment: {CHROMA_X: 'on'}}
 machine: {allow_from: 10.0.0.0/16}
 collector: {mode: tiered}
 tracing: {backend: honeycomb, service_name: 'yes', environment: production}
+metrics: {monitoring: true}
 kubernetes:
-  monitoring: true
   expose: {host: chroma.example.com, ingress_class: nginx, issuer: letsencrypt}
   backup: {schedule: '0 4 * * 0', keep: 3}
   labels: {team: search}
@@ -49,7 +49,8 @@ kubernetes: {backup: {bucket: backups, endpoint: 'https://s3.example.com'}}
 target: gcp
 platform: kubernetes
 machine: {project: some-project, allow_from: 10.0.0.0/16}
-kubernetes: {cluster: c, region: europe-west3, internal_load_balancer: true, monitoring: true}
+kubernetes: {cluster: c, region: europe-west3, internal_load_balancer: true}
+metrics: {monitoring: true}
 """,
 }
 DEFAULT = SPECS["kubernetes"]

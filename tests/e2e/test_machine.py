@@ -4,8 +4,10 @@ the rendered template delivers: real systemd, real Docker, real disks, the real 
 Invariant: tests of one class share the machine and run in order; each leaves it healthy.
 """
 
+import contextlib
 import json
 import os
+import socket
 import subprocess
 import time
 import urllib.error
@@ -51,6 +53,7 @@ class Cloud:
         self.service("logs").create_log_group(logGroupName="/chroma")
         self.headers = self.secret("headers", json.dumps({"x-api-key": KEY}, indent=2))
         self.extra = self.secret("extra", "s3cret" + HOSTILE)
+        self.names = self.secret("names", "s3cret-word")
 
     def service(self, name):
         import boto3
@@ -87,8 +90,33 @@ tracing: {backend: otlp}
 STOCK = """
 target: aws
 chroma: {version: 1.5.9, image: stock}
-tracing: {backend: jaeger}
+tracing: {backend: jaeger, redact: {names: hash}}
+clients: [python]
+metrics: {monitoring: true}
 """
+
+
+# An application's span, over gRPC: ENDPOINT SERVICE.
+SEND_SPAN = """
+import sys
+from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+endpoint, service = sys.argv[1:]
+provider = TracerProvider(resource=Resource.create({"service.name": service}))
+provider.add_span_processor(SimpleSpanProcessor(OTLPSpanExporter(endpoint, insecure=True)))
+provider.get_tracer("client").start_span("question").end()
+"""
+
+
+def span(service):
+    """An application's span, as OTLP has it in JSON."""
+    now = time.time_ns()
+    one = {"traceId": os.urandom(16).hex(), "spanId": os.urandom(8).hex(), "name": "question", "kind": 3,
+           "startTimeUnixNano": str(now), "endTimeUnixNano": str(now + 1)}
+    resource = {"attributes": [{"key": "service.name", "value": {"stringValue": service}}]}
+    return json.dumps({"resourceSpans": [{"resource": resource, "scopeSpans": [{"spans": [one]}]}]})
 
 
 def generate(tools, folder, spec, *flags):
@@ -242,9 +270,14 @@ def get_inside(machine, url):
     return machine.run("curl", "--fail", "--silent", url, check=False).stdout
 
 
+def new_query():
+    """What nobody asked before, of what leaves the machine."""
+    return f"offset={time.monotonic_ns() // 1000 % 2**31}"
+
+
 def trace_arrives(sink):
     """Asks Chroma something that nobody asked before, and gives that very request's span."""
-    query = f"question={time.monotonic_ns()}"
+    query = new_query()
     with urllib.request.urlopen(f"{COLLECTIONS}?{query}", timeout=10) as answer:
         assert answer.status == 200
     return sink.wait_for(lambda spans: [span for span in spans if query in json.dumps(span)], query)[0]
@@ -286,6 +319,15 @@ def written_secrets(machine):
     return found.stdout.split() + [line for line in machine.journal().splitlines() + machine.calls if "s3cret" in line]
 
 
+COLLECTOR_PORTS = [4317, 4318, 8888, 8889]
+
+
+def opens(port, address=ADDRESS):
+    with contextlib.suppress(OSError), socket.create_connection((address, port), 5):
+        return True
+    return False
+
+
 class TestOneMachine:
     def test_the_first_boot_brings_up_everything(self, machine, cloud, sink, tools):
         machine.run("systemctl", "daemon-reload")
@@ -310,6 +352,9 @@ class TestOneMachine:
         names = ["chroma.env", "collector.env"]
         assert [machine.path(f"/run/chroma-otel/{name}").stat().st_mode & 0o777 for name in names] == [0o600] * 2
         assert machine.path("/run/chroma-otel").stat().st_mode & 0o777 == 0o700
+
+    def test_the_network_reaches_chroma_and_not_the_collector(self, machine):
+        assert [port for port in (8000, *COLLECTOR_PORTS, 13133) if opens(port)] == [8000]
 
     def test_the_containers_are_confined(self, machine):
         for name in ("chroma", "otel-collector"):
@@ -626,10 +671,12 @@ def size(machine):
 def stock(machine, cloud, tools, folder):
     """The machine with its files replaced by those for the published images and a backend of its own."""
     replace_disk(machine, cloud, machine.disk)
-    for path, (mode, text) in rendered_files(tools, folder, cloud, STOCK, {}).items():
+    for path, (mode, text) in rendered_files(tools, folder, cloud, STOCK, {"ChromaOtelNamesKeySecretArn": cloud.names}).items():
         if path != "/etc/docker/daemon.json":
             machine.write(path, text, mode)
-    machine.write("/etc/chroma-otel/secrets", f"collector UNUSED {cloud.extra}\n")
+    known = machine.read("/etc/chroma-otel/secrets")
+    assert f"collector CHROMA_OTEL_NAMES_KEY {cloud.names}" in known
+    machine.write("/etc/chroma-otel/secrets", f"{known}collector UNUSED {cloud.extra}\n")
     machine.load("chromadb/chroma:1.5.9", "otel/opentelemetry-collector-contrib:0.158.0", "jaegertracing/jaeger:2.20.0")
     machine.boot()
     return machine
@@ -638,15 +685,48 @@ def stock(machine, cloud, tools, folder):
 class TestPublishedImages:
     def test_traces_reach_the_backend_and_data_is_still_there(self, stock, tools):
         client(tools, stock, "query")
-        query = f"question={time.monotonic_ns()}"
+        query = new_query()
         with urllib.request.urlopen(f"{COLLECTIONS}?{query}", timeout=10) as answer:
             assert answer.status == 200
         found = "http://127.0.0.1:16686/api/traces?service=chromadb&limit=1000&lookback=1h"
         eventually(lambda: query in get_inside(stock, found), f"{query} in Jaeger", 30)
 
+    @pytest.mark.parametrize("address", [ADDRESS, "127.0.0.1"], ids=["network", "forwarded"])
+    def test_spans_of_clients_reach_the_backend(self, stock, tools, address):
+        """From the network, and at a port that is forwarded to the machine; the backend has the same port there."""
+        names = [f"client-{time.monotonic_ns()}-{way}" for way in ("grpc", "http")]
+        send = [str(tools.chroma("1.5.9") / "python"), "-c", SEND_SPAN, f"http://{address}:4317", names[0]]
+        post = ["curl", "--fail", "--silent", "--show-error", "--json", span(names[1]), f"http://{address}:4318/v1/traces"]
+        for command in (send, post):
+            command = command if address == ADDRESS else stock.near(*command)
+            done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+            assert done.returncode == 0, done.stdout + done.stderr
+        known = "http://127.0.0.1:16686/api/services"
+        eventually(lambda: {*names} <= set(json.loads(get_inside(stock, known) or "{}").get("data") or []), str(names), 30)
+
+    def test_prometheus_reaches_both_pages_from_the_network(self, stock):
+        for port, name in ((8888, "otelcol_exporter_sent_spans"), (8889, "traces_span_metrics_calls_total")):
+            eventually(lambda: name in get(f"http://{ADDRESS}:{port}/metrics"), lambda: get(f"http://{ADDRESS}:{port}/metrics"), 30)
+
+    def test_chroma_reaches_no_more_of_the_collector_than_before(self, stock):
+        def reached(address):
+            probe = "for port in %s; do (exec 3<>/dev/tcp/%s/$port) 2>/dev/null && echo $port; done; true"
+            ports = " ".join(map(str, (*COLLECTOR_PORTS, 13133)))
+            return stock.run("docker", "exec", "chroma", "bash", "-c", probe % (ports, address)).stdout.split()
+
+        assert reached("otel-collector") == ["4317", "4318"]
+        assert reached(ADDRESS) == []
+
     def test_the_collector_does_not_expand_dollars_of_a_secret(self, stock):
         doubled = ("s3cret" + HOSTILE).replace("$", "$$")
-        assert stock.read("/run/chroma-otel/collector.env") == f"UNUSED={doubled}\n"
+        assert stock.read("/run/chroma-otel/collector.env") == f"CHROMA_OTEL_NAMES_KEY=s3cret-word\nUNUSED={doubled}\n"
+
+    def test_a_word_that_would_end_a_text_of_the_configuration_is_refused_by_name(self, stock, cloud):
+        cloud.store("names", 's3cret") or ("')
+        done = stock.boot("secrets", check=False)
+        cloud.store("names", "s3cret-word")
+        assert done.returncode == 65 and "`CHROMA_OTEL_NAMES_KEY`" in done.stderr, done.stderr
+        assert "s3cret" not in done.stdout + done.stderr
 
 
 def test_scripts_and_units_pass_their_checkers(machine):
@@ -661,5 +741,6 @@ def test_scripts_and_units_pass_their_checkers(machine):
 def test_cloudformation_delivers_plain_characters(cloud, tools, folder, spec):
     """It gives `?` back for others when metadata is read through its API, as cfn-init does."""
     parameters = {"ChromaOtelCollectionEndpoint": "otlp.example.com", "SecretSecretArn": cloud.extra}
-    files = rendered_files(tools, folder, cloud, spec, parameters if spec == SPEC else {})
+    own = {"ChromaOtelNamesKeySecretArn": cloud.names}
+    files = rendered_files(tools, folder, cloud, spec, parameters if spec == SPEC else own)
     assert [path for path, (_, text) in files.items() if not text.isascii()] == []

@@ -7,6 +7,7 @@ Invariant: as of test_machine.py: the tests of one cloud share the machine and r
 """
 
 import base64
+import gzip
 import json
 import os
 import re
@@ -211,7 +212,8 @@ def machine(off_machine, cloud, services, state, disks, folder, tools):
 def forget_images(machine, services, state, cloud):
     """The registry has the images, and the machine does not know them by their names there. (What it has under
     another name is not sent again.)"""
-    text = cloud.user_data(state).decode()
+    data = cloud.user_data(state)
+    text = (gzip.decompress(data) if data.startswith(b"\x1f\x8b") else data).decode()
     lines = [base64.b64decode(one).decode() for one in re.findall(r"[A-Za-z0-9+/]{80,}={0,2}", text)]
     wanted = dict(line.split("=", 1) for part in lines for line in part.splitlines() if re.match(r"(CHROMA|COLLECTOR)_IMAGE=", line))
     ids = machine.run("docker", "image", "inspect", "--format={{.Id}}", *machine.images).stdout.split()

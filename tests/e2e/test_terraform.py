@@ -138,6 +138,19 @@ class TestModule:
             "deregistration_delay.connection_termination.enabled": json.dumps(target["connection_termination"]),
         } == expected
 
+        def ports(kind, key="port"):
+            return sorted(int(one[key]) for address, one in state.items() if address.startswith(f"{kind}."))
+
+        listeners = [one for one in resources.values() if one["Type"] == "AWS::ElasticLoadBalancingV2::Listener"]
+        open_to = sorted(one["Properties"]["Port"] for one in listeners)
+        assert ports("aws_lb_listener") == ports("aws_lb_target_group") == open_to
+        # The made-up cloud gives all groups one name.
+        attached = re.search(r"^  target_group_arns +=(.*)$", (module.folder / "machine.tf").read_text(), re.M)[1]
+        assert ("aws_lb_target_group.collector)[*]" in attached) == (len(open_to) > 1)
+        walls = [one["Properties"] for one in resources.values() if one["Type"] == "AWS::EC2::SecurityGroup"]
+        doors = sorted(rule["FromPort"] for wall in walls for rule in wall["SecurityGroupIngress"])
+        assert ports("aws_vpc_security_group_ingress_rule", "from_port") == doors
+
     def test_it_takes_what_cloudformation_takes(self, module, folders, spec):
         template = Template(folders(spec, "cloudformation"))
         parameters, decided = template.tree["Parameters"], given(template)

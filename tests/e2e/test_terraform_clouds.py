@@ -22,7 +22,8 @@ SPECS = {
     "jaeger": {"backend": "jaeger"},
     "otlp-stock": {**OTLP, "image": "stock"},
     "0.6.3": {"chroma_version": "0.6.3", "backend": "zipkin"},
-    "hostile": None,  # of tests/specs
+    "hostile": "honeycomb",  # of tests/specs
+    "several": "several",
 }
 SECRET = "do-not-show-me"
 HEADERS = json.dumps({"x-api-key": f"{SECRET} é'\"$HOME${{x}}\\n%s", "x-b": "b"}, ensure_ascii=False)
@@ -38,7 +39,9 @@ def rendered(tools, tmp_path_factory):
     def folder(cloud, spec):
         key = (cloud.name, spec)
         if key not in written:
-            flags = {"spec": HERE.parent / f"specs/{cloud.name}-honeycomb.yaml"} if SPECS[spec] is None else SPECS[spec]
+            flags = SPECS[spec]
+            if isinstance(flags, str):
+                flags = {"spec": HERE.parent / f"specs/{cloud.name}-{flags}.yaml"}
             written[key] = renderer(tools, tmp_path_factory.mktemp("rendered"))(**{"target": cloud.name, **flags})
         return written[key]
 
@@ -109,22 +112,23 @@ def roles(cloud, state):
 TRACES = ("roles/telemetry.tracesWriter", "roles/serviceusage.serviceUsageConsumer")
 
 
-def expected_roles(cloud, spec, alarms, secrets):
+def expected_roles(cloud, spec, wrapped, alarms, secrets):
+    own = spec in ("default", "stock", "several")  # the cloud's own backend
     if cloud is AZURE:
         places = cloud.values
         stored = {("Key Vault Secrets User", f"{places['azurerm_resources.resources'][0]['id']}/secrets/operators")} if secrets else set()
         made = {("Key Vault Secrets User", places["azurerm_key_vault_secret.resource_versionless_id"])}
         return {
-            *([] if "stock" in spec else [("AcrPull", places["azurerm_container_registry.id"])]),
-            *(made if spec in ("default", "stock") else []),
+            *([("AcrPull", places["azurerm_container_registry.id"])] if wrapped else []),
+            *(made if own else []),
             *stored,
             *([("Monitoring Metrics Publisher", places["azurerm_linux_virtual_machine.id"])] if alarms else []),
         }
     project = cloud.needed["project_id"]
     return {
         ("roles/logging.logWriter", project),
-        *([] if "stock" in spec else [("roles/artifactregistry.reader", "chroma")]),
-        *([(role, project) for role in TRACES] if spec in ("default", "stock") else []),
+        *([("roles/artifactregistry.reader", "chroma")] if wrapped else []),
+        *([(role, project) for role in TRACES] if own else []),
         *([("roles/secretmanager.secretAccessor", cloud.stored[1])] if secrets else []),
         *([("roles/monitoring.metricWriter", project)] if alarms else []),
     }
@@ -154,7 +158,7 @@ class TestModule:
         check_scripts(files, tmp_path)
 
         machine = dict(line.split("=", 1) for line in files["/etc/chroma-otel/machine.env"][1].splitlines() if line[0] != "#")
-        wrapped = "stock" not in spec
+        wrapped = (module.folder / "Dockerfile").exists()
         assert machine["CHROMA_IMAGE"].startswith(registry(cloud) if wrapped else "chromadb/chroma:")
         assert machine["METRICS_NAMESPACE"]
         secrets = [line for line in files["/etc/chroma-otel/secrets"][1].splitlines() if line[0] != "#"]
@@ -163,11 +167,12 @@ class TestModule:
             {"projects/acme-search/secrets/honeycomb", *re.findall(r"https://[\w.-]+/secrets/[\w-]+", str(module.variables))}
         )
         if spec != "hostile":
-            assert roles(cloud, state) == expected_roles(cloud, spec, True, cloud.stored[1] in known)
+            assert roles(cloud, state) == expected_roles(cloud, spec, wrapped, True, cloud.stored[1] in known)
 
     def test_it_takes_what_the_spec_says(self, module, cloud, spec, tools):
         decided = {"disk_size": 200, "snapshots_kept": 30, "log_retention_days": 90, "chroma_version": "1.0.20", "name": "search"}
-        usual = {"chroma_version": (SPECS[spec] or {}).get("chroma_version", "1.5.9"), "name": "chroma", "snapshots_kept": 7}
+        version = "0.6.3" if spec == "0.6.3" else "1.5.9"
+        usual = {"chroma_version": version, "name": "chroma", "snapshots_kept": 7}
         for name, value in (decided if spec == "hostile" else usual).items():
             assert module.default(name) == json.dumps(value), name
         for name, text in module.variables.items():
@@ -323,6 +328,24 @@ class TestOperation:
         said = module.terraform("plan", "-input=false", fails=True, **module.values(**wrong))
         assert why in said and SECRET not in said
         assert re.search(rf'variable "{[*wrong][0].removesuffix("_secret_id")}', said)
+
+
+@every_cloud
+@pytest.mark.parametrize("spec", ["several"])
+def test_who_reaches_chroma_reaches_what_was_asked_for_of_the_collector(module, cloud):
+    plan = module.plan(**module.values())
+    doors = {"gcp": "google_compute_firewall.clients", "azure": "azurerm_network_security_rule.clients"}[cloud.name]
+    [rule] = [one["change"]["after"] for one in plan["resource_changes"] if one["address"] == doors]
+    ports = rule["allow"][0]["ports"] if cloud is GCP else rule["destination_port_ranges"]
+    monitored = ["8888", "8889"] if cloud is GCP else []
+    assert sorted(ports) == sorted(["8000", "4317", "4318", *monitored])
+    outputs = plan["planned_values"]["outputs"]
+    assert {"otlp_endpoint", "address"} <= set(outputs) and ("metrics" in outputs) == (monitored != [])
+    state = module.apply(**module.values())
+    said = json.loads(module.terraform("output", "-json"))
+    where = said["traces"]["value"]
+    assert set(where) == {"grafana-cloud", "google-cloud-trace" if cloud is GCP else "azure-monitor"} and state
+    assert all(address.startswith("https://") for address in where.values())
 
 
 OWN_MISTAKES = [

@@ -98,7 +98,7 @@ fn derive(
     }
     let mut derived = vec![(variable::HEADERS.to_owned(), escaped(&headers.to_json()))];
     for name in &options.keys {
-        match key(name, variables) {
+        match of_configuration(name, variables) {
             Ok(value) => derived.push((name.clone(), escaped(&value))),
             Err(problem) => problems.push(problem),
         }
@@ -177,6 +177,22 @@ fn key(name: &str, variables: &Variables) -> Result<String, String> {
     let value =
         value.ok_or_else(|| format!("`{name}` is not set; hint: put the backend's key there"))?;
     Ok(unquoted(&value).to_owned())
+}
+
+/// The value of a key that the configuration names. The Collector reads it as YAML first: of text it keeps
+/// what was written, but a mapping whose names are no text (`1: 2`) stops it, with a message that names
+/// nobody (seen with 0.158.0).
+fn of_configuration(name: &str, variables: &Variables) -> Result<String, String> {
+    let value = key(name, variables)?;
+    let mapping = value.starts_with(['{', '?']) || value.ends_with(':') || value.contains(": ");
+    if mapping || value.chars().any(char::is_control) {
+        return Err(format!(
+            "`{name}` has a line break, or the form of a mapping (`: ` in it, `:` at its end, `{{` or `?` at its \
+             start), which the collector cannot read; hint: check that the value was copied whole, or \
+             use another key"
+        ));
+    }
+    Ok(value)
 }
 
 /// Whether a variable can stand in the middle of a text, where a quote would end it.
@@ -330,6 +346,29 @@ mod tests {
         let derived = with("0123").expect("both are there");
         assert_eq!(derived[1], ("KEY".to_owned(), "p$${q}".to_owned()));
         assert_eq!(derived[2], ("BLANK".to_owned(), "0123".to_owned()));
+    }
+
+    #[test]
+    fn a_key_that_the_collector_would_read_as_a_mapping_is_refused() {
+        for (key, sound) in [
+            ("s3cret: 1", false),
+            ("s3cret:", false),
+            ("{s3cret: 1}", false),
+            ("? s3cret", false),
+            ("s3cret\nx", false),
+            ("InstrumentationKey=0;Endpoint=https://h/", true),
+            ("[a]", true),
+        ] {
+            let options = Collector {
+                keys: vec!["KEY".to_owned()],
+                no_endpoint: true,
+                ..Collector::default()
+            };
+            let derived = derive(&Variables::from([("KEY".into(), key.into())]), &options);
+            assert_eq!(derived.is_ok(), sound, "{key}");
+            let problems = derived.err().unwrap_or_default().concat();
+            assert!(!problems.contains("s3cret"), "{problems}");
+        }
     }
 
     #[test]

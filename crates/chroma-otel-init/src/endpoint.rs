@@ -73,6 +73,11 @@ impl Endpoint {
         self.tls
     }
 
+    /// Whether its host is local by its name or its address: what is sent to it crosses no public network.
+    pub fn is_local(&self) -> bool {
+        self.host.is_local()
+    }
+
     /// The host: a name in lower case, or an address; IPv6 without brackets.
     pub fn host(&self) -> &str {
         &self.host.text

@@ -1,6 +1,6 @@
 //! The rules on whole files: what is refused, and with which words.
 
-use super::is_permission;
+use super::identity::is_permission;
 use crate::backend::{Cloud, load, names, read};
 
 #[test]
@@ -48,17 +48,21 @@ fn a_file_that_breaks_a_rule_is_refused() {
             Some("no name of a component"),
         ),
         (
+            "exporter: {name: prometheus, queue: false}\n",
+            Some("every collector has already"),
+        ),
+        (
             "exporter: debug\nendpoint: http://h:4317\n",
             Some("`endpoint` is for"),
         ),
         ("exporter: otlp\nendpoint: ftp://h\n", Some("ftp")),
         (
             "exporter: otlp_http\nendpoint: http://h:4317\n",
-            Some("not one of the exporter's"),
+            Some("as OTLP over HTTP does"),
         ),
         (
             "exporter: zipkin\nendpoint: http://h:4318\n",
-            Some("not one of the exporter's"),
+            Some("ends in `/api/v2/spans`"),
         ),
         (
             "exporter: zipkin\nextension: {name: a}\n",
@@ -74,7 +78,7 @@ fn a_file_that_breaks_a_rule_is_refused() {
         ),
         (
             "exporter: otlp\nheaders: {'a b': x}\n",
-            Some("header `a b`"),
+            Some("which `a b` has not"),
         ),
         (
             "exporter: {name: a, queue: true}\nheaders: {a: x}\n",
@@ -110,7 +114,7 @@ fn a_file_that_breaks_a_rule_is_refused() {
         ),
         (
             "exporter: otlp_http\nendpoint: https://h.x{path}\nsettings: {path: {what: w, choices: {b: /c, d: ''}}}\n",
-            Some("not one of the exporter's"),
+            Some("as OTLP over HTTP does"),
         ),
         (
             "exporter: otlp\nendpoint: https://h.{region}.x\nsettings: {region: {what: w}}\n",

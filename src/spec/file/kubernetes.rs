@@ -60,8 +60,13 @@ pub struct KubernetesFile {
     pub auto_mode: Option<bool>,
 }
 
-/// A section that stands there with nothing below it is an empty one: `backup:` asks for backups.
+/// A section that stands there with nothing below it is an empty one: `backup:` asks for backups; and
+/// `sampling:` for nothing.
 pub(super) fn open_blank_sections(tree: &mut Value) {
+    if let Some(Value::Object(tracing)) = tree.get_mut("tracing") {
+        tracing
+            .retain(|name, value| !value.is_null() || !["sampling", "redact"].contains(&&**name));
+    }
     let Some(kubernetes) = tree.get_mut("kubernetes") else {
         return;
     };

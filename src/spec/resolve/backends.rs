@@ -3,12 +3,12 @@
 //! Invariant: a backend that comes out has an endpoint where it takes one, unless it is the first, whose
 //! endpoint the operator may say later; and no setting is left open.
 
-use std::collections::BTreeMap;
+mod settings;
 
 use chroma_otel_init::Endpoint;
 
 use super::Reading;
-use crate::backend::{self, Backend};
+use crate::backend::{self, Backend, Key};
 use crate::problem::{Problem, nearest};
 use crate::spec::file::OneOrMore;
 use crate::spec::kubernetes::CollectorMode;
@@ -18,31 +18,59 @@ use crate::target::Target;
 /// The backend that is any receiver of OTLP, as the operator's own collector is.
 const OWN_COLLECTOR: &str = "otlp";
 
-const SETTINGS: &str = "tracing.settings";
+/// What containers beside a backend's are called.
+const TAKEN: [&str; 3] = ["chroma", "otel-collector", "prepare-volumes"];
 
 impl Reading {
-    /// The backends, the one that `tracing.endpoint` is for first; `addressed` where that is given.
+    /// The backends, the one that `tracing.endpoint`, `given`, is for first; none where one is wrong, as
+    /// nobody knows then which is the first.
     pub(super) fn backends(
         &mut self,
         target: Option<Target>,
         mode: CollectorMode,
         name: &DnsLabel,
-        addressed: bool,
+        given: Option<&Endpoint>,
     ) -> Vec<Backend> {
+        let told = self.problems.len();
         let mut backends = self.named(target, mode);
         backends.extend(self.own());
-        // One that breaks no rule comes first, so that its problems are told as the first one's.
+        let complete = self.problems.len() == told && !self.is_wrong("tracing.backend");
         if let Some(first) = backends.iter().position(Backend::wants_endpoint) {
             backends[..=first].rotate_right(1);
         }
-        let settings = self.input.spec.tracing.settings.clone().unwrap_or_default();
-        self.check_settings(&settings, &backends);
+        let backends: Vec<Backend> = backends
+            .into_iter()
+            .map(|backend| in_stack(backend, target, name))
+            .collect();
+        self.check_keys(&backends);
+        let settings = self.settings();
+        self.check_settings(&settings, &backends, complete);
         let mut settled = Vec::new();
-        for (index, backend) in backends.into_iter().enumerate() {
-            let backend = in_stack(backend, target, name);
-            settled.extend(self.settled(backend, &settings, index == 0, addressed));
+        for index in 0..backends.len() {
+            settled.extend(self.settled(&backends, index, &settings, given));
+        }
+        if !complete || settled.len() < backends.len() {
+            settled.clear();
         }
         settled
+    }
+
+    /// A key that two have in common would go to both.
+    fn check_keys(&mut self, backends: &[Backend]) {
+        for (index, one) in backends.iter().enumerate() {
+            for other in &backends[index + 1..] {
+                let common = |key: &&Key| other.keys.iter().any(|own| own.variable == key.variable);
+                let Some(key) = one.keys.iter().find(common) else {
+                    continue;
+                };
+                let message = format!(
+                    "has `{}` and `{}`, which would both be sent `{}`",
+                    one.name, other.name, key.variable
+                );
+                let hint = "leave one out, or copy one's file, name another variable in it, and use `--backend-file`";
+                self.wrong("tracing.backend", message, hint);
+            }
+        }
     }
 
     /// Those by name; the target's own where nothing is said.
@@ -103,154 +131,23 @@ impl Reading {
                 .and_then(|stem| stem.to_str())
                 .unwrap_or_default();
             let taken = backend::names().iter().any(|one| one == name)
+                || TAKEN.contains(&name)
                 || backends.iter().any(|other| other.name == name);
             if name.parse::<DnsLabel>().is_err() || taken {
                 let message = match taken {
-                    true => format!("`{name}` is the name of another backend"),
+                    true => format!("`{name}` is a name that is taken"),
                     false => format!("`{}` cannot be a backend's name", name.escape_debug()),
                 };
                 let hint = "name the file as the backend is to be called: lower-case letters, digits and `-`";
                 self.problems.push(Problem::new(at, message).hint(hint));
                 continue;
             }
-            match backend::read(name, text.as_bytes()) {
+            match backend::own(name, &text, &at) {
                 Ok(backend) => backends.push(backend),
-                Err(error) => {
-                    let hint = "the files in `templates/backends` are examples of the form";
-                    let problem = Problem::new(at, format!("is no backend: {error:#}"));
-                    self.problems.push(problem.hint(hint));
-                }
+                Err(problems) => self.problems.extend(problems),
             }
         }
         backends
-    }
-
-    /// Every setting has a backend that takes it.
-    fn check_settings(&mut self, settings: &BTreeMap<String, String>, backends: &[Backend]) {
-        for (key, written) in settings.iter().filter(|_| !backends.is_empty()) {
-            let (whose, name) = match key.split_once('.') {
-                Some((whose, name)) => (Some(whose), name),
-                None => (None, key.as_str()),
-            };
-            let of = |backend: &&Backend| whose.is_none_or(|whose| whose == backend.name);
-            let mut taken = false;
-            for (index, backend) in backends.iter().enumerate().filter(|(_, one)| of(one)) {
-                taken |=
-                    whose.is_some() && name == "endpoint" && index > 0 && backend.wants_endpoint();
-                let Some(setting) = backend.settings.get(name) else {
-                    continue;
-                };
-                taken = true;
-                // The more special one is told of in its own turn.
-                let special = format!("{}.{name}", backend.name);
-                if whose.is_none() && settings.contains_key(&special) {
-                    continue;
-                }
-                if let Err(rule) = setting.text(written.trim()) {
-                    let shown = written.escape_debug();
-                    let message = format!(
-                        "`{key}` is `{shown}`, which backend `{}` does not take",
-                        backend.name
-                    );
-                    self.wrong(SETTINGS, message, format!("write {rule}"));
-                }
-            }
-            if !taken {
-                let first = backends
-                    .first()
-                    .is_some_and(|first| Some(first.name.as_str()) == whose);
-                let hint = match name {
-                    "endpoint" if first => "it is the first one: use `tracing.endpoint`".to_owned(),
-                    "region" => "no backend of yours has regions of its own; that of a cluster is \
-                                 `kubernetes.region`"
-                        .to_owned(),
-                    _ => format!("there are: {}", known(backends)),
-                };
-                self.wrong(
-                    SETTINGS,
-                    format!("`{key}` is no setting of a backend of yours"),
-                    hint,
-                );
-            }
-        }
-    }
-
-    /// The backend with its settings in place; and its endpoint, if it is not the first.
-    fn settled(
-        &mut self,
-        backend: Backend,
-        settings: &BTreeMap<String, String>,
-        first: bool,
-        addressed: bool,
-    ) -> Option<Backend> {
-        let name = backend.name.clone();
-        let special = |key: &str| settings.get(&format!("{name}.{key}"));
-        let given = |key: &str| {
-            let written = special(key).or_else(|| settings.get(key))?;
-            Some(written.trim().to_owned())
-        };
-        let own: Option<Endpoint> = match special("endpoint").filter(|_| !first) {
-            Some(text) => match text.parse() {
-                Ok(endpoint) => Some(endpoint),
-                Err(invalid) => {
-                    let invalid: chroma_otel_init::Invalid = invalid;
-                    let message = format!("`{name}.endpoint` {}", invalid.what());
-                    self.wrong(SETTINGS, message, invalid.hint());
-                    return None;
-                }
-            },
-            None => None,
-        };
-        let mut settled = match backend.settled(&given, (first && addressed) || own.is_some()) {
-            Ok(settled) => settled,
-            Err(missing) => {
-                for one in missing {
-                    // A wrong one has been told.
-                    if given(&one.name).is_none() {
-                        let message = format!(
-                            "has no `{}`, which backend `{name}` wants: {}",
-                            one.name, one.what
-                        );
-                        let hint =
-                            format!("`--setting {}=…`, or under `tracing.settings`", one.name);
-                        self.wrong(SETTINGS, message, hint);
-                    }
-                }
-                return None;
-            }
-        };
-        if first {
-            return Some(settled);
-        }
-        if let Some(own) = own {
-            settled.endpoint = Some(own.to_string());
-        }
-        if settled.wants_endpoint() && settled.endpoint.is_none() {
-            let like = settled.endpoint_example();
-            let message = format!("has no `{name}.endpoint`: backend `{name}` has none of its own");
-            self.wrong(
-                SETTINGS,
-                message,
-                format!("`--setting {name}.endpoint=…`, such as `{like}`"),
-            );
-            return None;
-        }
-        Some(settled)
-    }
-}
-
-/// The settings that there are, for a message.
-fn known(backends: &[Backend]) -> String {
-    let of = |backend: &Backend| -> Vec<String> {
-        let names = backend.settings.keys();
-        names
-            .map(|name| format!("`{}.{name}`", backend.name))
-            .collect()
-    };
-    let known = backends.iter().flat_map(of).collect::<Vec<_>>();
-    match known.is_empty() {
-        true => "none".to_owned(),
-        false => known.join(", "),
     }
 }
 

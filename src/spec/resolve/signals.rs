@@ -71,6 +71,17 @@ impl Reading {
                 "leave it out and let Prometheus ask the collector for them, or choose another backend",
             );
         }
+        let without: Vec<String> = backends
+            .iter()
+            .filter(|backend| backend.metrics.is_none())
+            .map(|backend| format!("`{}`", backend.name))
+            .collect();
+        if to_backend && !without.is_empty() && without.len() < backends.len() {
+            self.notes.push(format!(
+                "no metrics go to {}, which cannot take them over OTLP",
+                without.join(", ")
+            ));
+        }
         Metrics {
             to_backend,
             monitoring: file.monitoring.unwrap_or(false),

@@ -12,6 +12,7 @@ use chroma_otel_init::{Endpoint, Granularity, Invalid, Settings, server_environm
 
 use super::Reading;
 use crate::backend::{Backend, Exporter, Key};
+use crate::problem::Problem;
 use crate::spec::file::TracingFile;
 use crate::spec::kubernetes::CollectorMode;
 use crate::spec::signals::Names;
@@ -43,9 +44,8 @@ impl Reading {
             .contract("tracing.granularity", |file| &file.granularity)
             .unwrap_or(Granularity::Operation);
         let given: Option<Endpoint> = self.contract("tracing.endpoint", |file| &file.endpoint);
-        let addressed = given.is_some() || self.is_wrong("tracing.endpoint");
         let mut backends = self
-            .backends(target, collector.mode, name, addressed)
+            .backends(target, collector.mode, name, given.as_ref())
             .into_iter();
         let (backend, others) = (backends.next(), backends.collect::<Vec<_>>());
         // Headers that happen to be in this process's environment are not for a backend without any.
@@ -64,6 +64,14 @@ impl Reading {
         }
         let names_key = environment(NAMES_KEY).filter(|value| !value.trim().is_empty());
         if let (Some(Names::Hash), Some(value)) = (redact.names, names_key) {
+            // It stands in the middle of a text of the collector's configuration.
+            let fits = |c: char| c.is_ascii_alphanumeric() || "._~+/=-".contains(c);
+            if !value.chars().all(fits) {
+                let message = "has more in it than letters, digits and `._~+/=-`";
+                let problem = Problem::new(format!("environment: {NAMES_KEY}"), message);
+                self.problems
+                    .push(problem.hint("`openssl rand -hex 32` makes one"));
+            }
             secrets.insert(NAMES_KEY.to_owned(), Secret(value));
         }
         let is_given = given.is_some();

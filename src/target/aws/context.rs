@@ -80,7 +80,7 @@ fn traces(spec: &Spec) -> Vec<Value> {
             0 => String::new(),
             _ => format!("In{}", name_of(&backend.name.replace('-', "_"))),
         };
-        context! { id, place => regional(&backend.traces) }
+        context! { id => as_is(id), place => regional(&backend.traces) }
     });
     outputs.collect()
 }

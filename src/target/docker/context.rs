@@ -8,7 +8,7 @@ use chroma_otel_init::{ChromaVersion, Server, variable};
 
 use minijinja::{Value, context};
 
-use super::{OTLP_PORTS, up, wanted};
+use super::{LOG, OTLP_PORTS, up, wanted};
 use crate::render::{as_is, is_plain, quoted};
 use crate::spec::{Image, Spec};
 use crate::target::COLLECTOR_VERSION;
@@ -35,6 +35,8 @@ pub(super) fn of(spec: &Spec) -> Value {
         address => SocketAddr::new(chroma.bind, chroma.port).to_string(),
         // Where clients of Chroma can send their own spans.
         otlp_ports => otlp_ports(spec),
+        clients => spec.clients.iter().map(|client| format!("`clients/{client}`")).collect::<Vec<_>>(),
+        monitored => spec.metrics.monitoring,
         ports => vec![format!("{}:8000", SocketAddr::new(chroma.bind, chroma.port))],
         chroma_environment => chroma_environment(spec),
         health => health_command(chroma.image, version),
@@ -42,6 +44,7 @@ pub(super) fn of(spec: &Spec) -> Value {
         collector_environment => collector_environment(spec),
         collector_command => shared::collector_command(spec),
         up => up(chroma.image),
+        collector_log => LOG,
         shown_endpoint => match &tracing.endpoint {
             Some(endpoint) => format!("`{endpoint}`"),
             None => "in `.env`".to_owned(),

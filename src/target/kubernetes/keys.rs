@@ -7,7 +7,7 @@ use minijinja::{Value, context};
 
 use crate::plan::Plan;
 use crate::spec::kubernetes::CollectorMode;
-use crate::spec::{Resolved, Spec};
+use crate::spec::{Image, Resolved, Spec};
 use crate::target::Need;
 use crate::target::secrets::{Container, SecretVariable, secrets};
 
@@ -59,7 +59,18 @@ pub(super) fn add(plan: &mut Plan, spec: &Spec, base: &Value) -> Result<()> {
     if keys.is_empty() || !are_in_a_secret(spec) {
         return Ok(());
     }
-    let context = context! { keys, command => command(spec), ..base.clone() };
+    let escaped =
+        spec.collector.image == Image::Wrapped || spec.collector.mode == CollectorMode::None;
+    let context = context! {
+        keys,
+        command => command(spec),
+        // What passes any value on.
+        instead => (!escaped).then_some(match spec.collector.operator {
+            true => "a collector without `collector.operator`",
+            false => "`image: wrapped`",
+        }),
+        ..base.clone()
+    };
     super::add(plan, &context, &[".env.example", ".gitignore"])
 }
 

@@ -5,15 +5,16 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use minijinja::{Value, context};
 
 use super::context::{BACKUP, COLLECTOR, own_labels, receivers};
 use crate::plan::Plan;
-use crate::render::{TEMPLATES, as_is, render};
+use crate::render::{as_is, render};
 use crate::spec::Spec;
 use crate::spec::kubernetes::CollectorMode;
 use crate::target::COLLECTOR_VERSION;
+use crate::target::monitoring::{Labels, dashboard, rules};
 
 /// Adds `monitoring.yaml`, where it is asked for and there is a collector.
 ///
@@ -24,10 +25,10 @@ pub(super) fn add(plan: &mut Plan, spec: &Spec, base: &Value) -> Result<()> {
         return Ok(());
     }
     let namespace = &spec.kubernetes.namespace;
-    let rules = context! {
-        group => format!("{}-otel", spec.name),
-        // Names that Prometheus gives: of the namespace and of the pods.
-        of => as_is(format!("namespace=\"{namespace}\", pod=~\"{}-otel-.+\"", spec.name)),
+    let labels = Labels {
+        place: ("namespace", &namespace.to_string()),
+        replica: "pod",
+        collectors: Some((format!("{}-otel-.+", spec.name), ".*-otel-.*")),
     };
     let (backup, cronjob) = (spec.kubernetes.backup.as_ref(), BACKUP.name(spec));
     let alerts = context! {
@@ -39,14 +40,12 @@ pub(super) fn add(plan: &mut Plan, spec: &Spec, base: &Value) -> Result<()> {
         cronjob => backup.map(|_| as_is(format!("namespace=\"{namespace}\", cronjob=\"{cronjob}\""))),
         ..base.clone()
     };
-    let dashboard = TEMPLATES.get_file("monitoring/dashboard.json");
-    let dashboard = dashboard.and_then(|file| file.contents_utf8());
     let part = COLLECTOR.context(spec, COLLECTOR_VERSION);
     let context = context! {
         collectors => collectors(spec),
-        rules => render("monitoring/rules.yaml.j2", &rules)?.trim_end(),
+        rules => rules(spec, &labels)?.trim_end(),
         alerts => render("kubernetes/alerts.yaml.j2", &alerts)?.trim_end(),
-        dashboard => dashboard.context("no dashboard")?.trim_end(),
+        dashboard => dashboard(&labels)?.trim_end(),
         dashboard_name => format!("{}-dashboard", spec.name),
         dashboard_labels => dashboard_labels(spec),
         part,

@@ -5,6 +5,7 @@
 use chroma_otel_init::Server;
 
 use super::{cloud, keys};
+use crate::backend::Backend;
 use crate::problem::Problem;
 use crate::spec::kubernetes::CollectorMode;
 use crate::spec::{Image, Resolved, Spec};
@@ -23,6 +24,7 @@ pub fn problems(resolved: &Resolved) -> Vec<Problem> {
         .flatten()
         .collect();
     problems.extend(collector(spec));
+    problems.extend(in_stack(spec));
     problems.extend(shared::foreign_backend(spec));
     problems.extend(cloud::problems(spec));
     problems.extend(taken_variables(spec));
@@ -98,6 +100,35 @@ fn collector(spec: &Spec) -> Vec<Problem> {
         }
     }
     problems
+}
+
+/// Names of files and of workloads that are the deployment's own.
+const OWN: [&str; 17] = [
+    "api",
+    "backup",
+    "chroma",
+    "collector",
+    "expose",
+    "internal",
+    "keep",
+    "kustomization",
+    "load-balancer",
+    "monitoring",
+    "otel-collector",
+    "otel-member",
+    "otel-router",
+    "proxy",
+    "restore",
+    "router",
+    "secrets",
+];
+
+/// A backend in the stack has a file and a workload of its own, by its name.
+fn in_stack(spec: &Spec) -> Option<Problem> {
+    let taken = |(one, ..): &(&Backend, _, _)| OWN.contains(&one.name.as_str());
+    let (one, ..) = shared::in_stack(spec).find(taken)?;
+    let message = format!("`{}` is what a part of the deployment is called", one.name);
+    Some(Problem::new("tracing.backend_file", message).hint("give the file another name"))
 }
 
 /// Variables of the Secret that two want, each with a value of its own.

@@ -50,6 +50,7 @@ pub(super) fn context(spec: &Spec, base: &Value) -> Value {
         also => also(spec, place),
         clients => spec.clients.iter().map(ToString::to_string).collect::<Vec<_>>(),
         spans_service => COLLECTOR.name(spec),
+        collector_log => format!("kubectl logs --namespace {} --selector app.kubernetes.io/name=opentelemetry-collector --tail 50 --prefix", spec.kubernetes.namespace),
         mode => match spec.collector.mode {
             CollectorMode::Gateway => "gateway",
             CollectorMode::Tiered => "tiered",

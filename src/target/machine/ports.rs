@@ -58,3 +58,54 @@ pub(super) fn taken(spec: &Spec) -> Option<Problem> {
         Problem::new("chroma.port", message).hint("take another one")
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use crate::spec::sound;
+
+    /// What is wrong with a machine whose spec has these keys.
+    fn problems(keys: &[(&'static str, Value)]) -> Vec<String> {
+        let resolved = sound(&[&[("target", json!("gcp"))], keys].concat());
+        let problems = resolved.spec.target.problems(&resolved);
+        problems.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn chroma_gets_no_port_that_is_taken() {
+        for port in [22, 4317, 4318, 8888, 8889, 13133] {
+            let [problem] = &problems(&[("chroma.port", json!(port))])[..] else {
+                panic!("{port}");
+            };
+            assert!(
+                problem.starts_with(&format!("chroma.port: is `{port}`")),
+                "{problem}"
+            );
+        }
+        let ui = ("chroma.port", json!(16686));
+        assert_eq!(problems(std::slice::from_ref(&ui)), [""; 0]);
+        let jaeger = ("tracing.backend", json!(["honeycomb", "jaeger"]));
+        assert_eq!(problems(&[ui, jaeger]).len(), 1);
+    }
+
+    #[test]
+    fn a_port_is_open_for_those_who_asked() {
+        let ports = |keys: &[(&'static str, Value)]| -> Vec<u16> {
+            let resolved = sound(&[&[("target", json!("gcp"))], keys].concat());
+            let context = super::context(&resolved.spec);
+            let ports = context.get_attr("collector_ports").expect("it is there");
+            let numbers = ports.try_iter().expect("a list").map(|port| {
+                let number = port.get_attr("number").expect("it is there");
+                u16::try_from(number).expect("a number")
+            });
+            numbers.collect()
+        };
+        let clients = ("clients", json!(["python"]));
+        let monitoring = ("metrics", json!({ "monitoring": true }));
+        assert_eq!(ports(&[]), [0_u16; 0]);
+        assert_eq!(ports(std::slice::from_ref(&clients)), [4317, 4318]);
+        assert_eq!(ports(std::slice::from_ref(&monitoring)), [8888, 8889]);
+        assert_eq!(ports(&[clients, monitoring]), [4317, 4318, 8888, 8889]);
+    }
+}

@@ -146,7 +146,10 @@ pub(super) fn read(files: &BTreeMap<String, String>) -> Kustomization {
             .iter()
             .map(|path| path.trim_start_matches("./").to_owned())
             .collect(),
-        namespace: tree.get("namespace").and_then(Value::as_str).map(str::to_owned),
+        namespace: tree
+            .get("namespace")
+            .and_then(Value::as_str)
+            .map(str::to_owned),
         config_maps: BTreeSet::from_iter(listed("configMapGenerator", "name")),
         secrets: BTreeSet::from_iter(listed("secretGenerator", "name")),
     }

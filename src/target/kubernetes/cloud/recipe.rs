@@ -44,6 +44,7 @@ pub(super) fn context(spec: &Spec) -> Value {
         auto_mode => at.auto_mode,
         collector => COLLECTOR.name(spec),
         collector_role => role(spec, "collector"),
+        by_identity => by_identity(spec),
         permissions => permissions(spec),
         services => spec.tracing.backends().flat_map(Backend::services).cloned().collect::<BTreeSet<String>>(),
         prepare => prepare(spec, place),
@@ -53,6 +54,13 @@ pub(super) fn context(spec: &Spec) -> Value {
         insights => insights(spec),
         store => store(spec),
     }
+}
+
+/// The backends that know the collector by its identity.
+fn by_identity(spec: &Spec) -> String {
+    let known = spec.tracing.backends().filter(|one| one.cloud().is_some());
+    let names: Vec<&str> = known.map(|one| one.name.as_str()).collect();
+    names.join("`, `")
 }
 
 /// The connection string of Application Insights, where it is wanted: its variable, and its place in a

@@ -100,3 +100,82 @@ fn pods(labels: &BTreeMap<String, String>) -> String {
         .collect();
     format!("podSelector: {{matchLabels: {{{}}}}}", labels.join(", "))
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use crate::spec::sound;
+
+    /// The rules of a spec with these values at their keys, without the labels.
+    fn rules(keys: &[(&'static str, Value)]) -> Vec<String> {
+        let rules = super::to_backends(&sound(keys).spec).into_iter();
+        let own = |rule: String| match rule.split_once("app.kubernetes.io/name: ") {
+            Some((_, rest)) => rest.replace(['"', '{', '}', '[', ']', ')'], ""),
+            None => rule,
+        };
+        rules.map(own).collect()
+    }
+
+    fn cluster(backend: Value, more: &[(&'static str, Value)]) -> Vec<String> {
+        let target = [
+            ("target", json!("kubernetes")),
+            ("tracing.backend", backend),
+        ];
+        rules(&[&target, more].concat())
+    }
+
+    #[test]
+    fn every_backend_can_be_reached_and_nothing_else() {
+        assert_eq!(cluster(json!("debug"), &[]), Vec::<String>::new());
+        assert_eq!(cluster(json!("jaeger"), &[]), ["jaeger, ports: port: 4317"]);
+        assert_eq!(
+            cluster(json!(["jaeger", "zipkin"]), &[]),
+            ["jaeger, ports: port: 4317", "zipkin, ports: port: 9411"]
+        );
+        assert_eq!(
+            cluster(json!("otlp"), &[]),
+            ["{ports: [{port: 443}, {port: 4317}, {port: 4318}]}"],
+            "the endpoint comes later"
+        );
+        let endpoint = [("tracing.endpoint", json!("http://traces.monitoring:14317"))];
+        assert_eq!(
+            cluster(json!(["otlp", "honeycomb", "jaeger"]), &endpoint),
+            [
+                "jaeger, ports: port: 4317",
+                "{ports: [{port: 443}, {port: 14317}]}"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_backend_of_the_stacks_kind_elsewhere_is_reached_there() {
+        let elsewhere = json!("http://jaeger.monitoring:4318");
+        let first = [("tracing.endpoint", elsewhere.clone())];
+        assert_eq!(
+            cluster(json!("jaeger"), &first),
+            ["{ports: [{port: 4318}]}"]
+        );
+        let other = [("tracing.settings", json!({"jaeger.endpoint": elsewhere}))];
+        assert_eq!(
+            cluster(json!(["honeycomb", "jaeger"]), &other),
+            ["{ports: [{port: 443}, {port: 4318}]}"]
+        );
+        let own = [("tracing.endpoint", json!("http://chroma-jaeger:4318"))];
+        assert_eq!(
+            cluster(json!("jaeger"), &own),
+            ["jaeger, ports: port: 4318"]
+        );
+    }
+
+    #[test]
+    fn the_place_of_a_cluster_is_known() {
+        let keys = [
+            ("target", json!("aws")),
+            ("platform", json!("kubernetes")),
+            ("kubernetes.region", json!("eu-central-1")),
+            ("tracing.backend", json!(["datadog", "aws-xray"])),
+        ];
+        assert_eq!(rules(&keys), ["{ports: [{port: 443}]}"]);
+    }
+}

@@ -47,6 +47,7 @@ const TRACES_PATH: &str = "/v1/traces";
 const METRICS_PATH: &str = "/v1/metrics";
 const ZIPKIN_PATH: &str = "/api/v2/spans";
 const SPLUNK_PATH: &str = "/v2/trace/otlp";
+const SPLUNK_METRICS_PATH: &str = "/v2/datapoint/otlp";
 
 const GRPC_PORT: u16 = 4317;
 const HTTP_PORT: u16 = 4318;
@@ -70,6 +71,11 @@ impl Endpoint {
     /// Whether it is reached by TLS.
     pub fn is_tls(&self) -> bool {
         self.tls
+    }
+
+    /// Whether its host is local by its name or its address: what is sent to it crosses no public network.
+    pub fn is_local(&self) -> bool {
+        self.host.is_local()
     }
 
     /// The host: a name in lower case, or an address; IPv6 without brackets.
@@ -115,12 +121,18 @@ impl Endpoint {
         )
     }
 
-    /// The URL to send metrics to over HTTP: that of the traces with `/v1/metrics` at its end; none
-    /// where traces have a path that is not OTLP's.
+    /// The URL to send metrics to over HTTP: that of the traces with `/v1/metrics` at its end, or
+    /// Splunk's own; none for Zipkin, which takes no metrics.
     pub fn metrics_url(&self) -> Option<String> {
         let traces = self.traces_url();
-        let base = traces.strip_suffix(TRACES_PATH)?;
-        Some(format!("{base}{METRICS_PATH}"))
+        let ends = [
+            (TRACES_PATH, METRICS_PATH),
+            (SPLUNK_PATH, SPLUNK_METRICS_PATH),
+        ];
+        ends.iter().find_map(|(traced, measured)| {
+            let base = traces.strip_suffix(traced)?;
+            Some(format!("{base}{measured}"))
+        })
     }
 }
 
@@ -299,21 +311,31 @@ mod tests {
     }
 
     #[test]
+    fn metrics_go_beside_the_traces() {
+        for (value, url) in [
+            ("https://c", Some("https://c/v1/metrics")),
+            (
+                "https://c/otlp/v1/traces",
+                Some("https://c/otlp/v1/metrics"),
+            ),
+            (
+                "https://ingest.eu0.x/v2/trace/otlp",
+                Some("https://ingest.eu0.x/v2/datapoint/otlp"),
+            ),
+            ("http://zipkin:9411", None),
+        ] {
+            assert_eq!(read(value).metrics_url().as_deref(), url, "{value}");
+        }
+    }
+
+    #[test]
     fn port_or_path_decides_the_protocol() {
         for (text, protocol, traces_url) in [
             ("http://c:4317", Protocol::Grpc, "http://c:4317/v1/traces"),
             ("http://c:4318", Protocol::Http, "http://c:4318/v1/traces"),
             ("https://c", Protocol::Grpc, "https://c/v1/traces"),
-            (
-                "https://c/otlp",
-                Protocol::Http,
-                "https://c/otlp/v1/traces",
-            ),
-            (
-                "https://c/v1/traces",
-                Protocol::Http,
-                "https://c/v1/traces",
-            ),
+            ("https://c/otlp", Protocol::Http, "https://c/otlp/v1/traces"),
+            ("https://c/v1/traces", Protocol::Http, "https://c/v1/traces"),
             ("c:9411", Protocol::Http, "http://c:9411/api/v2/spans"),
             (
                 "https://c/a/api/v2/spans",

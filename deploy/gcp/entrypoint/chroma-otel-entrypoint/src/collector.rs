@@ -3,6 +3,7 @@
 //! Invariant: what is set is complete and never empty; what cannot be read is told by its name
 //! and the Collector is not started, as it would stop with a worse message.
 
+use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::process::CommandExt;
@@ -97,7 +98,7 @@ fn derive(
     }
     let mut derived = vec![(variable::HEADERS.to_owned(), escaped(&headers.to_json()))];
     for name in &options.keys {
-        match key(name, variables) {
+        match of_configuration(name, variables) {
             Ok(value) => derived.push((name.clone(), escaped(&value))),
             Err(problem) => problems.push(problem),
         }
@@ -109,7 +110,8 @@ fn derive(
         let own = endpoint_variables(endpoint).into_iter();
         derived.extend(own.map(|(name, value)| (name.to_owned(), value)));
     }
-    problems.dedup(); // a key may stand in a header and in the configuration
+    let mut told = BTreeSet::new(); // a key may stand in a header and in the configuration
+    problems.retain(|problem| told.insert(problem.clone()));
     if problems.is_empty() {
         Ok(derived)
     } else {
@@ -145,11 +147,19 @@ fn add_header(
     variables: &Variables,
 ) -> Result<(), String> {
     let (mut value, mut rest, mut sources) = (String::new(), text, Vec::new());
-    while let Some((before, source, after)) = next_variable(rest) {
+    while let Some((before, brace)) = rest.split_once('{') {
         value += before;
-        value += &key(source, variables)?;
-        sources.push(format!("`{source}`"));
-        rest = after;
+        match brace.split_once('}').filter(|(name, _)| is_variable(name)) {
+            Some((source, after)) => {
+                value += &key(source, variables)?;
+                sources.push(format!("`{source}`"));
+                rest = after;
+            }
+            None => {
+                value.push('{');
+                rest = brace;
+            }
+        }
     }
     value += rest;
     let whose = match sources.is_empty() {
@@ -161,19 +171,28 @@ fn add_header(
         .map_err(|invalid| format!("{whose} {}; hint: {}", invalid.what(), invalid.hint()))
 }
 
-/// The first `{VARIABLE}` of a text: what stands before it, its name, what stands behind it.
-fn next_variable(text: &str) -> Option<(&str, &str, &str)> {
-    let (before, rest) = text.split_once('{')?;
-    let (name, after) = rest.split_once('}')?;
-    is_variable(name).then_some((before, name, after))
-}
-
 /// The value of a key; the error never shows it.
 fn key(name: &str, variables: &Variables) -> Result<String, String> {
     let value = text(variables, name);
     let value =
         value.ok_or_else(|| format!("`{name}` is not set; hint: put the backend's key there"))?;
     Ok(unquoted(&value).to_owned())
+}
+
+/// The value of a key that the configuration names. The Collector reads it as YAML first: of text it keeps
+/// what was written, but a mapping whose names are no text (`1: 2`) stops it, with a message that names
+/// nobody (seen with 0.158.0).
+fn of_configuration(name: &str, variables: &Variables) -> Result<String, String> {
+    let value = key(name, variables)?;
+    let mapping = value.starts_with(['{', '?']) || value.ends_with(':') || value.contains(": ");
+    if mapping || value.chars().any(char::is_control) {
+        return Err(format!(
+            "`{name}` has a line break, or the form of a mapping (`: ` in it, `:` at its end, `{{` or `?` at its \
+             start), which the collector cannot read; hint: check that the value was copied whole, or \
+             use another key"
+        ));
+    }
+    Ok(value)
 }
 
 /// Whether a variable can stand in the middle of a text, where a quote would end it.
@@ -298,12 +317,11 @@ mod tests {
         ];
         let headers = [
             ("X-Key", "Bearer {KEY}"),
-            ("x-b", "1 {not it} {"),
+            ("x-b", "1 {not it} {KEY} {"),
             ("x-c", "{KEY}:{KEY}"),
         ];
         let derived = derived(&variables, &headers, false).expect("readable");
-        let json =
-            r#"{"x-a":"$${HOME}","x-b":"1 {not it} {","x-c":"p$$q:p$$q","x-key":"Bearer p$$q"}"#;
+        let json = r#"{"x-a":"$${HOME}","x-b":"1 {not it} p$$q {","x-c":"p$$q:p$$q","x-key":"Bearer p$$q"}"#;
         assert_eq!(derived[0], (HEADERS.to_owned(), json.to_owned()));
     }
 
@@ -328,6 +346,29 @@ mod tests {
         let derived = with("0123").expect("both are there");
         assert_eq!(derived[1], ("KEY".to_owned(), "p$${q}".to_owned()));
         assert_eq!(derived[2], ("BLANK".to_owned(), "0123".to_owned()));
+    }
+
+    #[test]
+    fn a_key_that_the_collector_would_read_as_a_mapping_is_refused() {
+        for (key, sound) in [
+            ("s3cret: 1", false),
+            ("s3cret:", false),
+            ("{s3cret: 1}", false),
+            ("? s3cret", false),
+            ("s3cret\nx", false),
+            ("InstrumentationKey=0;Endpoint=https://h/", true),
+            ("[a]", true),
+        ] {
+            let options = Collector {
+                keys: vec!["KEY".to_owned()],
+                no_endpoint: true,
+                ..Collector::default()
+            };
+            let derived = derive(&Variables::from([("KEY".into(), key.into())]), &options);
+            assert_eq!(derived.is_ok(), sound, "{key}");
+            let problems = derived.err().unwrap_or_default().concat();
+            assert!(!problems.contains("s3cret"), "{problems}");
+        }
     }
 
     #[test]

@@ -23,7 +23,7 @@
 //! ```
 //!
 //! With the feature `sdk` a Rust program can trace itself by the same four variables: `init()` at
-//! the start of `main` is all it takes (`examples/trace.rs`).
+//! the start of `main` is all it takes (`examples/trace.rs`, and `examples/chroma_http.rs`, which uses Chroma).
 //!
 //! Invariant: the value of a header leaves this crate only through [`Headers::iter`],
 //! [`Headers::to_json`], [`Headers::to_otlp`] and [`server_environment`], never in an error or a

@@ -1,0 +1,182 @@
+//! The form of a backend's file: what is said to one who wrote it.
+//!
+//! Invariant: no text of the file is part of a message but names of keys: a secret may stand anywhere.
+
+use super::{Backend, rules};
+use crate::problem::{Problem, nearest};
+
+/// The backend that the text of an operator's own file describes; `at` names the file.
+///
+/// # Errors
+/// It is no YAML, or not of a backend's form: the first of what is wrong; or it breaks rules: all of them.
+pub fn own(name: &str, text: &str, at: &str) -> Result<Backend, Vec<Problem>> {
+    let not_yaml = |error: serde_yaml::Error| {
+        let problem = Problem::new(at, format!("not YAML that can be read{}", place(&error)));
+        vec![problem.hint("look for a missing quote, a tab, or a key that stands twice")]
+    };
+    // YAML's own tree first: it refuses a key that stands twice.
+    let tree: serde_yaml::Value = serde_yaml::from_str(text).map_err(not_yaml)?;
+    if !tree.is_mapping() {
+        let problem = Problem::new(at, "not a mapping of keys to values");
+        return Err(vec![problem.hint("start with `summary: …`")]);
+    }
+    let mut backend: Backend =
+        serde_yaml::from_str(text).map_err(|error| vec![not_of_the_form(&error, at)])?;
+    name.clone_into(&mut backend.name);
+    let mut broken = rules::broken(&backend);
+    broken.dedup(); // the choices of a setting may all break it
+    let problem = |rule: &String| Problem::new(at, format!("breaks the rule: {rule}"));
+    match broken.is_empty() {
+        true => Ok(backend),
+        false => Err(broken.iter().map(problem).collect()),
+    }
+}
+
+fn place(error: &serde_yaml::Error) -> String {
+    match error.location() {
+        Some(place) => format!(" at line {}, column {}", place.line(), place.column()),
+        None => String::new(),
+    }
+}
+
+/// The reader's message without what it quotes: `keys[0]: missing field `what` at line 5 column 8`.
+fn not_of_the_form(error: &serde_yaml::Error, at: &str) -> Problem {
+    let text = error.to_string();
+    let text = text.split(" at line ").next().unwrap_or_default();
+    let (key, text) = match text.split_once(": ") {
+        Some((key, rest)) if is_path(key) => (format!("{key}: "), rest),
+        _ => (String::new(), text),
+    };
+    let (what, hint) = said(text);
+    // Of what has several forms the reader knows no place.
+    let place = match text.contains("enum") {
+        true => String::new(),
+        false => place(error),
+    };
+    let problem = Problem::new(at, format!("{key}{what}{place}"));
+    match hint {
+        Some(hint) => problem.hint(hint),
+        None => problem,
+    }
+}
+
+/// Keys with the places in lists: `keys[0].what`.
+fn is_path(text: &str) -> bool {
+    let fits = |c: char| c.is_ascii_alphanumeric() || "._-[]".contains(c);
+    !text.is_empty() && text.chars().all(fits)
+}
+
+/// What is wrong in our words, and what to do about it.
+fn said(text: &str) -> (String, Option<String>) {
+    let between = |start: &str, end: &str| Some(text.strip_prefix(start)?.split_once(end)?.0);
+    if let Some(name) = between("unknown field `", "`") {
+        let known: Vec<String> = text
+            .split('`')
+            .skip(3)
+            .step_by(2)
+            .map(str::to_owned)
+            .collect();
+        let hint = match nearest(name, &known) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("there are: {}", known.join(", ")),
+        };
+        return (format!("`{name}` is no key there"), Some(hint));
+    }
+    if let Some(name) = between("missing field `", "`") {
+        return (format!("has no `{name}`"), None);
+    }
+    if text.contains("enum Exporter") {
+        let hint = "write `otlp`, `otlp_http`, `zipkin` or `debug`, or a component's `name`, `queue` and `settings`";
+        return (
+            "`exporter` cannot be used".to_owned(),
+            Some(hint.to_owned()),
+        );
+    }
+    let wanted = text.rsplit_once("expected ").map(|(_, wanted)| wanted);
+    let hint = match wanted {
+        Some(wanted) if wanted.starts_with("struct ") || wanted == "a map" => "write a mapping",
+        Some("a sequence") => "write a list",
+        Some("a string") => "write a text, in quotes if it looks like a number",
+        Some("a boolean") => "write `true` or `false`, without quotes",
+        Some("u16" | "u32") => "write a whole number, without quotes",
+        Some(one) if one.starts_with("one of ") => {
+            return ("cannot be used".to_owned(), Some(format!("write {one}")));
+        }
+        _ => "the files in `templates/backends` are examples of the form",
+    };
+    ("is not of the right kind".to_owned(), Some(hint.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::own;
+
+    #[test]
+    fn what_is_wrong_is_told_by_its_place_and_nothing_is_quoted() {
+        let sound = "summary: s\ndocumentation: https://d\ntraces: t\n";
+        for (text, told) in [
+            (
+                "exporter: otlp\nheaders: {a: 's3cret\n",
+                "f.yaml: not YAML that can be read at line 6, column 1",
+            ),
+            (
+                "exporter: otlp\nexporter: otlp\n",
+                "f.yaml: not YAML that can be read at line 1, column 1",
+            ),
+            ("exporter: s3cret\n", "f.yaml: `exporter` cannot be used"),
+            ("exporter: {name: a}\n", "f.yaml: `exporter` cannot be used"),
+            (
+                "exporter: otlp\ntypo: s3cret\n",
+                "f.yaml: `typo` is no key there at line 5, column 1",
+            ),
+            (
+                "exporter: otlp\nkeys: [{variable: s3cret}]\n",
+                "f.yaml: keys[0]: has no `what` at line 5, column 8",
+            ),
+            (
+                "exporter: otlp\nkeys: s3cret\n",
+                "f.yaml: keys: is not of the right kind at line 5, column 7",
+            ),
+            (
+                "exporter: otlp\nheaders: {a: [s3cret]}\n",
+                "f.yaml: headers.a: is not of the right kind at line 5, column 14",
+            ),
+            (
+                "exporter: otlp\nidentity: {cloud: s3cret, permissions: []}\n",
+                "f.yaml: identity.cloud: cannot be used at line 5, column 19",
+            ),
+            (
+                "exporter: otlp\nspans_per_request: -1\n",
+                "f.yaml: spans_per_request: is not of the right kind at line 5, column 20",
+            ),
+            (
+                "exporter: otlp\nmetrics: s3cret\n",
+                "f.yaml: metrics: is not of the right kind at line 5, column 10",
+            ),
+            (
+                "exporter: otlp\nservice: {image: a, memory: s3cret, ui_port: 1, probe: {port: 1, path: /}}\n",
+                "f.yaml: service: is not of the right kind at line 5, column 10",
+            ),
+        ] {
+            let problems = own("f", &format!("{sound}{text}"), "f.yaml").expect_err(text);
+            let [problem] = &problems[..] else {
+                panic!("{problems:?}")
+            };
+            assert_eq!(problem.to_string(), told, "{text}");
+            assert!(problem.hint.is_some() || told.contains("has no"), "{told}");
+            assert!(!format!("{problem:?}").contains("s3cret"), "{problem:?}");
+        }
+        for text in ["", "- a\n", "s3cret"] {
+            let problems = own("f", text, "f.yaml").expect_err(text);
+            assert_eq!(problems[0].message, "not a mapping of keys to values");
+        }
+    }
+
+    #[test]
+    fn all_rules_that_are_broken_are_told() {
+        let text =
+            "summary: s\ndocumentation: d\ntraces: t\nexporter: debug\nendpoint: http://h:4317\n";
+        let problems = own("f", text, "f.yaml").expect_err("two rules");
+        assert_eq!(problems.len(), 2, "{problems:?}");
+    }
+}

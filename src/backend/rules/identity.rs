@@ -1,0 +1,76 @@
+//! What a backend's file may say of an identity: the words and the place of its own cloud.
+//!
+//! Invariant: nothing that a machine may be allowed by a backend is wider than one thing.
+
+use super::texts_of;
+use crate::backend::{Backend, Cloud};
+
+/// A cloud's words and places are for its own machines.
+pub(super) fn identity(backend: &Backend) -> Vec<String> {
+    let mut broken: Vec<String> = Cloud::ALL
+        .into_iter()
+        .filter(|cloud| backend.cloud() != Some(*cloud))
+        .filter_map(|cloud| Some((cloud, cloud.place()?.placeholder)))
+        .filter(|(_, placeholder)| {
+            !backend
+                .settings
+                .contains_key(placeholder.trim_matches(['{', '}']))
+        })
+        .filter(|(_, placeholder)| {
+            let commands = backend.prepare.iter().map(|todo| todo.commands.as_str());
+            texts_of(backend)
+                .chain(commands)
+                .any(|text| text.contains(placeholder))
+        })
+        .map(|(cloud, placeholder)| {
+            format!(
+                "`{placeholder}` is for a backend with an `identity` in {}",
+                cloud.name()
+            )
+        })
+        .collect();
+    if let Some(identity) = &backend.identity {
+        let permitted = |word: &String| is_permission(identity.cloud, word);
+        if identity.permissions.is_empty() || !identity.permissions.iter().all(permitted) {
+            broken.push("`permissions` are the cloud's own, each by its name".to_owned());
+        }
+        let services = &identity.services;
+        if !services.is_empty() && identity.cloud != Cloud::Gcp {
+            broken.push("`services` are enabled in GCP alone".to_owned());
+        }
+        if !services.iter().all(|name| is_service(name)) {
+            broken.push("`services` are Google's, such as `cloudtrace.googleapis.com`".to_owned());
+        }
+    }
+    broken
+}
+
+/// One thing that a machine may be allowed, and no wider one: no wildcard, no role for everything.
+pub(super) fn is_permission(cloud: Cloud, word: &str) -> bool {
+    let letters = |text: &str| !text.is_empty() && text.bytes().all(|c| c.is_ascii_alphanumeric());
+    match cloud {
+        // `service:Action`.
+        Cloud::Aws => word
+            .split_once(':')
+            .is_some_and(|(service, action)| letters(service) && letters(action)),
+        // `roles/service.role`: owner, editor and viewer have no service.
+        Cloud::Gcp => word
+            .strip_prefix("roles/")
+            .and_then(|role| role.split_once('.'))
+            .is_some_and(|(service, role)| letters(service) && letters(role)),
+        // `Monitoring Metrics Publisher`: Owner, Contributor and Reader are one word, and who gives
+        // roles has them all.
+        Cloud::Azure => {
+            word.contains(' ') && word.split(' ').all(letters) && !word.ends_with("Administrator")
+        }
+    }
+}
+
+fn is_service(name: &str) -> bool {
+    name.strip_suffix(".googleapis.com").is_some_and(|name| {
+        !name.is_empty()
+            && name
+                .bytes()
+                .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit())
+    })
+}

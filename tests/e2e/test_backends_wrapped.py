@@ -1,0 +1,27 @@
+"""Every backend that speaks OTLP or Zipkin's JSON, by the image with the entrypoint: a real Collector, started
+as the rendered deployment starts it, exports to a stand-in under the vendor's own name and port."""
+
+import pytest
+
+from backends import SPOKEN, Case, StandIn, check_export, own_address, variants
+from conftest import starting
+
+IMAGE = "wrapped"
+
+
+@pytest.fixture(scope="module")
+def stand_in(tools, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("stand-in")
+    places = {case.place for name in SPOKEN for case in (Case(name), *variants(name))}
+    with starting(folder) as start:
+        yield StandIn(tools, start, folder, places, own_address())
+
+
+@pytest.mark.parametrize("backend", SPOKEN)
+def test_it_gets_spans_and_exactly_its_headers(tools, start, tmp_path, stand_in, checked, backend):
+    check_export(tools, start, tmp_path, Case(backend), IMAGE, stand_in, checked)
+
+
+@pytest.mark.parametrize("case", [pytest.param(case, id=f"{case.name}-{number}") for name in SPOKEN for number, case in enumerate(variants(name))])
+def test_what_an_operator_says_changes_what_it_is_about(tools, start, tmp_path, stand_in, checked, case):
+    check_export(tools, start, tmp_path, case, IMAGE, stand_in, checked)

@@ -1,0 +1,391 @@
+"""What leaves the machine: no contents, no names that are to be hidden, and the traces that were asked for.
+
+Invariant: each test sees what it looks for arrive without the setting, or makes it itself.
+"""
+
+import json
+import re
+import subprocess
+import time
+import urllib.error
+import urllib.request
+
+import pytest
+
+from conftest import VERSIONS, client, eventually, get
+from test_collector import ENVIRONMENT, SDK, attributes, orphans, request_of_1x, samples, send, send_metrics
+
+COLLECTIONS = "/api/v2/tenants/tenantTOLD/databases/databaseTOLD/collections"
+NAMES = ("tenantTOLD", "databaseTOLD", "collectionTOLD")
+CONTENTS = ("contentTOLD", "0.123456789")
+TOKEN = re.compile(r"[0-9a-f]{16}")
+# What a client library would not send: method, path, body.
+RAW = [
+    ("GET", f"{COLLECTIONS}?limit=7&where=%7B%22contentTOLDkey%22%3A%22contentTOLD%26contentTOLD%3D5%22%7D&offset=1", None),
+    ("POST", f"{COLLECTIONS}/ID/get?tenant=tenantTOLD&text=contentTOLD", '{"where_document": {"$bad": "contentTOLD"}}'),
+    ("POST", COLLECTIONS, '{"name": "contentTOLD'),
+    ("POST", COLLECTIONS, '{"name": 7, "metadata": {"contentTOLDkey": "contentTOLD"}}'),
+    ("POST", f"{COLLECTIONS}/ID/add", '{"ids": ["1"], "documents": "contentTOLD", "embeddings": [[0.123456789, 0.5, 0.25]]}'),
+    ("POST", f"{COLLECTIONS}/ID/add", '{"ids": ["contentTOLD", "contentTOLD"], "embeddings": [[0.123456789, 0.5, 0.25], [0.123456789, 0.5, 0.25]]}'),
+    ("POST", f"{COLLECTIONS}/ID/query", '{"query_embeddings": [["contentTOLD"]]}'),
+    ("POST", f"{COLLECTIONS}/ID/query", '{"query_embeddings": [[0.123456789]], "where": {"contentTOLDkey": {"$bad": "contentTOLD"}}}'),
+    ("POST", f"{COLLECTIONS}/collectionTOLD-is-no-id/get", "{}"),
+    ("PUT", f"{COLLECTIONS}/ID", '{"new_name": "bad collectionTOLD!"}'),
+    ("DELETE", "/api/v2/tenants/tenantTOLD/databases/databaseTOLDnobody", None),
+    ("GET", "/api/v2/tenants/tenant%54OLD%20x", None),
+    ("GET", "/api/v2/collections/collectionTOLD", None),
+    ("GET", "/api/v1/collections/collectionTOLD?tenant=tenantTOLD&database=databaseTOLD", None),
+]
+
+
+def texts(span):
+    """All that is said by a span, but for what the test itself adds."""
+    return json.dumps({key: span[key] for key in ("resource", "scope", "name", "attributes", "status_message", "events")})
+
+
+def told(spans, words):
+    """Where such a word stands, and in which form."""
+    return sorted({match for span in spans for match in re.findall(rf'"[^"]*(?:{"|".join(words)})[^"]*"', texts(span))})
+
+
+@pytest.fixture
+def deploy(render, tmp_path):
+    """deploy({key of `tracing`: value}, key of the spec: value, …) -> the folder of a deployment."""
+
+    def run(tracing, **keys):
+        spec = {"target": "docker", "tracing": {"backend": "otlp", **tracing}, **keys}
+        (tmp_path / "spec.json").write_text(json.dumps(spec))
+        return render(spec="spec.json")
+
+    return run
+
+
+@pytest.fixture
+def tell(deploy, otelcol, sink, chroma, tools):
+    """tell(version, granularity, redact=…) -> all spans, with names and contents that can be told."""
+
+    def run(version, granularity="all", **tracing):
+        rendered = deploy(tracing, chroma={"version": version})
+        variables = {"CHROMA_OTEL_COLLECTION_ENDPOINT": sink.grpc, "CHROMA_OTEL_NAMES_KEY": "0123456789abcdef"}
+        run.collector = otelcol(rendered, variables)
+        server = chroma(version, {"CHROMA_OTEL_COLLECTION_ENDPOINT": run.collector.grpc, "CHROMA_OTEL_GRANULARITY": granularity}, rendered)
+        collection = client(tools, version, server.port, program="telling.py").split()[-1]
+        for method, path, body in RAW:
+            request = urllib.request.Request(server.url + path.replace("ID", collection), body and body.encode(), method=method)
+            request.add_header("content-type", "application/json")
+            try:
+                urllib.request.urlopen(request, timeout=10).close()
+            except urllib.error.HTTPError as error:
+                error.close()
+        server.stop()
+        run.collector.stop()
+        spans = sink.spans("chromadb")
+        assert len([span for span in spans if span["kind"] == "SERVER"]) > 40
+        return spans
+
+    return run
+
+
+@pytest.mark.parametrize("granularity", ["operation", "all"])
+@pytest.mark.parametrize("version", VERSIONS)
+def test_contents_never_leave(tell, version, granularity):
+    spans = tell(version, granularity)
+    assert told(spans, CONTENTS) == []
+    # The rest does, as nothing else was asked for.
+    assert all(told(spans, [name]) for name in NAMES)
+    queries = {span["attributes"]["url.query"] for span in spans if "url.query" in span["attributes"]}
+    assert {"limit=3", "limit=7&****", "****"} <= {query.removesuffix("&offset=0") for query in queries}
+    if version.startswith("0."):
+        messages = {event["attributes"].get("exception.message") for span in spans for event in span["events"]}
+        assert "Embedding dimension 1 does not match collection dimensionality 3" in messages
+        assert any(message and message.endswith(", got ****") for message in messages)
+        assert "File \"" in texts(next(span for span in spans if span["events"])).replace("\\", "")
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_names_become_tokens(tell, version):
+    spans = tell(version, redact={"names": "hash"})
+    assert told(spans, (*NAMES, *CONTENTS, "%54OLD")) == []
+    paths = [span["attributes"]["url.path"] for span in spans if "url.path" in span["attributes"]]
+    places = [re.fullmatch(r"/api/v2/tenants/([^/]+)/databases/([^/]+)/collections(?:/.*)?", path) for path in paths]
+    tenants, databases = ({place[group] for place in places if place} for group in (1, 2))
+    assert len(tenants) == 1 and len(databases) == 1
+    assert TOKEN.fullmatch(*tenants) and TOKEN.fullmatch(*databases) and tenants != databases
+    # The same token wherever it stands.
+    named = [of for span in spans for of in (span["attributes"], *(event["attributes"] for event in span["events"]))]
+    assert tenants <= {of.get("tenant", of.get("tenant_name")) for of in named}
+    assert databases <= {of.get("database", of.get("database_name")) for of in named}
+    # Ids stay, and so do the routes, which requests are counted by.
+    assert any(re.search(r"/collections/[0-9a-f]{8}-[0-9a-f-]{27}/query$", path) for path in paths)
+    assert f"GET {'{path}'}" not in {span["name"] for span in spans}
+    assert "/{path}" in paths
+    assert any("/collections/{" in span["attributes"].get("http.route", "") for span in spans)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_names_become_one_word(tell, version):
+    spans = tell(version, redact={"names": "remove"})
+    assert told(spans, (*NAMES, *CONTENTS, "%54OLD")) == []
+    paths = {span["attributes"]["url.path"] for span in spans if "url.path" in span["attributes"]}
+    assert {"/api/v2/tenants/{tenant}/databases/{database}/collections", "/api/v2/tenants/{tenant}", "/{path}"} <= paths
+    assert "/api/v2/tenants/{tenant}/databases/{database}/collections/{collection}" in paths
+
+
+@pytest.mark.parametrize("names", ["hash", "remove"])
+@pytest.mark.parametrize("path, hidden", [
+    # Names that are words of paths, too.
+    ("tenants/collections/databases/told/collections/tenants/query", "tenants/TENANT/databases/DATABASE/collections/COLLECTION/query"),
+    ("tenants/told/databases/tenants/collections/told", "tenants/TENANT/databases/DATABASE/collections/COLLECTION"),
+    ("tenants/databases/databases/collections/collections/databases", "tenants/TENANT/databases/DATABASE/collections/COLLECTION"),
+    ("tenants/told/databases", "tenants/TENANT/databases"),
+    ("tenants/told/databases/told/collections?limit=7", "tenants/TENANT/databases/DATABASE/collections?limit=7"),
+    ("tenants/told/databases/told/collections/51de342e-e960-449e-8003-9e3779b97f4a/get", "tenants/TENANT/databases/DATABASE/collections/51de342e-e960-449e-8003-9e3779b97f4a/get"),
+    ("collections/told", "collections/COLLECTION"),
+])
+def test_every_name_in_a_path_is_hidden(deploy, otelcol, sink, names, path, hidden):
+    variables = {"CHROMA_OTEL_COLLECTION_ENDPOINT": sink.grpc, "CHROMA_OTEL_NAMES_KEY": "k"}
+    running = otelcol(deploy({"redact": {"names": names}}), variables)
+    of = {"http.url": f"http://chroma:8000/api/v2/{path}", "url.path": f"/api/v2/{path}"}
+    send(running, {"name": "GET", "kind": 3, "attributes": of})
+    [span] = sink.wait_for(lambda spans: spans)
+    seen = span["attributes"]["http.url"].removeprefix("http://chroma:8000")
+    pattern = {"hash": "[0-9a-f]{16}", "remove": "[{]tenant[}]|[{]database[}]|[{]collection[}]"}[names]
+    hidden = re.sub("TENANT|DATABASE|COLLECTION", f"(?:{pattern})", hidden.replace("?", "[?]"))
+    assert re.fullmatch(f"/api/v2/{hidden}", seen), seen
+    assert span["attributes"]["url.path"] == seen
+
+
+# As openlit 1.45 and traceloop-sdk 0.62 send them.
+OPENLIT = {
+    "name": "UPSERT collectionTOLD", "kind": 3,
+    "attributes": {
+        "db.system.name": "chroma", "db.operation.name": "UPSERT", "db.collection.name": "collectionTOLD",
+        "db.query.summary": "UPSERT collectionTOLD documents=['contentTOLD'] embeddings=[[0.123456789]]", "db.query.text": "['contentTOLD']",
+        "db.filter": "{'a': 'contentTOLD'}", "db.collection.metadata": "contentTOLD", "db.vector.count": 3,
+    },
+}
+TRACED = {"name": "search", "attributes": {"function.args": "('contentTOLD',)", "function.kwargs": "{'a': 'contentTOLD'}"}}
+OPENLLMETRY = {
+    "name": "chroma.query", "kind": 3, "status": {"code": 2, "message": "ValueError: Expected where to be a dict, got contentTOLD"},
+    "attributes": {
+        "db.system": "chroma", "db.operation": "query", "db.chroma.query.n_results": 1, "db.chroma.query.where": "{'a': 'contentTOLD'}",
+        "db.chroma.get.where_document": "contentTOLD", "db.chroma.modify.name": "collectionTOLD",
+    },
+    "events": [
+        {"timeUnixNano": "1700000000000000000", "name": name, "attributes": attributes(values)}
+        for name, values in {
+            "db.query.result": {"db.query.result.id": "1", "db.query.result.document": "contentTOLD", "db.query.result.metadata": "contentTOLD"},
+            "db.query.embeddings": {"db.query.embeddings.vector": "[0.123456789]"},
+            "exception": {"exception.type": "ValueError", "exception.message": "could not convert string to float: 'contentTOLD'"},
+        }.items()
+    ],
+}
+CALLING = {"name": "GET", "kind": 3, "attributes": {"http.method": "GET", "url.full": f"http://chroma:8000{COLLECTIONS}/collectionTOLD"}}
+
+
+@pytest.mark.parametrize("names", [None, "hash", "remove"])
+def test_clients_do_not_tell_either(deploy, otelcol, sink, names):
+    variables = {"CHROMA_OTEL_COLLECTION_ENDPOINT": sink.grpc, "CHROMA_OTEL_NAMES_KEY": "k"}
+    running = otelcol(deploy({"redact": {"names": names} if names else {}}), variables)
+    sql = {"name": "SELECT", "attributes": {"db.system.name": "sqlite", "db.query.text": "SELECT 1"}}
+    send(running, OPENLIT, TRACED, OPENLLMETRY, CALLING, sql)
+    spans = sink.wait_for(lambda spans: len(spans) == 5 and spans)
+    assert told(spans, CONTENTS) == []
+    assert bool(told(spans, NAMES)) == (names is None)
+    kept = {name: value for span in spans for name, value in span["attributes"].items()}
+    assert (kept["db.vector.count"], kept["db.chroma.query.n_results"], kept["db.query.text"]) == (3, 1, "SELECT 1")
+    assert ("UPSERT" if names else "UPSERT collectionTOLD") in {span["name"] for span in spans}
+
+
+def test_what_is_not_allowed_does_not_leave(deploy, otelcol, sink):
+    environment = {"CHROMA_OTEL_COLLECTION_ENDPOINT": sink.grpc, "OTEL_RESOURCE_ATTRIBUTES": "team=search,owner=somebody"}
+    running = otelcol(deploy({"redact": {"allow": ["team", "app.user"]}}), environment)
+    event = {"timeUnixNano": "1700000000000000000", "name": "e", "attributes": attributes({"app.user": "7", "app.query": "contentTOLD"})}
+    of_request = request_of_1x(200, "/api/v2/auth/identity")
+    of_request["attributes"] |= {"app.user": "7", "app.query": "contentTOLD", "busy_ns": 7, "gen_ai.request.model": "m"}
+    send(running, {**of_request, "events": [event]})
+    [span] = sink.wait_for(lambda spans: spans)
+    assert told([span], CONTENTS) == []
+    assert span["resource"].keys() >= {"service.name", "host.name", "service.namespace", "deployment.environment.name", "team"}
+    assert "owner" not in span["resource"]
+    assert span["events"][0]["attributes"] == {"app.user": "7"}
+    wanted = {"app.user": "7", "busy_ns": 7, "http.response.status_code": 200, "url.path": "/api/v2/auth/identity", "gen_ai.request.model": "m"}
+    assert {name: span["attributes"].get(name) for name in wanted} == wanted
+
+
+@pytest.mark.parametrize("redact", [{}, {"names": "hash"}, {"names": "remove"}, {"allow": ["app.user"]}], ids=str)
+def test_metrics_tell_no_more_than_spans(deploy, otelcol, sink, tmp_path, redact):
+    rendered = deploy({**stand_in(tmp_path, metrics={}), "redact": redact}, metrics={"to_backend": True})
+    running = otelcol(rendered, {"CHROMA_OTEL_COLLECTION_ENDPOINT": sink.grpc, "CHROMA_OTEL_NAMES_KEY": "k"})
+    named = {"db.collection.name": "collectionTOLD", "db.namespace": "databaseTOLD", "url.full": f"http://chroma:8000{COLLECTIONS}/collectionTOLD"}
+    contents = {"db.query.text": "contentTOLD", "db.query.summary": "contentTOLD", "db.chroma.query.where": "contentTOLD"}
+    secret = {"x-chroma-token": "contentTOLD", "peer": "http://user:contentTOLD@chroma"}
+    other = {"app.user": "7", "app.region": "eu", "http.response.status_code": 200}
+    metrics = [
+        (name, kind, [{**named, **contents, **secret, **other, "db.collection.name": one} for one in ("collectionTOLD", "collectionTOLDtoo")])
+        for name, kind in (("app.calls", "sum"), ("app.took", "histogram"), ("app.busy", "gauge"))
+    ]
+    assert send_metrics(running, *metrics, owner="somebody") == 200
+
+    def arrived():
+        return {metric["name"]: metric for metric in sink.read("metric") if metric["name"].startswith("app.")}
+
+    eventually(lambda: len(arrived()) == 3, arrived)
+    page = eventually(lambda: get(running.prometheus), "a page")
+    told = [word for word in (*NAMES, *CONTENTS) if word in page or any(word in json.dumps(metric) for metric in arrived().values())]
+    # The collection and the database, where nobody asked for their absence; `tenantTOLD` is in the URL.
+    assert told == ([] if "names" in redact else [*NAMES])
+    lines = [line for line in page.splitlines() if line.startswith(("app_calls_total", "app_took_count", "app_busy"))]
+    assert len(lines) == (3 if "names" in redact else 6), lines
+    if "names" in redact:  # what was of two names is of one, and nothing is lost
+        values = {line.split("{")[0]: float(line.rsplit(" ", 1)[1]) for line in lines}
+        assert values == {"app_calls_total": 2, "app_took_count": 2, "app_busy": 1}
+    assert all('http_response_status_code="200"' in line and 'app_user="7"' in line for line in lines)
+    assert all(('app_region="eu"' in line) == ("allow" not in redact) for line in lines)
+    assert {"owner" in metric["resource"] for metric in arrived().values()} == {"allow" not in redact}
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_requests_are_whole_with_nothing_else_allowed(deploy, otelcol, sink, chroma, tools, version):
+    rendered = deploy({"redact": {"allow": []}}, chroma={"version": version})
+    collector = otelcol(rendered, {"CHROMA_OTEL_COLLECTION_ENDPOINT": sink.grpc})
+    server = chroma(version, {"CHROMA_OTEL_COLLECTION_ENDPOINT": collector.grpc}, rendered)
+    client(tools, version, server.port, "fill", "query")
+    server.stop()
+    collector.stop()
+    spans = sink.spans("chromadb")
+    requests = [span["attributes"] for span in spans if span["kind"] == "SERVER"]
+    assert len(requests) >= 8
+    needed = {"http.request.method", "http.route", "http.response.status_code", "url.path", "server.address", "server.port", "user_agent.original"}
+    assert all(needed <= of.keys() for of in requests)
+    assert {span["resource"]["service.version"] for span in spans} == {version}
+    assert set(orphans(spans)) <= ({"read"} if not version.startswith("0.") else set())
+
+
+def trace(number, status=200, milliseconds=1):
+    """A request with two spans below it, as Chroma would send it."""
+    start = 1_700_000_000_000_000_000
+    same = {"traceId": f"{number * 0x9E3779B97F4A7C15F39CC0605CEDC835 % (1 << 128):032x}", "startTimeUnixNano": str(start)}
+    request = {**request_of_1x(status), **same, "spanId": f"{number:015x}1", "endTimeUnixNano": str(start + milliseconds * 1_000_000)}
+    below = [{**same, "name": "below", "spanId": f"{number:015x}{last}", "parentSpanId": request["spanId"]} for last in (2, 3)]
+    return [*below, request]
+
+
+def whole(spans):
+    """The traces of which there is any span: all are there, or it is not whole."""
+    by_trace = {}
+    for span in spans:
+        by_trace.setdefault(span["trace_id"], []).append(span)
+    assert {len(of) for of in by_trace.values()} <= {3}
+    return by_trace
+
+
+@pytest.fixture
+def sampled(deploy, otelcol, sink):
+    """sampled(traces, ratio=…) -> the spans that leave of these traces, by trace; all requests have been counted."""
+
+    def run(traces, **sampling):
+        running = otelcol(deploy({"sampling": sampling}), {"CHROMA_OTEL_COLLECTION_ENDPOINT": sink.grpc})
+        for at in range(0, len(traces), 100):
+            send(running, *(span for one in traces[at : at + 100] for span in one))
+
+        def counted():
+            page = get(running.prometheus)
+            return sum(samples(page, "traces_span_metrics_calls_total")) == len(traces)
+
+        # The first flush of a series is 0, so that its rate is right; the flushes are 15 s apart.
+        eventually(counted, lambda: get(running.prometheus), seconds=60)
+        running.stop()
+        return whole(sink.spans())
+
+    return run
+
+
+def test_a_share_leaves_in_whole_traces_and_all_are_counted(sampled):
+    kept = sampled([trace(number) for number in range(1, 2001)], ratio=0.1)
+    assert 140 <= len(kept) <= 260  # four and a half standard deviations
+
+
+def test_errors_and_slow_traces_are_kept_whole(sampled):
+    failed = [trace(number, status=500) for number in range(1, 21)]
+    slow = [trace(number, milliseconds=700) for number in range(21, 41)]
+    refused = [trace(number, status=404) for number in range(41, 61)]
+    rest = [trace(number, milliseconds=400) for number in range(61, 1061)]
+    # At once, since the collector is stopped: what waits for the rest of a trace is decided by what there is.
+    kept = sampled([*failed, *slow, *refused, *rest], ratio=0.1, errors=True, slower_than="500ms")
+    wanted = {one[0]["traceId"] for one in (*failed, *slow)}
+    assert wanted <= kept.keys()
+    assert 60 <= len(kept.keys() - wanted) <= 148  # of 1020; four and a half standard deviations
+
+
+def test_an_application_fails_when_it_says_so(deploy, otelcol, sink):
+    running = otelcol(deploy({"sampling": {"ratio": 0, "errors": True}}), {"CHROMA_OTEL_COLLECTION_ENDPOINT": sink.grpc})
+    failed = [{"name": f"status {code}", "kind": 2, "status": {"code": code}, "resource": SDK, "traceId": f"{code + 1:032x}"} for code in (0, 2)]
+    send(running, *failed)
+    assert [span["name"] for span in sink.wait_for(lambda spans: spans)] == ["status 2"]
+
+
+def test_a_trace_is_decided_when_its_first_span_has_come(deploy, otelcol, sink):
+    running = otelcol(deploy({"sampling": {"ratio": 0, "errors": True}}), {"CHROMA_OTEL_COLLECTION_ENDPOINT": sink.grpc})
+    *below, failed = trace(1, status=500)
+    send(running, below[0])
+    send(running, *trace(2), failed)
+    begun = time.monotonic()
+    sink.wait_for(lambda spans: len(spans) == 2)
+    assert time.monotonic() - begun > 5  # it waits for more
+    send(running, below[1])  # and what comes later goes the same way
+    assert len(sink.wait_for(lambda spans: len(spans) == 3 and whole(spans))) == 1
+    running.stop()
+    assert len(sink.spans()) == 3
+
+
+def stand_in(folder, **more):
+    """What a spec says of a backend that is no preset: its file."""
+    told = {"summary": "A stand-in", "documentation": "https://example.com/", "traces": "nowhere", "example": "http://example:4317", "exporter": "otlp"}
+    (folder / "stand-in.json").write_text(json.dumps({**told, **more}))
+    return {"backend": None, "backend_file": "stand-in.json"}
+
+
+@pytest.mark.parametrize("temporality", ["cumulative", "delta"])
+def test_a_backend_gets_metrics_as_it_wants_them(deploy, otelcol, sink, chroma, tools, tmp_path, temporality):
+    backend = stand_in(tmp_path, metrics={"delta": temporality == "delta"})
+    rendered = deploy(backend, metrics={"to_backend": True})
+    running = otelcol(rendered, {"CHROMA_OTEL_COLLECTION_ENDPOINT": sink.grpc})
+    variables = {"CHROMA_OTEL_COLLECTION_ENDPOINT": running.grpc, "OTEL_METRIC_EXPORT_INTERVAL": "1000"}
+    server = chroma("1.5.9", variables, rendered)
+    client(tools, "1.5.9", server.port, "fill", "query")
+    wanted = {"traces.span.metrics.calls", "traces.span.metrics.duration", "collection_query"}
+
+    def arrived():
+        return wanted <= {metric["name"] for metric in sink.read("metric")}
+
+    eventually(arrived, lambda: sorted({metric["name"] for metric in sink.read("metric")}), seconds=60)
+    of = {metric["temporality"] for metric in sink.read("metric") if metric["name"] in wanted}
+    assert of == {temporality.upper()}
+    assert {metric["resource"]["service.version"] for metric in sink.read("metric") if metric["name"] == "collection_query"} == {"1.5.9"}
+    assert samples(get(running.prometheus), "collection_query_total")  # and Prometheus as before
+
+
+def test_long_values_are_cut_where_the_backend_wants_it(deploy, otelcol, sink, tmp_path):
+    rendered = deploy(stand_in(tmp_path, longest_value=100))
+    running = otelcol(rendered, {"CHROMA_OTEL_COLLECTION_ENDPOINT": sink.grpc})
+    event = {"timeUnixNano": "1700000000000000000", "name": "e", "attributes": attributes({"text": "é" * 100})}
+    send(running, {"attributes": {"text": "é" * 100}, "events": [event]})
+    [span] = sink.wait_for(lambda spans: spans)
+    for of in (span["attributes"], span["events"][0]["attributes"]):
+        assert of["text"] == "é" * 50
+
+
+@pytest.mark.parametrize("image, tracing", [
+    ("wrapped", {"redact": {"names": "hash"}}),  # the published image has nobody to check the key
+    *((image, tracing) for image in ("wrapped", "stock") for tracing in (
+        {"redact": {"names": "remove", "allow": []}}, {"sampling": {"ratio": 0.5}}, {"sampling": {"ratio": 0.1, "errors": True, "slower_than": "2s"}},
+    )),
+], ids=str)
+def test_the_configuration_is_valid(deploy, tools, image, tracing):
+    tracing = {"endpoint": "https://collector.example.com:443", **tracing}
+    rendered = deploy(tracing, chroma={"image": image}, metrics={"to_backend": True})
+    variables = {**ENVIRONMENT, "CHROMA_OTEL_NAMES_KEY": "k", "CHROMA_OTEL_METRICS_URL": "http://backend:4318/v1/metrics"}
+    command = [tools.otelcol, "validate", "--config", rendered / "otel-collector.yaml"]
+    done = subprocess.run(command, env=variables, capture_output=True, text=True)
+    assert (done.returncode, done.stdout + done.stderr) == (0, "")
