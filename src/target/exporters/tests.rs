@@ -1,5 +1,6 @@
 //! What the collector is told of each kind of backend, by each way it learns the operator's values.
 
+use chroma_otel_init::variable;
 use serde_yaml::Value as Yaml;
 
 use super::*;
