@@ -33,6 +33,7 @@ impl Reading {
     ) -> Vec<Backend> {
         let told = self.problems.len();
         let mut backends = self.named(target, mode);
+        self.check_keys(&backends);
         backends.extend(self.own());
         let complete = self.problems.len() == told && !self.is_wrong("tracing.backend");
         if let Some(first) = backends.iter().position(Backend::wants_endpoint) {
@@ -42,7 +43,6 @@ impl Reading {
             .into_iter()
             .map(|backend| in_stack(backend, target, name))
             .collect();
-        self.check_keys(&backends);
         let settings = self.settings();
         self.check_settings(&settings, &backends, complete);
         let mut settled = Vec::new();
@@ -55,7 +55,7 @@ impl Reading {
         settled
     }
 
-    /// A key that two have in common would go to both.
+    /// A key that two have in common would go to both. Who writes a file of his own knows what it says.
     fn check_keys(&mut self, backends: &[Backend]) {
         for (index, one) in backends.iter().enumerate() {
             for other in &backends[index + 1..] {
