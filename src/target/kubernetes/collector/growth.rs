@@ -9,12 +9,12 @@ use crate::spec::kubernetes::CollectorMode;
 
 /// Spans a second that one core takes, of requests to Chroma 1.5.9 with the configuration that is rendered:
 /// what sends to the backend. Measured with the collector 0.158.0, one of two cores of a virtual machine.
-const SENDER: u32 = 4_000;
+const SENDER: u32 = 12_000;
 
 /// The same of a router.
 const ROUTER: u32 = 30_000;
 
-/// Thousandths of a core that one replica asks for, and is sure of: enough for a thousand spans a second.
+/// Thousandths of a core that one replica asks for, and is sure of: enough for two thousand spans a second.
 pub(super) const CPU: u32 = 200;
 
 /// Thousandths that it uses when the autoscaler adds another: far from where its memory would fill.
