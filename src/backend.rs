@@ -287,11 +287,7 @@ pub fn load(name: &str) -> anyhow::Result<Option<Backend>> {
     read(name, file.contents()).map(Some)
 }
 
-/// The backend that `contents` describe.
-///
-/// # Errors
-/// It is no YAML, or not of a backend's form, or breaks rules: all of those that it breaks.
-pub fn read(name: &str, contents: &[u8]) -> anyhow::Result<Backend> {
+fn read(name: &str, contents: &[u8]) -> anyhow::Result<Backend> {
     let mut backend: Backend = serde_yaml::from_slice(contents)?;
     name.clone_into(&mut backend.name);
     let broken = rules::broken(&backend);

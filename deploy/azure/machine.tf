@@ -118,8 +118,8 @@ locals {
     "DATA_DISK=${local.data_disk}",
     "BOOT_SECONDS=900",
     "REGISTRY=${local.registry}",
-    "CHROMA_IMAGE=${local.registry}/chroma:chroma-${var.chroma_version}-c6628d7a",
-    "COLLECTOR_IMAGE=${local.registry}/chroma:otel-collector-0.158.0-c6628d7a",
+    "CHROMA_IMAGE=${local.registry}/chroma:chroma-${var.chroma_version}-fcd08a5d",
+    "COLLECTOR_IMAGE=${local.registry}/chroma:otel-collector-0.158.0-fcd08a5d",
     local.alarms ? "METRICS_NAMESPACE=Chroma" : "",
   ])
 

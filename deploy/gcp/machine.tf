@@ -77,8 +77,8 @@ locals {
     "GOOGLE_CLOUD_PROJECT=${var.project_id}",
     "DEPLOYMENT=${var.name}",
     "DATA_DEVICE=${local.data_device}",
-    "CHROMA_IMAGE=${local.registry}/chroma:chroma-${var.chroma_version}-c6628d7a",
-    "COLLECTOR_IMAGE=${local.registry}/chroma:otel-collector-0.158.0-c6628d7a",
+    "CHROMA_IMAGE=${local.registry}/chroma:chroma-${var.chroma_version}-fcd08a5d",
+    "COLLECTOR_IMAGE=${local.registry}/chroma:otel-collector-0.158.0-fcd08a5d",
     local.alarms ? "METRICS_NAMESPACE=Chroma" : "",
   ])
 

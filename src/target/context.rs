@@ -6,7 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Result;
 use chroma_otel_init::{
-    Endpoint, Granularity, Headers, Server, Settings, rust_log, server_environment, variable,
+    Endpoint, Granularity, Headers, Server, Settings, is_expanded, is_mapping, rust_log,
+    server_environment, variable,
 };
 use minijinja::value::{Serde, merge_maps};
 use minijinja::{Value, context};
@@ -95,16 +96,7 @@ pub(super) fn of(spec: &Spec) -> Value {
             wants_endpoint => tracing.backend.wants_endpoint(),
             retries_itself => tracing.backends().any(Backend::retries_itself),
         },
-        others => tracing.others.iter().map(|backend| {
-            let place = super::kubernetes::place(spec).unwrap_or("…");
-            let endpoint = backend.endpoint.as_deref().filter(|_| backend.wants_endpoint());
-            context! {
-                name => backend.name.as_str(),
-                traces => in_place(&backend.traces, place),
-                endpoint => endpoint.map(|endpoint| in_place(endpoint, place)),
-                in_log => backend.exporter == Exporter::Debug,
-            }
-        }).collect::<Vec<_>>(),
+        others => tracing.others.iter().map(|backend| other(spec, backend)).collect::<Vec<_>>(),
         stack => stack(spec),
         service_name => tracing.service_name.as_str(),
         chroma => context! {
@@ -127,6 +119,21 @@ pub(super) fn of(spec: &Spec) -> Value {
         },
         zipkin => tracing.backend.exporter == Exporter::Zipkin,
         ..merge_maps([exporters::context(spec), sampling::context(spec), redact::context(spec)])
+    }
+}
+
+/// Where else the traces end up, for a README: `name`, `traces`, `endpoint`, `in_log`.
+pub(super) fn other(spec: &Spec, backend: &Backend) -> Value {
+    let place = super::kubernetes::place(spec).unwrap_or("…");
+    let endpoint = backend
+        .endpoint
+        .as_deref()
+        .filter(|_| backend.wants_endpoint());
+    context! {
+        name => backend.name.as_str(),
+        traces => in_place(&backend.traces, place),
+        endpoint => endpoint.map(|endpoint| in_place(endpoint, place)),
+        in_log => backend.exporter == Exporter::Debug,
     }
 }
 
@@ -217,10 +224,11 @@ pub(super) fn endpoint_need(spec: &Spec, variable: &str) -> Option<Need> {
 /// The value of a secret that the collector would not read as it is: without the entrypoint nobody
 /// escapes what it expands, and what has the form of a mapping stops it.
 pub(super) fn expanded(spec: &Spec, variable: &str, value: &str) -> Option<Problem> {
-    let mapping = value.starts_with(['{', '?']) || value.ends_with(':') || value.contains(": ");
-    let message = match value.contains("${") || value.contains("$$") {
+    let message = match is_expanded(value) {
         true => "has `${` or `$$` in it, which the collector would expand",
-        false if mapping => "has the form of a mapping, which the collector would read as one",
+        false if is_mapping(value) => {
+            "has the form of a mapping, which the collector would read as one"
+        }
         false => return None,
     };
     let hint = match spec.collector.operator {

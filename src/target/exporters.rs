@@ -20,6 +20,7 @@ const EXTENSIONS: [&str; 2] = ["health_check", "file_storage"];
 /// `longest_of`, whose it is, and whether there are `several`; and what only a cluster's collector has.
 pub(crate) fn context(spec: &Spec) -> Value {
     let ways = ways(spec);
+    let queue_size = queue_size(&ways);
     let mut extensions = Vec::new();
     let mut extension_names = EXTENSIONS.map(Value::from).to_vec();
     for way in &ways {
@@ -43,8 +44,8 @@ pub(crate) fn context(spec: &Spec) -> Value {
     let longest: Vec<&str> = longest.map(Way::called).collect();
     context! {
         exporters => exporters(&ways),
-        queue_size => queue_size(&ways),
-        queue_mib => queue_size(&ways) >> 20,
+        queue_size,
+        queue_mib => queue_size >> 20,
         trace_exporters => ways.iter().map(Way::in_pipeline).collect::<Vec<_>>(),
         metrics_exporters => takes(false),
         delta_exporters => takes(true),

@@ -57,13 +57,13 @@ fn a_cloud_is_told_where_and_asked_for_nothing_secret() {
     assert_eq!(code, 0, "{message}");
     insta::assert_snapshot!(told, @"");
     insta::assert_snapshot!(message, @r##"
-    out: wrote 46 of 46 files
+    out: wrote 47 of 47 files
       + .dockerignore
       + Dockerfile
       + README.md
       + parameters.json
       + template.yaml
-      + entrypoint/ (41 files: the entrypoint's sources)
+      + entrypoint/ (42 files: the entrypoint's sources)
     note: `chroma.bind` says nothing on target `aws`
     you still have to set, in the spec, or when you deploy:
       machine.network (VpcId): the VPC's id

@@ -15,7 +15,7 @@ import urllib.parse
 
 import pytest
 
-from conftest import HERE, ROOT, eventually, start_collector, start_sink
+from conftest import HERE, ROOT, eventually, start_collector, start_sink, starting
 from test_collector import COMPLAINT, ask, attributes, send
 
 yaml = pytest.importorskip("yaml")
@@ -208,6 +208,15 @@ def own_address():
     """An address of loopback that no other process of the tests uses."""
     pid = os.getpid()
     return f"127.{64 + next(COUNTER) % 64}.{pid >> 8 & 255}.{max(pid & 255, 1)}"
+
+
+@pytest.fixture(scope="module")
+def stand_in(tools, tmp_path_factory):
+    """For all backends that it speaks for, at all of their places."""
+    folder = tmp_path_factory.mktemp("stand-in")
+    places = {case.place for name in SPOKEN for case in (Case(name), *variants(name))}
+    with starting(folder) as start:
+        yield StandIn(tools, start, folder, places, own_address())
 
 
 def collector_of(tools, start, folder, rendered, stand_in, ready=True, more=None):

@@ -3,18 +3,9 @@ as the rendered deployment starts it, exports to a stand-in under the vendor's o
 
 import pytest
 
-from backends import SPOKEN, Case, StandIn, check_export, own_address, variants
-from conftest import starting
+from backends import SPOKEN, Case, check_export, stand_in  # noqa: F401 (a fixture)
 
 IMAGE = "stock"
-
-
-@pytest.fixture(scope="module")
-def stand_in(tools, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("stand-in")
-    places = {case.place for name in SPOKEN for case in (Case(name), *variants(name))}
-    with starting(folder) as start:
-        yield StandIn(tools, start, folder, places, own_address())
 
 
 @pytest.mark.parametrize("backend", SPOKEN)

@@ -8,7 +8,9 @@ pub use headers::header_variable;
 
 use std::str::FromStr;
 
-use chroma_otel_init::{Endpoint, Granularity, Invalid, Settings, server_environment, variable};
+use chroma_otel_init::{
+    Endpoint, Granularity, Invalid, Settings, is_word, server_environment, variable,
+};
 
 use super::Reading;
 use crate::backend::{Backend, Exporter, Key};
@@ -65,8 +67,7 @@ impl Reading {
         let names_key = environment(NAMES_KEY).filter(|value| !value.trim().is_empty());
         if let (Some(Names::Hash), Some(value)) = (redact.names, names_key) {
             // It stands in the middle of a text of the collector's configuration.
-            let fits = |c: char| c.is_ascii_alphanumeric() || "._~+/=-".contains(c);
-            if !value.chars().all(fits) {
+            if !is_word(&value) {
                 let message = "has more in it than letters, digits and `._~+/=-`";
                 let problem = Problem::new(format!("environment: {NAMES_KEY}"), message);
                 self.problems

@@ -6,10 +6,10 @@ use minijinja::{Value, context};
 
 use super::context::{COLLECTOR, DATABASE, MEMBER, PROXY, ROUTER, backend, claim};
 use super::{cloud, keys};
-use crate::backend::{Exporter, in_place};
+use crate::backend::in_place;
 use crate::spec::kubernetes::CollectorMode;
 use crate::spec::{Image, Spec};
-use crate::target::context::in_stack;
+use crate::target::context::{in_stack, other};
 use crate::target::exporters;
 use crate::target::secrets::Container;
 
@@ -47,7 +47,7 @@ pub(super) fn context(spec: &Spec, base: &Value) -> Value {
         secret_command => keys::command(spec),
         shown_endpoint => shown.map_or("missing: `tracing.endpoint`".to_owned(), |shown| format!("`{shown}`")),
         traces => in_place(&spec.tracing.backend.traces, place),
-        also => also(spec, place),
+        also => also(spec),
         clients => spec.clients.iter().map(ToString::to_string).collect::<Vec<_>>(),
         spans_service => COLLECTOR.name(spec),
         collector_log => format!("kubectl logs --namespace {} --selector app.kubernetes.io/name=opentelemetry-collector --tail 50 --prefix", spec.kubernetes.namespace),
@@ -83,20 +83,15 @@ fn collector(spec: &Spec) -> Vec<String> {
     }
 }
 
-/// Where else the traces end up: `name`, `traces`, `endpoint`, `in_log`; and of one in the stack its
-/// `service` and `ui_port`.
-fn also(spec: &Spec, place: &str) -> Vec<Value> {
+/// Where else the traces end up, as on every target; and of one in the stack its `service` and `ui_port`.
+fn also(spec: &Spec) -> Vec<Value> {
     let others = spec.tracing.others.iter();
     others
         .map(|one| {
-            let endpoint = one.endpoint.as_deref().filter(|_| one.wants_endpoint());
             context! {
-                name => one.name.as_str(),
-                traces => in_place(&one.traces, place),
-                endpoint => endpoint.map(|endpoint| in_place(endpoint, place)),
-                in_log => one.exporter == Exporter::Debug,
                 service => backend(one).name(spec),
                 ui_port => one.service.as_ref().map(|service| service.ui_port),
+                ..other(spec, one)
             }
         })
         .collect()

@@ -9,7 +9,9 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitCode};
 
-use chroma_otel_init::{Endpoint, Headers, Invalid, Protocol, Settings, variable};
+use chroma_otel_init::{
+    Endpoint, Headers, Invalid, Protocol, Settings, is_mapping, is_word, variable,
+};
 
 use crate::arguments::{Collector, is_variable};
 use crate::environment::{Variables, text};
@@ -179,13 +181,10 @@ fn key(name: &str, variables: &Variables) -> Result<String, String> {
     Ok(unquoted(&value).to_owned())
 }
 
-/// The value of a key that the configuration names. The Collector reads it as YAML first: of text it keeps
-/// what was written, but a mapping whose names are no text (`1: 2`) stops it, with a message that names
-/// nobody (seen with 0.158.0).
+/// The value of a key that the configuration names, which the Collector reads as YAML first.
 fn of_configuration(name: &str, variables: &Variables) -> Result<String, String> {
     let value = key(name, variables)?;
-    let mapping = value.starts_with(['{', '?']) || value.ends_with(':') || value.contains(": ");
-    if mapping || value.chars().any(char::is_control) {
+    if is_mapping(&value) || value.chars().any(char::is_control) {
         return Err(format!(
             "`{name}` has a line break, or the form of a mapping (`: ` in it, `:` at its end, `{{` or `?` at its \
              start), which the collector cannot read; hint: check that the value was copied whole, or \
@@ -200,8 +199,7 @@ fn word(name: &str, variables: &Variables) -> Result<(), String> {
     let value = text(variables, name);
     let hint = "hint: `openssl rand -hex 32` makes one";
     let value = value.ok_or_else(|| format!("`{name}` is not set; {hint}"))?;
-    let fits = |c: char| c.is_ascii_alphanumeric() || "._~+/=-".contains(c);
-    value.chars().all(fits).then_some(()).ok_or_else(|| {
+    is_word(&value).then_some(()).ok_or_else(|| {
         format!("`{name}` has more in it than letters, digits and `._~+/=-`; {hint}")
     })
 }

@@ -33,6 +33,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod endpoint;
+mod expansion;
 #[cfg(test)]
 mod fuzz;
 mod granularity;
@@ -48,6 +49,7 @@ pub mod variable;
 mod version;
 
 pub use endpoint::{Endpoint, Protocol};
+pub use expansion::{is_expanded, is_mapping, is_word};
 pub use granularity::Granularity;
 pub use headers::Headers;
 pub use ignored::ignored_variables;
