@@ -14,8 +14,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use chroma_otel_init::opentelemetry::trace::{Link, Span, SpanContext, SpanKind, Status, Tracer};
 use chroma_otel_init::opentelemetry::{KeyValue, global};
-use chroma_otel_init::{ChromaVersion, Settings};
-use chroma_otel_init::{Logs, Options, init_with};
+use chroma_otel_init::{ChromaVersion, Options, Settings, init_plain_http};
 use rustix::process::Pid;
 
 use crate::health::Page;
@@ -80,16 +79,11 @@ impl Lifecycle {
 }
 
 fn tell(settings: &Settings, subject: &Subject, ends: &Receiver<End>) {
-    let version = subject.version.map(|version| version.to_string());
-    let options = Options {
-        resource: version
-            .map(|version| ("service.version".to_owned(), version))
-            .into_iter()
-            .collect(),
-        logs: Logs::Off,
-        flush_timeout: FLUSH,
-    };
-    let _guard = init_with(settings, &options);
+    let mut options = Options::default().flush_timeout(FLUSH);
+    if let Some(version) = subject.version {
+        options = options.resource("service.version", version.to_string());
+    }
+    let _guard = init_plain_http(settings, &options);
     let (start, end) = tell_start(subject, ends);
     if let Some(end) = end.or_else(|| ends.recv().ok()) {
         tell_stop(subject, start, &end);

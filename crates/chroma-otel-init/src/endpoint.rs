@@ -121,6 +121,39 @@ impl Endpoint {
         )
     }
 
+    /// The same collector's endpoint for OTLP over HTTP: port 4318 for port 4317, the pair that
+    /// OpenTelemetry registered, and any other port as it is.
+    #[cfg(feature = "pipeline")]
+    pub(crate) fn over_http(&self) -> Self {
+        let port = if self.port == GRPC_PORT {
+            HTTP_PORT
+        } else {
+            self.port
+        };
+        Self {
+            port,
+            ..self.clone()
+        }
+    }
+
+    /// [`Self::traces_url`], unless it speaks another protocol than OTLP.
+    ///
+    /// # Errors
+    /// It is Zipkin's or Splunk's own.
+    #[cfg(feature = "pipeline")]
+    pub(crate) fn otlp_traces_url(&self) -> Result<String, Invalid> {
+        let url = self.traces_url();
+        if url.ends_with(TRACES_PATH) {
+            return Ok(url);
+        }
+        Err(Invalid::new(
+            variable::ENDPOINT,
+            format!("is `{url}`, which is not an OTLP endpoint"),
+            "name an OTLP endpoint, such as a collector's `http://collector:4317`, and let the \
+             collector speak to Zipkin",
+        ))
+    }
+
     /// The URL to send metrics to over HTTP: that of the traces with `/v1/metrics` at its end, or
     /// Splunk's own; none for Zipkin, which takes no metrics.
     pub fn metrics_url(&self) -> Option<String> {

@@ -59,10 +59,20 @@ pub use settings::Settings;
 pub use spans::rust_log;
 pub use version::{ChromaVersion, Release, Server};
 
+#[cfg(feature = "pipeline")]
+mod pipeline;
+/// The OpenTelemetry interface of the release whose tracer provider is installed.
+#[cfg(feature = "pipeline")]
+pub use opentelemetry;
+/// The OpenTelemetry SDK of that release.
+#[cfg(feature = "pipeline")]
+pub use opentelemetry_sdk;
+#[cfg(feature = "pipeline")]
+pub use pipeline::{Guard, Options, Outcome, Problem, init_plain_http};
+
 #[cfg(feature = "sdk")]
 mod sdk;
 #[cfg(feature = "sdk")]
 pub use sdk::{
-    Guard, Logs, Options, Outcome, Problem, continue_trace, init, init_with, init_with_exporter,
-    layer, opentelemetry, opentelemetry_sdk, trace_headers, tracing,
+    Logs, continue_trace, init, init_with, init_with_exporter, layer, trace_headers, tracing,
 };

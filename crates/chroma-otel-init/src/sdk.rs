@@ -1,62 +1,30 @@
-//! Tracing for a Rust program that uses or serves Chroma: [`init`] and what it hands out.
+//! Tracing for a Rust program that uses or serves Chroma: [`init`] and its relatives.
 //!
-//! Invariant: nothing in here panics into the program or keeps it waiting longer than the time it
-//! is given; what does not work is a [`Problem`], said once on standard error.
+//! Invariant: nothing here panics into the program or blocks it longer than the time it is given;
+//! what does not work is a [`Problem`], reported once on standard error.
 
-mod delivery;
 mod exporter;
 mod filter;
-mod guard;
-mod ids;
-mod pipeline;
-mod problem;
+mod http_client;
 mod propagation;
-mod resource;
+mod remote;
 mod runtime;
-mod tally;
 
-pub use guard::{Guard, Outcome};
-/// The OpenTelemetry interface of the very release that [`init`] installs.
-pub use opentelemetry;
-/// The OpenTelemetry SDK of that release, for [`init_with_exporter`].
-pub use opentelemetry_sdk;
-pub use problem::Problem;
 pub use propagation::{continue_trace, trace_headers};
-/// The `tracing` interface whose spans [`init`] exports.
+/// The `tracing` interface whose spans [`init`] exports. The attribute `#[instrument]` expands to
+/// `::tracing`, so a program that uses it depends on `tracing` itself.
 pub use tracing;
 
-use crate::{Endpoint, Settings};
-use filter::{Events, Gate, Spans};
-use opentelemetry_sdk::trace::SpanExporter;
-use pipeline::Pipeline;
-use std::{
-    sync::atomic::{AtomicBool, Ordering},
-    time::Duration,
+use crate::{
+    Endpoint, Granularity, Guard, Options, Problem, Settings,
+    pipeline::{Pipeline, start},
 };
+use filter::{Spans, events};
+use opentelemetry::trace::TracerProvider;
+use opentelemetry_sdk::trace::{SdkTracer, SpanExporter};
+use remote::Remote;
+use tracing_opentelemetry::OpenTelemetryLayer;
 use tracing_subscriber::{Layer, layer::SubscriberExt, registry::LookupSpan};
-
-/// What [`init_with`] does besides what the four variables say.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// Attributes of the resource, on top of `OTEL_RESOURCE_ATTRIBUTES` and winning over it.
-    /// The service name always comes from the settings.
-    pub resource: Vec<(String, String)>,
-    /// Where the program's log events go.
-    pub logs: Logs,
-    /// The longest that dropping the [`Guard`] may take, whatever the collector does.
-    pub flush_timeout: Duration,
-}
-
-impl Default for Options {
-    /// No further attributes, logs on standard error, five seconds.
-    fn default() -> Self {
-        Self {
-            resource: Vec::new(),
-            logs: Logs::Stderr,
-            flush_timeout: Duration::from_secs(5),
-        }
-    }
-}
 
 /// Where log events go. Spans are not concerned: the granularity alone decides about them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,29 +48,38 @@ pub enum Logs {
 /// tracing::info!(found = 3, "answered");
 /// ```
 ///
-/// - **Never fails, never waits**: needs no async runtime and minds none. What cannot be read
-///   switches tracing off, is told once on standard error, and is kept in [`Guard::problems`].
-///   Dropping the guard takes [`Options::flush_timeout`] at most, and tells how many spans were
-///   lost, if any.
+/// - **Never fails**: it needs no async runtime and works with any. A value that cannot be parsed
+///   switches tracing off, is reported once on standard error, and is kept in
+///   [`Guard::problems`].
+/// - **Bounded**: the program never waits for an export. Dropping the guard takes
+///   [`Options::flush_timeout`] at most (about 1 s if nothing listens at the endpoint), and reports
+///   how many spans were lost, if any.
 /// - **Spans** of `tracing` and of the [`opentelemetry`] interface are exported. The granularity
-///   decides, and `RUST_LOG` does not: `operation` takes the levels `INFO` and above, and at any
-///   level the spans that declare `otel.kind` or `otel.name` (those were made for a trace);
-///   `operation_and_segment` also `DEBUG`; `all` also `TRACE`. Spans of the OpenTelemetry
-///   interface have no level and count as operations.
-/// - **Headers in and out** are W3C's, see [`continue_trace`] and [`trace_headers`].
+///   decides, and `RUST_LOG` has no effect on it: `operation` takes the levels `INFO` and above,
+///   and at any level the spans that declare `otel.kind` or `otel.name` (those were made for a
+///   trace); `operation_and_segment` also `DEBUG`; `all` also `TRACE`. Spans of the OpenTelemetry
+///   interface have no level and count as operations. `#[tracing::instrument]` needs
+///   `tracing = "0.1"` among the program's own dependencies.
+/// - **Log lines** are those of `tracing_subscriber::fmt` with `RUST_LOG`, the same with tracing on
+///   or off.
+/// - **Propagation** is W3C's unless `OTEL_PROPAGATORS` says otherwise, see [`continue_trace`] and
+///   [`trace_headers`].
 /// - **TLS** trusts the public authorities that are compiled in, or instead of them those in the
-///   file that `OTEL_EXPORTER_OTLP_CERTIFICATE` names.
-/// - **Of OpenTelemetry's variables** it honours `OTEL_RESOURCE_ATTRIBUTES`, `OTEL_BSP_*`,
-///   `OTEL_TRACES_SAMPLER` and `_ARG`, `OTEL_SPAN_*_COUNT_LIMIT`, `OTEL_SDK_DISABLED`, and
-///   `OTEL_EXPORTER_OTLP_{CERTIFICATE,COMPRESSION,HEADERS,TIMEOUT}` with their `_TRACES_` forms.
-///   Endpoint and service name come from Chroma's variables alone.
+///   file that `OTEL_EXPORTER_OTLP_CERTIFICATE` names. Client certificates
+///   (`OTEL_EXPORTER_OTLP_CLIENT_KEY`) and proxies (`HTTPS_PROXY`) are not supported.
+/// - **OpenTelemetry's variables**: `OTEL_RESOURCE_ATTRIBUTES`, `OTEL_BSP_*`, `OTEL_PROPAGATORS`
+///   (`tracecontext`, `baggage`, `none`), `OTEL_TRACES_SAMPLER` and `_ARG`,
+///   `OTEL_SPAN_*_COUNT_LIMIT`, `OTEL_SDK_DISABLED`, and
+///   `OTEL_EXPORTER_OTLP_{CERTIFICATE,COMPRESSION,TIMEOUT}` with their `_TRACES_` forms. An
+///   endpoint and its headers belong together: headers that are meant for another endpoint are
+///   never sent to this one.
 #[must_use = "dropping the guard ends tracing"]
 pub fn init() -> Guard {
     match Settings::from_env() {
         Ok(settings) => init_with(&settings, &Options::default()),
         Err(invalid) => {
             let problems = invalid.into_iter().map(Problem::Invalid).collect();
-            install(None, problems, &Options::default())
+            install(None, Granularity::None, problems, &Options::default())
         }
     }
 }
@@ -110,8 +87,8 @@ pub fn init() -> Guard {
 /// Installs tracing as [`init`] does, from settings read before.
 #[must_use = "dropping the guard ends tracing"]
 pub fn init_with(settings: &Settings, options: &Options) -> Guard {
-    let (pipeline, problems) = start(settings, options, Pipeline::to_endpoint);
-    install(pipeline, problems, options)
+    let (pipeline, problems) = start(settings, options, to_endpoint);
+    install(pipeline, settings.granularity, problems, options)
 }
 
 /// Installs tracing as [`init_with`] does, with an exporter of the program's own in place of OTLP:
@@ -125,10 +102,10 @@ pub fn init_with_exporter<E: SpanExporter + 'static>(
 ) -> Guard {
     let (pipeline, problems) = start(settings, options, |_, settings, options| {
         Pipeline::start("the exporter".to_owned(), settings, options, |_| {
-            Ok(exporter)
+            Remote::start(|| Ok(exporter))
         })
     });
-    install(pipeline, problems, options)
+    install(pipeline, settings.granularity, problems, options)
 }
 
 /// For a program that has a `tracing` subscriber of its own: the layer to add to it.
@@ -143,87 +120,77 @@ pub fn layer<S>(
 where
     S: tracing::Subscriber + for<'span> LookupSpan<'span> + Send + Sync,
 {
-    let (pipeline, problems) = start(settings, options, Pipeline::to_endpoint);
+    let (pipeline, problems) = start(settings, options, to_endpoint);
     let layer = pipeline.as_ref().map(|pipeline| {
-        let spans = Spans(pipeline.granularity);
-        pipeline.layer().with_filter(spans).boxed()
+        let spans = Spans(settings.granularity);
+        span_layer(pipeline).with_filter(spans).boxed()
     });
     (layer, guard(pipeline, problems, options))
 }
 
-/// Set by the start that succeeded: the tracer provider is the process's.
-static INITIALIZED: AtomicBool = AtomicBool::new(false);
-
-fn start(
+fn to_endpoint(
+    endpoint: &Endpoint,
     settings: &Settings,
     options: &Options,
-    pipeline: impl FnOnce(&Endpoint, &Settings, &Options) -> Result<Pipeline, Problem>,
-) -> (Option<Pipeline>, Vec<Problem>) {
-    let Some(endpoint) = settings.endpoint.as_ref().filter(|_| settings.enabled()) else {
-        return (None, Vec::new());
-    };
-    if switched_off() {
-        return (None, Vec::new());
-    }
-    if INITIALIZED.swap(true, Ordering::AcqRel) {
-        return (None, vec![Problem::AlreadyInitialized]);
-    }
-    match pipeline(endpoint, settings, options) {
-        Ok(pipeline) => {
-            opentelemetry::global::set_tracer_provider(pipeline.provider.clone());
-            propagation::install();
-            (Some(pipeline), Vec::new())
-        }
-        Err(problem) => {
-            INITIALIZED.store(false, Ordering::Release);
-            (None, vec![problem])
-        }
-    }
+) -> Result<Pipeline, Problem> {
+    Pipeline::start(endpoint.to_string(), settings, options, |ledger| {
+        Remote::start(|| exporter::exporter(endpoint, &settings.headers, ledger))
+    })
 }
 
-/// `OTEL_SDK_DISABLED` (OpenTelemetry specification, `sdk-environment-variables.md`): `true` in
-/// any case, and nothing else. The Rust SDK does not read it.
-fn switched_off() -> bool {
-    std::env::var("OTEL_SDK_DISABLED").is_ok_and(|value| value.trim().eq_ignore_ascii_case("true"))
-}
-
-/// Installs the subscriber: the pipeline's layer, and the logs, which come without a pipeline too.
-fn install(pipeline: Option<Pipeline>, mut problems: Vec<Problem>, options: &Options) -> Guard {
-    let logs = match options.logs {
-        Logs::Off => None,
+/// Installs the subscriber: the pipeline's layer, and the logs, which need no pipeline.
+fn install(
+    pipeline: Option<Pipeline>,
+    granularity: Granularity,
+    mut problems: Vec<Problem>,
+    options: &Options,
+) -> Guard {
+    let spans = Spans(granularity);
+    let installed = match options.logs {
+        Logs::Off => pipeline.as_ref().map(|pipeline| {
+            // One filter for all is cheaper than a filter per layer (`benches/span.rs`).
+            let otel = span_layer(pipeline);
+            let subscriber = tracing_subscriber::registry().with(otel).with(spans);
+            tracing::subscriber::set_global_default(subscriber)
+        }),
         Logs::Stderr => {
             let rust_log = std::env::var("RUST_LOG").ok();
-            let (events, invalid) = Events::read(rust_log.as_deref());
+            let (events, invalid) = events(rust_log.as_deref());
             problems.extend(invalid.map(Problem::Invalid));
-            Some(events)
+            // A filter per layer: what is exported never changes what a log line shows.
+            let lines = tracing_subscriber::fmt::layer()
+                .with_writer(std::io::stderr)
+                .with_ansi(false)
+                .with_filter(events);
+            let otel = pipeline
+                .as_ref()
+                .map(|pipeline| span_layer(pipeline).with_filter(spans));
+            let subscriber = tracing_subscriber::registry().with(otel).with(lines);
+            Some(tracing::subscriber::set_global_default(subscriber))
         }
     };
-    if pipeline.is_some() || logs.is_some() {
-        let granularity = pipeline.as_ref().map(|pipeline| pipeline.granularity);
-        let lines = tracing_subscriber::fmt::layer()
-            .with_writer(std::io::stderr)
-            .with_ansi(false);
-        let subscriber = tracing_subscriber::registry()
-            .with(pipeline.as_ref().map(Pipeline::layer))
-            .with(Gate {
-                spans: Spans(granularity.unwrap_or_default()),
-                logs: logs.map(|events| (events, lines)),
-            });
-        let installed = tracing::subscriber::set_global_default(subscriber);
-        // Without a pipeline the program's own subscriber lacks nothing.
-        if installed.is_err() && pipeline.is_some() {
-            problems.push(Problem::SubscriberInstalled);
-        }
+    // Without a pipeline the program's own subscriber lacks nothing.
+    if pipeline.is_some() && installed.is_some_and(|installed| installed.is_err()) {
+        problems.push(Problem::SubscriberInstalled);
     }
     guard(pipeline, problems, options)
 }
 
-fn guard(pipeline: Option<Pipeline>, problems: Vec<Problem>, options: &Options) -> Guard {
-    for problem in &problems {
-        match pipeline {
-            Some(_) => problem::say(format_args!("warning: {problem}")),
-            None => problem::say(format_args!("error: tracing is off: {problem}")),
-        }
+/// A guard, with W3C propagation installed if spans are exported.
+fn guard(pipeline: Option<Pipeline>, mut problems: Vec<Problem>, options: &Options) -> Guard {
+    if pipeline.is_some() {
+        problems.extend(propagation::install().map(Problem::Invalid));
     }
     Guard::new(pipeline, problems, options)
+}
+
+/// The layer that makes OpenTelemetry spans of all `tracing` spans it is shown. Thread names and
+/// busy times are left out: they are the costly part of a span.
+fn span_layer<S>(pipeline: &Pipeline) -> OpenTelemetryLayer<S, SdkTracer>
+where
+    S: tracing::Subscriber + for<'span> LookupSpan<'span>,
+{
+    OpenTelemetryLayer::new(pipeline.provider.tracer(env!("CARGO_PKG_NAME")))
+        .with_threads(false)
+        .with_tracked_inactivity(false)
 }

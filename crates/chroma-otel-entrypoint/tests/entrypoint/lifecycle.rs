@@ -15,7 +15,7 @@ fn traced(script: &str, sink: &Sink, port: u16) -> std::process::Command {
         .env("CHROMA_PORT", port.to_string())
         .env(
             "CHROMA_OTEL_COLLECTION_ENDPOINT",
-            format!("http://{}", sink.grpc()),
+            format!("http://{}", sink.http()), // the entrypoint itself speaks HTTP
         )
         .env("CHROMA_OTEL_COLLECTION_HEADERS", "x-key=s3cret")
         .env("CHROMA_OTEL_SERVICE_NAME", "search")

@@ -2,10 +2,14 @@
 //!
 //! Invariant: header values are marked as sensitive, and come from here into no text.
 
-use super::delivery::Ledger;
-use crate::{Endpoint, Headers, Invalid, Problem, Protocol, variable};
+use super::http_client::PairedClient;
+use crate::{
+    Endpoint, Headers, Invalid, Problem, Protocol,
+    pipeline::{Ledger, first_set, time_limit},
+    variable,
+};
 use hyper_rustls::HttpsConnectorBuilder;
-use opentelemetry_http::{Bytes, HttpClient, HttpError, Request, Response, hyper::HyperClient};
+use opentelemetry_http::hyper::HyperClient;
 use opentelemetry_otlp::{
     Protocol as Encoding, SpanExporter, WithExportConfig, WithHttpConfig, WithTonicConfig,
 };
@@ -14,12 +18,21 @@ use rustls::{
     crypto::ring,
     pki_types::{CertificateDer, pem::PemObject},
 };
-use std::{collections::HashMap, env, iter, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 use tonic::{
-    async_trait,
     metadata::{Ascii, MetadataKey, MetadataMap, MetadataValue},
-    transport::ClientTlsConfig,
+    transport::{Channel, ClientTlsConfig},
 };
+
+/// Between two pings of a connection with an open request. A request lasts 10 s at most unless
+/// `OTEL_EXPORTER_OTLP_TIMEOUT` says otherwise; grpc-go's servers close a connection at the fourth
+/// ping within 5 minutes that brought no answer, or at the third of an idle connection. So four
+/// pings fit no request, and an idle connection is checked only when it is used again.
+const KEEP_ALIVE_INTERVAL: Duration = Duration::from_millis(2500);
+/// The longest wait for the answer to a ping. Together with the interval it is shorter than
+/// [`Options::flush_timeout`](crate::Options::flush_timeout), so the last flush gets through.
+const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(2);
+const USER_AGENT: &str = "user-agent";
 
 /// A file of PEM certificates to trust instead of the public authorities (OpenTelemetry
 /// specification, `protocol/exporter.md`; the Rust exporters do not read it themselves).
@@ -27,21 +40,6 @@ const CERTIFICATE: [&str; 2] = [
     "OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE",
     "OTEL_EXPORTER_OTLP_CERTIFICATE",
 ];
-const TIMEOUT: [&str; 2] = [
-    "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT",
-    "OTEL_EXPORTER_OTLP_TIMEOUT",
-];
-
-/// The longest that one batch may take: `OTEL_EXPORTER_OTLP_TIMEOUT` in milliseconds, 10 seconds
-/// when it is not set or not a positive number (OpenTelemetry specification,
-/// `protocol/exporter.md`).
-pub(super) fn time_limit() -> Duration {
-    first_set(TIMEOUT)
-        .and_then(|(_, value)| value.parse().ok())
-        .filter(|milliseconds| *milliseconds > 0)
-        .map_or(Duration::from_secs(10), Duration::from_millis)
-}
-
 /// Makes the exporter. To be called in the context of a tokio runtime; connects only on export.
 ///
 /// # Errors
@@ -54,38 +52,53 @@ pub(super) fn exporter(
     let limit = time_limit();
     match endpoint.protocol() {
         Protocol::Grpc => grpc(endpoint, headers, limit),
-        Protocol::Http => http(endpoint, headers, limit, Arc::clone(ledger)),
+        Protocol::Http => http(endpoint, headers, limit, ledger),
     }
 }
 
+/// The channel pings its connection, so a peer that vanished without closing it (an expired NAT
+/// entry, a moved pod) is noticed, and the batch is retried on a new connection.
 fn grpc(endpoint: &Endpoint, headers: &Headers, limit: Duration) -> Result<SpanExporter, Problem> {
-    let mut builder = SpanExporter::builder()
-        .with_tonic()
-        .with_endpoint(endpoint.to_string())
-        .with_timeout(limit)
-        .with_metadata(metadata(headers)?);
+    let mut channel = Channel::from_shared(endpoint.to_string())
+        .map_err(cannot_start)?
+        .timeout(limit)
+        .connect_timeout(limit)
+        .http2_keep_alive_interval(KEEP_ALIVE_INTERVAL)
+        .keep_alive_timeout(KEEP_ALIVE_TIMEOUT);
     if endpoint.is_tls() {
         let roots = authorities()?.roots;
-        builder = builder.with_tls_config(ClientTlsConfig::new().trust_anchors(roots));
+        let tls = ClientTlsConfig::new().trust_anchors(roots);
+        channel = channel.tls_config(tls).map_err(cannot_start)?;
     }
-    builder.build().map_err(cannot_start)
+    let metadata = metadata(headers)?;
+    SpanExporter::builder()
+        .with_tonic()
+        .with_channel(channel.connect_lazy())
+        .with_timeout(limit)
+        .with_interceptor(move |request| Ok(with_only(&metadata, request)))
+        .build()
+        .map_err(cannot_start)
+}
+
+/// Sends our headers, and none of `OTEL_EXPORTER_OTLP_HEADERS`, which opentelemetry-otlp 0.33 adds
+/// by itself: an endpoint and its headers belong together.
+fn with_only(headers: &MetadataMap, mut request: tonic::Request<()>) -> tonic::Request<()> {
+    let agent = request.metadata().get(USER_AGENT).cloned();
+    let metadata = request.metadata_mut();
+    metadata.clone_from(headers);
+    if let Some(agent) = agent {
+        metadata.insert(USER_AGENT, agent);
+    }
+    request
 }
 
 fn http(
     endpoint: &Endpoint,
     headers: &Headers,
     limit: Duration,
-    ledger: Arc<Ledger>,
+    ledger: &Arc<Ledger>,
 ) -> Result<SpanExporter, Problem> {
-    let url = endpoint.traces_url();
-    if !url.ends_with("/v1/traces") {
-        return Err(Problem::Invalid(Invalid::new(
-            variable::ENDPOINT,
-            format!("is `{url}`, which is not an OTLP endpoint"),
-            "name an OTLP endpoint, such as a collector's `http://collector:4317`, and let the \
-             collector speak to Zipkin",
-        )));
-    }
+    let url = endpoint.otlp_traces_url().map_err(Problem::Invalid)?;
     let roots = if endpoint.is_tls() {
         authorities()?
     } else {
@@ -101,41 +114,16 @@ fn http(
         .https_or_http()
         .enable_http1()
         .build();
-    let headers: HashMap<String, String> = headers
-        .iter()
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .collect();
+    let client = HyperClient::new(connector, limit, None);
+    let client = PairedClient::new(client, headers, ledger).map_err(cannot_start)?;
     SpanExporter::builder()
         .with_http()
         .with_protocol(Encoding::HttpBinary)
         .with_endpoint(url)
         .with_timeout(limit)
-        .with_headers(headers)
-        .with_http_client(Explaining {
-            client: HyperClient::new(connector, limit, None),
-            ledger,
-        })
+        .with_http_client(client)
         .build()
         .map_err(cannot_start)
-}
-
-/// A client that keeps why a request failed: the exporter makes "network error" of everything.
-#[derive(Debug)]
-struct Explaining<C> {
-    client: C,
-    ledger: Arc<Ledger>,
-}
-
-#[async_trait]
-impl<C: HttpClient> HttpClient for Explaining<C> {
-    async fn send_bytes(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
-        let result = self.client.send_bytes(request).await;
-        self.ledger.explain(result.as_ref().err().map(|error| {
-            let causes = iter::successors(error.source(), |cause| cause.source());
-            causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
-        }));
-        result
-    }
 }
 
 fn metadata(headers: &Headers) -> Result<MetadataMap, Problem> {
@@ -183,14 +171,6 @@ fn authorities() -> Result<RootCertStore, Problem> {
         return Err(refused("which holds no certificate".to_owned()));
     }
     Ok(store)
-}
-
-fn first_set<const N: usize>(names: [&'static str; N]) -> Option<(&'static str, String)> {
-    names.into_iter().find_map(|name| {
-        let value = env::var(name).ok()?;
-        let value = value.trim();
-        (!value.is_empty()).then(|| (name, value.to_owned()))
-    })
 }
 
 fn cannot_start(error: impl std::fmt::Display) -> Problem {

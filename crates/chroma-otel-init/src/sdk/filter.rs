@@ -1,15 +1,12 @@
-//! Which spans are exported, and which log events are printed: two filters that know nothing of
-//! each other.
+//! The spans that are exported and the log lines that are printed: two independent filters.
 //!
-//! Invariant: both decide by a callsite's metadata alone, so that `tracing` asks once a callsite,
-//! and `RUST_LOG` has no part in the decision about spans.
+//! Invariant: both decide by a callsite's metadata alone, so `tracing` asks once per callsite, and
+//! `RUST_LOG` has no effect on the spans that are exported.
 
 use crate::{Granularity, Invalid};
-use tracing::{
-    Event, Level, Metadata, Subscriber, level_filters::LevelFilter, subscriber::Interest,
-};
+use tracing::{Level, Metadata, Subscriber, level_filters::LevelFilter, subscriber::Interest};
 use tracing_subscriber::{
-    Layer, Registry,
+    Layer,
     filter::Targets,
     layer::{Context, Filter},
 };
@@ -89,61 +86,8 @@ impl<S> Filter<S> for Spans {
     }
 }
 
-/// The log events of `RUST_LOG`; spans are not its concern.
-#[derive(Clone, Debug)]
-pub(super) struct Events(Targets);
-
-impl Events {
-    /// Of the value of `RUST_LOG`, blank being not set: `target=level` directives, default `info`.
-    ///
-    /// # Errors
-    /// With the default, what is wrong with the value.
-    pub(super) fn read(rust_log: Option<&str>) -> (Self, Option<Invalid>) {
-        let default = || Self(Targets::new().with_default(Level::INFO));
-        let Some(value) = rust_log.map(str::trim).filter(|value| !value.is_empty()) else {
-            return (default(), None);
-        };
-        match value.parse() {
-            Ok(targets) => (Self(targets), None),
-            Err(error) => {
-                let invalid = Invalid::new(
-                    "RUST_LOG",
-                    format!("is `{value}`, which cannot be read ({error}), so `info` is used"),
-                    "write levels and `target=level` pairs, as in `info,chroma=debug`",
-                );
-                (default(), Some(invalid))
-            }
-        }
-    }
-
-    fn wants(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.is_event() && self.0.would_enable(metadata.target(), metadata.level())
-    }
-
-    fn most(&self) -> Option<LevelFilter> {
-        Filter::<Registry>::max_level_hint(&self.0)
-    }
-}
-
-/// The one place where `init()`'s subscriber decides, for spans and logs together.
-///
-/// Per-layer filters would do the same, and look every span up again at each of its steps: 120 ns
-/// more on a span of 750 ns (`benches/span.rs`). So this layer sits on top of the one that makes
-/// OpenTelemetry spans and lets through what that one shall see.
-pub(super) struct Gate<L> {
-    pub(super) spans: Spans,
-    /// Which events are printed, and what prints them.
-    pub(super) logs: Option<(Events, L)>,
-}
-
-impl<L> Gate<L> {
-    fn wants(&self, metadata: &Metadata<'_>) -> bool {
-        let logged = |(events, _): &(Events, L)| events.wants(metadata);
-        self.spans.wants(metadata) || self.logs.as_ref().is_some_and(logged)
-    }
-}
-
-impl<S: Subscriber, L: Layer<S>> Layer<S> for Gate<L> {
+/// The same decision for a whole subscriber, where no other layer wants a span.
+impl<S: Subscriber> Layer<S> for Spans {
     fn register_callsite(&self, metadata: &'static Metadata<'static>) -> Interest {
         interest(self.wants(metadata))
     }
@@ -153,18 +97,29 @@ impl<S: Subscriber, L: Layer<S>> Layer<S> for Gate<L> {
     }
 
     fn max_level_hint(&self) -> Option<LevelFilter> {
-        let logs = self.logs.as_ref().and_then(|(events, _)| events.most());
-        Some(self.spans.most().max(logs.unwrap_or(LevelFilter::OFF)))
+        Some(self.most())
     }
+}
 
-    /// Prints, because an event that is not let through to the spans ends here.
-    fn event_enabled(&self, event: &Event<'_>, context: Context<'_, S>) -> bool {
-        if let Some((events, lines)) = &self.logs
-            && events.wants(event.metadata())
-        {
-            lines.on_event(event, context);
+/// The filter of log lines, of the value of `RUST_LOG`, blank being not set: `target=level`
+/// directives, default `info`. It decides about events, and about the spans that a line names.
+///
+/// With the default comes what is wrong with the value, if it cannot be read.
+pub(super) fn events(rust_log: Option<&str>) -> (Targets, Option<Invalid>) {
+    let default = || Targets::new().with_default(Level::INFO);
+    let Some(value) = rust_log.map(str::trim).filter(|value| !value.is_empty()) else {
+        return (default(), None);
+    };
+    match value.parse() {
+        Ok(targets) => (targets, None),
+        Err(error) => {
+            let invalid = Invalid::new(
+                "RUST_LOG",
+                format!("is `{value}`, which cannot be parsed ({error}), so `info` is used"),
+                "write levels and `target=level` pairs, as in `info,chroma=debug`",
+            );
+            (default(), Some(invalid))
         }
-        self.spans.wants(event.metadata())
     }
 }
 

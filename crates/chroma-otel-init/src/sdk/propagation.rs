@@ -2,21 +2,51 @@
 //!
 //! Invariant: before `init()`, or with tracing off, both directions do nothing.
 
+use crate::Invalid;
 use opentelemetry::{
+    baggage::BaggageExt,
     global,
-    propagation::{Extractor, TextMapCompositePropagator},
+    propagation::{Extractor, TextMapCompositePropagator, TextMapPropagator},
+    trace::TraceContextExt,
 };
 use opentelemetry_sdk::propagation::{BaggagePropagator, TraceContextPropagator};
 use std::collections::{BTreeMap, HashMap};
 use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
-/// Makes `traceparent`, `tracestate` and `baggage` the headers of this process.
-pub(super) fn install() {
-    global::set_text_map_propagator(TextMapCompositePropagator::new(vec![
-        Box::new(TraceContextPropagator::new()),
-        Box::new(BaggagePropagator::new()),
-    ]));
+const PROPAGATORS: &str = "OTEL_PROPAGATORS";
+
+/// Installs the propagators that `OTEL_PROPAGATORS` names (OpenTelemetry specification,
+/// `sdk-environment-variables.md`): `tracecontext` and `baggage` by default. An unsupported name is
+/// ignored and reported.
+pub(super) fn install() -> Option<Invalid> {
+    let names = std::env::var(PROPAGATORS).unwrap_or_default();
+    let mut names: Vec<&str> = names.split(',').map(str::trim).collect();
+    names.retain(|name| !name.is_empty());
+    if names.is_empty() {
+        names = vec!["tracecontext", "baggage"];
+    }
+    let mut propagators: Vec<Box<dyn TextMapPropagator + Send + Sync>> = Vec::new();
+    let mut unsupported = Vec::new();
+    for name in names {
+        match name {
+            "tracecontext" => propagators.push(Box::new(TraceContextPropagator::new())),
+            "baggage" => propagators.push(Box::new(BaggagePropagator::new())),
+            "none" => {}
+            name => unsupported.push(name.to_owned()),
+        }
+    }
+    global::set_text_map_propagator(TextMapCompositePropagator::new(propagators));
+    (!unsupported.is_empty()).then(|| {
+        Invalid::new(
+            PROPAGATORS,
+            format!(
+                "names `{}`, which is not supported and ignored",
+                unsupported.join("`, `")
+            ),
+            "use `tracecontext`, `baggage` or `none`",
+        )
+    })
 }
 
 /// The headers to send along with a request made within `span` (`traceparent` and its kind), so
@@ -26,18 +56,22 @@ pub fn trace_headers(span: &Span) -> BTreeMap<String, String> {
     global::get_text_map_propagator(|propagator| {
         propagator.inject_context(&span.context(), &mut headers);
     });
-    headers.into_iter().collect()
+    // W3C Trace Context, 3.3.1.1: an empty `tracestate` should not be sent.
+    headers
+        .into_iter()
+        .filter(|(_, value)| !value.is_empty())
+        .collect()
 }
 
 /// Makes `span` the child of the caller's span that the headers of an incoming request name; any
-/// headers may be given, names in any case. To be called before the span is entered; returns
-/// whether the headers named a caller.
+/// headers may be given, names in any case. Baggage is taken over with or without a caller.
+///
+/// Call it before the span is entered and before [`trace_headers`]. Returns whether the span has
+/// a remote parent now.
 pub fn continue_trace<'header>(
     span: &Span,
     headers: impl IntoIterator<Item = (&'header str, &'header str)>,
 ) -> bool {
-    use opentelemetry::trace::TraceContextExt;
-
     let headers = Headers(
         headers
             .into_iter()
@@ -45,7 +79,8 @@ pub fn continue_trace<'header>(
             .collect(),
     );
     let context = global::get_text_map_propagator(|propagator| propagator.extract(&headers));
-    context.has_active_span() && span.set_parent(context).is_ok()
+    let (has_caller, has_baggage) = (context.has_active_span(), !context.baggage().is_empty());
+    (has_caller || has_baggage) && span.set_parent(context).is_ok() && has_caller
 }
 
 struct Headers<'header>(HashMap<String, &'header str>);

@@ -11,6 +11,7 @@ use tokio::{
 };
 
 /// The thread; dropping this ends it, without waiting for it.
+#[derive(Debug)]
 pub(super) struct Runtime {
     /// Spawns onto the thread; tasks spawned after its end are cancelled.
     pub(super) handle: Handle,

@@ -2,7 +2,7 @@
 //!
 //! Invariant: a value that a test calls secret is looked for in everything the process prints.
 
-use crate::{PATIENCE, Ran, over_grpc, over_http, run, sink};
+use crate::{PATIENCE, Ran, http_traces, over_grpc, over_http, run, sink};
 use otlp_sink::{Mode, Options, Sink};
 use std::{fs::File, io::Write, path::PathBuf};
 
@@ -58,6 +58,35 @@ fn grpc_and_http_carry_headers_service_name_and_resource() {
             assert_eq!(span.resource["telemetry.sdk.language"], "rust");
         }
         assert!(!ran.stderr.contains(SECRET), "{}", ran.stderr);
+    }
+}
+
+/// The key of another vendor, meant for the endpoint beside it.
+#[test]
+fn headers_of_another_endpoint_are_not_sent() {
+    for protocol in [over_grpc as fn(&Sink) -> String, http_traces] {
+        let sink = sink(Mode::Accept);
+        for headers in [
+            "OTEL_EXPORTER_OTLP_HEADERS",
+            "OTEL_EXPORTER_OTLP_TRACES_HEADERS",
+        ] {
+            let ran = run(
+                "spans",
+                &[
+                    (ENDPOINT, &protocol(&sink)),
+                    ("CHROMA_OTEL_COLLECTION_HEADERS", "x-key=ours"),
+                    ("OTEL_EXPORTER_OTLP_ENDPOINT", "https://vendor.example"),
+                    (headers, "x-key=foreign-secret,x-other=foreign-secret"),
+                ],
+            );
+            assert_eq!(ran.number("exported"), 3, "{}", ran.stderr);
+            assert!(!ran.stderr.contains("foreign-secret"), "{}", ran.stderr);
+        }
+        assert_eq!(sink.spans().len(), 6);
+        for span in sink.spans() {
+            assert_eq!(span.headers["x-key"], "ours");
+            assert!(!span.headers.contains_key("x-other"), "{:?}", span.headers);
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 //!
 //! Invariant: `exported + lost` is the number of spans made, in every case.
 
-use crate::{PATIENCE, Ran, over_grpc, over_http, run, sink, subject::FLUSH};
+use crate::{PATIENCE, Ran, http_traces, over_grpc, run, sink, subject::FLUSH};
 use otlp_sink::{Mode, Sink};
 use std::net::TcpListener;
 
@@ -11,12 +11,8 @@ const ENDPOINT: &str = "CHROMA_OTEL_COLLECTION_ENDPOINT";
 /// What a scheduler on a busy machine may add to a time limit.
 const SLACK: u64 = 2_000;
 
-fn http_traces(sink: &Sink) -> String {
-    over_http(sink) + "/v1/traces"
-}
-
 /// The one message, which must be about `lost` of `made` spans.
-fn reported(ran: &Ran, lost: u64, made: u64) {
+pub(crate) fn reported(ran: &Ran, lost: u64, made: u64) {
     assert_eq!(ran.number("lost"), lost, "{}", ran.stderr);
     let reports: Vec<_> = ran
         .messages()

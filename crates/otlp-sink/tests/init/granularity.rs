@@ -2,7 +2,7 @@
 //!
 //! Invariant: the expected sets are written out in full.
 
-use crate::{PATIENCE, over_grpc, run, sink};
+use crate::{PATIENCE, Ran, over_grpc, run, sink};
 use otlp_sink::{Mode, Span};
 
 const OPERATION: &[&str] = &["GET /books", "at info", "by interface"];
@@ -140,4 +140,32 @@ fn the_export_does_not_trace_itself() {
     );
     assert_eq!(ran.number("exported"), 1);
     assert_eq!(names(&sink.spans()), ["of the program"]);
+}
+
+/// The line of the event in the scenario, from its context on.
+fn deep_line(ran: &Ran) -> String {
+    let line = ran.stderr.lines().find(|line| line.contains("deep"));
+    let line = line.unwrap_or_else(|| panic!("no line in {}", ran.stderr));
+    let (_, rest) = line.split_once(" INFO ").expect("a level");
+    rest.to_owned()
+}
+
+#[test]
+fn tracing_does_not_change_log_lines() {
+    let sink = sink(Mode::Accept);
+    let off = deep_line(&run("log context", &[]));
+    assert!(
+        off.starts_with(r#"search{otel.kind="server" collection="books" user=42}:inner{x=1}: "#),
+        "{off}"
+    );
+    for granularity in ["none", "operation", "all"] {
+        let on = run(
+            "log context",
+            &[
+                ("CHROMA_OTEL_COLLECTION_ENDPOINT", &over_grpc(&sink)),
+                ("CHROMA_OTEL_GRANULARITY", granularity),
+            ],
+        );
+        assert_eq!(deep_line(&on), off, "{granularity}");
+    }
 }

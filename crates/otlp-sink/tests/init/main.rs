@@ -4,8 +4,10 @@
 //! environment of its own: this test binary once more, with only [`subject::subject`] in it.
 
 mod configuration;
+mod dead_connection;
 mod delivery;
 mod granularity;
+mod plain_http;
 mod program;
 mod subject;
 
@@ -13,7 +15,7 @@ use otlp_sink::{Mode, Options, Sink};
 use serde_json::Value;
 use std::{
     env,
-    process::{Command, Stdio},
+    process::{Child, Command, Stdio},
     time::Duration,
 };
 
@@ -35,6 +37,11 @@ fn over_grpc(sink: &Sink) -> String {
 
 fn over_http(sink: &Sink) -> String {
     format!("http://{}", sink.http())
+}
+
+/// Of OTLP over HTTP, by its path.
+fn http_traces(sink: &Sink) -> String {
+    over_http(sink) + "/v1/traces"
 }
 
 /// What a finished process left.
@@ -81,7 +88,13 @@ fn command(scenario: &str, variables: &[(&str, &str)]) -> Command {
 }
 
 fn finish(mut command: Command) -> Ran {
-    let output = command.output().expect("the test binary can be run");
+    let child = command.spawn().expect("the test binary can be run");
+    ran(child)
+}
+
+/// What `child` leaves at its end.
+fn ran(child: Child) -> Ran {
+    let output = child.wait_with_output().expect("it ends");
     let stdout = String::from_utf8_lossy(&output.stdout);
     let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.success(), "{stdout}\n{stderr}");

@@ -3,7 +3,8 @@
 //! Invariant: it reports facts and judges nothing.
 
 use chroma_otel_init::{
-    Guard, Logs, Options, Outcome, Settings, continue_trace, init, init_with, layer,
+    Guard, Logs, Options, Outcome, Settings, continue_trace, init, init_plain_http, init_with,
+    layer,
     opentelemetry::{
         global,
         trace::{Span as _, SpanKind, Tracer},
@@ -21,6 +22,8 @@ use std::{
 pub(crate) const SCENARIO: &str = "SUBJECT";
 /// The variable for the time that the end may take, in milliseconds; the default when not set.
 pub(crate) const FLUSH: &str = "SUBJECT_FLUSH_MILLISECONDS";
+/// The line on standard output that follows the first flush.
+pub(crate) const FLUSHED: &str = "FLUSHED";
 /// What the report on standard output follows.
 pub(crate) const REPORT: &str = "REPORT ";
 
@@ -43,18 +46,23 @@ fn subject() {
         "current thread" => within(tokio::runtime::Builder::new_current_thread()),
         "many threads" => within(tokio::runtime::Builder::new_multi_thread()),
         "panic" => panicking(),
+        "plain http" => flushed_steps(plain_http()),
+        "flushed steps" => flushed_steps(started()),
+        "log context" => log_context(),
         unknown => panic!("no scenario `{unknown}`"),
     };
     writeln!(io::stdout(), "{REPORT}{report}").expect("somebody reads the report");
 }
 
 fn options() -> Options {
-    let mut options = Options::default();
-    if let Ok(milliseconds) = std::env::var(FLUSH) {
-        let milliseconds = milliseconds.parse().expect("a number");
-        options.flush_timeout = Duration::from_millis(milliseconds);
+    let options = Options::default();
+    match std::env::var(FLUSH) {
+        Ok(milliseconds) => {
+            let milliseconds = milliseconds.parse().expect("a number");
+            options.flush_timeout(Duration::from_millis(milliseconds))
+        }
+        Err(_) => options,
     }
-    options
 }
 
 /// `init()`, or `init_with()` for a scenario with a time limit.
@@ -72,6 +80,7 @@ fn ended(guard: Guard) -> Value {
         exported,
         lost,
         pending,
+        ..
     } = guard.shutdown();
     json!({
         "exported": exported, "lost": lost, "pending": pending,
@@ -216,14 +225,46 @@ fn within(mut builder: tokio::runtime::Builder) -> Value {
 /// The program panics with a guard alive and logs switched off.
 fn panicking() -> Value {
     let settings = Settings::from_env().expect("set by the test");
-    let options = Options {
-        logs: Logs::Off,
-        ..options()
-    };
+    let options = options().logs(Logs::Off);
     let caught = std::panic::catch_unwind(|| {
         let _guard = init_with(&settings, &options);
         let _span = info_span!("doomed").entered();
         panic!("of the program");
     });
     json!({"panicked": caught.is_err()})
+}
+
+fn plain_http() -> Guard {
+    let settings = Settings::from_env().expect("set by the test");
+    init_plain_http(&settings, &options())
+}
+
+/// A span for each byte on standard input; the first one is flushed, and that is reported.
+fn flushed_steps(guard: Guard) -> Value {
+    for (index, _) in io::stdin().lock().bytes().enumerate() {
+        drop(global::tracer("direct").start("step"));
+        if index == 0 {
+            guard.flush(Duration::from_secs(5));
+            writeln!(io::stdout(), "\n{FLUSHED}").expect("somebody reads");
+        }
+    }
+    ended(guard)
+}
+
+/// Log events inside spans of every level.
+fn log_context() -> Value {
+    let guard = started();
+    let outer = info_span!(
+        "search",
+        otel.kind = "server",
+        collection = "books",
+        user = tracing::field::Empty
+    );
+    outer.record("user", 42);
+    outer.in_scope(|| {
+        debug_span!("hidden", otel.kind = "internal").in_scope(|| {
+            info_span!("inner", x = 1).in_scope(|| info!(found = 3, "deep"));
+        });
+    });
+    ended(guard)
 }

@@ -1,14 +1,14 @@
-//! What became of every span: the SDK's batch processor drops what its queue cannot hold, and its
-//! shutdown answers `Ok` whatever was delivered, so the spans are counted on both sides of it.
+//! Delivery counts. The SDK's batch processor drops what its queue cannot hold, and its shutdown
+//! answers `Ok` whatever was delivered, so the spans are counted on both sides of it.
 //!
 //! Invariant: `ended` counts a span before the queue sees it and `exported` only after the
 //! collector took it, so that `ended - exported` never hides a loss.
 
-use super::{problem::say, tally};
+use super::problem::say;
 use opentelemetry::Context;
 use opentelemetry_sdk::{
     Resource,
-    error::{OTelSdkError, OTelSdkResult},
+    error::OTelSdkResult,
     trace::{BatchSpanProcessor, Span, SpanData, SpanExporter, SpanProcessor},
 };
 use std::{
@@ -18,12 +18,12 @@ use std::{
     },
     time::Duration,
 };
-use tokio::runtime::Handle;
 
 /// The counts of one pipeline.
 #[derive(Debug)]
-pub(super) struct Ledger {
+pub(crate) struct Ledger {
     endpoint: String,
+    ended: AtomicU64,
     exported: AtomicU64,
     failed: AtomicU64,
     told: AtomicBool,
@@ -38,6 +38,7 @@ impl Ledger {
     pub(super) fn new(endpoint: String) -> Self {
         Self {
             endpoint,
+            ended: AtomicU64::new(0),
             exported: AtomicU64::new(0),
             failed: AtomicU64::new(0),
             told: AtomicBool::new(false),
@@ -48,7 +49,7 @@ impl Ledger {
 
     /// Sampled spans that ended.
     pub(super) fn ended(&self) -> u64 {
-        tally::total()
+        self.ended.load(Ordering::Relaxed)
     }
 
     /// Spans that the collector took.
@@ -66,25 +67,25 @@ impl Ledger {
         self.told.store(true, Ordering::Relaxed);
     }
 
-    /// The final word on `lost` spans.
-    pub(super) fn report(&self, lost: u64) {
+    /// Reports `lost` spans; `time_up` is the time that the last flush had, if it needed more.
+    pub(super) fn report(&self, lost: u64, time_up: Option<Duration>) {
         let ended = self.ended();
-        let dropped = lost.saturating_sub(self.failed());
-        let reason = match &*unpoisoned(&self.reason) {
-            Some(reason) => format!("last error: {reason}"),
-            None if dropped > 0 => "they did not fit the queue, or the time to send them was up; \
-                                    hint: raise `OTEL_BSP_MAX_QUEUE_SIZE`"
-                .to_owned(),
-            None => String::new(),
-        };
         let endpoint = &self.endpoint;
+        let reason = match (&*unpoisoned(&self.reason), time_up) {
+            (Some(reason), _) => format!("last error: {reason}"),
+            (None, Some(limit)) => format!("it did not answer within {} ms", limit.as_millis()),
+            (None, None) => {
+                "they did not fit the queue; hint: raise `OTEL_BSP_MAX_QUEUE_SIZE`".to_owned()
+            }
+        };
         say(format_args!(
             "warning: {lost} of {ended} spans did not reach `{endpoint}`; {reason}"
         ));
     }
 
-    /// Why the transport failed, for the next failed export to say; `None` when it did not.
-    pub(super) fn explain(&self, cause: Option<String>) {
+    /// Why the transport failed, for the next failed export to report; `None` when it did not.
+    #[cfg(feature = "sdk")]
+    pub(crate) fn explain(&self, cause: Option<String>) {
         *unpoisoned(&self.cause) = cause;
     }
 
@@ -101,8 +102,8 @@ impl Ledger {
         if !self.told.swap(true, Ordering::Relaxed) {
             let endpoint = &self.endpoint;
             say(format_args!(
-                "warning: spans do not reach `{endpoint}`: {error}; the attempts go on, and the \
-                 number of lost spans is told at the end"
+                "warning: spans do not reach `{endpoint}`: {error}; the program keeps trying, and \
+                 reports at its end how many spans were lost"
             ));
         }
         *unpoisoned(&self.reason) = Some(error);
@@ -115,57 +116,43 @@ fn unpoisoned<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// The SDK's batch processor, with the spans counted that go in.
 #[derive(Debug)]
-pub(super) struct Counted(pub(super) Arc<BatchSpanProcessor>);
+pub(super) struct Counted {
+    pub(super) processor: Arc<BatchSpanProcessor>,
+    pub(super) ledger: Arc<Ledger>,
+}
 
 impl SpanProcessor for Counted {
     fn on_start(&self, span: &mut Span, context: &Context) {
-        self.0.on_start(span, context);
+        self.processor.on_start(span, context);
     }
 
     fn on_end(&self, span: SpanData) {
-        tally::add_one();
-        self.0.on_end(span);
+        self.ledger.ended.fetch_add(1, Ordering::Relaxed);
+        self.processor.on_end(span);
     }
 
     fn force_flush(&self) -> OTelSdkResult {
-        self.0.force_flush()
+        self.processor.force_flush()
     }
 
     fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
-        self.0.shutdown_with_timeout(timeout)
+        self.processor.shutdown_with_timeout(timeout)
     }
 
     // `set_resource` is left out: the exporter was given the resource before it came here.
 }
 
-/// An exporter that works on our own thread, with the batches counted that came through.
-///
-/// The processor's thread has no reactor, and the exporters' time limits need one; and a panic in
-/// an exporter ends a task here, not the processor.
+/// An exporter with the batches counted that came through.
 #[derive(Debug)]
-pub(super) struct Remote<E> {
-    pub(super) exporter: Arc<E>,
-    pub(super) handle: Handle,
-    /// The longest that one batch may take, retries included.
-    pub(super) limit: Duration,
+pub(super) struct Recorded<E> {
+    pub(super) exporter: E,
     pub(super) ledger: Arc<Ledger>,
 }
 
-impl<E: SpanExporter + 'static> SpanExporter for Remote<E> {
+impl<E: SpanExporter> SpanExporter for Recorded<E> {
     async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
         let spans = batch.len() as u64;
-        let (exporter, limit) = (Arc::clone(&self.exporter), self.limit);
-        let sending = self
-            .handle
-            .spawn(async move { tokio::time::timeout(limit, exporter.export(batch)).await });
-        let result = match sending.await {
-            Ok(Ok(result)) => result,
-            Ok(Err(_)) => Err(OTelSdkError::Timeout(limit)),
-            Err(ended) if ended.is_cancelled() => Err(OTelSdkError::AlreadyShutdown),
-            Err(_) => Err(OTelSdkError::InternalFailure(
-                "the exporter panicked".to_owned(),
-            )),
-        };
+        let result = self.exporter.export(batch).await;
         self.ledger.record(spans, &result);
         result
     }
@@ -175,8 +162,6 @@ impl<E: SpanExporter + 'static> SpanExporter for Remote<E> {
     }
 
     fn set_resource(&mut self, resource: &Resource) {
-        if let Some(exporter) = Arc::get_mut(&mut self.exporter) {
-            exporter.set_resource(resource);
-        }
+        self.exporter.set_resource(resource);
     }
 }

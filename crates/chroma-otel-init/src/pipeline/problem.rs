@@ -1,4 +1,4 @@
-//! What kept tracing from being installed, or from being installed whole.
+//! Problems that switch tracing off, or a part of it.
 //!
 //! Invariant: no problem ends the program, and no text shows a header's value.
 
@@ -10,6 +10,7 @@ use std::{
 
 /// Why tracing is off, or less than was asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Problem {
     /// A variable cannot be read: tracing is off, or for `RUST_LOG` the default is used.
     Invalid(Invalid),
@@ -18,7 +19,7 @@ pub enum Problem {
     /// The program had a `tracing` subscriber before: only spans made with the OpenTelemetry
     /// interface are exported.
     SubscriberInstalled,
-    /// Tracing was installed before in this process: the first guard stays in charge.
+    /// Tracing was installed before in this process, even if its guard was dropped since.
     AlreadyInitialized,
 }
 
@@ -32,8 +33,8 @@ impl fmt::Display for Problem {
                  exported; hint: add `chroma_otel_init::layer()` to that subscriber",
             ),
             Self::AlreadyInitialized => formatter.write_str(
-                "tracing is initialized already, the first time counts; hint: call `init()` once, \
-                 at the start of `main`",
+                "tracing was started in this process before and cannot be started again; hint: \
+                 call `init()` once, at the start of `main`",
             ),
         }
     }

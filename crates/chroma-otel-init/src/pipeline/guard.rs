@@ -1,8 +1,8 @@
-//! The guard: as long as it lives spans are sent, and when it is dropped the rest goes out.
+//! The guard: spans are sent while it lives, and the rest when it is dropped.
 //!
 //! Invariant: no call lasts longer than the time given to it, whatever the collector does.
 
-use super::{Options, Problem, pipeline::Pipeline};
+use super::{Options, Pipeline, Problem, problem::say};
 use opentelemetry_sdk::{error::OTelSdkError, trace::SpanProcessor};
 use std::{
     fmt,
@@ -12,8 +12,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// What became of the spans since tracing was installed.
+/// Delivery counts since tracing was installed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Outcome {
     /// Spans that the collector took.
     pub exported: u64,
@@ -25,7 +26,10 @@ pub struct Outcome {
 }
 
 /// Keeps tracing alive. Dropping it sends what is left within [`Options::flush_timeout`], ends
-/// tracing, and says once on standard error how many spans were lost, if any.
+/// tracing, and reports once on standard error how many spans were lost, if any.
+///
+/// Spans that are still open when it is dropped are not sent, and neither are spans that end
+/// before [`std::process::exit`], which drops nothing.
 #[must_use = "dropping the guard ends tracing"]
 pub struct Guard {
     pipeline: Option<Pipeline>,
@@ -34,11 +38,18 @@ pub struct Guard {
 }
 
 impl Guard {
-    pub(super) fn new(
+    /// Reports the problems on standard error.
+    pub(crate) fn new(
         pipeline: Option<Pipeline>,
         problems: Vec<Problem>,
         options: &Options,
     ) -> Self {
+        for problem in &problems {
+            match pipeline {
+                Some(_) => say(format_args!("warning: {problem}")),
+                None => say(format_args!("error: tracing is off: {problem}")),
+            }
+        }
         Self {
             pipeline,
             problems,
@@ -90,14 +101,16 @@ impl Guard {
         };
         let ledger = Arc::clone(&pipeline.ledger);
         ledger.close();
-        // Its own verdict is of no use: it is `Ok` whatever the collector did.
+        let start = Instant::now();
+        // The result says nothing: it is `Ok` whatever the collector did.
         let _ = panic::catch_unwind(AssertUnwindSafe(|| {
             pipeline.provider.shutdown_with_timeout(self.flush_timeout)
         }));
+        let time_up = (start.elapsed() >= self.flush_timeout).then_some(self.flush_timeout);
         let exported = ledger.exported();
         let lost = ledger.ended().saturating_sub(exported);
         if lost > 0 {
-            ledger.report(lost);
+            ledger.report(lost, time_up);
         }
         Outcome {
             exported,

@@ -1,0 +1,181 @@
+//! From an ended span to the collector: tracer provider, counted batch processor, exporter.
+//!
+//! Invariant: a pipeline exists only if tracing is on and all of its parts were built.
+
+mod delivery;
+mod guard;
+mod ids;
+mod options;
+mod plain_http;
+mod problem;
+mod resource;
+
+pub(crate) use delivery::Ledger;
+pub use guard::{Guard, Outcome};
+pub use options::Options;
+pub use problem::Problem;
+
+use crate::{Endpoint, Settings};
+use delivery::{Counted, Recorded};
+use ids::Ids;
+use opentelemetry_sdk::trace::{BatchSpanProcessor, SdkTracerProvider, SpanExporter};
+use plain_http::PlainHttp;
+use std::{
+    panic::{self, AssertUnwindSafe},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+/// Sends the spans of the [`opentelemetry`] interface to a collector near the program, by OTLP
+/// over plain HTTP, and installs the global tracer provider.
+///
+/// For a small program that needs neither TLS nor gRPC: it has a third of the dependencies of
+/// feature `sdk`. Spans of `tracing` are not exported, and no propagator is installed.
+///
+/// An endpoint for OTLP over gRPC on port 4317 stands for the same collector's port 4318; on any
+/// other port the same one is used. `https` is refused.
+///
+/// Never fails: what cannot be used switches tracing off, is reported once on standard error, and
+/// is kept in [`Guard::problems`].
+///
+/// ```
+/// use chroma_otel_init::{Options, Settings, init_plain_http};
+/// use chroma_otel_init::opentelemetry::{global, trace::{Span, Tracer}};
+///
+/// let settings = Settings::from_env().unwrap_or_default();
+/// let guard = init_plain_http(&settings, &Options::default());
+/// global::tracer("example").start("work").end();
+/// guard.shutdown();
+/// ```
+#[must_use = "dropping the guard ends tracing"]
+pub fn init_plain_http(settings: &Settings, options: &Options) -> Guard {
+    let (pipeline, problems) = start(settings, options, |endpoint, settings, options| {
+        let url = plain_http::traces_url(endpoint)?;
+        let exporter = PlainHttp::new(url.clone(), settings.headers.clone());
+        Pipeline::start(url, settings, options, |_| Ok(exporter))
+    });
+    Guard::new(pipeline, problems, options)
+}
+
+/// Set by the start that succeeded: a process has one tracer provider.
+static INITIALIZED: AtomicBool = AtomicBool::new(false);
+
+/// Starts what `pipeline` builds, if tracing is on, and makes it the process's.
+pub(crate) fn start(
+    settings: &Settings,
+    options: &Options,
+    pipeline: impl FnOnce(&Endpoint, &Settings, &Options) -> Result<Pipeline, Problem>,
+) -> (Option<Pipeline>, Vec<Problem>) {
+    let Some(endpoint) = settings.endpoint.as_ref().filter(|_| settings.enabled()) else {
+        return (None, Vec::new());
+    };
+    if switched_off() {
+        return (None, Vec::new());
+    }
+    if INITIALIZED.swap(true, Ordering::AcqRel) {
+        return (None, vec![Problem::AlreadyInitialized]);
+    }
+    match pipeline(endpoint, settings, options) {
+        Ok(pipeline) => {
+            opentelemetry::global::set_tracer_provider(pipeline.provider.clone());
+            (Some(pipeline), Vec::new())
+        }
+        Err(problem) => {
+            INITIALIZED.store(false, Ordering::Release);
+            (None, vec![problem])
+        }
+    }
+}
+
+/// `OTEL_SDK_DISABLED` (OpenTelemetry specification, `sdk-environment-variables.md`): `true` in
+/// any case, and nothing else. The Rust SDK does not read it.
+fn switched_off() -> bool {
+    std::env::var("OTEL_SDK_DISABLED").is_ok_and(|value| value.trim().eq_ignore_ascii_case("true"))
+}
+
+/// A running pipeline.
+pub(crate) struct Pipeline {
+    pub(crate) provider: SdkTracerProvider,
+    pub(crate) processor: Arc<BatchSpanProcessor>,
+    pub(crate) ledger: Arc<Ledger>,
+}
+
+impl Pipeline {
+    /// The pipeline to the exporter that `connect` makes; `destination` is for the messages.
+    ///
+    /// # Errors
+    /// Why it cannot be built; a panic of a dependency is one of the reasons.
+    pub(crate) fn start<E: SpanExporter + 'static>(
+        destination: String,
+        settings: &Settings,
+        options: &Options,
+        connect: impl FnOnce(&Arc<Ledger>) -> Result<E, Problem>,
+    ) -> Result<Self, Problem> {
+        panic::catch_unwind(AssertUnwindSafe(|| {
+            let ledger = Arc::new(Ledger::new(destination));
+            let exporter = connect(&ledger)?;
+            Ok(Self::around(exporter, ledger, settings, options))
+        }))
+        .unwrap_or_else(|_| {
+            Err(Problem::Start(
+                "a library panicked, as reported above".to_owned(),
+            ))
+        })
+    }
+
+    fn around<E: SpanExporter + 'static>(
+        exporter: E,
+        ledger: Arc<Ledger>,
+        settings: &Settings,
+        options: &Options,
+    ) -> Self {
+        let resource = resource::resource(&settings.service_name, &options.resource);
+        let mut exporter = Recorded {
+            exporter,
+            ledger: Arc::clone(&ledger),
+        };
+        exporter.set_resource(&resource);
+        let processor = Arc::new(BatchSpanProcessor::builder(exporter).build());
+        let provider = SdkTracerProvider::builder()
+            .with_resource(resource)
+            .with_id_generator(Ids)
+            .with_span_processor(Counted {
+                processor: Arc::clone(&processor),
+                ledger: Arc::clone(&ledger),
+            })
+            .build();
+        Self {
+            provider,
+            processor,
+            ledger,
+        }
+    }
+}
+
+/// The longest that one batch may take, retries included: `OTEL_EXPORTER_OTLP_TIMEOUT` in
+/// milliseconds, 10 seconds when it is not set or not a positive number (OpenTelemetry
+/// specification, `protocol/exporter.md`).
+pub(crate) fn time_limit() -> Duration {
+    const TIMEOUT: [&str; 2] = [
+        "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT",
+        "OTEL_EXPORTER_OTLP_TIMEOUT",
+    ];
+    first_set(TIMEOUT)
+        .and_then(|(_, value)| value.parse().ok())
+        .filter(|milliseconds| *milliseconds > 0)
+        .map_or(Duration::from_secs(10), Duration::from_millis)
+}
+
+/// The first of these variables that is not blank, with its value.
+pub(crate) fn first_set<const N: usize>(
+    names: [&'static str; N],
+) -> Option<(&'static str, String)> {
+    names.into_iter().find_map(|name| {
+        let value = std::env::var(name).ok()?;
+        let value = value.trim();
+        (!value.is_empty()).then(|| (name, value.to_owned()))
+    })
+}
