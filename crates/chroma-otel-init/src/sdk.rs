@@ -25,7 +25,7 @@ pub use propagation::{continue_trace, trace_headers};
 /// The `tracing` interface whose spans [`init`] exports.
 pub use tracing;
 
-use crate::{Endpoint, Settings};
+use crate::{Endpoint, Settings, switched_off};
 use filter::{Events, Gate, Spans};
 use opentelemetry_sdk::trace::SpanExporter;
 use pipeline::Pipeline;
@@ -162,8 +162,11 @@ fn start(
     let Some(endpoint) = settings.endpoint.as_ref().filter(|_| settings.enabled()) else {
         return (None, Vec::new());
     };
-    if switched_off() {
+    if switched_off(|name| std::env::var(name).ok()).is_some() {
         return (None, Vec::new());
+    }
+    for ignored in settings.ignored() {
+        problem::say(format_args!("warning: {ignored}"));
     }
     if INITIALIZED.swap(true, Ordering::AcqRel) {
         return (None, vec![Problem::AlreadyInitialized]);
@@ -179,12 +182,6 @@ fn start(
             (None, vec![problem])
         }
     }
-}
-
-/// `OTEL_SDK_DISABLED` (OpenTelemetry specification, `sdk-environment-variables.md`): `true` in
-/// any case, and nothing else. The Rust SDK does not read it.
-fn switched_off() -> bool {
-    std::env::var("OTEL_SDK_DISABLED").is_ok_and(|value| value.trim().eq_ignore_ascii_case("true"))
 }
 
 /// Installs the subscriber: the pipeline's layer, and the logs, which come without a pipeline too.

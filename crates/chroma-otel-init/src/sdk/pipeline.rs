@@ -78,7 +78,7 @@ impl Pipeline {
         settings: &Settings,
         options: &Options,
     ) -> Self {
-        let resource = resource(&settings.service_name, &options.resource);
+        let resource = resource(settings.service_name.as_deref(), &options.resource);
         let mut exporter = Remote {
             exporter: Arc::new(exporter),
             handle: runtime.handle.clone(),
