@@ -8,7 +8,7 @@ use std::ffi::{OsStr, OsString};
 use std::time::Duration;
 
 use chroma_otel_init::{
-    ChromaVersion, Granularity, Ignored, Invalid, InvalidSettings, Release, Settings,
+    ChromaVersion, Granularity, Ignored, Invalid, InvalidSettings, Release, Server, Settings,
     ignored_variables, rust_log, server_environment, switched_off, variable,
 };
 
@@ -130,7 +130,9 @@ fn read(
 ) -> Result<(Settings, Wanted), InvalidSettings> {
     let get = |name: &str| text(variables, name);
     if let Some(name) = switched_off(get) {
-        warnings.push(format!("tracing is off: `{name}` switches it off"));
+        let endpoints = [variable::ENDPOINT, variable::RUST_ENDPOINT];
+        let asked = endpoints.into_iter().any(|name| get(name).is_some());
+        warnings.extend(asked.then(|| format!("tracing is off: `{name}` switches it off")));
         return Ok((Settings::default(), Wanted::new()));
     }
     let mut settings = Settings::read(get)?;
@@ -143,12 +145,12 @@ fn read(
 
 /// What makes tracing come to nothing although variables of it are set.
 fn useless(variables: &Variables, settings: &Settings, version: ChromaVersion) -> Option<String> {
-    let mut names = variables.keys();
+    let half = || variables.keys().any(|name| has_prefix(name, &[OF_RUST]));
     if settings.enabled() && !version.traces() {
         Some(format!(
             "Chroma {version} cannot be traced; hint: 0.4.15 is the first version that can"
         ))
-    } else if settings.endpoint.is_none() && names.any(|name| has_prefix(name, &[OF_RUST])) {
+    } else if settings.endpoint.is_none() && version.server() == Server::Rust && half() {
         Some(format!(
             "variables that begin with `{OF_RUST}` are ignored: there is no endpoint; hint: set \
              `{}`",

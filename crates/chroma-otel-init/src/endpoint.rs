@@ -5,6 +5,7 @@
 
 use crate::{
     Invalid,
+    citation::cited,
     host::{Host, authority_parts},
     invalid::shown,
     variable,
@@ -250,33 +251,6 @@ fn check_path(path: &str) -> Result<(), (&'static str, &'static str)> {
         ));
     }
     Ok(())
-}
-
-/// The text in backticks, unless it may hold a secret: a header or a key in the wrong place has a
-/// character that no endpoint has, or a long word with digits.
-fn cited(text: &str) -> String {
-    let fits = |c: char| c.is_ascii_alphanumeric() || "-._/:[]".contains(c);
-    if text.chars().all(fits) && has_plain_port(text) && !has_key(text) {
-        format!("`{}`", shown(text))
-    } else {
-        "a value that is not shown because it may hold a secret".to_owned()
-    }
-}
-
-/// Whether only digits are behind the last colon of the authority: `x-key:abc` is a header.
-fn has_plain_port(text: &str) -> bool {
-    let rest = text.split_once("://").map_or(text, |(_, rest)| rest);
-    let authority = rest.split('/').next().unwrap_or_default();
-    let port = authority.rsplit_once(':').map(|(_, port)| port);
-    port.is_none_or(|port| port.bytes().all(|byte| byte.is_ascii_digit()))
-}
-
-/// Whether a word is as long as a key, or with hyphens as a UUID, and has a digit as these have.
-fn has_key(text: &str) -> bool {
-    let long = |words: &str, length| words.len() >= length && words.contains(char::is_numeric);
-    let is_sign = |c: char| !c.is_ascii_alphanumeric() && !"_-".contains(c);
-    text.split(is_sign)
-        .any(|words| long(words, 32) || words.split('-').any(|word| long(word, 16)))
 }
 
 /// RFC 3986, less what would be expanded or misread on the way through shells and YAML.

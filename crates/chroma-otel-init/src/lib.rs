@@ -26,15 +26,19 @@
 //! ```
 //!
 //! With the feature `sdk` a Rust program can trace itself by the same four variables: `init()` at
-//! the start of `main` is all it takes (`examples/trace.rs`, and `examples/chroma_http.rs`, which uses Chroma).
+//! the start of `main` is all it takes (`examples/trace.rs`, and `examples/chroma_http.rs`, which
+//! uses Chroma). Add `tracing = "0.1"` to the program's dependencies for `#[tracing::instrument]`,
+//! which expands to paths that begin with `::tracing`.
 //!
 //! Invariant: the value of a header leaves this crate only through [`Headers::iter`],
 //! [`Headers::to_json`], [`Headers::to_otlp`] and [`server_environment`], never in an error or a
 //! `Debug` text.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
 // In a test, a panic is the answer.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod citation;
 mod destination;
 mod endpoint;
 mod expansion;

@@ -93,9 +93,11 @@ pub enum Logs {
 /// - **TLS** trusts the public authorities that are compiled in, or instead of them those in the
 ///   file that `OTEL_EXPORTER_OTLP_CERTIFICATE` names.
 /// - **Of OpenTelemetry's variables** it honours `OTEL_RESOURCE_ATTRIBUTES`, `OTEL_BSP_*`,
-///   `OTEL_TRACES_SAMPLER` and `_ARG`, `OTEL_SPAN_*_COUNT_LIMIT`, `OTEL_SDK_DISABLED`, and
-///   `OTEL_EXPORTER_OTLP_{CERTIFICATE,COMPRESSION,HEADERS,TIMEOUT}` with their `_TRACES_` forms.
-///   Endpoint and service name come from Chroma's variables alone.
+///   `OTEL_TRACES_SAMPLER` and `_ARG`, `OTEL_SPAN_*_COUNT_LIMIT`, `OTEL_SDK_DISABLED`,
+///   `OTEL_TRACES_EXPORTER=none`, `OTEL_SERVICE_NAME` where Chroma's variables give no name, and
+///   `OTEL_EXPORTER_OTLP_{CERTIFICATE,COMPRESSION,TIMEOUT}` with their `_TRACES_` forms. Endpoint and
+///   headers come from Chroma's variables and their synonyms alone ([`Settings::read`]).
+/// - `#[tracing::instrument]` needs `tracing = "0.1"` among the program's own dependencies.
 #[must_use = "dropping the guard ends tracing"]
 pub fn init() -> Guard {
     match Settings::from_env() {
