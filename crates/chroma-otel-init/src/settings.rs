@@ -56,6 +56,7 @@ impl Default for Settings {
 
 impl Settings {
     /// Traces of granularity `operation` to this endpoint, without headers.
+    #[must_use]
     pub fn new(endpoint: Endpoint) -> Self {
         Self {
             endpoint: Some(endpoint),
@@ -65,6 +66,7 @@ impl Settings {
     }
 
     /// The same with this service name.
+    #[must_use]
     pub fn with_service_name(self, name: impl Into<String>) -> Self {
         let service_name = Some(name.into());
         Self {
@@ -74,11 +76,13 @@ impl Settings {
     }
 
     /// The same with these headers.
+    #[must_use]
     pub fn with_headers(self, headers: Headers) -> Self {
         Self { headers, ..self }
     }
 
     /// The same with this granularity.
+    #[must_use]
     pub fn with_granularity(self, granularity: Granularity) -> Self {
         Self {
             granularity,
