@@ -10,6 +10,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
 
+use chroma_otel_init::variable::is_name;
 use serde::{Deserialize, Serialize};
 
 /// A name that DNS, Compose and Kubernetes all take: RFC 1123 label, at most 63 characters.
@@ -190,9 +191,7 @@ impl FromStr for VariableName {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let sound = !text.starts_with(|c: char| c.is_ascii_digit())
-            && (1..=253).contains(&text.len())
-            && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+        let sound = is_name(text) && text.len() <= 253;
         sound
             .then(|| Self(text.to_owned()))
             .ok_or_else(|| "letters, digits and `_`, no digit first, at most 253".to_owned())

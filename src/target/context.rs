@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Result;
 use chroma_otel_init::{
-    Endpoint, Granularity, Headers, Server, Settings, is_expanded, is_mapping, rust_log,
-    server_environment, variable,
+    Endpoint, Granularity, Server, Settings, is_expanded, is_mapping, rust_log, server_environment,
+    variable,
 };
 use minijinja::value::{Serde, merge_maps};
 use minijinja::{Value, context};
@@ -299,14 +299,15 @@ pub(super) fn translated(
     service_name: &str,
     granularity: Granularity,
 ) -> BTreeMap<&'static str, String> {
-    let settings = Settings {
-        endpoint: chroma_endpoint(spec).parse().ok(),
-        service_name: service_name.to_owned(),
-        headers: Headers::default(),
-        granularity,
-    };
+    let settings = chroma_endpoint(spec).parse().ok().map(|endpoint| {
+        Settings::new(endpoint)
+            .with_service_name(service_name)
+            .with_granularity(granularity)
+    });
     // The collector's endpoint is plain gRPC, which every version can reach.
-    let mut translated = server_environment(&settings, spec.chroma.version).unwrap_or_default();
+    let mut translated = settings
+        .and_then(|settings| server_environment(&settings, spec.chroma.version).ok())
+        .unwrap_or_default();
     let mut own = spec.chroma.environment.iter();
     if let Some((_, Some(level))) = own.find(|(name, _)| is_merged(spec, name)) {
         let merged = rust_log(Some(level), granularity, spec.chroma.version);

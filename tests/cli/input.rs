@@ -290,6 +290,24 @@ fn chromas_own_words_for_the_data_directory_are_refused_in_any_case() {
 }
 
 #[test]
+fn variables_of_tracing_are_refused_with_the_key_to_use() {
+    let home = folder();
+    fs::write(
+        home.path().join("spec.yaml"),
+        "target: docker\nchroma: {environment: {OTEL_EXPORTER_OTLP_HEADERS: x-key=s3cretLEAK, \
+         CHROMA_OTEL_EXPORTER_ENDPOINT: c, CHROMA_OTEL_HEADERS: x-key=s3cretLEAK}}\n",
+    )
+    .unwrap();
+    let (code, _, message) = run(home.path(), &["gen", "--spec", "spec.yaml", "--out", "out"]);
+    assert_eq!(code, 2);
+    for (key, count) in [("tracing.headers", 2), ("tracing.endpoint", 1)] {
+        let hint = format!("use `{key}`");
+        assert_eq!(message.matches(&hint).count(), count, "{message}");
+    }
+    assert!(!message.contains("s3cretLEAK"), "{message}");
+}
+
+#[test]
 fn the_environment_gives_values_and_never_names() {
     let home = folder();
     let key = [("CHROMA_OTEL_COLLECTION_HEADERS", "x-api-key=s3cr3t-value")];

@@ -5,6 +5,8 @@
 
 use std::ffi::OsString;
 
+use chroma_otel_init::variable::is_name;
+
 use crate::health::Page;
 
 /// What `--help` prints.
@@ -165,16 +167,8 @@ fn header(text: &str) -> Result<(String, String), String> {
 
 /// A variable's name; the message does not show it, as a value may stand in its place.
 fn key(text: &str) -> Result<String, String> {
-    let sound = is_variable(text).then(|| text.to_owned());
+    let sound = is_name(text).then(|| text.to_owned());
     sound.ok_or_else(|| "`--key` and `--word` take the name of an environment variable".to_owned())
-}
-
-/// Whether an environment variable can have this name.
-pub(crate) fn is_variable(name: &str) -> bool {
-    let characters = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
-    !name.is_empty()
-        && !name.starts_with(|character: char| character.is_ascii_digit())
-        && name.bytes().all(characters)
 }
 
 /// What is left of the command line.

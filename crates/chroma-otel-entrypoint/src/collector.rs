@@ -10,10 +10,11 @@ use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitCode};
 
 use chroma_otel_init::{
-    Endpoint, Headers, Invalid, Protocol, Settings, is_mapping, is_word, variable,
+    Endpoint, Headers, Ignored, Invalid, InvalidSettings, Protocol, Settings, is_mapping, is_word,
+    variable,
 };
 
-use crate::arguments::{Collector, is_variable};
+use crate::arguments::Collector;
 use crate::environment::{Variables, text};
 use crate::message;
 use crate::supervise::{REFUSED, not_started};
@@ -41,7 +42,8 @@ const DERIVED: [&str; 5] = [
 pub(crate) fn become_collector(options: &Collector) -> ExitCode {
     let mut variables: Variables = std::env::vars_os().collect();
     match derive(&variables, options) {
-        Ok(derived) => {
+        Ok((derived, warnings)) => {
+            warnings.iter().for_each(message::warning);
             for name in DERIVED {
                 variables.remove(OsStr::new(name));
             }
@@ -65,21 +67,39 @@ fn replace(command: &[OsString], variables: &Variables) -> std::io::Result<Infal
     Err(program.exec())
 }
 
-/// What to set for the Collector, or all that is wrong.
+/// What to set for the Collector.
+type Derived = Vec<(String, String)>;
+
+/// Of the variables that [`Settings::read`] knows those that say where to send, and with what.
+fn destination(variables: &Variables) -> Result<Settings, InvalidSettings> {
+    const OTHERS: [&str; 3] = [
+        variable::ENDPOINT,
+        variable::RUST_ENDPOINT,
+        variable::HEADERS,
+    ];
+    Settings::read(|name| {
+        let mut matter = OTHERS
+            .iter()
+            .chain(variable::OVERRIDING)
+            .chain(variable::OTLP_ENDPOINTS);
+        let matters = matter.any(|one| *one == name);
+        matters.then(|| text(variables, name)).flatten()
+    })
+}
+
+/// What to set for the Collector, with warnings; or all that is wrong.
 fn derive(
     variables: &Variables,
     options: &Collector,
-) -> Result<Vec<(String, String)>, Vec<String>> {
+) -> Result<(Derived, Vec<String>), Vec<String>> {
     let mut problems = Vec::new();
-    let read = Settings::read(|name| {
-        let matters = name == variable::ENDPOINT || name == variable::HEADERS;
-        matters.then(|| text(variables, name)).flatten()
-    });
-    let settings = read.unwrap_or_else(|invalid| {
+    let settings = destination(variables).unwrap_or_else(|invalid| {
         problems.extend(invalid.iter().map(Invalid::to_string));
         Settings::default()
     });
-    if !options.no_endpoint && text(variables, variable::ENDPOINT).is_none() {
+    let endpoints = [variable::ENDPOINT, variable::RUST_ENDPOINT];
+    let named = endpoints.iter().any(|name| text(variables, name).is_some());
+    if !options.no_endpoint && !named {
         problems.push(format!(
             "`{}` is not set; hint: say where the traces go, such as `https://api.honeycomb.io`",
             variable::ENDPOINT
@@ -93,7 +113,7 @@ fn derive(
             variable::ENDPOINT
         ));
     }
-    let mut headers = settings.headers;
+    let mut headers = settings.headers.clone();
     for (name, text) in &options.headers {
         let added = add_header(&mut headers, name, text, variables);
         problems.extend(added.err());
@@ -115,17 +135,29 @@ fn derive(
     let mut told = BTreeSet::new(); // a key may stand in a header and in the configuration
     problems.retain(|problem| told.insert(problem.clone()));
     if problems.is_empty() {
-        Ok(derived)
+        let warnings = settings.ignored().iter().map(Ignored::to_string);
+        Ok((derived, warnings.chain(misnamed(variables)).collect()))
     } else {
         Err(problems)
     }
 }
 
+/// The names that were set by mistake.
+fn misnamed(variables: &Variables) -> impl Iterator<Item = String> {
+    let ours = |name: &&str| !DERIVED.contains(name);
+    let names = variables
+        .keys()
+        .filter_map(|name| name.to_str())
+        .filter(ours);
+    names.filter_map(|name| Ignored::misnamed(name).map(|ignored| ignored.to_string()))
+}
+
 /// All of them whatever the protocol: the Collector also checks the exporter that is not used.
 fn endpoint_variables(endpoint: &Endpoint) -> [(&'static str, String); 5] {
-    let exporter = match endpoint.protocol() {
-        Protocol::Grpc => "otlp_grpc",
-        Protocol::Http => "otlp_http",
+    let exporter = if endpoint.protocol() == Protocol::Grpc {
+        "otlp_grpc"
+    } else {
+        "otlp_http"
     };
     let traces = endpoint.traces_url();
     let metrics = endpoint.metrics_url();
@@ -151,7 +183,10 @@ fn add_header(
     let (mut value, mut rest, mut sources) = (String::new(), text, Vec::new());
     while let Some((before, brace)) = rest.split_once('{') {
         value += before;
-        match brace.split_once('}').filter(|(name, _)| is_variable(name)) {
+        match brace
+            .split_once('}')
+            .filter(|(name, _)| variable::is_name(name))
+        {
             Some((source, after)) => {
                 value += &key(source, variables)?;
                 sources.push(format!("`{source}`"));
@@ -164,9 +199,10 @@ fn add_header(
         }
     }
     value += rest;
-    let whose = match sources.is_empty() {
-        true => format!("`--header` {name}"),
-        false => sources.join(", "),
+    let whose = if sources.is_empty() {
+        format!("`--header` {name}")
+    } else {
+        sources.join(", ")
     };
     headers
         .insert(name, &value)
@@ -176,9 +212,9 @@ fn add_header(
 /// The value of a key; the error never shows it.
 fn key(name: &str, variables: &Variables) -> Result<String, String> {
     let value = text(variables, name);
-    let value =
-        value.ok_or_else(|| format!("`{name}` is not set; hint: put the backend's key there"))?;
-    Ok(unquoted(&value).to_owned())
+    let value = value.as_deref().and_then(variable::given);
+    let value = value.map(str::to_owned);
+    value.ok_or_else(|| format!("`{name}` is not set; hint: put the backend's key there"))
 }
 
 /// The value of a key that the configuration names, which the Collector reads as YAML first.
@@ -202,15 +238,6 @@ fn word(name: &str, variables: &Variables) -> Result<(), String> {
     is_word(&value).then_some(()).ok_or_else(|| {
         format!("`{name}` has more in it than letters, digits and `._~+/=-`; {hint}")
     })
-}
-
-/// Without the quotes that an env file leaves around a value.
-fn unquoted(value: &str) -> &str {
-    let value = value.trim();
-    ['"', '\'']
-        .into_iter()
-        .find_map(|quote| value.strip_prefix(quote)?.strip_suffix(quote))
-        .unwrap_or(value)
 }
 
 /// The Collector expands `${NAME}` and `$$` inside the values of variables too.
@@ -239,7 +266,7 @@ mod tests {
         let variables = variables
             .iter()
             .map(|(name, value)| (name.into(), value.into()));
-        derive(&variables.collect(), &options)
+        derive(&variables.collect(), &options).map(|(derived, _)| derived)
     }
 
     #[test]
@@ -333,7 +360,7 @@ mod tests {
         let with = |blank: &str| {
             let variables = [("KEY", "'p${q}'"), ("BLANK", blank)];
             let variables = variables.map(|(name, value)| (name.into(), value.into()));
-            derive(&variables.into(), &options)
+            derive(&variables.into(), &options).map(|(derived, _)| derived)
         };
         let problems = with(" ").expect_err("one is blank");
         assert_eq!(problems.len(), 1, "{problems:#?}");

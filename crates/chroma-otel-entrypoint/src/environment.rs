@@ -8,11 +8,11 @@ use std::ffi::{OsStr, OsString};
 use std::time::Duration;
 
 use chroma_otel_init::{
-    ChromaVersion, Granularity, Invalid, Release, Server, Settings, ignored_variables, rust_log,
-    server_environment, variable,
+    ChromaVersion, Granularity, Ignored, Invalid, InvalidSettings, Release, Server, Settings,
+    ignored_variables, rust_log, server_environment, switched_off, variable,
 };
 
-use crate::service_link;
+use crate::{exporter, service_link};
 
 /// How long Chroma's SDK keeps finished spans before it sends them, milliseconds.
 const BATCH_DELAY: &str = "OTEL_BSP_SCHEDULE_DELAY";
@@ -32,12 +32,15 @@ const LONGEST_HOLD: Duration = Duration::from_millis(5250);
 /// What an operator of Chroma 1.x may choose spans by; without effect where there is a `RUST_LOG`.
 const FILTERS: &str = "CHROMA_OPEN_TELEMETRY__FILTERS";
 
+/// What all variables of tracing on Chroma 1.x begin with. Without the endpoint among them, the
+/// others keep it from starting.
+const OF_RUST: &str = "CHROMA_OPEN_TELEMETRY__";
+
 /// The newest Chroma whose image runs Python.
-const NEWEST_PYTHON: ChromaVersion = ChromaVersion {
-    major: 0,
-    minor: 6,
-    patch: 3,
-};
+const NEWEST_PYTHON: ChromaVersion = ChromaVersion::new(0, 6, 3);
+
+/// What Chroma's server reads for the four variables.
+type Wanted = BTreeMap<&'static str, String>;
 
 /// Names and values.
 pub(crate) type Variables = BTreeMap<OsString, OsString>;
@@ -64,64 +67,53 @@ pub(crate) fn translate(mut variables: Variables, command: &[OsString]) -> Trans
     warnings.extend(service_link::remove(&mut variables));
     let version = chroma_version(&variables, command, &mut warnings);
     warn_of_ignored(&variables, version, &mut warnings);
-    let read = read(&variables, version);
-    for one in variable::TABLE {
-        variables.remove(OsStr::new(one.name));
-    }
-    let (settings, wanted, errors) = match read {
+    let (settings, wanted, errors) = match read(&variables, version, &mut warnings) {
         Ok((settings, wanted)) => (settings, wanted, Vec::new()),
         Err(errors) => {
             variables.retain(|name, _| !is_tracing(name));
-            (Settings::default(), BTreeMap::new(), errors)
+            (
+                Settings::default(),
+                BTreeMap::new(),
+                errors.into_iter().collect(),
+            )
         }
     };
-    if settings.enabled() && !version.traces() {
-        warnings.push(format!(
-            "Chroma {version} cannot be traced; hint: 0.4.15 is the first version that can"
-        ));
-    }
+    let traced = !wanted.is_empty();
+    remove_translated(&mut variables, traced);
     set_rust_log(&mut variables, &settings, version);
-    if !wanted.is_empty() && version.server() == Server::Rust {
-        warnings.extend(remove_overriding(&mut variables));
+    let mut hold = Duration::ZERO;
+    if traced {
+        exporter::set(
+            &mut variables,
+            without_rust_log(wanted),
+            version.server(),
+            &mut warnings,
+        );
+        hold = batch_delay(&mut variables, &mut warnings);
     }
-    let traced = set_wanted(&mut variables, wanted, version);
-    let hold = traced.then(|| hold(&mut variables, &mut warnings));
     Translation {
         variables,
         tracing: settings.enabled().then_some(settings),
-        hold: hold.unwrap_or_default(),
+        hold,
         errors,
         warnings,
     }
 }
 
-/// Removes what would send the spans elsewhere than the four variables say, without a word.
-fn remove_overriding(variables: &mut Variables) -> impl Iterator<Item = String> {
-    variable::OVERRIDING.into_iter().filter_map(|name| {
-        variables.remove(OsStr::new(name))?;
-        Some(format!(
-            "`{name}` would override `{}` and is left out; hint: set only the latter",
-            variable::ENDPOINT
-        ))
-    })
+/// Removes the four variables and their synonyms; without tracing also what else begins like those.
+fn remove_translated(variables: &mut Variables, traced: bool) {
+    let synonyms = [variable::RUST_ENDPOINT, variable::RUST_SERVICE_NAME];
+    let four = variable::TABLE.iter().map(|one| one.name);
+    for name in four.chain(synonyms) {
+        variables.remove(OsStr::new(name));
+    }
+    variables.retain(|name, _| traced || !has_prefix(name, &[OF_RUST]));
 }
 
-/// Sets what the version reads, but for what the operator has set in its own words; gives whether
-/// Chroma is traced.
-fn set_wanted(
-    variables: &mut Variables,
-    mut wanted: BTreeMap<&str, String>,
-    version: ChromaVersion,
-) -> bool {
-    let asked = !wanted.is_empty();
+/// The operator's own `RUST_LOG` is part of the one that [`set_rust_log`] sets.
+fn without_rust_log(mut wanted: Wanted) -> Wanted {
     wanted.remove(variable::RUST_LOG);
-    for (name, value) in wanted {
-        variables.entry(name.into()).or_insert(value.into());
-    }
-    // An operator who knows Chroma 1.x may have set its own variable and none of the four.
-    let by_own_name = version.server() == Server::Rust
-        && variables.contains_key(OsStr::new(variable::RUST_ENDPOINT));
-    asked || by_own_name
+    wanted
 }
 
 /// The value of a variable that has one, as text.
@@ -130,14 +122,43 @@ pub(crate) fn text(variables: &Variables, name: &str) -> Option<String> {
     (!is_blank(value)).then(|| value.to_string_lossy().into_owned())
 }
 
-/// Reads the four variables, and what this version needs for them.
+/// Reads the four variables, and what this version needs for them: nothing if tracing is off.
 fn read(
     variables: &Variables,
     version: ChromaVersion,
-) -> Result<(Settings, BTreeMap<&'static str, String>), Vec<Invalid>> {
-    let settings = Settings::read(|name| text(variables, name))?;
-    let wanted = server_environment(&settings, version).map_err(|invalid| vec![invalid])?;
+    warnings: &mut Vec<String>,
+) -> Result<(Settings, Wanted), InvalidSettings> {
+    let get = |name: &str| text(variables, name);
+    if let Some(name) = switched_off(get) {
+        let endpoints = [variable::ENDPOINT, variable::RUST_ENDPOINT];
+        let asked = endpoints.into_iter().any(|name| get(name).is_some());
+        warnings.extend(asked.then(|| format!("tracing is off: `{name}` switches it off")));
+        return Ok((Settings::default(), Wanted::new()));
+    }
+    let mut settings = Settings::read(get)?;
+    let wanted = server_environment(&settings, version)?;
+    settings.service_name = Some(settings.server_name().to_owned());
+    warnings.extend(settings.take_ignored().iter().map(Ignored::to_string));
+    warnings.extend(useless(variables, &settings, version));
     Ok((settings, wanted))
+}
+
+/// What makes tracing come to nothing although variables of it are set.
+fn useless(variables: &Variables, settings: &Settings, version: ChromaVersion) -> Option<String> {
+    let half = || variables.keys().any(|name| has_prefix(name, &[OF_RUST]));
+    if settings.enabled() && !version.traces() {
+        Some(format!(
+            "Chroma {version} cannot be traced; hint: 0.4.15 is the first version that can"
+        ))
+    } else if settings.endpoint.is_none() && version.server() == Server::Rust && half() {
+        Some(format!(
+            "variables that begin with `{OF_RUST}` are ignored: there is no endpoint; hint: set \
+             `{}`",
+            variable::ENDPOINT
+        ))
+    } else {
+        None
+    }
 }
 
 /// The version the image names, or the likeliest one, with a warning.
@@ -169,7 +190,6 @@ fn chroma_version(
         }
     };
     match version.release() {
-        Release::Known => {}
         Release::Newer => warnings.push(format!(
             "Chroma {version} is newer than the newest known here, {likely}, and treated as that",
             likely = ChromaVersion::NEWEST
@@ -177,6 +197,7 @@ fn chroma_version(
         Release::Never { nearest } => warnings.push(format!(
             "`{name}` is `{version}`, which was never released; hint: the nearest is `{nearest}`"
         )),
+        _ => {}
     }
     version
 }
@@ -189,6 +210,10 @@ fn warn_of_ignored(variables: &Variables, version: ChromaVersion, warnings: &mut
             ));
         }
     }
+    let misnamed = variables
+        .keys()
+        .filter_map(|name| Ignored::misnamed(name.to_str()?));
+    warnings.extend(misnamed.map(|ignored| ignored.to_string()));
 }
 
 /// On 1.x `RUST_LOG` decides about spans too: a log level asked for must not cost any.
@@ -211,7 +236,7 @@ fn set_rust_log(variables: &mut Variables, settings: &Settings, version: ChromaV
 }
 
 /// Sets the batch delay if the operator did not; gives how long a stop has to wait for it.
-fn hold(variables: &mut Variables, warnings: &mut Vec<String>) -> Duration {
+fn batch_delay(variables: &mut Variables, warnings: &mut Vec<String>) -> Duration {
     variables
         .entry(BATCH_DELAY.into())
         .or_insert(DEFAULT_BATCH_DELAY.into());
@@ -237,7 +262,7 @@ fn is_ours(name: &OsStr) -> bool {
 
 /// Whether it has to do with tracing: half of these set stops Chroma 1.x.
 fn is_tracing(name: &OsStr) -> bool {
-    has_prefix(name, &["CHROMA_OTEL_", "CHROMA_OPEN_TELEMETRY__", "OTEL_"])
+    has_prefix(name, &["CHROMA_OTEL_", OF_RUST, "OTEL_"])
 }
 
 fn has_prefix(name: &OsStr, prefixes: &[&str]) -> bool {
@@ -247,8 +272,7 @@ fn has_prefix(name: &OsStr, prefixes: &[&str]) -> bool {
         .any(|prefix| name.starts_with(prefix.as_bytes()))
 }
 
-/// Nothing but space and quotes, as env files leave them behind.
+/// Nothing but space and a pair of quotes, as env files leave them behind.
 fn is_blank(value: &OsStr) -> bool {
-    let mut bytes = value.as_encoded_bytes().iter();
-    bytes.all(|byte| byte.is_ascii_whitespace() || matches!(byte, b'"' | b'\''))
+    variable::given(&value.to_string_lossy()).is_none()
 }

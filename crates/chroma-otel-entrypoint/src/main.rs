@@ -9,6 +9,7 @@
 mod arguments;
 mod collector;
 mod environment;
+mod exporter;
 mod health;
 mod healthcheck;
 mod lifecycle;

@@ -1,7 +1,7 @@
 //! Variables that Kubernetes injects for a Service whose name begins with `chroma`.
 //!
 //! Invariant: only names and values of the form that Kubernetes writes are removed, and none of
-//! the four variables: a wrong endpoint must be told, not removed.
+//! the four variables and their synonyms: a wrong endpoint must be reported, not removed.
 //!
 //! `CHROMA_PORT=tcp://10.0.0.1:8000` makes Chroma 1.x panic (measured on 1.5.9: `expected u16 for
 //! key "PORT"`). The forms are those of "Accessing the Service, Environment variables" in the
@@ -35,8 +35,9 @@ fn is_link(name: &OsStr, value: &OsStr) -> bool {
     let (Some(name), value) = (name.to_str(), value.to_string_lossy()) else {
         return false;
     };
+    let synonyms = [variable::RUST_ENDPOINT, variable::RUST_SERVICE_NAME];
     let ours = variable::TABLE.iter().any(|one| one.name == name);
-    if ours || !name.starts_with("CHROMA_") {
+    if ours || synonyms.contains(&name) || !name.starts_with("CHROMA_") {
         return false;
     }
     let is_address = ["tcp://", "udp://", "sctp://"]
@@ -101,6 +102,7 @@ mod tests {
     fn what_an_operator_sets_is_kept() {
         let own = [
             ("CHROMA_LISTEN_ADDRESS", "0.0.0.0"),
+            ("CHROMA_OPEN_TELEMETRY__ENDPOINT", "tcp://collector:4317"),
             ("CHROMA_OTEL_COLLECTION_ENDPOINT", "tcp://collector:4317"),
             ("CHROMA_OTEL_SERVICE_NAME", "a"),
             ("CHROMA_PORT", "8000"),

@@ -126,11 +126,7 @@ impl Installed {
 
 fn install(pipeline: &str, exporter: Nowhere) -> Result<Installed, Box<dyn Error>> {
     if pipeline == "library" {
-        let settings = Settings {
-            endpoint: Some("http://localhost:4317".parse()?),
-            granularity: "operation".parse()?,
-            ..Settings::default()
-        };
+        let settings = Settings::new("http://localhost:4317".parse()?);
         let guard = init_with_exporter(exporter, &settings, &Options::default());
         return Ok(Installed::Library(guard));
     }

@@ -1,10 +1,11 @@
 //! Where traces go, read from what people write: with or without scheme, port, path.
 //!
-//! Invariant: what `Display` writes is read back as the same endpoint, and a host on the public
-//! network is only ever plain when `http://` was written.
+//! Invariant: what `Display` writes is read back as the same endpoint, a host on the public network
+//! is only ever plain when `http://` was written, and no error shows what may be a secret.
 
 use crate::{
     Invalid,
+    citation::cited,
     host::{Host, authority_parts},
     invalid::shown,
     variable,
@@ -13,6 +14,7 @@ use std::{fmt, str::FromStr};
 
 /// How OTLP travels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Protocol {
     /// OTLP over gRPC, usually on port 4317.
     Grpc,
@@ -97,6 +99,11 @@ impl Endpoint {
         }
     }
 
+    /// The URL in backticks, for an error text; not if it may hold a secret.
+    pub(crate) fn shown(&self) -> String {
+        cited(&self.to_string())
+    }
+
     /// Whether its path is Zipkin's, `/api/v2/spans`.
     pub fn is_zipkin(&self) -> bool {
         self.path.ends_with(ZIPKIN_PATH)
@@ -106,9 +113,10 @@ impl Endpoint {
     /// `/api/v2/spans` or Splunk's `/v2/trace/otlp`, which are kept.
     pub fn traces_url(&self) -> String {
         let ends = [TRACES_PATH, ZIPKIN_PATH, SPLUNK_PATH];
-        let end = match ends.iter().any(|end| self.path.ends_with(end)) {
-            true => "",
-            false => TRACES_PATH,
+        let end = if ends.iter().any(|end| self.path.ends_with(end)) {
+            ""
+        } else {
+            TRACES_PATH
         };
         // Without the port that the scheme means: who routes by the `Host` header may know it bare only.
         let (authority, tls) = (self.authority(), self.tls);
@@ -191,7 +199,7 @@ impl FromStr for Endpoint {
             .ok_or_else(|| Invalid::new(variable::ENDPOINT, "is empty", HINT))?;
         without_secrets(text)?;
         let invalid = |why: String, hint: &str| {
-            let what = format!("is `{}`, {why}", shown(text));
+            let what = format!("is {}, {why}", cited(text));
             Invalid::new(variable::ENDPOINT, what, hint)
         };
         if let Some(character) = text.chars().find(|c| !fits_in_url(*c)) {
@@ -204,6 +212,7 @@ impl FromStr for Endpoint {
         let (scheme, rest) = scheme(text).map_err(|(why, hint)| invalid(why, hint))?;
         let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
         let path = path.trim_end_matches('/');
+        check_path(path).map_err(|(why, hint)| invalid(why.to_owned(), hint))?;
         let (host, port) = authority_parts(authority).map_err(|why| invalid(why, HINT))?;
         let tls = scheme.map_or(!host.is_local(), |scheme| scheme.tls);
         let port = port.unwrap_or_else(|| default_port(tls, path));
@@ -229,20 +238,52 @@ impl FromStr for Endpoint {
 
 /// Refuses, without showing it, a value that may hold a password or a key.
 fn without_secrets(text: &str) -> Result<(), Invalid> {
+    let headers = variable::HEADERS;
     let (what, hint) = if text.contains('@') {
-        ("has a user name or a password", "put the key into a header")
+        (
+            "has a user name or a password",
+            format!("put the key into a header, in `{headers}`"),
+        )
     } else if text.contains('?') {
         (
             "has a query",
-            "leave out `?` and what follows; put a key into a header",
+            format!("leave out `?` and what follows; put a key into a header, in `{headers}`"),
         )
     } else if text.contains('#') {
-        ("has a fragment", "leave out `#` and what follows")
+        (
+            "has a fragment",
+            "leave out `#` and what follows".to_owned(),
+        )
     } else {
         return Ok(());
     };
-    let hint = format!("{hint} (`{}`)", variable::HEADERS);
     Err(Invalid::new(variable::ENDPOINT, what, hint))
+}
+
+/// Refuses a path that cannot be meant: of a misspelt scheme, of another signal, of Jaeger's own
+/// protocol. An error says why, as a relative clause, and what to write.
+fn check_path(path: &str) -> Result<(), (&'static str, &'static str)> {
+    if path.contains("//") {
+        return Err(("which has `//` after the host", HINT));
+    }
+    if path.split('/').any(|part| part == "." || part == "..") {
+        return Err(("whose path has `.` or `..` between slashes", HINT));
+    }
+    for signal in [METRICS_PATH, "/v1/logs", SPLUNK_METRICS_PATH] {
+        if path.ends_with(signal) {
+            return Err((
+                "whose path is not that of traces",
+                "use the same URL with `/v1/traces`; metrics and logs have paths of their own",
+            ));
+        }
+    }
+    if path.ends_with("/api/traces") {
+        return Err((
+            "whose path takes Jaeger's own protocol",
+            "use Jaeger's OTLP port, such as `http://jaeger:4317`",
+        ));
+    }
+    Ok(())
 }
 
 /// RFC 3986, less what would be expanded or misread on the way through shells and YAML.
@@ -431,6 +472,15 @@ mod tests {
             ("a..b", "not a valid name"),
             (".", "neither a name nor"),
             ("http://h[1]", "not a valid name"),
+            ("htp//collector:4317", "`//` after the host"),
+            ("otlp//collector:4317/v1/traces", "`//` after the host"),
+            ("http://c:4318//v1/traces", "`//` after the host"),
+            ("http://h/../x", "`.` or `..`"),
+            ("http://h/./x", "`.` or `..`"),
+            ("http://h/x/..", "`.` or `..`"),
+            ("http://c:4318/v1/metrics", "not that of traces"),
+            ("http://c:4318/v1/logs/", "not that of traces"),
+            ("http://jaeger:14268/api/traces", "Jaeger's own protocol"),
         ] {
             let invalid = text.parse::<Endpoint>().unwrap_err();
             assert_eq!(invalid.variable(), variable::ENDPOINT);
@@ -446,13 +496,46 @@ mod tests {
             "hunter2@example.org",
             "https://example.org/?key=hunter2",
             "https://example.org/#hunter2",
+            "x-key=hunter2",
+            "x-key: hunter2",
+            "x-key:hunter2",
+            "http://x-key:hunter2",
+            "Authorization: Bearer hunter2",
+            r#"{"x-key": "hunter2"}"#,
+            "hcaik_01jqk9hunter2w3e8r7t6y5u4i3o2p1a0s9d8f7g6h5j4k3l2z1x0c9v8b7n6m",
+            "http//hcaik_01jqk9hunter2w3e8r7",
+            "ftp://example.org/01jqk9hunter2w3e8r7",
+            "ftp://hunter2a-2c1f-4b1e-9d3a-7f6e5d4c3b2a",
         ] {
             let invalid = text.parse::<Endpoint>().unwrap_err();
             assert!(
                 !format!("{invalid} {invalid:?}").contains("hunter2"),
                 "{text}"
             );
-            assert!(invalid.hint().contains(variable::HEADERS));
+        }
+    }
+
+    #[test]
+    fn a_hint_names_the_headers_only_where_a_key_was_written() {
+        for (text, named) in [("a@b", true), ("a?b", true), ("http://a/#b", false)] {
+            let invalid = text.parse::<Endpoint>().unwrap_err();
+            assert_eq!(invalid.hint().contains(variable::HEADERS), named, "{text}");
+            assert!(!invalid.hint().contains("()"));
+        }
+    }
+
+    #[test]
+    fn a_typo_without_a_secret_is_shown() {
+        for text in [
+            "ftp://collector",
+            "collector:99999",
+            "[::1",
+            "http//c",
+            "a..b",
+            "ftp://otlp-gateway-prod-eu-west-2.grafana.net/otlp",
+        ] {
+            let invalid = text.parse::<Endpoint>().unwrap_err();
+            assert!(invalid.what().contains(&format!("`{text}`")), "{invalid}");
         }
     }
 

@@ -119,7 +119,9 @@ impl FromStr for Headers {
         let unquoted = object::string(trimmed).filter(|inner| inner.trim_start().starts_with('{'));
         let text = match &unquoted {
             Some(inner) => inner.trim(),
-            None => variable::given(trimmed).unwrap_or_default(),
+            None => quoted_object(trimmed)
+                .or(variable::given(trimmed))
+                .unwrap_or_default(),
         };
         if text.starts_with('{') {
             from_object(text)
@@ -127,6 +129,14 @@ impl FromStr for Headers {
             from_list(text)
         }
     }
+}
+
+/// An object in quotes that are also inside it, as `KEY="{"a": "b"}"` in an env file leaves them.
+fn quoted_object(text: &str) -> Option<&str> {
+    let mut quotes = ['"', '\''].into_iter();
+    let inner = quotes.find_map(|quote| text.strip_prefix(quote)?.strip_suffix(quote))?;
+    let inner = inner.trim();
+    (inner.starts_with('{') && inner.ends_with('}')).then_some(inner)
 }
 
 /// Reads the JSON form; a member that is wrong is named.
@@ -208,12 +218,12 @@ fn invalid(what: String, hint: &str) -> Invalid {
     Invalid::new(variable::HEADERS, what, hint)
 }
 
-/// RFC 9110, section 5.6.2.
+/// RFC 9110, section 5.6.2, without its quotes: `'a'='1','b'='2'` would be read as names with them.
 fn is_token(name: &str) -> bool {
     !name.is_empty()
         && name
             .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
+            .all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&*+-.^_|~".contains(&byte))
 }
 
 /// Encodes all but RFC 3986's unreserved characters.
@@ -230,8 +240,9 @@ fn percent_encoded(text: &str) -> String {
     encoded
 }
 
-/// Decodes `%XX`; a `%` without two digits stays, as in opentelemetry-otlp. `None` if not UTF-8.
-fn percent_decoded(text: &str) -> Option<String> {
+/// Decodes `%XX`; a `%` without two digits stays, as in OpenTelemetry's Python exporter (the Rust one
+/// leaves the whole value undecoded then). `None` if the result is not UTF-8.
+pub(crate) fn percent_decoded(text: &str) -> Option<String> {
     let digit = |byte: Option<&u8>| {
         char::from(*byte?)
             .to_digit(16)
@@ -300,6 +311,7 @@ mod tests {
             ),
             ("x=100%,y=%zz%2", &[("x", "100%"), ("y", "%zz%2")]),
             ("x-key='abc'", &[("x-key", "abc")]),
+            ("'x-key=\"a b\"'", &[("x-key", "a b")]),
             (
                 r#"{"a": "\u0041\"\\", " b ": " c d "}"#,
                 &[("a", "A\"\\"), ("b", "c d")],
@@ -324,6 +336,10 @@ mod tests {
             ("a=hunter2,A=hunter2", "entry 2 whose name is there twice"),
             ("a=b,hunter2=", "entry 2 whose value is blank"),
             ("=hunter2", "entry 1 whose name"),
+            ("'x-a'='hunter2','x-b'='2'", "entry 1 whose name"),
+            ("'x-a'='hunter2'", "entry 1 whose name"),
+            ("\"x-a\"=\"hunter2\"", "entry 1 whose name"),
+            ("'a=b',c='hunter2'", "entry 1 whose name"),
             (r#"{"a":"hunter2""#, "character 15"),
             ("{hunter2", "character 2"),
             (

@@ -1,16 +1,97 @@
-//! Variables that some Chroma versions read and others do not.
+//! Variables without an effect: those that another one overrides, those that another Chroma version
+//! reads, and names that no version ever read.
 //!
-//! Invariant: every one has a sentence that says what to use instead.
+//! Invariant: every one has a sentence that says what to use instead, and no value is shown.
 
-use crate::{ChromaVersion, Server};
+use crate::{ChromaVersion, Server, variable};
+use std::fmt;
 
-/// Variables of other versions that this one ignores, without a word of its own; each with a
-/// sentence on what to use instead.
+/// Variables that are set and have no effect.
+///
+/// `Display` is one line, `` `NAME` is ignored: why; hint: what to do ``. It shows no value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ignored {
+    variables: Vec<String>,
+    why: String,
+    hint: String,
+}
+
+impl Ignored {
+    pub(crate) fn new(variables: &[&str], why: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self {
+            variables: variables.iter().map(|&name| name.to_owned()).collect(),
+            why: why.into(),
+            hint: hint.into(),
+        }
+    }
+
+    /// Of a name that [`misnamed_variable`] knows.
+    pub fn misnamed(name: &str) -> Option<Self> {
+        let meant = misnamed_variable(name)?;
+        let hint = format!("set `{meant}`");
+        Some(Self::new(&[name], "no version of Chroma reads it", hint))
+    }
+
+    /// Their names; at least one.
+    pub fn variables(&self) -> impl Iterator<Item = &str> {
+        self.variables.iter().map(String::as_str)
+    }
+
+    /// Why they are ignored.
+    pub fn why(&self) -> &str {
+        &self.why
+    }
+
+    /// What to do.
+    pub fn hint(&self) -> &str {
+        &self.hint
+    }
+}
+
+impl fmt::Display for Ignored {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<_> = self
+            .variables
+            .iter()
+            .map(|name| format!("`{name}`"))
+            .collect();
+        let verb = if names.len() == 1 { "is" } else { "are" };
+        let (names, why, hint) = (names.join(", "), &self.why, &self.hint);
+        write!(formatter, "{names} {verb} ignored: {why}; hint: {hint}")
+    }
+}
+
+/// Of a name that people copy from old examples and that no Chroma version reads
+/// (`CHROMA_OTEL_ENDPOINT`, `CHROMA_OTEL_EXPORTER_ENDPOINT`, any `CHROMA_OTEL_EXPORTER_…`): the
+/// variable that was meant.
+pub fn misnamed_variable(name: &str) -> Option<&'static str> {
+    let rest = name.strip_prefix("CHROMA_OTEL_")?;
+    let known = [
+        "ENDPOINT",
+        "HEADERS",
+        "COLLECTOR_ENDPOINT",
+        "COLLECTOR_HEADERS",
+    ];
+    if !known.contains(&rest) && !rest.starts_with("EXPORTER_") {
+        return None;
+    }
+    [
+        ("HEADERS", variable::HEADERS),
+        ("SERVICE_NAME", variable::SERVICE_NAME),
+        ("GRANULARITY", variable::GRANULARITY),
+    ]
+    .into_iter()
+    .find(|(end, _)| rest.ends_with(end))
+    .map_or(Some(variable::ENDPOINT), |(_, meant)| Some(meant))
+}
+
+/// Variables of other versions that this one ignores without a warning; each with a sentence on
+/// what to use instead.
 ///
 /// Those of 0.x are the settings in `chromadb/config.py` of 0.4.24, 0.5.0 and 0.6.3 that a
 /// deployment sets, and the image's own; those of 1.x, which reads `CHROMA_` and a key of its
-/// configuration file, are Chroma's documented ones. The four of tracing are not among them: those
-/// are translated.
+/// configuration file, are Chroma's documented ones. The four of tracing and their synonyms are not
+/// among them: those are translated.
 pub fn ignored_variables(
     version: ChromaVersion,
 ) -> impl Iterator<Item = (&'static str, &'static str)> {
@@ -95,8 +176,6 @@ const OF_PYTHON: &[(&str, &str)] = &[
     ("CHROMA_TELEMETRY_IMPL", NO_ANALYTICS),
 ];
 
-const TRACING: &str = "Set the four `CHROMA_OTEL_*` variables.";
-
 /// What Chroma 0.x ignores.
 const OF_RUST: &[(&str, &str)] = &[
     ("CHROMA_PERSIST_PATH", "Set `PERSIST_DIRECTORY`."),
@@ -109,9 +188,10 @@ const OF_RUST: &[(&str, &str)] = &[
         "CHROMA_MAX_PAYLOAD_SIZE_BYTES",
         "Leave it out: Chroma 0.x has no such limit; a proxy in front of it may have one.",
     ),
-    ("CHROMA_OPEN_TELEMETRY__ENDPOINT", TRACING),
-    ("CHROMA_OPEN_TELEMETRY__SERVICE_NAME", TRACING),
-    ("CHROMA_OPEN_TELEMETRY__FILTERS", TRACING),
+    (
+        "CHROMA_OPEN_TELEMETRY__FILTERS",
+        "Set `CHROMA_OTEL_GRANULARITY`.",
+    ),
 ];
 
 /// What 0.4.x ignores: the names of authentication since 0.5.0.
@@ -175,6 +255,38 @@ mod tests {
             }
             assert!(!names.is_empty());
         }
+    }
+
+    #[test]
+    fn names_the_variable_that_was_meant() {
+        for (name, meant) in [
+            ("CHROMA_OTEL_ENDPOINT", Some(variable::ENDPOINT)),
+            ("CHROMA_OTEL_EXPORTER_ENDPOINT", Some(variable::ENDPOINT)),
+            ("CHROMA_OTEL_EXPORTER_OTLP_HEADERS", Some(variable::HEADERS)),
+            ("CHROMA_OTEL_EXPORTER_PROTOCOL", Some(variable::ENDPOINT)),
+            ("CHROMA_OTEL_HEADERS", Some(variable::HEADERS)),
+            // The collector's own, which the entrypoint sets.
+            ("CHROMA_OTEL_EXPORTER", None),
+            ("CHROMA_OTEL_GRPC_ENDPOINT", None),
+            ("CHROMA_OTEL_HEADER_X_KEY", None),
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", None),
+        ] {
+            assert_eq!(misnamed_variable(name), meant, "{name}");
+        }
+        for one in variable::TABLE {
+            assert_eq!(misnamed_variable(one.name), None);
+        }
+    }
+
+    #[test]
+    fn shows_names_reason_and_fix() {
+        let one = Ignored::new(&["A"], "`B` overrides it", "unset it");
+        assert_eq!(
+            one.to_string(),
+            "`A` is ignored: `B` overrides it; hint: unset it"
+        );
+        let two = Ignored::new(&["A", "B"], "w", "h");
+        assert_eq!(two.to_string(), "`A`, `B` are ignored: w; hint: h");
     }
 
     #[test]

@@ -24,6 +24,11 @@ impl Invalid {
         }
     }
 
+    /// The same of another variable: a synonym, by whose name it was written.
+    pub(crate) fn of(self, variable: &'static str) -> Self {
+        Self { variable, ..self }
+    }
+
     /// The name of the variable, one of [`crate::variable`].
     pub fn variable(&self) -> &'static str {
         self.variable
@@ -51,6 +56,61 @@ impl fmt::Display for Invalid {
 }
 
 impl std::error::Error for Invalid {}
+
+/// Variables whose values cannot be used: at least one, and all of them.
+///
+/// `Display` is one line for each.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InvalidSettings(Vec<Invalid>);
+
+impl InvalidSettings {
+    /// An error, unless there is nothing wrong.
+    pub(crate) fn unless_empty(invalid: Vec<Invalid>) -> Result<(), Self> {
+        if invalid.is_empty() {
+            Ok(())
+        } else {
+            Err(Self(invalid))
+        }
+    }
+
+    /// Each of them.
+    pub fn iter(&self) -> std::slice::Iter<'_, Invalid> {
+        self.0.iter()
+    }
+}
+
+impl From<Invalid> for InvalidSettings {
+    fn from(invalid: Invalid) -> Self {
+        Self(vec![invalid])
+    }
+}
+
+impl fmt::Display for InvalidSettings {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let lines: Vec<_> = self.iter().map(Invalid::to_string).collect();
+        formatter.write_str(&lines.join("\n"))
+    }
+}
+
+impl std::error::Error for InvalidSettings {}
+
+impl IntoIterator for InvalidSettings {
+    type Item = Invalid;
+    type IntoIter = std::vec::IntoIter<Invalid>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
+    }
+}
+
+impl<'a> IntoIterator for &'a InvalidSettings {
+    type Item = &'a Invalid;
+    type IntoIter = std::slice::Iter<'a, Invalid>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
 
 /// A value that is no secret, made fit for an error text: one line, and not longer than a line.
 pub(crate) fn shown(value: &str) -> String {
@@ -80,6 +140,19 @@ mod tests {
             invalid.to_string(),
             "`NAME` is `x`, which has no host; hint: write `http://host`"
         );
+    }
+
+    #[test]
+    fn question_mark_takes_all_problems_at_once() {
+        fn fails() -> Result<(), Box<dyn std::error::Error>> {
+            let two = ["A", "B"].map(|name| Invalid::new(name, "is wrong", "mend it"));
+            Ok(InvalidSettings::unless_empty(two.into())?)
+        }
+        assert_eq!(
+            fails().unwrap_err().to_string(),
+            "`A` is wrong; hint: mend it\n`B` is wrong; hint: mend it"
+        );
+        assert_eq!(InvalidSettings::unless_empty(Vec::new()), Ok(()));
     }
 
     #[test]

@@ -1,9 +1,12 @@
 //! The four `CHROMA_OTEL_*` variables: what they mean, and what each Chroma version reads instead.
 //!
-//! Chroma's documentation names four variables for tracing. Only its Python server (up to 0.6.3)
-//! reads them; the Rust server (from 1.0.0) has others, and neither forgives a value in another
-//! form than its own. This crate reads what people write ([`Settings`]) and says what to set for
-//! the server at hand ([`server_environment`]):
+//! Chroma's documentation named these four variables up to 0.6.3, and its Python server reads them
+//! from 0.4.15 on. Since 1.0.0 it names three others, which the Rust server reads:
+//! `CHROMA_OPEN_TELEMETRY__ENDPOINT`, `CHROMA_OPEN_TELEMETRY__SERVICE_NAME` and
+//! `OTEL_EXPORTER_OTLP_HEADERS`. It ignores the four without a warning, and each server accepts a
+//! value in one exact form only: 1.x drops headers in JSON and cannot reach an endpoint without a
+//! scheme. This crate reads the four, and the three as their synonyms, in the forms that people
+//! write ([`Settings`]), and says what to set for a server ([`server_environment`]):
 //!
 //! ```
 //! use chroma_otel_init::{ChromaVersion, Settings, server_environment};
@@ -23,15 +26,20 @@
 //! ```
 //!
 //! With the feature `sdk` a Rust program can trace itself by the same four variables: `init()` at
-//! the start of `main` is all it takes (`examples/trace.rs`, and `examples/chroma_http.rs`, which uses Chroma).
+//! the start of `main` is all it takes (`examples/trace.rs`, and `examples/chroma_http.rs`, which
+//! uses Chroma). Add `tracing = "0.1"` to the program's dependencies for `#[tracing::instrument]`,
+//! which expands to paths that begin with `::tracing`.
 //!
 //! Invariant: the value of a header leaves this crate only through [`Headers::iter`],
 //! [`Headers::to_json`], [`Headers::to_otlp`] and [`server_environment`], never in an error or a
 //! `Debug` text.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
 // In a test, a panic is the answer.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod citation;
+mod destination;
 mod endpoint;
 mod expansion;
 #[cfg(test)]
@@ -42,9 +50,11 @@ mod host;
 mod ignored;
 mod invalid;
 mod object;
+mod reading;
 mod server;
 mod settings;
 mod spans;
+mod switch;
 pub mod variable;
 mod version;
 
@@ -52,11 +62,12 @@ pub use endpoint::{Endpoint, Protocol};
 pub use expansion::{is_expanded, is_mapping, is_word};
 pub use granularity::Granularity;
 pub use headers::Headers;
-pub use ignored::ignored_variables;
-pub use invalid::Invalid;
+pub use ignored::{Ignored, ignored_variables, misnamed_variable};
+pub use invalid::{Invalid, InvalidSettings};
 pub use server::server_environment;
 pub use settings::Settings;
 pub use spans::rust_log;
+pub use switch::switched_off;
 pub use version::{ChromaVersion, Release, Server};
 
 #[cfg(feature = "pipeline")]

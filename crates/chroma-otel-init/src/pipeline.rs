@@ -15,7 +15,7 @@ pub use guard::{Guard, Outcome};
 pub use options::Options;
 pub use problem::Problem;
 
-use crate::{Endpoint, Settings};
+use crate::{Endpoint, Settings, switched_off};
 use delivery::{Counted, Recorded};
 use ids::Ids;
 use opentelemetry_sdk::trace::{BatchSpanProcessor, SdkTracerProvider, SpanExporter};
@@ -72,8 +72,11 @@ pub(crate) fn start(
     let Some(endpoint) = settings.endpoint.as_ref().filter(|_| settings.enabled()) else {
         return (None, Vec::new());
     };
-    if switched_off() {
+    if switched_off(|name| std::env::var(name).ok()).is_some() {
         return (None, Vec::new());
+    }
+    for ignored in settings.ignored() {
+        problem::say(format_args!("warning: {ignored}"));
     }
     if INITIALIZED.swap(true, Ordering::AcqRel) {
         return (None, vec![Problem::AlreadyInitialized]);
@@ -88,12 +91,6 @@ pub(crate) fn start(
             (None, vec![problem])
         }
     }
-}
-
-/// `OTEL_SDK_DISABLED` (OpenTelemetry specification, `sdk-environment-variables.md`): `true` in
-/// any case, and nothing else. The Rust SDK does not read it.
-fn switched_off() -> bool {
-    std::env::var("OTEL_SDK_DISABLED").is_ok_and(|value| value.trim().eq_ignore_ascii_case("true"))
 }
 
 /// A running pipeline.
@@ -132,7 +129,7 @@ impl Pipeline {
         settings: &Settings,
         options: &Options,
     ) -> Self {
-        let resource = resource::resource(&settings.service_name, &options.resource);
+        let resource = resource::resource(settings.service_name.as_deref(), &options.resource);
         let mut exporter = Recorded {
             exporter,
             ledger: Arc::clone(&ledger),

@@ -69,10 +69,10 @@ pub enum Logs {
 ///   (`OTEL_EXPORTER_OTLP_CLIENT_KEY`) and proxies (`HTTPS_PROXY`) are not supported.
 /// - **OpenTelemetry's variables**: `OTEL_RESOURCE_ATTRIBUTES`, `OTEL_BSP_*`, `OTEL_PROPAGATORS`
 ///   (`tracecontext`, `baggage`, `none`), `OTEL_TRACES_SAMPLER` and `_ARG`,
-///   `OTEL_SPAN_*_COUNT_LIMIT`, `OTEL_SDK_DISABLED`, and
-///   `OTEL_EXPORTER_OTLP_{CERTIFICATE,COMPRESSION,TIMEOUT}` with their `_TRACES_` forms. An
-///   endpoint and its headers belong together: headers that are meant for another endpoint are
-///   never sent to this one.
+///   `OTEL_SPAN_*_COUNT_LIMIT`, `OTEL_SDK_DISABLED`, `OTEL_TRACES_EXPORTER=none`,
+///   `OTEL_SERVICE_NAME` where Chroma's variables give no name, and
+///   `OTEL_EXPORTER_OTLP_{CERTIFICATE,COMPRESSION,TIMEOUT}` with their `_TRACES_` forms. Endpoint
+///   and headers come from Chroma's variables and their synonyms alone ([`Settings::read`]).
 #[must_use = "dropping the guard ends tracing"]
 pub fn init() -> Guard {
     match Settings::from_env() {

@@ -33,7 +33,7 @@ pub fn server_environment(
     if !settings.enabled() || !version.traces() {
         return Ok(BTreeMap::new());
     }
-    reachable(endpoint, version)?;
+    reachable(settings, endpoint, version)?;
     Ok(match version.server() {
         Server::Python => python_environment(settings, endpoint),
         Server::Rust => rust_environment(settings, endpoint, version),
@@ -41,11 +41,15 @@ pub fn server_environment(
 }
 
 /// Refuses what the server would fail on, or send in clear text.
-fn reachable(endpoint: &Endpoint, version: ChromaVersion) -> Result<(), Invalid> {
+fn reachable(
+    settings: &Settings,
+    endpoint: &Endpoint,
+    version: ChromaVersion,
+) -> Result<(), Invalid> {
     let refused = |why: &str| {
         Err(Invalid::new(
-            variable::ENDPOINT,
-            format!("is `{endpoint}`, and Chroma {version} {why}"),
+            settings.endpoint_variable,
+            format!("is {}, and Chroma {version} {why}", endpoint.shown()),
             "send to an OpenTelemetry Collector over plain gRPC, such as \
              `http://otel-collector:4317`, and from there on",
         ))
@@ -62,7 +66,7 @@ fn reachable(endpoint: &Endpoint, version: ChromaVersion) -> Result<(), Invalid>
 fn python_environment(settings: &Settings, endpoint: &Endpoint) -> BTreeMap<&'static str, String> {
     let mut environment = BTreeMap::from([
         (variable::ENDPOINT, endpoint.to_string()),
-        (variable::SERVICE_NAME, settings.service_name.clone()),
+        (variable::SERVICE_NAME, settings.server_name().to_owned()),
         (variable::GRANULARITY, settings.granularity.to_string()),
     ]);
     if !settings.headers.is_empty() {
@@ -78,7 +82,7 @@ fn rust_environment(
 ) -> BTreeMap<&'static str, String> {
     let mut environment = BTreeMap::from([
         (variable::RUST_ENDPOINT, endpoint.to_string()),
-        (variable::RUST_SERVICE_NAME, quoted(&settings.service_name)),
+        (variable::RUST_SERVICE_NAME, quoted(settings.server_name())),
     ]);
     if !settings.headers.is_empty() {
         environment.insert(variable::OTLP_HEADERS, settings.headers.to_otlp());
@@ -102,11 +106,7 @@ mod tests {
     use crate::Granularity;
 
     fn settings(endpoint: &str) -> Settings {
-        Settings {
-            endpoint: Some(endpoint.parse().unwrap()),
-            granularity: Granularity::Operation,
-            ..Settings::default()
-        }
+        Settings::new(endpoint.parse().unwrap())
     }
 
     fn version(text: &str) -> ChromaVersion {
@@ -133,7 +133,7 @@ mod tests {
     fn the_rust_server_gets_its_own_variables() {
         let mut settings = settings("http://collector:4317/");
         settings.headers = r#"{"X-Key": "a,b"}"#.parse().unwrap();
-        settings.service_name = r#"1"2\"#.into();
+        settings.service_name = Some(r#"1"2\"#.into());
         let environment = server_environment(&settings, ChromaVersion::NEWEST).unwrap();
         assert_eq!(
             environment[variable::RUST_ENDPOINT],
@@ -149,10 +149,7 @@ mod tests {
     fn nothing_is_set_empty() {
         for release in ChromaVersion::releases() {
             for granularity in Granularity::EVERY {
-                let settings = Settings {
-                    granularity,
-                    ..settings("collector")
-                };
+                let settings = settings("collector").with_granularity(granularity);
                 let environment = server_environment(&settings, release).unwrap();
                 assert!(environment.values().all(|value| !value.trim().is_empty()));
                 let traced = granularity != Granularity::None && release.traces();

@@ -1,22 +1,43 @@
-//! The four variables, read together.
+//! The four variables and their synonyms, read together.
 //!
-//! Invariant: blank is the same as not set, and all that is wrong is told at once.
+//! Invariant: blank is the same as not set, and all that is wrong is reported at once.
 
-use crate::{Endpoint, Granularity, Headers, Invalid, invalid::shown, variable};
+use crate::{
+    Endpoint, Granularity, Headers, Ignored, Invalid, InvalidSettings, destination::Destination,
+    headers::percent_decoded, invalid::shown, reading::Reading, switch, variable,
+};
 use std::str::FromStr;
 
 /// What the four variables say.
+///
+/// ```
+/// use chroma_otel_init::{Granularity, Settings};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let settings = Settings::new("otel-collector:4317".parse()?)
+///     .with_service_name("search")
+///     .with_granularity(Granularity::All);
+/// assert!(settings.enabled());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Settings {
     /// Where the traces go; `None` switches tracing off.
     pub endpoint: Option<Endpoint>,
     /// The name the spans carry; never blank, never with control characters when read from text.
-    pub service_name: String,
+    /// `None` leaves it to OpenTelemetry's SDK, and to Chroma's default on a server
+    /// ([`Settings::server_name`]).
+    pub service_name: Option<String>,
     /// What to send along with every export.
     pub headers: Headers,
     /// How much detail. Unset means `operation` if there is an endpoint (naming one asks for
     /// traces) and `none` if there is not.
     pub granularity: Granularity,
+    /// The variable that the endpoint comes from.
+    pub(crate) endpoint_variable: &'static str,
+    ignored: Vec<Ignored>,
 }
 
 impl Default for Settings {
@@ -24,48 +45,118 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             endpoint: None,
-            service_name: variable::DEFAULT_SERVICE_NAME.to_owned(),
+            service_name: None,
             headers: Headers::default(),
             granularity: Granularity::None,
+            endpoint_variable: variable::ENDPOINT,
+            ignored: Vec::new(),
         }
     }
 }
 
 impl Settings {
-    /// Reads the four variables from the environment of this process.
+    /// Traces of granularity `operation` to this endpoint, without headers.
+    #[must_use]
+    pub fn new(endpoint: Endpoint) -> Self {
+        Self {
+            endpoint: Some(endpoint),
+            granularity: Granularity::Operation,
+            ..Self::default()
+        }
+    }
+
+    /// The same with this service name.
+    #[must_use]
+    pub fn with_service_name(self, name: impl Into<String>) -> Self {
+        let service_name = Some(name.into());
+        Self {
+            service_name,
+            ..self
+        }
+    }
+
+    /// The same with these headers.
+    #[must_use]
+    pub fn with_headers(self, headers: Headers) -> Self {
+        Self { headers, ..self }
+    }
+
+    /// The same with this granularity.
+    #[must_use]
+    pub fn with_granularity(self, granularity: Granularity) -> Self {
+        Self {
+            granularity,
+            ..self
+        }
+    }
+
+    /// Reads the variables from the environment of this process, as [`Settings::read`] does, and
+    /// also notes the names that [`crate::misnamed_variable`] knows.
     ///
     /// # Errors
     /// Everything that cannot be read, each with its variable and the fix.
-    pub fn from_env() -> Result<Self, Vec<Invalid>> {
+    pub fn from_env() -> Result<Self, InvalidSettings> {
         // What is not UTF-8 becomes U+FFFD, which every one of the four refuses.
-        Self::read(|name| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned()))
+        let mut settings = Self::read(|name| {
+            std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
+        })?;
+        let names = std::env::vars_os().map(|(name, _)| name);
+        let misnamed = names.filter_map(|name| Ignored::misnamed(name.to_str()?));
+        settings.ignored.extend(misnamed);
+        Ok(settings)
     }
 
     /// Reads the four variables from wherever `get` finds them.
     ///
+    /// - `CHROMA_OPEN_TELEMETRY__ENDPOINT` and `…__SERVICE_NAME` are read as synonyms, and beside
+    ///   that endpoint `OTEL_EXPORTER_OTLP_HEADERS`, unless an endpoint of OpenTelemetry's own
+    ///   ([`variable::OTLP_ENDPOINTS`]) is set, to which they belong. Ours override them.
+    /// - Without a service name of Chroma's, `OTEL_SERVICE_NAME` applies, then `service.name` in
+    ///   `OTEL_RESOURCE_ATTRIBUTES`.
+    /// - What is set and has no effect is in [`Settings::ignored`].
+    ///
     /// # Errors
     /// Everything that cannot be read, each with its variable and the fix.
-    pub fn read(get: impl Fn(&str) -> Option<String>) -> Result<Self, Vec<Invalid>> {
-        let mut problems = Vec::new();
-        let endpoint: Option<Endpoint> = parsed(&get, variable::ENDPOINT, &mut problems);
-        let headers = parsed(&get, variable::HEADERS, &mut problems);
-        let granularity = parsed(&get, variable::GRANULARITY, &mut problems);
-        let ServiceName(service_name) =
-            parsed(&get, variable::SERVICE_NAME, &mut problems).unwrap_or_default();
-        if !problems.is_empty() {
-            return Err(problems);
+    pub fn read(get: impl Fn(&str) -> Option<String>) -> Result<Self, InvalidSettings> {
+        let mut reading = Reading::new(&get);
+        let Destination { endpoint, headers } = Destination::read(&mut reading);
+        let granularity = reading.first(&[variable::GRANULARITY]);
+        let service_name = service_name(&mut reading);
+        if endpoint.is_some() {
+            switch::note_unknown_exporter(&mut reading);
         }
+        InvalidSettings::unless_empty(reading.invalid)?;
         let unset = if endpoint.is_some() {
             Granularity::Operation
         } else {
             Granularity::None
         };
+        let (endpoint, endpoint_variable) = endpoint.unzip();
         Ok(Self {
             endpoint,
             service_name,
-            headers: headers.unwrap_or_default(),
-            granularity: granularity.unwrap_or(unset),
+            headers,
+            granularity: granularity.map_or(unset, |(granularity, _)| granularity),
+            endpoint_variable: endpoint_variable.unwrap_or(variable::ENDPOINT),
+            ignored: reading.ignored,
         })
+    }
+
+    /// Variables that were set and have no effect. `init_with` and `layer` show them as warnings.
+    pub fn ignored(&self) -> &[Ignored] {
+        &self.ignored
+    }
+
+    /// Takes [`Settings::ignored`] out, for a program that shows them itself.
+    pub fn take_ignored(&mut self) -> Vec<Ignored> {
+        std::mem::take(&mut self.ignored)
+    }
+
+    /// The name that the spans of a Chroma server carry: the one that is set, else Chroma's
+    /// default.
+    pub fn server_name(&self) -> &str {
+        let name = self.service_name.as_deref();
+        name.unwrap_or(variable::DEFAULT_SERVICE_NAME)
     }
 
     /// Whether anything is traced: there is an endpoint, and the granularity is not `none`.
@@ -74,32 +165,36 @@ impl Settings {
     }
 }
 
-/// Reads one variable, or leaves `None` and the problem, if there is one.
-fn parsed<T: FromStr<Err = Invalid>>(
-    get: &impl Fn(&str) -> Option<String>,
-    name: &str,
-    problems: &mut Vec<Invalid>,
-) -> Option<T> {
-    let value = get(name)?;
-    variable::given(&value)?;
-    value.parse().map_err(|invalid| problems.push(invalid)).ok()
+/// Chroma's service name, or else OpenTelemetry's.
+fn service_name(reading: &mut Reading<'_>) -> Option<String> {
+    let of_chroma = [variable::SERVICE_NAME, variable::RUST_SERVICE_NAME];
+    let name = reading.first(&of_chroma);
+    if reading.first_given(&of_chroma).is_some() {
+        return name.map(|(ServiceName(name), _)| name);
+    }
+    let name = reading.first(&[variable::OTEL_SERVICE_NAME]);
+    if let Some((ServiceName(name), _)) = name {
+        return Some(name);
+    }
+    let attributes = reading.text(variable::OTEL_RESOURCE_ATTRIBUTES)?;
+    let mut pairs = attributes
+        .split(',')
+        .filter_map(|pair| pair.split_once('='));
+    let (_, name) = pairs.find(|(name, _)| name.trim() == "service.name")?;
+    let name = percent_decoded(name).unwrap_or_default();
+    name.parse().ok().map(|ServiceName(name)| name)
 }
 
 /// A service name as written: not blank, without control characters.
+#[derive(PartialEq)]
 struct ServiceName(String);
-
-impl Default for ServiceName {
-    fn default() -> Self {
-        Self(variable::DEFAULT_SERVICE_NAME.to_owned())
-    }
-}
 
 impl FromStr for ServiceName {
     type Err = Invalid;
 
     fn from_str(value: &str) -> Result<Self, Invalid> {
         const LONGEST: usize = 255;
-        let name = variable::given(value).unwrap_or(variable::DEFAULT_SERVICE_NAME);
+        let name = variable::given(value).unwrap_or_default();
         let refused = |why: &str, hint: &str| {
             Err(Invalid::new(
                 variable::SERVICE_NAME,
@@ -107,6 +202,9 @@ impl FromStr for ServiceName {
                 hint,
             ))
         };
+        if name.is_empty() {
+            return refused("is blank", "write a name, or unset it");
+        }
         if name.chars().any(char::is_control) {
             return refused("has a control character", "write it on one line");
         }
@@ -124,7 +222,7 @@ impl FromStr for ServiceName {
 mod tests {
     use super::*;
 
-    fn read(pairs: &[(&str, &str)]) -> Result<Settings, Vec<Invalid>> {
+    fn read(pairs: &[(&str, &str)]) -> Result<Settings, InvalidSettings> {
         Settings::read(|name| {
             pairs
                 .iter()
@@ -142,7 +240,8 @@ mod tests {
     #[test]
     fn blank_is_not_set() {
         for blank in ["", " ", "\"\"", "''", "\n"] {
-            let settings = read(&variable::TABLE.map(|v| (v.name, blank)));
+            let blank_each = variable::TABLE.iter().map(|v| (v.name, blank));
+            let settings = read(&blank_each.collect::<Vec<_>>());
             assert_eq!(settings, Ok(Settings::default()), "{blank:?}");
         }
     }
@@ -151,7 +250,8 @@ mod tests {
     fn an_endpoint_alone_asks_for_operations() {
         let settings = read(&[(variable::ENDPOINT, "collector")]).unwrap();
         assert_eq!(settings.granularity, Granularity::Operation);
-        assert_eq!(settings.service_name, "chromadb");
+        assert_eq!(settings.service_name, None);
+        assert_eq!(settings.server_name(), "chromadb");
         assert!(settings.enabled());
     }
 
@@ -176,7 +276,7 @@ mod tests {
         .unwrap_err();
         let mut names: Vec<_> = problems.iter().map(Invalid::variable).collect();
         names.sort_unstable();
-        let mut expected = variable::TABLE.map(|v| v.name);
+        let mut expected: Vec<_> = variable::TABLE.iter().map(|v| v.name).collect();
         expected.sort_unstable();
         assert_eq!(names, expected);
     }
@@ -190,11 +290,36 @@ mod tests {
             ("🔎 ${x} #1: 'a'", "🔎 ${x} #1: 'a'"),
         ] {
             let settings = read(&[(variable::SERVICE_NAME, value)]).unwrap();
-            assert_eq!(settings.service_name, expected);
+            assert_eq!(settings.service_name.as_deref(), Some(expected));
         }
         for value in ["a\tb", "a\u{fffd}b", &"x".repeat(256)] {
             let problems = read(&[(variable::SERVICE_NAME, value)]).unwrap_err();
-            assert_eq!(problems[0].variable(), variable::SERVICE_NAME, "{value:?}");
+            let names: Vec<_> = problems.iter().map(Invalid::variable).collect();
+            assert_eq!(names, [variable::SERVICE_NAME], "{value:?}");
+        }
+    }
+    #[test]
+    fn names_of_opentelemetry_apply_where_chroma_has_none() {
+        let ours = (variable::SERVICE_NAME, "ours");
+        let documented = (variable::RUST_SERVICE_NAME, "\"documented\"");
+        let standard = (variable::OTEL_SERVICE_NAME, "standard");
+        let attribute = (
+            variable::OTEL_RESOURCE_ATTRIBUTES,
+            "a=b, service.name=my%20books",
+        );
+        for (set, expected) in [
+            (&[ours, documented, standard, attribute][..], Some("ours")),
+            (&[documented, standard, attribute], Some("documented")),
+            (&[standard, attribute], Some("standard")),
+            (&[attribute], Some("my books")),
+            (
+                &[(variable::OTEL_RESOURCE_ATTRIBUTES, "a=b,service.name=")],
+                None,
+            ),
+            (&[], None),
+        ] {
+            let settings = read(set).unwrap();
+            assert_eq!(settings.service_name.as_deref(), expected, "{set:?}");
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The granularity on Chroma 1.x, which has none: a filter of spans by crate and level.
 //!
-//! Invariant: a wish for logs never costs a span of the granularity, and the exporter's own spans
-//! never get in: they would be exported, which makes more of them.
+//! Invariant: a wish for logs never costs a span of the granularity, and no directive lets in the
+//! spans of the exporter's HTTP/2: they would be exported, which makes more of them.
 
 use crate::{ChromaVersion, Granularity, Server, variable};
 use std::fmt;
@@ -36,7 +36,23 @@ pub fn rust_log(
         Granularity::OperationAndSegment if version < FILTERS_BY_CRATE => Granularity::All,
         other => other,
     };
-    Some(merged(user.unwrap_or(LOGS), needs(granularity)))
+    let mut needs = needs(granularity).to_vec();
+    let mut logs = LOGS.to_owned();
+    if version > ChromaVersion::NEWEST {
+        logs += ",frontend_core=warn";
+        needs.extend(moved(&needs));
+    }
+    Some(merged(user.unwrap_or(&logs), &needs))
+}
+
+/// The crate that part of `chroma_frontend` moves to in the release after 1.5.9, whose name does
+/// not begin with `chroma`: it needs what all of Chroma's crates need.
+fn moved(needs: &[Directive<'static>]) -> Option<Directive<'static>> {
+    let of_all = needs.iter().find(|need| need.target == "chroma")?;
+    Some(Directive {
+        target: "frontend_core",
+        ..*of_all
+    })
 }
 
 /// Before it, the most verbose directive holds for all of Chroma's crates, so that there are only
@@ -51,7 +67,10 @@ fn merged(wishes: &str, needs: &[Directive]) -> String {
         .filter(|text| !text.is_empty())
         .map(|text| (text, Directive::read(text)))
         .collect();
-    let exporter = (wished(&wishes, HTTP2.target) > HTTP2.level).then_some(HTTP2);
+    let exporter = covers_exporter(&wishes).then(|| Directive {
+        level: HTTP2.level.min(wished(&wishes, HTTP2.target)),
+        ..HTTP2
+    });
     let spans = needs.iter().map(|need| Directive {
         level: need.level.max(wished(&wishes, need.target)),
         ..*need
@@ -59,18 +78,37 @@ fn merged(wishes: &str, needs: &[Directive]) -> String {
     let needs: Vec<_> = exporter.into_iter().chain(spans).collect();
     let kept = wishes
         .iter()
-        .filter(|(_, wish)| wish.is_none_or(|wish| !is_against(wish, &needs)))
+        .filter(|(_, wish)| {
+            wish.is_none_or(|wish| !traces_exporter(wish) && !is_against(wish, &needs))
+        })
         .map(|(text, _)| (*text).to_owned());
     let filter: Vec<_> = kept.chain(needs.iter().map(Directive::to_string)).collect();
     filter.join(",")
 }
 
+/// Whether it lets in spans of the exporter, or of one of its modules.
+fn traces_exporter(wish: Directive) -> bool {
+    wish.target.starts_with(HTTP2.target) && wish.level > HTTP2.level
+}
+
+/// Whether the wishes for other targets let in spans of the exporter: by their level, or by a field,
+/// which lets in every span.
+fn covers_exporter(wishes: &[(&str, Option<Directive>)]) -> bool {
+    let by_field = |(text, wish): &(&str, Option<Directive>)| {
+        let wish = wish.filter(|wish| HTTP2.target.starts_with(wish.target));
+        text.contains("[{") && wish.is_some_and(|wish| wish.level > HTTP2.level)
+    };
+    wished(wishes, HTTP2.target) > HTTP2.level || wishes.iter().any(by_field)
+}
+
 /// What is logged where the operator has no wish; the spans come on top of it.
 const LOGS: &str = "error,opentelemetry_sdk=info,chroma=warn";
 
-/// The exporter's HTTP/2 has its spans at trace level.
+/// The exporter's HTTP/2 has its spans at trace level. Of the crates below Chroma's exporter it is
+/// the only one with spans (read in h2 0.4, hyper 1, hyper-util 0.1, tonic 0.14, tower 0.5).
 const HTTP2: Directive = Directive {
     target: "h2",
+    by_field: false,
     level: Level::Debug,
 };
 
@@ -93,7 +131,11 @@ const HTTP2: Directive = Directive {
 /// (6) in place of the latter. `none` has 0 on each.
 fn needs(granularity: Granularity) -> &'static [Directive<'static>] {
     const fn need(target: &'static str, level: Level) -> Directive<'static> {
-        Directive { target, level }
+        Directive {
+            target,
+            by_field: false,
+            level,
+        }
     }
     const REQUESTS: Directive = need("chroma_tracing", Level::Debug);
     // Where they come from in the first versions of 1.0.
@@ -142,28 +184,34 @@ impl Level {
 }
 
 /// What is let through: of the targets that start with this one, everything up to the level. As in
-/// tracing-subscriber, the longest such target decides, and among equal ones the last.
+/// tracing-subscriber, the longest such target decides, among equal ones that with a field, and among
+/// those the last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Directive<'a> {
     target: &'a str,
+    /// Whether events need a certain field. Spans are meant whatever fields they have.
+    by_field: bool,
     level: Level,
 }
 
 impl<'a> Directive<'a> {
-    /// Reads `level`, `target` or `target=level`; not those with a span, `target[span]=level`,
-    /// which add to the others and take nothing away.
+    /// Reads `level`, `target`, `target=level`, and `target[span{field}]=level` as if it had a field
+    /// alone: with the name of a span, or the value of a field, it only adds to the others.
     fn read(text: &'a str) -> Option<Self> {
-        if text.contains('[') {
-            return None;
-        }
-        let (target, level) = match text.split_once('=') {
-            Some((target, level)) => (target, Level::read(level)?),
-            None => match Level::read(text) {
-                Some(level) => ("", level),
-                None => (text, Level::Trace),
+        let (target, level, by_field) = match text.split_once('[') {
+            Some((target, rest)) => (target, rest.rsplit_once(']')?.1.strip_prefix('='), true),
+            None => match text.split_once('=') {
+                Some((target, level)) => (target, Some(level), false),
+                None if Level::read(text).is_some() => ("", Some(text), false),
+                None => (text, None, false),
             },
         };
-        Some(Self { target, level })
+        let level = level.map_or(Some(Level::Trace), Level::read)?;
+        Some(Self {
+            target,
+            by_field,
+            level,
+        })
     }
 
     fn covers(&self, target: &str) -> bool {
@@ -178,18 +226,18 @@ impl fmt::Display for Directive<'_> {
     }
 }
 
-/// The level that the operator's directives have for a target.
+/// The level that the operator's directives have for all spans and events of a target.
 fn wished(wishes: &[(&str, Option<Directive>)], target: &str) -> Level {
     wishes
         .iter()
         .filter_map(|(_, wish)| *wish)
-        .filter(|wish| wish.covers(target))
+        .filter(|wish| wish.covers(target) && !wish.by_field)
         .max_by_key(|wish| wish.target.len())
         .map_or(Level::Off, |wish| wish.level)
 }
 
-/// Whether one of the needs stands in its place: for the same target, or for a shorter one whose
-/// spans it would take away (or, of HTTP/2, let in).
+/// Whether one of the needs replaces it: for the same target, or if it would take away spans of a
+/// need (or let in those of HTTP/2).
 fn is_against(wish: Directive, needs: &[Directive]) -> bool {
     needs
         .iter()
@@ -201,7 +249,7 @@ fn is_against(wish: Directive, needs: &[Directive]) -> bool {
             } else {
                 wish.level < need.level
             };
-            need.target == wish.target || wrong
+            wrong || (need.target == wish.target && !wish.by_field)
         })
 }
 
@@ -262,6 +310,19 @@ mod tests {
                 format!("x=1,{REQUESTS}"),
             ),
             ("chroma_frontend=warn", All, "chroma=trace".into()),
+            // Of spans, a directive with a field means all, and overrides that without.
+            (
+                "info,chroma_tracing[{id}]=error",
+                Operation,
+                format!("info,{REQUESTS}"),
+            ),
+            ("chroma_tracing::a[{id}]=off", Operation, REQUESTS.into()),
+            (
+                "info,[{id}]=error",
+                Operation,
+                format!("info,[{{id}}]=error,{REQUESTS}"),
+            ),
+            ("chroma[{id}]=info", All, "chroma=trace".into()),
             (
                 "info,chroma_log=error",
                 Operation,
@@ -305,8 +366,18 @@ mod tests {
             assert!(answer.contains("h2=debug,chroma=trace"), "{answer}");
             assert!(!answer.contains("h2=trace") && !answer.contains("h2::codec"));
         }
-        let answer = filter("debug,h2=off", Granularity::All).unwrap();
-        assert_eq!(answer, "debug,h2=off,chroma=trace");
+        for (user, expected) in [
+            ("debug,h2=off", "debug,h2=off,chroma=trace"),
+            ("info,h2::codec=trace", "info,chroma=trace"),
+            ("info,h2::codec", "info,chroma=trace"),
+            ("info,h2::proto=5,h2=warn", "info,h2=warn,chroma=trace"),
+            ("info,h2::codec[{x}]=trace", "info,chroma=trace"),
+            ("info,h2::codec=debug", "info,h2::codec=debug,chroma=trace"),
+            ("info,[{x}]=trace", "info,[{x}]=trace,h2=info,chroma=trace"),
+        ] {
+            let answer = filter(user, Granularity::All);
+            assert_eq!(answer.as_deref(), Some(expected), "{user}");
+        }
     }
 
     #[test]
@@ -336,6 +407,28 @@ mod tests {
             assert_eq!(segment == answer(version, All), two);
             assert_ne!(segment, answer(version, Operation));
         }
+    }
+
+    #[test]
+    fn the_next_release_has_a_crate_of_another_name() {
+        use Granularity::{All, Operation, OperationAndSegment};
+        let next = ChromaVersion::new(1, 5, 10);
+        for (granularity, level) in [(OperationAndSegment, "info"), (All, "trace")] {
+            let answer = rust_log(None, granularity, next).unwrap();
+            assert!(
+                answer.ends_with(&format!(",frontend_core={level}")),
+                "{answer}"
+            );
+            let user = rust_log(Some("frontend_core=off"), granularity, next).unwrap();
+            assert!(!user.contains("off"), "{user}");
+            let newest = rust_log(None, granularity, ChromaVersion::NEWEST).unwrap();
+            assert!(!newest.contains("frontend_core"), "{newest}");
+        }
+        let operation = rust_log(None, Operation, next).unwrap();
+        assert!(
+            operation.contains("chroma=warn,frontend_core=warn,"),
+            "{operation}"
+        );
     }
 
     #[test]

@@ -13,28 +13,54 @@ pub const GRANULARITY: &str = "CHROMA_OTEL_GRANULARITY";
 /// The version of Chroma in the image, set by the rendered Dockerfile.
 pub const CHROMA_VERSION: &str = "CHROMA_VERSION";
 
-/// The endpoint that the server of Chroma 1.x reads.
+/// The endpoint that the server of Chroma 1.x reads, and that Chroma's documentation names since
+/// 1.0.0. Read as a synonym of [`ENDPOINT`].
 pub const RUST_ENDPOINT: &str = "CHROMA_OPEN_TELEMETRY__ENDPOINT";
-/// The service name that the server of Chroma 1.x reads.
+/// The service name that the server of Chroma 1.x reads. Read as a synonym of [`SERVICE_NAME`].
 pub const RUST_SERVICE_NAME: &str = "CHROMA_OPEN_TELEMETRY__SERVICE_NAME";
 /// The filter of logs and spans that Chroma 1.x reads: what stands for the granularity there.
 pub const RUST_LOG: &str = "RUST_LOG";
-/// The headers that the OTLP exporter in Chroma 1.x reads.
+/// The headers that the OTLP exporter in Chroma 1.x reads. A synonym of [`HEADERS`] only beside
+/// [`RUST_ENDPOINT`], and only if no [`OTLP_ENDPOINTS`] is set, to which they would belong.
 pub const OTLP_HEADERS: &str = "OTEL_EXPORTER_OTLP_HEADERS";
-/// What wins over [`RUST_ENDPOINT`] and [`OTLP_HEADERS`] if it is left in the environment of Chroma
-/// 1.x: whoever sets those removes these, or the traces go elsewhere without a word (measured on
-/// 1.0.20 and 1.5.9 for the endpoints).
-pub const OVERRIDING: [&str; 3] = [
+/// Headers for traces alone, which replace [`OTLP_HEADERS`] in OpenTelemetry's exporters.
+pub const OTLP_TRACES_HEADERS: &str = "OTEL_EXPORTER_OTLP_TRACES_HEADERS";
+/// Headers for metrics alone; Chroma 1.x also sends metrics.
+pub const OTLP_METRICS_HEADERS: &str = "OTEL_EXPORTER_OTLP_METRICS_HEADERS";
+/// The endpoint for metrics alone.
+pub const OTLP_METRICS_ENDPOINT: &str = "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT";
+/// The endpoints of OpenTelemetry's own exporters.
+pub const OTLP_ENDPOINTS: &[&str] = &[
     "OTEL_EXPORTER_OTLP_ENDPOINT",
     "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
-    "OTEL_EXPORTER_OTLP_TRACES_HEADERS",
+    OTLP_METRICS_ENDPOINT,
+    "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT",
+];
+/// Variables of OpenTelemetry's exporters that override an endpoint or headers given otherwise:
+/// remove them from the environment of a Chroma server, or its traces go elsewhere, or another
+/// backend's key goes to its endpoint (measured on 1.0.20 and 1.5.9).
+pub const OVERRIDING: &[&str] = &[
+    "OTEL_EXPORTER_OTLP_ENDPOINT",
+    "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+    OTLP_HEADERS,
+    OTLP_TRACES_HEADERS,
 ];
 
-/// The service name where none is given; Chroma's own default on every version.
+/// OpenTelemetry's service name: applies where no variable of Chroma gives one.
+pub const OTEL_SERVICE_NAME: &str = "OTEL_SERVICE_NAME";
+/// OpenTelemetry's resource attributes; their `service.name` applies where nothing else gives one.
+pub const OTEL_RESOURCE_ATTRIBUTES: &str = "OTEL_RESOURCE_ATTRIBUTES";
+/// `true` switches OpenTelemetry off.
+pub const OTEL_SDK_DISABLED: &str = "OTEL_SDK_DISABLED";
+/// `none` switches traces off.
+pub const OTEL_TRACES_EXPORTER: &str = "OTEL_TRACES_EXPORTER";
+
+/// The service name of a Chroma server where none is given; Chroma's own default on every version.
 pub const DEFAULT_SERVICE_NAME: &str = "chromadb";
 
 /// One of the four variables, for documentation and for help texts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Variable {
     /// Its name in every deployment.
     pub name: &'static str,
@@ -51,7 +77,7 @@ pub struct Variable {
 }
 
 /// The four variables, in the order in which one fills them in.
-pub const TABLE: [Variable; 4] = [
+pub const TABLE: &[Variable] = &[
     Variable {
         name: ENDPOINT,
         format: "`http://host:4317` or `https://host:443` for OTLP over gRPC, a URL with a path \
@@ -89,13 +115,26 @@ pub const TABLE: [Variable; 4] = [
 
 /// The value as meant: without white space and one pair of quotes around the whole of it, as shell
 /// and env files leave them behind. `None` if nothing remains: blank is the same as not set.
-pub(crate) fn given(value: &str) -> Option<&str> {
+///
+/// Quotes of two values, `'a','b'`, are not a pair: a quote is removed only if it is not inside.
+pub fn given(value: &str) -> Option<&str> {
     let value = value.trim();
     let inner = ['"', '\'']
         .into_iter()
-        .find_map(|quote| value.strip_prefix(quote)?.strip_suffix(quote))
+        .find_map(|quote| {
+            let inner = value.strip_prefix(quote)?.strip_suffix(quote)?;
+            (!inner.contains(quote)).then_some(inner)
+        })
         .map_or(value, str::trim);
     (!inner.is_empty()).then_some(inner)
+}
+
+/// Whether an environment variable can have this name in every shell and in Compose.
+pub fn is_name(name: &str) -> bool {
+    let characters = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    !name.is_empty()
+        && !name.starts_with(|character: char| character.is_ascii_digit())
+        && name.bytes().all(characters)
 }
 
 #[cfg(test)]
@@ -115,9 +154,25 @@ mod tests {
             ("'a'", Some("a")),
             ("'a\"", Some("'a\"")),
             ("\"", Some("\"")),
-            ("''a''", Some("'a'")),
+            ("''a''", Some("''a''")),
+            ("'a'='b'", Some("'a'='b'")),
+            ("'it\"s'", Some("it\"s")),
         ] {
             assert_eq!(given(value), expected, "{value:?}");
+        }
+    }
+
+    #[test]
+    fn names_have_letters_digits_and_underscores() {
+        for (name, sound) in [
+            ("A_1", true),
+            ("_", true),
+            ("", false),
+            ("1A", false),
+            ("A-B", false),
+            ("Ä", false),
+        ] {
+            assert_eq!(is_name(name), sound, "{name}");
         }
     }
 

@@ -8,6 +8,7 @@ use std::{fmt, str::FromStr};
 
 /// A version of Chroma. Reads `1.5.9` and `v1.5.9`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
 pub struct ChromaVersion {
     /// The first number.
     pub major: u16,
@@ -19,6 +20,7 @@ pub struct ChromaVersion {
 
 /// Whether a version was released.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Release {
     /// It was.
     Known,
@@ -33,6 +35,7 @@ pub enum Release {
 
 /// The two servers that Chroma has had.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Server {
     /// Up to 0.6.3: reads the four variables from 0.4.15 on.
     Python,
@@ -76,7 +79,8 @@ impl ChromaVersion {
     /// The newest release known here.
     pub const NEWEST: Self = Self::new(1, 5, 9);
 
-    pub(crate) const fn new(major: u16, minor: u16, patch: u16) -> Self {
+    /// From its three numbers, whether or not it was released.
+    pub const fn new(major: u16, minor: u16, patch: u16) -> Self {
         Self {
             major,
             minor,

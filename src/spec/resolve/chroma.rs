@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 
-use chroma_otel_init::{ChromaVersion, Release, ignored_variables, variable};
+use chroma_otel_init::{ChromaVersion, Release, ignored_variables, misnamed_variable, variable};
 
 use super::Reading;
 use super::size::Size;
@@ -29,9 +29,13 @@ const RESERVED: &[(&str, &str)] = &[
     ),
     (variable::RUST_ENDPOINT, "use `tracing.endpoint`"),
     (variable::RUST_SERVICE_NAME, "use `tracing.service_name`"),
-    (variable::OVERRIDING[0], "use `tracing.endpoint`"),
-    (variable::OVERRIDING[1], "use `tracing.endpoint`"),
-    (variable::OVERRIDING[2], "use `tracing.headers`"),
+    ("OTEL_EXPORTER_OTLP_ENDPOINT", "use `tracing.endpoint`"),
+    (
+        "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+        "use `tracing.endpoint`",
+    ),
+    (variable::OTLP_HEADERS, "use `tracing.headers`"),
+    (variable::OTLP_TRACES_HEADERS, "use `tracing.headers`"),
     ("CHROMA_VERSION", "use `chroma.version`"),
     ("CHROMA_PORT", "use `chroma.port`"),
     ("CHROMA_SERVER_HTTP_PORT", "use `chroma.port`"),
@@ -146,7 +150,6 @@ impl Reading {
         match text.trim().parse::<ChromaVersion>() {
             Ok(version) => {
                 match version.release() {
-                    Release::Known => {}
                     Release::Newer => self.notes.push(format!(
                         "Chroma {version} is newer than this tool knows: it is treated as {}",
                         ChromaVersion::NEWEST
@@ -156,6 +159,7 @@ impl Reading {
                         format!("Chroma never had a release `{version}`"),
                         format!("the nearest is `{nearest}`"),
                     ),
+                    _ => {}
                 }
                 if !version.traces() {
                     self.notes.push(format!(
@@ -257,6 +261,12 @@ impl Reading {
                 ignored_variables(version).find(|(ignored, _)| ignored.eq_ignore_ascii_case(&name))
             {
                 self.wrong(&key, format!("does not work on Chroma {version}"), instead);
+                continue;
+            }
+            if let Some(meant) = misnamed_variable(&name) {
+                let key_meant = RESERVED.iter().find(|(reserved, _)| *reserved == meant);
+                let hint = key_meant.map_or("leave it out", |(_, instead)| instead);
+                self.wrong(&key, "is read by no version of Chroma", hint);
                 continue;
             }
             if value.is_none() && name == variable::RUST_LOG {

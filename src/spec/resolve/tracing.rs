@@ -185,12 +185,10 @@ impl Reading {
                 "your own collector, such as `http://otel-collector.monitoring.svc:4317`",
             );
         }
-        let settings = Settings {
-            endpoint: tracing.endpoint.clone(),
-            granularity: tracing.granularity,
-            ..Settings::default()
-        };
-        if let Err(invalid) = server_environment(&settings, chroma.version) {
+        let settings = tracing.endpoint.clone().map(Settings::new);
+        let settings = settings.map(|settings| settings.with_granularity(tracing.granularity));
+        let translated = settings.map(|settings| server_environment(&settings, chroma.version));
+        if let Some(Err(invalid)) = translated {
             self.wrong(key, invalid.what(), invalid.hint());
         }
         if chroma.image == Image::Stock && !tracing.header_names.is_empty() {

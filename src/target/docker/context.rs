@@ -64,10 +64,10 @@ fn otlp_ports(spec: &Spec) -> Vec<String> {
 
 /// What `.env.example` asks for beside the four variables.
 fn others(spec: &Spec) -> Vec<Value> {
-    let four = variable::TABLE.map(|row| row.name);
+    let is_ours = |name: &str| variable::TABLE.iter().any(|row| row.name == name);
     let others = wanted(spec)
         .into_iter()
-        .filter(|need| !four.contains(&need.variable.as_str()));
+        .filter(|need| !is_ours(&need.variable));
     others
         .map(|need| context! { variable => need.variable, what => need.what })
         .collect()

@@ -12,9 +12,10 @@ use crate::target::exporters::exact_endpoint;
 /// The releases that the same files can run.
 pub(in crate::target) fn version_pattern(spec: &Spec) -> String {
     let version = spec.chroma.version;
-    match version.server() {
-        Server::Rust => r"^1\.\d+\.\d+$".to_owned(),
-        Server::Python => format!(r"^0\.{}\.\d+$", version.minor),
+    if version.server() == Server::Python {
+        format!(r"^0\.{}\.\d+$", version.minor)
+    } else {
+        r"^1\.\d+\.\d+$".to_owned()
     }
 }
 

@@ -85,6 +85,38 @@ fn granularity_and_service_name_do_not_matter_here() {
 }
 
 #[test]
+fn synonyms_are_read_and_ours_win_with_a_warning() {
+    let (documented, headers) = (
+        "CHROMA_OPEN_TELEMETRY__ENDPOINT",
+        "OTEL_EXPORTER_OTLP_HEADERS",
+    );
+    let mut command = entrypoint(&["collector", "--", "sh", "-c"]);
+    command
+        .arg("echo \"$CHROMA_OTEL_GRPC_ENDPOINT $CHROMA_OTEL_COLLECTION_HEADERS\"")
+        .env(documented, "api.honeycomb.io")
+        .env(headers, r#"{"X-Key": "s3cret"}"#);
+    let output = finish(&mut command);
+    assert_eq!(
+        stdout(&output),
+        "api.honeycomb.io:443 {\"x-key\":\"s3cret\"}\n"
+    );
+    assert_eq!(stderr(&output), "");
+    let output = finish(command.env(ENDPOINT, "http://jaeger:4317"));
+    assert_eq!(stdout(&output), "jaeger:4317 {}\n");
+    for name in [documented, headers] {
+        let said = stderr(&output);
+        assert!(
+            said.contains(&format!("warning: `{name}` is ignored")),
+            "{said}"
+        );
+    }
+    assert!(!stderr(&output).contains("s3cret"));
+    let output = finish(command.env_remove(ENDPOINT).env(documented, "ftp://x"));
+    assert_eq!(code(&output), 64);
+    assert!(stderr(&output).contains(&format!("error: `{documented}`")));
+}
+
+#[test]
 fn a_collector_that_is_not_there_gives_127() {
     let output = finish(&mut entrypoint(&["collector", "--no-endpoint", "/no/such"]));
     assert_eq!(code(&output), 127);

@@ -11,6 +11,9 @@ const ENDPOINT: &str = "CHROMA_OTEL_COLLECTION_ENDPOINT";
 const SERVICE_NAME: &str = "CHROMA_OTEL_SERVICE_NAME";
 const HEADERS: &str = "CHROMA_OTEL_COLLECTION_HEADERS";
 const GRANULARITY: &str = "CHROMA_OTEL_GRANULARITY";
+const RUST_ENDPOINT: &str = "CHROMA_OPEN_TELEMETRY__ENDPOINT";
+const RUST_SERVICE_NAME: &str = "CHROMA_OPEN_TELEMETRY__SERVICE_NAME";
+const OTLP_HEADERS: &str = "OTEL_EXPORTER_OTLP_HEADERS";
 
 /// What a child got, and what was said on standard error.
 struct Seen {
@@ -21,6 +24,14 @@ struct Seen {
 impl Seen {
     fn get(&self, name: &str) -> Option<&str> {
         self.variables.get(name).map(String::as_str)
+    }
+
+    /// The messages, but that nobody listens where the entrypoint's own spans go.
+    fn messages(&self) -> Vec<&str> {
+        let lines = self.errors.lines();
+        lines
+            .filter(|line| !line.contains("did not reach"))
+            .collect()
     }
 
     /// The names that have to do with tracing.
@@ -106,10 +117,9 @@ fn the_rust_server_gets_variables_of_its_own() {
             seen.get("OTEL_EXPORTER_OTLP_HEADERS"),
             Some("x-key=s3cret%2C%20%3D%25")
         );
-        assert_eq!(
-            seen.get("RUST_LOG"),
-            filter(None, Granularity::All).as_deref()
-        );
+        let version = version.parse().expect("a version");
+        let filter = rust_log(None, Granularity::All, version);
+        assert_eq!(seen.get("RUST_LOG"), filter.as_deref());
         assert!(!seen.errors.contains("s3cret"), "{}", seen.errors);
     }
 }
@@ -150,9 +160,7 @@ fn nothing_empty_is_passed_on() {
 fn what_the_operator_set_for_this_server_is_kept() {
     let own = [
         (ENDPOINT, "127.0.0.1:9"),
-        ("CHROMA_OPEN_TELEMETRY__SERVICE_NAME", "own"),
         ("CHROMA_OPEN_TELEMETRY__FILTERS", "[]"),
-        ("OTEL_EXPORTER_OTLP_HEADERS", "a=b"),
         ("OTEL_BSP_SCHEDULE_DELAY", "250"),
         ("OTEL_TRACES_SAMPLER", "always_off"),
     ];
@@ -164,24 +172,238 @@ fn what_the_operator_set_for_this_server_is_kept() {
 }
 
 #[test]
-fn what_would_send_the_spans_elsewhere_is_left_out() {
-    let elsewhere = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://elsewhere:4317");
-    let seen_on = seen("1.5.9", &[(ENDPOINT, "127.0.0.1:9"), elsewhere]);
-    assert_eq!(seen_on.get(elsewhere.0), None);
-    assert_eq!(
-        seen_on.errors.matches(elsewhere.0).count(),
-        1,
-        "{}",
-        seen_on.errors
-    );
-    // The Python server does not read it, and without the four variables it is nobody's business.
-    for (version, variables) in [
-        ("0.6.3", &[(ENDPOINT, "127.0.0.1:9"), elsewhere][..]),
-        ("1.5.9", &[elsewhere]),
-    ] {
-        let seen = seen(version, variables);
-        assert_eq!(seen.get(elsewhere.0), Some(elsewhere.1), "{version}");
+fn synonyms_are_translated_on_every_version() {
+    let documented = [
+        (RUST_ENDPOINT, "'127.0.0.1:9/'"),
+        (RUST_SERVICE_NAME, "\"4 2\""),
+        (OTLP_HEADERS, r#"{"X-Key": "s3cret, =%"}"#),
+    ];
+    let on_rust = seen("1.5.9", &documented);
+    assert_eq!(on_rust.get(RUST_ENDPOINT), Some("http://127.0.0.1:9"));
+    assert_eq!(on_rust.get(RUST_SERVICE_NAME), Some("\"4 2\""));
+    assert_eq!(on_rust.get(OTLP_HEADERS), Some("x-key=s3cret%2C%20%3D%25"));
+    let filter = filter(None, Granularity::Operation);
+    assert_eq!(on_rust.get("RUST_LOG"), filter.as_deref());
+    let on_python = seen("0.6.3", &documented);
+    assert_eq!(on_python.get(ENDPOINT), Some("http://127.0.0.1:9"));
+    assert_eq!(on_python.get(SERVICE_NAME), Some("4 2"));
+    assert_eq!(on_python.get(HEADERS), Some(r#"{"x-key":"s3cret, =%"}"#));
+    for name in documented.map(|(name, _)| name) {
+        assert_eq!(on_python.get(name), None, "{name}");
     }
+    for seen in [on_rust, on_python] {
+        assert_eq!(seen.messages(), [""; 0]);
+    }
+}
+
+#[test]
+fn ours_win_over_synonyms_with_a_warning() {
+    let both = [
+        (ENDPOINT, "127.0.0.1:9"),
+        (RUST_ENDPOINT, "127.0.0.1:10"),
+        (SERVICE_NAME, "ours"),
+        (RUST_SERVICE_NAME, "theirs"),
+    ];
+    let seen = seen("1.5.9", &both);
+    assert_eq!(seen.get(RUST_ENDPOINT), Some("http://127.0.0.1:9"));
+    assert_eq!(seen.get(RUST_SERVICE_NAME), Some("\"ours\""));
+    for name in [RUST_ENDPOINT, RUST_SERVICE_NAME] {
+        let said = format!("warning: `{name}` is ignored");
+        assert_eq!(seen.errors.matches(&said).count(), 1, "{}", seen.errors);
+    }
+    assert_eq!(seen.messages().len(), 2, "{}", seen.errors);
+}
+
+#[test]
+fn a_synonym_that_cannot_be_reached_is_an_error_by_its_name() {
+    let honeycomb = [
+        (RUST_ENDPOINT, "api.honeycomb.com"),
+        (OTLP_HEADERS, r#"{"x-honeycomb-team": "s3cret"}"#),
+    ];
+    let seen = seen("1.5.9", &honeycomb);
+    assert_eq!(seen.tracing(), Vec::<&str>::new());
+    assert_eq!(seen.messages().len(), 1, "{}", seen.errors);
+    assert!(
+        seen.errors.contains(&format!("error: `{RUST_ENDPOINT}`")) && seen.errors.contains("TLS"),
+        "{}",
+        seen.errors
+    );
+    assert!(!seen.errors.contains("s3cret"), "{}", seen.errors);
+}
+
+#[test]
+fn headers_of_another_backend_never_travel_to_the_endpoint() {
+    let foreign = [
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "https://vendor.example"),
+        (
+            "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+            "https://vendor.example",
+        ),
+        (OTLP_HEADERS, "x-key=s3cret"),
+        ("OTEL_EXPORTER_OTLP_TRACES_HEADERS", "x-key=s3cret"),
+    ];
+    for endpoint in [ENDPOINT, RUST_ENDPOINT] {
+        for (version, name) in [("1.5.9", OTLP_HEADERS), ("0.6.3", HEADERS)] {
+            for (ours, sent) in [(None, None), (Some("x-key=ours"), Some("ours"))] {
+                let mut variables = foreign.to_vec();
+                variables.push((endpoint, "127.0.0.1:9"));
+                variables.extend(ours.map(|headers| (HEADERS, headers)));
+                let seen = seen(version, &variables);
+                let got = seen.get(name);
+                assert_eq!(got.is_some(), sent.is_some(), "{got:?}");
+                assert!(got.is_none_or(|got| got.contains("ours")), "{got:?}");
+                let all = format!("{:?} {}", seen.variables, seen.errors);
+                assert!(!all.contains("s3cret"), "{all}");
+                assert!(!all.contains("vendor.example"), "{all}");
+                assert_eq!(seen.messages().len(), 1, "one warning: {}", seen.errors);
+                for (name, _) in foreign {
+                    assert!(
+                        seen.errors.contains(&format!("`{name}`")),
+                        "{}",
+                        seen.errors
+                    );
+                }
+            }
+        }
+    }
+    let alone = seen(
+        "1.5.9",
+        &[(ENDPOINT, "127.0.0.1:9"), (OTLP_HEADERS, "x-key=s3cret")],
+    );
+    assert_eq!(alone.get(OTLP_HEADERS), None);
+    assert!(
+        alone
+            .errors
+            .contains(&format!("`{OTLP_HEADERS}` is ignored"))
+    );
+}
+
+#[test]
+fn metrics_have_the_headers_of_their_own_endpoint() {
+    let on = [(ENDPOINT, "127.0.0.1:9"), (HEADERS, "x-key=ours")];
+    let (endpoint, headers) = (
+        ("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "http://metrics:4317"),
+        ("OTEL_EXPORTER_OTLP_METRICS_HEADERS", "x-key=s3cret"),
+    );
+    let elsewhere = seen("1.5.9", &[on[0], on[1], endpoint, headers]);
+    assert_eq!(
+        elsewhere.get(OTLP_HEADERS),
+        None,
+        "metrics would have it, too"
+    );
+    let traces = elsewhere.get("OTEL_EXPORTER_OTLP_TRACES_HEADERS");
+    assert_eq!(traces, Some("x-key=ours"));
+    assert_eq!(elsewhere.get(headers.0), Some(headers.1));
+    assert_eq!(elsewhere.messages(), [""; 0]);
+    let same = seen("1.5.9", &[on[0], on[1], headers]);
+    assert_eq!(same.get(OTLP_HEADERS), Some("x-key=ours"));
+    assert_eq!(same.get(headers.0), None);
+    assert!(same.errors.contains(&format!("`{}` is ignored", headers.0)));
+    assert!(!same.errors.contains("s3cret"), "{}", same.errors);
+}
+
+#[test]
+fn variables_of_opentelemetry_are_left_alone_where_tracing_is_off() {
+    let own = [
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://elsewhere:4317"),
+        (OTLP_HEADERS, "a=b"),
+    ];
+    for version in ["0.6.3", "1.5.9"] {
+        let seen = seen(version, &own);
+        for (name, value) in own {
+            assert_eq!(seen.get(name), Some(value), "{version}");
+        }
+        assert_eq!(seen.errors, "", "{version}");
+    }
+}
+
+#[test]
+fn opentelemetrys_switches_switch_tracing_off_with_one_warning() {
+    for switch in [
+        ("OTEL_SDK_DISABLED", "true"),
+        ("OTEL_TRACES_EXPORTER", "none"),
+    ] {
+        for endpoint in [ENDPOINT, RUST_ENDPOINT] {
+            for version in ["0.6.3", "1.5.9"] {
+                let on = [
+                    (endpoint, "127.0.0.1:9"),
+                    (SERVICE_NAME, "search"),
+                    (RUST_SERVICE_NAME, "search"),
+                    (GRANULARITY, "all"),
+                    ("RUST_LOG", "warn"),
+                    switch,
+                ];
+                let seen = seen(version, &on);
+                assert_eq!(seen.tracing(), [switch.0], "{version}");
+                assert_eq!(seen.get("RUST_LOG"), Some("warn"), "no filter of spans");
+                assert_eq!(seen.messages().len(), 1, "{}", seen.errors);
+                let said = format!("warning: tracing is off: `{}`", switch.0);
+                assert!(seen.errors.contains(&said), "{}", seen.errors);
+            }
+        }
+    }
+    for other in [
+        ("OTEL_SDK_DISABLED", "1"),
+        ("OTEL_TRACES_EXPORTER", "otlp"),
+        ("OTEL_TRACES_EXPORTER", "console"),
+    ] {
+        let seen = seen("1.5.9", &[(ENDPOINT, "127.0.0.1:9"), other]);
+        assert!(seen.get(RUST_ENDPOINT).is_some(), "{other:?}");
+        let warned = seen.errors.contains("warning: `OTEL_TRACES_EXPORTER`");
+        assert_eq!(warned, other.1 == "console", "{}", seen.errors);
+    }
+}
+
+#[test]
+fn a_name_of_opentelemetrys_is_translated() {
+    let on = (ENDPOINT, "127.0.0.1:9");
+    let attributes = ("OTEL_RESOURCE_ATTRIBUTES", "a=b,service.name=attribute");
+    let standard = ("OTEL_SERVICE_NAME", "standard");
+    for (set, expected) in [
+        (
+            &[on, attributes, standard, (SERVICE_NAME, "ours")][..],
+            "ours",
+        ),
+        (&[on, attributes, standard], "standard"),
+        (&[on, attributes], "attribute"),
+        (&[on], "chromadb"),
+    ] {
+        let quoted = format!("\"{expected}\"");
+        assert_eq!(
+            seen("1.5.9", set).get(RUST_SERVICE_NAME),
+            Some(quoted.as_str())
+        );
+        assert_eq!(seen("0.6.3", set).get(SERVICE_NAME), Some(expected));
+    }
+}
+
+#[test]
+fn half_a_configuration_does_not_stop_the_server() {
+    let half = [
+        (RUST_SERVICE_NAME, "search"),
+        ("CHROMA_OPEN_TELEMETRY__FILTERS", "[]"),
+    ];
+    let seen = seen("1.5.9", &half);
+    assert_eq!(seen.tracing(), Vec::<&str>::new());
+    assert_eq!(seen.messages().len(), 1, "{}", seen.errors);
+    assert!(seen.errors.contains("there is no endpoint"));
+}
+
+#[test]
+fn names_that_nobody_reads_are_named_with_the_right_one() {
+    let copied = [
+        ("CHROMA_OTEL_EXPORTER_ENDPOINT", "http://s3cret:4317"),
+        ("CHROMA_OTEL_ENDPOINT", "s3cret"),
+        ("CHROMA_OTEL_EXPORTER_HEADERS", "s3cret"),
+    ];
+    let seen = seen("1.5.9", &copied);
+    for ((name, _), meant) in copied.into_iter().zip([ENDPOINT, ENDPOINT, HEADERS]) {
+        let said = format!(
+            "warning: `{name}` is ignored: no version of Chroma reads it; hint: set `{meant}`"
+        );
+        assert!(seen.errors.contains(&said), "{}", seen.errors);
+    }
+    assert!(!seen.errors.contains("s3cret"), "{}", seen.errors);
 }
 
 #[test]

@@ -159,14 +159,73 @@ fn the_sampler_is_honoured() {
 }
 
 #[test]
-fn the_sdk_can_be_disabled() {
-    for (value, exported) in [("true", 0), ("TRUE", 0), ("false", 3), ("", 3), ("1", 3)] {
+fn opentelemetrys_switches_switch_off() {
+    const DISABLED: &str = "OTEL_SDK_DISABLED";
+    const EXPORTER: &str = "OTEL_TRACES_EXPORTER";
+    for (name, value, exported) in [
+        (DISABLED, "true", 0),
+        (DISABLED, "TRUE", 0),
+        (DISABLED, "false", 3),
+        (DISABLED, "", 3),
+        (DISABLED, "1", 3),
+        (EXPORTER, "none", 0),
+        (EXPORTER, "otlp", 3),
+    ] {
         let sink = sink(Mode::Accept);
-        let disabled = ("OTEL_SDK_DISABLED", value);
-        let ran = run("spans", &[(ENDPOINT, &over_grpc(&sink)), disabled]);
-        assert_eq!(ran.number("exported"), exported, "`{value}`");
+        let ran = run("spans", &[(ENDPOINT, &over_grpc(&sink)), (name, value)]);
+        assert_eq!(ran.number("exported"), exported, "`{name}={value}`");
         assert_eq!(sink.spans().len() as u64, exported);
         assert_eq!(ran.messages(), [""; 0], "an intended silence needs no word");
+    }
+}
+
+#[test]
+fn names_what_is_ignored_and_traces() {
+    let sink = sink(Mode::Accept);
+    let ran = run(
+        "spans",
+        &[
+            (ENDPOINT, &over_grpc(&sink)),
+            ("OTEL_TRACES_EXPORTER", "console"),
+            ("OTEL_EXPORTER_OTLP_HEADERS", &format!("x-key={SECRET}")),
+            ("CHROMA_OTEL_EXPORTER_ENDPOINT", SECRET),
+        ],
+    );
+    assert_eq!(ran.number("exported"), 3);
+    let messages = ran.messages();
+    for name in [
+        "OTEL_TRACES_EXPORTER",
+        "OTEL_EXPORTER_OTLP_HEADERS",
+        "CHROMA_OTEL_EXPORTER_ENDPOINT",
+    ] {
+        let about = messages
+            .iter()
+            .filter(|said| said.contains(&format!("`{name}` is ignored")));
+        assert_eq!(about.count(), 1, "{messages:?}");
+    }
+    assert!(!ran.stderr.contains(SECRET), "{}", ran.stderr);
+}
+
+#[test]
+fn a_client_program_has_the_name_that_opentelemetry_gives_it() {
+    let standard = ("OTEL_SERVICE_NAME", "books");
+    let attribute = ("OTEL_RESOURCE_ATTRIBUTES", "service.name=attribute");
+    let synonym = ("CHROMA_OPEN_TELEMETRY__SERVICE_NAME", "documented");
+    for (set, expected) in [
+        (&[attribute, standard, synonym][..], "documented"),
+        (&[attribute, standard], "books"),
+        (&[attribute], "attribute"),
+        (&[], "unknown_service:init"),
+    ] {
+        let sink = sink(Mode::Accept);
+        let endpoint = over_grpc(&sink);
+        run("spans", &[&[(ENDPOINT, endpoint.as_str())], set].concat());
+        let name = sink.spans()[0].resource["service.name"].to_string();
+        // The name of the test's program ends with a hash.
+        assert!(
+            name.trim_matches('"').starts_with(expected),
+            "{name} {set:?}"
+        );
     }
 }
 
