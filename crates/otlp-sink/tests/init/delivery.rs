@@ -4,7 +4,7 @@
 //! Invariant: `exported + lost` is the number of spans made, in every case.
 
 use crate::{PATIENCE, Ran, http_traces, over_grpc, run, sink, subject::FLUSH};
-use otlp_sink::{Mode, Sink};
+use otlp_sink::Mode;
 use std::net::TcpListener;
 
 const ENDPOINT: &str = "CHROMA_OTEL_COLLECTION_ENDPOINT";
