@@ -18,11 +18,11 @@ use chroma_otel_init::{ChromaVersion, Settings};
 use chroma_otel_init::{Logs, Options, init_with};
 use rustix::process::Pid;
 
+use crate::ending::{End, Ending};
 use crate::health::Page;
 use crate::healthcheck::ask_in_turn;
 use crate::message;
 use crate::signals;
-use crate::supervise::{End, Ending};
 
 /// Time for the last spans to be sent once Chroma has ended.
 const FLUSH: Duration = Duration::from_secs(3);
