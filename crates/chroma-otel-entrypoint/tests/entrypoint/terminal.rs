@@ -98,7 +98,9 @@ fn ctrl_z_stops_it_with_the_child_and_the_shell_continues_both() {
         "'{ENTRYPOINT}' -- sh -c 'trap \"echo CONT\" CONT; trap \"echo INT; exit 6\" INT; echo ready; while :; do sleep 0.02; done'
         echo \"stopped $?\"; fg >/dev/null; echo \"ended $?\""
     );
-    let (mut running, mut keyboard) = start(&["bash", "-m", "-c", &script]);
+    // Without a terminal on standard error, bash has no job control.
+    let on_terminal = "exec bash -m -c \"$1\" 2>&0";
+    let (mut running, mut keyboard) = start(&["sh", "-c", on_terminal, "sh", &script]);
     assert_eq!(running.line(), "ready");
     keyboard.press(CTRL_Z);
     assert_eq!(
