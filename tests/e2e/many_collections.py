@@ -9,24 +9,19 @@ import chromadb
 
 # Chroma writes an index to disk, and keeps its files open, after that many changes.
 THRESHOLD = 2
-
-
-def vectors(count):
-    return [[float(number), 1.0, 0.5] for number in range(count)]
+VECTORS = [[float(number), 1.0, 0.5] for number in range(2 * THRESHOLD)]
 
 
 def used(client, number):
     """A new collection, with enough in it for an index on disk, that answers."""
     settings = {"hnsw:sync_threshold": THRESHOLD, "hnsw:batch_size": THRESHOLD}
     collection = client.create_collection(f"many-{number}", metadata=settings)
-    for at in range(0, 3 * THRESHOLD, THRESHOLD):
-        names = [str(at + offset) for offset in range(THRESHOLD)]
-        collection.add(ids=names, embeddings=vectors(3 * THRESHOLD)[at : at + THRESHOLD])
+    collection.add(ids=[str(at) for at in range(len(VECTORS))], embeddings=VECTORS)
     return answers(collection)
 
 
 def answers(collection):
-    found = collection.query(query_embeddings=vectors(2)[1:], n_results=1)
+    found = collection.query(query_embeddings=[VECTORS[1]], n_results=1)
     assert found["ids"] == [["1"]], f"{collection.name}: {found}"
     return collection
 
