@@ -302,9 +302,10 @@ def chroma(tools, start, tmp_path):
 
 def chroma_starter(tools, start, folder):
     """chroma(version, environment, rendered) -> Server: a Chroma server under the entrypoint, as the
-    wrapped image starts it, with the rendered configuration (1.x), once it is healthy; `.url`."""
+    wrapped image starts it, with the rendered configuration (1.x), once it is healthy; `.url`.
+    `options` are the entrypoint's."""
 
-    def run(version, environment, rendered=None, data=None):
+    def run(version, environment, rendered=None, data=None, options=()):
         binaries, (port,) = tools.chroma(version), free_ports(1)
         data = str(data or folder / f"data-{version}")
         variables = {"CHROMA_VERSION": version, "ANONYMIZED_TELEMETRY": "False", **environment}
@@ -318,7 +319,7 @@ def chroma_starter(tools, start, folder):
                 "CHROMA_PORT": str(port), "CHROMA_LISTEN_ADDRESS": "127.0.0.1", "CHROMA_PERSIST_PATH": data,
             }
             health = "/api/v2/healthcheck"
-        server = start(f"chroma-{version}", [tools.program("chroma-otel-entrypoint"), "--", *command], variables)
+        server = start(f"chroma-{version}", [tools.program("chroma-otel-entrypoint"), *options, "--", *command], variables)
         server.port, server.url = port, f"http://127.0.0.1:{port}"
         server.until(lambda: get(server.url + health), "a healthy Chroma")
         return server

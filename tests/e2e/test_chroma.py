@@ -6,6 +6,7 @@ Each test reads what arrives at the far end, under the configuration that the ge
 import os
 import re
 import signal
+import socket
 import urllib.request
 
 import pytest
@@ -124,6 +125,32 @@ def test_start_and_stop_are_traced(pipeline, sink, version):
     assert started["resource"]["service.version"] == version
     assert started["end_time_unix_nano"] > started["start_time_unix_nano"]
     assert stopped["attributes"]["chroma.stop.signal"] == "SIGTERM"
+
+
+UNFINISHED_REQUEST = b"""\
+POST /api/v2/tenants/default_tenant/databases/default_database/collections HTTP/1.1\r
+Host: chroma\r
+Content-Type: application/json\r
+Content-Length: 100\r
+Expect: 100-continue\r
+\r
+"""
+
+
+def test_an_unfinished_request_does_not_cost_the_end_span(render, chroma, sink):
+    version, environment = VERSIONS[-1], {"CHROMA_OTEL_COLLECTION_ENDPOINT": sink.grpc}
+    rendered = render(chroma_version=version)
+    server = chroma(version, environment, rendered, options=["--stop-timeout", "4"])
+    with socket.create_connection(("127.0.0.1", server.port)) as connection:
+        connection.sendall(UNFINISHED_REQUEST)
+        # Chroma asks for the body, so it has begun to handle the request.
+        assert connection.recv(100).startswith(b"HTTP/1.1 100 ")
+        assert server.stop() == 128 + signal.SIGKILL
+    assert "did not end within 4 s of SIGTERM" in server.log
+    [stopped] = named("chroma.stop", sink.spans())
+    assert stopped["status"] == "ERROR"
+    assert stopped["attributes"]["chroma.stop.signal"] == "SIGTERM"
+    assert stopped["attributes"]["process.exit.signal"] == "SIGKILL"
 
 
 def test_a_crash_is_an_error_in_the_traces(pipeline, sink):

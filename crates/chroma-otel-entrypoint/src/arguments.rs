@@ -4,22 +4,29 @@
 //! command and is passed on untouched, whatever its bytes.
 
 use std::ffi::OsString;
+use std::time::Duration;
 
 use chroma_otel_init::variable::is_name;
 
 use crate::health::Page;
+
+/// Before the 30 s after which the rendered platforms kill, with time left to send the end span.
+const DEFAULT_STOP_TIMEOUT: Duration = Duration::from_secs(25);
 
 /// What `--help` prints.
 pub(crate) const HELP: &str = "\
 Process 1 of a Chroma container: makes its tracing variables work, and supervises it.
 
 usage:
-  chroma-otel-entrypoint [--strict] [--health-url URL] [--] COMMAND [ARGUMENT…]
+  chroma-otel-entrypoint [--strict] [--health-url URL] [--stop-timeout SECONDS] [--] COMMAND [ARGUMENT…]
       start Chroma with CHROMA_OTEL_COLLECTION_ENDPOINT, CHROMA_OTEL_SERVICE_NAME,
       CHROMA_OTEL_COLLECTION_HEADERS and CHROMA_OTEL_GRANULARITY translated for CHROMA_VERSION
         --strict          refuse to start (exit 64) when a variable cannot be read;
                           else tracing is off then, and the database starts
         --health-url URL  the page that tells that Chroma has started
+        --stop-timeout SECONDS
+                          kill COMMAND if it does not end this long after the first SIGTERM or
+                          SIGINT, so that its end is still reported; 0 waits [default: 25]
 
   chroma-otel-entrypoint collector [--header NAME=TEXT]… [--key VARIABLE]… [--word VARIABLE]… [--no-endpoint] [--zipkin] [--] COMMAND [ARGUMENT…]
       start an OpenTelemetry Collector with the endpoint and the headers in the forms it reads
@@ -52,14 +59,27 @@ pub(crate) enum Mode {
 }
 
 /// How to start Chroma.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Supervise {
     /// Refuse to start when a variable cannot be read.
     pub(crate) strict: bool,
     /// The page that tells that Chroma has started; its own one without.
     pub(crate) health: Option<Page>,
+    /// How long a stop may take; without one it may take for ever.
+    pub(crate) stop_timeout: Option<Duration>,
     /// Program and arguments; never empty.
     pub(crate) command: Vec<OsString>,
+}
+
+impl Default for Supervise {
+    fn default() -> Self {
+        Self {
+            strict: false,
+            health: None,
+            stop_timeout: Some(DEFAULT_STOP_TIMEOUT),
+            command: Vec::new(),
+        }
+    }
 }
 
 /// How to start the Collector.
@@ -109,6 +129,7 @@ fn supervise(mut arguments: Arguments) -> Result<Mode, String> {
         match option.name.as_str() {
             "--strict" => mode.strict = option.flag()?,
             "--health-url" => mode.health = Some(option.value(&mut arguments)?.parse()?),
+            "--stop-timeout" => mode.stop_timeout = seconds(&option.value(&mut arguments)?)?,
             "--help" | "-h" => return Ok(Mode::Help),
             "--version" | "-V" => return Ok(Mode::Version),
             _ => return Err(option.unknown()),
@@ -146,11 +167,17 @@ fn healthcheck(mut arguments: Arguments) -> Result<Mode, String> {
     }
     match arguments.0.next() {
         None => Ok(Mode::Healthcheck(page)),
-        Some(word) => Err(format!(
-            "`{}` is not an option of healthcheck; see `--help`",
-            word.display()
-        )),
+        // A URL, with its secrets, may be given where its option is missing.
+        Some(_) => Err("`healthcheck` takes only options; see `--help`".to_owned()),
     }
+}
+
+/// A number of seconds; `None` for 0.
+fn seconds(text: &str) -> Result<Option<Duration>, String> {
+    let seconds: u32 = text
+        .parse()
+        .map_err(|_| "`--stop-timeout` takes a number of seconds; 0 waits for ever".to_owned())?;
+    Ok((seconds > 0).then(|| Duration::from_secs(seconds.into())))
 }
 
 /// `NAME=TEXT`; the message shows neither, as a value may stand in the place of its variable.
@@ -256,8 +283,8 @@ mod tests {
         ] {
             let mode = Supervise {
                 strict,
-                health: None,
                 command: command(expected),
+                ..Supervise::default()
             };
             assert_eq!(words(line), Ok(Mode::Supervise(mode)), "{line}");
         }

@@ -1,14 +1,17 @@
 //! One HTTP question to a server, answered good or not, for images that have no curl.
 //!
-//! Invariant: an answer takes at most [`TIMEOUT`], however slowly the server drips.
+//! Invariant: an answer takes at most [`TIMEOUT`], name resolution included, however slowly the
+//! server drips. No message shows a refused URL or the query of a page: both may hold a secret.
 
 use std::fmt;
 use std::io::{self, Read, Write};
-use std::net::{TcpStream, ToSocketAddrs};
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::str::FromStr;
+use std::sync::mpsc::channel;
+use std::thread;
 use std::time::{Duration, Instant};
 
-/// Longest time for connection, question and answer together.
+/// Longest time for name resolution, connection, question and answer together.
 const TIMEOUT: Duration = Duration::from_secs(2);
 
 /// More than any health page has.
@@ -26,18 +29,21 @@ pub(crate) struct Page {
     pub(crate) path: String,
 }
 
+/// Without the query.
 impl fmt::Display for Page {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "http://{}{}", self.authority, self.path)
+        let path = self.path.split(['?', '#']).next().unwrap_or_default();
+        write!(formatter, "http://{}{path}", self.authority)
     }
 }
 
 impl FromStr for Page {
     type Err = String;
 
-    /// Reads an `http` URL; without a port it is 80. The error says what to write.
+    /// Reads an `http` URL; without a port it is 80. The error says what to write, not what was read.
     fn from_str(url: &str) -> Result<Self, String> {
-        let refused = || format!("`{url}` is not a health page; use `http://HOST:PORT/PATH`");
+        let refused =
+            || "invalid URL of a health page; hint: use `http://HOST:PORT/PATH`".to_owned();
         let printable = url.bytes().all(|byte| byte.is_ascii_graphic());
         let rest = url.strip_prefix("http://").filter(|_| printable);
         let rest = rest.ok_or_else(refused)?;
@@ -123,13 +129,28 @@ fn exchange(page: &Page) -> io::Result<Vec<u8>> {
 /// Tries every address of the name, as `localhost` may be two.
 fn connect(authority: &str, deadline: Instant) -> io::Result<TcpStream> {
     let mut failure = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
-    for address in authority.to_socket_addrs()? {
+    for address in resolve(authority, deadline)? {
         match TcpStream::connect_timeout(&address, remaining(deadline)?) {
             Ok(stream) => return Ok(stream),
             Err(error) => failure = error,
         }
     }
     Err(failure)
+}
+
+/// Looks the name up on a thread of its own, as the C library's resolver has no time limit.
+fn resolve(authority: &str, deadline: Instant) -> io::Result<Vec<SocketAddr>> {
+    if let Ok(address) = authority.parse() {
+        return Ok(vec![address]);
+    }
+    let (sender, answer) = channel();
+    let name = authority.to_owned();
+    thread::Builder::new().spawn(move || {
+        // No one waits any more if the time was up.
+        let _ = sender.send(name.to_socket_addrs().map(Vec::from_iter));
+    })?;
+    let answer = answer.recv_timeout(remaining(deadline)?);
+    answer.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
 }
 
 fn remaining(deadline: Instant) -> io::Result<Duration> {
@@ -194,7 +215,7 @@ mod tests {
         for (url, read) in [
             ("http://h", "http://h:80/"),
             ("http://h:8000", "http://h:8000/"),
-            ("http://h:8000/a/b?c=d:e", "http://h:8000/a/b?c=d:e"),
+            ("http://h:8000/a/b?c=d:e", "http://h:8000/a/b"),
             ("http://[::1]/x", "http://[::1]:80/x"),
             ("http://[::1]:13133/", "http://[::1]:13133/"),
         ] {
@@ -203,6 +224,13 @@ mod tests {
                 Ok(read.into())
             );
         }
+    }
+
+    #[test]
+    fn asks_for_the_query_that_messages_omit() {
+        let page: Page = "http://h:8000/a?key=s3cret".parse().expect("readable");
+        assert_eq!(page.path, "/a?key=s3cret");
+        assert!(!page.to_string().contains("s3cret"), "{page}");
     }
 
     #[test]
@@ -215,11 +243,13 @@ mod tests {
             "http://:80",
             "http://h:port",
             "http://h:70000",
-            "http://u@h/",
+            "http://u:s3cret@h/",
+            "https://h/?key=s3cret",
             "http://h/ HTTP/1.1\r\nX: y",
         ] {
             let message = url.parse::<Page>().expect_err(url);
             assert!(message.contains("http://HOST:PORT/PATH"), "{message}");
+            assert!(!message.contains("s3cret"), "{message}");
         }
     }
 

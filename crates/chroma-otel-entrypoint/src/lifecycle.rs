@@ -17,11 +17,11 @@ use chroma_otel_init::opentelemetry::{KeyValue, global};
 use chroma_otel_init::{ChromaVersion, Options, Settings, init_plain_http};
 use rustix::process::Pid;
 
+use crate::ending::{End, Ending};
 use crate::health::Page;
 use crate::healthcheck::ask_in_turn;
 use crate::message;
 use crate::signals;
-use crate::supervise::{End, Ending};
 
 /// Time for the last spans to be sent once Chroma has ended.
 const FLUSH: Duration = Duration::from_secs(3);

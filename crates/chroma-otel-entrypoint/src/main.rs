@@ -7,16 +7,20 @@
 //! Invariant: whatever is wrong with tracing, the database starts, unless `--strict` says else.
 
 mod arguments;
+mod child;
 mod collector;
+mod ending;
 mod environment;
 mod exporter;
 mod health;
 mod healthcheck;
 mod lifecycle;
 mod message;
+mod open_files;
 mod service_link;
 mod signals;
 mod supervise;
+mod watch;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -27,7 +31,10 @@ use health::Page;
 fn main() -> ExitCode {
     match arguments::parse(std::env::args_os().skip(1)) {
         Ok(Mode::Supervise(options)) => supervise::supervise(options),
-        Ok(Mode::Collector(options)) => collector::become_collector(&options),
+        Ok(Mode::Collector(options)) => {
+            open_files::raise_limit();
+            collector::become_collector(&options)
+        }
         Ok(Mode::Healthcheck(page)) => check_health(page),
         Ok(Mode::Help) => print(HELP),
         Ok(Mode::Version) => print(concat!(

@@ -1,29 +1,39 @@
 //! Supervision of Chroma as process 1: start, signals, reaping, exit code.
 //!
-//! Invariant: nothing but a signal or the hold of a stop is ever waited for here; health and
-//! tracing have a thread of their own, so the database never waits for its observers.
+//! Invariant: only a signal, the hold of a stop and the stop timeout are ever waited for; health
+//! and tracing have a thread of their own, so the database never waits for its observers.
 //!
-//! Behaves as tini: the child has a process group of its own and no signal blocked or ignored, signals go
-//! to the child alone, orphans are reaped. One difference: with a terminal on standard input the
-//! child stays in the terminal's foreground group instead of becoming it, and what the terminal
-//! sends to the whole group (Ctrl-C) is not sent again.
+//! Behaves as `tini -s`: signals go to the child alone, orphans are reaped, the child starts with
+//! the inherited signal mask and ignored signals. The differences:
+//! - The first TERM or INT waits for the last spans, and a child that does not end is killed.
+//! - With a terminal on standard input the child stays in the foreground group instead of leading
+//!   a new one; what the terminal sends to the group (INT, QUIT, TSTP, WINCH) is not sent again,
+//!   and TSTP also stops the entrypoint, as in dumb-init.
+//! - The child starts with PIPE and CHLD at their default, also where they were inherited as
+//!   ignored, and with the C library's own signals 32 and 33 ignored. An ignored CHLD hangs tini.
+//! - The soft limit of open files is the hard one.
+//! - The first BUS or SEGV that a process sends from outside has no effect; Rust handles it.
+//! - tini's options have no counterpart: `-e`, `-g`, `-p`, `-w`, `-v`.
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal};
-use std::os::unix::process::CommandExt;
-use std::process::{Command, ExitCode};
-use std::time::{Duration, Instant, SystemTime};
+use std::process::ExitCode;
+use std::time::{Duration, SystemTime};
 
 use chroma_otel_init::variable;
-use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, kill_process, wait};
+use rustix::process::Signal;
 
 use crate::arguments::Supervise;
+use crate::child::{self, Group};
+use crate::ending::{End, Ending};
 use crate::environment::{self, Translation, Variables};
 use crate::health::Page;
 use crate::healthcheck;
 use crate::lifecycle::{Lifecycle, Subject};
 use crate::message;
-use crate::signals::{self, Received, Signals};
+use crate::open_files;
+use crate::signals::{self, Signals};
+use crate::watch::Watch;
 
 /// Bad usage or a variable that cannot be read; `EX_USAGE` of sysexits.h.
 pub(crate) const REFUSED: u8 = 64;
@@ -31,49 +41,6 @@ pub(crate) const REFUSED: u8 = 64;
 const NOT_FOUND: u8 = 127;
 /// The program cannot be started, as a shell says it.
 const NOT_EXECUTABLE: u8 = 126;
-/// Added to the number of the signal that ended the child, as a shell does.
-const BY_SIGNAL: i32 = 128;
-
-/// How Chroma ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Ending {
-    /// With an exit code.
-    Code(i32),
-    /// By a signal, of this number.
-    Signal(i32),
-}
-
-/// The end of Chroma, as the traces tell it.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct End {
-    /// How it ended.
-    pub(crate) ending: Ending,
-    /// When it ended.
-    pub(crate) at: SystemTime,
-    /// The first signal that asked it to end, and when that came.
-    pub(crate) asked: Option<(Signal, SystemTime)>,
-}
-
-impl End {
-    /// Whether it ended well: with 0, or by the very signal that asked for it.
-    pub(crate) fn is_good(&self) -> bool {
-        match (self.ending, self.asked) {
-            (Ending::Code(0), _) => true,
-            (Ending::Signal(number), Some((signal, _))) => number == signal.as_raw(),
-            (Ending::Code(code), Some((signal, _))) => code == BY_SIGNAL + signal.as_raw(),
-            (_, None) => false,
-        }
-    }
-
-    fn exit_code(&self) -> ExitCode {
-        let code = match self.ending {
-            Ending::Code(code) => code,
-            Ending::Signal(number) => BY_SIGNAL + number,
-        };
-        ExitCode::from(u8::try_from(code & 0xff).unwrap_or(u8::MAX))
-    }
-}
-
 /// Starts Chroma, passes signals on until it ends, and gives its exit code.
 pub(crate) fn supervise(options: Supervise) -> ExitCode {
     let variables: Variables = std::env::vars_os().collect();
@@ -91,25 +58,27 @@ pub(crate) fn supervise(options: Supervise) -> ExitCode {
     for error in &translation.errors {
         message::error(format_args!("{error}; tracing is off until then"));
     }
-    match start(&command, &translation) {
+    match start(&command, &translation, options.stop_timeout) {
         Ok((watch, signals)) => until_the_end(watch, signals, command, translation, pages),
         Err(error) => not_started(&command, &error),
     }
 }
 
-/// Starts the child, with all signals caught before.
-fn start(command: &[OsString], translation: &Translation) -> io::Result<(Watch, Signals)> {
-    let signals = prepare()?;
+/// Starts the child, after signals are collected and the limit of open files is raised.
+fn start(
+    command: &[OsString],
+    translation: &Translation,
+    stop_timeout: Option<Duration>,
+) -> io::Result<(Watch, Signals)> {
+    let signals = Signals::catch()?;
+    adopt_orphans();
+    open_files::raise_limit();
+    // With a terminal the child stays in the foreground group, where it may read from it.
     let terminal = io::stdin().is_terminal();
+    let group = if terminal { Group::Shared } else { Group::Own };
     let spawned = SystemTime::now();
-    let watch = Watch {
-        child: spawn(command, &translation.variables, terminal)?,
-        spawned,
-        hold: translation.hold,
-        terminal,
-        asked: None,
-        held: None,
-    };
+    let child = child::spawn(command, &translation.variables, signals.inherited(), group)?;
+    let watch = Watch::new(child, spawned, translation.hold, stop_timeout);
     Ok((watch, signals))
 }
 
@@ -123,45 +92,33 @@ fn until_the_end(
 ) -> ExitCode {
     let named = environment::text(&translation.variables, variable::CHROMA_VERSION);
     let subject = Subject {
-        process: watch.child,
+        process: watch.child(),
         program: command[0].display().to_string(),
         version: named.and_then(|version| version.parse().ok()),
-        spawned: watch.spawned,
+        spawned: watch.spawned(),
         pages,
     };
     let lifecycle = translation
         .tracing
         .map(|settings| Lifecycle::begin(settings, subject));
-    let end = watch.run(signals);
-    tell_of_crash(&command, &end);
+    let end = watch.run(&signals);
+    report_end(&command, &end);
     if let Some(lifecycle) = lifecycle {
         lifecycle.end(end);
     }
     end.exit_code()
 }
 
-/// Makes signals readable, and orphans of the child children of this process.
-fn prepare() -> io::Result<Signals> {
-    let signals = Signals::catch()?;
-    if std::process::id() != 1 {
-        // As process 1 they are so anyway.
-        rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
+/// Makes orphans of the child children of this process, as they are of process 1 anyway.
+fn adopt_orphans() {
+    if std::process::id() == 1 {
+        return;
     }
-    Ok(signals)
-}
-
-/// With a terminal the child stays in the foreground group, where it may read from it.
-fn spawn(command: &[OsString], variables: &Variables, terminal: bool) -> io::Result<Pid> {
-    let mut child = Command::new(&command[0]);
-    child.args(&command[1..]).env_clear().envs(variables);
-    if !terminal {
-        child.process_group(0);
+    if let Err(error) = rustix::process::set_child_subreaper(Some(rustix::process::getpid())) {
+        message::warning(format_args!(
+            "orphaned processes are not reaped here: {error}"
+        ));
     }
-    let child = child.spawn()?;
-    i32::try_from(child.id())
-        .ok()
-        .and_then(Pid::from_raw)
-        .ok_or_else(|| io::Error::other("the child has no process id"))
 }
 
 /// Says why, and gives the exit code that a shell would.
@@ -174,127 +131,30 @@ pub(crate) fn not_started(command: &[OsString], error: &io::Error) -> ExitCode {
     })
 }
 
-/// A program that a signal ends says nothing itself.
-fn tell_of_crash(command: &[OsString], end: &End) {
-    let Ending::Signal(number) = end.ending else {
-        return;
-    };
-    if end.is_good() {
-        return;
+/// A program that a signal ends reports nothing itself.
+fn report_end(command: &[OsString], end: &End) {
+    let program = command[0].display();
+    match (end.timed_out, end.ending) {
+        (Some(timeout), _) => message::warning(format_args!(
+            "`{program}` was killed because it did not end within {} s of {}; hint: look for an \
+             unfinished request, or raise `--stop-timeout`",
+            timeout.as_secs(),
+            end.asked
+                .map_or_else(String::new, |(signal, _)| signals::name(signal.as_raw())),
+        )),
+        (None, Ending::Signal(number)) if !end.is_good() => message::error(format_args!(
+            "`{program}` was ended by {}{}",
+            signals::name(number),
+            hint_for(number)
+        )),
+        _ => {}
     }
-    let hint = if number == Signal::KILL.as_raw() {
+}
+
+fn hint_for(signal: i32) -> &'static str {
+    if signal == Signal::KILL.as_raw() {
         "; hint: look whether the container ran out of memory"
     } else {
         ""
-    };
-    message::error(format_args!(
-        "`{}` was ended by {}{hint}",
-        command[0].display(),
-        signals::name(number)
-    ));
-}
-
-/// The child, and how far its stop has got.
-struct Watch {
-    child: Pid,
-    spawned: SystemTime,
-    hold: Duration,
-    terminal: bool,
-    asked: Option<(Signal, SystemTime)>,
-    held: Option<(Signal, Instant)>,
-}
-
-impl Watch {
-    /// Until the child has ended.
-    fn run(mut self, mut signals: Signals) -> End {
-        loop {
-            signals.wait(self.held.map(|(_, until)| until));
-            for received in signals.pending() {
-                self.receive(received);
-            }
-            if let Some(ending) = self.reap() {
-                return End {
-                    ending,
-                    at: SystemTime::now(),
-                    asked: self.asked,
-                };
-            }
-            if let Some((signal, _)) = self.held.take_if(|(_, until)| *until <= Instant::now()) {
-                self.forward(signal);
-            }
-        }
-    }
-
-    fn receive(&mut self, received: Received) {
-        let Received {
-            signal,
-            from_kernel,
-        } = received;
-        let asks = matches!(signal, Signal::TERM | Signal::INT);
-        let first = asks && self.asked.is_none();
-        if asks {
-            self.asked.get_or_insert((signal, SystemTime::now()));
-        }
-        if signal == Signal::CHILD || (from_kernel && self.terminal) {
-            // The child's end is looked for after every signal; the terminal told the child itself.
-            return;
-        }
-        if first && !self.hold.is_zero() {
-            // The last spans are still with Chroma, which drops them when it is told to end.
-            self.held = Some((signal, Instant::now() + self.hold));
-            return;
-        }
-        if asks {
-            self.held = None;
-        }
-        self.forward(signal);
-    }
-
-    fn forward(&self, signal: Signal) {
-        // The only failure is a child that has ended, which is noticed next.
-        let _ = kill_process(self.child, signal);
-    }
-
-    /// Reaps whatever has ended; gives how the child did, if it is among them.
-    fn reap(&self) -> Option<Ending> {
-        let mut ending = None;
-        while let Ok(Some((process, status))) = wait(WaitOptions::NOHANG) {
-            if process == self.child {
-                ending = ending_of(status);
-            }
-        }
-        ending
-    }
-}
-
-fn ending_of(status: WaitStatus) -> Option<Ending> {
-    let code = status.exit_status().map(Ending::Code);
-    code.or_else(|| status.terminating_signal().map(Ending::Signal))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_end_is_good_if_it_is_what_was_asked_for() {
-        let now = SystemTime::now();
-        for (ending, asked, good) in [
-            (Ending::Code(0), None, true),
-            (Ending::Code(0), Some(Signal::TERM), true),
-            (Ending::Code(143), Some(Signal::TERM), true),
-            (Ending::Signal(15), Some(Signal::TERM), true),
-            (Ending::Code(1), Some(Signal::TERM), false),
-            (Ending::Signal(9), Some(Signal::TERM), false),
-            (Ending::Signal(15), None, false),
-            (Ending::Code(1), None, false),
-        ] {
-            let end = End {
-                ending,
-                at: now,
-                asked: asked.map(|signal| (signal, now)),
-            };
-            assert_eq!(end.is_good(), good, "{end:?}");
-        }
     }
 }

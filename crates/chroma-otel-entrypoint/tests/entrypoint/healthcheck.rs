@@ -143,3 +143,53 @@ fn any_page_can_be_asked_for_by_name() {
     assert_eq!(code(&output), 1);
     assert!(stderr(&output).contains("404"), "{}", stderr(&output));
 }
+
+#[test]
+fn a_name_that_cannot_be_looked_up_in_time_is_given_up() {
+    // A name server that never answers, for a process that sees it alone: both need root.
+    let server = std::net::UdpSocket::bind("127.77.0.1:53");
+    let possible = std::process::Command::new("unshare")
+        .args(["--mount", "true"])
+        .status();
+    if server.is_err() || !possible.is_ok_and(|status| status.success()) {
+        let _ = writeln!(
+            std::io::stderr(),
+            "SKIPPED: name server: port 53 and `unshare --mount` are not possible here"
+        );
+        return;
+    }
+    let script = "echo nameserver 127.77.0.1 >\"$1\" && mount --bind \"$1\" /etc/resolv.conf \
+        && shift && exec \"$@\"";
+    let file = std::env::temp_dir().join(format!("chroma-otel-resolver-{}", std::process::id()));
+    let before = std::time::Instant::now();
+    let output = finish(
+        std::process::Command::new("unshare")
+            .args(["--mount", "sh", "-c", script, "sh"])
+            .arg(&file)
+            .arg(env!("CARGO_BIN_EXE_chroma-otel-entrypoint"))
+            .args(["healthcheck", "--url", "http://chroma.example:8000/"]),
+    );
+    let _ = std::fs::remove_file(file);
+    assert_eq!(code(&output), 1);
+    let said = stderr(&output);
+    assert!(said.contains("no answer within 2 s"), "{said}");
+    // The resolver itself asks twice, for five seconds each.
+    assert!(before.elapsed() < std::time::Duration::from_secs(5));
+}
+
+#[test]
+fn a_refused_url_and_a_query_are_not_shown() {
+    for arguments in [
+        &["healthcheck", "--url", "http://user:s3cret@h/x"][..],
+        &["healthcheck", "--url=https://h/x?key=s3cret"],
+        &["healthcheck", "http://user:s3cret@h/x"],
+        &["healthcheck", "--url", "http://127.0.0.1:1/x?key=s3cret"],
+        &["--health-url", "http://user:s3cret@h/x", "--", "true"],
+    ] {
+        let output = finish(&mut entrypoint(arguments));
+        let said = stderr(&output);
+        assert!(!said.contains("s3cret"), "{said}");
+        assert!(said.contains("chroma-otel-entrypoint: error: "), "{said}");
+        assert_ne!(code(&output), 0, "{said}");
+    }
+}

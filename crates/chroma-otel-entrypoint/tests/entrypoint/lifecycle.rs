@@ -5,6 +5,7 @@ use rustix::process::Signal;
 
 use crate::healthcheck::serve;
 use crate::run::{PATIENCE, Running, shell, stderr};
+use crate::stop::{STUBBORN, limited};
 
 const READY: &str = r#"{"is_executor_ready":true,"is_log_client_ready":true}"#;
 
@@ -136,4 +137,25 @@ fn a_collector_that_hangs_delays_the_end_by_a_bounded_time() {
     assert_eq!(output.status.code(), Some(4));
     let taken = before.elapsed();
     assert!(taken < std::time::Duration::from_secs(6), "{taken:?}");
+}
+
+#[test]
+fn a_child_that_is_killed_at_the_stop_timeout_has_its_end_span() {
+    let (sink, chroma) = (sink(), serve(&[("/api/v2/healthcheck", "200 OK", READY)]));
+    let unlimited = traced(STUBBORN, &sink, chroma.port());
+    let mut command = limited("2", STUBBORN);
+    for (name, value) in unlimited.get_envs() {
+        command.env(name, value.expect("only set"));
+    }
+    let mut running = Running::start(&mut command);
+    assert_eq!(running.line(), "ready");
+    sink.wait_for(1, PATIENCE).expect("the start is sent");
+    running.send(Signal::TERM);
+    let (code, _, errors) = running.end();
+    assert_eq!(code, 128 + 9);
+    assert!(errors.contains("within 2 s of SIGTERM"), "{errors}");
+    let [_, stop] = both(&sink);
+    assert_eq!(stop.status, "ERROR");
+    assert_eq!(stop.attributes["chroma.stop.signal"], "SIGTERM");
+    assert_eq!(stop.attributes["process.exit.signal"], "SIGKILL");
 }

@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::ExitStatusExt;
-use std::process::{Child, ChildStdout, Command, Output, Stdio};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -52,7 +52,7 @@ pub(crate) fn stderr(output: &Output) -> String {
 /// A running entrypoint whose output is read line by line; killed when dropped.
 pub(crate) struct Running {
     child: Child,
-    output: BufReader<ChildStdout>,
+    output: Option<BufReader<ChildStdout>>,
 }
 
 impl Running {
@@ -63,14 +63,15 @@ impl Running {
             .stderr(Stdio::piped())
             .spawn()
             .expect("the entrypoint can be started");
-        let output = BufReader::new(child.stdout.take().expect("piped"));
+        let output = child.stdout.take().map(BufReader::new);
         Self { child, output }
     }
 
     /// The next line of its output.
     pub(crate) fn line(&mut self) -> String {
         let mut line = String::new();
-        self.output.read_line(&mut line).expect("output is text");
+        let output = self.output.as_mut().expect("it is taken once");
+        output.read_line(&mut line).expect("output is text");
         line.trim_end().to_owned()
     }
 
@@ -84,15 +85,40 @@ impl Running {
         kill_process(self.process(), signal).expect("it runs");
     }
 
-    /// The first process that it started.
-    pub(crate) fn only_child(&self) -> Pid {
+    /// Sends it a signal, and waits until it has read it: further ones come after.
+    pub(crate) fn send_and_see(&self, signal: Signal) {
+        self.send(signal);
+        let process = self.process();
+        eventually("the signal is read", || {
+            (!is_pending(process, signal)).then_some(())
+        });
+    }
+
+    /// Its child processes, also those that have ended and were not reaped.
+    pub(crate) fn children(&self) -> Vec<Pid> {
         let own = self.process().as_raw_nonzero();
         let path = format!("/proc/{own}/task/{own}/children");
         let children = std::fs::read_to_string(path).expect("a list of children");
-        let first = children.split_whitespace().next();
-        first
-            .and_then(|process| Pid::from_raw(process.parse().ok()?))
-            .expect("a child")
+        let processes = children.split_whitespace();
+        processes
+            .filter_map(|process| Pid::from_raw(process.parse().ok()?))
+            .collect()
+    }
+
+    /// The first process that it started.
+    pub(crate) fn only_child(&self) -> Pid {
+        *self.children().first().expect("a child")
+    }
+
+    /// Waits for its end.
+    pub(crate) fn wait(&mut self) -> ExitStatus {
+        eventually("it ends", || self.child.try_wait().expect("it is a child"))
+    }
+
+    /// Waits for its end with this code; gives its output, which others may still write to.
+    pub(crate) fn wait_for_end(mut self, code: i32) -> BufReader<ChildStdout> {
+        assert_eq!(self.wait().code(), Some(code));
+        self.output.take().expect("it is taken once")
     }
 
     /// Whether it has not ended.
@@ -102,16 +128,10 @@ impl Running {
 
     /// Waits for its end: exit code, the rest of its output, and what it said on standard error.
     pub(crate) fn end(mut self) -> (i32, String, String) {
-        let deadline = Instant::now() + PATIENCE;
-        while self.runs() {
-            assert!(Instant::now() < deadline, "it does not end");
-            std::thread::sleep(Duration::from_millis(5));
-        }
-        let status = self.child.wait().expect("it has ended");
+        let status = self.wait();
         let mut rest = String::new();
-        self.output
-            .read_to_string(&mut rest)
-            .expect("output is text");
+        let output = self.output.as_mut().expect("it is taken once");
+        output.read_to_string(&mut rest).expect("output is text");
         let mut errors = String::new();
         let mut pipe = self.child.stderr.take().expect("piped");
         pipe.read_to_string(&mut errors).expect("errors are text");
@@ -125,6 +145,25 @@ impl Drop for Running {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Whether the signal was sent to the process and neither read nor delivered.
+pub(crate) fn is_pending(process: Pid, signal: Signal) -> bool {
+    signal_set(process, "ShdPnd") & (1 << (signal.as_raw() - 1)) != 0
+}
+
+/// A set of signals in a process's status, bit 0 being signal 1.
+pub(crate) fn signal_set(process: Pid, name: &str) -> u64 {
+    let path = format!("/proc/{}/status", process.as_raw_nonzero());
+    let status = std::fs::read_to_string(path).expect("it runs");
+    set_in(&status, name)
+}
+
+/// The same in the text of a status.
+pub(crate) fn set_in(status: &str, name: &str) -> u64 {
+    let line = status.lines().find_map(|line| line.strip_prefix(name));
+    let digits = line.expect(name).trim_start_matches(":\t");
+    u64::from_str_radix(digits, 16).expect("hexadecimal")
 }
 
 /// Looks until `found` finds something.

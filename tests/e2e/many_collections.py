@@ -1,0 +1,34 @@
+"""Many collections, all persisted and in use: many_collections.py PORT COUNT.
+
+Runs in the environment of a Chroma version; needs nothing but `chromadb`.
+"""
+
+import sys
+
+import chromadb
+
+# Chroma writes an index to disk, and keeps its files open, after that many changes.
+THRESHOLD = 2
+VECTORS = [[float(number), 1.0, 0.5] for number in range(2 * THRESHOLD)]
+
+
+def used(client, number):
+    """A new collection, with enough in it for an index on disk, that answers."""
+    settings = {"hnsw:sync_threshold": THRESHOLD, "hnsw:batch_size": THRESHOLD}
+    collection = client.create_collection(f"many-{number}", metadata=settings)
+    collection.add(ids=[str(at) for at in range(len(VECTORS))], embeddings=VECTORS)
+    return answers(collection)
+
+
+def answers(collection):
+    found = collection.query(query_embeddings=[VECTORS[1]], n_results=1)
+    assert found["ids"] == [["1"]], f"{collection.name}: {found}"
+    return collection
+
+
+if __name__ == "__main__":
+    port, count = (int(word) for word in sys.argv[1:])
+    connected = chromadb.HttpClient(host="127.0.0.1", port=port)
+    first, *_ = [used(connected, number) for number in range(count)]
+    answers(first)
+    used(connected, count)
