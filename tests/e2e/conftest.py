@@ -1,13 +1,7 @@
 """Fixtures of the end-to-end tests: real Chroma servers, a real Collector, a real Docker engine.
 
-To run one test by hand (`.ci/run` does all of it):
-
-    for part in plugins python 'chroma 1.5.9' 'chroma 1.0.20' 'chroma 0.6.3' debian otelcol jaeger zipkin
-    do .ci/parts $part; done                  # once; about 20 minutes on two cores
-    .ci/engine start && .ci/engine images     # for test_docker.py; `.ci/engine stop` ends it
-    .ci/parts kubernetes; .ci/parts crds      # for test_kubernetes.py, with the engine and the part caddy
-    cargo build --workspace
-    ~/.cache/chroma-otel-deploy/now/python/bin/pytest tests/e2e -x -k digits
+`.ci/run NAME` builds what the tests of one part need and runs them; CONTRIBUTING.md says how to run a
+single test.
 
 Invariant: nothing is waited for by sleeping a fixed time; `eventually` asks until a deadline.
 """
@@ -15,6 +9,7 @@ Invariant: nothing is waited for by sleeping a fixed time; `eventually` asks unt
 import contextlib
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -25,13 +20,16 @@ from pathlib import Path
 
 import pytest
 
-from backend_table import checked, pytest_terminal_summary  # noqa: F401: a fixture and a hook
+import backend_table
+import file_times
+from backend_table import checked  # noqa: F401 (a fixture)
 
 ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).resolve().parent
 CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "chroma-otel-deploy"
 TARGET = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
-VERSIONS = ["0.6.3", "1.0.20", "1.5.9"]
+PINNED = dict(re.findall(r'^(\w+)="?([^"\n]*)', (ROOT / ".ci/versions").read_text(), re.MULTILINE))
+VERSIONS = PINNED["CHROMA_VERSIONS"].split()
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -46,6 +44,24 @@ def pytest_xdist_make_scheduler(config, log):
             return "machine" if "test_machine" in file else file
 
     return OneMachine(config, log)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config, items):
+    """Every test belongs to a part of `.ci/run`: by its file's marker, or by the cloud that it is run for."""
+    parts = {line.partition(":")[0] for line in config.getini("markers")}
+    of_ours = [item for item in items if item.path.is_relative_to(HERE)]
+    for item in of_ours:
+        cloud = getattr(item, "callspec", None) and item.callspec.params.get("cloud")
+        if hasattr(cloud, "provider"):
+            item.add_marker(cloud.name)
+    if unmarked := [item.nodeid for item in of_ours if not parts.intersection(mark.name for mark in item.iter_markers())]:
+        raise pytest.UsageError("tests without a marker of pyproject.toml: " + ", ".join(unmarked))
+
+
+def pytest_terminal_summary(terminalreporter):
+    backend_table.show(terminalreporter)
+    file_times.show(terminalreporter)
 
 
 def missing(what, optional=False):

@@ -21,6 +21,8 @@ import pytest
 
 from conftest import HERE, Server, eventually, free_ports, get, renderer
 
+pytestmark = pytest.mark.aws
+
 HEADERS = json.dumps({"x-api-key": "do-not-show-me é'\"$HOME${AWS::Region}\\n%s", "x-b": "b"}, ensure_ascii=False)
 SECRET = "do-not-show-me"
 REGION = "eu-central-1"

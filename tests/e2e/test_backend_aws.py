@@ -21,6 +21,8 @@ from backends import OF_PROTOCOL, PRESETS, WIRE
 from conftest import eventually, start_collector, start_sink
 from test_collector import COMPLAINT, request_of_1x, send
 
+pytestmark = pytest.mark.aws
+
 REGION = "eu-central-1"
 KEY, SECRET, TOKEN = "ASIASTANDIN", "stand-in-secret", "stand-in-token"
 PLACE = {

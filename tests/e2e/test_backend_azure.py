@@ -17,6 +17,8 @@ import pytest
 from conftest import eventually, get
 from test_collector import COMPLAINT, request_of_1x, send
 
+pytestmark = pytest.mark.azure
+
 KEY = "00000000-0000-4000-8000-00000000000a"
 VARIABLE = "APPLICATIONINSIGHTS_CONNECTION_STRING"
 

@@ -20,6 +20,8 @@ from backends import OF_PROTOCOL, WIRE
 from conftest import eventually, start_collector, start_sink
 from test_collector import COMPLAINT, send
 
+pytestmark = pytest.mark.gcp
+
 PROJECT, ZONE, TOKEN = "team-search-1", "europe-west1-b", "ya29.stand-in"
 METADATA = {
     "project/project-id": PROJECT,

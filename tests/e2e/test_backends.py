@@ -12,6 +12,8 @@ from backends import IMAGES, OTHERS, PRESETS, WIRE, Case, choices, composed, gen
 from conftest import HERE, start_collector
 from test_collector import COMPLAINT, send
 
+pytestmark = pytest.mark.collector
+
 LOCAL = [name for name, preset in PRESETS.items() if "identity" not in preset]
 WITH_KEYS = [name for name in LOCAL if "keys" in PRESETS[name]]
 WITH_CHOICES = [name for name in LOCAL if any("choices" in one for one in PRESETS[name].get("settings", {}).values())]

@@ -10,6 +10,8 @@ from backends import IMAGES, StandIn, basic, collector_of, composed, generate, o
 from conftest import eventually
 from test_collector import send
 
+pytestmark = pytest.mark.collector
+
 # What would be read as another kind of value, or means something to a shell, to Compose, to YAML or to the Collector.
 KEYS = [
     "01234567890123456789012345678901", "007", "1e3", "0x1F", "1_000", "12345.60", "true", "null", "~", "no", "2024-01-01",

@@ -11,6 +11,8 @@ from backends import IMAGES, StandIn, collector_of, compare, generate, own_addre
 from conftest import eventually, get, start_sink
 from test_collector import COMPLAINT, send
 
+pytestmark = pytest.mark.collector
+
 KEY = "key-of-honeycomb"
 OWN = """
 summary: Ours

@@ -5,6 +5,8 @@ import pytest
 
 from backends import SPOKEN, Case, check_export, stand_in, variants  # noqa: F401 (a fixture)
 
+pytestmark = pytest.mark.collector
+
 IMAGE = "wrapped"
 
 

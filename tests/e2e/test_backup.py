@@ -13,6 +13,8 @@ import pytest
 
 from conftest import CACHE, HERE, VERSIONS, client, eventually, free_ports, get
 
+pytestmark = pytest.mark.kubernetes
+
 NOBODY = "http://127.0.0.1:9/"
 
 

@@ -12,6 +12,8 @@ import pytest
 
 from conftest import VERSIONS, client, get
 
+pytestmark = pytest.mark.entrypoint
+
 GRANULARITIES = ["none", "operation", "operation_and_segment", "all"]
 COUNT = "/api/v2/tenants/default_tenant/databases/default_database/collections_count"
 EXPORT_ERRORS = re.compile(r"ExportFailed|ExportError|[Ff]ailed to export|Exception while exporting|UNAVAILABLE")

@@ -16,6 +16,8 @@ import pytest
 
 from conftest import VERSIONS, chroma_starter, missing, otelcol_starter, renderer, start_sink, starting
 
+pytestmark = pytest.mark.clients
+
 # What each makes of one query, beside the requests over HTTP.
 CLIENTS = {"python": "FastAPI._query", "openllmetry": "chroma.query", "openlit": "GET books"}
 LOOPBACK = {"127.0.0.1", "::1", "::ffff:127.0.0.1"}

@@ -11,6 +11,8 @@ import pytest
 
 from conftest import VERSIONS, client, eventually, free_ports, get, start_sink
 
+pytestmark = pytest.mark.collector
+
 COLLECTIONS = "/api/v2/tenants/default_tenant/databases/default_database/collections"
 PROBES = [
     f"/api/{api}{path}"

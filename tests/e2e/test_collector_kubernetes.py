@@ -16,6 +16,8 @@ from backends import PRESETS, Case
 from conftest import HERE, client, eventually, free_ports, get, start_collector, start_sink
 from test_collector import COLLECTIONS, ENVIRONMENT, ask, request_of_1x, samples, send
 
+pytestmark = [pytest.mark.collector, pytest.mark.kubernetes]
+
 POD = {
     "kind": "Pod", "apiVersion": "v1",
     "metadata": {

@@ -15,6 +15,8 @@ import pytest
 
 from conftest import CACHE, VERSIONS, client, eventually, get, missing, renderer
 
+pytestmark = pytest.mark.docker
+
 CHROMA = 8000
 JAEGER = "http://127.0.0.1:16686"
 SOCKET = "/run/chroma-otel-docker.sock"

@@ -12,6 +12,8 @@ import pytest
 
 from conftest import CACHE, client, free_ports, get
 
+pytestmark = pytest.mark.kubernetes
+
 TOKEN = "8d2f9a40c1e65b7d33aa00f1"
 BEARER = f"Bearer {TOKEN}"
 HEARTBEAT = "/api/v2/heartbeat"

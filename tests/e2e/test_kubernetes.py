@@ -20,6 +20,8 @@ from conftest import CACHE, HERE, ROOT, Server, Sink, client, eventually, free_p
 from test_exposure import CLIENT
 from test_kubernetes_schemas import SPECS
 
+pytestmark = pytest.mark.kubernetes
+
 ENGINE = "unix:///run/chroma-otel-docker.sock"
 MACHINE = "198.18.0.1"  # this machine, as the cluster sees it
 COLLECTIONS = "/api/v2/tenants/default_tenant/databases/default_database/collections_count"

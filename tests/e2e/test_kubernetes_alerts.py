@@ -7,6 +7,8 @@ import pytest
 
 from test_monitoring import fires  # noqa: F401
 
+pytestmark = pytest.mark.kubernetes
+
 STATEFUL = "kube_statefulset_status_replicas_ready"
 FREE, SIZE = "kubelet_volume_stats_available_bytes", "kubelet_volume_stats_capacity_bytes"
 DUE, DONE = "kube_cronjob_status_last_schedule_time", "kube_cronjob_status_last_successful_time"

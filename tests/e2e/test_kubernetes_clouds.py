@@ -25,6 +25,8 @@ from test_backend_aws import TOKEN as SESSION
 from test_collector import COMPLAINT, send
 from test_collector_kubernetes import cluster, document, documents, run  # noqa: F401: fixtures
 
+pytestmark = pytest.mark.kubernetes
+
 CLUSTER = "search"
 ARN = f"arn:aws:secretsmanager:{REGION}:123456789012:secret:honeycomb-AbCdEf"
 ISSUER = f"oidc.eks.{REGION}.amazonaws.com/id/0123456789ABCDEF"

@@ -14,6 +14,8 @@ import pytest
 
 from conftest import CACHE, HERE, missing, renderer
 
+pytestmark = pytest.mark.kubernetes
+
 VERSIONS = ["1.33", "1.37"]
 BY_HAND = ["keep.yaml", "restore.yaml"]
 FOLDER = HERE.parent / "specs"

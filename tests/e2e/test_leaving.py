@@ -15,6 +15,8 @@ import pytest
 from conftest import VERSIONS, client, eventually, get
 from test_collector import ENVIRONMENT, SDK, attributes, orphans, request_of_1x, samples, send, send_metrics
 
+pytestmark = pytest.mark.collector
+
 COLLECTIONS = "/api/v2/tenants/tenantTOLD/databases/databaseTOLD/collections"
 NAMES = ("tenantTOLD", "databaseTOLD", "collectionTOLD")
 CONTENTS = ("contentTOLD", "0.123456789")

@@ -19,6 +19,8 @@ from conftest import CACHE, HERE, eventually, free_ports, get, missing, renderer
 from cloudformation import load, machine_files
 from stand_in_machine import ADDRESS, AMAZON, HOST, METADATA, SOCKET, Disk, Machine, host
 
+pytestmark = pytest.mark.aws
+
 CHROMA = f"http://{ADDRESS}:8000"
 COLLECTIONS = f"{CHROMA}/api/v2/tenants/default_tenant/databases/default_database/collections"
 REGION = "eu-central-1"

@@ -14,6 +14,8 @@ import pytest
 from conftest import client, eventually, free_ports, get, missing, start_collector, start_sink
 from test_collector import send, send_metrics
 
+pytestmark = pytest.mark.collector
+
 # How the series of a deployment are told, by target: of this one, and of another.
 OWN = {
     "docker": ('deployment="chroma", instance="a"', 'deployment="other", instance="a"'),

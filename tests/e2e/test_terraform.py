@@ -16,6 +16,8 @@ from conftest import HERE, renderer
 from terraform.module import HOSTILE, Module, changes, check_scripts, diagnostics, first_boot, provider_folder
 from test_aws import ARN, HEADERS, REGION, SECRET, SPECS, Template
 
+pytestmark = pytest.mark.aws
+
 SPECS = {
     **SPECS,
     "own": {"spec": HERE.parent / "specs" / "aws-terraform-honeycomb.yaml"},
