@@ -111,9 +111,11 @@ def eventually(check, what, seconds=30):
 
 def get(url, seconds=5):
     """The body of a page that answers 2xx, else None."""
-    with contextlib.suppress(OSError, urllib.error.URLError):
-        with urllib.request.urlopen(url, timeout=seconds) as answer:
-            return answer.read().decode() or " "
+    with (
+        contextlib.suppress(OSError, urllib.error.URLError),
+        urllib.request.urlopen(url, timeout=seconds) as answer,
+    ):
+        return answer.read().decode() or " "
     return None
 
 

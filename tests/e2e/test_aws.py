@@ -564,7 +564,7 @@ class TestSecretsInLocalstack:
 
     def test_the_recipe_deploys(self, localstack, tools, tmp_path):
         """The README's own lines, with the real `aws`."""
-        place = dict(zip(("network", "subnet", "zone"), localstack.place().values()))
+        place = dict(zip(("network", "subnet", "zone"), localstack.place().values(), strict=True))
         spec = {"target": "aws", "tracing": {"backend": "honeycomb"}, "machine": {
             **place, "allow_from": "10.0.0.0/16", "secrets": {"HONEYCOMB_API_KEY": ARN},
         }}

@@ -108,8 +108,8 @@ def test_what_the_published_collector_would_not_read_as_it_is_is_refused_by_name
 def test_what_would_stop_the_collector_is_refused_by_name(tools, tmp_path, key):
     """In a header of the first backend it is read by the entrypoint alone, and arrives."""
     flags = files(tmp_path, [key], 4318)
-    for flags, code in ((flags[:4], 0), (flags, 64)):
-        rendered = generate(tools, tmp_path, flags, {variable(0): key}, out=f"rendered-{code}")
+    for given, code in ((flags[:4], 0), (flags, 64)):
+        rendered = generate(tools, tmp_path, given, {variable(0): key}, out=f"rendered-{code}")
         command, environment = composed(tools, rendered)
         words = [tools.program("chroma-otel-entrypoint"), *command[: command.index("--") + 1], "/usr/bin/env"]
         done = subprocess.run(words, env=environment, capture_output=True, text=True)

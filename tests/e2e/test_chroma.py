@@ -3,6 +3,7 @@
 Each test reads what arrives at the far end, under the configuration that the generator renders.
 """
 
+import itertools
 import os
 import re
 import signal
@@ -64,9 +65,9 @@ def test_granularities_give_rising_sets_of_spans(pipeline, sink, tools, version)
     assert pipeline.collector.stop() == 0, pipeline.collector.log
     counts = [len(sink.spans(f"chroma-{granularity}")) for granularity in GRANULARITIES]
     assert counts[0] == 0, counts
-    assert counts == sorted(set(counts)), f"{dict(zip(GRANULARITIES, counts))} do not rise"
+    assert counts == sorted(set(counts)), f"{dict(zip(GRANULARITIES, counts, strict=True))} do not rise"
     names = [{span["name"] for span in sink.spans(f"chroma-{granularity}")} for granularity in GRANULARITIES]
-    for smaller, larger in zip(names, names[1:]):
+    for smaller, larger in itertools.pairwise(names):
         assert smaller <= larger, f"lost: {smaller - larger}"
 
 

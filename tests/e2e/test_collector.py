@@ -60,7 +60,7 @@ def send(collector, *spans, service="sender"):
     ]
     resources = [{"service.name": service, **span.pop("resource", {})} for span in sent]
     body = {"resourceSpans": [
-        {"resource": {"attributes": attributes(resource)}, "scopeSpans": [{"spans": [span]}]} for resource, span in zip(resources, sent)
+        {"resource": {"attributes": attributes(resource)}, "scopeSpans": [{"spans": [span]}]} for resource, span in zip(resources, sent, strict=True)
     ]}
     assert ask(f"{collector.http}/v1/traces", json.dumps(body)) == 200
 

@@ -213,10 +213,20 @@ def test_with_senders_elsewhere_all_pods_are_seen(run, render, sink, cluster, tm
     eventually(lambda: cluster.asked == {"/api/v1/pods"}, lambda: cluster.asked)
 
 
+# What Chroma 1.x logs of a batch that it drops: its HTTP/2 client cancels a request that it takes up after the
+# collector's GOAWAY has arrived and before it is read, and its OpenTelemetry SDK does not retry.
+DROPPED = re.compile(r"BatchSpanProcessor\.\w+\.ExportError.*operation was canceled")
+
+
+def runs(numbers):
+    """How many runs of consecutive numbers there are."""
+    return sum(number - 1 not in numbers for number in numbers)
+
+
 @pytest.mark.parametrize("version", ["0.6.3", "1.5.9"])
-def test_a_connection_that_is_let_go_of_loses_no_span(gateway, sink, chroma, tools, version):
+def test_a_connection_that_ends_costs_only_batches_that_chroma_drops(gateway, sink, chroma, tools, version):
     """The rendered five minutes, shortened to one second, over requests that take several."""
-    short = {"max_connection_age": "1s", "max_connection_age_grace": "1s"}
+    short = {"max_connection_age": "1s"}
     more = {"receivers": {"otlp": {"protocols": {"grpc": {"keepalive": {"server_parameters": short}}}}}}
     collector, rendered = gateway(more, chroma_version=version)
     config = rendered / "config.yaml"
@@ -232,9 +242,13 @@ def test_a_connection_that_is_let_go_of_loses_no_span(gateway, sink, chroma, too
         time.sleep(0.01)
     server.stop()
     collector.stop()
-    query = {span["attributes"].get("url.query", "") for span in sink.spans()}
-    lost = [number for number in asked if f"offset={number}" not in query]
-    assert len(asked) > 100 and lost == []
+    arrived = {span["attributes"].get("url.query", "") for span in sink.spans()}
+    lost = {int(number) for number in asked if f"offset={number}" not in arrived}
+    dropped = len(DROPPED.findall(server.log))
+    assert server.log.count("ExportError") == dropped, server.log
+    assert len(asked) > 100 and runs(lost) <= dropped, (sorted(lost), server.log)
+    if version.startswith("0."):  # Python's exporter retries
+        assert not lost
 
 
 def test_a_stop_sends_what_has_arrived(gateway, sink):

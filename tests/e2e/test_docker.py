@@ -10,6 +10,7 @@ import signal
 import subprocess
 import time
 import urllib.request
+from pathlib import Path
 
 import pytest
 
@@ -183,7 +184,7 @@ class TestDefault:
             assert host["RestartPolicy"]["Name"] == "unless-stopped", service
             assert host["LogConfig"]["Config"]["max-size"], service
             assert container["State"]["Health"]["Status"] == "healthy", service
-            user = re.search(r"^Uid:\s+(\d+)", open(f"/proc/{container['State']['Pid']}/status").read(), re.M)
+            user = re.search(r"^Uid:\s+(\d+)", Path(f"/proc/{container['State']['Pid']}/status").read_text(), re.M)
             assert user.group(1) == "10001", service
         assert stack.container("chroma")["HostConfig"]["Memory"] >= 2 << 30
 

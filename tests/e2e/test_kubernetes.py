@@ -16,7 +16,7 @@ import urllib.request
 
 import pytest
 
-from conftest import CACHE, HERE, ROOT, Server, Sink, client, eventually, free_ports, get, missing, renderer
+from conftest import CACHE, ROOT, Server, Sink, client, eventually, free_ports, get, missing, renderer
 from test_exposure import CLIENT
 from test_kubernetes_schemas import SPECS
 

@@ -247,7 +247,7 @@ def machine(off_machine, cloud, sink, disks, folder, tools, start):
     wanted = dict(line.split("=", 1) for line in files["/etc/chroma-otel/machine.env"][1].split())
     images = wrapped_images(tools, folder)
     off_machine.load(*images)
-    for image, name in zip(images, ("CHROMA_IMAGE", "COLLECTOR_IMAGE")):
+    for image, name in zip(images, ("CHROMA_IMAGE", "COLLECTOR_IMAGE"), strict=True):
         off_machine.run("docker", "tag", image, wanted[name])
     off_machine.run("sh", "-c", "docker ps --all --quiet | xargs --no-run-if-empty docker rm --force")
     off_machine.run("systemctl", "stop", "docker.service", "docker.socket", "containerd.service")

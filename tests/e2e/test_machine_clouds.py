@@ -17,10 +17,10 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from conftest import HERE, eventually, missing
-from stand_in_machine import DEBIAN, HOST, METADATA, SERVICES, SERVICES_NETWORK, SOCKET, WIRE_SERVER, Machine, host
+from stand_in_machine import DEBIAN, METADATA, SERVICES, SERVICES_NETWORK, SOCKET, WIRE_SERVER, Machine, host
 from terraform.clouds import AZURE, CLOUDS, GCP, SUBSCRIPTION
 from terraform.module import Module, provider_folder
-from test_machine import (
+from test_machine import (  # noqa: F401 (fixtures)
     FOREIGN, HOSTILE, KEY, client, digest, disks, generate, get_inside, sink, start, started, trace_arrives, until_active, watch,
     wrapped_images,
 )
@@ -218,7 +218,7 @@ def forget_images(machine, services, state, cloud):
     wanted = dict(line.split("=", 1) for part in lines for line in part.splitlines() if re.match(r"(CHROMA|COLLECTOR)_IMAGE=", line))
     ids = machine.run("docker", "image", "inspect", "--format={{.Id}}", *machine.images).stdout.split()
     names = [wanted["CHROMA_IMAGE"], wanted["COLLECTOR_IMAGE"]]
-    services.make(images=dict(zip(names, ids)))
+    services.make(images=dict(zip(names, ids, strict=True)))
     machine.run("docker", "image", "rm", *names, check=False)
 
 

@@ -75,7 +75,7 @@ def fires(render, tmp_path):
     ("SpansWait", "20m", {'otelcol_exporter_queue_size{data_type="traces", OWN}': "30x60", 'otelcol_exporter_queue_capacity{data_type="traces", OWN}': "100x60"}, True),
     ("SpansWait", "20m", {'otelcol_exporter_queue_size{data_type="traces", OWN}': "20x60", 'otelcol_exporter_queue_capacity{data_type="traces", OWN}': "100x60"}, False),
     # Of two backends the one that is away counts.
-    ("SpansWait", "20m", {f'otelcol_exporter_queue_{what}{{data_type="traces", exporter="{name}", OWN}}': f"{n}x60" for name, of in (("a", (0, 100)), ("b", (30, 100))) for what, n in zip(("size", "capacity"), of)}, True),
+    ("SpansWait", "20m", {f'otelcol_exporter_queue_{what}{{data_type="traces", exporter="{name}", OWN}}': f"{n}x60" for name, of in (("a", (0, 100)), ("b", (30, 100))) for what, n in zip(("size", "capacity"), of, strict=True)}, True),
     ("SpansWait", "20m", {'otelcol_exporter_queue_size{data_type="metrics", OWN}': "30x60", 'otelcol_exporter_queue_capacity{data_type="metrics", OWN}': "100x60"}, False),
     ("MetricsWait", "20m", {'otelcol_exporter_queue_size{data_type="metrics", OWN}': "30x60", 'otelcol_exporter_queue_capacity{data_type="metrics", OWN}': "100x60"}, True),
     ("MetricsWait", "20m", {'otelcol_exporter_queue_size{data_type="traces", OWN}': "30x60", 'otelcol_exporter_queue_capacity{data_type="traces", OWN}': "100x60"}, False),

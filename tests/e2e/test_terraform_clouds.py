@@ -292,7 +292,7 @@ class TestOperation:
             assert all(one["target_service_accounts"] == mine for one in rules)
             assert machine["service_account"][0]["email"] == mine[0]
         else:
-            rules = [one for one in of_type(state, "azurerm_network_security_rule").values()]
+            rules = list(of_type(state, "azurerm_network_security_rule").values())
             assert {one["direction"] for one in rules} == {"Inbound"}
             doors = [[one["source_address_prefix"], one["destination_port_range"], one["protocol"]] for one in rules if one["access"] == "Allow"]
             assert doors == [["10.0.0.0/8", "8000", "Tcp"]]

@@ -2,7 +2,7 @@
 
 import json
 import re
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 
 from services import TOKENS, Refused, made, note, registry
 
@@ -90,14 +90,14 @@ def measure(request):
     lines = request.body.decode().splitlines() if "ndjson" in request.headers["Content-Type"] else [request.body]
     for line in lines:
         body = json.loads(line)
-        age = (datetime.now(timezone.utc) - datetime.fromisoformat(body["time"].replace("Z", "+00:00"))).total_seconds()
+        age = (datetime.now(UTC) - datetime.fromisoformat(body["time"].replace("Z", "+00:00"))).total_seconds()
         request.must(-240 < age < 1200, 400, "time")
         data = body["data"]["baseData"]
         [series] = data["series"]
-        request.must(len(data.get("dimNames", [])) == len(series.get("dimValues", [])) <= 10, 400, "dimensions")
+        request.must(len(data.get("dimNames", [])) == len(series.get("dimValues", []), strict=True) <= 10, 400, "dimensions")
         numbers = [series[name] for name in ("min", "max", "sum", "count")]
         request.must(all(isinstance(one, (int, float)) for one in numbers) and series["count"] >= 1, 400, "series")
-        labels = dict(zip(data.get("dimNames", []), series.get("dimValues", [])))
+        labels = dict(zip(data.get("dimNames", []), series.get("dimValues", []), strict=True))
         note(metric=f"{data['namespace']}/{data['metric']}", value=series["sum"], labels=labels)
     return "", {}
 

@@ -7,8 +7,8 @@ Invariant: nothing here is of a spec; what `gen` decides is read in the module.
 import base64
 import re
 import subprocess
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Callable
 
 from .module import files_below, first_boot
 

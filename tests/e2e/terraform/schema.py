@@ -75,7 +75,7 @@ class Module:
             elif form and not form["block"]:
                 attributes.append({"name": name, "type": "dynamic", **needed})
             else:
-                single = name == "timeouts" or bool(form) and form["type"] == "struct"
+                single = name == "timeouts" or (bool(form) and form["type"] == "struct")
                 many = form["many"] if form else field["type"].endswith("[]")
                 blocks.append({
                     "name": name,
