@@ -210,7 +210,7 @@ def test_requests_to_applications_are_no_requests_to_chroma(render, otelcol, sin
     def counted():
         return samples(get(collector.prometheus), "traces_span_metrics_calls_total", service_name="chroma") == [1]
 
-    # The first flush of a series is 0, so that its rate is right; the flushes are 15 s apart.
+    # The first flush of a series is 0, so that its rate is right.
     eventually(counted, lambda: get(collector.prometheus), seconds=60)
     assert samples(get(collector.prometheus), "traces_span_metrics_calls_total", service_name="sender") == []
 
@@ -245,7 +245,7 @@ def test_prometheus_reads_requests_and_chromas_own_metrics(render, otelcol, sink
         counted = samples(read, "traces_span_metrics_calls_total", http_request_method="POST", http_response_status_code="201")
         return read if sum(counted) == 2 and samples(read, "collection_add_total") == [2] else None
 
-    # The first flush of a new series is 0, so that its rate is right; the flushes are 15 s apart.
+    # The first flush of a new series is 0, so that its rate is right.
     read = eventually(page, lambda: get(collector.prometheus), seconds=60)
     assert "heartbeat" not in "".join(re.findall(r"^traces_.*$", read, re.MULTILINE))
     assert samples(read, "traces_span_metrics_duration_seconds_count", http_request_method="POST")

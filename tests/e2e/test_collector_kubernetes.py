@@ -225,8 +225,8 @@ def runs(numbers):
 
 @pytest.mark.parametrize("version", ["0.6.3", "1.5.9"])
 def test_a_connection_that_ends_costs_only_batches_that_chroma_drops(gateway, sink, chroma, tools, version):
-    """The rendered five minutes, shortened to one second, over requests that take several."""
-    short = {"max_connection_age": "1s"}
+    """The rendered five minutes, shortened to a fifth of a second, over requests that take several."""
+    short = {"max_connection_age": "200ms"}
     more = {"receivers": {"otlp": {"protocols": {"grpc": {"keepalive": {"server_parameters": short}}}}}}
     collector, rendered = gateway(more, chroma_version=version)
     config = rendered / "config.yaml"
@@ -424,4 +424,4 @@ def test_alerts_and_dashboard_read_what_there_is(gateway, render, sink, chroma, 
             found.update((name, label) for label in ["", *re.findall(r'(\w+)="', labels)])
         return wanted - found
 
-    eventually(lambda: not missing(), missing, seconds=40)  # the first flush of a series comes after 15 s
+    eventually(lambda: not missing(), missing, seconds=40)

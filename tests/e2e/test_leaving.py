@@ -295,7 +295,7 @@ def sampled(deploy, otelcol, sink):
             page = get(running.prometheus)
             return sum(samples(page, "traces_span_metrics_calls_total")) == len(traces)
 
-        # The first flush of a series is 0, so that its rate is right; the flushes are 15 s apart.
+        # The first flush of a series is 0, so that its rate is right.
         eventually(counted, lambda: get(running.prometheus), seconds=60)
         running.stop()
         return whole(sink.spans())
