@@ -65,7 +65,7 @@ def test_a_run_without_a_check_fails():
 
 
 def test_a_suite_counts_the_tests_that_did_not_run():
-    listing = "printf 'a: test\\nb: test\\nc: test\\n' >$logs/cargo.list"
+    listing = "printf 'a: test\\nb: test\\nc: test\\n' >$logs/tests.list"
     result = "test result: ok. 2 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out"
     code, lines = steps(f"{listing}; suite cargo tests echo '{result}'")
     assert (code, lines[-1]) == (1, "2 passed, 1 failed, 0 skipped")
