@@ -1,9 +1,12 @@
 """`.ci/run`: the checks that it knows, and how it counts the steps."""
 
+import os
 import re
 import subprocess
 import tomllib
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -69,3 +72,59 @@ def test_a_suite_counts_the_tests_that_did_not_run():
     result = "test result: ok. 2 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out"
     code, lines = steps(f"{listing}; suite cargo tests echo '{result}'")
     assert (code, lines[-1]) == (1, "2 passed, 1 failed, 0 skipped")
+
+
+# Instead of cargo: notes its arguments and what is in CARGO_HOME, leaves a download there, and says what it is told to.
+CARGO = """#!/bin/sh
+echo "$*: $(ls "$CARGO_HOME" | tr '\\n' ' ')" >>"$HOME/calls"
+touch "$CARGO_HOME/registry"
+case $* in
+*--list) cat "$HOME/list" ;;
+*--no-run) exit "$(cat "$HOME/compiles")" ;;
+"test --no-fail-fast") cat "$HOME/results"; exit "$(cat "$HOME/compiles")" ;;
+esac
+"""
+RESULT = "test result: ok. {} passed; 0 failed; 0 ignored; 0 measured; 0 filtered out\n"
+
+
+@pytest.fixture
+def run(tmp_path):
+    """run(compiles=, results=) -> (exit code, last line, calls of cargo) of `.ci/run test package`, for three tests."""
+
+    def run(compiles, results):
+        (tmp_path / "bin").mkdir()
+        (tmp_path / "bin/cargo").write_text(CARGO)
+        (tmp_path / "bin/cargo").chmod(0o755)
+        (tmp_path / ".cargo").mkdir()
+        (tmp_path / ".cargo/config.toml").write_text("[source]\n")
+        (tmp_path / ".cargo/credentials.toml").write_text("[registry]\n")
+        (tmp_path / "list").write_text("a: test\nb: test\nc: test\n" if compiles else "")
+        (tmp_path / "compiles").write_text("0" if compiles else "101")
+        (tmp_path / "results").write_text(results)
+        environment = {"HOME": str(tmp_path), "PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}"}
+        done = subprocess.run(
+            [ROOT / ".ci/run", "test", "package"], env=environment, capture_output=True, text=True, check=False
+        )
+        return done.returncode, done.stdout.splitlines()[-1], (tmp_path / "calls").read_text().splitlines()
+
+    return run
+
+
+def test_the_readmes_command_runs_in_a_cargo_home_without_downloads(run):
+    code, last, calls = run(compiles=True, results=RESULT.format(3))
+    assert (code, last) == (0, "4 passed, 0 failed, 0 skipped")
+    assert "test --no-fail-fast: config.toml " in calls
+    assert "package --allow-dirty --package chroma-otel-init --package chroma-otel-entrypoint: config.toml registry " in calls
+
+
+def test_tests_that_did_not_run_fail_the_run(run):
+    code, last, _ = run(compiles=True, results=RESULT.format(2))
+    assert (code, last) == (1, "3 passed, 1 failed, 0 skipped")
+
+
+def test_a_build_failure_counts_as_a_failure_of_every_test(run):
+    code, last, _ = run(compiles=False, results="")
+    failed = int(last.split()[2])
+    assert code == 1
+    assert last.startswith("1 passed, ")
+    assert failed > 300
