@@ -268,8 +268,9 @@ def otelcol(tools, start, tmp_path):
 
 def otelcol_starter(tools, start, folder):
     """otelcol(rendered, environment) -> Server: a Collector with the rendered configuration, started
-    by the entrypoint with the rendered command. Only its addresses and its queue's folder are
-    changed, and how often it counts requests: `.grpc`, `.http`, `.health`, `.prometheus` and `.telemetry` say where it listens."""
+    by the entrypoint with the rendered command. Only its addresses, its queue's folder and how often
+    it counts requests are changed: `.grpc`, `.http`, `.health`, `.prometheus` and `.telemetry` say
+    where it listens."""
 
     def run(rendered, environment, queue=folder / "queue", ready=True):
         import yaml  # the test venv's; not needed to collect the tests

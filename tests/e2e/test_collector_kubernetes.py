@@ -203,7 +203,8 @@ def test_the_pod_is_named_and_nothing_else_is_asked_for(gateway, sink, cluster):
 
 def test_with_senders_elsewhere_all_pods_are_seen(run, render, sink, cluster, tmp_path):
     (tmp_path / "spec.yaml").write_text(
-        "target: kubernetes\ntracing: {backend: otlp, endpoint: http://backend:4317}\nkubernetes: {allow_namespaces: [web]}\n"
+        "target: kubernetes\ntracing: {backend: otlp, endpoint: http://backend:4317}\n"
+        "kubernetes: {allow_namespaces: [web]}\n"
     )
     rendered = render(target="kubernetes", spec="spec.yaml")
     [role] = [one for one in documents(rendered) if one["kind"] == "ClusterRole"]

@@ -21,7 +21,10 @@ CLIENT = """
 import sys, chromadb
 from chromadb.config import Settings
 port, token, size = int(sys.argv[1]), sys.argv[2], int(sys.argv[3])
-auth = Settings(chroma_client_auth_provider="chromadb.auth.token_authn.TokenAuthClientProvider", chroma_client_auth_credentials=token)
+auth = Settings(
+    chroma_client_auth_provider="chromadb.auth.token_authn.TokenAuthClientProvider",
+    chroma_client_auth_credentials=token,
+)
 documents = chromadb.HttpClient(host="127.0.0.1", port=port, settings=auth).get_or_create_collection("large")
 documents.add(ids=["1"], embeddings=[[1.0, 2.0]], documents=["x" * size])
 assert len(documents.get(ids=["1"])["documents"][0]) == size
@@ -138,7 +141,10 @@ def test_http_2_and_what_chroma_is_told(exposed, start, tools, tmp_path):
         assert done.stdout == code
     proxy.chroma.stop()
     # In Chroma's place, who says what it was asked.
-    echo = "import http.server as h, json\nclass E(h.BaseHTTPRequestHandler):\n def do_GET(self):\n  self.send_response(200); self.end_headers(); self.wfile.write(json.dumps(dict(self.headers)).encode())\n"
+    echo = (
+        "import http.server as h, json\nclass E(h.BaseHTTPRequestHandler):\n def do_GET(self):\n"
+        "  self.send_response(200); self.end_headers(); self.wfile.write(json.dumps(dict(self.headers)).encode())\n"
+    )
     start("echo", ["python3", "-c", f"{echo}h.HTTPServer(('127.0.0.1', {proxy.chroma.port}), E).serve_forever()"])
     trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
     connection = http.client.HTTPConnection("127.0.0.1", proxy.port, timeout=60)

@@ -36,7 +36,8 @@ def knock(at):
         socket.create_connection((host, int(port)), timeout=5).close()
         return "open"
     except OSError as error:
-        return "refused" if isinstance(error, (ConnectionRefusedError, TimeoutError)) or error.errno in (101, 113) else repr(error)
+        refused = isinstance(error, (ConnectionRefusedError, TimeoutError)) or error.errno in (101, 113)
+        return "refused" if refused else repr(error)
 print(json.dumps({at: knock(at) for at in sys.argv[1:]}))
 """
 
@@ -297,7 +298,7 @@ def neighbours(cluster, deployed):
 
 @pytest.mark.usefixtures("neighbours")
 class TestLife:
-    """A deployment from its first day, of an older Chroma, to its last: built images, Jaeger, backups to a claim, a proxy."""
+    """A deployment from its first day, of an older Chroma, to its last: built images, Jaeger, backups, a proxy."""
 
     spec = {
         "name": "life",

@@ -1,4 +1,4 @@
-"""What the cluster's own metrics say of Chroma, and whom the rendered alerts call. (What the collector's say: test_monitoring.py.)
+"""Alerts on the cluster's own metrics of Chroma. (On the collector's: test_monitoring.py.)
 
 Invariant: each alert is silent while all is well, fires at what it names, and not for another deployment's.
 """

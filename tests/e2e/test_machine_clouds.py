@@ -51,7 +51,9 @@ TOKEN = {
 
 
 # What a container's own bash can ask: ask NAME PORT PATH HEADER.
-ASK = r'''exec 3<>"/dev/tcp/$1/$2" && printf 'GET %s HTTP/1.1\r\nHost: %s\r\n%s\r\nConnection: close\r\n\r\n' "$3" "$1" "$4" >&3 && read -r line <&3 && echo "$line"'''
+ASK = r'''exec 3<>"/dev/tcp/$1/$2" &&
+printf 'GET %s HTTP/1.1\r\nHost: %s\r\n%s\r\nConnection: close\r\n\r\n' "$3" "$1" "$4" >&3 &&
+read -r line <&3 && echo "$line"'''
 
 
 class Services:

@@ -16,13 +16,14 @@ SUBSCRIPTION = "0a1b2c3d-0000-4000-8000-000000000000"
 GROUP = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/chroma"
 VAULT = f"{GROUP}/providers/Microsoft.KeyVault/vaults/operators"
 MADE_VAULT = f"{GROUP}/providers/Microsoft.KeyVault/vaults/chroma-0123abcd"
+IDENTITIES = f"{GROUP}/providers/Microsoft.ManagedIdentity/userAssignedIdentities"
 NETWORK = "https://www.googleapis.com/compute/v1/projects/chroma-test"
 
 
 @dataclass(frozen=True)
 class Cloud:
-    """`needed` and `stored` as for `Module`, `values` and `forces_new` as for `provider_folder`; `data` and `machine` are
-    addresses of resources, `snapshot` the variable with the snapshot to restore and one, `alarm` the variable
+    """`needed` and `stored` as for `Module`, `values` and `forces_new` as for `provider_folder`; `data` and
+    `machine` are addresses of resources, `snapshot` the variable with the snapshot to restore and one, `alarm` the variable
     that asks for alarms and a value; `user_data(state)` gives the bytes that the machine starts with, and
     `boot(tools, bytes, folder)` the files that it has then."""
 
@@ -48,7 +49,10 @@ def startup_script(tools, text, folder):
     for each in (changed, work, root):
         each.mkdir(exist_ok=True)
     # What is not running starts no unit: the real command enables it.
-    offline = b'#!/bin/sh\nfor word; do shift; case $word in --now | --no-block) ;; *) set -- "$@" "$word" ;; esac; done\nexec /bin/systemctl "$@"\n'
+    offline = (
+        b'#!/bin/sh\nfor word; do shift; case $word in --now | --no-block) ;; *) set -- "$@" "$word" ;; esac; done\n'
+        b'exec /bin/systemctl "$@"\n'
+    )
     for name, content in (("startup-script", text), ("systemctl", offline)):
         (changed / name).write_bytes(content)
         (changed / name).chmod(0o700)
@@ -111,7 +115,7 @@ AZURE = Cloud(
         "azurerm_container_registry.login_server": "chroma0a1b2c3d.azurecr.io",
         "azurerm_container_registry.id": f"{GROUP}/providers/Microsoft.ContainerRegistry/registries/chroma0a1b2c3d",
         "azurerm_resources.resources": [{"id": VAULT, "name": "operators"}],
-        "azurerm_user_assigned_identity.id": f"{GROUP}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/chroma",
+        "azurerm_user_assigned_identity.id": f"{IDENTITIES}/chroma",
         "azurerm_user_assigned_identity.client_id": "11111111-0000-4000-8000-000000000000",
         "azurerm_user_assigned_identity.principal_id": "22222222-0000-4000-8000-000000000000",
         "azurerm_linux_virtual_machine.id": f"{GROUP}/providers/Microsoft.Compute/virtualMachines/chroma",

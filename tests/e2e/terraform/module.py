@@ -131,7 +131,7 @@ def files_below(folder):
 
 
 def first_boot(tools, user_data, folder):
-    """{path: (mode, text)} of what cloud-init writes below the folder, when a machine with this user data first boots."""
+    """{path: (mode, text)} of what cloud-init writes below the folder when a machine with this user data boots."""
     part = tools.part("cloud-init")
     environment = {"PYTHONPATH": str(part / "usr/lib/python3/dist-packages"), "PATH": os.environ["PATH"]}
     shutil.rmtree(folder, ignore_errors=True)
