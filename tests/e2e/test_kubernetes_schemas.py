@@ -146,7 +146,8 @@ def of_others(tree):
 
 def lint(tools, *files):
     rules = "{extends: default, rules: {line-length: disable, document-start: disable,"
-    rules += " comments: {min-spaces-from-content: 1}, braces: {max-spaces-inside: 1}, indentation: {indent-sequences: consistent}, truthy: {check-keys: false}}}"
+    rules += " comments: {min-spaces-from-content: 1}, braces: {max-spaces-inside: 1},"
+    rules += " indentation: {indent-sequences: consistent}, truthy: {check-keys: false}}}"
     return subprocess.run([tools.checker("yamllint"), "--strict", "-d", rules, *files], capture_output=True, text=True)
 
 

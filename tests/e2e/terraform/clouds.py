@@ -23,8 +23,8 @@ NETWORK = "https://www.googleapis.com/compute/v1/projects/chroma-test"
 @dataclass(frozen=True)
 class Cloud:
     """`needed` and `stored` as for `Module`, `values` and `forces_new` as for `provider_folder`; `data` and
-    `machine` are addresses of resources, `snapshot` the variable with the snapshot to restore and one, `alarm` the variable
-    that asks for alarms and a value; `user_data(state)` gives the bytes that the machine starts with, and
+    `machine` are addresses of resources, `snapshot` the variable with the snapshot to restore and one, `alarm` the
+    variable that asks for alarms and a value; `user_data(state)` gives the bytes that the machine starts with, and
     `boot(tools, bytes, folder)` the files that it has then."""
 
     name: str
