@@ -10,7 +10,9 @@ BINARY = "test result: ok. 2 passed; 0 failed; 1 ignored; 0 measured; 7 filtered
 FAILED = "test result: FAILED. 1 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.01s\n"
 CRASHED = "running 3 tests\ntest a ... ok\nerror: test failed, to rerun pass `--test b`\n\nCaused by:\n  (signal: 6)\n"
 SIX = "".join(f"test_{number}: test\n" for number in range(6)) + "\n6 tests, 0 benchmarks\n"
-COLLECTED = "".join(f"tests/e2e/test_x.py::test_y[a b-{number}]\n" for number in range(5)) + "\n5 tests collected in 1s\n"
+COLLECTED = (
+    "".join(f"tests/e2e/test_x.py::test_y[a b-{number}]\n" for number in range(5)) + "\n5 tests collected in 1s\n"
+)
 
 
 def count(folder, runner, log, listing, code):

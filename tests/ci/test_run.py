@@ -114,7 +114,10 @@ def test_the_readmes_command_runs_in_a_cargo_home_without_downloads(run):
     code, last, calls = run(compiles=True, results=RESULT.format(3))
     assert (code, last) == (0, "4 passed, 0 failed, 0 skipped")
     assert "test --no-fail-fast: config.toml " in calls
-    assert "package --allow-dirty --package chroma-otel-init --package chroma-otel-entrypoint: config.toml registry " in calls
+    assert (
+        "package --allow-dirty --package chroma-otel-init --package chroma-otel-entrypoint: config.toml registry "
+        in calls
+    )
 
 
 def test_tests_that_did_not_run_fail_the_run(run):

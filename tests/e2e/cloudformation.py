@@ -158,7 +158,9 @@ class Resolver:
         # `Condition: {…}` of an IAM statement is not a function.
         if function and (names[0] != "Condition" or isinstance(value["Condition"], str)):
             return self.call(names[0], value[names[0]])
-        resolved = {key: self.resolve(one) for key, one in value.items() if key != "Condition" or not isinstance(one, str)}
+        resolved = {
+            key: self.resolve(one) for key, one in value.items() if key != "Condition" or not isinstance(one, str)
+        }
         return {key: one for key, one in resolved.items() if one is not NOTHING}
 
 

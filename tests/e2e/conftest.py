@@ -18,10 +18,9 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-import pytest
-
 import backend_table
 import file_times
+import pytest
 from backend_table import checked  # noqa: F401 (a fixture)
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -62,7 +61,9 @@ def pytest_collection_modifyitems(config, items):
         cloud = getattr(item, "callspec", None) and item.callspec.params.get("cloud")
         if hasattr(cloud, "provider"):
             item.add_marker(cloud.name)
-    if unmarked := [item.nodeid for item in of_ours if not parts.intersection(mark.name for mark in item.iter_markers())]:
+    if unmarked := [
+        item.nodeid for item in of_ours if not parts.intersection(mark.name for mark in item.iter_markers())
+    ]:
         raise pytest.UsageError("tests without a marker of pyproject.toml: " + ", ".join(unmarked))
     items.sort(key=lambda item: FIRST.index(item.path.stem) if item.path.stem in FIRST else len(FIRST))
 
@@ -175,7 +176,9 @@ class Server:
 
     def children(self):
         """Process ids of the direct children."""
-        return [int(pid) for pid in Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()]
+        return [
+            int(pid) for pid in Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        ]
 
 
 @pytest.fixture
@@ -213,7 +216,9 @@ def renderer(tools, folder):
 
     def render(out="rendered", **flags):
         flags = {"target": "docker", **flags}
-        pairs = [(name, one) for name, value in flags.items() for one in (value if isinstance(value, list) else [value])]
+        pairs = [
+            (name, one) for name, value in flags.items() for one in (value if isinstance(value, list) else [value])
+        ]
         words = [word for name, value in pairs for word in (f"--{name.replace('_', '-')}", str(value))]
         command = [tools.program("chroma-otel-deploy"), "gen", "--out", folder / out, *words]
         done = subprocess.run(command, capture_output=True, text=True, cwd=folder)
@@ -283,7 +288,9 @@ def otelcol_starter(tools, start, folder):
     return run
 
 
-def start_collector(tools, start, folder, configuration, command, environment, queue, ready=True, otelcol=None, more=None, through=()):
+def start_collector(
+    tools, start, folder, configuration, command, environment, queue, ready=True, otelcol=None, more=None, through=()
+):
     """A Collector as the fixture `otelcol` gives it, of the program `otelcol`, its configuration and
     `more` of it; `command` is as rendered, empty for the published image's own. What it is started
     `through` comes first on the command line."""
@@ -298,9 +305,13 @@ def start_collector(tools, start, folder, configuration, command, environment, q
             "health_check": {"endpoint": health},
             "file_storage": {"directory": str(queue), "compaction": {"directory": str(queue)}},
         },
-        "service": {"telemetry": {"metrics": {"readers": [
-            {"pull": {"exporter": {"prometheus": {"host": "127.0.0.1", "port": ports[4]}}}}
-        ]}}},
+        "service": {
+            "telemetry": {
+                "metrics": {
+                    "readers": [{"pull": {"exporter": {"prometheus": {"host": "127.0.0.1", "port": ports[4]}}}}]
+                }
+            }
+        },
     }
     if "metrics_flush_interval: 15s" in configuration.read_text():
         overlay["connectors"] = {"span_metrics": {"metrics_flush_interval": "1s"}}
@@ -344,7 +355,9 @@ def chroma_starter(tools, start, folder):
         else:
             command = [binaries / "chroma", "run", rendered / "config.yaml"]
             variables |= {
-                "CHROMA_PORT": str(port), "CHROMA_LISTEN_ADDRESS": "127.0.0.1", "CHROMA_PERSIST_PATH": data,
+                "CHROMA_PORT": str(port),
+                "CHROMA_LISTEN_ADDRESS": "127.0.0.1",
+                "CHROMA_PERSIST_PATH": data,
             }
             health = "/api/v2/healthcheck"
         server = start(f"chroma-{version}", [tools.program("chroma-otel-entrypoint"), "--", *command], variables)

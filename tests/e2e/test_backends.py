@@ -7,7 +7,6 @@ import re
 import subprocess
 
 import pytest
-
 from backends import IMAGES, OTHERS, PRESETS, WIRE, Case, choices, composed, generate
 from conftest import HERE, start_collector
 from test_collector import COMPLAINT, send

@@ -10,7 +10,6 @@ import signal
 import urllib.request
 
 import pytest
-
 from conftest import VERSIONS, client, get
 
 pytestmark = pytest.mark.entrypoint
@@ -104,7 +103,9 @@ def test_no_request_is_lost_at_a_stop(pipeline, sink):
 def test_a_refused_request_is_not_an_error_of_the_server(pipeline, sink):
     server = pipeline()
     assert get(f"{server.url}/api/v2/tenants/nobody") is None
-    [refused] = sink.wait_for(lambda spans: [span for span in of_requests(spans) if "nobody" in str(span["attributes"])])
+    [refused] = sink.wait_for(
+        lambda spans: [span for span in of_requests(spans) if "nobody" in str(span["attributes"])]
+    )
     assert 400 <= refused["attributes"]["http.response.status_code"] < 500
     assert refused["status"] != "ERROR"
 

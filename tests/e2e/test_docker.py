@@ -13,7 +13,6 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-
 from conftest import CACHE, VERSIONS, client, eventually, get, missing, renderer
 
 pytestmark = pytest.mark.docker
@@ -40,7 +39,9 @@ class Deployment:
         done = subprocess.run(
             ["docker", *words], cwd=self.folder, env=self.environment, capture_output=True, text=True, timeout=seconds
         )
-        assert done.returncode == 0 or not check, f"docker {' '.join(words)}: {done.stdout}{done.stderr}{self.logs() if words[1:2] == ('up',) else ''}"
+        assert done.returncode == 0 or not check, (
+            f"docker {' '.join(words)}: {done.stdout}{done.stderr}{self.logs() if words[1:2] == ('up',) else ''}"
+        )
         return done
 
     def compose(self, *words, **options):
@@ -51,7 +52,9 @@ class Deployment:
 
     def shell(self, script, check=True):
         """Runs a block of the rendered README, in its folder."""
-        done = subprocess.run(["sh", "-euc", script], cwd=self.folder, env=self.environment, capture_output=True, text=True, timeout=300)
+        done = subprocess.run(
+            ["sh", "-euc", script], cwd=self.folder, env=self.environment, capture_output=True, text=True, timeout=300
+        )
         assert done.returncode == 0 or not check, f"{script}: {done.stdout}{done.stderr}"
         return done
 

@@ -11,7 +11,6 @@ import re
 import subprocess
 
 import pytest
-
 from conftest import CACHE, HERE, missing, renderer
 
 pytestmark = pytest.mark.kubernetes
@@ -242,12 +241,15 @@ class TestMistakes:
     """What each checker must find."""
 
     @pytest.mark.parametrize("version", VERSIONS)
-    @pytest.mark.parametrize("old, new", [
-        ('"replicas": 1', '"replica": 1'),
-        ('"replicas": 1', '"replicas": "one"'),
-        ('"apiVersion": "policy/v1"', '"apiVersion": "policy/v1beta1"'),
-        ('"containerPort"', '"containerport"'),
-    ])
+    @pytest.mark.parametrize(
+        "old, new",
+        [
+            ('"replicas": 1', '"replica": 1'),
+            ('"replicas": 1', '"replicas": "one"'),
+            ('"apiVersion": "policy/v1"', '"apiVersion": "policy/v1beta1"'),
+            ('"containerPort"', '"containerport"'),
+        ],
+    )
     def test_the_official_schemas(self, tools, full, tmp_path, version, old, new):
         trees = [tree for file, tree in documents(full) if file != "kustomization.yaml" and not of_others(tree)]
         text = json.dumps(trees)
@@ -280,11 +282,14 @@ class TestMistakes:
         file.write_text("groups: [{name: a, rules: [{alert: A, expr: 'rate(x[5m'}]}]\n")
         assert promtool(file).returncode != 0
 
-    @pytest.mark.parametrize("file, old, new, said", [
-        ("chroma.yaml", "serviceName:", "serviceNames:", "spec.serviceNames: there is no such field"),
-        ("chroma.yaml", "replicas: 1", "replicas: 2", "spec.replicas: is not 1"),
-        ("kustomization.yaml", "  - chroma.yaml\n", "", "does not name `chroma.yaml`"),
-    ])
+    @pytest.mark.parametrize(
+        "file, old, new, said",
+        [
+            ("chroma.yaml", "serviceName:", "serviceNames:", "spec.serviceNames: there is no such field"),
+            ("chroma.yaml", "replicas: 1", "replicas: 2", "spec.replicas: is not 1"),
+            ("kustomization.yaml", "  - chroma.yaml\n", "", "does not name `chroma.yaml`"),
+        ],
+    )
     def test_validate(self, tools, tmp_path, file, old, new, said):
         folder = rendered(tools, tmp_path, DEFAULT)
         text = (folder / file).read_text()

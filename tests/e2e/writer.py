@@ -59,7 +59,9 @@ def check(client, log, began, ended):
         assert set(names) <= may - before["deleted"], f"{number}: {sorted(set(names) - may)[:5]} are nobody's"
         for name, embedding, document in zip(names, there["embeddings"], there["documents"], strict=True):
             assert document == name
-            assert all(abs(a - b) < 1e-6 for a, b in zip(embedding, vector(name), strict=True)), f"{name} has another's vector"
+            assert all(abs(a - b) < 1e-6 for a, b in zip(embedding, vector(name), strict=True)), (
+                f"{name} has another's vector"
+            )
         sample = names[:: max(1, len(names) // 40)]
         found = collection.query(query_embeddings=[vector(name) for name in sample], n_results=5)["ids"]
         assert all(set(near) <= set(names) for near in found)

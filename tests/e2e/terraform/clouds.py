@@ -58,7 +58,8 @@ def startup_script(tools, text, folder):
         (changed / name).chmod(0o700)
     steps = [
         f"mount -t overlay root -o 'lowerdir={tools.part('machine/root')},upperdir={changed},workdir={work}' '{root}'",
-        f"mount --rbind /dev '{root}/dev'", f"mount -t proc proc '{root}/proc'",
+        f"mount --rbind /dev '{root}/dev'",
+        f"mount -t proc proc '{root}/proc'",
         f"exec chroot '{root}' /usr/bin/env -i SYSTEMD_OFFLINE=1 PATH=/:/usr/sbin:/usr/bin:/sbin:/bin /startup-script",
     ]
     found = []
@@ -75,7 +76,10 @@ GCP = Cloud(
     name="gcp",
     provider="google",
     needed={
-        "project_id": "chroma-test", "zone": "europe-west1-b", "network": "shared", "subnet": "private",
+        "project_id": "chroma-test",
+        "zone": "europe-west1-b",
+        "network": "shared",
+        "subnet": "private",
         "allowed_cidr": "10.0.0.0/8",
     },
     stored=("_secret_id", "projects/chroma-test/secrets/operators"),
@@ -105,9 +109,13 @@ AZURE = Cloud(
     name="azure",
     provider="azurerm",
     needed={
-        "subscription_id": SUBSCRIPTION, "resource_group_name": "chroma", "location": "westeurope", "zone": "1",
+        "subscription_id": SUBSCRIPTION,
+        "resource_group_name": "chroma",
+        "location": "westeurope",
+        "zone": "1",
         "subnet_id": f"{GROUP}/providers/Microsoft.Network/virtualNetworks/shared/subnets/private",
-        "allowed_cidr": "10.0.0.0/8", "ssh_public_key": f"ssh-ed25519 {'A' * 68} somebody@example.com",
+        "allowed_cidr": "10.0.0.0/8",
+        "ssh_public_key": f"ssh-ed25519 {'A' * 68} somebody@example.com",
     },
     stored=("_secret_id", "https://operators.vault.azure.net/secrets/operators"),
     values={
@@ -124,8 +132,22 @@ AZURE = Cloud(
         "azurerm_key_vault_secret.resource_versionless_id": f"{MADE_VAULT}/secrets/made",
     },
     forces_new={
-        "azurerm_linux_virtual_machine": ["name", "location", "zone", "resource_group_name", "custom_data", "admin_username"],
-        "azurerm_managed_disk": ["name", "location", "zone", "resource_group_name", "create_option", "source_resource_id"],
+        "azurerm_linux_virtual_machine": [
+            "name",
+            "location",
+            "zone",
+            "resource_group_name",
+            "custom_data",
+            "admin_username",
+        ],
+        "azurerm_managed_disk": [
+            "name",
+            "location",
+            "zone",
+            "resource_group_name",
+            "create_option",
+            "source_resource_id",
+        ],
         "azurerm_network_interface": ["name", "location", "resource_group_name"],
         "azurerm_virtual_machine_data_disk_attachment": ["virtual_machine_id", "managed_disk_id", "lun"],
         "azurerm_virtual_machine_extension": ["virtual_machine_id", "publisher", "type"],
@@ -150,7 +172,11 @@ def delivered(cloud, module):
         import yaml
 
         tree = yaml.safe_load((module / "cloud-config.yaml.tftpl").read_text())
-        texts = {one["path"]: (int(one["permissions"], 8), one["content"]) for one in tree["write_files"] if "encoding" not in one}
+        texts = {
+            one["path"]: (int(one["permissions"], 8), one["content"])
+            for one in tree["write_files"]
+            if "encoding" not in one
+        }
     else:
         script = (module / "startup-script.sh.tftpl").read_text()
         found = re.findall(r"^put (\d+) (\S+) <<'(\w+)'\n(.*?)^\3$", script, re.M | re.S)
