@@ -21,7 +21,7 @@ def checked(request):
     return say
 
 
-def pytest_terminal_summary(terminalreporter):
+def show(terminalreporter):
     from conftest import ROOT
 
     cells = {}

@@ -14,7 +14,6 @@ import subprocess
 import urllib.parse
 
 import pytest
-
 from conftest import HERE, ROOT, eventually, start_collector, start_sink, starting
 from test_collector import COMPLAINT, ask, attributes, send
 
@@ -28,8 +27,16 @@ ENDS = ("/v1/traces", "/api/v2/spans", "/v2/trace/otlp")
 GRPC = "/opentelemetry.proto.collector.{0}.v1.{1}Service/Export"
 # Headers of the protocols' own.
 OF_PROTOCOL = {
-    "accept-encoding", "content-encoding", "content-length", "content-type", "grpc-accept-encoding", "grpc-encoding",
-    "grpc-timeout", "host", "te", "user-agent",
+    "accept-encoding",
+    "content-encoding",
+    "content-length",
+    "content-type",
+    "grpc-accept-encoding",
+    "grpc-encoding",
+    "grpc-timeout",
+    "host",
+    "te",
+    "user-agent",
 }
 CONTENT_TYPES = {"grpc": "application/grpc", "http": "application/x-protobuf", "zipkin": "application/json"}
 
@@ -66,7 +73,8 @@ class Case:
             choices = setting.get("choices") or {}
             self.settings[key] = said or setting.get("default") or next(iter(choices), "word-1")
         self.texts = {
-            key: (self.preset["settings"][key].get("choices") or {}).get(value, value) for key, value in self.settings.items()
+            key: (self.preset["settings"][key].get("choices") or {}).get(value, value)
+            for key, value in self.settings.items()
         }
         self.given = self.wire.get("endpoint") or ("endpoint" not in self.preset and self.preset.get("example")) or None
         self.endpoint = self.given or self.in_place(self.preset.get("endpoint", ""))
@@ -106,7 +114,9 @@ class Case:
             port = wire.get("port", 443)
             path = wire.get("path", GRPC.format("trace", "Trace"))
             metrics = wire.get("metrics", {})
-            metrics_path = metrics.get("path", GRPC.format("metrics", "Metrics") if wire["protocol"] == "grpc" else None)
+            metrics_path = metrics.get(
+                "path", GRPC.format("metrics", "Metrics") if wire["protocol"] == "grpc" else None
+            )
             headers = {name: self.word(text) for name, text in wire["headers"].items()}
             delta = metrics.get("temporality")
             return wire["protocol"], (host, port, tls), path, metrics_path, headers, delta and delta == "delta"
@@ -172,7 +182,9 @@ def composed(tools, rendered, check=True):
     assert done.returncode == 0, done.stderr
     service = json.loads(done.stdout)["services"]["otel-collector"]
     plain = lambda text: (text or "").replace("$$", "$")  # it is shown as another Compose file would have it
-    return list(map(plain, service.get("command") or [])), {name: plain(value) for name, value in service["environment"].items()}
+    return list(map(plain, service.get("command") or [])), {
+        name: plain(value) for name, value in service["environment"].items()
+    }
 
 
 class StandIn:
@@ -224,8 +236,16 @@ def collector_of(tools, start, folder, rendered, stand_in, ready=True, more=None
     command, environment = composed(tools, rendered)
     environment |= {"SSL_CERT_FILE": str(stand_in.authority)}
     return start_collector(
-        tools, start, folder, rendered / "otel-collector.yaml", command, environment, folder / "queue",
-        ready=ready, more=more, through=stand_in.through,
+        tools,
+        start,
+        folder,
+        rendered / "otel-collector.yaml",
+        command,
+        environment,
+        folder / "queue",
+        ready=ready,
+        more=more,
+        through=stand_in.through,
     )
 
 

@@ -51,7 +51,7 @@ Loader.add_multi_constructor("!", Loader.function)
 
 def load(path):
     """The template with every function in its long form."""
-    return yaml.load(path.read_text(), Loader)  # noqa: S506 - a SafeLoader
+    return yaml.load(path.read_text(), Loader)  # a SafeLoader
 
 
 def values(template, parameters):
@@ -154,11 +154,13 @@ class Resolver:
         if not isinstance(value, dict):
             return value
         [*names] = value
-        if len(names) == 1 and (names[0] in ("Ref", "Condition") or names[0].startswith("Fn::")):
-            # `Condition: {…}` of an IAM statement is no function.
-            if names[0] != "Condition" or isinstance(value["Condition"], str):
-                return self.call(names[0], value[names[0]])
-        resolved = {key: self.resolve(one) for key, one in value.items() if key != "Condition" or not isinstance(one, str)}
+        function = len(names) == 1 and (names[0] in ("Ref", "Condition") or names[0].startswith("Fn::"))
+        # `Condition: {…}` of an IAM statement is not a function.
+        if function and (names[0] != "Condition" or isinstance(value["Condition"], str)):
+            return self.call(names[0], value[names[0]])
+        resolved = {
+            key: self.resolve(one) for key, one in value.items() if key != "Condition" or not isinstance(one, str)
+        }
         return {key: one for key, one in resolved.items() if one is not NOTHING}
 
 

@@ -1,13 +1,7 @@
 """Fixtures of the end-to-end tests: real Chroma servers, a real Collector, a real Docker engine.
 
-To run one test by hand (`.ci/run` does all of it):
-
-    for part in plugins python 'chroma 1.5.9' 'chroma 1.0.20' 'chroma 0.6.3' debian otelcol jaeger zipkin
-    do .ci/parts $part; done                  # once; about 20 minutes on two cores
-    .ci/engine start && .ci/engine images     # for test_docker.py; `.ci/engine stop` ends it
-    .ci/parts kubernetes; .ci/parts crds      # for test_kubernetes.py, with the engine and the part caddy
-    cargo build --workspace
-    ~/.cache/chroma-otel-deploy/now/python/bin/pytest tests/e2e -x -k digits
+`.ci/run NAME` builds what the tests of one part need and runs them; CONTRIBUTING.md says how to run a
+single test.
 
 Invariant: nothing is waited for by sleeping a fixed time; `eventually` asks until a deadline.
 """
@@ -15,6 +9,7 @@ Invariant: nothing is waited for by sleeping a fixed time; `eventually` asks unt
 import contextlib
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -23,21 +18,29 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+import backend_table
+import file_times
 import pytest
-
-from backend_table import checked, pytest_terminal_summary  # noqa: F401: a fixture and a hook
+from backend_table import checked  # noqa: F401 (a fixture)
 
 ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).resolve().parent
 CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "chroma-otel-deploy"
 TARGET = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
-VERSIONS = ["0.6.3", "1.0.20", "1.5.9"]
+PINNED = dict(re.findall(r'^(\w+)="?([^"\n]*)', (ROOT / ".ci/versions").read_text(), re.MULTILINE))
+VERSIONS = PINNED["CHROMA_VERSIONS"].split()
+
+
+# What starts first: the files that take longest (the table at the end of a run has their times), so that no worker is
+# left alone with one. Each worker is handed two files at once, so the shortest follow.
+FIRST = ["test_machine", "test_machine_clouds", "test_kubernetes", "test_docker"]
+FIRST += ["test_exposure", "test_backend_google", "test_kubernetes_alerts"]
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
     """A file's tests share what they start, and there is one stand-in machine at a time. (pytest-xdist's own groups,
-    3.8.0, do nothing with pytest 9.2.0.)"""
+    3.8.0, do nothing with pytest 9.2.0.) Files start in the order in which they were collected."""
     from xdist.scheduler import LoadFileScheduling
 
     class OneMachine(LoadFileScheduling):
@@ -45,7 +48,29 @@ def pytest_xdist_make_scheduler(config, log):
             file = super()._split_scope(nodeid)
             return "machine" if "test_machine" in file else file
 
+    config.option.loadscopereorder = False
     return OneMachine(config, log)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config, items):
+    """Every test belongs to a part of `.ci/run`: by its file's marker, or by the cloud that it is run for."""
+    parts = {line.partition(":")[0] for line in config.getini("markers")}
+    of_ours = [item for item in items if item.path.is_relative_to(HERE)]
+    for item in of_ours:
+        cloud = getattr(item, "callspec", None) and item.callspec.params.get("cloud")
+        if hasattr(cloud, "provider"):
+            item.add_marker(cloud.name)
+    if unmarked := [
+        item.nodeid for item in of_ours if not parts.intersection(mark.name for mark in item.iter_markers())
+    ]:
+        raise pytest.UsageError("tests without a marker of pyproject.toml: " + ", ".join(unmarked))
+    items.sort(key=lambda item: FIRST.index(item.path.stem) if item.path.stem in FIRST else len(FIRST))
+
+
+def pytest_terminal_summary(terminalreporter):
+    backend_table.show(terminalreporter)
+    file_times.show(terminalreporter)
 
 
 def missing(what, optional=False):
@@ -95,9 +120,11 @@ def eventually(check, what, seconds=30):
 
 def get(url, seconds=5):
     """The body of a page that answers 2xx, else None."""
-    with contextlib.suppress(OSError, urllib.error.URLError):
-        with urllib.request.urlopen(url, timeout=seconds) as answer:
-            return answer.read().decode() or " "
+    with (
+        contextlib.suppress(OSError, urllib.error.URLError),
+        urllib.request.urlopen(url, timeout=seconds) as answer,
+    ):
+        return answer.read().decode() or " "
     return None
 
 
@@ -149,7 +176,9 @@ class Server:
 
     def children(self):
         """Process ids of the direct children."""
-        return [int(pid) for pid in Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()]
+        return [
+            int(pid) for pid in Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        ]
 
 
 @pytest.fixture
@@ -187,7 +216,9 @@ def renderer(tools, folder):
 
     def render(out="rendered", **flags):
         flags = {"target": "docker", **flags}
-        pairs = [(name, one) for name, value in flags.items() for one in (value if isinstance(value, list) else [value])]
+        pairs = [
+            (name, one) for name, value in flags.items() for one in (value if isinstance(value, list) else [value])
+        ]
         words = [word for name, value in pairs for word in (f"--{name.replace('_', '-')}", str(value))]
         command = [tools.program("chroma-otel-deploy"), "gen", "--out", folder / out, *words]
         done = subprocess.run(command, capture_output=True, text=True, cwd=folder)
@@ -242,8 +273,9 @@ def otelcol(tools, start, tmp_path):
 
 def otelcol_starter(tools, start, folder):
     """otelcol(rendered, environment) -> Server: a Collector with the rendered configuration, started
-    by the entrypoint with the rendered command. Only its addresses and its queue's folder are
-    changed: `.grpc`, `.http`, `.health`, `.prometheus` and `.telemetry` say where it listens."""
+    by the entrypoint with the rendered command. Only its addresses, its queue's folder and how often
+    it counts requests are changed: `.grpc`, `.http`, `.health`, `.prometheus` and `.telemetry` say
+    where it listens."""
 
     def run(rendered, environment, queue=folder / "queue", ready=True):
         import yaml  # the test venv's; not needed to collect the tests
@@ -256,7 +288,9 @@ def otelcol_starter(tools, start, folder):
     return run
 
 
-def start_collector(tools, start, folder, configuration, command, environment, queue, ready=True, otelcol=None, more=None, through=()):
+def start_collector(
+    tools, start, folder, configuration, command, environment, queue, ready=True, otelcol=None, more=None, through=()
+):
     """A Collector as the fixture `otelcol` gives it, of the program `otelcol`, its configuration and
     `more` of it; `command` is as rendered, empty for the published image's own. What it is started
     `through` comes first on the command line."""
@@ -271,10 +305,16 @@ def start_collector(tools, start, folder, configuration, command, environment, q
             "health_check": {"endpoint": health},
             "file_storage": {"directory": str(queue), "compaction": {"directory": str(queue)}},
         },
-        "service": {"telemetry": {"metrics": {"readers": [
-            {"pull": {"exporter": {"prometheus": {"host": "127.0.0.1", "port": ports[4]}}}}
-        ]}}},
+        "service": {
+            "telemetry": {
+                "metrics": {
+                    "readers": [{"pull": {"exporter": {"prometheus": {"host": "127.0.0.1", "port": ports[4]}}}}]
+                }
+            }
+        },
     }
+    if "metrics_flush_interval: 15s" in configuration.read_text():
+        overlay["connectors"] = {"span_metrics": {"metrics_flush_interval": "1s"}}
     inside = "/etc/otelcol-contrib/config.yaml"
     command = command or ["--", "/otelcol-contrib", "--config", inside]
     at = command.index("--")
@@ -316,7 +356,9 @@ def chroma_starter(tools, start, folder):
         else:
             command = [binaries / "chroma", "run", rendered / "config.yaml"]
             variables |= {
-                "CHROMA_PORT": str(port), "CHROMA_LISTEN_ADDRESS": "127.0.0.1", "CHROMA_PERSIST_PATH": data,
+                "CHROMA_PORT": str(port),
+                "CHROMA_LISTEN_ADDRESS": "127.0.0.1",
+                "CHROMA_PERSIST_PATH": data,
             }
             health = "/api/v2/healthcheck"
         server = start(f"chroma-{version}", [tools.program("chroma-otel-entrypoint"), *options, "--", *command], variables)

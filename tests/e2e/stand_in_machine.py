@@ -49,12 +49,25 @@ esac
 case "$*" in *install*rsyslog*) cp /bin/true /usr/local/bin/rsyslogd ;; esac
 """
 EVERYWHERE = (
-    "blkid", "chown", "curl", "df", "docker", "findmnt", "head", "journalctl", "mkfs.ext4", "mount", "resize2fs",
-    "sha256sum", "systemctl",
+    "blkid",
+    "chown",
+    "curl",
+    "df",
+    "docker",
+    "findmnt",
+    "head",
+    "journalctl",
+    "mkfs.ext4",
+    "mount",
+    "resize2fs",
+    "sha256sum",
+    "systemctl",
 )
 NOTHING, FAILURE = "#!/bin/sh\n", "#!/bin/sh\nexit 1\n"
 AMAZON = Kind(
-    "dnf", ("aws", "dnf", *EVERYWHERE), (CFN_SIGNAL,),
+    "dnf",
+    ("aws", "dnf", *EVERYWHERE),
+    (CFN_SIGNAL,),
     (("aws", (HERE / "machine/aws").read_text()), ("cfn-signal", NOTHING), ("docker-credential-ecr-login", FAILURE)),
 )
 DEBIAN = Kind("apt-get", ("apt-get", "iptables", "python3", *EVERYWHERE))
@@ -138,7 +151,13 @@ class Machine:
 
     def on(self):
         namespaces = ["unshare", "--mount", "--pid", "--uts", "--ipc", "--cgroup", "--fork", "--kill-child"]
-        command = [HERE / "machine/power-on", self.state, self.root, CACHE / "machine-docker", *([self.packages] if self.packages else [])]
+        command = [
+            HERE / "machine/power-on",
+            self.state,
+            self.root,
+            CACHE / "machine-docker",
+            *([self.packages] if self.packages else []),
+        ]
         self.process = subprocess.Popen(
             [str(word) for word in self.near(*namespaces, *command)],
             stdin=subprocess.DEVNULL,
@@ -233,7 +252,9 @@ class Machine:
             for old in folder.iterdir():
                 old.unlink()
         script = [
-            "#!/bin/sh -e", f"mkdir -p {os.path.dirname(link)}", "touch /test/attached",
+            "#!/bin/sh -e",
+            f"mkdir -p {os.path.dirname(link)}",
+            "touch /test/attached",
             f"[ -b {disk.device} ] || mknod {disk.device} b 7 {disk.device.removeprefix('/dev/loop')}",
             f"ln -sf {disk.device} {link}",
         ]

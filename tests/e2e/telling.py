@@ -36,9 +36,13 @@ def refused():
 
 
 def administrator(port):
-    return chromadb.AdminClient(Settings(
-        chroma_api_impl="chromadb.api.fastapi.FastAPI", chroma_server_host="127.0.0.1", chroma_server_http_port=port,
-    ))
+    return chromadb.AdminClient(
+        Settings(
+            chroma_api_impl="chromadb.api.fastapi.FastAPI",
+            chroma_server_host="127.0.0.1",
+            chroma_server_http_port=port,
+        )
+    )
 
 
 def use(collection):

@@ -18,8 +18,9 @@ import subprocess
 import time
 
 import pytest
-
 from conftest import HERE, Server, eventually, free_ports, get, renderer
+
+pytestmark = pytest.mark.aws
 
 HEADERS = json.dumps({"x-api-key": "do-not-show-me é'\"$HOME${AWS::Region}\\n%s", "x-b": "b"}, ensure_ascii=False)
 SECRET = "do-not-show-me"
@@ -97,10 +98,16 @@ class Template:
     def for_moto(self):
         """The template's text, in JSON, without a listener: moto's load balancers are all for HTTP."""
         gone = self.of_type("AWS::ElasticLoadBalancingV2::Listener")
-        return json.dumps({**self.tree, "Resources": {
-            name: {key: value for key, value in one.items() if key != "DependsOn"}
-            for name, one in self.tree["Resources"].items() if name not in gone
-        }})
+        return json.dumps(
+            {
+                **self.tree,
+                "Resources": {
+                    name: {key: value for key, value in one.items() if key != "DependsOn"}
+                    for name, one in self.tree["Resources"].items()
+                    if name not in gone
+                },
+            }
+        )
 
     def texts(self):
         """Names of the parameters that take text within a pattern."""
@@ -134,8 +141,17 @@ def written(files, folder):
 class TestTemplate:
     def test_cfn_lint_finds_nothing(self, template, tools):
         run(
-            tools.part("aws/bin/cfn-lint"), "--non-zero-exit-code", "informational", "--include-checks", "I",
-            "--regions", "us-east-1", REGION, "ap-south-1", "--", template.file,
+            tools.part("aws/bin/cfn-lint"),
+            "--non-zero-exit-code",
+            "informational",
+            "--include-checks",
+            "I",
+            "--regions",
+            "us-east-1",
+            REGION,
+            "ap-south-1",
+            "--",
+            template.file,
         )
 
     def test_scripts_pass_shellcheck(self, template, tmp_path):
@@ -173,7 +189,10 @@ class TestTemplate:
             words = words[words.index("collector") : words.index("--") + 1]
             command = [tools.program("chroma-otel-entrypoint"), *words, *command]
         done = subprocess.run(
-            command, capture_output=True, text=True, timeout=60,
+            command,
+            capture_output=True,
+            text=True,
+            timeout=60,
             env={"PATH": os.environ["PATH"], "AWS_REGION": REGION, **ACCESS, **environment},
         )
         assert done.returncode == 0, done.stdout + done.stderr
@@ -194,8 +213,18 @@ class TestTemplate:
 
     def test_any_text_reaches_the_machine_unchanged(self, template):
         hostile = [
-            "it's \"quoted\" `id` $(id)", "$HOME ${HOME} $$ ${env:PATH}", "${AWS::Region} ${!Literal} ${Ref}", "C:\\temp\\n\\\\",
-            "100% %s %%n %H", "é 😀 \u00a0", "  around  ", "{{resolve:ssm:x}} {{x}} {a} [b]", "a: b # c", "!Ref X", "#a", "--privileged",
+            'it\'s "quoted" `id` $(id)',
+            "$HOME ${HOME} $$ ${env:PATH}",
+            "${AWS::Region} ${!Literal} ${Ref}",
+            "C:\\temp\\n\\\\",
+            "100% %s %%n %H",
+            "é 😀 \u00a0",
+            "  around  ",
+            "{{resolve:ssm:x}} {{x}} {a} [b]",
+            "a: b # c",
+            "!Ref X",
+            "#a",
+            "--privileged",
         ]
         arrived = 0
         for name in template.texts():
@@ -210,7 +239,9 @@ class TestTemplate:
                 }, f"{name}={value}"
                 script = template.user_data(**{name: value})
                 assert value not in script.replace("#!/bin/bash", ""), f"{name}={value} stands in the user data"
-                arrived += value in json.dumps(list(files.values()), ensure_ascii=False) or '"' in value or "\\" in value
+                arrived += (
+                    value in json.dumps(list(files.values()), ensure_ascii=False) or '"' in value or "\\" in value
+                )
         assert arrived > 5
 
     def test_what_systemd_reads_is_plain(self, template):
@@ -226,7 +257,9 @@ class TestTemplate:
     def test_no_variable_is_empty(self, template):
         for path in ("/etc/chroma-otel/chroma.env", "/etc/chroma-otel/collector.env"):
             for more in ({}, {"ChromaOtelCollectionEndpoint": ""}, {"ChromaOtelServiceName": ""}):
-                if all(template.takes(name, value) for name, value in more.items() if name in template.tree["Parameters"]):
+                if all(
+                    template.takes(name, value) for name, value in more.items() if name in template.tree["Parameters"]
+                ):
                     for line in template.files(**more)[path][1].splitlines():
                         assert line.startswith("#") or line.partition("=")[2].strip(), f"{path}: {line!r} under {more}"
 
@@ -256,12 +289,23 @@ class TestTemplate:
             if name in template.secrets:
                 continue  # its value is no part of the machine
             values = declared.get("AllowedValues") or [
-                "other", "1.0.20", "https://other.example.com", "t4g.large", "c7g.large", f"{ARN}x",
-                f"arn:aws:sns:{REGION}:123456789012:a", "123", "10.1.0.0/16", "sg-123", "snap-123",
+                "other",
+                "1.0.20",
+                "https://other.example.com",
+                "t4g.large",
+                "c7g.large",
+                f"{ARN}x",
+                f"arn:aws:sns:{REGION}:123456789012:a",
+                "123",
+                "10.1.0.0/16",
+                "sg-123",
+                "snap-123",
             ]
             for value in map(str, values):
                 if template.takes(name, value) and template.files(**{name: value}) != before:
-                    assert template.user_data(**{name: value}) != script, f"{name}={value} changes files and no instance"
+                    assert template.user_data(**{name: value}) != script, (
+                        f"{name}={value} changes files and no instance"
+                    )
                     changed += 1
         assert changed > 3
 
@@ -302,7 +346,11 @@ class TestTemplate:
         assert data["ImageId"] == "ImageId", "CloudFormation alone reads it"
         assert image["Type"] == "AWS::SSM::Parameter::Value<AWS::EC2::Image::Id>"
         assert image["Default"].startswith("/aws/service/ami-amazon-linux-latest/al2023-")
-        every = [rule for group in template.resources("AWS::EC2::SecurityGroup") for rule in group["Properties"]["SecurityGroupIngress"]]
+        every = [
+            rule
+            for group in template.resources("AWS::EC2::SecurityGroup")
+            for rule in group["Properties"]["SecurityGroupIngress"]
+        ]
         open_to = {rule["FromPort"] for rule in every}
         assert {(rule["IpProtocol"], rule["ToPort"] - rule["FromPort"]) for rule in every} == {("tcp", 0)}
         # The collector's as well, where the spec asks for clients and for monitoring.
@@ -314,7 +362,9 @@ class TestTemplate:
         assert len(group["Properties"]["TargetGroupARNs"]) == len(targets) == len(open_to)
 
 
-@pytest.mark.parametrize("change", [{"memory": "3GiB"}, {"port": "8001"}, {"chroma_version": "1.0.20"}, {"backend": "debug"}], ids=str)
+@pytest.mark.parametrize(
+    "change", [{"memory": "3GiB"}, {"port": "8001"}, {"chroma_version": "1.0.20"}, {"backend": "debug"}], ids=str
+)
 @pytest.mark.parametrize("image", ["wrapped", "stock"])
 def test_another_spec_makes_another_machine(rendered, image, change):
     """What cfn-init brings is no part of the launch template: its fingerprint in the user data is."""
@@ -342,7 +392,11 @@ class Cloud:
 
     def place(self):
         subnet = self("ec2").describe_subnets()["Subnets"][0]
-        return {"VpcId": subnet["VpcId"], "SubnetId": subnet["SubnetId"], "AvailabilityZone": subnet["AvailabilityZone"]}
+        return {
+            "VpcId": subnet["VpcId"],
+            "SubnetId": subnet["SubnetId"],
+            "AvailabilityZone": subnet["AvailabilityZone"],
+        }
 
     def stack(self, name):
         return self("cloudformation").describe_stacks(StackName=name)["Stacks"][0]
@@ -358,7 +412,10 @@ class Cloud:
             self("s3").create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": REGION})
         self("s3").put_object(Bucket=name, Key="template", Body=(body or template.file.read_text()).encode())
         getattr(self("cloudformation"), f"{action}_stack")(
-            StackName=name, TemplateURL=f"http://localhost:{self.url.rpartition(':')[2]}/{name}/template", Parameters=listed, Capabilities=["CAPABILITY_IAM"]
+            StackName=name,
+            TemplateURL=f"http://localhost:{self.url.rpartition(':')[2]}/{name}/template",
+            Parameters=listed,
+            Capabilities=["CAPABILITY_IAM"],
         )
         self.until(name, f"{action.upper()}_COMPLETE")
 
@@ -407,9 +464,12 @@ def localstack(tools, tmp_path_factory):
     (port,) = free_ports(1)
     url, volume = f"http://127.0.0.1:{port}", tmp_path_factory.mktemp("volume")
     environment = {
-        "GATEWAY_LISTEN": f"127.0.0.1:{port}", "LOCALSTACK_VOLUME_DIR": str(volume), "DNS_ADDRESS": "0",
+        "GATEWAY_LISTEN": f"127.0.0.1:{port}",
+        "LOCALSTACK_VOLUME_DIR": str(volume),
+        "DNS_ADDRESS": "0",
         # It asks nobody for anything.
-        "DISABLE_EVENTS": "1", "SKIP_SSL_CERT_DOWNLOAD": "1",
+        "DISABLE_EVENTS": "1",
+        "SKIP_SSL_CERT_DOWNLOAD": "1",
     }
     command = [tools.part("localstack/bin/python"), "-m", "localstack.runtime.main"]
     server = started(tmp_path_factory, "localstack", command, environment, lambda: get(f"{url}/_localstack/health"))
@@ -451,7 +511,9 @@ class TestMachinesInMoto:
         [interface] = data["NetworkInterfaces"]
         own = groups[interface["Groups"][0]]
         assert self.sources(own) <= {made.get(one) for one in template.of_type("AWS::EC2::SecurityGroup")}
-        open_to = {source for key in template.of_type("AWS::EC2::SecurityGroup") for source in self.sources(groups[made[key]])}
+        open_to = {
+            source for key in template.of_type("AWS::EC2::SecurityGroup") for source in self.sources(groups[made[key]])
+        }
         assert {"10.0.0.0/8", clients} <= open_to <= {"10.0.0.0/8", clients, *made.values()}
 
         # What this repository's own resolver makes of the template is what another makes of it.
@@ -488,7 +550,9 @@ class TestMachinesInMoto:
     def launched(self, moto, template, made):
         """What the launch template says, oldest version first."""
         [launch] = template.of_type("AWS::EC2::LaunchTemplate")
-        versions = moto("ec2").describe_launch_template_versions(LaunchTemplateId=made[launch])["LaunchTemplateVersions"]
+        versions = moto("ec2").describe_launch_template_versions(LaunchTemplateId=made[launch])[
+            "LaunchTemplateVersions"
+        ]
         return [one["LaunchTemplateData"] for one in sorted(versions, key=lambda one: one["VersionNumber"])]
 
     def sources(self, group):
@@ -519,8 +583,10 @@ class TestSecretsInLocalstack:
 
         asked = localstack("cloudformation")
         shown = [
-            asked.describe_stacks(StackName=name), asked.get_template(StackName=name),
-            asked.describe_stack_events(StackName=name), asked.describe_stack_resources(StackName=name),
+            asked.describe_stacks(StackName=name),
+            asked.get_template(StackName=name),
+            asked.describe_stack_events(StackName=name),
+            asked.describe_stack_resources(StackName=name),
         ]
         assert SECRET not in json.dumps(shown, default=str)
 
@@ -548,31 +614,44 @@ class TestSecretsInLocalstack:
     def allowed(self, cloud, template, made):
         """Action to resources, of the machine's role."""
         [profile] = template.of_type("AWS::IAM::InstanceProfile")
-        role = cloud("iam").get_instance_profile(InstanceProfileName=made[profile])["InstanceProfile"]["Roles"][0]["RoleName"]
+        role = cloud("iam").get_instance_profile(InstanceProfileName=made[profile])["InstanceProfile"]["Roles"][0][
+            "RoleName"
+        ]
         attached = cloud("iam").list_attached_role_policies(RoleName=role)["AttachedPolicies"]
         assert attached == [], "AWS's policy for Session Manager reads every parameter of the account"
         found = {}
         for policy in cloud("iam").list_role_policies(RoleName=role)["PolicyNames"]:
             document = cloud("iam").get_role_policy(RoleName=role, PolicyName=policy)["PolicyDocument"]
             for statement in document["Statement"]:
-                as_list = [one if isinstance(one, list) else [one] for one in (statement["Action"], statement["Resource"])]
+                as_list = [
+                    one if isinstance(one, list) else [one] for one in (statement["Action"], statement["Resource"])
+                ]
                 for action in as_list[0]:
                     found.setdefault(action, []).extend(as_list[1])
         return found
 
     def test_the_recipe_deploys(self, localstack, tools, tmp_path):
         """The README's own lines, with the real `aws`."""
-        place = dict(zip(("network", "subnet", "zone"), localstack.place().values()))
-        spec = {"target": "aws", "tracing": {"backend": "honeycomb"}, "machine": {
-            **place, "allow_from": "10.0.0.0/16", "secrets": {"HONEYCOMB_API_KEY": ARN},
-        }}
+        place = dict(zip(("network", "subnet", "zone"), localstack.place().values(), strict=True))
+        spec = {
+            "target": "aws",
+            "tracing": {"backend": "honeycomb"},
+            "machine": {
+                **place,
+                "allow_from": "10.0.0.0/16",
+                "secrets": {"HONEYCOMB_API_KEY": ARN},
+            },
+        }
         (tmp_path / "spec.yaml").write_text(json.dumps(spec))
         folder = renderer(tools, tmp_path)(target="aws", spec=tmp_path / "spec.yaml")
         blocks = re.findall(r"```sh\n(.*?)```", (folder / "README.md").read_text(), re.S)
         [deploy] = [block for block in blocks if "aws cloudformation deploy" in block]
         environment = {
-            "PATH": f"{tools.part('aws/bin')}:{os.environ['PATH']}", "HOME": str(folder), "AWS_ENDPOINT_URL": localstack.url,
-            "AWS_DEFAULT_REGION": REGION, **ACCESS,
+            "PATH": f"{tools.part('aws/bin')}:{os.environ['PATH']}",
+            "HOME": str(folder),
+            "AWS_ENDPOINT_URL": localstack.url,
+            "AWS_DEFAULT_REGION": REGION,
+            **ACCESS,
         }
         done = subprocess.run(
             ["sh", "-euc", deploy], cwd=folder, env=environment, capture_output=True, text=True, timeout=120

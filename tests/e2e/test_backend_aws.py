@@ -16,30 +16,46 @@ import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-
 from backends import OF_PROTOCOL, PRESETS, WIRE
 from conftest import eventually, start_collector, start_sink
 from test_collector import COMPLAINT, request_of_1x, send
 
+pytestmark = pytest.mark.aws
+
 REGION = "eu-central-1"
 KEY, SECRET, TOKEN = "ASIASTANDIN", "stand-in-secret", "stand-in-token"
 PLACE = {
-    "VpcId": "vpc-0123456789abcdef0", "SubnetId": "subnet-0123456789abcdef0", "AvailabilityZone": f"{REGION}a",
+    "VpcId": "vpc-0123456789abcdef0",
+    "SubnetId": "subnet-0123456789abcdef0",
+    "AvailabilityZone": f"{REGION}a",
     "AllowedCidr": "10.0.0.0/8",
 }
 ROLE = "/latest/meta-data/iam/security-credentials/"
 METADATA = {
     "/latest/meta-data/instance-id": "i-0123456789abcdef0",
     "/latest/meta-data/hostname": "ip-10-0-0-1.ec2.internal",
-    "/latest/dynamic/instance-identity/document": json.dumps({
-        "accountId": "123456789012", "availabilityZone": f"{REGION}a", "imageId": "ami-1", "region": REGION,
-        "instanceId": "i-0123456789abcdef0", "instanceType": "t4g.medium",
-    }),
+    "/latest/dynamic/instance-identity/document": json.dumps(
+        {
+            "accountId": "123456789012",
+            "availabilityZone": f"{REGION}a",
+            "imageId": "ami-1",
+            "region": REGION,
+            "instanceId": "i-0123456789abcdef0",
+            "instanceType": "t4g.medium",
+        }
+    ),
     ROLE: "instance",
-    ROLE + "instance": json.dumps({
-        "Code": "Success", "Type": "AWS-HMAC", "AccessKeyId": KEY, "SecretAccessKey": SECRET, "Token": TOKEN,
-        "LastUpdated": "2026-01-01T00:00:00Z", "Expiration": "2099-01-01T00:00:00Z",
-    }),
+    ROLE + "instance": json.dumps(
+        {
+            "Code": "Success",
+            "Type": "AWS-HMAC",
+            "AccessKeyId": KEY,
+            "SecretAccessKey": SECRET,
+            "Token": TOKEN,
+            "LastUpdated": "2026-01-01T00:00:00Z",
+            "Expiration": "2099-01-01T00:00:00Z",
+        }
+    ),
 }
 IDENTITY = """<GetCallerIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><GetCallerIdentityResult>
 <Arn>arn:aws-us-gov:sts::123456789012:assumed-role/a:b/c</Arn><Account>123456789012</Account>
@@ -118,8 +134,15 @@ def machine(render, tools, start, tmp_path, cloud):
         environment = made.environment | {"AWS_EC2_METADATA_SERVICE_ENDPOINT": cloud.url}
         environment |= {"SSL_CERT_FILE": str(trust)} if trust else {}
         return start_collector(
-            tools, start, tmp_path, made.configuration, made.command, environment, tmp_path / "queue",
-            otelcol=otelcol, more=more,
+            tools,
+            start,
+            tmp_path,
+            made.configuration,
+            made.command,
+            environment,
+            tmp_path / "queue",
+            otelcol=otelcol,
+            more=more,
         )
 
     return run
@@ -129,8 +152,10 @@ def test_what_prepares_an_account_are_commands_that_aws_takes(tools, cloud):
     backend = PRESETS["aws-xray"]
     aws = tools.part("aws/bin/aws")
     environment = {
-        "PATH": f"{aws.parent}:{os.environ['PATH']}", "AWS_ENDPOINT_URL": cloud.url,
-        "AWS_ACCESS_KEY_ID": KEY, "AWS_SECRET_ACCESS_KEY": SECRET,
+        "PATH": f"{aws.parent}:{os.environ['PATH']}",
+        "AWS_ENDPOINT_URL": cloud.url,
+        "AWS_ACCESS_KEY_ID": KEY,
+        "AWS_SECRET_ACCESS_KEY": SECRET,
     }
     script = "set -euo pipefail\n" + backend["prepare"]["commands"].replace("{region}", f"$(echo {REGION})")
     done = subprocess.run(["bash", "-c", script], env=environment, capture_output=True, text=True)
@@ -159,7 +184,8 @@ def test_the_configuration_is_valid(render, tools, tmp_path, cloud, checked, bac
     otelcol = tools.part("otelcol-awsxray/otelcol-contrib") if backend == "aws-xray-classic" else tools.otelcol
     environment = made.environment | {
         "AWS_EC2_METADATA_SERVICE_ENDPOINT": cloud.url,
-        "CHROMA_OTEL_TRACES_URL": f"https://xray.{REGION}.amazonaws.com/v1/traces", "CHROMA_OTEL_COLLECTION_HEADERS": "{}",
+        "CHROMA_OTEL_TRACES_URL": f"https://xray.{REGION}.amazonaws.com/v1/traces",
+        "CHROMA_OTEL_COLLECTION_HEADERS": "{}",
     }
     command = [otelcol, "validate", "--config", made.configuration]
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
@@ -180,13 +206,17 @@ def test_xray_gets_otlp_over_https_signed_for_by_the_machine(machine, tools, sta
     checked("aws-xray", image, "headers", "second source")
     sink = start_sink(tools, start, tmp_path, "--tls-dir", tmp_path / "tls")
     address = f"{sink.http.replace('http:', 'https:')}/v1/traces"
-    collector = machine({"ChromaOtelCollectionEndpoint": address}, trust=tmp_path / "tls/ca.pem", backend="aws-xray", image=image)
+    collector = machine(
+        {"ChromaOtelCollectionEndpoint": address}, trust=tmp_path / "tls/ca.pem", backend="aws-xray", image=image
+    )
     send(collector, {"name": "through"})
     [span] = sink.wait_for(lambda spans: spans)
     headers, wire = span["headers"], WIRE["aws-xray"]
     assert set(headers) == {*wire["headers"], *OF_PROTOCOL & headers.keys(), "x-amz-date", "x-amz-security-token"}
     assert wire["headers"]["authorization"] == {"sigv4": [REGION, "xray"]} and span["target"]["path"] == wire["path"]
-    assert re.match(rf"AWS4-HMAC-SHA256 Credential={KEY}/\d{{8}}/{REGION}/xray/aws4_request, ", headers["authorization"])
+    assert re.match(
+        rf"AWS4-HMAC-SHA256 Credential={KEY}/\d{{8}}/{REGION}/xray/aws4_request, ", headers["authorization"]
+    )
     assert (headers["content-encoding"], headers["content-type"]) == ("gzip", "application/x-protobuf")
     assert headers["x-amz-security-token"] == TOKEN
     resource = span["resource"]
@@ -240,10 +270,14 @@ def test_xray_gets_segment_documents(machine, tools, cloud, checked, image):
     [(path, headers, body)] = cloud.wait()
     wire = WIRE["aws-xray-classic"]
     assert path == wire["path"] and wire["headers"]["authorization"] == {"sigv4": [REGION, "xray"]}
-    assert re.match(rf"AWS4-HMAC-SHA256 Credential={KEY}/\d{{8}}/{REGION}/xray/aws4_request, ", headers["Authorization"])
+    assert re.match(
+        rf"AWS4-HMAC-SHA256 Credential={KEY}/\d{{8}}/{REGION}/xray/aws4_request, ", headers["Authorization"]
+    )
     [document] = json.loads(body)["TraceSegmentDocuments"]
     segment = json.loads(document)
-    assert re.fullmatch("1-[0-9a-f]{8}-[0-9a-f]{24}", segment["trace_id"]) and re.fullmatch("[0-9a-f]{16}", segment["id"])
+    assert re.fullmatch("1-[0-9a-f]{8}-[0-9a-f]{24}", segment["trace_id"]) and re.fullmatch(
+        "[0-9a-f]{16}", segment["id"]
+    )
     assert (segment["name"], segment["origin"], segment["fault"]) == ("sender", "AWS::EC2::Instance", True)
     assert segment["aws"]["ec2"]["instance_id"] == METADATA["/latest/meta-data/instance-id"]
     assert segment["start_time"] <= segment["end_time"]
@@ -257,8 +291,11 @@ def test_the_published_collector_takes_a_scheme_for_tls_or_none(machine, tools, 
     sink = start_sink(tools, start, tmp_path, *options)
     address = sink.grpc.replace("http:", f"{scheme}:")
     collector = machine(
-        {"ChromaOtelCollectionEndpoint": address}, trust=tmp_path / "tls/ca.pem" if options else None,
-        backend="otlp", image="stock", endpoint="https://otlp.example.com:443",
+        {"ChromaOtelCollectionEndpoint": address},
+        trust=tmp_path / "tls/ca.pem" if options else None,
+        backend="otlp",
+        image="stock",
+        endpoint="https://otlp.example.com:443",
     )
     send(collector, {"name": "through"})
     [span] = sink.wait_for(lambda spans: spans)
@@ -269,7 +306,9 @@ def test_tls_asks_who_is_there(machine, tools, start, tmp_path):
     sink = start_sink(tools, start, tmp_path, "--tls-dir", tmp_path / "tls")
     collector = machine(
         {"ChromaOtelCollectionEndpoint": sink.grpc.replace("http:", "https:")},
-        backend="otlp", image="stock", endpoint="https://otlp.example.com:443",
+        backend="otlp",
+        image="stock",
+        endpoint="https://otlp.example.com:443",
     )
     send(collector, {"name": "through"})
     collector.until(lambda: "certificate signed by unknown authority" in collector.log, "a refusal")

@@ -13,9 +13,10 @@ from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-
 from conftest import eventually, get
 from test_collector import COMPLAINT, request_of_1x, send
+
+pytestmark = pytest.mark.azure
 
 KEY = "00000000-0000-4000-8000-00000000000a"
 VARIABLE = "APPLICATIONINSIGHTS_CONNECTION_STRING"
@@ -71,7 +72,9 @@ class Ingestion:
         return Counter(envelope["data"]["baseData"]["name"] for envelope in self.envelopes)
 
     def wait_for(self, names, seconds=30):
-        eventually(lambda: names <= self.names().keys(), lambda: f"{names}; there are: {self.names()}, {self.refused}", seconds)
+        eventually(
+            lambda: names <= self.names().keys(), lambda: f"{names}; there are: {self.names()}, {self.refused}", seconds
+        )
 
 
 @pytest.fixture
@@ -97,9 +100,7 @@ def test_the_connection_string_is_read_from_the_env_file_as_it_is(render, tools,
     rendered = render(backend="azure-monitor", image=image)
     (rendered / ".env").write_text(f"{VARIABLE}={ingestion.connection_string}\n")
     compose = tools.part("plugins/cli-plugins/docker-compose")
-    done = subprocess.run(
-        [compose, "config", "--format", "json"], cwd=rendered, env={}, capture_output=True, text=True
-    )
+    done = subprocess.run([compose, "config", "--format", "json"], cwd=rendered, env={}, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     services = json.loads(done.stdout)["services"]
     assert services["otel-collector"]["environment"][VARIABLE] == ingestion.connection_string

@@ -15,10 +15,11 @@ import urllib.parse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-
 from backends import OF_PROTOCOL, WIRE
 from conftest import eventually, start_collector, start_sink
 from test_collector import COMPLAINT, send
+
+pytestmark = pytest.mark.gcp
 
 PROJECT, ZONE, TOKEN = "team-search-1", "europe-west1-b", "ya29.stand-in"
 METADATA = {
@@ -87,7 +88,9 @@ class Machine:
 
     def __init__(self, rendered, folder):
         script = (rendered / "startup-script.sh.tftpl").read_text().replace("$${", "${").replace("%%{", "%{")
-        [text] = re.findall(r"^(# Written by [^\n]*\n#\n# The OpenTelemetry Collector .*?)^END_OF_FILE$", script, re.M | re.S)
+        [text] = re.findall(
+            r"^(# Written by [^\n]*\n#\n# The OpenTelemetry Collector .*?)^END_OF_FILE$", script, re.M | re.S
+        )
         self.configuration = folder / "otel-collector.yaml"
         self.configuration.write_text(text)
         [words] = re.findall(r"^ *\$\{COLLECTOR_IMAGE\}(.*)$", script, re.M)
@@ -104,7 +107,9 @@ def collector(render, tools, start, tmp_path, google):
     def run(endpoint, trust=None, image="wrapped"):
         machine = Machine(render(target="gcp", image=image), tmp_path)
         environment = {
-            "GCE_METADATA_HOST": google.address, "GOOGLE_CLOUD_PROJECT": PROJECT, "CHROMA_VERSION": "1.5.9",
+            "GCE_METADATA_HOST": google.address,
+            "GOOGLE_CLOUD_PROJECT": PROJECT,
+            "CHROMA_VERSION": "1.5.9",
             "CHROMA_OTEL_COLLECTION_ENDPOINT": endpoint,
         }
         environment |= {"SSL_CERT_FILE": str(trust)} if trust else {}
@@ -120,9 +125,12 @@ def test_the_configuration_is_valid(render, tools, tmp_path, google, checked, im
     checked("google-cloud-trace", "validate")
     configuration = Machine(render(target="gcp", image=image), tmp_path).configuration
     environment = {
-        "GCE_METADATA_HOST": google.address, "GOOGLE_CLOUD_PROJECT": PROJECT, "CHROMA_VERSION": "1.5.9",
+        "GCE_METADATA_HOST": google.address,
+        "GOOGLE_CLOUD_PROJECT": PROJECT,
+        "CHROMA_VERSION": "1.5.9",
         "CHROMA_OTEL_COLLECTION_ENDPOINT": "https://telemetry.googleapis.com/v1/traces",
-        "CHROMA_OTEL_TRACES_URL": "https://telemetry.googleapis.com/v1/traces", "CHROMA_OTEL_COLLECTION_HEADERS": "{}",
+        "CHROMA_OTEL_TRACES_URL": "https://telemetry.googleapis.com/v1/traces",
+        "CHROMA_OTEL_COLLECTION_HEADERS": "{}",
     }
     command = [tools.otelcol, "validate", "--config", configuration]
     done = subprocess.run(command, env=environment, capture_output=True, text=True)

@@ -7,10 +7,11 @@ import re
 import subprocess
 
 import pytest
-
 from backends import IMAGES, OTHERS, PRESETS, WIRE, Case, choices, composed, generate
 from conftest import HERE, start_collector
 from test_collector import COMPLAINT, send
+
+pytestmark = pytest.mark.collector
 
 LOCAL = [name for name, preset in PRESETS.items() if "identity" not in preset]
 WITH_KEYS = [name for name in LOCAL if "keys" in PRESETS[name]]

@@ -5,16 +5,57 @@ import json
 import subprocess
 
 import pytest
-
 from backends import IMAGES, StandIn, basic, collector_of, composed, generate, own_address
 from conftest import eventually
 from test_collector import send
 
+pytestmark = pytest.mark.collector
+
 # What would be read as another kind of value, or means something to a shell, to Compose, to YAML or to the Collector.
 KEYS = [
-    "01234567890123456789012345678901", "007", "1e3", "0x1F", "1_000", "12345.60", "true", "null", "~", "no", "2024-01-01",
-    "a$b", "$HOME", "a$", "$(id)", "`id`", "a b", "a  b", 'a"b', "a'b", "a'b\"c", "a\\b", "a\\nb", "=a==", "a=b=", "a,b",
-    "a:b", "a #b", "#a", "a{b}", "a{KEY_0}", "[a]", "%41", "&a", "*a", "!a", "@a", "|", ">", "-", "- a", "a?", "a;b",
+    "01234567890123456789012345678901",
+    "007",
+    "1e3",
+    "0x1F",
+    "1_000",
+    "12345.60",
+    "true",
+    "null",
+    "~",
+    "no",
+    "2024-01-01",
+    "a$b",
+    "$HOME",
+    "a$",
+    "$(id)",
+    "`id`",
+    "a b",
+    "a  b",
+    'a"b',
+    "a'b",
+    "a'b\"c",
+    "a\\b",
+    "a\\nb",
+    "=a==",
+    "a=b=",
+    "a,b",
+    "a:b",
+    "a #b",
+    "#a",
+    "a{b}",
+    "a{KEY_0}",
+    "[a]",
+    "%41",
+    "&a",
+    "*a",
+    "!a",
+    "@a",
+    "|",
+    ">",
+    "-",
+    "- a",
+    "a?",
+    "a;b",
     "a}b",
 ]
 # Those that the Collector would expand: the entrypoint takes care of that, and without it they are refused.
@@ -40,18 +81,29 @@ def files(folder, keys, port):
     numbers = range(len(keys))
     asked = lambda numbers: [{"variable": variable(number), "what": "a key"} for number in numbers]
     endpoint = f"http://keys.example.com:{port}"
-    headers = {named("whole", n): f"{{{variable(n)}}}" for n in numbers} | {named("part", n): f"Bearer {{{variable(n)}}};" for n in numbers}
+    headers = {named("whole", n): f"{{{variable(n)}}}" for n in numbers} | {
+        named("part", n): f"Bearer {{{variable(n)}}};" for n in numbers
+    }
     of_setting = {named("setting", n): f"{{{variable(n)}}}" for n in numbers}
     backends = {
         "first": {"exporter": "otlp", "endpoint": f"{endpoint}/first", "headers": headers, "keys": asked(numbers)},
         "again": {"exporter": "otlp_http", "endpoint": f"{endpoint}/again", "headers": headers, "keys": asked(numbers)},
-        "component": {"keys": asked(numbers), "exporter": {
-            "name": "otlp_http", "queue": True, "settings": {"traces_endpoint": f"{endpoint}/component", "headers": of_setting},
-        }},
+        "component": {
+            "keys": asked(numbers),
+            "exporter": {
+                "name": "otlp_http",
+                "queue": True,
+                "settings": {"traces_endpoint": f"{endpoint}/component", "headers": of_setting},
+            },
+        },
     } | {
         f"basic-{n}": {
-            "exporter": "otlp_http", "endpoint": f"{endpoint}/basic-{n}", "keys": asked([n]), "extension": {
-                "name": "basicauth", "settings": {"client_auth": {"username": "user", "password": f"{{{variable(n)}}}"}},
+            "exporter": "otlp_http",
+            "endpoint": f"{endpoint}/basic-{n}",
+            "keys": asked([n]),
+            "extension": {
+                "name": "basicauth",
+                "settings": {"client_auth": {"username": "user", "password": f"{{{variable(n)}}}"}},
             },
         }
         for n in numbers
@@ -79,7 +131,9 @@ def test_they_arrive_unchanged(tools, start, tmp_path, part, image):
         spans = {span["target"]["path"].split("/")[1]: span["headers"] for span in stand_in.sink.spans()}
         return spans if len(spans) == len(paths) else None
 
-    headers = eventually(arrived, lambda: f"requests; there are: {[span['target'] for span in stand_in.sink.spans()]}\n{collector.log}")
+    headers = eventually(
+        arrived, lambda: f"requests; there are: {[span['target'] for span in stand_in.sink.spans()]}\n{collector.log}"
+    )
     assert sorted(headers) == sorted(paths)
     for number, key in enumerate(keys):
         for path in ("first", "again"):
@@ -97,7 +151,9 @@ def test_what_the_published_collector_would_not_read_as_it_is_is_refused_by_name
     assert f"error: {variable(0)}: " in said and "image: wrapped" in said
     assert not (tmp_path / "rendered").exists()
     harmless = {variable(0): "harmless"}
-    said = generate(tools, tmp_path, [*flags, "--image", "stock", "--headers", json.dumps({"x-own": key})], harmless, refused=True)
+    said = generate(
+        tools, tmp_path, [*flags, "--image", "stock", "--headers", json.dumps({"x-own": key})], harmless, refused=True
+    )
     assert "error: CHROMA_OTEL_HEADER_X_OWN: " in said
     assert not (tmp_path / "rendered").exists()
 
@@ -106,8 +162,8 @@ def test_what_the_published_collector_would_not_read_as_it_is_is_refused_by_name
 def test_what_would_stop_the_collector_is_refused_by_name(tools, tmp_path, key):
     """In a header of the first backend it is read by the entrypoint alone, and arrives."""
     flags = files(tmp_path, [key], 4318)
-    for flags, code in ((flags[:4], 0), (flags, 64)):
-        rendered = generate(tools, tmp_path, flags, {variable(0): key}, out=f"rendered-{code}")
+    for given, code in ((flags[:4], 0), (flags, 64)):
+        rendered = generate(tools, tmp_path, given, {variable(0): key}, out=f"rendered-{code}")
         command, environment = composed(tools, rendered)
         words = [tools.program("chroma-otel-entrypoint"), *command[: command.index("--") + 1], "/usr/bin/env"]
         done = subprocess.run(words, env=environment, capture_output=True, text=True)

@@ -6,10 +6,11 @@ import urllib.parse
 from collections import Counter
 
 import pytest
-
 from backends import IMAGES, StandIn, collector_of, compare, generate, own_address
 from conftest import eventually, get, start_sink
 from test_collector import COMPLAINT, send
+
+pytestmark = pytest.mark.collector
 
 KEY = "key-of-honeycomb"
 OWN = """
@@ -40,7 +41,12 @@ def jaeger(tools, start):
             services = json.loads(get(f"{ui}/services"))["data"] or []
             pages = (get(f"{ui}/traces?limit=1000&service={urllib.parse.quote(one)}") for one in services)
             traces = [trace for page in pages for trace in json.loads(page)["data"]]
-            return Counter(span["operationName"] for trace in traces for span in trace["spans"] if span["operationName"].startswith("span "))
+            return Counter(
+                span["operationName"]
+                for trace in traces
+                for span in trace["spans"]
+                if span["operationName"].startswith("span ")
+            )
 
         return names
 
@@ -68,7 +74,13 @@ def test_one_that_is_away_holds_up_nobody(tools, start, tmp_path, jaeger, image)
         expected.update(names)
         now = str(time.time_ns())  # Jaeger shows the last two days
         times = {"startTimeUnixNano": now, "endTimeUnixNano": now}
-        send(collector, *({"name": name, "spanId": f"{turn * 100 + number + 1:016x}", **times} for number, name in enumerate(names)))
+        send(
+            collector,
+            *(
+                {"name": name, "spanId": f"{turn * 100 + number + 1:016x}", **times}
+                for number, name in enumerate(names)
+            ),
+        )
         eventually(lambda: in_jaeger() == expected, lambda: f"Jaeger; there are: {in_jaeger()}")
         eventually(lambda: counted(stand_in.sink) == expected, lambda: f"Zipkin; there are: {counted(stand_in.sink)}")
     honeycomb = start_sink(tools, start, tmp_path, f"--any={elsewhere['honeycomb.internal']}:14317")

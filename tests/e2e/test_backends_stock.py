@@ -2,8 +2,9 @@
 as the rendered deployment starts it, exports to a stand-in under the vendor's own name and port."""
 
 import pytest
-
 from backends import SPOKEN, Case, check_export, stand_in  # noqa: F401 (a fixture)
+
+pytestmark = pytest.mark.collector
 
 IMAGE = "stock"
 

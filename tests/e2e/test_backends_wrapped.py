@@ -2,8 +2,9 @@
 as the rendered deployment starts it, exports to a stand-in under the vendor's own name and port."""
 
 import pytest
-
 from backends import SPOKEN, Case, check_export, stand_in, variants  # noqa: F401 (a fixture)
+
+pytestmark = pytest.mark.collector
 
 IMAGE = "wrapped"
 
@@ -13,6 +14,9 @@ def test_it_gets_spans_and_exactly_its_headers(tools, start, tmp_path, stand_in,
     check_export(tools, start, tmp_path, Case(backend), IMAGE, stand_in, checked)
 
 
-@pytest.mark.parametrize("case", [pytest.param(case, id=f"{case.name}-{number}") for name in SPOKEN for number, case in enumerate(variants(name))])
+@pytest.mark.parametrize(
+    "case",
+    [pytest.param(case, id=f"{case.name}-{number}") for name in SPOKEN for number, case in enumerate(variants(name))],
+)
 def test_what_an_operator_says_changes_what_it_is_about(tools, start, tmp_path, stand_in, checked, case):
     check_export(tools, start, tmp_path, case, IMAGE, stand_in, checked)

@@ -10,8 +10,9 @@ import subprocess
 import tarfile
 
 import pytest
-
 from conftest import CACHE, HERE, VERSIONS, client, eventually, free_ports, get
+
+pytestmark = pytest.mark.kubernetes
 
 NOBODY = "http://127.0.0.1:9/"
 
@@ -24,10 +25,15 @@ def jobs(render, tmp_path):
         import yaml
 
         spec = tmp_path / f"{out}.yaml"
-        spec.write_text(yaml.safe_dump({
-            "tracing": {"backend": "debug"}, "chroma": {"version": version},
-            "kubernetes": {"backup": {"keep": 2, **backup}},
-        }))
+        spec.write_text(
+            yaml.safe_dump(
+                {
+                    "tracing": {"backend": "debug"},
+                    "chroma": {"version": version},
+                    "kubernetes": {"backup": {"keep": 2, **backup}},
+                }
+            )
+        )
         return Jobs(render(out=out, target="kubernetes", spec=spec), tmp_path)
 
     return make
@@ -39,7 +45,10 @@ class Jobs:
     def __init__(self, rendered, folder):
         import yaml
 
-        documents = [*yaml.safe_load_all((rendered / "backup.yaml").read_text()), yaml.safe_load((rendered / "restore.yaml").read_text())]
+        documents = [
+            *yaml.safe_load_all((rendered / "backup.yaml").read_text()),
+            yaml.safe_load((rendered / "restore.yaml").read_text()),
+        ]
         by_kind = {document["kind"]: document for document in documents}
         self.scripts = rendered / "scripts"
         self.scripts.mkdir()
@@ -260,7 +269,9 @@ def test_a_full_volume_is_said_and_costs_nothing(filled, tmp_path):
     good, _ = made.backup(data)
     small = tmp_path / "small"
     small.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=128k", "tmpfs", small], capture_output=True, text=True)
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=128k", "tmpfs", small], capture_output=True, text=True
+    )
     if mounted.returncode:
         pytest.skip(f"no small volume can be made here: {mounted.stderr.strip()}")
     try:
@@ -293,16 +304,22 @@ def test_backups_go_to_a_bucket_and_come_back_from_there(filled, jobs, chroma, r
     s3.create_bucket(Bucket="kept")
     s3.put_object(Bucket="kept", Key="search/chroma/mine.txt", Body=b"mine")
     variables = {
-        "AWS_ACCESS_KEY_ID": "id", "AWS_SECRET_ACCESS_KEY": "S3CR3T",
+        "AWS_ACCESS_KEY_ID": "id",
+        "AWS_SECRET_ACCESS_KEY": "S3CR3T",
         "PATH": f"{tools.part('rclone/rclone').parent}:{os.environ['PATH']}",
     }
 
     def stored():
-        return sorted(item["Key"].rsplit("/", 1)[1] for item in s3.list_objects_v2(Bucket="kept", Prefix="search/chroma/")["Contents"])
+        return sorted(
+            item["Key"].rsplit("/", 1)[1]
+            for item in s3.list_objects_v2(Bucket="kept", Prefix="search/chroma/")["Contents"]
+        )
 
     sent = []
     while len(sent) < 3:
-        archive = eventually(lambda: (name := made.backup(data)[0].name) not in sent and name, "a backup with another name")
+        archive = eventually(
+            lambda: (name := made.backup(data)[0].name) not in sent and name, "a backup with another name"
+        )
         assert len(made.archives()) == 1, "one is kept here; the bucket has the rest"
         code, said = made.run(made.back_up[1], data, **variables)
         assert code == 0, said

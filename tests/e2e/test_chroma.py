@@ -3,6 +3,7 @@
 Each test reads what arrives at the far end, under the configuration that the generator renders.
 """
 
+import itertools
 import os
 import re
 import signal
@@ -10,8 +11,9 @@ import socket
 import urllib.request
 
 import pytest
-
 from conftest import VERSIONS, client, get
+
+pytestmark = pytest.mark.entrypoint
 
 GRANULARITIES = ["none", "operation", "operation_and_segment", "all"]
 COUNT = "/api/v2/tenants/default_tenant/databases/default_database/collections_count"
@@ -63,9 +65,9 @@ def test_granularities_give_rising_sets_of_spans(pipeline, sink, tools, version)
     assert pipeline.collector.stop() == 0, pipeline.collector.log
     counts = [len(sink.spans(f"chroma-{granularity}")) for granularity in GRANULARITIES]
     assert counts[0] == 0, counts
-    assert counts == sorted(set(counts)), f"{dict(zip(GRANULARITIES, counts))} do not rise"
+    assert counts == sorted(set(counts)), f"{dict(zip(GRANULARITIES, counts, strict=True))} do not rise"
     names = [{span["name"] for span in sink.spans(f"chroma-{granularity}")} for granularity in GRANULARITIES]
-    for smaller, larger in zip(names, names[1:]):
+    for smaller, larger in itertools.pairwise(names):
         assert smaller <= larger, f"lost: {smaller - larger}"
 
 
@@ -102,7 +104,9 @@ def test_no_request_is_lost_at_a_stop(pipeline, sink):
 def test_a_refused_request_is_not_an_error_of_the_server(pipeline, sink):
     server = pipeline()
     assert get(f"{server.url}/api/v2/tenants/nobody") is None
-    [refused] = sink.wait_for(lambda spans: [span for span in of_requests(spans) if "nobody" in str(span["attributes"])])
+    [refused] = sink.wait_for(
+        lambda spans: [span for span in of_requests(spans) if "nobody" in str(span["attributes"])]
+    )
     assert 400 <= refused["attributes"]["http.response.status_code"] < 500
     assert refused["status"] != "ERROR"
 

@@ -13,8 +13,9 @@ import shutil
 import subprocess
 
 import pytest
-
 from conftest import VERSIONS, chroma_starter, missing, otelcol_starter, renderer, start_sink, starting
+
+pytestmark = pytest.mark.clients
 
 # What each makes of one query, beside the requests over HTTP.
 CLIENTS = {"python": "FastAPI._query", "openllmetry": "chroma.query", "openlit": "GET books"}
@@ -79,8 +80,11 @@ class Ground:
         environment, in place of what settings.env says."""
         python = self.tools.part(f"clients/{name}/bin/python")
         environment = {
-            "PATH": os.environ["PATH"], "HOME": str(self.folder), "CHROMA_PORT": str(self.server.port if self.server else 9),
-            "CHROMA_OTEL_COLLECTION_ENDPOINT": endpoint, **variables,
+            "PATH": os.environ["PATH"],
+            "HOME": str(self.folder),
+            "CHROMA_PORT": str(self.server.port if self.server else 9),
+            "CHROMA_OTEL_COLLECTION_ENDPOINT": endpoint,
+            **variables,
         }
         return self.run([python, *(program or ["app.py"])], environment, self.example(name))
 
@@ -94,7 +98,9 @@ class Visit(Ground):
     def __init__(self, tools, start, folder, version):
         super().__init__(tools, start, folder, version)
         sink = start_sink(tools, start, folder)
-        self.collector = otelcol_starter(tools, start, folder)(self.rendered, {"CHROMA_OTEL_COLLECTION_ENDPOINT": sink.grpc})
+        self.collector = otelcol_starter(tools, start, folder)(
+            self.rendered, {"CHROMA_OTEL_COLLECTION_ENDPOINT": sink.grpc}
+        )
         reporting = {"CHROMA_OTEL_COLLECTION_ENDPOINT": self.collector.grpc}
         self.server = chroma_starter(tools, start, folder)(version, reporting, self.rendered)
         self.runs = {name: self.asked(name, name) for name in CLIENTS}

@@ -11,22 +11,31 @@ import threading
 import time
 
 import pytest
-
 from backends import PRESETS, Case
 from conftest import HERE, client, eventually, free_ports, get, start_collector, start_sink
 from test_collector import COLLECTIONS, ENVIRONMENT, ask, request_of_1x, samples, send
 
+pytestmark = [pytest.mark.collector, pytest.mark.kubernetes]
+
 POD = {
-    "kind": "Pod", "apiVersion": "v1",
+    "kind": "Pod",
+    "apiVersion": "v1",
     "metadata": {
-        "name": "chroma-0", "namespace": "chroma", "uid": "0123", "creationTimestamp": "2026-01-01T00:00:00Z", "resourceVersion": "1",
-        "ownerReferences": [{"apiVersion": "apps/v1", "kind": "StatefulSet", "name": "chroma", "uid": "4567", "controller": True}],
+        "name": "chroma-0",
+        "namespace": "chroma",
+        "uid": "0123",
+        "creationTimestamp": "2026-01-01T00:00:00Z",
+        "resourceVersion": "1",
+        "ownerReferences": [
+            {"apiVersion": "apps/v1", "kind": "StatefulSet", "name": "chroma", "uid": "4567", "controller": True}
+        ],
     },
     "spec": {"nodeName": "node-a", "containers": [{"name": "chroma", "image": "chroma"}]},
     "status": {"podIP": "127.0.0.1", "phase": "Running", "startTime": "2026-01-01T00:00:00Z"},
 }
 END = {
-    "kind": "Pod", "apiVersion": "v1",
+    "kind": "Pod",
+    "apiVersion": "v1",
     "metadata": {"resourceVersion": "1", "annotations": {"k8s.io/initial-events-end": "true"}},
 }
 MEMBERS = ["127.0.0.2", "127.0.0.3", "127.0.0.4"]
@@ -65,7 +74,9 @@ def cluster(tmp_path):
             if not allowed:
                 self.chunk({"kind": "Status", "code": 403, "reason": "Forbidden"})
             elif "watch=" not in query:
-                self.chunk({"kind": "PodList", "apiVersion": "v1", "metadata": {"resourceVersion": "1"}, "items": [POD]})
+                self.chunk(
+                    {"kind": "PodList", "apiVersion": "v1", "metadata": {"resourceVersion": "1"}, "items": [POD]}
+                )
             else:
                 if "sendInitialEvents=" in query:
                     self.chunk({"type": "ADDED", "object": POD}, {"type": "BOOKMARK", "object": END})
@@ -86,12 +97,18 @@ def cluster(tmp_path):
     server.asked, server.allowed = set(), set()
     threading.Thread(target=server.serve_forever, daemon=True).start()
     server.config = tmp_path / "kubeconfig"
-    server.config.write_text(json.dumps({
-        "apiVersion": "v1", "kind": "Config", "current-context": "test",
-        "clusters": [{"name": "test", "cluster": {"server": f"http://127.0.0.1:{server.server_port}"}}],
-        "contexts": [{"name": "test", "context": {"cluster": "test", "user": "test"}}],
-        "users": [{"name": "test", "user": {}}],
-    }))
+    server.config.write_text(
+        json.dumps(
+            {
+                "apiVersion": "v1",
+                "kind": "Config",
+                "current-context": "test",
+                "clusters": [{"name": "test", "cluster": {"server": f"http://127.0.0.1:{server.server_port}"}}],
+                "contexts": [{"name": "test", "context": {"cluster": "test", "user": "test"}}],
+                "users": [{"name": "test", "user": {}}],
+            }
+        )
+    )
     yield server
     closing.set()
     server.shutdown()
@@ -115,7 +132,15 @@ def run(tools, start, tmp_path, cluster):
         variables = {"KUBECONFIG": str(cluster.config), **(environment or {})}
         command = container.get("args", [])
         return start_collector(
-            tools, start, folder, configuration, command, variables, queue or folder / "queue", more=more, through=through
+            tools,
+            start,
+            folder,
+            configuration,
+            command,
+            variables,
+            queue or folder / "queue",
+            more=more,
+            through=through,
         )
 
     return run
@@ -139,14 +164,21 @@ def check_configurations(tools, rendered, folder, keys):
     import yaml
 
     trees = documents(rendered)
-    maps = [one for one in trees if one["kind"] == "ConfigMap" and re.search("-otel-.*-config$", one["metadata"]["name"])]
+    maps = [
+        one for one in trees if one["kind"] == "ConfigMap" and re.search("-otel-.*-config$", one["metadata"]["name"])
+    ]
     found = [one["data"]["config.yaml"] for one in maps]
     found += [yaml.safe_dump(one["spec"]["config"]) for one in trees if one["kind"] == "OpenTelemetryCollector"]
     for number, configuration in enumerate(found):
         file = folder / f"{number}.yaml"
         file.write_text(configuration)
         command = [tools.otelcol, "validate", "--config", file]
-        done = subprocess.run(command, env={**ENVIRONMENT, "CHROMA_OTEL_METRICS_URL": "http://backend:4318/v1/metrics", **keys}, capture_output=True, text=True)
+        done = subprocess.run(
+            command,
+            env={**ENVIRONMENT, "CHROMA_OTEL_METRICS_URL": "http://backend:4318/v1/metrics", **keys},
+            capture_output=True,
+            text=True,
+        )
         assert (done.returncode, done.stdout + done.stderr) == (0, "")
     return len(found)
 
@@ -158,7 +190,9 @@ def test_the_configurations_are_valid(render, tools, tmp_path, backend, way):
     case = Case(backend)
     tracing = {"backend": backend, "settings": case.settings, **({"endpoint": case.given} if case.given else {})}
     spec = {
-        "target": "kubernetes", "tracing": tracing, "metrics": {"to_backend": "metrics" in case.preset},
+        "target": "kubernetes",
+        "tracing": tracing,
+        "metrics": {"to_backend": "metrics" in case.preset},
         "chroma": {"image": "stock" if way == "stock" else "wrapped"},
         "collector": {"gateway": {}, "tiered": {"mode": "tiered"}, "operator": {"operator": True}, "stock": {}}[way],
     }
@@ -189,8 +223,12 @@ def test_the_pod_is_named_and_nothing_else_is_asked_for(gateway, sink, cluster):
 
     named = eventually(named, lambda: collector.log)[0]["resource"]
     assert {name: named[name] for name in named if name.startswith("k8s.")} == {
-        "k8s.pod.name": "chroma-0", "k8s.pod.uid": "0123", "k8s.namespace.name": "chroma", "k8s.node.name": "node-a",
-        "k8s.statefulset.name": "chroma", "k8s.pod.start_time": "2026-01-01T00:00:00Z",
+        "k8s.pod.name": "chroma-0",
+        "k8s.pod.uid": "0123",
+        "k8s.namespace.name": "chroma",
+        "k8s.node.name": "node-a",
+        "k8s.statefulset.name": "chroma",
+        "k8s.pod.start_time": "2026-01-01T00:00:00Z",
     }
     assert named["service.instance.id"] == "chroma-0"
     assert "host.name" not in named  # the collector's
@@ -201,7 +239,8 @@ def test_the_pod_is_named_and_nothing_else_is_asked_for(gateway, sink, cluster):
 
 def test_with_senders_elsewhere_all_pods_are_seen(run, render, sink, cluster, tmp_path):
     (tmp_path / "spec.yaml").write_text(
-        "target: kubernetes\ntracing: {backend: otlp, endpoint: http://backend:4317}\nkubernetes: {allow_namespaces: [web]}\n"
+        "target: kubernetes\ntracing: {backend: otlp, endpoint: http://backend:4317}\n"
+        "kubernetes: {allow_namespaces: [web]}\n"
     )
     rendered = render(target="kubernetes", spec="spec.yaml")
     [role] = [one for one in documents(rendered) if one["kind"] == "ClusterRole"]
@@ -211,10 +250,20 @@ def test_with_senders_elsewhere_all_pods_are_seen(run, render, sink, cluster, tm
     eventually(lambda: cluster.asked == {"/api/v1/pods"}, lambda: cluster.asked)
 
 
+# What Chroma 1.x logs of a batch that it drops: its HTTP/2 client cancels a request that it takes up after the
+# collector's GOAWAY has arrived and before it is read, and its OpenTelemetry SDK does not retry.
+DROPPED = re.compile(r"BatchSpanProcessor\.\w+\.ExportError.*operation was canceled")
+
+
+def runs(numbers):
+    """How many runs of consecutive numbers there are."""
+    return sum(number - 1 not in numbers for number in numbers)
+
+
 @pytest.mark.parametrize("version", ["0.6.3", "1.5.9"])
-def test_a_connection_that_is_let_go_of_loses_no_span(gateway, sink, chroma, tools, version):
-    """The rendered five minutes, shortened to one second, over requests that take several."""
-    short = {"max_connection_age": "1s", "max_connection_age_grace": "1s"}
+def test_a_connection_that_ends_costs_only_batches_that_chroma_drops(gateway, sink, chroma, tools, version):
+    """The rendered five minutes, shortened to a fifth of a second, over requests that take several."""
+    short = {"max_connection_age": "200ms"}
     more = {"receivers": {"otlp": {"protocols": {"grpc": {"keepalive": {"server_parameters": short}}}}}}
     collector, rendered = gateway(more, chroma_version=version)
     config = rendered / "config.yaml"
@@ -230,9 +279,13 @@ def test_a_connection_that_is_let_go_of_loses_no_span(gateway, sink, chroma, too
         time.sleep(0.01)
     server.stop()
     collector.stop()
-    query = {span["attributes"].get("url.query", "") for span in sink.spans()}
-    lost = [number for number in asked if f"offset={number}" not in query]
-    assert len(asked) > 100 and lost == []
+    arrived = {span["attributes"].get("url.query", "") for span in sink.spans()}
+    lost = {int(number) for number in asked if f"offset={number}" not in arrived}
+    dropped = len(DROPPED.findall(server.log))
+    assert server.log.count("ExportError") == dropped, server.log
+    assert len(asked) > 100 and runs(lost) <= dropped, (sorted(lost), server.log)
+    if version.startswith("0."):  # Python's exporter retries
+        assert not lost
 
 
 def test_a_stop_sends_what_has_arrived(gateway, sink):
@@ -286,7 +339,9 @@ def tiers(run, render, sink, cluster, tmp_path):
 
     def member(address):
         more = {"receivers": {"otlp": {"protocols": {"grpc": {"endpoint": f"{address}:{port}"}}}}}
-        return run(rendered, MEMBER, {"CHROMA_OTEL_COLLECTION_ENDPOINT": sink.grpc}, more, tmp_path / f"queue-{address}")
+        return run(
+            rendered, MEMBER, {"CHROMA_OTEL_COLLECTION_ENDPOINT": sink.grpc}, more, tmp_path / f"queue-{address}"
+        )
 
     def router():
         # In a mount namespace of its own the names are the test's.
@@ -307,7 +362,14 @@ def accepted(server):
 
 def trace(number):
     """The sixteen spans of a trace, as several services would send them: one at a time."""
-    return [{"name": f"{number}-{part}", "traceId": f"{number * 2654435761 % 2**128:032x}", "spanId": f"{number * 16 + part + 1:016x}"} for part in range(16)]
+    return [
+        {
+            "name": f"{number}-{part}",
+            "traceId": f"{number * 2654435761 % 2**128:032x}",
+            "spanId": f"{number * 16 + part + 1:016x}",
+        }
+        for part in range(16)
+    ]
 
 
 def test_every_trace_is_at_one_member(tiers, sink):
@@ -328,9 +390,29 @@ def test_metrics_of_a_service_are_at_one_member(tiers, sink, chroma, tools, tmp_
     routers, members, _, _ = tiers
     for router in routers:
         send(router, request_of_1x(200, "/api/v2/tenants"))
-    body = {"resourceMetrics": [{"resource": {"attributes": [{"key": "service.name", "value": {"stringValue": "chromadb"}}]}, "scopeMetrics": [
-        {"metrics": [{"name": "collection_add", "sum": {"aggregationTemporality": 2, "isMonotonic": True, "dataPoints": [
-            {"asInt": "3", "startTimeUnixNano": "1", "timeUnixNano": "1700000000000000000"}]}}]}]}]}
+    body = {
+        "resourceMetrics": [
+            {
+                "resource": {"attributes": [{"key": "service.name", "value": {"stringValue": "chromadb"}}]},
+                "scopeMetrics": [
+                    {
+                        "metrics": [
+                            {
+                                "name": "collection_add",
+                                "sum": {
+                                    "aggregationTemporality": 2,
+                                    "isMonotonic": True,
+                                    "dataPoints": [
+                                        {"asInt": "3", "startTimeUnixNano": "1", "timeUnixNano": "1700000000000000000"}
+                                    ],
+                                },
+                            }
+                        ]
+                    }
+                ],
+            }
+        ]
+    }
     for router in routers:
         assert ask(f"{router.http}/v1/metrics", json.dumps(body)) == 200
 
@@ -378,10 +460,14 @@ def test_alerts_and_dashboard_read_what_there_is(gateway, render, sink, chroma, 
     monitoring = render(out="monitoring", target="kubernetes", spec="spec.yaml")
     rules = document(monitoring, "PrometheusRule", "chroma-otel-collector")["spec"]
     dashboard = json.loads(document(monitoring, "ConfigMap", "chroma-dashboard")["data"]["chroma.json"])
-    expressions = [rule["expr"] for group in rules["groups"] if group["name"] == "chroma-otel" for rule in group["rules"]]
+    expressions = [
+        rule["expr"] for group in rules["groups"] if group["name"] == "chroma-otel" for rule in group["rules"]
+    ]
     expressions += [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
     expressions += [variable["query"].replace("label_values(", "") for variable in dashboard["templating"]["list"][1:]]
-    wanted = {(name, label) for expression in expressions for name, labels in selectors(expression) for label in labels | {""}}
+    wanted = {
+        (name, label) for expression in expressions for name, labels in selectors(expression) for label in labels | {""}
+    }
     assert len({name for name, _ in wanted}) >= 11, wanted
 
     collector, rendered = gateway()
@@ -398,7 +484,13 @@ def test_alerts_and_dashboard_read_what_there_is(gateway, render, sink, chroma, 
     full = gateway(small, out="full", endpoint=f"http://127.0.0.1:{nobody}")[0]
     used_up = gateway({"processors": {"memory_limiter": {"limit_mib": 1, "spike_limit_mib": 0}}}, out="used-up")[0]
     send(failing, {"name": "refused"})
-    body = json.dumps({"resourceSpans": [{"scopeSpans": [{"spans": [{"name": "x" * 100000, "traceId": "ab" * 16, "spanId": "cd" * 8}]}]}]})
+    body = json.dumps(
+        {
+            "resourceSpans": [
+                {"scopeSpans": [{"spans": [{"name": "x" * 100000, "traceId": "ab" * 16, "spanId": "cd" * 8}]}]}
+            ]
+        }
+    )
     eventually(lambda: ask(f"{full.http}/v1/traces", body) == 503, "a full queue")
     eventually(lambda: ask(f"{used_up.http}/v1/traces", body) == 503, "no memory")
 
@@ -408,4 +500,4 @@ def test_alerts_and_dashboard_read_what_there_is(gateway, render, sink, chroma, 
             found.update((name, label) for label in ["", *re.findall(r'(\w+)="', labels)])
         return wanted - found
 
-    eventually(lambda: not missing(), missing, seconds=40)  # the first flush of a series comes after 15 s
+    eventually(lambda: not missing(), missing, seconds=40)

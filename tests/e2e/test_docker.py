@@ -10,10 +10,12 @@ import signal
 import subprocess
 import time
 import urllib.request
+from pathlib import Path
 
 import pytest
-
 from conftest import CACHE, VERSIONS, client, eventually, get, missing, renderer
+
+pytestmark = pytest.mark.docker
 
 CHROMA = 8000
 JAEGER = "http://127.0.0.1:16686"
@@ -37,7 +39,9 @@ class Deployment:
         done = subprocess.run(
             ["docker", *words], cwd=self.folder, env=self.environment, capture_output=True, text=True, timeout=seconds
         )
-        assert done.returncode == 0 or not check, f"docker {' '.join(words)}: {done.stdout}{done.stderr}{self.logs() if words[1:2] == ('up',) else ''}"
+        assert done.returncode == 0 or not check, (
+            f"docker {' '.join(words)}: {done.stdout}{done.stderr}{self.logs() if words[1:2] == ('up',) else ''}"
+        )
         return done
 
     def compose(self, *words, **options):
@@ -48,7 +52,9 @@ class Deployment:
 
     def shell(self, script, check=True):
         """Runs a block of the rendered README, in its folder."""
-        done = subprocess.run(["sh", "-euc", script], cwd=self.folder, env=self.environment, capture_output=True, text=True, timeout=300)
+        done = subprocess.run(
+            ["sh", "-euc", script], cwd=self.folder, env=self.environment, capture_output=True, text=True, timeout=300
+        )
         assert done.returncode == 0 or not check, f"{script}: {done.stdout}{done.stderr}"
         return done
 
@@ -181,7 +187,7 @@ class TestDefault:
             assert host["RestartPolicy"]["Name"] == "unless-stopped", service
             assert host["LogConfig"]["Config"]["max-size"], service
             assert container["State"]["Health"]["Status"] == "healthy", service
-            user = re.search(r"^Uid:\s+(\d+)", open(f"/proc/{container['State']['Pid']}/status").read(), re.M)
+            user = re.search(r"^Uid:\s+(\d+)", Path(f"/proc/{container['State']['Pid']}/status").read_text(), re.M)
             assert user.group(1) == "10001", service
         assert stack.container("chroma")["HostConfig"]["Memory"] >= 2 << 30
 

@@ -9,8 +9,9 @@ import os
 import subprocess
 
 import pytest
-
 from conftest import CACHE, client, free_ports, get
+
+pytestmark = pytest.mark.kubernetes
 
 TOKEN = "8d2f9a40c1e65b7d33aa00f1"
 BEARER = f"Bearer {TOKEN}"
@@ -19,7 +20,10 @@ CLIENT = """
 import sys, chromadb
 from chromadb.config import Settings
 port, token, size = int(sys.argv[1]), sys.argv[2], int(sys.argv[3])
-auth = Settings(chroma_client_auth_provider="chromadb.auth.token_authn.TokenAuthClientProvider", chroma_client_auth_credentials=token)
+auth = Settings(
+    chroma_client_auth_provider="chromadb.auth.token_authn.TokenAuthClientProvider",
+    chroma_client_auth_credentials=token,
+)
 documents = chromadb.HttpClient(host="127.0.0.1", port=port, settings=auth).get_or_create_collection("large")
 documents.add(ids=["1"], embeddings=[[1.0, 2.0]], documents=["x" * size])
 assert len(documents.get(ids=["1"])["documents"][0]) == size
@@ -36,29 +40,45 @@ def exposed(render, chroma, tools, start, tmp_path):
 
     def run(token=TOKEN, **chroma_spec):
         spec = tmp_path / "kubernetes.yaml"
-        spec.write_text(yaml.safe_dump({
-            "tracing": {"backend": "debug"}, "chroma": chroma_spec, "kubernetes": {"expose": {"host": "chroma.example.com"}},
-        }))
+        spec.write_text(
+            yaml.safe_dump(
+                {
+                    "tracing": {"backend": "debug"},
+                    "chroma": chroma_spec,
+                    "kubernetes": {"expose": {"host": "chroma.example.com"}},
+                }
+            )
+        )
         rendered = render(out="kubernetes", target="kubernetes", spec=spec)
         documents = list(yaml.safe_load_all((rendered / "expose.yaml").read_text()))
-        (container,) = next(one for one in documents if one["kind"] == "Deployment")["spec"]["template"]["spec"]["containers"]
+        (container,) = next(one for one in documents if one["kind"] == "Deployment")["spec"]["template"]["spec"][
+            "containers"
+        ]
         made_of = subprocess.run([caddy, "build-info"], capture_output=True, text=True, check=True).stdout.split()
         assert "v" + container["image"].split(":")[1] in made_of[:7], "what is tested is what is rendered"
         docker = render()
         configuration = (docker / "config.yaml").read_text()
         if chroma_spec:
-            (docker / "config.yaml").write_text(configuration + f"cors_allow_origins: {chroma_spec['cors_allow_origins']}\n")
+            (docker / "config.yaml").write_text(
+                configuration + f"cors_allow_origins: {chroma_spec['cors_allow_origins']}\n"
+            )
         server = chroma("1.5.9", {}, docker)
         port, health = free_ports(2)
         text = documents[0]["data"]["Caddyfile"]
-        for rendered_as, here in ((":8080", f":{port}"), (":8081", f":{health}"), ("chroma-api:8000", f"127.0.0.1:{server.port}")):
+        for rendered_as, here in (
+            (":8080", f":{port}"),
+            (":8081", f":{health}"),
+            ("chroma-api:8000", f"127.0.0.1:{server.port}"),
+        ):
             assert rendered_as in text
             text = text.replace(rendered_as, here)
         file = tmp_path / "Caddyfile"
         file.write_text(text)
         command = [caddy, *container["args"][1:-1], file]
         environment = {} if token is None else {"CHROMA_TOKEN": token}
-        proxy = start("caddy", command, {"XDG_CONFIG_HOME": str(tmp_path), "XDG_DATA_HOME": str(tmp_path), **environment})
+        proxy = start(
+            "caddy", command, {"XDG_CONFIG_HOME": str(tmp_path), "XDG_DATA_HOME": str(tmp_path), **environment}
+        )
         proxy.until(lambda: get(f"http://127.0.0.1:{health}/"), "a proxy that is well")
         proxy.port, proxy.chroma = port, server
         return proxy
@@ -86,9 +106,25 @@ def test_only_the_token_opens_the_door(exposed):
     status, headers = ask(proxy)
     assert (status, headers["www-authenticate"]) == (401, "Bearer")
     almost = [
-        "", "*", "Bearer", "Bearer ", "Bearer *", TOKEN, f"bearer {TOKEN}", f"BEARER {TOKEN}", f"Basic {TOKEN}",
-        f"Bearer {TOKEN.upper()}", f"Bearer  {TOKEN}", f"Bearer {TOKEN[:-1]}", f"Bearer {TOKEN}0", f"Bearer {TOKEN},{BEARER}",
-        f"Bearer {TOKEN}%00", "Bearer {env.CHROMA_TOKEN}", "{env.CHROMA_TOKEN}", 'Bearer " + "', "Bearer .*",
+        "",
+        "*",
+        "Bearer",
+        "Bearer ",
+        "Bearer *",
+        TOKEN,
+        f"bearer {TOKEN}",
+        f"BEARER {TOKEN}",
+        f"Basic {TOKEN}",
+        f"Bearer {TOKEN.upper()}",
+        f"Bearer  {TOKEN}",
+        f"Bearer {TOKEN[:-1]}",
+        f"Bearer {TOKEN}0",
+        f"Bearer {TOKEN},{BEARER}",
+        f"Bearer {TOKEN}%00",
+        "Bearer {env.CHROMA_TOKEN}",
+        "{env.CHROMA_TOKEN}",
+        'Bearer " + "',
+        "Bearer .*",
     ]
     for value in almost:
         assert ask(proxy, value)[0] == 401, value
@@ -96,7 +132,9 @@ def test_only_the_token_opens_the_door(exposed):
         assert ask(proxy, *several)[0] == 401, several
     for method in ("POST", "PUT", "DELETE", "OPTIONS", "HEAD"):
         assert ask(proxy, method=method)[0] == 401, method
-    assert ask(proxy, path="/")[0] == ask(proxy, "Bearer x", method="HEAD", path="/")[0] == 200, "what load balancers ask"
+    assert ask(proxy, path="/")[0] == ask(proxy, "Bearer x", method="HEAD", path="/")[0] == 200, (
+        "what load balancers ask"
+    )
     assert ask(proxy, method="POST", path="/")[0] == 401
     for path in ("/docs", "/api/v2/../v2/heartbeat", "//api/v2/heartbeat", "/api/v2/reset"):
         assert ask(proxy, path=path)[0] == 401, path
@@ -117,7 +155,11 @@ def test_the_real_client_adds_and_finds_thirty_mebibytes(exposed, tools):
     proxy = exposed()
     environment = {"PATH": os.environ["PATH"], "HOME": str(CACHE), "ANONYMIZED_TELEMETRY": "False"}
     run = lambda token, size: subprocess.run(
-        [tools.chroma("1.5.9") / "python", "-c", CLIENT, str(proxy.port), token, str(size)], capture_output=True, text=True, env=environment, timeout=120
+        [tools.chroma("1.5.9") / "python", "-c", CLIENT, str(proxy.port), token, str(size)],
+        capture_output=True,
+        text=True,
+        env=environment,
+        timeout=120,
     )
     done = run(TOKEN, 30 << 20)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -129,14 +171,27 @@ def test_the_real_client_adds_and_finds_thirty_mebibytes(exposed, tools):
 
 def test_http_2_and_what_chroma_is_told(exposed, start, tools, tmp_path):
     proxy = exposed()
-    command = ["curl", "--silent", "--http2-prior-knowledge", "--write-out", "%{http_version} %{http_code}", "--output", "/dev/null"]
+    command = [
+        "curl",
+        "--silent",
+        "--http2-prior-knowledge",
+        "--write-out",
+        "%{http_version} %{http_code}",
+        "--output",
+        "/dev/null",
+    ]
     url = f"http://127.0.0.1:{proxy.port}{HEARTBEAT}"
     for header, code in ((BEARER, "2 200"), ("Bearer x", "2 401")):
-        done = subprocess.run([*command, "--header", f"Authorization: {header}", url], capture_output=True, text=True, check=True)
+        done = subprocess.run(
+            [*command, "--header", f"Authorization: {header}", url], capture_output=True, text=True, check=True
+        )
         assert done.stdout == code
     proxy.chroma.stop()
     # In Chroma's place, who says what it was asked.
-    echo = "import http.server as h, json\nclass E(h.BaseHTTPRequestHandler):\n def do_GET(self):\n  self.send_response(200); self.end_headers(); self.wfile.write(json.dumps(dict(self.headers)).encode())\n"
+    echo = (
+        "import http.server as h, json\nclass E(h.BaseHTTPRequestHandler):\n def do_GET(self):\n"
+        "  self.send_response(200); self.end_headers(); self.wfile.write(json.dumps(dict(self.headers)).encode())\n"
+    )
     start("echo", ["python3", "-c", f"{echo}h.HTTPServer(('127.0.0.1', {proxy.chroma.port}), E).serve_forever()"])
     trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
     connection = http.client.HTTPConnection("127.0.0.1", proxy.port, timeout=60)
@@ -148,7 +203,11 @@ def test_http_2_and_what_chroma_is_told(exposed, start, tools, tmp_path):
 
 def test_a_browser_may_ask_whether_it_may_ask(exposed):
     proxy = exposed(cors_allow_origins=["https://app.example.com"])
-    preflight = [("Origin", "https://app.example.com"), ("Access-Control-Request-Method", "POST"), ("Access-Control-Request-Headers", "authorization")]
+    preflight = [
+        ("Origin", "https://app.example.com"),
+        ("Access-Control-Request-Method", "POST"),
+        ("Access-Control-Request-Headers", "authorization"),
+    ]
     status, headers = ask(proxy, method="OPTIONS", headers=preflight)
     assert (status, headers["access-control-allow-origin"]) == (200, "https://app.example.com")
     assert ask(proxy, method="OPTIONS")[0] == 401

@@ -15,10 +15,11 @@ import urllib.error
 import urllib.request
 
 import pytest
-
-from conftest import CACHE, HERE, ROOT, Server, Sink, client, eventually, free_ports, get, missing, renderer
+from conftest import CACHE, ROOT, Server, Sink, client, eventually, free_ports, get, missing, renderer
 from test_exposure import CLIENT
 from test_kubernetes_schemas import SPECS
+
+pytestmark = pytest.mark.kubernetes
 
 ENGINE = "unix:///run/chroma-otel-docker.sock"
 MACHINE = "198.18.0.1"  # this machine, as the cluster sees it
@@ -34,7 +35,8 @@ def knock(at):
         socket.create_connection((host, int(port)), timeout=5).close()
         return "open"
     except OSError as error:
-        return "refused" if isinstance(error, (ConnectionRefusedError, TimeoutError)) or error.errno in (101, 113) else repr(error)
+        refused = isinstance(error, (ConnectionRefusedError, TimeoutError)) or error.errno in (101, 113)
+        return "refused" if refused else repr(error)
 print(json.dumps({at: knock(at) for at in sys.argv[1:]}))
 """
 
@@ -55,9 +57,16 @@ class Cluster:
 
     def run(self, *command, check=True, seconds=900, **options):
         done = subprocess.run(
-            [str(word) for word in command], env=self.environment, capture_output=True, text=True, timeout=seconds, **options
+            [str(word) for word in command],
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=seconds,
+            **options,
         )
-        assert done.returncode == 0 or not check, f"{command}: {done.stdout}{done.stderr}{self.events() if check else ''}"
+        assert done.returncode == 0 or not check, (
+            f"{command}: {done.stdout}{done.stderr}{self.events() if check else ''}"
+        )
         return done
 
     def kubectl(self, *words, **options):
@@ -87,19 +96,25 @@ class Cluster:
 
     def gone(self, namespace):
         """Waits for a namespace that is being deleted."""
-        there = self.kubectl("get", "namespace", namespace, "--ignore-not-found", "--output", "jsonpath={.metadata.deletionTimestamp}").stdout
+        there = self.kubectl(
+            "get", "namespace", namespace, "--ignore-not-found", "--output", "jsonpath={.metadata.deletionTimestamp}"
+        ).stdout
         if there:
             self.kubectl("wait", "--for", "delete", f"namespace/{namespace}", "--timeout", "5m")
 
     def visitor(self, namespace):
         """A pod that does nothing, for `connections`."""
         container = {
-            "name": "visitor", "image": "python:3.13.9-slim-bookworm", "command": ["sleep", "infinity"],
+            "name": "visitor",
+            "image": "python:3.13.9-slim-bookworm",
+            "command": ["sleep", "infinity"],
             "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
         }
         security = {"runAsNonRoot": True, "runAsUser": 10001, "seccompProfile": {"type": "RuntimeDefault"}}
         spec = {"containers": [container], "securityContext": security, "terminationGracePeriodSeconds": 0}
-        self.apply({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "visitor", "namespace": namespace}, "spec": spec})
+        self.apply(
+            {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "visitor", "namespace": namespace}, "spec": spec}
+        )
         self.kubectl("wait", "pod/visitor", "--namespace", namespace, "--for", "condition=Ready", "--timeout", "2m")
 
     def connections(self, namespace, *addresses):
@@ -114,7 +129,11 @@ class Cluster:
         words = command or ["kubectl", "port-forward", "--namespace", namespace, resource, str(port)]
         assert words[-1] == str(port)
         process = subprocess.Popen(
-            [*words[:-1], f"{local}:{port}"], env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            [*words[:-1], f"{local}:{port}"],
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
         )
         try:
             assert "Forwarding" in (said := process.stdout.readline()), said + process.communicate()[0]
@@ -202,7 +221,9 @@ class Deployment:
 
     def settle(self):
         """Waits until every pod is as it was applied last."""
-        workloads = self.cluster.kubectl("get", "statefulsets,deployments", "--namespace", self.namespace, "--output", "name").stdout.split()
+        workloads = self.cluster.kubectl(
+            "get", "statefulsets,deployments", "--namespace", self.namespace, "--output", "name"
+        ).stdout.split()
         for workload in workloads:
             self.cluster.kubectl("rollout", "status", "--namespace", self.namespace, "--timeout", "5m", workload)
 
@@ -216,7 +237,10 @@ class Deployment:
     def ask(self):
         """Asks Chroma something that nobody asked before; gives what to look for."""
         query = f"offset={time.monotonic_ns() // 1_000_000}"  # of other words the collector shows nothing
-        with self.chroma() as port, urllib.request.urlopen(f"http://127.0.0.1:{port}{COLLECTIONS}?{query}", timeout=30) as answer:
+        with (
+            self.chroma() as port,
+            urllib.request.urlopen(f"http://127.0.0.1:{port}{COLLECTIONS}?{query}", timeout=30) as answer,
+        ):
             assert answer.status == 200
         return query
 
@@ -224,7 +248,16 @@ class Deployment:
         return self.cluster.get("pod", name, "--namespace", self.namespace)
 
     def logs(self):
-        words = ["logs", "--namespace", self.namespace, "--selector", f"app.kubernetes.io/instance={self.name}", "--prefix", "--tail", "40"]
+        words = [
+            "logs",
+            "--namespace",
+            self.namespace,
+            "--selector",
+            f"app.kubernetes.io/instance={self.name}",
+            "--prefix",
+            "--tail",
+            "40",
+        ]
         return self.cluster.kubectl(*words, check=False).stdout + self.cluster.events()
 
     def remove(self):
@@ -249,7 +282,9 @@ def trace_arrives(deployment, service="chromadb"):
     """That of a request of now, in Jaeger: the attributes of its first span and of its resource."""
     query = deployment.ask()
     with deployment.cluster.forward(deployment.namespace, f"service/{deployment.name}-jaeger", 16686) as ui:
-        find = lambda: [one for trace in traces_in_jaeger(deployment, ui, service) for one in trace if query in json.dumps(one[0])]
+        find = lambda: [
+            one for trace in traces_in_jaeger(deployment, ui, service) for one in trace if query in json.dumps(one[0])
+        ]
         return eventually(find, lambda: f"no trace of {query}: {deployment.logs()}", 60)[0]
 
 
@@ -295,7 +330,7 @@ def neighbours(cluster, deployed):
 
 @pytest.mark.usefixtures("neighbours")
 class TestLife:
-    """A deployment from its first day, of an older Chroma, to its last: built images, Jaeger, backups to a claim, a proxy."""
+    """A deployment from its first day, of an older Chroma, to its last: built images, Jaeger, backups, a proxy."""
 
     spec = {
         "name": "life",
@@ -309,7 +344,9 @@ class TestLife:
         labels = cluster.get("namespace", deployed.namespace)["metadata"]["labels"]
         assert labels["pod-security.kubernetes.io/enforce"] == "restricted"
         # That it is enforced: a pod that asks for nothing is refused.
-        done = cluster.kubectl("run", "careless", "--namespace", deployed.namespace, "--image", "python:3.13.9-slim-bookworm", check=False)
+        done = cluster.kubectl(
+            "run", "careless", "--namespace", deployed.namespace, "--image", "python:3.13.9-slim-bookworm", check=False
+        )
         assert done.returncode != 0 and "restricted" in done.stderr
 
         def all_ready():
@@ -359,15 +396,23 @@ class TestLife:
         assert cluster.connections("friends", *doors) == {chroma: OPEN, collector: OPEN, jaeger: REFUSED}
         assert cluster.connections("strangers", *doors) == dict.fromkeys(doors, REFUSED)
         pod = deployed.pod("life-0")["status"]["podIP"]
-        assert cluster.connections("strangers", f"{pod}:8000") == {f"{pod}:8000": REFUSED}  # not by its own address either
+        assert cluster.connections("strangers", f"{pod}:8000") == {
+            f"{pod}:8000": REFUSED
+        }  # not by its own address either
         with cluster.forward("life", "service/life-jaeger", 16686) as ui:
             assert get(f"http://127.0.0.1:{ui}/"), "Jaeger is there"
 
     def test_chroma_reaches_names_and_the_collector_and_nothing_else(self, cluster, deployed, start, tmp_path):
         (port,) = free_ports(1)
-        outside = start("outside", ["python3", "-m", "http.server", "--bind", MACHINE, "--directory", tmp_path, str(port)])
+        outside = start(
+            "outside", ["python3", "-m", "http.server", "--bind", MACHINE, "--directory", tmp_path, str(port)]
+        )
         outside.until(lambda: get(f"http://{MACHINE}:{port}/"), "a server outside of the cluster")
-        beyond = {"outside": f"{MACHINE}:{port}", "api": "kubernetes.default.svc:443", "jaeger": f"{deployed.name}-jaeger:4317"}
+        beyond = {
+            "outside": f"{MACHINE}:{port}",
+            "api": "kubernetes.default.svc:443",
+            "jaeger": f"{deployed.name}-jaeger:4317",
+        }
 
         def knock(address):
             host, port = address.rsplit(":", 1)
@@ -399,7 +444,10 @@ class TestLife:
 
         def status(token):
             with cluster.forward("life", "service/life-proxy", 8080) as port:
-                request = urllib.request.Request(f"http://127.0.0.1:{port}{COLLECTIONS}", headers={"Authorization": f"Bearer {token}"} if token else {})
+                request = urllib.request.Request(
+                    f"http://127.0.0.1:{port}{COLLECTIONS}",
+                    headers={"Authorization": f"Bearer {token}"} if token else {},
+                )
                 try:
                     return urllib.request.urlopen(request, timeout=30).status
                 except urllib.error.HTTPError as error:
@@ -433,8 +481,16 @@ class TestLife:
     def test_uninstalled_and_installed_again_the_data_is_there(self, cluster, deployed, tools):
         remove, *_ = deployed.recipe("Uninstall", "delete --kustomize .")
         cluster.run("bash", "-euc", remove, cwd=deployed.folder)
-        left = cluster.get("pods,services,statefulsets,deployments", "--namespace", "life", "--selector", "app.kubernetes.io/instance=life")["items"]
-        gone = lambda: not cluster.get("pods", "--namespace", "life", "--selector", "app.kubernetes.io/name=chroma")["items"]
+        left = cluster.get(
+            "pods,services,statefulsets,deployments",
+            "--namespace",
+            "life",
+            "--selector",
+            "app.kubernetes.io/instance=life",
+        )["items"]
+        gone = lambda: (
+            not cluster.get("pods", "--namespace", "life", "--selector", "app.kubernetes.io/name=chroma")["items"]
+        )
         assert {one["kind"] for one in left} <= {"Pod"}
         eventually(gone, cluster.events, 90)
         claims = {claim["metadata"]["name"] for claim in cluster.get("pvc", "--namespace", "life")["items"]}
@@ -479,7 +535,9 @@ class TestTiers:
     def test_it_is_in_every_backend(self, sink, deployed):
         """By the README's own words for the one in the stack, and with every span."""
         _, spans = trace_in_sink(sink, deployed)
-        [(service, port)] = re.findall(r"The same in `jaeger`: forward `(\S+) (\d+)`", (deployed.folder / "README.md").read_text())
+        [(service, port)] = re.findall(
+            r"The same in `jaeger`: forward `(\S+) (\d+)`", (deployed.folder / "README.md").read_text()
+        )
         with deployed.cluster.forward(deployed.namespace, service, int(port)) as ui:
             url = f"http://127.0.0.1:{ui}/api/traces/{spans[0]['trace_id']}"
 
@@ -493,9 +551,20 @@ class TestTiers:
             eventually(lambda: found() == sent(), lambda: f"{found()}, not {sent()}: {deployed.logs()}", 60)
 
     def test_members_have_claims(self, cluster, deployed):
-        members = cluster.get("pods", "--namespace", "tiers", "--selector", "app.kubernetes.io/component=member")["items"]
-        claimed = {volume["persistentVolumeClaim"]["claimName"] for pod in members for volume in pod["spec"]["volumes"] if "persistentVolumeClaim" in volume}
-        bound = {claim["metadata"]["name"] for claim in cluster.get("pvc", "--namespace", "tiers")["items"] if claim["status"]["phase"] == "Bound"}
+        members = cluster.get("pods", "--namespace", "tiers", "--selector", "app.kubernetes.io/component=member")[
+            "items"
+        ]
+        claimed = {
+            volume["persistentVolumeClaim"]["claimName"]
+            for pod in members
+            for volume in pod["spec"]["volumes"]
+            if "persistentVolumeClaim" in volume
+        }
+        bound = {
+            claim["metadata"]["name"]
+            for claim in cluster.get("pvc", "--namespace", "tiers")["items"]
+            if claim["status"]["phase"] == "Bound"
+        }
         assert len(members) == len(claimed) == 2 and claimed <= bound
 
     def test_a_rotated_key_reaches_the_backend(self, sink, deployed):
@@ -521,7 +590,9 @@ class TestWithoutCollector:
 
     def test_a_request_is_a_trace(self, cluster, sink, deployed):
         query = deployed.ask()
-        sink.wait_for(lambda spans: query in json.dumps([span["attributes"] for span in spans]), f"{query}: {deployed.logs()}", 60)
+        sink.wait_for(
+            lambda spans: query in json.dumps([span["attributes"] for span in spans]), f"{query}: {deployed.logs()}", 60
+        )
         assert [one["kind"] for one in cluster.get("deployments,daemonsets", "--namespace", "alone")["items"]] == []
 
 
@@ -535,7 +606,12 @@ class TestTheApiServer:
         [namespace] = [one for one in keep if one["kind"] == "Namespace"]
         # There for what is in it; and it warns of pods that it would not let in.
         cluster.namespace(namespace["metadata"]["name"])
-        by_hand = [word for name in ("keep.yaml", "restore.yaml") if (folder / name).exists() for word in ("--filename", folder / name)]
+        by_hand = [
+            word
+            for name in ("keep.yaml", "restore.yaml")
+            if (folder / name).exists()
+            for word in ("--filename", folder / name)
+        ]
         said = []
         for words in (by_hand, ["--kustomize", folder]):
             said.append(cluster.kubectl("apply", "--dry-run=server", "--validate=strict", *words, check=False))
@@ -550,11 +626,14 @@ class TestTheApiServer:
             assert done.returncode == 0 and done.stderr == "", done.stderr
             assert "(server dry run)" in done.stdout
 
-    @pytest.mark.parametrize("old, new", [
-        ("replicas: 1", "replica: 1"),  # no such field
-        ("runAsNonRoot: true", "runAsNonRoot: false"),  # a warning
-        ("port: 8000, targetPort", "port: 80000, targetPort"),  # not in range
-    ])
+    @pytest.mark.parametrize(
+        "old, new",
+        [
+            ("replicas: 1", "replica: 1"),  # no such field
+            ("runAsNonRoot: true", "runAsNonRoot: false"),  # a warning
+            ("port: 8000, targetPort", "port: 80000, targetPort"),  # not in range
+        ],
+    )
     def test_it_finds_a_mistake(self, cluster, tools, tmp_path, old, new):
         folder = renderer(tools, tmp_path)(target="kubernetes")
         text = (folder / "chroma.yaml").read_text()

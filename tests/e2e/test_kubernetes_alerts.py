@@ -1,11 +1,12 @@
-"""What the cluster's own metrics say of Chroma, and whom the rendered alerts call. (What the collector's say: test_monitoring.py.)
+"""Alerts on the cluster's own metrics of Chroma. (On the collector's: test_monitoring.py.)
 
 Invariant: each alert is silent while all is well, fires at what it names, and not for another deployment's.
 """
 
 import pytest
-
 from test_monitoring import fires  # noqa: F401
+
+pytestmark = pytest.mark.kubernetes
 
 STATEFUL = "kube_statefulset_status_replicas_ready"
 FREE, SIZE = "kubelet_volume_stats_available_bytes", "kubelet_volume_stats_capacity_bytes"
@@ -16,19 +17,35 @@ QUEUE = '{namespace="chroma", persistentvolumeclaim="queue-chroma-otel-member-1"
 BACKUP = '{namespace="chroma", cronjob="chroma-backup"}'
 
 
-@pytest.mark.parametrize("alert, at, series, called", [
-    ("ChromaDown", "10m", {STATEFUL + CHROMA: "0x60"}, True),
-    ("ChromaDown", "3m", {STATEFUL + CHROMA: "0x60"}, False),
-    ("ChromaDown", "10m", {STATEFUL + CHROMA: "1x60"}, False),
-    ("ChromaDown", "10m", {STATEFUL + CHROMA.replace('statefulset="chroma"', 'statefulset="other"'): "0x60"}, False),
-    ("VolumeFillsUp", "30m", {FREE + DATA: "14x60", SIZE + DATA: "100x60"}, True),
-    ("VolumeFillsUp", "30m", {FREE + DATA: "16x60", SIZE + DATA: "100x60"}, False),
-    ("VolumeFillsUp", "30m", {FREE + QUEUE: "14x60", SIZE + QUEUE: "100x60"}, True),
-    ("VolumeFillsUp", "30m", {FREE + DATA.replace("chroma-0", "chroma-2-0"): "1x60", SIZE + DATA.replace("chroma-0", "chroma-2-0"): "100x60"}, False),
-    ("BackupFailed", "7h", {DUE + BACKUP: "600x600", DONE + BACKUP: "500x600"}, True),
-    ("BackupFailed", "7h", {DUE + BACKUP: "600x600"}, True),  # not one ever ended well
-    ("BackupFailed", "5h", {DUE + BACKUP: "600x600", DONE + BACKUP: "500x600"}, False),
-    ("BackupFailed", "7h", {DUE + BACKUP: "600x600", DONE + BACKUP: "500x30 660x570"}, False),
-])
+@pytest.mark.parametrize(
+    "alert, at, series, called",
+    [
+        ("ChromaDown", "10m", {STATEFUL + CHROMA: "0x60"}, True),
+        ("ChromaDown", "3m", {STATEFUL + CHROMA: "0x60"}, False),
+        ("ChromaDown", "10m", {STATEFUL + CHROMA: "1x60"}, False),
+        (
+            "ChromaDown",
+            "10m",
+            {STATEFUL + CHROMA.replace('statefulset="chroma"', 'statefulset="other"'): "0x60"},
+            False,
+        ),
+        ("VolumeFillsUp", "30m", {FREE + DATA: "14x60", SIZE + DATA: "100x60"}, True),
+        ("VolumeFillsUp", "30m", {FREE + DATA: "16x60", SIZE + DATA: "100x60"}, False),
+        ("VolumeFillsUp", "30m", {FREE + QUEUE: "14x60", SIZE + QUEUE: "100x60"}, True),
+        (
+            "VolumeFillsUp",
+            "30m",
+            {
+                FREE + DATA.replace("chroma-0", "chroma-2-0"): "1x60",
+                SIZE + DATA.replace("chroma-0", "chroma-2-0"): "100x60",
+            },
+            False,
+        ),
+        ("BackupFailed", "7h", {DUE + BACKUP: "600x600", DONE + BACKUP: "500x600"}, True),
+        ("BackupFailed", "7h", {DUE + BACKUP: "600x600"}, True),  # not one ever ended well
+        ("BackupFailed", "5h", {DUE + BACKUP: "600x600", DONE + BACKUP: "500x600"}, False),
+        ("BackupFailed", "7h", {DUE + BACKUP: "600x600", DONE + BACKUP: "500x30 660x570"}, False),
+    ],
+)
 def test_who_is_called(fires, alert, at, series, called):
     assert fires("kubernetes", alert, at, series) == called

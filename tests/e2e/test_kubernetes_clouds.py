@@ -17,13 +17,14 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-
-from conftest import HERE, eventually, free_ports, get, missing, start_sink
-from test_backend_google import PROJECT, TOKEN, google  # noqa: F401: fixtures
+from conftest import HERE, free_ports, get, missing, start_sink
 from test_backend_aws import KEY, REGION, SECRET
 from test_backend_aws import TOKEN as SESSION
+from test_backend_google import PROJECT, TOKEN, google  # noqa: F401 (fixtures)
 from test_collector import COMPLAINT, send
-from test_collector_kubernetes import cluster, document, documents, run  # noqa: F401: fixtures
+from test_collector_kubernetes import cluster, document, documents, run  # noqa: F401 (fixtures)
+
+pytestmark = pytest.mark.kubernetes
 
 CLUSTER = "search"
 ARN = f"arn:aws:secretsmanager:{REGION}:123456789012:secret:honeycomb-AbCdEf"
@@ -39,10 +40,13 @@ SPECS = {
         "kubernetes": {"region": "europe-west3", "registry": f"europe-west3-docker.pkg.dev/{PROJECT}/images"},
     },
     "azure": {
-        "machine": {"resource_group": "search", "secrets": {
-            "A_TOKEN": "https://acme.vault.azure.net/secrets/honeycomb",
-            "APPLICATIONINSIGHTS_CONNECTION_STRING": "https://acme.vault.azure.net/secrets/insights",
-        }},
+        "machine": {
+            "resource_group": "search",
+            "secrets": {
+                "A_TOKEN": "https://acme.vault.azure.net/secrets/honeycomb",
+                "APPLICATIONINSIGHTS_CONNECTION_STRING": "https://acme.vault.azure.net/secrets/insights",
+            },
+        },
         "kubernetes": {"region": "westeurope", "registry": "acmesearch.azurecr.io/search"},
     },
 }
@@ -74,7 +78,11 @@ class Service:
                 path = urllib.parse.unquote(self.path)
                 taken.append((self.command, path, self.headers, body))
                 page = answer(self.command, path, json.loads(body) if body.startswith("{") else {})
-                text = json.dumps(page if page is not None else {"error": {"code": 404, "message": "not there", "status": "NOT_FOUND"}})
+                text = json.dumps(
+                    page
+                    if page is not None
+                    else {"error": {"code": 404, "message": "not there", "status": "NOT_FOUND"}}
+                )
                 self.send_response(404 if page is None else 200)
                 self.send_header("Content-Type", "application/json")
                 self.send_header("Content-Length", str(len(text)))
@@ -119,7 +127,9 @@ def shell(blocks, environment, folder, said=""):
     words = "docker() { cat >/dev/null; }\nkubectl() { cat >/dev/null; }\n"
     script = "set -euo pipefail\n" + words + "\n".join(blocks)
     environment = {"PATH": os.environ["PATH"], "HOME": str(folder), **environment}
-    done = subprocess.run(["bash", "-c", script], env=environment, input=said, capture_output=True, text=True, cwd=folder, timeout=300)
+    done = subprocess.run(
+        ["bash", "-c", script], env=environment, input=said, capture_output=True, text=True, cwd=folder, timeout=300
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -141,7 +151,14 @@ def read_by(program, refusal, blocks, folder, environment):
     }}
     """
     environment = {"PATH": f"{docker.parent}:{program.parent}:{os.environ['PATH']}", "HOME": str(folder), **environment}
-    subprocess.run(["bash", "-c", words + "\n".join(blocks)], env=environment, stdin=subprocess.DEVNULL, capture_output=True, cwd=folder, timeout=300)
+    subprocess.run(
+        ["bash", "-c", words + "\n".join(blocks)],
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        cwd=folder,
+        timeout=300,
+    )
     asked = [file.read_text() for file in folder.glob("asked-*")]
     assert [text for text in asked if refusal not in text] == []
     return len(asked)
@@ -163,9 +180,16 @@ def test_what_is_pasted_is_read_by_both_shells(rendered, tmp_path, cloud):
 
 def test_xray_is_signed_for_by_the_pods_identity(rendered, run, cluster, tools, start, service, tmp_path):
     def agent(method, path, _):
-        return {
-            "AccessKeyId": KEY, "SecretAccessKey": SECRET, "Token": SESSION, "Expiration": "2099-01-01T00:00:00Z",
-        } if (method, path) == ("GET", "/v1/credentials") else None
+        return (
+            {
+                "AccessKeyId": KEY,
+                "SecretAccessKey": SECRET,
+                "Token": SESSION,
+                "Expiration": "2099-01-01T00:00:00Z",
+            }
+            if (method, path) == ("GET", "/v1/credentials")
+            else None
+        )
 
     agent = service(agent)
     token = tmp_path / "eks-pod-identity-token"
@@ -174,23 +198,35 @@ def test_xray_is_signed_for_by_the_pods_identity(rendered, run, cluster, tools, 
     folder = rendered("aws")
     variables = document(folder, "ConfigMap", "chroma-otel-collector")["data"]
     assert variables["AWS_REGION"] == REGION
-    assert re.fullmatch(rf"https://xray\.{REGION}\.amazonaws\.com(:443)?/v1/traces", variables["CHROMA_OTEL_COLLECTION_ENDPOINT"])
+    assert re.fullmatch(
+        rf"https://xray\.{REGION}\.amazonaws\.com(:443)?/v1/traces", variables["CHROMA_OTEL_COLLECTION_ENDPOINT"]
+    )
     cluster.allowed.add("/api/v1/namespaces/chroma/pods")
-    collector = run(folder, "chroma-otel-collector", {
-        **variables,
-        "CHROMA_OTEL_COLLECTION_ENDPOINT": f"{sink.http.replace('http:', 'https:')}/v1/traces",
-        "SSL_CERT_FILE": str(tmp_path / "tls/ca.pem"),
-        # What EKS puts into the pod; its agent is at 169.254.170.23.
-        "AWS_CONTAINER_CREDENTIALS_FULL_URI": f"{agent.url}/v1/credentials",
-        "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": str(token),
-    })
+    collector = run(
+        folder,
+        "chroma-otel-collector",
+        {
+            **variables,
+            "CHROMA_OTEL_COLLECTION_ENDPOINT": f"{sink.http.replace('http:', 'https:')}/v1/traces",
+            "SSL_CERT_FILE": str(tmp_path / "tls/ca.pem"),
+            # What EKS puts into the pod; its agent is at 169.254.170.23.
+            "AWS_CONTAINER_CREDENTIALS_FULL_URI": f"{agent.url}/v1/credentials",
+            "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": str(token),
+        },
+    )
     send(collector, {"name": "through"})
     [span] = sink.wait_for(lambda spans: spans)
     headers, resource = span["headers"], span["resource"]
-    assert re.match(rf"AWS4-HMAC-SHA256 Credential={KEY}/\d{{8}}/{REGION}/xray/aws4_request, ", headers["authorization"])
+    assert re.match(
+        rf"AWS4-HMAC-SHA256 Credential={KEY}/\d{{8}}/{REGION}/xray/aws4_request, ", headers["authorization"]
+    )
     assert headers["x-amz-security-token"] == SESSION
     assert {asked["Authorization"] for _, _, asked, _ in agent.taken} == {"the pod's own token"}
-    assert (resource["cloud.platform"], resource["cloud.region"], resource["k8s.cluster.name"]) == ("aws_eks", REGION, CLUSTER)
+    assert (resource["cloud.platform"], resource["cloud.region"], resource["k8s.cluster.name"]) == (
+        "aws_eks",
+        REGION,
+        CLUSTER,
+    )
     assert collector.stop() == 0
     assert COMPLAINT.findall(collector.log) == []
     assert SECRET not in collector.log and SESSION not in collector.log
@@ -202,12 +238,16 @@ def test_google_gets_the_token_of_the_pods_account(rendered, run, cluster, googl
     variables = document(folder, "ConfigMap", "chroma-otel-collector")["data"]
     assert variables["GOOGLE_CLOUD_PROJECT"] == PROJECT
     cluster.allowed.add("/api/v1/namespaces/chroma/pods")
-    collector = run(folder, "chroma-otel-collector", {
-        **variables,
-        "CHROMA_OTEL_COLLECTION_ENDPOINT": f"{sink.http.replace('http:', 'https:')}/v1/traces",
-        "SSL_CERT_FILE": str(tmp_path / "tls/ca.pem"),
-        "GCE_METADATA_HOST": google.address,  # GKE's metadata server, that answers for the pod's account
-    })
+    collector = run(
+        folder,
+        "chroma-otel-collector",
+        {
+            **variables,
+            "CHROMA_OTEL_COLLECTION_ENDPOINT": f"{sink.http.replace('http:', 'https:')}/v1/traces",
+            "SSL_CERT_FILE": str(tmp_path / "tls/ca.pem"),
+            "GCE_METADATA_HOST": google.address,  # GKE's metadata server, that answers for the pod's account
+        },
+    )
     send(collector, {"name": "through"})
     [span] = sink.wait_for(lambda spans: spans)
     headers, resource = span["headers"], span["resource"]
@@ -225,11 +265,16 @@ def test_the_recipe_for_eks_makes_roles_for_these_accounts_alone(rendered, tools
 
     def eks(method, path, body):
         if (method, path) == ("GET", f"/clusters/{CLUSTER}"):
-            return {"cluster": {
-                "name": CLUSTER, "arn": f"arn:aws:eks:{REGION}:123456789012:cluster/{CLUSTER}", "status": "ACTIVE",
-                "endpoint": "https://127.0.0.1", "certificateAuthority": {"data": "QQ=="},
-                "identity": {"oidc": {"issuer": f"https://{ISSUER}"}},
-            }}
+            return {
+                "cluster": {
+                    "name": CLUSTER,
+                    "arn": f"arn:aws:eks:{REGION}:123456789012:cluster/{CLUSTER}",
+                    "status": "ACTIVE",
+                    "endpoint": "https://127.0.0.1",
+                    "certificateAuthority": {"data": "QQ=="},
+                    "identity": {"oidc": {"issuer": f"https://{ISSUER}"}},
+                }
+            }
         if path.startswith(f"/clusters/{CLUSTER}/pod-identity-associations?"):
             return {"associations": [{"associationId": "a-1"}]}
         is_new = method == "GET" and "/addons/" in path
@@ -237,11 +282,17 @@ def test_the_recipe_for_eks_makes_roles_for_these_accounts_alone(rendered, tools
 
     eks, (port,) = service(eks), free_ports(1)
     moto = f"http://127.0.0.1:{port}"
-    start("moto", [tools.part("aws/bin/moto_server"), "-H", "127.0.0.1", "-p", port]).until(lambda: get(f"{moto}/moto-api/data.json"), "moto")
+    start("moto", [tools.part("aws/bin/moto_server"), "-H", "127.0.0.1", "-p", port]).until(
+        lambda: get(f"{moto}/moto-api/data.json"), "moto"
+    )
     aws = tools.part("aws/bin/aws")
     account = {
-        "PATH": f"{aws.parent}:{os.environ['PATH']}", "AWS_ACCESS_KEY_ID": KEY, "AWS_SECRET_ACCESS_KEY": SECRET,
-        "AWS_ENDPOINT_URL": moto, "AWS_ENDPOINT_URL_EKS": eks.url, "AWS_DEFAULT_REGION": "us-east-1",
+        "PATH": f"{aws.parent}:{os.environ['PATH']}",
+        "AWS_ACCESS_KEY_ID": KEY,
+        "AWS_SECRET_ACCESS_KEY": SECRET,
+        "AWS_ENDPOINT_URL": moto,
+        "AWS_ENDPOINT_URL_EKS": eks.url,
+        "AWS_DEFAULT_REGION": "us-east-1",
     }
     folder = rendered("aws")
     blocks, removes = recipe(folder)
@@ -249,16 +300,20 @@ def test_the_recipe_for_eks_makes_roles_for_these_accounts_alone(rendered, tools
     blocks = [block for block in blocks if "update-trace-segment-destination" not in block]
     shell(blocks, account, tmp_path)
 
-    iam = boto3.client("iam", endpoint_url=moto, region_name=REGION, aws_access_key_id=KEY, aws_secret_access_key=SECRET)
+    iam = boto3.client(
+        "iam", endpoint_url=moto, region_name=REGION, aws_access_key_id=KEY, aws_secret_access_key=SECRET
+    )
     roles = {role["RoleName"]: role["AssumeRolePolicyDocument"]["Statement"][0] for role in iam.list_roles()["Roles"]}
     assert set(roles) == {"chroma-search-collector", "chroma-search-secrets"}
     accounts = {one["metadata"]["name"] for one in documents(folder) if one["kind"] == "ServiceAccount"}
     assert roles["chroma-search-collector"]["Principal"] == {"Service": "pods.eks.amazonaws.com"}
-    assert roles["chroma-search-collector"]["Condition"] == {"StringEquals": {
-        "aws:RequestTag/eks-cluster-name": CLUSTER,
-        "aws:RequestTag/kubernetes-namespace": "chroma",
-        "aws:RequestTag/kubernetes-service-account": "chroma-otel-collector",
-    }}
+    assert roles["chroma-search-collector"]["Condition"] == {
+        "StringEquals": {
+            "aws:RequestTag/eks-cluster-name": CLUSTER,
+            "aws:RequestTag/kubernetes-namespace": "chroma",
+            "aws:RequestTag/kubernetes-service-account": "chroma-otel-collector",
+        }
+    }
     workload = document(folder, "Deployment", "chroma-otel-collector")["spec"]["template"]["spec"]
     assert workload["serviceAccountName"] == "chroma-otel-collector" and "chroma-otel-collector" in accounts
 
@@ -271,9 +326,12 @@ def test_the_recipe_for_eks_makes_roles_for_these_accounts_alone(rendered, tools
     assert policy("chroma-search-secrets", "secrets")["Resource"] == [ARN]
     [provider] = iam.list_open_id_connect_providers()["OpenIDConnectProviderList"]
     assert roles["chroma-search-secrets"]["Principal"] == {"Federated": provider["Arn"]}
-    assert roles["chroma-search-secrets"]["Condition"] == {"StringEquals": {
-        f"{ISSUER}:aud": "sts.amazonaws.com", f"{ISSUER}:sub": "system:serviceaccount:chroma:chroma-secrets",
-    }}
+    assert roles["chroma-search-secrets"]["Condition"] == {
+        "StringEquals": {
+            f"{ISSUER}:aud": "sts.amazonaws.com",
+            f"{ISSUER}:sub": "system:serviceaccount:chroma:chroma-secrets",
+        }
+    }
     assert all(f"/{REGION}/eks/" in headers["Authorization"] for _, _, headers, _ in eks.taken)
     made = {path: json.loads(body) for method, path, _, body in eks.taken if method == "POST"}
     association = made[f"/clusters/{CLUSTER}/pod-identity-associations"]
@@ -309,7 +367,11 @@ def test_the_recipe_for_gke_gives_these_accounts_their_roles_alone(rendered, ser
     cloud = service(answer)
     token = tmp_path / "token"
     token.write_text("ya29.stand-in")
-    environment = {"CLOUDSDK_AUTH_ACCESS_TOKEN_FILE": str(token), "CLOUDSDK_CORE_DISABLE_PROMPTS": "1", "CLOUDSDK_CONFIG": str(tmp_path / "gcloud")}
+    environment = {
+        "CLOUDSDK_AUTH_ACCESS_TOKEN_FILE": str(token),
+        "CLOUDSDK_CORE_DISABLE_PROMPTS": "1",
+        "CLOUDSDK_CONFIG": str(tmp_path / "gcloud"),
+    }
     for api in ["CLOUDRESOURCEMANAGER", "SERVICEUSAGE", "SECRETMANAGER"]:
         environment[f"CLOUDSDK_API_ENDPOINT_OVERRIDES_{api}"] = f"{cloud.url}/"
     folder = rendered("gcp")
@@ -318,20 +380,36 @@ def test_the_recipe_for_gke_gives_these_accounts_their_roles_alone(rendered, ser
     shell([block for block in blocks if block not in others], environment, tmp_path)
 
     def granted():
-        return {(what, one["role"], member) for what, policy in policies.items() for one in policy.get("bindings", []) for member in one["members"]}
+        return {
+            (what, one["role"], member)
+            for what, policy in policies.items()
+            for one in policy.get("bindings", [])
+            for member in one["members"]
+        }
 
     backend = yaml.safe_load((HERE.parents[1] / "templates/backends/google-cloud-trace.yaml").read_text())
     pool = f"principal://iam.googleapis.com/projects/123456789012/locations/global/workloadIdentityPools/{PROJECT}.svc.id.goog/subject/ns/chroma/sa"
     accounts = {one["metadata"]["name"] for one in documents(folder) if one["kind"] == "ServiceAccount"}
     assert {"chroma-otel-collector", "chroma-secrets"} <= accounts
-    expected = {(f"/v1/projects/{PROJECT}", role, f"{pool}/chroma-otel-collector") for role in backend["identity"]["permissions"]}
-    expected.add((f"/v1/projects/{PROJECT}/secrets/honeycomb", "roles/secretmanager.secretAccessor", f"{pool}/chroma-secrets"))
+    expected = {
+        (f"/v1/projects/{PROJECT}", role, f"{pool}/chroma-otel-collector")
+        for role in backend["identity"]["permissions"]
+    }
+    expected.add(
+        (f"/v1/projects/{PROJECT}/secrets/honeycomb", "roles/secretmanager.secretAccessor", f"{pool}/chroma-secrets")
+    )
     assert granted() == expected
 
     shell(removes, environment, tmp_path)
     assert granted() == set()
 
-    read = read_by(gcloud, "You do not currently have an active account", others, tmp_path, {"CLOUDSDK_CONFIG": str(tmp_path / "nobody")})
+    read = read_by(
+        gcloud,
+        "You do not currently have an active account",
+        others,
+        tmp_path,
+        {"CLOUDSDK_CONFIG": str(tmp_path / "nobody")},
+    )
     assert read >= 8
 
 

@@ -11,8 +11,9 @@ import re
 import subprocess
 
 import pytest
-
 from conftest import CACHE, HERE, missing, renderer
+
+pytestmark = pytest.mark.kubernetes
 
 VERSIONS = ["1.33", "1.37"]
 BY_HAND = ["keep.yaml", "restore.yaml"]
@@ -143,8 +144,9 @@ def of_others(tree):
 
 
 def lint(tools, *files):
-    rules = "{extends: default, rules: {line-length: disable, document-start: disable, comments: {min-spaces-from-content: 1},"
-    rules += " braces: {max-spaces-inside: 1}, indentation: {indent-sequences: consistent}, truthy: {check-keys: false}}}"
+    rules = "{extends: default, rules: {line-length: disable, document-start: disable,"
+    rules += " comments: {min-spaces-from-content: 1}, braces: {max-spaces-inside: 1},"
+    rules += " indentation: {indent-sequences: consistent}, truthy: {check-keys: false}}}"
     return subprocess.run([tools.checker("yamllint"), "--strict", "-d", rules, *files], capture_output=True, text=True)
 
 
@@ -239,12 +241,15 @@ class TestMistakes:
     """What each checker must find."""
 
     @pytest.mark.parametrize("version", VERSIONS)
-    @pytest.mark.parametrize("old, new", [
-        ('"replicas": 1', '"replica": 1'),
-        ('"replicas": 1', '"replicas": "one"'),
-        ('"apiVersion": "policy/v1"', '"apiVersion": "policy/v1beta1"'),
-        ('"containerPort"', '"containerport"'),
-    ])
+    @pytest.mark.parametrize(
+        "old, new",
+        [
+            ('"replicas": 1', '"replica": 1'),
+            ('"replicas": 1', '"replicas": "one"'),
+            ('"apiVersion": "policy/v1"', '"apiVersion": "policy/v1beta1"'),
+            ('"containerPort"', '"containerport"'),
+        ],
+    )
     def test_the_official_schemas(self, tools, full, tmp_path, version, old, new):
         trees = [tree for file, tree in documents(full) if file != "kustomization.yaml" and not of_others(tree)]
         text = json.dumps(trees)
@@ -277,11 +282,14 @@ class TestMistakes:
         file.write_text("groups: [{name: a, rules: [{alert: A, expr: 'rate(x[5m'}]}]\n")
         assert promtool(file).returncode != 0
 
-    @pytest.mark.parametrize("file, old, new, said", [
-        ("chroma.yaml", "serviceName:", "serviceNames:", "spec.serviceNames: there is no such field"),
-        ("chroma.yaml", "replicas: 1", "replicas: 2", "spec.replicas: is not 1"),
-        ("kustomization.yaml", "  - chroma.yaml\n", "", "does not name `chroma.yaml`"),
-    ])
+    @pytest.mark.parametrize(
+        "file, old, new, said",
+        [
+            ("chroma.yaml", "serviceName:", "serviceNames:", "spec.serviceNames: there is no such field"),
+            ("chroma.yaml", "replicas: 1", "replicas: 2", "spec.replicas: is not 1"),
+            ("kustomization.yaml", "  - chroma.yaml\n", "", "does not name `chroma.yaml`"),
+        ],
+    )
     def test_validate(self, tools, tmp_path, file, old, new, said):
         folder = rendered(tools, tmp_path, DEFAULT)
         text = (folder / file).read_text()

@@ -11,9 +11,10 @@ import urllib.error
 import urllib.request
 
 import pytest
-
 from conftest import VERSIONS, client, eventually, get
 from test_collector import ENVIRONMENT, SDK, attributes, orphans, request_of_1x, samples, send, send_metrics
+
+pytestmark = pytest.mark.collector
 
 COLLECTIONS = "/api/v2/tenants/tenantTOLD/databases/databaseTOLD/collections"
 NAMES = ("tenantTOLD", "databaseTOLD", "collectionTOLD")
@@ -21,14 +22,30 @@ CONTENTS = ("contentTOLD", "0.123456789")
 TOKEN = re.compile(r"[0-9a-f]{16}")
 # What a client library would not send: method, path, body.
 RAW = [
-    ("GET", f"{COLLECTIONS}?limit=7&where=%7B%22contentTOLDkey%22%3A%22contentTOLD%26contentTOLD%3D5%22%7D&offset=1", None),
+    (
+        "GET",
+        f"{COLLECTIONS}?limit=7&where=%7B%22contentTOLDkey%22%3A%22contentTOLD%26contentTOLD%3D5%22%7D&offset=1",
+        None,
+    ),
     ("POST", f"{COLLECTIONS}/ID/get?tenant=tenantTOLD&text=contentTOLD", '{"where_document": {"$bad": "contentTOLD"}}'),
     ("POST", COLLECTIONS, '{"name": "contentTOLD'),
     ("POST", COLLECTIONS, '{"name": 7, "metadata": {"contentTOLDkey": "contentTOLD"}}'),
-    ("POST", f"{COLLECTIONS}/ID/add", '{"ids": ["1"], "documents": "contentTOLD", "embeddings": [[0.123456789, 0.5, 0.25]]}'),
-    ("POST", f"{COLLECTIONS}/ID/add", '{"ids": ["contentTOLD", "contentTOLD"], "embeddings": [[0.123456789, 0.5, 0.25], [0.123456789, 0.5, 0.25]]}'),
+    (
+        "POST",
+        f"{COLLECTIONS}/ID/add",
+        '{"ids": ["1"], "documents": "contentTOLD", "embeddings": [[0.123456789, 0.5, 0.25]]}',
+    ),
+    (
+        "POST",
+        f"{COLLECTIONS}/ID/add",
+        '{"ids": ["contentTOLD", "contentTOLD"], "embeddings": [[0.123456789, 0.5, 0.25], [0.123456789, 0.5, 0.25]]}',
+    ),
     ("POST", f"{COLLECTIONS}/ID/query", '{"query_embeddings": [["contentTOLD"]]}'),
-    ("POST", f"{COLLECTIONS}/ID/query", '{"query_embeddings": [[0.123456789]], "where": {"contentTOLDkey": {"$bad": "contentTOLD"}}}'),
+    (
+        "POST",
+        f"{COLLECTIONS}/ID/query",
+        '{"query_embeddings": [[0.123456789]], "where": {"contentTOLDkey": {"$bad": "contentTOLD"}}}',
+    ),
     ("POST", f"{COLLECTIONS}/collectionTOLD-is-no-id/get", "{}"),
     ("PUT", f"{COLLECTIONS}/ID", '{"new_name": "bad collectionTOLD!"}'),
     ("DELETE", "/api/v2/tenants/tenantTOLD/databases/databaseTOLDnobody", None),
@@ -40,7 +57,9 @@ RAW = [
 
 def texts(span):
     """All that is said by a span, but for what the test itself adds."""
-    return json.dumps({key: span[key] for key in ("resource", "scope", "name", "attributes", "status_message", "events")})
+    return json.dumps(
+        {key: span[key] for key in ("resource", "scope", "name", "attributes", "status_message", "events")}
+    )
 
 
 def told(spans, words):
@@ -68,10 +87,16 @@ def tell(deploy, otelcol, sink, chroma, tools):
         rendered = deploy(tracing, chroma={"version": version})
         variables = {"CHROMA_OTEL_COLLECTION_ENDPOINT": sink.grpc, "CHROMA_OTEL_NAMES_KEY": "0123456789abcdef"}
         run.collector = otelcol(rendered, variables)
-        server = chroma(version, {"CHROMA_OTEL_COLLECTION_ENDPOINT": run.collector.grpc, "CHROMA_OTEL_GRANULARITY": granularity}, rendered)
+        server = chroma(
+            version,
+            {"CHROMA_OTEL_COLLECTION_ENDPOINT": run.collector.grpc, "CHROMA_OTEL_GRANULARITY": granularity},
+            rendered,
+        )
         collection = client(tools, version, server.port, program="telling.py").split()[-1]
         for method, path, body in RAW:
-            request = urllib.request.Request(server.url + path.replace("ID", collection), body and body.encode(), method=method)
+            request = urllib.request.Request(
+                server.url + path.replace("ID", collection), body and body.encode(), method=method
+            )
             request.add_header("content-type", "application/json")
             try:
                 urllib.request.urlopen(request, timeout=10).close()
@@ -99,7 +124,7 @@ def test_contents_never_leave(tell, version, granularity):
         messages = {event["attributes"].get("exception.message") for span in spans for event in span["events"]}
         assert "Embedding dimension 1 does not match collection dimensionality 3" in messages
         assert any(message and message.endswith(", got ****") for message in messages)
-        assert "File \"" in texts(next(span for span in spans if span["events"])).replace("\\", "")
+        assert 'File "' in texts(next(span for span in spans if span["events"])).replace("\\", "")
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -132,16 +157,28 @@ def test_names_become_one_word(tell, version):
 
 
 @pytest.mark.parametrize("names", ["hash", "remove"])
-@pytest.mark.parametrize("path, hidden", [
-    # Names that are words of paths, too.
-    ("tenants/collections/databases/told/collections/tenants/query", "tenants/TENANT/databases/DATABASE/collections/COLLECTION/query"),
-    ("tenants/told/databases/tenants/collections/told", "tenants/TENANT/databases/DATABASE/collections/COLLECTION"),
-    ("tenants/databases/databases/collections/collections/databases", "tenants/TENANT/databases/DATABASE/collections/COLLECTION"),
-    ("tenants/told/databases", "tenants/TENANT/databases"),
-    ("tenants/told/databases/told/collections?limit=7", "tenants/TENANT/databases/DATABASE/collections?limit=7"),
-    ("tenants/told/databases/told/collections/51de342e-e960-449e-8003-9e3779b97f4a/get", "tenants/TENANT/databases/DATABASE/collections/51de342e-e960-449e-8003-9e3779b97f4a/get"),
-    ("collections/told", "collections/COLLECTION"),
-])
+@pytest.mark.parametrize(
+    "path, hidden",
+    [
+        # Names that are words of paths, too.
+        (
+            "tenants/collections/databases/told/collections/tenants/query",
+            "tenants/TENANT/databases/DATABASE/collections/COLLECTION/query",
+        ),
+        ("tenants/told/databases/tenants/collections/told", "tenants/TENANT/databases/DATABASE/collections/COLLECTION"),
+        (
+            "tenants/databases/databases/collections/collections/databases",
+            "tenants/TENANT/databases/DATABASE/collections/COLLECTION",
+        ),
+        ("tenants/told/databases", "tenants/TENANT/databases"),
+        ("tenants/told/databases/told/collections?limit=7", "tenants/TENANT/databases/DATABASE/collections?limit=7"),
+        (
+            "tenants/told/databases/told/collections/51de342e-e960-449e-8003-9e3779b97f4a/get",
+            "tenants/TENANT/databases/DATABASE/collections/51de342e-e960-449e-8003-9e3779b97f4a/get",
+        ),
+        ("collections/told", "collections/COLLECTION"),
+    ],
+)
 def test_every_name_in_a_path_is_hidden(deploy, otelcol, sink, names, path, hidden):
     variables = {"CHROMA_OTEL_COLLECTION_ENDPOINT": sink.grpc, "CHROMA_OTEL_NAMES_KEY": "k"}
     running = otelcol(deploy({"redact": {"names": names}}), variables)
@@ -157,30 +194,56 @@ def test_every_name_in_a_path_is_hidden(deploy, otelcol, sink, names, path, hidd
 
 # As openlit 1.45 and traceloop-sdk 0.62 send them.
 OPENLIT = {
-    "name": "UPSERT collectionTOLD", "kind": 3,
+    "name": "UPSERT collectionTOLD",
+    "kind": 3,
     "attributes": {
-        "db.system.name": "chroma", "db.operation.name": "UPSERT", "db.collection.name": "collectionTOLD",
-        "db.query.summary": "UPSERT collectionTOLD documents=['contentTOLD'] embeddings=[[0.123456789]]", "db.query.text": "['contentTOLD']",
-        "db.filter": "{'a': 'contentTOLD'}", "db.collection.metadata": "contentTOLD", "db.vector.count": 3,
+        "db.system.name": "chroma",
+        "db.operation.name": "UPSERT",
+        "db.collection.name": "collectionTOLD",
+        "db.query.summary": "UPSERT collectionTOLD documents=['contentTOLD'] embeddings=[[0.123456789]]",
+        "db.query.text": "['contentTOLD']",
+        "db.filter": "{'a': 'contentTOLD'}",
+        "db.collection.metadata": "contentTOLD",
+        "db.vector.count": 3,
     },
 }
-TRACED = {"name": "search", "attributes": {"function.args": "('contentTOLD',)", "function.kwargs": "{'a': 'contentTOLD'}"}}
+TRACED = {
+    "name": "search",
+    "attributes": {"function.args": "('contentTOLD',)", "function.kwargs": "{'a': 'contentTOLD'}"},
+}
 OPENLLMETRY = {
-    "name": "chroma.query", "kind": 3, "status": {"code": 2, "message": "ValueError: Expected where to be a dict, got contentTOLD"},
+    "name": "chroma.query",
+    "kind": 3,
+    "status": {"code": 2, "message": "ValueError: Expected where to be a dict, got contentTOLD"},
     "attributes": {
-        "db.system": "chroma", "db.operation": "query", "db.chroma.query.n_results": 1, "db.chroma.query.where": "{'a': 'contentTOLD'}",
-        "db.chroma.get.where_document": "contentTOLD", "db.chroma.modify.name": "collectionTOLD",
+        "db.system": "chroma",
+        "db.operation": "query",
+        "db.chroma.query.n_results": 1,
+        "db.chroma.query.where": "{'a': 'contentTOLD'}",
+        "db.chroma.get.where_document": "contentTOLD",
+        "db.chroma.modify.name": "collectionTOLD",
     },
     "events": [
         {"timeUnixNano": "1700000000000000000", "name": name, "attributes": attributes(values)}
         for name, values in {
-            "db.query.result": {"db.query.result.id": "1", "db.query.result.document": "contentTOLD", "db.query.result.metadata": "contentTOLD"},
+            "db.query.result": {
+                "db.query.result.id": "1",
+                "db.query.result.document": "contentTOLD",
+                "db.query.result.metadata": "contentTOLD",
+            },
             "db.query.embeddings": {"db.query.embeddings.vector": "[0.123456789]"},
-            "exception": {"exception.type": "ValueError", "exception.message": "could not convert string to float: 'contentTOLD'"},
+            "exception": {
+                "exception.type": "ValueError",
+                "exception.message": "could not convert string to float: 'contentTOLD'",
+            },
         }.items()
     ],
 }
-CALLING = {"name": "GET", "kind": 3, "attributes": {"http.method": "GET", "url.full": f"http://chroma:8000{COLLECTIONS}/collectionTOLD"}}
+CALLING = {
+    "name": "GET",
+    "kind": 3,
+    "attributes": {"http.method": "GET", "url.full": f"http://chroma:8000{COLLECTIONS}/collectionTOLD"},
+}
 
 
 @pytest.mark.parametrize("names", [None, "hash", "remove"])
@@ -198,18 +261,37 @@ def test_clients_do_not_tell_either(deploy, otelcol, sink, names):
 
 
 def test_what_is_not_allowed_does_not_leave(deploy, otelcol, sink):
-    environment = {"CHROMA_OTEL_COLLECTION_ENDPOINT": sink.grpc, "OTEL_RESOURCE_ATTRIBUTES": "team=search,owner=somebody"}
+    environment = {
+        "CHROMA_OTEL_COLLECTION_ENDPOINT": sink.grpc,
+        "OTEL_RESOURCE_ATTRIBUTES": "team=search,owner=somebody",
+    }
     running = otelcol(deploy({"redact": {"allow": ["team", "app.user"]}}), environment)
-    event = {"timeUnixNano": "1700000000000000000", "name": "e", "attributes": attributes({"app.user": "7", "app.query": "contentTOLD"})}
+    event = {
+        "timeUnixNano": "1700000000000000000",
+        "name": "e",
+        "attributes": attributes({"app.user": "7", "app.query": "contentTOLD"}),
+    }
     of_request = request_of_1x(200, "/api/v2/auth/identity")
     of_request["attributes"] |= {"app.user": "7", "app.query": "contentTOLD", "busy_ns": 7, "gen_ai.request.model": "m"}
     send(running, {**of_request, "events": [event]})
     [span] = sink.wait_for(lambda spans: spans)
     assert told([span], CONTENTS) == []
-    assert span["resource"].keys() >= {"service.name", "host.name", "service.namespace", "deployment.environment.name", "team"}
+    assert span["resource"].keys() >= {
+        "service.name",
+        "host.name",
+        "service.namespace",
+        "deployment.environment.name",
+        "team",
+    }
     assert "owner" not in span["resource"]
     assert span["events"][0]["attributes"] == {"app.user": "7"}
-    wanted = {"app.user": "7", "busy_ns": 7, "http.response.status_code": 200, "url.path": "/api/v2/auth/identity", "gen_ai.request.model": "m"}
+    wanted = {
+        "app.user": "7",
+        "busy_ns": 7,
+        "http.response.status_code": 200,
+        "url.path": "/api/v2/auth/identity",
+        "gen_ai.request.model": "m",
+    }
     assert {name: span["attributes"].get(name) for name in wanted} == wanted
 
 
@@ -217,12 +299,27 @@ def test_what_is_not_allowed_does_not_leave(deploy, otelcol, sink):
 def test_metrics_tell_no_more_than_spans(deploy, otelcol, sink, tmp_path, redact):
     rendered = deploy({**stand_in(tmp_path, metrics={}), "redact": redact}, metrics={"to_backend": True})
     running = otelcol(rendered, {"CHROMA_OTEL_COLLECTION_ENDPOINT": sink.grpc, "CHROMA_OTEL_NAMES_KEY": "k"})
-    named = {"db.collection.name": "collectionTOLD", "db.namespace": "databaseTOLD", "url.full": f"http://chroma:8000{COLLECTIONS}/collectionTOLD"}
-    contents = {"db.query.text": "contentTOLD", "db.query.summary": "contentTOLD", "db.chroma.query.where": "contentTOLD"}
+    named = {
+        "db.collection.name": "collectionTOLD",
+        "db.namespace": "databaseTOLD",
+        "url.full": f"http://chroma:8000{COLLECTIONS}/collectionTOLD",
+    }
+    contents = {
+        "db.query.text": "contentTOLD",
+        "db.query.summary": "contentTOLD",
+        "db.chroma.query.where": "contentTOLD",
+    }
     secret = {"x-chroma-token": "contentTOLD", "peer": "http://user:contentTOLD@chroma"}
     other = {"app.user": "7", "app.region": "eu", "http.response.status_code": 200}
     metrics = [
-        (name, kind, [{**named, **contents, **secret, **other, "db.collection.name": one} for one in ("collectionTOLD", "collectionTOLDtoo")])
+        (
+            name,
+            kind,
+            [
+                {**named, **contents, **secret, **other, "db.collection.name": one}
+                for one in ("collectionTOLD", "collectionTOLDtoo")
+            ],
+        )
         for name, kind in (("app.calls", "sum"), ("app.took", "histogram"), ("app.busy", "gauge"))
     ]
     assert send_metrics(running, *metrics, owner="somebody") == 200
@@ -232,7 +329,11 @@ def test_metrics_tell_no_more_than_spans(deploy, otelcol, sink, tmp_path, redact
 
     eventually(lambda: len(arrived()) == 3, arrived)
     page = eventually(lambda: get(running.prometheus), "a page")
-    told = [word for word in (*NAMES, *CONTENTS) if word in page or any(word in json.dumps(metric) for metric in arrived().values())]
+    told = [
+        word
+        for word in (*NAMES, *CONTENTS)
+        if word in page or any(word in json.dumps(metric) for metric in arrived().values())
+    ]
     # The collection and the database, where nobody asked for their absence; `tenantTOLD` is in the URL.
     assert told == ([] if "names" in redact else [*NAMES])
     lines = [line for line in page.splitlines() if line.startswith(("app_calls_total", "app_took_count", "app_busy"))]
@@ -256,7 +357,15 @@ def test_requests_are_whole_with_nothing_else_allowed(deploy, otelcol, sink, chr
     spans = sink.spans("chromadb")
     requests = [span["attributes"] for span in spans if span["kind"] == "SERVER"]
     assert len(requests) >= 8
-    needed = {"http.request.method", "http.route", "http.response.status_code", "url.path", "server.address", "server.port", "user_agent.original"}
+    needed = {
+        "http.request.method",
+        "http.route",
+        "http.response.status_code",
+        "url.path",
+        "server.address",
+        "server.port",
+        "user_agent.original",
+    }
     assert all(needed <= of.keys() for of in requests)
     assert {span["resource"]["service.version"] for span in spans} == {version}
     assert set(orphans(spans)) <= ({"read"} if not version.startswith("0.") else set())
@@ -265,9 +374,20 @@ def test_requests_are_whole_with_nothing_else_allowed(deploy, otelcol, sink, chr
 def trace(number, status=200, milliseconds=1):
     """A request with two spans below it, as Chroma would send it."""
     start = 1_700_000_000_000_000_000
-    same = {"traceId": f"{number * 0x9E3779B97F4A7C15F39CC0605CEDC835 % (1 << 128):032x}", "startTimeUnixNano": str(start)}
-    request = {**request_of_1x(status), **same, "spanId": f"{number:015x}1", "endTimeUnixNano": str(start + milliseconds * 1_000_000)}
-    below = [{**same, "name": "below", "spanId": f"{number:015x}{last}", "parentSpanId": request["spanId"]} for last in (2, 3)]
+    same = {
+        "traceId": f"{number * 0x9E3779B97F4A7C15F39CC0605CEDC835 % (1 << 128):032x}",
+        "startTimeUnixNano": str(start),
+    }
+    request = {
+        **request_of_1x(status),
+        **same,
+        "spanId": f"{number:015x}1",
+        "endTimeUnixNano": str(start + milliseconds * 1_000_000),
+    }
+    below = [
+        {**same, "name": "below", "spanId": f"{number:015x}{last}", "parentSpanId": request["spanId"]}
+        for last in (2, 3)
+    ]
     return [*below, request]
 
 
@@ -293,7 +413,7 @@ def sampled(deploy, otelcol, sink):
             page = get(running.prometheus)
             return sum(samples(page, "traces_span_metrics_calls_total")) == len(traces)
 
-        # The first flush of a series is 0, so that its rate is right; the flushes are 15 s apart.
+        # The first flush of a series is 0, so that its rate is right.
         eventually(counted, lambda: get(running.prometheus), seconds=60)
         running.stop()
         return whole(sink.spans())
@@ -319,14 +439,21 @@ def test_errors_and_slow_traces_are_kept_whole(sampled):
 
 
 def test_an_application_fails_when_it_says_so(deploy, otelcol, sink):
-    running = otelcol(deploy({"sampling": {"ratio": 0, "errors": True}}), {"CHROMA_OTEL_COLLECTION_ENDPOINT": sink.grpc})
-    failed = [{"name": f"status {code}", "kind": 2, "status": {"code": code}, "resource": SDK, "traceId": f"{code + 1:032x}"} for code in (0, 2)]
+    running = otelcol(
+        deploy({"sampling": {"ratio": 0, "errors": True}}), {"CHROMA_OTEL_COLLECTION_ENDPOINT": sink.grpc}
+    )
+    failed = [
+        {"name": f"status {code}", "kind": 2, "status": {"code": code}, "resource": SDK, "traceId": f"{code + 1:032x}"}
+        for code in (0, 2)
+    ]
     send(running, *failed)
     assert [span["name"] for span in sink.wait_for(lambda spans: spans)] == ["status 2"]
 
 
 def test_a_trace_is_decided_when_its_first_span_has_come(deploy, otelcol, sink):
-    running = otelcol(deploy({"sampling": {"ratio": 0, "errors": True}}), {"CHROMA_OTEL_COLLECTION_ENDPOINT": sink.grpc})
+    running = otelcol(
+        deploy({"sampling": {"ratio": 0, "errors": True}}), {"CHROMA_OTEL_COLLECTION_ENDPOINT": sink.grpc}
+    )
     *below, failed = trace(1, status=500)
     send(running, below[0])
     send(running, *trace(2), failed)
@@ -341,7 +468,13 @@ def test_a_trace_is_decided_when_its_first_span_has_come(deploy, otelcol, sink):
 
 def stand_in(folder, **more):
     """What a spec says of a backend that is no preset: its file."""
-    told = {"summary": "A stand-in", "documentation": "https://example.com/", "traces": "nowhere", "example": "http://example:4317", "exporter": "otlp"}
+    told = {
+        "summary": "A stand-in",
+        "documentation": "https://example.com/",
+        "traces": "nowhere",
+        "example": "http://example:4317",
+        "exporter": "otlp",
+    }
     (folder / "stand-in.json").write_text(json.dumps({**told, **more}))
     return {"backend": None, "backend_file": "stand-in.json"}
 
@@ -362,7 +495,9 @@ def test_a_backend_gets_metrics_as_it_wants_them(deploy, otelcol, sink, chroma, 
     eventually(arrived, lambda: sorted({metric["name"] for metric in sink.read("metric")}), seconds=60)
     of = {metric["temporality"] for metric in sink.read("metric") if metric["name"] in wanted}
     assert of == {temporality.upper()}
-    assert {metric["resource"]["service.version"] for metric in sink.read("metric") if metric["name"] == "collection_query"} == {"1.5.9"}
+    assert {
+        metric["resource"]["service.version"] for metric in sink.read("metric") if metric["name"] == "collection_query"
+    } == {"1.5.9"}
     assert samples(get(running.prometheus), "collection_query_total")  # and Prometheus as before
 
 
@@ -376,16 +511,30 @@ def test_long_values_are_cut_where_the_backend_wants_it(deploy, otelcol, sink, t
         assert of["text"] == "é" * 50
 
 
-@pytest.mark.parametrize("image, tracing", [
-    ("wrapped", {"redact": {"names": "hash"}}),  # the published image has nobody to check the key
-    *((image, tracing) for image in ("wrapped", "stock") for tracing in (
-        {"redact": {"names": "remove", "allow": []}}, {"sampling": {"ratio": 0.5}}, {"sampling": {"ratio": 0.1, "errors": True, "slower_than": "2s"}},
-    )),
-], ids=str)
+@pytest.mark.parametrize(
+    "image, tracing",
+    [
+        ("wrapped", {"redact": {"names": "hash"}}),  # the published image has nobody to check the key
+        *(
+            (image, tracing)
+            for image in ("wrapped", "stock")
+            for tracing in (
+                {"redact": {"names": "remove", "allow": []}},
+                {"sampling": {"ratio": 0.5}},
+                {"sampling": {"ratio": 0.1, "errors": True, "slower_than": "2s"}},
+            )
+        ),
+    ],
+    ids=str,
+)
 def test_the_configuration_is_valid(deploy, tools, image, tracing):
     tracing = {"endpoint": "https://collector.example.com:443", **tracing}
     rendered = deploy(tracing, chroma={"image": image}, metrics={"to_backend": True})
-    variables = {**ENVIRONMENT, "CHROMA_OTEL_NAMES_KEY": "k", "CHROMA_OTEL_METRICS_URL": "http://backend:4318/v1/metrics"}
+    variables = {
+        **ENVIRONMENT,
+        "CHROMA_OTEL_NAMES_KEY": "k",
+        "CHROMA_OTEL_METRICS_URL": "http://backend:4318/v1/metrics",
+    }
     command = [tools.otelcol, "validate", "--config", rendered / "otel-collector.yaml"]
     done = subprocess.run(command, env=variables, capture_output=True, text=True)
     assert (done.returncode, done.stdout + done.stderr) == (0, "")

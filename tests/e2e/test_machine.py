@@ -14,10 +14,11 @@ import urllib.error
 import urllib.request
 
 import pytest
-
-from conftest import CACHE, HERE, eventually, free_ports, get, missing, renderer, start_sink
 from cloudformation import load, machine_files
+from conftest import CACHE, HERE, eventually, free_ports, get, missing, renderer, start_sink
 from stand_in_machine import ADDRESS, AMAZON, HOST, METADATA, SOCKET, Disk, Machine, host
+
+pytestmark = pytest.mark.aws
 
 CHROMA = f"http://{ADDRESS}:8000"
 COLLECTIONS = f"{CHROMA}/api/v2/tenants/default_tenant/databases/default_database/collections"
@@ -113,8 +114,14 @@ provider.get_tracer("client").start_span("question").end()
 def span(service):
     """An application's span, as OTLP has it in JSON."""
     now = time.time_ns()
-    one = {"traceId": os.urandom(16).hex(), "spanId": os.urandom(8).hex(), "name": "question", "kind": 3,
-           "startTimeUnixNano": str(now), "endTimeUnixNano": str(now + 1)}
+    one = {
+        "traceId": os.urandom(16).hex(),
+        "spanId": os.urandom(8).hex(),
+        "name": "question",
+        "kind": 3,
+        "startTimeUnixNano": str(now),
+        "endTimeUnixNano": str(now + 1),
+    }
     resource = {"attributes": [{"key": "service.name", "value": {"stringValue": service}}]}
     return json.dumps({"resourceSpans": [{"resource": resource, "scopeSpans": [{"spans": [one]}]}]})
 
@@ -151,8 +158,10 @@ def terraforms(tools, folder, path):
 def wrapped_files(tools, folder, cloud, endpoint):
     parameters = {
         "AlarmTopicArn": f"arn:aws:sns:{REGION}:123456789012:alarms",
-        "ChromaOtelCollectionEndpoint": endpoint, "ChromaOtelServiceName": HOSTILE,
-        "ChromaOtelCollectionHeadersSecretArn": cloud.headers, "SecretSecretArn": cloud.extra,
+        "ChromaOtelCollectionEndpoint": endpoint,
+        "ChromaOtelServiceName": HOSTILE,
+        "ChromaOtelCollectionHeadersSecretArn": cloud.headers,
+        "SecretSecretArn": cloud.extra,
     }
     return rendered_files(tools, folder, cloud, SPEC, parameters)
 
@@ -245,7 +254,7 @@ def machine(off_machine, cloud, sink, disks, folder, tools, start):
     wanted = dict(line.split("=", 1) for line in files["/etc/chroma-otel/machine.env"][1].split())
     images = wrapped_images(tools, folder)
     off_machine.load(*images)
-    for image, name in zip(images, ("CHROMA_IMAGE", "COLLECTOR_IMAGE")):
+    for image, name in zip(images, ("CHROMA_IMAGE", "COLLECTOR_IMAGE"), strict=True):
         off_machine.run("docker", "tag", image, wanted[name])
     off_machine.run("sh", "-c", "docker ps --all --quiet | xargs --no-run-if-empty docker rm --force")
     off_machine.run("systemctl", "stop", "docker.service", "docker.socket", "containerd.service")
@@ -297,8 +306,13 @@ def watch(machine):
 def published(cloud, name):
     """The sum of all that was published of a metric."""
     found = cloud.service("cloudwatch").get_metric_statistics(
-        Namespace="Chroma", MetricName=name, Dimensions=[{"Name": "StackName", "Value": "chroma"}], Period=60,
-        StartTime=time.time() - 3600, EndTime=time.time() + 60, Statistics=["Sum"],
+        Namespace="Chroma",
+        MetricName=name,
+        Dimensions=[{"Name": "StackName", "Value": "chroma"}],
+        Period=60,
+        StartTime=time.time() - 3600,
+        EndTime=time.time() + 60,
+        Statistics=["Sum"],
     )
     return sum(one["Sum"] for one in found["Datapoints"])
 
@@ -566,7 +580,7 @@ class TestFailures:
         left = [file.name for file in machine.path("/test/fail").iterdir()]
         machine.let_work()
         assert set(left) <= {"journalctl"}, left
-        assert len([call for call in machine.calls if call.startswith("mkfs.ext4")]) == 2 # the first failed
+        assert len([call for call in machine.calls if call.startswith("mkfs.ext4")]) == 2  # the first failed
         client(tools, machine, "fill", "query")
         trace_arrives(sink)
 
@@ -631,7 +645,9 @@ class TestDisks:
         client(tools, machine, "query")
         assert not [call for call in machine.calls if call.startswith("mkfs")]
 
-    @pytest.mark.skipif(not may_grow(), reason="this kernel does not let us grow a mounted file system (CAP_SYS_RESOURCE)")
+    @pytest.mark.skipif(
+        not may_grow(), reason="this kernel does not let us grow a mounted file system (CAP_SYS_RESOURCE)"
+    )
     def test_a_grown_disk_is_used_within_ten_minutes(self, machine, tools):
         before, since = size(machine), started(machine)
         machine.disk.grow(512)
@@ -671,7 +687,9 @@ def size(machine):
 def stock(machine, cloud, tools, folder):
     """The machine with its files replaced by those for the published images and a backend of its own."""
     replace_disk(machine, cloud, machine.disk)
-    for path, (mode, text) in rendered_files(tools, folder, cloud, STOCK, {"ChromaOtelNamesKeySecretArn": cloud.names}).items():
+    for path, (mode, text) in rendered_files(
+        tools, folder, cloud, STOCK, {"ChromaOtelNamesKeySecretArn": cloud.names}
+    ).items():
         if path != "/etc/docker/daemon.json":
             machine.write(path, text, mode)
     known = machine.read("/etc/chroma-otel/secrets")
@@ -696,17 +714,31 @@ class TestPublishedImages:
         """From the network, and at a port that is forwarded to the machine; the backend has the same port there."""
         names = [f"client-{time.monotonic_ns()}-{way}" for way in ("grpc", "http")]
         send = [str(tools.chroma("1.5.9") / "python"), "-c", SEND_SPAN, f"http://{address}:4317", names[0]]
-        post = ["curl", "--fail", "--silent", "--show-error", "--json", span(names[1]), f"http://{address}:4318/v1/traces"]
+        post = [
+            "curl",
+            "--fail",
+            "--silent",
+            "--show-error",
+            "--json",
+            span(names[1]),
+            f"http://{address}:4318/v1/traces",
+        ]
         for command in (send, post):
             command = command if address == ADDRESS else stock.near(*command)
             done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
             assert done.returncode == 0, done.stdout + done.stderr
         known = "http://127.0.0.1:16686/api/services"
-        eventually(lambda: {*names} <= set(json.loads(get_inside(stock, known) or "{}").get("data") or []), str(names), 30)
+        eventually(
+            lambda: {*names} <= set(json.loads(get_inside(stock, known) or "{}").get("data") or []), str(names), 30
+        )
 
     def test_prometheus_reaches_both_pages_from_the_network(self, stock):
         for port, name in ((8888, "otelcol_exporter_sent_spans"), (8889, "traces_span_metrics_calls_total")):
-            eventually(lambda: name in get(f"http://{ADDRESS}:{port}/metrics"), lambda: get(f"http://{ADDRESS}:{port}/metrics"), 30)
+            eventually(
+                lambda: name in get(f"http://{ADDRESS}:{port}/metrics"),
+                lambda: get(f"http://{ADDRESS}:{port}/metrics"),
+                30,
+            )
 
     def test_chroma_reaches_no_more_of_the_collector_than_before(self, stock):
         def reached(address):

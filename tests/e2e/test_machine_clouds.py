@@ -15,13 +15,25 @@ import subprocess
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-
 from conftest import HERE, eventually, missing
-from stand_in_machine import DEBIAN, HOST, METADATA, SERVICES, SERVICES_NETWORK, SOCKET, WIRE_SERVER, Machine, host
+from stand_in_machine import DEBIAN, METADATA, SERVICES, SERVICES_NETWORK, SOCKET, WIRE_SERVER, Machine, host
 from terraform.clouds import AZURE, CLOUDS, GCP, SUBSCRIPTION
 from terraform.module import Module, provider_folder
-from test_machine import (
-    FOREIGN, HOSTILE, KEY, client, digest, disks, generate, get_inside, sink, start, started, trace_arrives, until_active, watch,
+from test_machine import (  # noqa: F401 (fixtures)
+    FOREIGN,
+    HOSTILE,
+    KEY,
+    client,
+    digest,
+    disks,
+    generate,
+    get_inside,
+    sink,
+    start,
+    started,
+    trace_arrives,
+    until_active,
+    watch,
     wrapped_images,
 )
 
@@ -34,7 +46,10 @@ LINKS = {"gcp": "/dev/disk/by-id/google-chroma-data", "azure": "/dev/disk/azure/
 STORES = {"gcp": "projects/chroma-test/secrets/", "azure": "https://operators.vault.azure.net/secrets/"}
 NAMES = {
     "gcp": (
-        "secretmanager.googleapis.com", "logging.googleapis.com", "monitoring.googleapis.com", "europe-west1-docker.pkg.dev",
+        "secretmanager.googleapis.com",
+        "logging.googleapis.com",
+        "monitoring.googleapis.com",
+        "europe-west1-docker.pkg.dev",
     ),
     "azure": ("operators.vault.azure.net", "chroma0a1b2c3d.azurecr.io", "westeurope.monitoring.azure.com"),
 }
@@ -44,14 +59,17 @@ SCOPES = {"cloud-platform": "https://www.googleapis.com/auth/cloud-platform"}
 TOKEN = {
     "gcp": ("Metadata-Flavor: Google", f"http://{METADATA}/computeMetadata/v1/instance/service-accounts/default/token"),
     "azure": (
-        "Metadata: true", f"http://{METADATA}/metadata/identity/oauth2/token?api-version=2018-02-01"
+        "Metadata: true",
+        f"http://{METADATA}/metadata/identity/oauth2/token?api-version=2018-02-01"
         f"&resource=https://vault.azure.net&client_id={AZURE.values['azurerm_user_assigned_identity.client_id']}",
     ),
 }
 
 
 # What a container's own bash can ask: ask NAME PORT PATH HEADER.
-ASK = r'''exec 3<>"/dev/tcp/$1/$2" && printf 'GET %s HTTP/1.1\r\nHost: %s\r\n%s\r\nConnection: close\r\n\r\n' "$3" "$1" "$4" >&3 && read -r line <&3 && echo "$line"'''
+ASK = r'''exec 3<>"/dev/tcp/$1/$2" &&
+printf 'GET %s HTTP/1.1\r\nHost: %s\r\n%s\r\nConnection: close\r\n\r\n' "$3" "$1" "$4" >&3 &&
+read -r line <&3 && echo "$line"'''
 
 
 class Services:
@@ -61,9 +79,24 @@ class Services:
         self.cloud, self.folder = cloud, folder
         names = ",".join(f"DNS:{name}" for name in NAMES[cloud.name])
         host(
-            "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
-            "-subj", "/CN=stand-in", "-addext", f"subjectAltName={names}",
-            "-keyout", folder / "services.key", "-out", folder / "services.pem",
+            "openssl",
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:prime256v1",
+            "-nodes",
+            "-days",
+            "2",
+            "-subj",
+            "/CN=stand-in",
+            "-addext",
+            f"subjectAltName={names}",
+            "-keyout",
+            folder / "services.key",
+            "-out",
+            folder / "services.pem",
         )
         self.made = {"secrets": {}, "images": {}}
         python = tools.part("services/bin/python")
@@ -111,7 +144,11 @@ def granted(cloud, state):
     """What the module's roles let the machine do, in the stand-in's words: role names, and addresses of secrets."""
     if cloud is GCP:
         roles = [one["role"] for address, one in state.items() if "_iam_member." in address]
-        return roles, [one["secret_id"] for address, one in state.items() if address.startswith("google_secret_manager_secret_iam_member.")]
+        return roles, [
+            one["secret_id"]
+            for address, one in state.items()
+            if address.startswith("google_secret_manager_secret_iam_member.")
+        ]
     assigned = [one for address, one in state.items() if address.startswith("azurerm_role_assignment.")]
     machine = cloud.values["azurerm_user_assigned_identity.principal_id"]
     mine = [(one["role_definition_name"], one["scope"]) for one in assigned if one["principal_id"] == machine]
@@ -155,9 +192,12 @@ def state(cloud, sink, tools, folder):
     provider = provider_folder(tools, cloud.provider, [rendered], cloud.values, folder / "provider")
     module = Module(rendered, provider, folder, cloud.needed, cloud.stored)
     values = {
-        "name": "chroma", "chroma_otel_collection_endpoint": sink.grpc, "chroma_otel_service_name": HOSTILE,
+        "name": "chroma",
+        "chroma_otel_collection_endpoint": sink.grpc,
+        "chroma_otel_service_name": HOSTILE,
         "chroma_otel_collection_headers_secret_id": STORES[cloud.name] + "headers",
-        "secret_secret_id": STORES[cloud.name] + "extra", **dict([cloud.alarm]),
+        "secret_secret_id": STORES[cloud.name] + "extra",
+        **dict([cloud.alarm]),
     }
     return module.apply(**module.values(**values))
 
@@ -190,9 +230,16 @@ def machine(off_machine, cloud, services, state, disks, folder, tools):
     }
     assert set(secrets) == set(values)
     services.make(
-        roles=roles, secrets=values, project="chroma-test", zone="europe-west1-b", name="chroma", location="westeurope",
+        roles=roles,
+        secrets=values,
+        project="chroma-test",
+        zone="europe-west1-b",
+        name="chroma",
+        location="westeurope",
         metadata=state[cloud.machine].get("metadata"),
-        scopes=[SCOPES[one] for account in state[cloud.machine].get("service_account") or [] for one in account["scopes"]],
+        scopes=[
+            SCOPES[one] for account in state[cloud.machine].get("service_account") or [] for one in account["scopes"]
+        ],
         client_id=cloud.values.get("azurerm_user_assigned_identity.client_id"),
         machine=cloud.values.get("azurerm_linux_virtual_machine.id"),
         instance={"compute": {"name": "chroma", "subscriptionId": SUBSCRIPTION, "location": "westeurope"}},
@@ -215,10 +262,15 @@ def forget_images(machine, services, state, cloud):
     data = cloud.user_data(state)
     text = (gzip.decompress(data) if data.startswith(b"\x1f\x8b") else data).decode()
     lines = [base64.b64decode(one).decode() for one in re.findall(r"[A-Za-z0-9+/]{80,}={0,2}", text)]
-    wanted = dict(line.split("=", 1) for part in lines for line in part.splitlines() if re.match(r"(CHROMA|COLLECTOR)_IMAGE=", line))
+    wanted = dict(
+        line.split("=", 1)
+        for part in lines
+        for line in part.splitlines()
+        if re.match(r"(CHROMA|COLLECTOR)_IMAGE=", line)
+    )
     ids = machine.run("docker", "image", "inspect", "--format={{.Id}}", *machine.images).stdout.split()
     names = [wanted["CHROMA_IMAGE"], wanted["COLLECTOR_IMAGE"]]
-    services.make(images=dict(zip(names, ids)))
+    services.make(images=dict(zip(names, ids, strict=True)))
     machine.run("docker", "image", "rm", *names, check=False)
 
 
@@ -242,14 +294,22 @@ def reported(cloud, machine, services):
 
 
 class TestOneMachine:
-    def test_the_first_boot_waits_for_the_disk_and_brings_up_everything(self, machine, cloud, services, state, sink, tools, folder):
+    def test_the_first_boot_waits_for_the_disk_and_brings_up_everything(
+        self, machine, cloud, services, state, sink, tools, folder
+    ):
         deliver(cloud, machine, state, tools, folder)
-        eventually(lambda: "disk is tried again" in machine.journal("--unit=chroma-otel"), lambda: machine.journal("--unit=chroma-otel"), 60)
+        eventually(
+            lambda: "disk is tried again" in machine.journal("--unit=chroma-otel"),
+            lambda: machine.journal("--unit=chroma-otel"),
+            60,
+        )
         assert LINKS[cloud.name] in machine.journal("--unit=chroma-otel") or cloud is AZURE
         machine.attach()
         until_active(machine, "chroma-otel.service")
         packages = [call for call in machine.calls if call.startswith("apt-get")]
-        assert [call.split()[-1] for call in packages][0] == "update" and "docker.io" in packages[1] and len(packages) == 2
+        assert (
+            [call.split()[-1] for call in packages][0] == "update" and "docker.io" in packages[1] and len(packages) == 2
+        )
         assert len([call for call in machine.calls if call.startswith("docker login")]) == 1
         assert len(services.of("login")) == 3  # and a token for each pull
         assert reported(cloud, machine, services) == ["healthy"]
@@ -278,7 +338,18 @@ class TestOneMachine:
             """Whether a container there gets anything of the page."""
             place, _, path = url.removeprefix("http://").partition("/")
             name, _, port = place.partition(":")
-            run = ["docker", "run", "--rm", f"--network={network}", "--entrypoint=timeout", image, "5", "bash", "-c", ASK]
+            run = [
+                "docker",
+                "run",
+                "--rm",
+                f"--network={network}",
+                "--entrypoint=timeout",
+                image,
+                "5",
+                "bash",
+                "-c",
+                ASK,
+            ]
             done = machine.run(*run, "ask", name, port or "80", f"/{path}", header, check=False)
             assert "HTTP/1.1 " in done.stdout or "Connection refused" in done.stderr, done.stdout + done.stderr
             return "HTTP/1.1 " in done.stdout
@@ -306,7 +377,11 @@ class TestOneMachine:
                 assert (driver["Type"], driver["Config"]["mode"]) == ("gcplogs", "non-blocking")
 
                 def logged(name=name):
-                    return [one for one in services.of("log") if one.get("by") == "grpc" and f'"name": "/{name}"' in one["text"]]
+                    return [
+                        one
+                        for one in services.of("log")
+                        if one.get("by") == "grpc" and f'"name": "/{name}"' in one["text"]
+                    ]
 
                 entry = eventually(logged, lambda: f"a log of {name}: {services.of('log')[:9]}", 30)[-1]
                 assert entry["log"] == "projects/chroma-test/logs/gcplogs-docker-driver"
@@ -320,7 +395,10 @@ class TestOneMachine:
         services.forget()
         machine.run("systemctl", "restart", "chroma-otel.service")
         if cloud is GCP:
-            files = {path: machine.path(path).read_bytes() for path in ("/etc/chroma-otel/boot", "/etc/chroma-otel/chroma.env")}
+            files = {
+                path: machine.path(path).read_bytes()
+                for path in ("/etc/chroma-otel/boot", "/etc/chroma-otel/chroma.env")
+            }
             machine.run("/startup-script")
             assert files == {path: machine.path(path).read_bytes() for path in files}
         until_active(machine, "chroma-otel.service")

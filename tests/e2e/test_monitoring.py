@@ -10,14 +10,18 @@ import subprocess
 import urllib.parse
 
 import pytest
-
 from conftest import client, eventually, free_ports, get, missing, start_collector, start_sink
 from test_collector import send, send_metrics
+
+pytestmark = pytest.mark.collector
 
 # How the series of a deployment are told, by target: of this one, and of another.
 OWN = {
     "docker": ('deployment="chroma", instance="a"', 'deployment="other", instance="a"'),
-    "kubernetes": ('namespace="chroma", pod="chroma-otel-collector-x"', 'namespace="chroma", pod="other-otel-collector-x"'),
+    "kubernetes": (
+        'namespace="chroma", pod="chroma-otel-collector-x"',
+        'namespace="chroma", pod="other-otel-collector-x"',
+    ),
 }
 CALLS, TOOK = "traces_span_metrics_calls_total", "traces_span_metrics_duration_seconds_bucket"
 
@@ -27,8 +31,13 @@ def rules_of(render, folder, target):
     import yaml
 
     spec = {
-        "target": target, "metrics": {"monitoring": True, "to_backend": True},
-        "tracing": {"backend": "otlp", "endpoint": "http://tempo.internal:4317", "sampling": {"ratio": 0.1, "errors": True}},
+        "target": target,
+        "metrics": {"monitoring": True, "to_backend": True},
+        "tracing": {
+            "backend": "otlp",
+            "endpoint": "http://tempo.internal:4317",
+            "sampling": {"ratio": 0.1, "errors": True},
+        },
     }
     if target == "kubernetes":
         spec |= {"kubernetes": {"backup": {}}, "collector": {"mode": "tiered"}}
@@ -54,8 +63,14 @@ def fires(render, tmp_path):
     def run(target, alert, at, series):
         (tmp_path / "rules.json").write_text(json.dumps(rules_of(render, tmp_path, target)))
         expected = {"eval_time": at, "alertname": alert, "exp_alerts": []}
-        test = {"interval": "1m", "input_series": [{"series": s, "values": v} for s, v in series.items()], "alert_rule_test": [expected]}
-        (tmp_path / "test.json").write_text(json.dumps({"rule_files": ["rules.json"], "evaluation_interval": "1m", "tests": [test]}))
+        test = {
+            "interval": "1m",
+            "input_series": [{"series": s, "values": v} for s, v in series.items()],
+            "alert_rule_test": [expected],
+        }
+        (tmp_path / "test.json").write_text(
+            json.dumps({"rule_files": ["rules.json"], "evaluation_interval": "1m", "tests": [test]})
+        )
         done = promtool("test", "rules", tmp_path / "test.json")
         assert done.returncode == 0 or f"alertname: {alert}" in done.stdout + done.stderr, done.stdout + done.stderr
         return done.returncode != 0
@@ -63,35 +78,129 @@ def fires(render, tmp_path):
     return run
 
 
-@pytest.mark.parametrize("alert, at, series, called", [
-    ("ChromaErrors", "30m", {f'{CALLS}{{http_response_status_code="500", OWN}}': "0+1x60", f'{CALLS}{{http_response_status_code="200", OWN}}': "0+9x60"}, True),
-    ("ChromaErrors", "30m", {f'{CALLS}{{http_response_status_code="500", OWN}}': "0+1x60", f'{CALLS}{{http_response_status_code="200", OWN}}': "0+99x60"}, False),
-    ("ChromaErrors", "5m", {f'{CALLS}{{http_response_status_code="500", OWN}}': "0+1x60"}, False),
-    ("ChromaErrors", "30m", {f'{CALLS}{{http_response_status_code="404", OWN}}': "0+9x60"}, False),
-    ("ChromaSlow", "30m", {f'{TOOK}{{http_response_status_code="200", le="{le}", OWN}}': f"0+{n}x60" for le, n in (("2.5", 90), ("5", 100), ("+Inf", 100))}, True),
-    ("ChromaSlow", "30m", {f'{TOOK}{{http_response_status_code="200", le="{le}", OWN}}': f"0+{n}x60" for le, n in (("2.5", 96), ("5", 100), ("+Inf", 100))}, False),
-    ("SpansWait", "20m", {'otelcol_exporter_queue_size{data_type="traces", OWN}': "30x60", 'otelcol_exporter_queue_capacity{data_type="traces", OWN}': "100x60"}, True),
-    ("SpansWait", "20m", {'otelcol_exporter_queue_size{data_type="traces", OWN}': "20x60", 'otelcol_exporter_queue_capacity{data_type="traces", OWN}': "100x60"}, False),
-    # Of two backends the one that is away counts.
-    ("SpansWait", "20m", {f'otelcol_exporter_queue_{what}{{data_type="traces", exporter="{name}", OWN}}': f"{n}x60" for name, of in (("a", (0, 100)), ("b", (30, 100))) for what, n in zip(("size", "capacity"), of)}, True),
-    ("SpansWait", "20m", {'otelcol_exporter_queue_size{data_type="metrics", OWN}': "30x60", 'otelcol_exporter_queue_capacity{data_type="metrics", OWN}': "100x60"}, False),
-    ("MetricsWait", "20m", {'otelcol_exporter_queue_size{data_type="metrics", OWN}': "30x60", 'otelcol_exporter_queue_capacity{data_type="metrics", OWN}': "100x60"}, True),
-    ("MetricsWait", "20m", {'otelcol_exporter_queue_size{data_type="traces", OWN}': "30x60", 'otelcol_exporter_queue_capacity{data_type="traces", OWN}': "100x60"}, False),
-    ("MetricsLost", "20m", {"otelcol_exporter_send_failed_metric_points{OWN}": "0+1x60"}, True),
-    ("MetricsLost", "20m", {"otelcol_exporter_enqueue_failed_metric_points{OWN}": "0+1x60"}, True),
-    ("MetricsLost", "20m", {"otelcol_exporter_send_failed_metric_points{OWN}": "7x60"}, False),
-    ("TracesUndecided", "20m", {"otelcol_processor_tail_sampling_sampling_trace_dropped_too_early{OWN}": "0+1x60"}, True),
-    ("TracesUndecided", "20m", {"otelcol_processor_tail_sampling_sampling_trace_dropped_too_early{OWN}": "7x60"}, False),
-    ("SpansLost", "20m", {"otelcol_exporter_send_failed_spans{OWN}": "0+1x60"}, True),
-    ("SpansLost", "20m", {"otelcol_exporter_enqueue_failed_spans{OWN}": "0+1x60"}, True),
-    ("SpansLost", "20m", {"otelcol_exporter_send_failed_spans{OWN}": "7x60"}, False),
-    ("SpansRefused", "20m", {"otelcol_processor_memory_limiter_refused_spans{OWN}": "0+1x60"}, True),
-    ("SpansRefused", "20m", {"otelcol_processor_memory_limiter_refused_spans{OWN}": "7x60"}, False),
-    ("CollectorRestarts", "30m", {"otelcol_process_uptime{OWN}": "9 1 9 1 9 1 9x60"}, True),
-    ("CollectorRestarts", "30m", {"otelcol_process_uptime{OWN}": "0+60x60"}, False),
-    ("CollectorMissing", "20m", {"otelcol_process_uptime{OWN}": "_x60"}, True),
-    ("CollectorMissing", "20m", {"otelcol_process_uptime{OWN}": "0+60x60"}, False),
-])
+@pytest.mark.parametrize(
+    "alert, at, series, called",
+    [
+        (
+            "ChromaErrors",
+            "30m",
+            {
+                f'{CALLS}{{http_response_status_code="500", OWN}}': "0+1x60",
+                f'{CALLS}{{http_response_status_code="200", OWN}}': "0+9x60",
+            },
+            True,
+        ),
+        (
+            "ChromaErrors",
+            "30m",
+            {
+                f'{CALLS}{{http_response_status_code="500", OWN}}': "0+1x60",
+                f'{CALLS}{{http_response_status_code="200", OWN}}': "0+99x60",
+            },
+            False,
+        ),
+        ("ChromaErrors", "5m", {f'{CALLS}{{http_response_status_code="500", OWN}}': "0+1x60"}, False),
+        ("ChromaErrors", "30m", {f'{CALLS}{{http_response_status_code="404", OWN}}': "0+9x60"}, False),
+        (
+            "ChromaSlow",
+            "30m",
+            {
+                f'{TOOK}{{http_response_status_code="200", le="{le}", OWN}}': f"0+{n}x60"
+                for le, n in (("2.5", 90), ("5", 100), ("+Inf", 100))
+            },
+            True,
+        ),
+        (
+            "ChromaSlow",
+            "30m",
+            {
+                f'{TOOK}{{http_response_status_code="200", le="{le}", OWN}}': f"0+{n}x60"
+                for le, n in (("2.5", 96), ("5", 100), ("+Inf", 100))
+            },
+            False,
+        ),
+        (
+            "SpansWait",
+            "20m",
+            {
+                'otelcol_exporter_queue_size{data_type="traces", OWN}': "30x60",
+                'otelcol_exporter_queue_capacity{data_type="traces", OWN}': "100x60",
+            },
+            True,
+        ),
+        (
+            "SpansWait",
+            "20m",
+            {
+                'otelcol_exporter_queue_size{data_type="traces", OWN}': "20x60",
+                'otelcol_exporter_queue_capacity{data_type="traces", OWN}': "100x60",
+            },
+            False,
+        ),
+        # Of two backends the one that is away counts.
+        (
+            "SpansWait",
+            "20m",
+            {
+                f'otelcol_exporter_queue_{what}{{data_type="traces", exporter="{name}", OWN}}': f"{n}x60"
+                for name, of in (("a", (0, 100)), ("b", (30, 100)))
+                for what, n in zip(("size", "capacity"), of, strict=True)
+            },
+            True,
+        ),
+        (
+            "SpansWait",
+            "20m",
+            {
+                'otelcol_exporter_queue_size{data_type="metrics", OWN}': "30x60",
+                'otelcol_exporter_queue_capacity{data_type="metrics", OWN}': "100x60",
+            },
+            False,
+        ),
+        (
+            "MetricsWait",
+            "20m",
+            {
+                'otelcol_exporter_queue_size{data_type="metrics", OWN}': "30x60",
+                'otelcol_exporter_queue_capacity{data_type="metrics", OWN}': "100x60",
+            },
+            True,
+        ),
+        (
+            "MetricsWait",
+            "20m",
+            {
+                'otelcol_exporter_queue_size{data_type="traces", OWN}': "30x60",
+                'otelcol_exporter_queue_capacity{data_type="traces", OWN}': "100x60",
+            },
+            False,
+        ),
+        ("MetricsLost", "20m", {"otelcol_exporter_send_failed_metric_points{OWN}": "0+1x60"}, True),
+        ("MetricsLost", "20m", {"otelcol_exporter_enqueue_failed_metric_points{OWN}": "0+1x60"}, True),
+        ("MetricsLost", "20m", {"otelcol_exporter_send_failed_metric_points{OWN}": "7x60"}, False),
+        (
+            "TracesUndecided",
+            "20m",
+            {"otelcol_processor_tail_sampling_sampling_trace_dropped_too_early{OWN}": "0+1x60"},
+            True,
+        ),
+        (
+            "TracesUndecided",
+            "20m",
+            {"otelcol_processor_tail_sampling_sampling_trace_dropped_too_early{OWN}": "7x60"},
+            False,
+        ),
+        ("SpansLost", "20m", {"otelcol_exporter_send_failed_spans{OWN}": "0+1x60"}, True),
+        ("SpansLost", "20m", {"otelcol_exporter_enqueue_failed_spans{OWN}": "0+1x60"}, True),
+        ("SpansLost", "20m", {"otelcol_exporter_send_failed_spans{OWN}": "7x60"}, False),
+        ("SpansRefused", "20m", {"otelcol_processor_memory_limiter_refused_spans{OWN}": "0+1x60"}, True),
+        ("SpansRefused", "20m", {"otelcol_processor_memory_limiter_refused_spans{OWN}": "7x60"}, False),
+        ("CollectorRestarts", "30m", {"otelcol_process_uptime{OWN}": "9 1 9 1 9 1 9x60"}, True),
+        ("CollectorRestarts", "30m", {"otelcol_process_uptime{OWN}": "0+60x60"}, False),
+        ("CollectorMissing", "20m", {"otelcol_process_uptime{OWN}": "_x60"}, True),
+        ("CollectorMissing", "20m", {"otelcol_process_uptime{OWN}": "0+60x60"}, False),
+    ],
+)
 @pytest.mark.parametrize("target", OWN)
 def test_who_is_called(fires, target, alert, at, series, called):
     own, other = OWN[target]
@@ -103,9 +212,13 @@ def test_who_is_called(fires, target, alert, at, series, called):
 
 def test_what_is_told_names_the_exporter_and_what_helps(render, tmp_path):
     for target, replicas in (("docker", False), ("kubernetes", True)):
-        rules = {rule["alert"]: rule for group in rules_of(render, tmp_path, target)["groups"] for rule in group["rules"]}
+        rules = {
+            rule["alert"]: rule for group in rules_of(render, tmp_path, target)["groups"] for rule in group["rules"]
+        }
         told = {name: rule["annotations"]["description"] for name, rule in rules.items()}
-        assert all("{{ $labels.exporter }}" in told[name] for name in ("SpansWait", "SpansLost", "MetricsWait", "MetricsLost"))
+        assert all(
+            "{{ $labels.exporter }}" in told[name] for name in ("SpansWait", "SpansLost", "MetricsWait", "MetricsLost")
+        )
         assert ("replicas" in told["SpansRefused"], "replicas" in told["TracesUndecided"]) == (replicas, replicas)
 
 
@@ -114,15 +227,25 @@ def test_metrics_and_waiting_traces_are_told_by_a_real_collector(render, tools, 
     more traces than there is room for."""
     import yaml
 
-    rules = {rule["alert"]: rule["expr"] for group in rules_of(render, tmp_path, "docker")["groups"] for rule in group["rules"]}
+    rules = {
+        rule["alert"]: rule["expr"]
+        for group in rules_of(render, tmp_path, "docker")["groups"]
+        for rule in group["rules"]
+    }
     rendered = tmp_path / "docker"
-    command = yaml.safe_load((rendered / "docker-compose.yaml").read_text())["services"]["otel-collector"].get("command")
+    command = yaml.safe_load((rendered / "docker-compose.yaml").read_text())["services"]["otel-collector"].get(
+        "command"
+    )
 
     def collector(name, endpoint, more):
         configuration, variables = rendered / "otel-collector.yaml", {"CHROMA_OTEL_COLLECTION_ENDPOINT": endpoint}
         return start_collector(tools, start, tmp_path, configuration, command, variables, tmp_path / name, more=more)
 
-    little = {"processors": {"tail_sampling": {"num_traces": 4, "decision_wait": "2s", "decision_wait_after_root_received": "1s"}}}
+    little = {
+        "processors": {
+            "tail_sampling": {"num_traces": 4, "decision_wait": "2s", "decision_wait_after_root_received": "1s"}
+        }
+    }
     failing = collector("failing", start_sink(tools, start, tmp_path, "--mode", "reject").grpc, little)
     send(failing, *({"name": "one of many", "traceId": f"{number:032x}"} for number in range(1, 101)))
     assert send_metrics(failing, ("app.calls", "sum", [{}])) == 200
@@ -134,7 +257,11 @@ def test_metrics_and_waiting_traces_are_told_by_a_real_collector(render, tools, 
     def missing():
         page = get(failing.telemetry) + get(full.telemetry)
         names = re.findall(r"otelcol_exporter_\w+", rules["MetricsWait"] + rules["MetricsLost"])
-        return [name for name in names if not re.search(rf'^{name}\{{(?:data_type="metrics",)?exporter="otlp_grpc"', page, re.MULTILINE)]
+        return [
+            name
+            for name in names
+            if not re.search(rf'^{name}\{{(?:data_type="metrics",)?exporter="otlp_grpc"', page, re.MULTILINE)
+        ]
 
     eventually(lambda: not missing(), missing)
     [dropped] = re.findall(r"otelcol_\w+", rules["TracesUndecided"])
@@ -147,20 +274,32 @@ def prometheus(start, tmp_path):
 
     def run(folder, here):
         program = shutil.which("prometheus") or missing("`prometheus` (Debian's package)")
-        text = (folder / "prometheus.yaml").read_text().replace("scrape_interval: 30s, evaluation_interval: 30s", "scrape_interval: 1s, evaluation_interval: 1s")
+        text = (
+            (folder / "prometheus.yaml")
+            .read_text()
+            .replace("scrape_interval: 30s, evaluation_interval: 30s", "scrape_interval: 1s, evaluation_interval: 1s")
+        )
         for rendered, real in zip(("127.0.0.1:8888", "127.0.0.1:8889"), here, strict=True):
             assert rendered in text
             text = text.replace(rendered, real)
         (folder / "quick.yaml").write_text(text)
         (port,) = free_ports(1)
         address = f"127.0.0.1:{port}"
-        server = start("prometheus", [
-            program, f"--config.file={folder / 'quick.yaml'}", f"--storage.tsdb.path={tmp_path / 'series'}", f"--web.listen-address={address}",
-        ])
+        server = start(
+            "prometheus",
+            [
+                program,
+                f"--config.file={folder / 'quick.yaml'}",
+                f"--storage.tsdb.path={tmp_path / 'series'}",
+                f"--web.listen-address={address}",
+            ],
+        )
         server.until(lambda: get(f"http://{address}/-/ready"), "a ready Prometheus")
 
         def ask(path, **values):
-            return json.loads(get(f"http://{address}/api/v1/{path}?{urllib.parse.urlencode(values)}") or '{"data": {"result": []}}')["data"]
+            return json.loads(
+                get(f"http://{address}/api/v1/{path}?{urllib.parse.urlencode(values)}") or '{"data": {"result": []}}'
+            )["data"]
 
         return ask
 
@@ -174,7 +313,10 @@ def test_a_real_prometheus_has_all_that_the_dashboard_shows(render, otelcol, sin
     assert (checked.returncode, "7 rules found" in checked.stdout) == (0, True), checked.stdout + checked.stderr
     collector = otelcol(rendered, {"CHROMA_OTEL_COLLECTION_ENDPOINT": sink.grpc})
     server = chroma("1.5.9", {"CHROMA_OTEL_COLLECTION_ENDPOINT": collector.grpc}, rendered)
-    ask = prometheus(rendered / "monitoring", [urllib.parse.urlsplit(url).netloc for url in (collector.telemetry, collector.prometheus)])
+    ask = prometheus(
+        rendered / "monitoring",
+        [urllib.parse.urlsplit(url).netloc for url in (collector.telemetry, collector.prometheus)],
+    )
     dashboard = json.loads((rendered / "monitoring/dashboard.json").read_text())
     shown = [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
     # These there are only when something went wrong; test_collector_kubernetes.py, which has the same names, makes it.
@@ -198,7 +340,10 @@ def test_a_real_prometheus_has_all_that_the_dashboard_shows(render, otelcol, sin
 
     eventually(lambda: not empty(), empty, seconds=60)
     variables = [variable["query"] for variable in dashboard["templating"]["list"][1:]]
-    assert variables == ["label_values(otelcol_process_uptime, deployment)", 'label_values(traces_span_metrics_calls_total{deployment=~"$deployment"}, service_name)']
+    assert variables == [
+        "label_values(otelcol_process_uptime, deployment)",
+        'label_values(traces_span_metrics_calls_total{deployment=~"$deployment"}, service_name)',
+    ]
     groups = ask("rules")["groups"]
     assert [rule["health"] for group in groups for rule in group["rules"]] == ["ok"] * 7
     assert [rule["name"] for group in groups for rule in group["rules"] if rule["state"] != "inactive"] == []

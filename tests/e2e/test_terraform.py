@@ -11,10 +11,11 @@ import json
 import re
 
 import pytest
-
 from conftest import HERE, renderer
 from terraform.module import HOSTILE, Module, changes, check_scripts, diagnostics, first_boot, provider_folder
 from test_aws import ARN, HEADERS, REGION, SECRET, SPECS, Template
+
+pytestmark = pytest.mark.aws
 
 SPECS = {
     **SPECS,
@@ -38,10 +39,15 @@ VALUES = {
     "aws_cloudwatch_log_group.arn": f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:logs-1",
 }
 ATTRIBUTES = {
-    "DataVolume": "vol-1", "Logs": "logs-1", "Logs.Arn": f"{VALUES['aws_cloudwatch_log_group.arn']}:*",
+    "DataVolume": "vol-1",
+    "Logs": "logs-1",
+    "Logs.Arn": f"{VALUES['aws_cloudwatch_log_group.arn']}:*",
 }
 PSEUDO = {
-    "AWS::Region": REGION, "AWS::AccountId": ACCOUNT, "AWS::Partition": "aws", "AWS::URLSuffix": "amazonaws.com",
+    "AWS::Region": REGION,
+    "AWS::AccountId": ACCOUNT,
+    "AWS::Partition": "aws",
+    "AWS::URLSuffix": "amazonaws.com",
     "AWS::StackName": "chroma",
 }
 
@@ -185,9 +191,19 @@ class TestModule:
         resources = template.module.resolve(template.tree, parameters)["Resources"].values()
         expected = [one for one in resources if one["Type"] == "AWS::CloudWatch::Alarm"]
         plan = module.plan(**module.values(name="chroma", alarm_topic_arn=topic))
-        made = [one["change"]["after"] for one in plan["resource_changes"] if one["type"] == "aws_cloudwatch_metric_alarm"]
-        keys = ["MetricName", "Namespace", "Statistic", "Period", "EvaluationPeriods", "ComparisonOperator", "Threshold",
-                "TreatMissingData"]
+        made = [
+            one["change"]["after"] for one in plan["resource_changes"] if one["type"] == "aws_cloudwatch_metric_alarm"
+        ]
+        keys = [
+            "MetricName",
+            "Namespace",
+            "Statistic",
+            "Period",
+            "EvaluationPeriods",
+            "ComparisonOperator",
+            "Threshold",
+            "TreatMissingData",
+        ]
         assert sorted([one["Properties"].get(key) for key in keys] for one in expected) == sorted(
             [one.get(snake(key)) for key in keys] for one in made
         )
@@ -208,14 +224,20 @@ class TestOperation:
         assert 6_000 < size < 14_000, size
 
     def test_a_secret_is_in_no_state_and_no_plan(self, module, boot):
-        values = module.values(honeycomb_api_key=f"{SECRET}-é'\"$", chroma_otel_collection_headers=HEADERS,
-                               chroma_otel_collection_headers_version=1, chroma_otel_collection_headers_secret_arn="")
+        values = module.values(
+            honeycomb_api_key=f"{SECRET}-é'\"$",
+            chroma_otel_collection_headers=HEADERS,
+            chroma_otel_collection_headers_version=1,
+            chroma_otel_collection_headers_secret_arn="",
+        )
         module.plan(file="plan", **values)
         module.terraform("apply", "plan", **{name: values[name] for name in module.secrets})
         state = module.state()
         stored = {address for address in state if address.startswith("aws_secretsmanager_secret.")}
-        assert stored == {"aws_secretsmanager_secret.honeycomb_api_key[0]",
-                          "aws_secretsmanager_secret.chroma_otel_collection_headers[0]"}
+        assert stored == {
+            "aws_secretsmanager_secret.honeycomb_api_key[0]",
+            "aws_secretsmanager_secret.chroma_otel_collection_headers[0]",
+        }
         assert (module.folder / "terraform.tfstate").exists() and module.holds(SECRET) == []
         arn = "aws_secretsmanager_secret_version.honeycomb_api_key[0]"
         assert f"collector HONEYCOMB_API_KEY {state[arn]['arn']}\n" in boot(state)["/etc/chroma-otel/secrets"][1]
@@ -257,13 +279,17 @@ class TestOperation:
         assert changes(plan)["aws_ebs_volume.data"] == ["create"]
         assert [address for address, actions in changes(plan).items() if "delete" in actions] == []
 
-    @pytest.mark.parametrize("file, right, wrong", [
-        ("network.tf", "deregistration_delay", "deregistration_dely"),
-        ("storage.tf", "retain_rule {", "retain_rules {"),
-        ("machine.tf", "aws_launch_template.machine.latest_version", "aws_launch_template.machine.newest_version"),
-        ("network.tf", "subnets            = [data.aws_subnet.chroma.id]", "subnets            = { a = 1 }"),
-        ("secrets.tf", "secret_string_wo         ", "secret_string            "),
-    ], ids=lambda text: text.strip()[:20])
+    @pytest.mark.parametrize(
+        "file, right, wrong",
+        [
+            ("network.tf", "deregistration_delay", "deregistration_dely"),
+            ("storage.tf", "retain_rule {", "retain_rules {"),
+            ("machine.tf", "aws_launch_template.machine.latest_version", "aws_launch_template.machine.newest_version"),
+            ("network.tf", "subnets            = [data.aws_subnet.chroma.id]", "subnets            = { a = 1 }"),
+            ("secrets.tf", "secret_string_wo         ", "secret_string            "),
+        ],
+        ids=lambda text: text.strip()[:20],
+    )
     def test_the_schema_knows_a_mistake(self, module, file, right, wrong):
         text = (module.folder / file).read_text()
         assert right in text
@@ -274,23 +300,32 @@ class TestOperation:
         def made(**values):
             return {address.partition(".")[0] for address in changes(module.plan(**module.values(**values)))}
 
-        usual, more, less = made(), made(alarm_topic_arn=f"arn:aws:sns:{REGION}:{ACCOUNT}:pages"), made(snapshots_kept=0)
+        usual, more, less = (
+            made(),
+            made(alarm_topic_arn=f"arn:aws:sns:{REGION}:{ACCOUNT}:pages"),
+            made(snapshots_kept=0),
+        )
         assert more - usual == {"aws_cloudwatch_metric_alarm"}
         assert usual - less == {"aws_dlm_lifecycle_policy", "aws_iam_role_policy_attachment"}
 
-    @pytest.mark.parametrize("wrong, why", [
-        ({"allowed_cidr": "0.0.0.0/0"}, "/8 or narrower"),
-        ({"allowed_cidr": ""}, "Say who may connect"),
-        ({"chroma_otel_granularity": "most"}, "One of none, operation"),
-        ({"chroma_otel_service_name": "a\nb"}, "One line"),
-        ({"chroma_version": "latest"}, "A release"),
-        ({"honeycomb_api_key_secret_arn": ""}, "TF_VAR_honeycomb_api_key"),
-        ({"honeycomb_api_key": SECRET, "honeycomb_api_key_secret_arn": ARN}, "not both"),
-        ({"honeycomb_api_key_secret_arn": ARN.rpartition("-")[0]}, "six signs"),
-        ({"chroma_otel_collection_headers": SECRET, "chroma_otel_collection_headers_secret_arn": ""}, "_version = 1"),
-        ({"availability_zone": f"{REGION}b"}, "The subnet is in vpc-1 and eu-central-1a"),
-    ])
+    @pytest.mark.parametrize(
+        "wrong, why",
+        [
+            ({"allowed_cidr": "0.0.0.0/0"}, "/8 or narrower"),
+            ({"allowed_cidr": ""}, "Say who may connect"),
+            ({"chroma_otel_granularity": "most"}, "One of none, operation"),
+            ({"chroma_otel_service_name": "a\nb"}, "One line"),
+            ({"chroma_version": "latest"}, "A release"),
+            ({"honeycomb_api_key_secret_arn": ""}, "TF_VAR_honeycomb_api_key"),
+            ({"honeycomb_api_key": SECRET, "honeycomb_api_key_secret_arn": ARN}, "not both"),
+            ({"honeycomb_api_key_secret_arn": ARN.rpartition("-")[0]}, "six signs"),
+            (
+                {"chroma_otel_collection_headers": SECRET, "chroma_otel_collection_headers_secret_arn": ""},
+                "_version = 1",
+            ),
+            ({"availability_zone": f"{REGION}b"}, "The subnet is in vpc-1 and eu-central-1a"),
+        ],
+    )
     def test_what_cannot_work_is_refused(self, module, wrong, why):
         said = module.terraform("plan", "-input=false", fails=True, **module.values(**wrong))
         assert why in said and SECRET not in said
-

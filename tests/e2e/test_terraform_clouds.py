@@ -9,7 +9,6 @@ import json
 import re
 
 import pytest
-
 from conftest import HERE, renderer
 from terraform.clouds import AZURE, CLOUDS, GCP, delivered
 from terraform.module import HOSTILE, Module, changes, check_scripts, diagnostics, provider_folder
@@ -76,7 +75,9 @@ def applied_once(rendered, providers, tmp_path_factory):
     def module(cloud):
         if cloud.name not in done:
             folder = tmp_path_factory.mktemp("applied")
-            done[cloud.name] = Module(rendered(cloud, "honeycomb"), providers(cloud), folder, cloud.needed, cloud.stored)
+            done[cloud.name] = Module(
+                rendered(cloud, "honeycomb"), providers(cloud), folder, cloud.needed, cloud.stored
+            )
             done[cloud.name].apply(**done[cloud.name].values())
         return done[cloud.name]
 
@@ -100,7 +101,8 @@ def roles(cloud, state):
         found = of_type(state, "azurerm_role_assignment").values()
         return {(one["role_definition_name"], one["scope"]) for one in found if one["principal_id"] == machine}
     places = {
-        "google_project_iam_member": "project", "google_artifact_registry_repository_iam_member": "repository",
+        "google_project_iam_member": "project",
+        "google_artifact_registry_repository_iam_member": "repository",
         "google_secret_manager_secret_iam_member": "secret_id",
     }
     found = {kind: of_type(state, kind).values() for kind in places}
@@ -116,7 +118,11 @@ def expected_roles(cloud, spec, wrapped, alarms, secrets):
     own = spec in ("default", "stock", "several")  # the cloud's own backend
     if cloud is AZURE:
         places = cloud.values
-        stored = {("Key Vault Secrets User", f"{places['azurerm_resources.resources'][0]['id']}/secrets/operators")} if secrets else set()
+        stored = (
+            {("Key Vault Secrets User", f"{places['azurerm_resources.resources'][0]['id']}/secrets/operators")}
+            if secrets
+            else set()
+        )
         made = {("Key Vault Secrets User", places["azurerm_key_vault_secret.resource_versionless_id"])}
         return {
             *([("AcrPull", places["azurerm_container_registry.id"])] if wrapped else []),
@@ -147,7 +153,9 @@ class TestModule:
         files = cloud.boot(tools, cloud.user_data(state), tmp_path / "machine")
 
         expected = delivered(cloud, module.folder)
-        assert {"/etc/chroma-otel/boot", "/etc/systemd/system/chroma.service", "/etc/docker/daemon.json"} <= set(expected)
+        assert {"/etc/chroma-otel/boot", "/etc/systemd/system/chroma.service", "/etc/docker/daemon.json"} <= set(
+            expected
+        )
         lines = {f"/etc/chroma-otel/{name}" for name in ("machine.env", "chroma.env", "collector.env", "secrets")}
         assert set(files) == set(expected) | lines
         for path, file in expected.items():
@@ -157,20 +165,31 @@ class TestModule:
             assert mode == 0o600 and all(text.splitlines()) and (text == "" or text.endswith("\n")), path
         check_scripts(files, tmp_path)
 
-        machine = dict(line.split("=", 1) for line in files["/etc/chroma-otel/machine.env"][1].splitlines() if line[0] != "#")
+        machine = dict(
+            line.split("=", 1) for line in files["/etc/chroma-otel/machine.env"][1].splitlines() if line[0] != "#"
+        )
         wrapped = (module.folder / "Dockerfile").exists()
         assert machine["CHROMA_IMAGE"].startswith(registry(cloud) if wrapped else "chromadb/chroma:")
         assert machine["METRICS_NAMESPACE"]
         secrets = [line for line in files["/etc/chroma-otel/secrets"][1].splitlines() if line[0] != "#"]
         known = {line.split()[2] for line in secrets}
         assert known <= {cloud.stored[1], cloud.values.get("azurerm_key_vault_secret.versionless_id")} | (
-            {"projects/acme-search/secrets/honeycomb", *re.findall(r"https://[\w.-]+/secrets/[\w-]+", str(module.variables))}
+            {
+                "projects/acme-search/secrets/honeycomb",
+                *re.findall(r"https://[\w.-]+/secrets/[\w-]+", str(module.variables)),
+            }
         )
         if spec != "hostile":
             assert roles(cloud, state) == expected_roles(cloud, spec, wrapped, True, cloud.stored[1] in known)
 
     def test_it_takes_what_the_spec_says(self, module, cloud, spec, tools):
-        decided = {"disk_size": 200, "snapshots_kept": 30, "log_retention_days": 90, "chroma_version": "1.0.20", "name": "search"}
+        decided = {
+            "disk_size": 200,
+            "snapshots_kept": 30,
+            "log_retention_days": 90,
+            "chroma_version": "1.0.20",
+            "name": "search",
+        }
         version = "0.6.3" if spec == "0.6.3" else "1.5.9"
         usual = {"chroma_version": version, "name": "chroma", "snapshots_kept": 7}
         for name, value in (decided if spec == "hostile" else usual).items():
@@ -179,8 +198,18 @@ class TestModule:
             assert re.search(r"^  description = \"[A-Z0-9]", text, re.M) and re.search(r"^  type +=", text, re.M), name
             assert "validation {" in text, name
         assert all("sensitive   = true" in module.variables[name] for name in module.secrets)
-        published = {"name", "chroma_version", "machine_type", "architecture", "allowed_cidr", "disk_size", "snapshots_kept",
-                     "log_retention_days", "chroma_otel_service_name", "chroma_otel_granularity"}
+        published = {
+            "name",
+            "chroma_version",
+            "machine_type",
+            "architecture",
+            "allowed_cidr",
+            "disk_size",
+            "snapshots_kept",
+            "log_retention_days",
+            "chroma_otel_service_name",
+            "chroma_otel_granularity",
+        }
         assert published <= set(module.variables)
 
 
@@ -204,15 +233,20 @@ class TestOperation:
 
     def test_a_secret_is_in_no_state_and_no_plan(self, module, cloud, tools, tmp_path):
         values = module.values(
-            honeycomb_api_key=f"{SECRET}-é'\"$", chroma_otel_collection_headers=HEADERS,
-            chroma_otel_collection_headers_version=1, chroma_otel_collection_headers_secret_id="",
+            honeycomb_api_key=f"{SECRET}-é'\"$",
+            chroma_otel_collection_headers=HEADERS,
+            chroma_otel_collection_headers_version=1,
+            chroma_otel_collection_headers_secret_id="",
         )
         module.plan(**values)
         module.terraform("apply", "plan", **{name: values[name] for name in module.secrets})
         state = module.state()
         assert (module.folder / "terraform.tfstate").exists() and module.holds(SECRET) == []
         stored = {"gcp": "google_secret_manager_secret_version", "azure": "azurerm_key_vault_secret"}[cloud.name]
-        assert set(of_type(state, stored)) == {f"{stored}.honeycomb_api_key[0]", f"{stored}.chroma_otel_collection_headers[0]"}
+        assert set(of_type(state, stored)) == {
+            f"{stored}.honeycomb_api_key[0]",
+            f"{stored}.chroma_otel_collection_headers[0]",
+        }
         files = cloud.boot(tools, cloud.user_data(state), tmp_path / "machine")
         assert re.search(r"^collector HONEYCOMB_API_KEY \S+$", files["/etc/chroma-otel/secrets"][1], re.M)
         # Terraform cannot see another value, but for its version; the machine reads it by itself.
@@ -267,8 +301,11 @@ class TestOperation:
         }[cloud.name]
         snapshots = {
             "gcp": {"google_compute_resource_policy", "google_compute_disk_resource_policy_attachment"},
-            "azure": {"azurerm_data_protection_backup_vault", "azurerm_data_protection_backup_policy_disk",
-                      "azurerm_data_protection_backup_instance_disk"},
+            "azure": {
+                "azurerm_data_protection_backup_vault",
+                "azurerm_data_protection_backup_policy_disk",
+                "azurerm_data_protection_backup_instance_disk",
+            },
         }[cloud.name]
         state = applied.state()
         assert not [address for address in state if address.partition(".")[0] in alarms]
@@ -292,9 +329,13 @@ class TestOperation:
             assert all(one["target_service_accounts"] == mine for one in rules)
             assert machine["service_account"][0]["email"] == mine[0]
         else:
-            rules = [one for one in of_type(state, "azurerm_network_security_rule").values()]
+            rules = list(of_type(state, "azurerm_network_security_rule").values())
             assert {one["direction"] for one in rules} == {"Inbound"}
-            doors = [[one["source_address_prefix"], one["destination_port_range"], one["protocol"]] for one in rules if one["access"] == "Allow"]
+            doors = [
+                [one["source_address_prefix"], one["destination_port_range"], one["protocol"]]
+                for one in rules
+                if one["access"] == "Allow"
+            ]
             assert doors == [["10.0.0.0/8", "8000", "Tcp"]]
             [wall] = [one for one in rules if one["access"] == "Deny"]
             assert (wall["source_address_prefix"], wall["destination_port_range"], wall["protocol"]) == ("*", "*", "*")
@@ -307,22 +348,31 @@ class TestOperation:
     def test_everything_carries_the_name(self, applied, cloud):
         key = {"gcp": "labels", "azure": "tags"}[cloud.name]
         state = {address: one for address, one in applied.state().items() if not address.startswith("data.")}
-        named = {address for address, one in state.items() if (one.get(key) or {}).get("chroma-otel-deploy") == "chroma"}
+        named = {
+            address for address, one in state.items() if (one.get(key) or {}).get("chroma-otel-deploy") == "chroma"
+        }
         unnamed = {address for address, one in state.items() if key in one} - named
         assert named and unnamed == set()
 
-    @pytest.mark.parametrize("wrong, why", [
-        ({"allowed_cidr": "0.0.0.0/0"}, "/8 or narrower"),
-        ({"chroma_otel_granularity": "most"}, "One of none, operation"),
-        ({"chroma_otel_service_name": "a\nb"}, "One line"),
-        ({"chroma_version": "latest"}, "A release"),
-        ({"disk_size": "0"}, "A whole number"),
-        ({"name": "Chroma!"}, "mall letters"),
-        ({"honeycomb_api_key_secret_id": ""}, "TF_VAR_honeycomb_api_key"),
-        ({"honeycomb_api_key": SECRET, "honeycomb_api_key_secret_id": "stored"}, "not both"),
-        ({"chroma_otel_collection_headers": SECRET, "chroma_otel_collection_headers_secret_id": ""}, "_version = 1"),
-        ({"honeycomb_api_key_secret_id": "wrong"}, "secret"),
-    ], ids=lambda one: "-".join(one) if isinstance(one, dict) else "")
+    @pytest.mark.parametrize(
+        "wrong, why",
+        [
+            ({"allowed_cidr": "0.0.0.0/0"}, "/8 or narrower"),
+            ({"chroma_otel_granularity": "most"}, "One of none, operation"),
+            ({"chroma_otel_service_name": "a\nb"}, "One line"),
+            ({"chroma_version": "latest"}, "A release"),
+            ({"disk_size": "0"}, "A whole number"),
+            ({"name": "Chroma!"}, "mall letters"),
+            ({"honeycomb_api_key_secret_id": ""}, "TF_VAR_honeycomb_api_key"),
+            ({"honeycomb_api_key": SECRET, "honeycomb_api_key_secret_id": "stored"}, "not both"),
+            (
+                {"chroma_otel_collection_headers": SECRET, "chroma_otel_collection_headers_secret_id": ""},
+                "_version = 1",
+            ),
+            ({"honeycomb_api_key_secret_id": "wrong"}, "secret"),
+        ],
+        ids=lambda one: "-".join(one) if isinstance(one, dict) else "",
+    )
     def test_what_cannot_work_is_refused(self, module, cloud, wrong, why):
         wrong = {name: cloud.stored[1] if value == "stored" else value for name, value in wrong.items()}
         said = module.terraform("plan", "-input=false", fails=True, **module.values(**wrong))
@@ -349,18 +399,28 @@ def test_who_reaches_chroma_reaches_what_was_asked_for_of_the_collector(module, 
 
 
 OWN_MISTAKES = [
-    (GCP, {"zone": "europe-west1"}, "zone"), (GCP, {"project_id": "My Project"}, "project"),
-    (GCP, {"network": "projects/x/global/networks/y"}, "not its address"), (GCP, {"snapshot": "Snap!"}, "snapshot"),
-    (GCP, {"notification_channel": "me@example.com"}, "notificationChannels"), (GCP, {"log_retention_days": "4000"}, "3650"),
-    (AZURE, {"subscription_id": "mine"}, "subscription"), (AZURE, {"location": "West Europe"}, "westeurope"),
-    (AZURE, {"zone": "west-1"}, "zone"), (AZURE, {"subnet_id": "private"}, "subnet"),
-    (AZURE, {"ssh_public_key": "-----BEGIN"}, "key"), (AZURE, {"ssh_cidr": "0.0.0.0/0"}, "/8 or narrower"),
-    (AZURE, {"action_group_id": "pages"}, "actionGroups"), (AZURE, {"log_retention_days": "7"}, "30"),
-    (AZURE, {"snapshot_id": "before"}, "snapshot"), (AZURE, {"resource_group_name": "a b"}, "resource group"),
+    (GCP, {"zone": "europe-west1"}, "zone"),
+    (GCP, {"project_id": "My Project"}, "project"),
+    (GCP, {"network": "projects/x/global/networks/y"}, "not its address"),
+    (GCP, {"snapshot": "Snap!"}, "snapshot"),
+    (GCP, {"notification_channel": "me@example.com"}, "notificationChannels"),
+    (GCP, {"log_retention_days": "4000"}, "3650"),
+    (AZURE, {"subscription_id": "mine"}, "subscription"),
+    (AZURE, {"location": "West Europe"}, "westeurope"),
+    (AZURE, {"zone": "west-1"}, "zone"),
+    (AZURE, {"subnet_id": "private"}, "subnet"),
+    (AZURE, {"ssh_public_key": "-----BEGIN"}, "key"),
+    (AZURE, {"ssh_cidr": "0.0.0.0/0"}, "/8 or narrower"),
+    (AZURE, {"action_group_id": "pages"}, "actionGroups"),
+    (AZURE, {"log_retention_days": "7"}, "30"),
+    (AZURE, {"snapshot_id": "before"}, "snapshot"),
+    (AZURE, {"resource_group_name": "a b"}, "resource group"),
 ]
 
 
-@pytest.mark.parametrize("cloud, wrong, why", OWN_MISTAKES, ids=[f"{one[0].name}-{[*one[1]][0]}" for one in OWN_MISTAKES])
+@pytest.mark.parametrize(
+    "cloud, wrong, why", OWN_MISTAKES, ids=[f"{one[0].name}-{[*one[1]][0]}" for one in OWN_MISTAKES]
+)
 @pytest.mark.parametrize("spec", ["honeycomb"])
 def test_a_clouds_own_variables_are_checked(module, wrong, why):
     said = module.terraform("plan", "-input=false", fails=True, **module.values(**wrong))
@@ -368,19 +428,24 @@ def test_a_clouds_own_variables_are_checked(module, wrong, why):
 
 
 MISTAKES = [
-    (GCP, "network.tf", "source_ranges  ", "source_range  "), (GCP, "storage.tf", "retention_policy {", "retention_policies {"),
+    (GCP, "network.tf", "source_ranges  ", "source_range  "),
+    (GCP, "storage.tf", "retention_policy {", "retention_policies {"),
     (GCP, "machine.tf", "google_compute_address.chroma.address", "google_compute_address.chroma.addres"),
     (GCP, "secrets.tf", "secret_data_wo         ", "secret_data_w          "),
     (GCP, "versions.tf", "project = var", "projects = var"),
     (AZURE, "network.tf", "source_address_prefix  ", "source_address_prefiks "),
-    (AZURE, "machine.tf", "os_disk {", "os_disks {"), (AZURE, "machine.tf", "lun                = 0", "lun                = []"),
+    (AZURE, "machine.tf", "os_disk {", "os_disks {"),
+    (AZURE, "machine.tf", "lun                = 0", "lun                = []"),
     (AZURE, "storage.tf", "azurerm_managed_disk.data.id", "azurerm_managed_disk.data.idd"),
     (AZURE, "secrets.tf", "value_wo         ", "value_w          "),
-    (AZURE, "versions.tf", "features {}", "feature {}"), (AZURE, "versions.tf", "subscription_id =", "subscription_di ="),
+    (AZURE, "versions.tf", "features {}", "feature {}"),
+    (AZURE, "versions.tf", "subscription_id =", "subscription_di ="),
 ]
 
 
-@pytest.mark.parametrize("cloud, file, right, wrong", MISTAKES, ids=[f"{one[0].name}-{one[2].split()[0]}" for one in MISTAKES])
+@pytest.mark.parametrize(
+    "cloud, file, right, wrong", MISTAKES, ids=[f"{one[0].name}-{one[2].split()[0]}" for one in MISTAKES]
+)
 @pytest.mark.parametrize("spec", ["honeycomb"])
 def test_the_schema_knows_a_mistake(module, file, right, wrong):
     text = (module.folder / file).read_text()

@@ -57,13 +57,15 @@ def check(client, log, began, ended):
         may = before["added"] | during["added"]
         assert must <= set(names), f"{number}: {len(must - set(names))} of {len(must)} are lost"
         assert set(names) <= may - before["deleted"], f"{number}: {sorted(set(names) - may)[:5]} are nobody's"
-        for name, embedding, document in zip(names, there["embeddings"], there["documents"]):
+        for name, embedding, document in zip(names, there["embeddings"], there["documents"], strict=True):
             assert document == name
-            assert all(abs(a - b) < 1e-6 for a, b in zip(embedding, vector(name))), f"{name} has another's vector"
+            assert all(abs(a - b) < 1e-6 for a, b in zip(embedding, vector(name), strict=True)), (
+                f"{name} has another's vector"
+            )
         sample = names[:: max(1, len(names) // 40)]
         found = collection.query(query_embeddings=[vector(name) for name in sample], n_results=5)["ids"]
         assert all(set(near) <= set(names) for near in found)
-        own = sum(name in near for name, near in zip(sample, found))
+        own = sum(name in near for name, near in zip(sample, found, strict=True))
         assert own >= 0.9 * len(sample), f"{number}: {own} of {len(sample)} are found"  # the search is approximate
         collection.add(ids=["new"], embeddings=[vector("new")], documents=["new"])  # it goes on from here
         assert collection.query(query_embeddings=[vector("new")], n_results=1)["ids"] == [["new"]]

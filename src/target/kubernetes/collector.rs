@@ -25,8 +25,8 @@ use crate::target::COLLECTOR_VERSION;
 use crate::target::context as shared;
 use crate::target::secrets::Container;
 
-/// How long a sender's connection lasts: long enough to cost nothing, short enough that a new replica
-/// has work within minutes.
+/// How long a sender's connection lasts where there may be several replicas, so that a new one has
+/// work within minutes. Not shorter: Chroma 1.x drops the batch that it sends at that very moment.
 const LET_GO: &str = "5m";
 
 /// What the published image runs by itself.
@@ -149,13 +149,15 @@ fn configuration(spec: &Spec, base: &Value, role: Role) -> Result<String> {
         sees_own_namespace_only(spec).then(|| spec.kubernetes.namespace.to_string());
     let seen = context! { namespace => own_namespace };
     let receives_of_many = role != Role::Member;
+    // A single replica would only get the same sender back.
+    let lets_go = receives_of_many && spec.collector.max_replicas > 1;
     let context = context! {
         version_attribute => spec.chroma.version.to_string(),
         // In Go this is every address of the pod, IPv6 as well; policies say who reaches it.
         listen => context! { receivers => "0.0.0.0", local => "0.0.0.0" },
         // No cloud's: they would describe the collector's node, and not Chroma's.
         detectors => ["env"],
-        let_go => receives_of_many.then_some(LET_GO),
+        let_go => lets_go.then_some(LET_GO),
         // Routers know who sent it; behind them the connection is the router's.
         pods => receives_of_many.then_some(seen),
         place_attributes => base.get_attr("cloud")?.get_attr("resource")?,
@@ -196,5 +198,32 @@ fn run(spec: &Spec, role: Role) -> Vec<Value> {
         (Image::Wrapped, Role::Router) => {
             vec![line("command", PLAIN.map(str::to_owned).to_vec())]
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value as Json, json};
+
+    use crate::spec::sound;
+
+    /// Whether this collector ends its senders' connections.
+    fn ends_connections(keys: &[(&'static str, Json)]) -> bool {
+        let resolved = sound(&[&[("target", json!("kubernetes"))], keys].concat());
+        let plan = crate::target::kubernetes::plan(&resolved).expect("it renders");
+        plan.files["collector.yaml"].contains("max_connection_age")
+    }
+
+    #[test]
+    fn connections_end_only_where_another_replica_may_take_them() {
+        let replicas = |least, most| {
+            [
+                ("collector.replicas", json!(least)),
+                ("collector.max_replicas", json!(most)),
+            ]
+        };
+        assert!(ends_connections(&[]));
+        assert!(ends_connections(&replicas(1, 2)));
+        assert!(!ends_connections(&replicas(1, 1)));
     }
 }

@@ -29,13 +29,17 @@ def metadata(request):
     request.must("X-Forwarded-For" not in request.headers, 403, "X-Forwarded-For")
     guest = re.fullmatch(r"/computeMetadata/v1/instance/guest-attributes/([^/]+)/([^/]+)", request.path)
     if guest and request.method == "PUT":
-        request.must(attributes.get("enable-guest-attributes", "").upper() == "TRUE", 403, "guest attributes are disabled")
+        request.must(
+            attributes.get("enable-guest-attributes", "").upper() == "TRUE", 403, "guest attributes are disabled"
+        )
         request.must(len(request.body) <= 32768, 400, "too large")
         return "", {"guest": "/".join(guest.groups()), "value": request.body.decode()}
     request.must(request.method == "GET", 405, "method")
     if request.path == "/computeMetadata/v1/instance/service-accounts/default/token":
         asked = request.query.get("scopes", SCOPE).split(",")
-        request.must(SCOPE in made()["scopes"] or set(asked) <= set(made()["scopes"]), 403, "the machine has not these scopes")
+        request.must(
+            SCOPE in made()["scopes"] or set(asked) <= set(made()["scopes"]), 403, "the machine has not these scopes"
+        )
         return {"access_token": TOKENS.give("google"), "expires_in": 3599, "token_type": "Bearer"}, {}
     request.must(request.path in pages, 404, "not found")
     return pages[request.path], {}
@@ -50,7 +54,12 @@ def service(request):
     except Refused:
         raise Refused(401, error(401, "UNAUTHENTICATED", "Request had invalid authentication credentials.")) from None
     for place, method, path, answer in (
-        ("secretmanager.googleapis.com", "GET", r"/v1/(projects/[^/]+/secrets/[\w-]+)/versions/(latest|\d+):access", access),
+        (
+            "secretmanager.googleapis.com",
+            "GET",
+            r"/v1/(projects/[^/]+/secrets/[\w-]+)/versions/(latest|\d+):access",
+            access,
+        ),
         ("logging.googleapis.com", "POST", "/v2/entries:write", write),
         ("monitoring.googleapis.com", "POST", f"/v3/projects/{project}/timeSeries", measure),
     ):
@@ -78,7 +87,12 @@ def check_login(request, name, password):
 def access(request, name, _):
     secrets = made()["secrets"]
     if name not in secrets:  # Google says the same when it is not there
-        raise Refused(403, error(403, "PERMISSION_DENIED", f"Permission 'secretmanager.versions.access' denied for resource '{name}'."))
+        raise Refused(
+            403,
+            error(
+                403, "PERMISSION_DENIED", f"Permission 'secretmanager.versions.access' denied for resource '{name}'."
+            ),
+        )
     if secrets[name] is None:
         raise Refused(404, error(404, "NOT_FOUND", f"Secret [{name}] not found or has no versions."))
     data = base64.b64encode(secrets[name].encode()).decode()
@@ -89,14 +103,23 @@ def write(request):
     allowed("roles/logging.logWriter")
     body = request.json()
     entries = body.get("entries") or []
-    request.must(entries and not set(body) - {"logName", "resource", "labels", "entries", "partialSuccess", "dryRun"}, 400, "form")
+    request.must(
+        entries and not set(body) - {"logName", "resource", "labels", "entries", "partialSuccess", "dryRun"},
+        400,
+        "form",
+    )
     for entry in entries:
         name = entry.get("logName") or body.get("logName") or ""
         request.must(re.fullmatch(f"projects/{made()['project']}/logs/[\\w.%-]+", name), 400, "logName")
         resource = entry.get("resource") or body.get("resource") or {}
         request.must(resource.get("type"), 400, "resource.type")
         request.must({"textPayload", "jsonPayload"} & set(entry), 400, "payload")
-        note(log=name, text=entry.get("textPayload") or entry["jsonPayload"], severity=entry.get("severity"), resource=resource)
+        note(
+            log=name,
+            text=entry.get("textPayload") or entry["jsonPayload"],
+            severity=entry.get("severity"),
+            resource=resource,
+        )
     return {}, {}
 
 
@@ -108,14 +131,22 @@ def measure(request):
         kind = one["metric"]["type"]
         request.must(re.fullmatch(r"custom\.googleapis\.com/[\w/]+", kind), 400, "metric.type")
         resource = one["resource"]
-        needed = {"gce_instance": {"instance_id", "zone"}, "generic_node": {"location", "namespace", "node_id"}, "global": set(),
-                  "generic_task": {"location", "namespace", "job", "task_id"}}.get(resource["type"])
+        needed = {
+            "gce_instance": {"instance_id", "zone"},
+            "generic_node": {"location", "namespace", "node_id"},
+            "global": set(),
+            "generic_task": {"location", "namespace", "job", "task_id"},
+        }.get(resource["type"])
         request.must(needed is not None and needed <= {*resource.get("labels", {}), "project_id"}, 400, "resource")
         key = json.dumps([one["metric"], resource], sort_keys=True)
         request.must(key not in seen, 400, "a series twice")
         seen.add(key)
         [point] = one["points"]
-        request.must(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)", point["interval"]["endTime"]), 400, "endTime")
+        request.must(
+            re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)", point["interval"]["endTime"]),
+            400,
+            "endTime",
+        )
         [(typed, value)] = point["value"].items()
         request.must(typed in ("doubleValue", "int64Value"), 400, "value")
         request.must(typed != "doubleValue" or isinstance(value, (int, float)), 400, "doubleValue")

@@ -11,8 +11,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 TOKENS = set()
 ROLE = "/latest/meta-data/iam/security-credentials/"
 CREDENTIALS = {
-    "Code": "Success", "Type": "AWS-HMAC", "AccessKeyId": "stand-in", "SecretAccessKey": "stand-in",
-    "Token": "stand-in", "LastUpdated": "2026-01-01T00:00:00Z", "Expiration": "2099-01-01T00:00:00Z",
+    "Code": "Success",
+    "Type": "AWS-HMAC",
+    "AccessKeyId": "stand-in",
+    "SecretAccessKey": "stand-in",
+    "Token": "stand-in",
+    "LastUpdated": "2026-01-01T00:00:00Z",
+    "Expiration": "2099-01-01T00:00:00Z",
 }
 PAGES = {
     "/latest/meta-data/instance-id": sys.argv[3],

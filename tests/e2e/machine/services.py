@@ -182,7 +182,11 @@ def registry(request, tokens_at, check):
     challenge = f'Bearer realm="https://{request.place}{tokens_at}",service="{request.place}"'
     _, _, token = request.headers.get("Authorization", "").partition(" ")
     if TOKENS.given.get(token) != f"pull {request.place}":
-        raise Refused(401, '{"errors": [{"code": "UNAUTHORIZED", "message": "authentication required"}]}', WWW_Authenticate=challenge)
+        raise Refused(
+            401,
+            '{"errors": [{"code": "UNAUTHORIZED", "message": "authentication required"}]}',
+            WWW_Authenticate=challenge,
+        )
     if request.path in ("/v2", "/v2/"):
         return {}, {}
     name, _, wanted = request.path.removeprefix("/v2/").partition("/manifests/")
@@ -196,7 +200,9 @@ def registry(request, tokens_at, check):
 def manifest(image):
     """As far as an engine reads it that has the image already, and lacks its name."""
     return {
-        "schemaVersion": 2, "mediaType": MANIFEST, "layers": [],
+        "schemaVersion": 2,
+        "mediaType": MANIFEST,
+        "layers": [],
         "config": {"mediaType": "application/vnd.docker.container.image.v1+json", "size": 1, "digest": image},
     }
 

@@ -7,8 +7,8 @@ Invariant: nothing here is of a spec; what `gen` decides is read in the module.
 import base64
 import re
 import subprocess
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Callable
 
 from .module import files_below, first_boot
 
@@ -16,14 +16,15 @@ SUBSCRIPTION = "0a1b2c3d-0000-4000-8000-000000000000"
 GROUP = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/chroma"
 VAULT = f"{GROUP}/providers/Microsoft.KeyVault/vaults/operators"
 MADE_VAULT = f"{GROUP}/providers/Microsoft.KeyVault/vaults/chroma-0123abcd"
+IDENTITIES = f"{GROUP}/providers/Microsoft.ManagedIdentity/userAssignedIdentities"
 NETWORK = "https://www.googleapis.com/compute/v1/projects/chroma-test"
 
 
 @dataclass(frozen=True)
 class Cloud:
-    """`needed` and `stored` as for `Module`, `values` and `forces_new` as for `provider_folder`; `data` and `machine` are
-    addresses of resources, `snapshot` the variable with the snapshot to restore and one, `alarm` the variable
-    that asks for alarms and a value; `user_data(state)` gives the bytes that the machine starts with, and
+    """`needed` and `stored` as for `Module`, `values` and `forces_new` as for `provider_folder`; `data` and
+    `machine` are addresses of resources, `snapshot` the variable with the snapshot to restore and one, `alarm` the
+    variable that asks for alarms and a value; `user_data(state)` gives the bytes that the machine starts with, and
     `boot(tools, bytes, folder)` the files that it has then."""
 
     name: str
@@ -48,13 +49,17 @@ def startup_script(tools, text, folder):
     for each in (changed, work, root):
         each.mkdir(exist_ok=True)
     # What is not running starts no unit: the real command enables it.
-    offline = b'#!/bin/sh\nfor word; do shift; case $word in --now | --no-block) ;; *) set -- "$@" "$word" ;; esac; done\nexec /bin/systemctl "$@"\n'
+    offline = (
+        b'#!/bin/sh\nfor word; do shift; case $word in --now | --no-block) ;; *) set -- "$@" "$word" ;; esac; done\n'
+        b'exec /bin/systemctl "$@"\n'
+    )
     for name, content in (("startup-script", text), ("systemctl", offline)):
         (changed / name).write_bytes(content)
         (changed / name).chmod(0o700)
     steps = [
         f"mount -t overlay root -o 'lowerdir={tools.part('machine/root')},upperdir={changed},workdir={work}' '{root}'",
-        f"mount --rbind /dev '{root}/dev'", f"mount -t proc proc '{root}/proc'",
+        f"mount --rbind /dev '{root}/dev'",
+        f"mount -t proc proc '{root}/proc'",
         f"exec chroot '{root}' /usr/bin/env -i SYSTEMD_OFFLINE=1 PATH=/:/usr/sbin:/usr/bin:/sbin:/bin /startup-script",
     ]
     found = []
@@ -71,7 +76,10 @@ GCP = Cloud(
     name="gcp",
     provider="google",
     needed={
-        "project_id": "chroma-test", "zone": "europe-west1-b", "network": "shared", "subnet": "private",
+        "project_id": "chroma-test",
+        "zone": "europe-west1-b",
+        "network": "shared",
+        "subnet": "private",
         "allowed_cidr": "10.0.0.0/8",
     },
     stored=("_secret_id", "projects/chroma-test/secrets/operators"),
@@ -101,9 +109,13 @@ AZURE = Cloud(
     name="azure",
     provider="azurerm",
     needed={
-        "subscription_id": SUBSCRIPTION, "resource_group_name": "chroma", "location": "westeurope", "zone": "1",
+        "subscription_id": SUBSCRIPTION,
+        "resource_group_name": "chroma",
+        "location": "westeurope",
+        "zone": "1",
         "subnet_id": f"{GROUP}/providers/Microsoft.Network/virtualNetworks/shared/subnets/private",
-        "allowed_cidr": "10.0.0.0/8", "ssh_public_key": f"ssh-ed25519 {'A' * 68} somebody@example.com",
+        "allowed_cidr": "10.0.0.0/8",
+        "ssh_public_key": f"ssh-ed25519 {'A' * 68} somebody@example.com",
     },
     stored=("_secret_id", "https://operators.vault.azure.net/secrets/operators"),
     values={
@@ -111,7 +123,7 @@ AZURE = Cloud(
         "azurerm_container_registry.login_server": "chroma0a1b2c3d.azurecr.io",
         "azurerm_container_registry.id": f"{GROUP}/providers/Microsoft.ContainerRegistry/registries/chroma0a1b2c3d",
         "azurerm_resources.resources": [{"id": VAULT, "name": "operators"}],
-        "azurerm_user_assigned_identity.id": f"{GROUP}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/chroma",
+        "azurerm_user_assigned_identity.id": f"{IDENTITIES}/chroma",
         "azurerm_user_assigned_identity.client_id": "11111111-0000-4000-8000-000000000000",
         "azurerm_user_assigned_identity.principal_id": "22222222-0000-4000-8000-000000000000",
         "azurerm_linux_virtual_machine.id": f"{GROUP}/providers/Microsoft.Compute/virtualMachines/chroma",
@@ -120,8 +132,22 @@ AZURE = Cloud(
         "azurerm_key_vault_secret.resource_versionless_id": f"{MADE_VAULT}/secrets/made",
     },
     forces_new={
-        "azurerm_linux_virtual_machine": ["name", "location", "zone", "resource_group_name", "custom_data", "admin_username"],
-        "azurerm_managed_disk": ["name", "location", "zone", "resource_group_name", "create_option", "source_resource_id"],
+        "azurerm_linux_virtual_machine": [
+            "name",
+            "location",
+            "zone",
+            "resource_group_name",
+            "custom_data",
+            "admin_username",
+        ],
+        "azurerm_managed_disk": [
+            "name",
+            "location",
+            "zone",
+            "resource_group_name",
+            "create_option",
+            "source_resource_id",
+        ],
         "azurerm_network_interface": ["name", "location", "resource_group_name"],
         "azurerm_virtual_machine_data_disk_attachment": ["virtual_machine_id", "managed_disk_id", "lun"],
         "azurerm_virtual_machine_extension": ["virtual_machine_id", "publisher", "type"],
@@ -146,7 +172,11 @@ def delivered(cloud, module):
         import yaml
 
         tree = yaml.safe_load((module / "cloud-config.yaml.tftpl").read_text())
-        texts = {one["path"]: (int(one["permissions"], 8), one["content"]) for one in tree["write_files"] if "encoding" not in one}
+        texts = {
+            one["path"]: (int(one["permissions"], 8), one["content"])
+            for one in tree["write_files"]
+            if "encoding" not in one
+        }
     else:
         script = (module / "startup-script.sh.tftpl").read_text()
         found = re.findall(r"^put (\d+) (\S+) <<'(\w+)'\n(.*?)^\3$", script, re.M | re.S)

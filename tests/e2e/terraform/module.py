@@ -28,7 +28,10 @@ def provider_folder(tools, name, modules, values, folder, forces_new=None):
     from schema import schema
 
     texts = [file.read_text() for module in modules for file in module.glob("*.tf")]
-    types = {kind: {found for text in texts for found in re.findall(rf'^{kind} "(\w+)"', text, re.M)} for kind in ("resource", "data")}
+    types = {
+        kind: {found for text in texts for found in re.findall(rf'^{kind} "(\w+)"', text, re.M)}
+        for kind in ("resource", "data")
+    }
     assert len(types["resource"]) > 10
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "schema.json").write_text(json.dumps(schema(part / "types", types["resource"], types["data"])))
@@ -36,7 +39,9 @@ def provider_folder(tools, name, modules, values, folder, forces_new=None):
     (folder / "forces-new.json").write_text(json.dumps(forces_new or {}))
     command = folder / f"terraform-provider-{name}"
     # HOME: the library keeps a certificate there.
-    command.write_text(f'#!/bin/sh\nHOME="{folder}" exec "{part}/bin/python" "{HERE}/terraform/provider.py" "{folder}"\n')
+    command.write_text(
+        f'#!/bin/sh\nHOME="{folder}" exec "{part}/bin/python" "{HERE}/terraform/provider.py" "{folder}"\n'
+    )
     command.chmod(0o755)
     (folder / "terraform.rc").write_text(
         f'provider_installation {{\n  dev_overrides {{\n    "hashicorp/{name}" = "{folder}"\n  }}\n}}\n'
@@ -53,8 +58,11 @@ class Module:
         self.folder, self.needed, self.stored = tmp_path / "module", needed, stored
         shutil.copytree(source, self.folder)
         self.environment = {
-            "PATH": os.environ["PATH"], "HOME": str(tmp_path), "TF_CLI_CONFIG_FILE": str(provider / "terraform.rc"),
-            "CHECKPOINT_DISABLE": "1", "TF_IN_AUTOMATION": "1",
+            "PATH": os.environ["PATH"],
+            "HOME": str(tmp_path),
+            "TF_CLI_CONFIG_FILE": str(provider / "terraform.rc"),
+            "CHECKPOINT_DISABLE": "1",
+            "TF_IN_AUTOMATION": "1",
         }
         variables = (self.folder / "variables.tf").read_text()
         blocks = re.findall(r'^variable "(\w+)" \{\n(.*?)^\}', variables, re.M | re.S)
@@ -69,7 +77,9 @@ class Module:
     def values(self, **more):
         """Variables that the module is content with; every secret is in a store of the operator's."""
         suffix, stored = self.stored
-        in_store = {f"{name}{suffix}": stored for name in self.secrets if f"{name}{suffix}" not in more and name not in more}
+        in_store = {
+            f"{name}{suffix}": stored for name in self.secrets if f"{name}{suffix}" not in more and name not in more
+        }
         filled = {**self.needed, **in_store, **more}
         if "default" not in self.variables.get("chroma_otel_collection_endpoint", ""):
             filled.setdefault("chroma_otel_collection_endpoint", "https://otlp.example.com")
@@ -78,8 +88,13 @@ class Module:
     def terraform(self, *words, fails=False, **values):
         environment = self.environment | {f"TF_VAR_{name}": str(value) for name, value in values.items()}
         done = subprocess.run(
-            ["terraform", *words], cwd=self.folder, env=environment,
-            capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=120,
+            ["terraform", *words],
+            cwd=self.folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            timeout=120,
         )
         said = re.sub(r"\x1b\[[0-9;]*m", "", done.stdout + done.stderr)
         assert (done.returncode != 0) == fails, said
@@ -131,7 +146,7 @@ def files_below(folder):
 
 
 def first_boot(tools, user_data, folder):
-    """{path: (mode, text)} of what cloud-init writes below the folder, when a machine with this user data first boots."""
+    """{path: (mode, text)} of what cloud-init writes below the folder when a machine with this user data boots."""
     part = tools.part("cloud-init")
     environment = {"PYTHONPATH": str(part / "usr/lib/python3/dist-packages"), "PATH": os.environ["PATH"]}
     shutil.rmtree(folder, ignore_errors=True)
@@ -159,5 +174,3 @@ def check_scripts(files, folder):
         script.write_text(text)
         done = subprocess.run(["shellcheck", script], capture_output=True, text=True)
         assert done.returncode == 0 and not done.stdout, f"{path}: {done.stdout}"
-
-

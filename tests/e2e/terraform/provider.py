@@ -28,8 +28,11 @@ BLANK = {"string": "", "number": 0, "bool": False, "dynamic": None, "list": [], 
 
 def attribute(one):
     made = pb.Schema.Attribute(
-        name=one["name"], type=json.dumps(one["type"]).encode(),
-        required=one.get("required", False), optional=one.get("optional", False), computed=one.get("computed", False),
+        name=one["name"],
+        type=json.dumps(one["type"]).encode(),
+        required=one.get("required", False),
+        optional=one.get("optional", False),
+        computed=one.get("computed", False),
     )
     if one.get("write_only"):
         # Field 11 of protocol 6.8, which this library's is older than.
@@ -40,7 +43,10 @@ def attribute(one):
 def block(one):
     nested = [
         pb.Schema.NestedBlock(
-            type_name=each["name"], block=block(each["block"]), min_items=each["least"], max_items=each["most"],
+            type_name=each["name"],
+            block=block(each["block"]),
+            min_items=each["least"],
+            max_items=each["most"],
             nesting=pb.Schema.NestedBlock.NestingMode.Value(each["nesting"]),
         )
         for each in one["blocks"]

@@ -12,9 +12,15 @@ PLAIN = {"string": "string", "number": "number", "boolean": "bool", "any": "dyna
 PLAIN |= {f"{name}[]": ["list", of] for name, of in PLAIN.items() if name != "any"}
 # What a class calls its getters of computed attributes: `getStringAttribute('id')`.
 GETTERS = {
-    "String": "string", "Number": "number", "Boolean": "bool", "List": ["list", "string"],
-    "NumberList": ["list", "number"], "StringMap": ["map", "string"], "NumberMap": ["map", "number"],
-    "BooleanMap": ["map", "bool"], "AnyMap": "dynamic",
+    "String": "string",
+    "Number": "number",
+    "Boolean": "bool",
+    "List": ["list", "string"],
+    "NumberList": ["list", "number"],
+    "StringMap": ["map", "string"],
+    "NumberMap": ["map", "number"],
+    "BooleanMap": ["map", "bool"],
+    "AnyMap": "dynamic",
 }
 MAPS = {f"cdktf.{name}": GETTERS[name] for name in ("StringMap", "NumberMap", "BooleanMap")}
 
@@ -43,7 +49,9 @@ class Module:
             }
             for name, body in re.findall(r"export interface (\w+)(?: extends [\w.]+)? \{([\s\S]*?)\n\}", declared)
         }
-        kinds = r"\nclass (\w+) extends cdktf\.(?:Terraform(?:Resource|DataSource|Provider)|ComplexObject) \{([\s\S]*?)\n\}"
+        kinds = (
+            r"\nclass (\w+) extends cdktf\.(?:Terraform(?:Resource|DataSource|Provider)|ComplexObject) \{([\s\S]*?)\n\}"
+        )
         self.classes = dict(re.findall(kinds, code))
         nested = re.findall(r"function (\w+)ToHclTerraform\(struct\) \{([\s\S]*?)\n\}", code)
         self.written = {name[0].upper() + name[1:]: written(body) for name, body in nested}
@@ -51,8 +59,13 @@ class Module:
     def computed(self, name):
         """Attribute to type, of those that a class has getters for; nothing for one with a structure."""
         body = self.classes.get(name, "")
-        found = {attribute: GETTERS.get(kind, "dynamic") for kind, attribute in re.findall(r"get(\w+?)Attribute\('(\w+)'\)", body)}
-        found |= {attribute: MAPS.get(kind, "dynamic") for kind, attribute in re.findall(r'= new (\S+)\(this, "(\w+)"', body)}
+        found = {
+            attribute: GETTERS.get(kind, "dynamic")
+            for kind, attribute in re.findall(r"get(\w+?)Attribute\('(\w+)'\)", body)
+        }
+        found |= {
+            attribute: MAPS.get(kind, "dynamic") for kind, attribute in re.findall(r'= new (\S+)\(this, "(\w+)"', body)
+        }
         return found
 
     def block(self, interface, of_class, written):
@@ -75,22 +88,24 @@ class Module:
             elif form and not form["block"]:
                 attributes.append({"name": name, "type": "dynamic", **needed})
             else:
-                single = name == "timeouts" or bool(form) and form["type"] == "struct"
+                single = name == "timeouts" or (bool(form) and form["type"] == "struct")
                 many = form["many"] if form else field["type"].endswith("[]")
-                blocks.append({
-                    "name": name,
-                    "nesting": "SINGLE" if single else "SET" if form and form["type"] == "set" else "LIST",
-                    "least": int(field["required"] and not single),
-                    "most": int(not many and not single),
-                    "block": self.block(base, f"{base}OutputReference", self.written.get(base, {})),
-                })
+                blocks.append(
+                    {
+                        "name": name,
+                        "nesting": "SINGLE" if single else "SET" if form and form["type"] == "set" else "LIST",
+                        "least": int(field["required"] and not single),
+                        "most": int(not many and not single),
+                        "block": self.block(base, f"{base}OutputReference", self.written.get(base, {})),
+                    }
+                )
         return {"attributes": attributes, "blocks": blocks}
 
     def top(self, kind):
         """The block of this module's resource, data source or provider."""
         [name] = re.findall(rf"\n(\w+)\.{kind} = ", self.code)[:1]
         body = self.classes[name]
-        return self.block(f"{name}Config", name, written(body[body.find("synthesizeHclAttributes()"):]))
+        return self.block(f"{name}Config", name, written(body[body.find("synthesizeHclAttributes()") :]))
 
 
 def written(body):

@@ -1,0 +1,133 @@
+"""`.ci/run`: the checks that it knows, and how it counts the steps."""
+
+import os
+import re
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def bash(script, check=True):
+    """Runs the script with what .ci/run consists of."""
+    script = f"set -euo pipefail; source .ci/versions; source .ci/needs; {script}"
+    return subprocess.run(["bash", "-c", script], cwd=ROOT, capture_output=True, text=True, check=check)
+
+
+def steps(script):
+    """What `.ci/run` prints of these steps, line by line."""
+    done = bash(f"source .ci/steps; trap 'rm -r $logs' EXIT; {script}; time_table; totals", check=False)
+    return done.returncode, done.stdout.splitlines()
+
+
+def test_every_marker_is_a_check_and_no_other():
+    markers = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["pytest"]["ini_options"]["markers"]
+    assert bash('echo "${markers[@]}"').stdout.split() == [marker.partition(":")[0] for marker in markers]
+
+
+def test_without_a_name_everything_is_wanted_and_every_part_is_needed():
+    done = bash('choose; for name in "${!parts_of[@]}"; do wanted "$name"; done; echo $needed')
+    needed = set(done.stdout.split())
+    lanes = bash('printf "%s\\n" "${downloads[@]}" "${compilations[@]}" "${later[@]}"').stdout.split()
+    assert needed == set(lanes)
+    assert len(lanes) == len(needed)  # no part is in both lanes
+
+
+def test_every_part_has_a_recipe():
+    lanes = bash('printf "%s\\n" "${downloads[@]}" "${compilations[@]}" "${later[@]}"').stdout.split()
+    recipes = re.findall(r"^([\w-]+)\(\) \{", (ROOT / ".ci/parts").read_text(), re.MULTILINE)
+    assert {part.partition(":")[0] for part in lanes} - set(recipes) == set()
+
+
+def test_a_named_check_needs_only_its_own_parts():
+    assert bash("choose check; echo $needed").stdout.split() == ["python"]
+    assert bash("choose test package; echo $needed").stdout.split() == []
+    assert "kubernetes" not in bash("choose collector; echo $needed").stdout.split()
+
+
+def test_an_unknown_name_is_refused():
+    done = bash("choose chekc", check=False)
+    assert done.returncode == 2
+    assert "unknown check `chekc`" in done.stderr
+
+
+def test_every_step_that_fails_is_counted():
+    code, lines = steps("check good true; check bad false; prepare built true; prepare broken sh -c 'echo why; exit 3'")
+    assert code == 1
+    assert lines[-1] == "1 passed, 2 failed, 0 skipped"
+    assert "why" in lines
+    assert any(line.startswith("broken ") and line.endswith("FAILED, exit code 3") for line in lines)
+
+
+def test_a_run_without_a_check_fails():
+    code, lines = steps("prepare built true")
+    assert (code, lines[-1]) == (1, "0 passed, 0 failed, 0 skipped")
+
+
+def test_a_suite_counts_the_tests_that_did_not_run():
+    listing = "printf 'a: test\\nb: test\\nc: test\\n' >$logs/tests.list"
+    result = "test result: ok. 2 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out"
+    code, lines = steps(f"{listing}; suite cargo tests echo '{result}'")
+    assert (code, lines[-1]) == (1, "2 passed, 1 failed, 0 skipped")
+
+
+# Instead of cargo: notes its arguments and what is in CARGO_HOME, leaves a download there, and says what it is told to.
+CARGO = """#!/bin/sh
+echo "$*: $(ls "$CARGO_HOME" | tr '\\n' ' ')" >>"$HOME/calls"
+touch "$CARGO_HOME/registry"
+case $* in
+*--list) cat "$HOME/list" ;;
+*--no-run) exit "$(cat "$HOME/compiles")" ;;
+"test --no-fail-fast") cat "$HOME/results"; exit "$(cat "$HOME/compiles")" ;;
+esac
+"""
+RESULT = "test result: ok. {} passed; 0 failed; 0 ignored; 0 measured; 0 filtered out\n"
+
+
+@pytest.fixture
+def run(tmp_path):
+    """run(compiles=, results=) -> (exit code, last line, calls of cargo) of `.ci/run test package`, for three tests."""
+
+    def run(compiles, results):
+        (tmp_path / "bin").mkdir()
+        (tmp_path / "bin/cargo").write_text(CARGO)
+        (tmp_path / "bin/cargo").chmod(0o755)
+        (tmp_path / ".cargo").mkdir()
+        (tmp_path / ".cargo/config.toml").write_text("[source]\n")
+        (tmp_path / ".cargo/credentials.toml").write_text("[registry]\n")
+        (tmp_path / "list").write_text("a: test\nb: test\nc: test\n" if compiles else "")
+        (tmp_path / "compiles").write_text("0" if compiles else "101")
+        (tmp_path / "results").write_text(results)
+        environment = {"HOME": str(tmp_path), "PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}"}
+        done = subprocess.run(
+            [ROOT / ".ci/run", "test", "package"], env=environment, capture_output=True, text=True, check=False
+        )
+        return done.returncode, done.stdout.splitlines()[-1], (tmp_path / "calls").read_text().splitlines()
+
+    return run
+
+
+def test_the_readmes_command_runs_in_a_cargo_home_without_downloads(run):
+    code, last, calls = run(compiles=True, results=RESULT.format(3))
+    assert (code, last) == (0, "4 passed, 0 failed, 0 skipped")
+    assert "test --no-fail-fast: config.toml " in calls
+    assert (
+        "package --allow-dirty --package chroma-otel-init --package chroma-otel-entrypoint: config.toml registry "
+        in calls
+    )
+
+
+def test_tests_that_did_not_run_fail_the_run(run):
+    code, last, _ = run(compiles=True, results=RESULT.format(2))
+    assert (code, last) == (1, "3 passed, 1 failed, 0 skipped")
+
+
+def test_a_build_failure_counts_as_a_failure_of_every_test(run):
+    code, last, _ = run(compiles=False, results="")
+    failed = int(last.split()[2])
+    assert code == 1
+    assert last.startswith("1 passed, ")
+    assert failed > 300

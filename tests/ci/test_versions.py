@@ -1,0 +1,50 @@
+"""`.ci/versions` names the programs that a rendered deployment runs."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PINNED = dict(re.findall(r'^(\w+)="?([^"\n]*)', (ROOT / ".ci/versions").read_text(), re.MULTILINE))
+
+
+def texts(folder, *endings):
+    """The files below a folder that end so."""
+    return [file.read_text() for file in (ROOT / folder).rglob("*") if file.name.endswith(endings)]
+
+
+@pytest.mark.parametrize(
+    "image, name",
+    [
+        ("otel/opentelemetry-collector-contrib", "COLLECTOR_VERSION"),
+        ("jaegertracing/jaeger", "JAEGER_VERSION"),
+        ("chromadb/chroma", "CHROMA_VERSION"),
+    ],
+)
+def test_the_recipes_run_this_version(image, name):
+    rendered = "".join(texts("deploy", ".yaml", "Dockerfile"))
+    assert set(re.findall(rf"{image}:(\d+\.\d+\.\d+)", rendered)) == {PINNED[name]}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"openzipkin/zipkin:{PINNED['ZIPKIN_VERSION']}",
+        f'CADDY_VERSION: &str = "{PINNED["CADDY_VERSION"]}"',
+        PINNED["PYTHON_IMAGE"],
+    ],
+)
+def test_the_generator_renders_this_version(text):
+    assert any(text in source for source in [*texts("src", ".rs"), *texts("templates", ".yaml", ".j2")])
+
+
+def test_the_newest_chroma_is_the_last_one():
+    [source] = texts("crates/chroma-otel-init/src", "version.rs")
+    newest = re.search(r"const NEWEST: Self = Self::new\((\d+), (\d+), (\d+)\)", source)
+    assert PINNED["CHROMA_VERSIONS"].split()[-1] == PINNED["CHROMA_VERSION"] == ".".join(newest.groups())
+
+
+def test_the_collector_is_built_at_its_version():
+    manifest = (ROOT / "tests/e2e/otelcol.yaml").read_text()
+    assert re.search(r"^  version: (.*)$", manifest, re.MULTILINE)[1] == PINNED["COLLECTOR_VERSION"]

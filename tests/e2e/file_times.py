@@ -1,0 +1,16 @@
+"""Where the time of a run went, by file: the seconds of its tests with their setup, added up over all workers."""
+
+from collections import Counter
+
+
+def show(terminalreporter):
+    seconds = Counter()
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            if hasattr(report, "duration") and hasattr(report, "nodeid"):
+                seconds[report.nodeid.partition("::")[0]] += report.duration
+    if not seconds:
+        return
+    terminalreporter.section("files")
+    for file, total in seconds.most_common():
+        terminalreporter.write_line(f"{total:7.1f} s  {file}")
