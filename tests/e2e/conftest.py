@@ -137,6 +137,17 @@ def free_ports(count):
         return [one.getsockname()[1] for one in sockets]
 
 
+def otlp_addresses():
+    """`HOST:4317` and `HOST:4318` on a loopback address of their own: the entrypoint knows a collector by its
+    gRPC port, and sends its own spans to the HTTP port beside it."""
+    while True:
+        host = f"127.{random.randrange(1, 255)}.{random.randrange(1, 255)}.{random.randrange(1, 255)}"
+        with socket.socket() as grpc, socket.socket() as http, contextlib.suppress(OSError):
+            grpc.bind((host, 4317))
+            http.bind((host, 4318))
+            return f"{host}:4317", f"{host}:4318"
+
+
 class Server:
     """A running program with its log."""
 
@@ -263,7 +274,9 @@ def sink(tools, start, tmp_path):
 def start_sink(tools, start, folder, *arguments):
     """An `otlp-sink` with these further arguments, such as `--mode`, `--tls-dir`."""
     records = folder / f"sink-{len(list(folder.iterdir()))}.jsonl"
-    return Sink(start("sink", [tools.program("otlp-sink"), "--out", records, *arguments]), records)
+    grpc, http = otlp_addresses()
+    addresses = [] if any("tls" in str(argument) for argument in arguments) else ["--grpc", grpc, "--http", http]
+    return Sink(start("sink", [tools.program("otlp-sink"), "--out", records, *addresses, *arguments]), records)
 
 
 @pytest.fixture
@@ -296,8 +309,8 @@ def start_collector(
     `through` comes first on the command line."""
     import yaml
 
-    ports = free_ports(5)
-    grpc, http, health, prometheus, telemetry = (f"127.0.0.1:{port}" for port in ports)
+    ports = free_ports(3)
+    (grpc, http), (health, prometheus, telemetry) = otlp_addresses(), (f"127.0.0.1:{port}" for port in ports)
     overlay = {
         "receivers": {"otlp": {"protocols": {"grpc": {"endpoint": grpc}, "http": {"endpoint": http}}}},
         "exporters": {"prometheus": {"endpoint": prometheus}},
@@ -308,7 +321,7 @@ def start_collector(
         "service": {
             "telemetry": {
                 "metrics": {
-                    "readers": [{"pull": {"exporter": {"prometheus": {"host": "127.0.0.1", "port": ports[4]}}}}]
+                    "readers": [{"pull": {"exporter": {"prometheus": {"host": "127.0.0.1", "port": ports[2]}}}}]
                 }
             }
         },
