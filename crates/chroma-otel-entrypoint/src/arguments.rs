@@ -1,17 +1,22 @@
-//! The command line: three modes, each with few options, read by hand to keep process 1 small.
+//! The command line: three modes, each with few options.
 //!
 //! Invariant: everything after `--`, and from the first word that is no option, belongs to the
 //! command and is passed on untouched, whatever its bytes.
 
 use std::ffi::OsString;
+use std::iter;
 use std::time::Duration;
 
 use chroma_otel_init::variable::is_name;
+use lexopt::prelude::*;
+use lexopt::{Error, Parser};
 
 use crate::health::Page;
 
 /// Before the 30 s after which the rendered platforms kill, with time left to send the end span.
 const DEFAULT_STOP_TIMEOUT: Duration = Duration::from_secs(25);
+
+const NO_COMMAND: &str = "there is no command to start; see `--help`";
 
 /// What `--help` prints.
 pub(crate) const HELP: &str = "\
@@ -104,71 +109,93 @@ pub(crate) struct Collector {
 /// # Errors
 /// What is wrong, and what to do; to be shown as it is.
 pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Mode, String> {
-    let mut arguments = Arguments(arguments.into_iter().collect::<Vec<_>>().into_iter());
-    match arguments
-        .0
-        .as_slice()
-        .first()
-        .and_then(|word| word.to_str())
-    {
-        Some("collector") => {
-            arguments.0.next();
-            collector(arguments)
-        }
-        Some("healthcheck") => {
-            arguments.0.next();
-            healthcheck(arguments)
-        }
-        _ => supervise(arguments),
+    let words: Vec<OsString> = arguments.into_iter().collect();
+    let options = |from| Parser::from_args(words.iter().skip(from).cloned());
+    match words.first().and_then(|word| word.to_str()) {
+        Some("collector") => collector(options(1)),
+        Some("healthcheck") => healthcheck(options(1)),
+        _ => supervise(options(0)),
     }
 }
 
-fn supervise(mut arguments: Arguments) -> Result<Mode, String> {
+fn supervise(mut words: Parser) -> Result<Mode, String> {
     let mut mode = Supervise::default();
-    while let Some(option) = arguments.option()? {
-        match option.name.as_str() {
-            "--strict" => mode.strict = option.flag()?,
-            "--health-url" => mode.health = Some(option.value(&mut arguments)?.parse()?),
-            "--stop-timeout" => mode.stop_timeout = seconds(&option.value(&mut arguments)?)?,
-            "--help" | "-h" => return Ok(Mode::Help),
-            "--version" | "-V" => return Ok(Mode::Version),
-            _ => return Err(option.unknown()),
+    while let Some(word) = words.next().map_err(refused)? {
+        match word {
+            Long("strict") => mode.strict = true,
+            Long("health-url") => mode.health = Some(value(&mut words)?.parse()?),
+            Long("stop-timeout") => mode.stop_timeout = seconds(&value(&mut words)?)?,
+            Long("help") | Short('h') => return Ok(Mode::Help),
+            Long("version") | Short('V') => return Ok(Mode::Version),
+            Value(program) => {
+                mode.command = command(program, words)?;
+                return Ok(Mode::Supervise(mode));
+            }
+            other => return Err(refused(other.unexpected())),
         }
     }
-    mode.command = arguments.command()?;
-    Ok(Mode::Supervise(mode))
+    Err(NO_COMMAND.to_owned())
 }
 
-fn collector(mut arguments: Arguments) -> Result<Mode, String> {
+fn collector(mut words: Parser) -> Result<Mode, String> {
     let mut mode = Collector::default();
-    while let Some(option) = arguments.option()? {
-        match option.name.as_str() {
-            "--header" => mode.headers.push(header(&option.value(&mut arguments)?)?),
-            "--key" => mode.keys.push(key(&option.value(&mut arguments)?)?),
-            "--word" => mode.words.push(key(&option.value(&mut arguments)?)?),
-            "--no-endpoint" => mode.no_endpoint = option.flag()?,
-            "--zipkin" => mode.zipkin = option.flag()?,
-            "--help" | "-h" => return Ok(Mode::Help),
-            _ => return Err(option.unknown()),
+    while let Some(word) = words.next().map_err(refused)? {
+        match word {
+            Long("header") => mode.headers.push(header(&value(&mut words)?)?),
+            Long("key") => mode.keys.push(key(&value(&mut words)?)?),
+            Long("word") => mode.words.push(key(&value(&mut words)?)?),
+            Long("no-endpoint") => mode.no_endpoint = true,
+            Long("zipkin") => mode.zipkin = true,
+            Long("help") | Short('h') => return Ok(Mode::Help),
+            Value(program) => {
+                mode.command = command(program, words)?;
+                return Ok(Mode::Collector(mode));
+            }
+            other => return Err(refused(other.unexpected())),
         }
     }
-    mode.command = arguments.command()?;
-    Ok(Mode::Collector(mode))
+    Err(NO_COMMAND.to_owned())
 }
 
-fn healthcheck(mut arguments: Arguments) -> Result<Mode, String> {
+fn healthcheck(mut words: Parser) -> Result<Mode, String> {
     let mut page = None;
-    while let Some(option) = arguments.option()? {
-        match option.name.as_str() {
-            "--url" => page = Some(option.value(&mut arguments)?.parse()?),
-            "--help" | "-h" => return Ok(Mode::Help),
-            _ => return Err(option.unknown()),
+    while let Some(word) = words.next().map_err(refused)? {
+        match word {
+            Long("url") => page = Some(value(&mut words)?.parse()?),
+            Long("help") | Short('h') => return Ok(Mode::Help),
+            other => return Err(refused(other.unexpected())),
         }
     }
-    match arguments.0.next() {
-        None => Ok(Mode::Healthcheck(page)),
-        // A URL, with its secrets, may be given where its option is missing.
-        Some(_) => Err("`healthcheck` takes only options; see `--help`".to_owned()),
+    Ok(Mode::Healthcheck(page))
+}
+
+/// The value of the option that was read last.
+fn value(words: &mut Parser) -> Result<String, String> {
+    words
+        .value()
+        .and_then(|value| value.string())
+        .map_err(refused)
+}
+
+/// The command to start: all that is left, untouched.
+fn command(program: OsString, mut words: Parser) -> Result<Vec<OsString>, String> {
+    if program.is_empty() {
+        return Err(NO_COMMAND.to_owned());
+    }
+    let arguments = words.raw_args().map_err(refused)?;
+    Ok(iter::once(program).chain(arguments).collect())
+}
+
+/// A message without the value, which may be a secret.
+fn refused(error: lexopt::Error) -> String {
+    match error {
+        Error::MissingValue {
+            option: Some(option),
+        } => format!("`{option}` needs a value; see `--help`"),
+        Error::UnexpectedValue { option, .. } => format!("`{option}` takes no value"),
+        Error::UnexpectedOption(option) => format!("`{option}` is not an option; see `--help`"),
+        Error::UnexpectedArgument(_) => "`healthcheck` takes only options; see `--help`".to_owned(),
+        _ => "an option has a value that is not UTF-8".to_owned(),
     }
 }
 
@@ -196,67 +223,6 @@ fn header(text: &str) -> Result<(String, String), String> {
 fn key(text: &str) -> Result<String, String> {
     let sound = is_name(text).then(|| text.to_owned());
     sound.ok_or_else(|| "`--key` and `--word` take the name of an environment variable".to_owned())
-}
-
-/// What is left of the command line.
-struct Arguments(std::vec::IntoIter<OsString>);
-
-/// One option, with what stood after its `=`.
-struct Found {
-    name: String,
-    attached: Option<String>,
-}
-
-impl Arguments {
-    /// Takes the next option; `None` where the command begins.
-    fn option(&mut self) -> Result<Option<Found>, String> {
-        let Some(word) = self.0.as_slice().first() else {
-            return Ok(None);
-        };
-        if !word.as_encoded_bytes().starts_with(b"-") {
-            return Ok(None);
-        }
-        let text = word.to_str().map(str::to_owned);
-        let text = text.ok_or_else(|| format!("`{}` is not UTF-8", word.display()))?;
-        self.0.next();
-        if text == "--" {
-            return Ok(None);
-        }
-        let (name, attached) = match text.split_once('=') {
-            Some((name, value)) => (name.to_owned(), Some(value.to_owned())),
-            None => (text, None),
-        };
-        Ok(Some(Found { name, attached }))
-    }
-
-    /// All that is left, as the command to start.
-    fn command(self) -> Result<Vec<OsString>, String> {
-        let command: Vec<OsString> = self.0.collect();
-        if command.first().is_none_or(|program| program.is_empty()) {
-            return Err("there is no command to start; see `--help`".to_owned());
-        }
-        Ok(command)
-    }
-}
-
-impl Found {
-    fn flag(self) -> Result<bool, String> {
-        match self.attached {
-            None => Ok(true),
-            Some(_) => Err(format!("`{}` takes no value", self.name)),
-        }
-    }
-
-    fn value(self, arguments: &mut Arguments) -> Result<String, String> {
-        let next = || arguments.0.next()?.into_string().ok();
-        self.attached
-            .or_else(next)
-            .ok_or_else(|| format!("`{}` needs a value; see `--help`", self.name))
-    }
-
-    fn unknown(self) -> String {
-        format!("`{}` is not an option; see `--help`", self.name)
-    }
 }
 
 #[cfg(test)]
@@ -287,6 +253,41 @@ mod tests {
                 ..Supervise::default()
             };
             assert_eq!(words(line), Ok(Mode::Supervise(mode)), "{line}");
+        }
+    }
+
+    #[test]
+    fn the_command_is_passed_on_whatever_its_bytes() {
+        use std::os::unix::ffi::OsStringExt;
+        let word = OsString::from_vec(vec![0xff, b'=', 0xfe]);
+        for dashes in [&[][..], &[OsString::from("--")]] {
+            let line = dashes.iter().chain([&word, &word]).cloned();
+            let mode = Supervise {
+                command: vec![word.clone(), word.clone()],
+                ..Supervise::default()
+            };
+            assert_eq!(parse(line), Ok(Mode::Supervise(mode)));
+        }
+    }
+
+    #[test]
+    fn the_stop_timeout_is_a_number_of_seconds_and_0_is_none() {
+        for (line, expected) in [
+            ("x", Some(25)),
+            ("--stop-timeout 6 x", Some(6)),
+            ("--stop-timeout=0 x", None),
+        ] {
+            let mode = Supervise {
+                stop_timeout: expected.map(Duration::from_secs),
+                command: command("x"),
+                ..Supervise::default()
+            };
+            assert_eq!(words(line), Ok(Mode::Supervise(mode)), "{line}");
+        }
+        for value in ["", "-1", "1.5", "s3cr+t", "4294967296"] {
+            let message = words(&format!("--stop-timeout={value} x")).expect_err(value);
+            assert!(message.contains("a number of seconds"), "{message}");
+            assert!(!message.contains("s3cr"), "{message}");
         }
     }
 
@@ -347,11 +348,15 @@ mod tests {
             "collector",
             "collector --header",
             "collector --strict x",
+            "collector --zipkin=s3cr+t x",
+            "-s3cr+t x",
+            "--strict=s3cr+t",
             "healthcheck --url",
             "healthcheck --url https://h",
             "healthcheck x",
         ] {
-            assert!(words(line).is_err(), "{line}");
+            let message = words(line).expect_err(line);
+            assert!(!message.contains("s3cr"), "{message}");
         }
     }
 }

@@ -40,7 +40,7 @@ impl fmt::Display for Page {
 impl FromStr for Page {
     type Err = String;
 
-    /// Reads an `http` URL; without a port it is 80. The error says what to write, not what was read.
+    /// Reads an `http` URL; without a port it is 80. The error shows what to write, not the URL.
     fn from_str(url: &str) -> Result<Self, String> {
         let refused =
             || "invalid URL of a health page; hint: use `http://HOST:PORT/PATH`".to_owned();

@@ -1,4 +1,4 @@
-//! The limit of open files: Chroma keeps four open per collection, and container engines allow 1024.
+//! The limit of open files: Chroma keeps four open per collection, and engines allow 1024.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 

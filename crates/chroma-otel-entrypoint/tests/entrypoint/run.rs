@@ -121,6 +121,23 @@ impl Running {
         self.output.take().expect("it is taken once")
     }
 
+    /// The status of each of its threads.
+    pub(crate) fn threads(&self) -> Vec<String> {
+        let folder = format!("/proc/{}/task", self.process().as_raw_nonzero());
+        let threads = std::fs::read_dir(folder).expect("it runs").flatten();
+        // One that has ended meanwhile has no status.
+        threads
+            .filter_map(|thread| std::fs::read_to_string(thread.path().join("status")).ok())
+            .collect()
+    }
+
+    /// Whether a signal has stopped it.
+    pub(crate) fn is_stopped(&self) -> bool {
+        let path = format!("/proc/{}/status", self.process().as_raw_nonzero());
+        let status = std::fs::read_to_string(path).expect("it runs");
+        status.contains("\nState:\tT")
+    }
+
     /// Whether it has not ended.
     pub(crate) fn runs(&mut self) -> bool {
         self.child.try_wait().expect("it is a child").is_none()

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 use rustix_libc_wrappers::process::SignalExt;
 
-use crate::run::{Running, shell};
+use crate::run::{Running, eventually, set_in, shell};
 
 /// Signals that are not forwarded: those that nobody can catch, the child's own, the faults, those
 /// about a process's own use of a terminal, and the two of the C library.
@@ -130,6 +130,36 @@ fn a_second_stop_is_forwarded_at_once() {
     running.send(Signal::INT);
     let (code, rest, _) = running.end();
     assert_eq!((code, rest.as_str()), (0, "INT\n"));
+}
+
+/// A thread that took the first of two signals could hand it on after the second.
+#[test]
+fn every_thread_leaves_signals_to_the_queue() {
+    let mut running = Running::start(&mut traced("echo ready; exec sleep 60", "5000"));
+    assert_eq!(running.line(), "ready");
+    let statuses = eventually("tracing has its threads", || {
+        let statuses = running.threads();
+        (statuses.len() > 1).then_some(statuses)
+    });
+    for status in statuses {
+        for signal in [Signal::INT, Signal::TERM, Signal::CHILD] {
+            let blocked = set_in(&status, "SigBlk") >> (signal.as_raw() - 1);
+            assert_eq!(blocked & 1, 1, "{signal:?}: {status}");
+        }
+    }
+}
+
+#[test]
+fn of_two_stops_that_arrive_together_the_lower_number_is_the_first() {
+    let mut running = Running::start(&mut traced(COUNTING, "5000"));
+    assert_eq!(running.line(), "ready");
+    running.send(Signal::STOP);
+    eventually("it has stopped", || running.is_stopped().then_some(()));
+    for signal in [Signal::INT, Signal::TERM, Signal::CONT] {
+        running.send(signal);
+    }
+    // The first is held, and the second takes its place.
+    assert_eq!(running.line(), "TERM");
 }
 
 #[test]

@@ -206,11 +206,15 @@ fn hundreds_of_orphans_leave_no_zombie() {
 
 #[test]
 fn a_script_without_interpreter_line_is_run_by_the_shell() {
+    use std::io::Write;
     use std::os::unix::fs::PermissionsExt;
     let folder = std::env::temp_dir().join(format!("chroma-otel-script-{}", std::process::id()));
     let script = folder.join("no-interpreter");
     fs::create_dir_all(&folder).expect("a folder");
-    fs::write(&script, "echo \"<$1>\"; exit 5").expect("a file");
+    let mut file = fs::File::create(&script).expect("a file");
+    file.write_all(b"echo \"<$1>\"; exit 5")
+        .expect("it is writable");
+    drop(file);
     fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).expect("a program");
     for program in ["no-interpreter", script.to_str().expect("text")] {
         let mut command = entrypoint(&["--", program, "a b"]);
