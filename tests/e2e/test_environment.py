@@ -107,8 +107,8 @@ def test_switches_of_opentelemetry_switch_off(served, sink, version, switch):
     assert log.count(f"tracing is off: `{variable}`") == 1, log
 
 
-@pytest.mark.parametrize("level", ["info,h2::codec=trace", "trace"])
-def test_the_exporter_is_not_traced(served, sink, level):
+@pytest.mark.parametrize("level", ["trace", "info,h2::codec=trace,chroma_tracing[{id}]=error"])
+def test_a_log_level_costs_no_request_and_does_not_trace_the_exporter(served, sink, level):
     served("1.5.9", {"CHROMA_OTEL_COLLECTION_ENDPOINT": sink.grpc, "RUST_LOG": level})
     targets = {str(span["attributes"].get("code.namespace", span["scope"])) for span in sink.spans()}
     assert not [target for target in targets if target.split("::")[0] in EXPORTER]

@@ -16,14 +16,10 @@ pub(crate) struct Destination {
 impl Destination {
     /// Reads the pair. What OpenTelemetry's variables say beside it is ignored, and noted.
     pub(crate) fn read(reading: &mut Reading<'_>) -> Self {
-        let given = reading.first_given(&[variable::ENDPOINT, variable::RUST_ENDPOINT]);
         let endpoint = reading.first(&[variable::ENDPOINT, variable::RUST_ENDPOINT]);
-        let foreign = variable::OTLP_ENDPOINTS
-            .iter()
-            .any(|name| reading.is_given(name));
-        let own = headers_of(given, foreign);
+        let own = headers_of(reading, endpoint.as_ref().map(|(endpoint, _)| endpoint));
         let headers = reading.first(own).map(|(headers, _)| headers);
-        if let Some(decisive) = given {
+        if let Some((_, decisive)) = endpoint {
             note_others(reading, decisive, own);
         }
         Self {
@@ -33,10 +29,16 @@ impl Destination {
     }
 }
 
-/// The variables whose headers belong to the endpoint that this variable gave, the first one
-/// first; `foreign` is whether there is an endpoint of OpenTelemetry's.
-fn headers_of(endpoint: Option<&str>, foreign: bool) -> &'static [&'static str] {
-    if endpoint == Some(variable::RUST_ENDPOINT) && !foreign {
+/// The variables whose headers belong to this endpoint, the first one first. An endpoint that cannot
+/// be read counts as the documented one, so that its headers are checked as well.
+fn headers_of(reading: &Reading<'_>, endpoint: Option<&Endpoint>) -> &'static [&'static str] {
+    let documented = reading.text(variable::RUST_ENDPOINT);
+    let is_documented = documented.is_some_and(|text| {
+        let documented = text.parse::<Endpoint>();
+        endpoint.is_none_or(|endpoint| documented.as_ref() == Ok(endpoint))
+    });
+    let mut foreign = variable::OTLP_ENDPOINTS.iter();
+    if is_documented && !foreign.any(|name| reading.is_given(name)) {
         &[variable::HEADERS, variable::OTLP_HEADERS]
     } else {
         &[variable::HEADERS]
@@ -49,9 +51,9 @@ fn note_others(reading: &mut Reading<'_>, decisive: &str, own: &[&str]) {
     let others: Vec<_> = others
         .filter(|name| !own.contains(name) && reading.is_given(name))
         .collect();
+    let headers = own.join("` or `");
     let why = format!(
-        "the traces go to the endpoint in `{decisive}`, with the headers in `{}` alone",
-        variable::HEADERS
+        "the traces go to the endpoint in `{decisive}`, with no other headers than those in `{headers}`"
     );
     reading.ignore(
         &others,
@@ -99,7 +101,13 @@ mod tests {
             // Ours.
             (&[(ENDPOINT, "c")], &[foreign], ""),
             (&[(ENDPOINT, "c"), (HEADERS, "a=b")], &[foreign], "a=b"),
-            (&[(ENDPOINT, "c"), (RUST_ENDPOINT, "c")], &[foreign], ""),
+            (&[(ENDPOINT, "c"), (RUST_ENDPOINT, "d")], &[foreign], ""),
+            // Ours with the value of the documented one, as Compose fills in a default.
+            (
+                &[(ENDPOINT, "http://c:4317"), (RUST_ENDPOINT, "c")],
+                &[foreign],
+                "x-key=s3cret",
+            ),
             // Another endpoint, to which the headers belong.
             (
                 &[(RUST_ENDPOINT, "c")],

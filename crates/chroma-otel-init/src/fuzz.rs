@@ -20,6 +20,8 @@ const SEEDS: &[&str] = &[
     "1.5.9",
     "v0.6.3",
     "info,chroma_tracing=error,h2=trace,[a{b=1}]=debug",
+    "chroma_tracing[{a}]=off,h2::codec=trace,chroma[{b}]=warn",
+    "'x-a'='hunter2','x-b'='hunter2'",
     "",
 ];
 
@@ -128,5 +130,13 @@ fn spans(text: &str) {
         );
         let twice = rust_log(once.as_deref(), granularity, ChromaVersion::NEWEST);
         assert_eq!(once, twice, "{text:?} {granularity}");
+        let filter = once.filter(|_| granularity != Granularity::None);
+        let directives = filter.iter().flat_map(|filter| filter.split(','));
+        // With more signs the server cannot read it either.
+        for directive in directives.filter(|directive| directive.matches('=').count() == 1) {
+            let exporter = directive.starts_with("h2") && directive.ends_with("=trace");
+            let lost = directive.starts_with("chroma_tracing") && directive.ends_with("=off");
+            assert!(!exporter && !lost, "{text:?} {granularity}: {directive}");
+        }
     }
 }

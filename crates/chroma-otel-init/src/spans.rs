@@ -78,8 +78,10 @@ fn merged(wishes: &str, needs: &[Directive]) -> String {
     let needs: Vec<_> = exporter.into_iter().chain(spans).collect();
     let kept = wishes
         .iter()
-        .filter(|(_, wish)| {
-            wish.is_none_or(|wish| !traces_exporter(wish) && !is_against(wish, &needs))
+        .filter(|(text, wish)| match wish {
+            Some(wish) => !traces_exporter(*wish) && !is_against(*wish, &needs),
+            // A bracket that is never closed: what the server makes of it is not known.
+            None => !text.contains('['),
         })
         .map(|(text, _)| (*text).to_owned());
     let filter: Vec<_> = kept.chain(needs.iter().map(Directive::to_string)).collect();
@@ -199,7 +201,10 @@ impl<'a> Directive<'a> {
     /// alone: with the name of a span, or the value of a field, it only adds to the others.
     fn read(text: &'a str) -> Option<Self> {
         let (target, level, by_field) = match text.split_once('[') {
-            Some((target, rest)) => (target, rest.rsplit_once(']')?.1.strip_prefix('='), true),
+            Some((target, rest)) => match rest.rsplit_once(']')?.1 {
+                "" => (target, None, true),
+                level => (target, Some(level.strip_prefix('=')?), true),
+            },
             None => match text.split_once('=') {
                 Some((target, level)) => (target, Some(level), false),
                 None if Level::read(text).is_some() => ("", Some(text), false),

@@ -170,7 +170,7 @@ fn health_command(image: Image, version: ChromaVersion) -> Vec<String> {
             ),
         ],
         // The image has neither curl nor wget, but bash opens sockets.
-        (Image::Stock, Server::Rust) => vec![
+        (Image::Stock, _) => vec![
             "CMD".into(),
             "bash".into(),
             "-c".into(),
