@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import subprocess
 import tomllib
 from pathlib import Path
@@ -131,3 +132,14 @@ def test_a_build_failure_counts_as_a_failure_of_every_test(run):
     assert code == 1
     assert last.startswith("1 passed, ")
     assert failed > 300
+
+
+def test_a_program_in_the_background_keeps_no_lock(tmp_path):
+    start = "source .ci/detached; detached sleep 60 </dev/null >/dev/null 2>&1 & echo $!"
+    held = subprocess.run(
+        ["flock", tmp_path / "lock", "bash", "-c", start], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    try:
+        subprocess.run(["flock", "--nonblock", tmp_path / "lock", "true"], check=True)
+    finally:
+        os.kill(int(held.stdout), signal.SIGKILL)
