@@ -49,6 +49,20 @@ def test_a_named_check_needs_only_its_own_parts():
     assert "kubernetes" not in bash("choose collector; echo $needed").stdout.split()
 
 
+@pytest.mark.parametrize("file", sorted((ROOT / "tests/e2e").glob("test_*.py")), ids=lambda file: file.stem)
+def test_the_parts_that_a_test_names_are_needed_by_its_markers(file):
+    text = file.read_text()
+    optional = {"az"}
+    named = {
+        part.replace("otelcol-", "otelcol:") for part in re.findall(r"""part\(f?["']([\w-]+)[/"']""", text)
+    } - optional
+    marked = re.search(r"^pytestmark = (.*)$", text, re.MULTILINE)
+    markers = re.findall(r"mark\.(\w+)", marked[1]) if marked else ["gcp", "azure"]
+    for marker in markers:
+        needed = bash(f"choose {marker}; echo $needed").stdout.split()
+        assert named - set(needed) == set(), marker
+
+
 def test_an_unknown_name_is_refused():
     done = bash("choose chekc", check=False)
     assert done.returncode == 2
