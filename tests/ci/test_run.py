@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import subprocess
 import tomllib
 from pathlib import Path
@@ -46,6 +47,20 @@ def test_a_named_check_needs_only_its_own_parts():
     assert bash("choose check; echo $needed").stdout.split() == ["python"]
     assert bash("choose test package; echo $needed").stdout.split() == []
     assert "kubernetes" not in bash("choose collector; echo $needed").stdout.split()
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "tests/e2e").glob("test_*.py")), ids=lambda file: file.stem)
+def test_the_parts_that_a_test_names_are_needed_by_its_markers(file):
+    text = file.read_text()
+    optional = {"az"}
+    named = {
+        part.replace("otelcol-", "otelcol:") for part in re.findall(r"""part\(f?["']([\w-]+)[/"']""", text)
+    } - optional
+    marked = re.search(r"^pytestmark = (.*)$", text, re.MULTILINE)
+    markers = re.findall(r"mark\.(\w+)", marked[1]) if marked else ["gcp", "azure"]
+    for marker in markers:
+        needed = bash(f"choose {marker}; echo $needed").stdout.split()
+        assert named - set(needed) == set(), marker
 
 
 def test_an_unknown_name_is_refused():
@@ -131,3 +146,14 @@ def test_a_build_failure_counts_as_a_failure_of_every_test(run):
     assert code == 1
     assert last.startswith("1 passed, ")
     assert failed > 300
+
+
+def test_a_program_in_the_background_keeps_no_lock(tmp_path):
+    start = "source .ci/detached; detached sleep 60 </dev/null >/dev/null 2>&1 & echo $!"
+    held = subprocess.run(
+        ["flock", tmp_path / "lock", "bash", "-c", start], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    try:
+        subprocess.run(["flock", "--nonblock", tmp_path / "lock", "true"], check=True)
+    finally:
+        os.kill(int(held.stdout), signal.SIGKILL)

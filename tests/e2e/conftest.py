@@ -33,8 +33,8 @@ VERSIONS = PINNED["CHROMA_VERSIONS"].split()
 
 # What starts first: the files that take longest (the table at the end of a run has their times), so that no worker is
 # left alone with one. Each worker is handed two files at once, so the shortest follow.
-FIRST = ["test_machine", "test_machine_clouds", "test_kubernetes", "test_docker"]
-FIRST += ["test_exposure", "test_backend_google", "test_kubernetes_alerts"]
+FIRST = ["test_machine", "test_machine_clouds", "test_kubernetes", "test_docker", "test_aws"]
+FIRST += ["test_exposure", "test_backend_google", "test_kubernetes_alerts", "test_backend_azure"]
 
 
 @pytest.hookimpl(optionalhook=True)
