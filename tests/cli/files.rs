@@ -374,7 +374,7 @@ fn an_output_folder_that_cannot_be_written() {
     error: cannot look at file/below: Not a directory (os error 20)
     error: --out link: is a link to another place
       hint: name the folder itself: `--out HOME/elsewhere`
-    error: inside/entrypoint: is a link: writing through it would land elsewhere
+    error: inside/image: is a link: writing through it would land elsewhere
       hint: remove the link, or write to another folder with `--out`
     error: folder/README.md: is a folder where a file belongs
       hint: move it away
