@@ -15,7 +15,9 @@ fn main() {
         println!("cargo::rerun-if-changed=crates/{krate}/src");
     }
     let files = entrypoint_sources::collect(Path::new("crates"));
-    let entries = files.iter().map(|(path, text)| format!("    ({path:?}, {text:?}),\n"));
+    let entries = files
+        .iter()
+        .map(|(path, text)| format!("    ({path:?}, {text:?}),\n"));
     let table = format!("&[\n{}]\n", entries.collect::<String>());
     let out = env::var("OUT_DIR").expect("cargo sets it");
     fs::write(Path::new(&out).join("entrypoint_sources.rs"), table).expect("OUT_DIR is writable");

@@ -1,11 +1,13 @@
-//! The sources of the entrypoint as a rendered image needs them: without tests, and without the
-//! modules, features and dependencies that the entrypoint does not use.
+//! The sources of the entrypoint as a rendered image needs them: one file a crate, without tests, and
+//! without the modules, features and dependencies that the entrypoint does not use.
 //!
-//! Invariant: a file is left out only if its module is compiled in no build of the entrypoint.
+//! Invariant: an item is left out only if it is compiled in no build of the entrypoint. The sources
+//! are formatted by rustfmt: an item ends in the column in which it begins.
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::str::Lines;
 
 use toml_edit::{DocumentMut, Item};
 
@@ -27,13 +29,13 @@ pub(crate) fn collect(crates: &Path) -> Vec<(String, String)> {
             manifest.remove(section);
         }
         files.push((format!("{name}/Cargo.toml"), manifest.to_string()));
-        let folder = crates.join(name);
-        let mut modules = Vec::new();
-        add_module(&folder.join("src").join(root), features, &mut modules);
-        for (path, text) in modules {
-            let path = path.strip_prefix(&folder).expect("modules are in the crate");
-            files.push((format!("{name}/{}", path.display()), text));
-        }
+        let mut text = String::new();
+        add_module(
+            &crates.join(name).join("src").join(root),
+            features,
+            &mut text,
+        );
+        files.push((format!("{name}/src/{root}"), text));
     }
     files.sort();
     files
@@ -64,7 +66,9 @@ fn used_features(entrypoint: &DocumentMut, library: &DocumentMut) -> BTreeSet<St
 
 fn texts(list: &Item) -> Vec<String> {
     let values = list.as_array().into_iter().flatten();
-    values.filter_map(|value| Some(value.as_str()?.to_owned())).collect()
+    values
+        .filter_map(|value| Some(value.as_str()?.to_owned()))
+        .collect()
 }
 
 /// Removes the other features, and the optional dependencies that only they turn on.
@@ -86,28 +90,73 @@ fn keep_features(library: &mut DocumentMut, used: &BTreeSet<String>) {
     }
 }
 
-/// Adds the file of a module and those of its submodules, each without its tests.
-fn add_module(file: &Path, features: &BTreeSet<String>, files: &mut Vec<(PathBuf, String)>) {
-    let text = without_tests(&read(file));
-    let is_root = ["lib.rs", "main.rs", "mod.rs"].iter().any(|root| file.ends_with(root));
-    let folder = if is_root { file.with_file_name("") } else { file.with_extension("") };
-    let mut condition = None;
-    for line in text.lines().map(str::trim) {
-        if let Some(cfg) = line.strip_prefix("#[cfg(") {
-            condition = cfg.strip_suffix(")]");
-        } else if let Some(name) = module_name(line) {
-            let compiled = condition.is_none_or(|cfg| holds(cfg, features) != Some(false));
-            if compiled {
-                let nested = folder.join(name).join("mod.rs");
-                let plain = folder.join(format!("{name}.rs"));
-                add_module(if plain.exists() { &plain } else { &nested }, features, files);
+/// Adds the text of a module, with those of its submodules in the place of their declarations.
+fn add_module(file: &Path, features: &BTreeSet<String>, out: &mut String) {
+    let is_root = ["lib.rs", "main.rs", "mod.rs"]
+        .iter()
+        .any(|root| file.ends_with(root));
+    let folder = if is_root {
+        file.with_file_name("")
+    } else {
+        file.with_extension("")
+    };
+    let text = read(file);
+    let mut lines = text.lines();
+    // Where the attributes and the documentation of the next item begin.
+    let mut item = None;
+    while let Some(line) = lines.next() {
+        let code = line.trim_start();
+        let cfg = code
+            .strip_prefix("#[cfg(")
+            .and_then(|cfg| cfg.strip_suffix(")]"));
+        match cfg.map(|cfg| holds(cfg, features)) {
+            Some(Some(true)) => continue,
+            Some(Some(false)) => {
+                out.truncate(item.take().unwrap_or(out.len()));
+                skip_item(&mut lines);
+                continue;
             }
-            condition = None;
-        } else if !line.starts_with("#[") && !line.starts_with("//") {
-            condition = None;
+            _ => {}
+        }
+        if code.starts_with("#[") || code.starts_with("///") {
+            item.get_or_insert(out.len());
+        } else {
+            item = None;
+        }
+        match module_name(code) {
+            Some(name) => {
+                let (plain, nested) = (format!("{name}.rs"), format!("{name}/mod.rs"));
+                let file = [plain, nested].map(|file| folder.join(file));
+                let file = file.iter().find(|file| file.exists());
+                out.push_str(&format!("{} {{\n", line.trim_end_matches(';')));
+                add_module(file.expect("a module has a file"), features, out);
+                out.push_str("}\n");
+            }
+            // What was left out can leave a blank line too many.
+            None if code.is_empty() && (out.ends_with("\n\n") || out.ends_with("{\n")) => {}
+            None => out.push_str(&format!("{line}\n")),
         }
     }
-    files.push((file.to_owned(), text));
+    out.truncate(out.trim_end().len());
+    out.push('\n');
+}
+
+/// Skips an item, with the attributes and the documentation that are left of it.
+fn skip_item(lines: &mut Lines<'_>) {
+    let is_about = |line: &&str| line.starts_with("#[") || line.starts_with("//");
+    let mut first = lines.next().unwrap_or_default();
+    while is_about(&first.trim_start()) {
+        first = lines.next().unwrap_or_default();
+    }
+    if first.ends_with([';', ',', '}']) {
+        return;
+    }
+    let indent = &first[..first.len() - first.trim_start().len()];
+    let ends = |line: &str| {
+        let rest = line.strip_prefix(indent);
+        rest.is_some_and(|rest| rest.starts_with(['}', ')']))
+    };
+    let _ = lines.find(|line| ends(line));
 }
 
 /// The name of a module that is in a file of its own.
@@ -147,13 +196,4 @@ fn operands(list: &str) -> impl Iterator<Item = &str> {
         sign == ',' && depth == 0
     });
     parts.map(str::trim).filter(|part| !part.is_empty())
-}
-
-/// The text of a file without its inline test module, which ends at the next `}` in column 0.
-fn without_tests(text: &str) -> String {
-    let Some((before, tests)) = text.split_once("\n#[cfg(test)]\nmod tests {\n") else {
-        return text.to_owned();
-    };
-    let after = tests.split_once("\n}\n").map_or("", |(_, after)| after);
-    format!("{}\n{after}", before.trim_end())
 }

@@ -21,7 +21,9 @@ use crate::backend::Backend;
 use crate::target::Target;
 use kubernetes::{CollectorMode, Kubernetes};
 use signals::{Client, Metrics, Redact, Sampling};
-use values::{CloudName, ContextFolder, DnsLabel, ImageRepository, Line, Memory, Peer, SshKey, VariableName};
+use values::{
+    CloudName, ContextFolder, DnsLabel, ImageRepository, Line, Memory, Peer, SshKey, VariableName,
+};
 
 /// Variable name to value: what goes to `.env`, and nowhere else.
 pub type Secrets = BTreeMap<String, Secret>;

@@ -200,8 +200,8 @@ fn apply_files(
         .filter(|(path, _)| !files.contains_key(path) && folder.join(path).exists());
     let written: BTreeSet<&str> = changes.iter().map(|(path, _)| *path).collect();
     let settled = files.iter().filter_map(|(path, text)| {
-        let settled = written.contains(path.as_str())
-            || read(folder, path).ok()?? == text.as_bytes();
+        let settled =
+            written.contains(path.as_str()) || read(folder, path).ok()?? == text.as_bytes();
         settled.then(|| (path.clone(), BTreeSet::from([hash(text.as_bytes())])))
     });
     let settled: State = kept.chain(settled).collect();

@@ -21,12 +21,21 @@ use tempfile::TempDir;
 fn image() -> TempDir {
     let home = TempDir::new().unwrap();
     let output = Command::new(env!("CARGO_BIN_EXE_chroma-otel-deploy"))
-        .args(["image", "--registry", "registry.example.com/search", "--out"])
+        .args([
+            "image",
+            "--registry",
+            "registry.example.com/search",
+            "--out",
+        ])
         .arg(home.path())
         .env_clear()
         .output()
         .unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     home
 }
 
@@ -37,13 +46,19 @@ fn the_sources_build_with_their_lock_file_and_without_a_warning() {
     let output = Command::new(env!("CARGO"))
         .args(["build", "--locked", "--manifest-path"])
         .arg(image.path().join("entrypoint/Cargo.toml"))
-        .env("CARGO_TARGET_DIR", Path::new(env!("CARGO_TARGET_TMPDIR")).join("entrypoint"))
+        .env(
+            "CARGO_TARGET_DIR",
+            Path::new(env!("CARGO_TARGET_TMPDIR")).join("entrypoint"),
+        )
         .env("CARGO_PROFILE_DEV_DEBUG", "false")
         .env_remove("RUSTFLAGS")
         .output()
         .unwrap();
     let told = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "run `tests/update-entrypoint-lock`\n{told}");
+    assert!(
+        output.status.success(),
+        "run `tests/update-entrypoint-lock`\n{told}"
+    );
     assert!(!told.contains("warning"), "{told}");
 }
 
@@ -63,7 +78,9 @@ fn the_lock_file_has_the_versions_of_this_workspace() {
     let own = locked(&fs::read_to_string("templates/entrypoint/Cargo.lock").unwrap());
     let workspace = locked(&fs::read_to_string("Cargo.lock").unwrap());
     assert!(!own.is_empty());
-    let mut strange = own.iter().filter(|(name, sum)| workspace.get(name) != Some(sum));
+    let mut strange = own
+        .iter()
+        .filter(|(name, sum)| workspace.get(name) != Some(sum));
     assert_eq!(strange.next(), None, "run `tests/update-entrypoint-lock`");
 }
 
@@ -71,7 +88,10 @@ fn the_lock_file_has_the_versions_of_this_workspace() {
 fn anyone_can_compute_the_hash_in_the_tags() {
     let image = image();
     let bake = fs::read_to_string(image.path().join("docker-bake.hcl")).unwrap();
-    let command = bake.lines().find(|line| line.contains("sha256sum")).unwrap();
+    let command = bake
+        .lines()
+        .find(|line| line.contains("sha256sum"))
+        .unwrap();
     let output = Command::new("sh")
         .args(["-euc", command.trim_start_matches('#')])
         .current_dir(image.path())
@@ -81,7 +101,11 @@ fn anyone_can_compute_the_hash_in_the_tags() {
     let end = format!("-{}\"]", hash.trim());
     assert_eq!(hash.trim().len(), 12, "{hash}");
     let tags = bake.lines().filter(|line| line.contains(" tags "));
-    assert_eq!(tags.filter(|line| line.ends_with(&end)).count(), 2, "{end} in {bake}");
+    assert_eq!(
+        tags.filter(|line| line.ends_with(&end)).count(),
+        2,
+        "{end} in {bake}"
+    );
 }
 
 /// The files that are collected from crates with these files.
@@ -92,11 +116,13 @@ fn collected(files: &[(&str, &str)]) -> BTreeMap<String, String> {
         fs::create_dir_all(place.parent().unwrap()).unwrap();
         fs::write(place, text).unwrap();
     }
-    entrypoint_sources::collect(crates.path()).into_iter().collect()
+    entrypoint_sources::collect(crates.path())
+        .into_iter()
+        .collect()
 }
 
 #[test]
-fn only_what_the_entrypoint_compiles_is_collected() {
+fn collects_only_what_the_entrypoint_compiles() {
     let library = r#"
 [package]
 name = "chroma-otel-init"
@@ -114,13 +140,19 @@ large = { version = "1", optional = true }
 [dev-dependencies]
 tests = "1"
 "#;
-    let root = r#"
+    let root = r#"//! Docs.
+
 mod plain;
 #[cfg(test)]
 mod fuzz;
-#[cfg(feature = "full")]
 /// Heavy.
+#[cfg(feature = "full")]
 mod heavy;
+#[cfg(feature = "full")]
+pub use heavy::{
+    Heavy, Weight,
+};
+/// Either.
 #[cfg(any(feature = "full", feature = "smaller"))]
 pub(crate) mod either;
 #[cfg(all(feature = "light", not(feature = "full")))]
@@ -128,7 +160,29 @@ mod nested;
 #[cfg(unix)]
 mod platform;
 "#;
-    let plain = "fn a() {}\n\n#[cfg(test)]\nmod tests {\n    fn b() {}\n}\n";
+    let plain = r#"//! Plain.
+
+struct Options {
+    #[cfg(feature = "full")]
+    heavy: u8,
+    light: u8,
+}
+
+impl Options {
+    #[cfg(feature = "full")]
+    fn heavy() {
+        if true {
+        }
+    }
+
+    fn light() {}
+}
+
+#[cfg(test)]
+mod tests {
+    fn b() {}
+}
+"#;
     let files = collected(&[
         (
             "chroma-otel-entrypoint/Cargo.toml",
@@ -138,19 +192,40 @@ mod platform;
         ("chroma-otel-init/Cargo.toml", library),
         ("chroma-otel-init/src/lib.rs", root),
         ("chroma-otel-init/src/plain.rs", plain),
-        ("chroma-otel-init/src/either.rs", ""),
+        ("chroma-otel-init/src/either.rs", "fn either() {}\n"),
         ("chroma-otel-init/src/nested/mod.rs", "mod inner;\n"),
-        ("chroma-otel-init/src/nested/inner.rs", ""),
-        ("chroma-otel-init/src/platform.rs", ""),
-        ("chroma-otel-init/src/fuzz.rs", ""),
-        ("chroma-otel-init/src/heavy.rs", ""),
+        ("chroma-otel-init/src/nested/inner.rs", "fn inner() {}\n"),
+        ("chroma-otel-init/src/platform.rs", "fn platform() {}\n"),
     ]);
-    let sources = files.keys().filter_map(|path| path.strip_prefix("chroma-otel-init/src/"));
-    assert_eq!(
-        sources.collect::<Vec<_>>(),
-        ["either.rs", "lib.rs", "nested/inner.rs", "nested/mod.rs", "plain.rs", "platform.rs"]
-    );
-    assert_eq!(files["chroma-otel-init/src/plain.rs"], "fn a() {}\n");
+    assert_eq!(files.len(), 4);
+    insta::assert_snapshot!(files["chroma-otel-init/src/lib.rs"], @r#"
+    //! Docs.
+
+    mod plain {
+    //! Plain.
+
+    struct Options {
+        light: u8,
+    }
+
+    impl Options {
+        fn light() {}
+    }
+    }
+    /// Either.
+    pub(crate) mod either {
+    fn either() {}
+    }
+    mod nested {
+    mod inner {
+    fn inner() {}
+    }
+    }
+    #[cfg(unix)]
+    mod platform {
+    fn platform() {}
+    }
+    "#);
     let manifest = &files["chroma-otel-init/Cargo.toml"];
     for (word, is_kept) in [
         ("small =", true),

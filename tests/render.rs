@@ -38,7 +38,7 @@ fn specs() {
         let files = plan.all_files();
         let shown: String = files
             .iter()
-            .filter(|(path, _)| !validate::is_source(path))
+            .filter(|(path, _)| !path.trim_start_matches("../").starts_with("image/"))
             .map(|(path, text)| format!("==> {path} <==\n{text}\n"))
             .collect();
         // Else every change of a source would be one of every snapshot.
@@ -51,6 +51,27 @@ fn specs() {
         assert_placed(&plan);
         insta::assert_snapshot!(shown);
     });
+}
+
+/// The folder depends on nothing but the release and the repositories.
+#[test]
+fn image_contexts() {
+    for release in ["0.6.3", "1.5.9"] {
+        let version = Override {
+            key: "chroma.version",
+            flag: "--chroma-version",
+            value: release.into(),
+        };
+        let spec = Path::new("tests/specs/default.yaml");
+        let spec = rendered(Some(spec), vec![version]).0.spec;
+        let build = BuildContext::of(&spec).unwrap();
+        let hash = build.hash().to_owned();
+        let files = build.into_files(&spec).unwrap();
+        let files = files.iter().filter(|(path, _)| !validate::is_source(path));
+        let shown = files.map(|(path, text)| format!("==> {path} <==\n{text}\n"));
+        let shown = shown.collect::<String>().replace(&hash, "HASH");
+        insta::assert_snapshot!(format!("image_context-{release}"), shown);
+    }
 }
 
 /// What a README says to run can be pasted into a terminal. Interactive zsh takes `#` for an argument,
@@ -163,7 +184,11 @@ fn renders(target: Target, format: Format, backend: &str) -> bool {
         for (image, name) in Image::ALL {
             let python = version.server() == Server::Python;
             // Blank is not set.
-            let registry = if image == Image::Published { "registry.example.com/search" } else { "" };
+            let registry = if image == Image::Published {
+                "registry.example.com/search"
+            } else {
+                ""
+            };
             if target.is_kubernetes() && python && image == Image::Stock {
                 continue; // refused: tests/cli
             }

@@ -92,20 +92,19 @@ fn summary(
         folder,
     } = deployment;
     let shown = folder.display();
-    match (args.dry_run, changes.len()) {
-        (_, 0) => output.title(&format!(
-            "{shown}: {} files, all as they should be",
-            plan.count()
-        )),
-        (true, count) => output.title(&format!(
-            "{shown}: would write {count} of {} files",
-            plan.count()
-        )),
-        (false, count) => output.title(&format!(
-            "{shown}: wrote {count} of {} files",
-            plan.count()
-        )),
-    }
+    let all = plan.count();
+    let written = changes.iter().filter(|one| one.after.is_some()).count();
+    let (would, removed) = match (args.dry_run, changes.len() - written) {
+        (true, 0) => ("would write", String::new()),
+        (true, count) => ("would write", format!(", remove {count}")),
+        (false, 0) => ("wrote", String::new()),
+        (false, count) => ("wrote", format!(", removed {count}")),
+    };
+    output.title(&if changes.is_empty() {
+        format!("{shown}: {all} files, all as they should be")
+    } else {
+        format!("{shown}: {would} {written} of {all} files{removed}")
+    });
     output.changes(&changes.iter().collect::<Vec<_>>());
     say_secrets(args, deployment, secret, output)?;
     let compared = |change: &&Change| change.before.is_some() && change.after.is_some();
@@ -116,7 +115,9 @@ fn summary(
     }
     let shared = plan.shared.as_ref().map(|shared| shared.path_of(""));
     if let Some(path) = shared.filter(|path| rewrites(changes, path)) {
-        output.note(&format!("`{path}` changed: run `gen` for the other deployments that share it"));
+        output.note(&format!(
+            "`{path}` changed: run `gen` for the other deployments that share it"
+        ));
     }
     for note in &resolved.notes {
         output.note(note);
@@ -144,7 +145,9 @@ fn summary(
 
 /// Whether a change replaces a file in the folder.
 fn rewrites(changes: &[Change], folder: &str) -> bool {
-    let mut inside = changes.iter().filter(|change| change.path.starts_with(folder));
+    let mut inside = changes
+        .iter()
+        .filter(|change| change.path.starts_with(folder));
     inside.any(|change| change.before.is_some())
 }
 

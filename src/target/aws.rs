@@ -10,10 +10,10 @@ mod stack;
 
 use anyhow::Result;
 
+use super::image::Tags;
 use super::machine::lines::{Line, Part};
 use super::machine::{self, Place};
 use super::terraform::{self, Module, Rule};
-use super::image::Tags;
 use super::{Need, image};
 use crate::plan::Plan;
 use crate::problem::Problem;

@@ -8,11 +8,11 @@ pub(super) mod problems;
 
 use anyhow::Result;
 
+use super::image::Tags;
 use super::machine::lines::{self, Line, LinesFile, Part};
 use super::machine::{self, Cloud, Place};
-use super::terraform::{self, Module, Rule};
-use super::image::Tags;
 use super::registry::Source;
+use super::terraform::{self, Module, Rule};
 use super::{Need, image};
 use crate::plan::Plan;
 use crate::problem::Problem;

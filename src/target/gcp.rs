@@ -9,11 +9,11 @@ use crate::backend::Backend;
 use anyhow::Result;
 use minijinja::{Value, context};
 
+use super::image::Tags;
 use super::machine::lines::{self, Line, LinesFile, Part};
 use super::machine::{self, Cloud, Place};
-use super::terraform::{self, Module, Rule};
-use super::image::Tags;
 use super::registry::Source;
+use super::terraform::{self, Module, Rule};
 use super::{Need, image, secrets};
 use crate::plan::Plan;
 use crate::problem::Problem;

@@ -15,9 +15,9 @@ use minijinja::{Value, context};
 
 use self::forms::SecretName;
 use super::exporters::exact_endpoint;
-use super::secrets::{self, secrets};
 use super::image::Tags;
 use super::registry::{Source, repositories};
+use super::secrets::{self, secrets};
 use super::{Need, context as shared, redact};
 use crate::backend::{Backend, in_place};
 use crate::plan::Plan;

@@ -148,13 +148,17 @@ fn what_is_no_longer_planned_is_named_and_pruned_on_request() {
     );
     assert_eq!(code, 1, "an edited file is not removed: {message}");
     assert!(out.join("image/Dockerfile").exists());
-    let (code, _, _) = run(
+    let (code, _, message) = run(
         home.path(),
         &[
             "gen", "--target", "docker", "--image", "stock", "--prune", "--force",
         ],
     );
     assert_eq!(code, 0);
+    assert!(
+        message.contains("deploy/docker: wrote 0 of 6 files, removed 9\n"),
+        "{message}"
+    );
     assert!(!out.join("image/Dockerfile").exists() && !out.join("image").exists());
     assert_eq!(
         run(

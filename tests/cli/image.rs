@@ -19,7 +19,11 @@ fn shared(home: &Path, name: &str, version: &str) -> (i32, String) {
 }
 
 fn check(home: &Path, name: &str) -> i32 {
-    run(home, &["check", "--spec", &format!("{name}/chroma-otel.yaml")]).0
+    run(
+        home,
+        &["check", "--spec", &format!("{name}/chroma-otel.yaml")],
+    )
+    .0
 }
 
 #[test]
@@ -47,7 +51,10 @@ fn image_writes_the_context_and_says_how_to_push() {
 fn the_context_of_a_deployment_is_what_image_writes() {
     let home = folder();
     let flags = ["--name", "other", "--chroma-version", "1.0.20"];
-    for command in [&["gen", "--target", "aws", "--out", "a"][..], &["image", "--out", "b"]] {
+    for command in [
+        &["gen", "--target", "aws", "--out", "a"][..],
+        &["image", "--out", "b"],
+    ] {
         assert_eq!(run(home.path(), &[command, &flags].concat()).0, 0);
     }
     let mut own = relative(&home.path().join("a/image"));
@@ -67,12 +74,21 @@ fn deployments_that_share_a_context_agree_on_it() {
     }
     assert!(!home.path().join("one/image").exists());
     let context = snapshot(&home.path().join("image"));
-    assert_eq!((check(home.path(), "one"), check(home.path(), "two")), (0, 0));
+    assert_eq!(
+        (check(home.path(), "one"), check(home.path(), "two")),
+        (0, 0)
+    );
 
     fs::write(home.path().join("image/Dockerfile"), "FROM mine:1\n").unwrap();
-    assert_eq!((check(home.path(), "one"), check(home.path(), "two")), (1, 1));
+    assert_eq!(
+        (check(home.path(), "one"), check(home.path(), "two")),
+        (1, 1)
+    );
     let (code, message) = shared(home.path(), "one", "1.5.9");
-    assert!(code == 1 && message.contains("../image/Dockerfile"), "{message}");
+    assert!(
+        code == 1 && message.contains("../image/Dockerfile"),
+        "{message}"
+    );
 
     fs::remove_file(home.path().join("image/Dockerfile")).unwrap();
     assert_eq!(shared(home.path(), "one", "1.5.9").0, 0);
@@ -89,7 +105,10 @@ fn another_release_in_a_shared_context_is_reported_by_both_sides() {
         message.contains("`../image/` changed: run `gen` for the other deployments that share it"),
         "{message}"
     );
-    assert_eq!((check(home.path(), "one"), check(home.path(), "two")), (1, 0));
+    assert_eq!(
+        (check(home.path(), "one"), check(home.path(), "two")),
+        (1, 0)
+    );
 }
 
 #[test]
@@ -97,18 +116,30 @@ fn a_deployment_that_leaves_a_shared_context_leaves_it_alone() {
     let home = folder();
     shared(home.path(), "one", "1.5.9");
     let context = snapshot(&home.path().join("image"));
-    let arguments = ["gen", "--spec", "one/chroma-otel.yaml", "--image", "stock", "--prune"];
+    let arguments = [
+        "gen",
+        "--spec",
+        "one/chroma-otel.yaml",
+        "--image",
+        "stock",
+        "--prune",
+    ];
     assert_eq!(run(home.path(), &arguments).0, 0);
     assert_eq!(snapshot(&home.path().join("image")), context);
 }
 
 #[test]
 fn a_context_elsewhere_is_refused() {
-    for path in ["/image", "../", "a/../b", "./image", "", "a b", "~/image", "$HOME"] {
+    for path in [
+        "/image", "../", "a/../b", "./image", "", "a b", "~/image", "$HOME",
+    ] {
         let message = refused(&format!(
             "target: docker\nchroma: {{image_context: \"{path}\"}}\n"
         ));
-        assert!(message.contains("chroma.image_context"), "{path}: {message}");
+        assert!(
+            message.contains("chroma.image_context"),
+            "{path}: {message}"
+        );
     }
 }
 
@@ -121,7 +152,15 @@ fn published_images_need_a_registry_and_are_not_built() {
     );
     for target in ["docker", "aws", "gcp", "azure", "kubernetes"] {
         let home = folder();
-        let arguments = ["gen", "--target", target, "--image", "published", "--registry", "r.example.com/a"];
+        let arguments = [
+            "gen",
+            "--target",
+            target,
+            "--image",
+            "published",
+            "--registry",
+            "r.example.com/a",
+        ];
         let (code, _, message) = run(home.path(), &arguments);
         assert_eq!(code, 0, "{message}");
         let files = relative(&home.path().join("deploy").join(target));
@@ -133,7 +172,11 @@ fn published_images_need_a_registry_and_are_not_built() {
 fn the_old_name_of_the_registry_still_works_on_kubernetes() {
     let home = folder();
     let spec = home.path().join("chroma-otel.yaml");
-    fs::write(&spec, "target: kubernetes\nkubernetes: {registry: r.example.com/a}\n").unwrap();
+    fs::write(
+        &spec,
+        "target: kubernetes\nkubernetes: {registry: r.example.com/a}\n",
+    )
+    .unwrap();
     let (code, _, message) = run(home.path(), &["gen"]);
     assert_eq!(code, 0, "{message}");
     assert!(
@@ -141,7 +184,10 @@ fn the_old_name_of_the_registry_still_works_on_kubernetes() {
         "{message}"
     );
     let chroma = fs::read_to_string(home.path().join("chroma.yaml")).unwrap();
-    assert!(chroma.contains("image: r.example.com/a/chroma:1.5.9-"), "{chroma}");
+    assert!(
+        chroma.contains("image: r.example.com/a/chroma:1.5.9-"),
+        "{chroma}"
+    );
     let message = refused(
         "target: kubernetes\nchroma: {registry: a.example.com/b}\nkubernetes: {registry: r.example.com/a}\n",
     );
