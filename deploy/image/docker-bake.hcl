@@ -13,12 +13,12 @@ group "default" {
 
 target "chroma" {
   target    = "chroma"
-  tags      = ["${REGISTRY}/chroma:1.5.9-cefb8fb377cd"]
+  tags      = ["${REGISTRY}/chroma:1.5.9-dcb28c23e5ef"]
   platforms = ["linux/amd64", "linux/arm64"]
 }
 
 target "otel-collector" {
   target    = "otel-collector"
-  tags      = ["${REGISTRY}/otel-collector:0.158.0-cefb8fb377cd"]
+  tags      = ["${REGISTRY}/otel-collector:0.158.0-dcb28c23e5ef"]
   platforms = ["linux/amd64", "linux/arm64"]
 }
