@@ -1,12 +1,24 @@
-//! Rebuilds when a template or a source that the generator carries changes: `include_dir!` alone
-//! does not notice a file that was added.
+//! Collects the sources of the entrypoint that rendered images are built from, and rebuilds when a
+//! template changes: `include_dir!` alone does not notice a file that was added.
+
+#[path = "build/entrypoint_sources.rs"]
+mod entrypoint_sources;
+
+use std::path::Path;
+use std::{env, fs};
 
 fn main() {
-    for folder in [
-        "templates",
-        "crates/chroma-otel-init/src",
-        "crates/chroma-otel-entrypoint/src",
-    ] {
-        println!("cargo::rerun-if-changed={folder}");
+    println!("cargo::rerun-if-changed=build");
+    println!("cargo::rerun-if-changed=templates");
+    for krate in ["chroma-otel-init", "chroma-otel-entrypoint"] {
+        println!("cargo::rerun-if-changed=crates/{krate}/Cargo.toml");
+        println!("cargo::rerun-if-changed=crates/{krate}/src");
     }
+    let files = entrypoint_sources::collect(Path::new("crates"));
+    let entries = files
+        .iter()
+        .map(|(path, text)| format!("    ({path:?}, {text:?}),\n"));
+    let table = format!("&[\n{}]\n", entries.collect::<String>());
+    let out = env::var("OUT_DIR").expect("cargo sets it");
+    fs::write(Path::new(&out).join("entrypoint_sources.rs"), table).expect("OUT_DIR is writable");
 }

@@ -28,6 +28,9 @@ pub enum Command {
     Check(CheckArgs),
     /// Check the spec and every file of the deployment; with --out and no spec, any folder
     Validate(CheckArgs),
+    /// Write the folder that the images with the entrypoint are built from, to build them once for
+    /// all deployments that have `chroma.image: published`
+    Image(ImageArgs),
     /// Show what there is to choose from
     List {
         /// Of what
@@ -85,6 +88,20 @@ pub struct CheckArgs {
     pub folder: FolderArgs,
 }
 
+/// Arguments of `image`.
+#[derive(Debug, Args)]
+pub struct ImageArgs {
+    /// What to build: the release of Chroma, the repositories, the registry.
+    #[command(flatten)]
+    pub spec: SpecArgs,
+    /// The folder
+    #[arg(long, value_name = "DIR", default_value = "image")]
+    pub out: PathBuf,
+    /// Replace files that `image` did not write or that were edited since
+    #[arg(long)]
+    pub force: bool,
+}
+
 /// Where the deployment is.
 #[derive(Debug, Args)]
 pub struct FolderArgs {
@@ -114,7 +131,8 @@ pub struct SpecArgs {
     /// A release of Chroma, such as 1.5.9
     #[arg(long, value_name = "VERSION")]
     chroma_version: Option<String>,
-    /// `wrapped` (built, with the entrypoint) or `stock` (the published image)
+    /// Chroma's image: with the entrypoint, built (`wrapped`) or pulled from --registry (`published`);
+    /// or without changes (`stock`) [possible values: wrapped, published, stock]
     #[arg(long)]
     image: Option<String>,
     /// Address of this machine that Chroma is published on
@@ -187,8 +205,8 @@ pub struct SpecArgs {
     /// On Kubernetes, the storage class of the data's volume
     #[arg(long, value_name = "NAME")]
     storage_class: Option<String>,
-    /// On Kubernetes, where the nodes pull the images from that you build
-    #[arg(long, value_name = "REPOSITORY")]
+    /// Registry of the images with the entrypoint, such as registry.example.com/search
+    #[arg(long, value_name = "REGISTRY")]
     registry: Option<String>,
     /// On Kubernetes, how the collector runs: gateway, tiered, none
     #[arg(long, value_name = "MODE")]
@@ -256,7 +274,7 @@ impl SpecArgs {
                 "--storage-class",
                 &self.storage_class,
             ),
-            ("kubernetes.registry", "--registry", &self.registry),
+            ("chroma.registry", "--registry", &self.registry),
             ("collector.mode", "--collector-mode", &self.collector_mode),
             (
                 "kubernetes.region",

@@ -4,6 +4,7 @@
 
 mod check;
 mod generate;
+mod image;
 mod list;
 mod validate;
 
@@ -36,6 +37,7 @@ pub fn run(cli: Cli, output: &mut Output) -> Result<Answer> {
         Command::Gen(args) => generate::run(&args, output),
         Command::Check(args) => check::run(&args, output),
         Command::Validate(args) => validate::run(&args, output),
+        Command::Image(args) => image::run(&args, output),
         Command::List { what } => list::run(what, output),
         Command::Schema => {
             output.answer(&format!("{:#}\n", file::schema()));
@@ -92,14 +94,7 @@ fn spec_file(spec: &SpecArgs) -> Option<PathBuf> {
 
 fn deployment(spec: &SpecArgs, folder: &FolderArgs, output: &mut Output) -> Result<Deployment> {
     let file = spec_file(spec);
-    let input = match file::read(file.as_deref(), spec.overrides()) {
-        Ok(input) => input,
-        Err(problem) => return refuse(&[problem], output),
-    };
-    let resolved = match spec::resolve(input, &|name| std::env::var(name).ok()) {
-        Ok(resolved) => resolved,
-        Err(problems) => return refuse(&problems, output),
-    };
+    let resolved = resolved(spec, file.as_deref(), None, output)?;
     let target = resolved.spec.target;
     let problems = target.problems(&resolved);
     if !problems.is_empty() {
@@ -111,19 +106,41 @@ fn deployment(spec: &SpecArgs, folder: &FolderArgs, output: &mut Output) -> Resu
         (None, Some(file)) => file.parent().unwrap_or(Path::new("")).to_owned(),
         (None, None) => Path::new("deploy").join(target.folder()),
     };
-    // Without `/` or `/.` at the end, behind which a link would not be seen as one.
-    let folder: PathBuf = folder.components().collect();
-    // An empty path is the current folder by another name.
-    let folder = if folder.as_os_str().is_empty() {
-        PathBuf::from(".")
-    } else {
-        folder
-    };
     Ok(Deployment {
         resolved,
         plan,
-        folder,
+        folder: plain(&folder),
     })
+}
+
+/// The spec of a file and flags, with the target where neither has one.
+fn resolved(
+    spec: &SpecArgs,
+    file: Option<&Path>,
+    target: Option<&str>,
+    output: &mut Output,
+) -> Result<Resolved> {
+    let mut input = match file::read(file, spec.overrides()) {
+        Ok(input) => input,
+        Err(problem) => return refuse(&[problem], output),
+    };
+    let given = input.spec.target.take();
+    input.spec.target = given.or(target.map(str::to_owned));
+    match spec::resolve(input, &|name| std::env::var(name).ok()) {
+        Ok(resolved) => Ok(resolved),
+        Err(problems) => refuse(&problems, output),
+    }
+}
+
+/// A folder's path without `/` or `/.` at the end, behind which a link would not be seen as one.
+fn plain(folder: &Path) -> PathBuf {
+    let folder: PathBuf = folder.components().collect();
+    // An empty path is the current folder by another name.
+    if folder.as_os_str().is_empty() {
+        PathBuf::from(".")
+    } else {
+        folder
+    }
 }
 
 /// A word as a shell takes it.

@@ -1,7 +1,9 @@
 //! What `gen` would write: relative path to contents, in memory.
 //!
-//! Invariant: paths are relative, use `/`, and never leave the folder; contents are deterministic.
+//! Invariant: paths are relative, use `/`, and never leave the folder, but for a shared one's;
+//! contents are deterministic.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 /// The files of one deployment.
@@ -9,9 +11,47 @@ use std::collections::BTreeMap;
 pub struct Plan {
     /// Relative path to the file's text.
     pub files: BTreeMap<String, String>,
+    /// A folder that other deployments may use as well.
+    pub shared: Option<SharedFolder>,
     /// The `.env` to make when there is none yet: the secrets that were handed to us.
     /// It is never compared, never shown, never overwritten.
     pub secrets: Option<SecretFile>,
+}
+
+impl Plan {
+    /// Every file, those of a shared folder by their path from the deployment's.
+    pub fn all_files(&self) -> Cow<'_, BTreeMap<String, String>> {
+        let Some(shared) = &self.shared else {
+            return Cow::Borrowed(&self.files);
+        };
+        let own = self.files.iter().map(|(path, text)| (path.clone(), text));
+        let files = shared.files.iter();
+        let shared = files.map(|(path, text)| (shared.path_of(path), text));
+        let all = own.chain(shared);
+        Cow::Owned(all.map(|(path, text)| (path, text.clone())).collect())
+    }
+
+    /// How many files there are.
+    pub fn count(&self) -> usize {
+        self.files.len() + self.shared.as_ref().map_or(0, |shared| shared.files.len())
+    }
+}
+
+/// A folder outside of the deployment's. It remembers by itself what was written to it: every
+/// deployment that uses it finds it as it should be, or says that it is not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SharedFolder {
+    /// Path from the deployment's folder, such as `../image`.
+    pub path: String,
+    /// Path in the folder to the file's text.
+    pub files: BTreeMap<String, String>,
+}
+
+impl SharedFolder {
+    /// A file's path from the deployment's folder.
+    pub fn path_of(&self, file: &str) -> String {
+        format!("{}/{file}", self.path)
+    }
 }
 
 /// A file that only its owner may read, written once.

@@ -13,6 +13,7 @@ use crate::plan::Plan;
 use crate::problem::Problem;
 use crate::spec::{Secret, Secrets};
 use crate::tree::{Change, Kind};
+use crate::validate::is_source;
 
 const RED: Style = AnsiColor::Red.on_default();
 const GREEN: Style = AnsiColor::Green.on_default();
@@ -75,26 +76,25 @@ impl Output {
 
     /// Every file of a plan, as the answer, with a line before each that says its name.
     pub fn plan(&mut self, plan: &Plan) {
-        for (path, text) in &plan.files {
+        for (path, text) in plan.all_files().iter() {
             self.answer(&format!("==> {path} <==\n{text}\n"));
         }
     }
 
     /// The changes, one line each; the many sources of the entrypoint as one.
     pub fn changes(&mut self, changes: &[&Change]) {
-        let mut sources: BTreeMap<Kind, usize> = BTreeMap::new();
+        let mut sources: BTreeMap<(Kind, &str), usize> = BTreeMap::new();
         for change in changes {
-            if change.path.starts_with("entrypoint/") {
-                *sources.entry(change.kind).or_default() += 1;
-            } else {
-                self.change(change.kind, &change.path);
+            match change.path.split_once("entrypoint/") {
+                Some((place, _)) if is_source(&change.path) => {
+                    *sources.entry((change.kind, place)).or_default() += 1;
+                }
+                _ => self.change(change.kind, &change.path),
             }
         }
-        for (kind, count) in sources {
-            self.change(
-                kind,
-                &format!("entrypoint/ ({count} files: the entrypoint's sources)"),
-            );
+        for ((kind, place), count) in sources {
+            let sources = format!("{place}entrypoint/ ({count} files: the entrypoint's sources)");
+            self.change(kind, &sources);
         }
     }
 

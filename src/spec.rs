@@ -21,7 +21,9 @@ use crate::backend::Backend;
 use crate::target::Target;
 use kubernetes::{CollectorMode, Kubernetes};
 use signals::{Client, Metrics, Redact, Sampling};
-use values::{CloudName, DnsLabel, ImageRepository, Line, Memory, Peer, SshKey, VariableName};
+use values::{
+    CloudName, ContextFolder, DnsLabel, ImageRepository, Line, Memory, Peer, SshKey, VariableName,
+};
 
 /// Variable name to value: what goes to `.env`, and nowhere else.
 pub type Secrets = BTreeMap<String, Secret>;
@@ -147,6 +149,10 @@ pub struct Chroma {
     pub image: Image,
     /// Where its image comes from.
     pub repository: ImageRepository,
+    /// Registry of the images with the entrypoint; always there for `published`.
+    pub registry: Option<ImageRepository>,
+    /// Folder that the images are built from.
+    pub image_context: ContextFolder,
     /// Address it is published on.
     pub bind: IpAddr,
     /// Port it is published on.
@@ -162,22 +168,42 @@ pub struct Chroma {
 /// How Chroma's image is made.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub enum Image {
-    /// The published image plus the entrypoint, built from the rendered Dockerfile.
+    /// Chroma's image plus the entrypoint, built from the rendered Dockerfile.
     #[default]
     Wrapped,
-    /// The published image untouched.
+    /// The same, built once and pulled from a registry.
+    Published,
+    /// Chroma's image without changes.
     Stock,
+}
+
+impl Image {
+    /// Every kind, with what `chroma.image` takes.
+    pub const ALL: [(Self, &'static str); 3] = [
+        (Self::Wrapped, "wrapped"),
+        (Self::Published, "published"),
+        (Self::Stock, "stock"),
+    ];
+
+    /// Whether the entrypoint is process 1.
+    pub fn has_entrypoint(self) -> bool {
+        self != Self::Stock
+    }
+
+    /// Whether the deployment builds it.
+    pub fn is_built(self) -> bool {
+        self == Self::Wrapped
+    }
 }
 
 impl FromStr for Image {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "wrapped" => Ok(Self::Wrapped),
-            "stock" => Ok(Self::Stock),
-            _ => Err("`wrapped` (with the entrypoint) or `stock` (the published image)"),
-        }
+        let mut all = Self::ALL.into_iter();
+        all.find(|(_, name)| *name == text)
+            .map(|(image, _)| image)
+            .ok_or("`wrapped` (with the entrypoint, built), `published` (the same, from `chroma.registry`) or `stock` (Chroma's image without changes)")
     }
 }
 

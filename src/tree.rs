@@ -1,7 +1,8 @@
 //! A plan against a folder: what would change, and the writing of it. The only module that writes.
 //!
-//! Invariants: nothing outside the folder is touched, links are not followed; a file is replaced by
-//! rename, so it is old or new and never half; what the user wrote is not overwritten.
+//! Invariants: nothing outside the folder and the one that it shares is touched, links are not
+//! followed; a file is replaced by rename, so it is old or new and never half; what the user wrote is
+//! not overwritten.
 //!
 //! What `gen` wrote last is remembered in [`STATE`], in the form `sha256sum --check` reads. A file
 //! whose hash stands there is ours; any other is the user's.
@@ -15,7 +16,7 @@ use std::path::{Component, Path, PathBuf};
 use anyhow::{Context, Result};
 use sha2::{Digest, Sha256};
 
-use crate::plan::{Plan, SecretFile};
+use crate::plan::{Plan, SecretFile, SharedFolder};
 use crate::problem::Problem;
 
 /// Remembers what `gen` wrote: one `HASH  PATH` a line.
@@ -66,6 +67,32 @@ pub enum Kind {
 /// # Errors
 /// The folder or a file in it cannot be read, or a link stands in the way.
 pub fn compare(plan: &Plan, folder: &Path) -> Result<Vec<Change>> {
+    let mut changes = compare_files(&plan.files, folder)?;
+    if let Some(shared) = &plan.shared {
+        for mut change in compare_files(&shared.files, &place(folder, shared))? {
+            change.path = shared.path_of(&change.path);
+            changes.push(change);
+        }
+    }
+    Ok(changes)
+}
+
+/// Where a shared folder is. `..` takes the last name off a path whether its folder exists or not;
+/// links on the way are not looked at.
+fn place(folder: &Path, shared: &SharedFolder) -> PathBuf {
+    let mut place = folder.to_path_buf();
+    for part in Path::new(&shared.path).components() {
+        let named = matches!(place.components().next_back(), Some(Component::Normal(_)));
+        match part {
+            Component::ParentDir if named => drop(place.pop()),
+            _ if place == Path::new(".") => place = PathBuf::from(part.as_os_str()),
+            _ => place.push(part),
+        }
+    }
+    place
+}
+
+fn compare_files(files: &BTreeMap<String, String>, folder: &Path) -> Result<Vec<Change>> {
     check_folder(folder)?;
     let state = read_state(folder)?;
     let ours = |path: &str, bytes: &[u8]| {
@@ -74,7 +101,7 @@ pub fn compare(plan: &Plan, folder: &Path) -> Result<Vec<Change>> {
             .is_some_and(|known| known.contains(&hash(bytes)))
     };
     let mut changes = Vec::new();
-    for (path, after) in &plan.files {
+    for (path, after) in files {
         let Some(bytes) = read(folder, path)? else {
             changes.push(change(path, Kind::Create, None, Some(after)));
             continue;
@@ -89,7 +116,7 @@ pub fn compare(plan: &Plan, folder: &Path) -> Result<Vec<Change>> {
         };
         changes.push(change(path, kind, Some(bytes), Some(after)));
     }
-    for path in state.keys().filter(|path| !plan.files.contains_key(*path)) {
+    for path in state.keys().filter(|path| !files.contains_key(*path)) {
         if let Some(bytes) = read(folder, path)? {
             let kind = if ours(path, &bytes) {
                 Kind::Remove
@@ -117,6 +144,31 @@ fn change(path: &str, kind: Kind, before: Option<Vec<u8>>, after: Option<&String
 /// # Errors
 /// The folder cannot be written. What was written until then is whole and known as ours.
 pub fn apply(plan: &Plan, changes: &[Change], folder: &Path) -> Result<bool> {
+    let (mut own, mut others) = (Vec::new(), Vec::new());
+    for change in changes {
+        let shared = plan.shared.as_ref();
+        let inside = shared.and_then(|shared| change.path.strip_prefix(&shared.path_of("")));
+        match inside {
+            Some(path) => others.push((path, change)),
+            None => own.push((change.path.as_str(), change)),
+        }
+    }
+    if let Some(shared) = &plan.shared {
+        apply_files(&shared.files, &others, &place(folder, shared))?;
+    }
+    apply_files(&plan.files, &own, folder)?;
+    match &plan.secrets {
+        Some(file) => create_secret(folder, file),
+        None => Ok(false),
+    }
+}
+
+/// Makes one folder as its changes say, each with the path in this folder.
+fn apply_files(
+    files: &BTreeMap<String, String>,
+    changes: &[(&str, &Change)],
+    folder: &Path,
+) -> Result<()> {
     fs::create_dir_all(folder)
         .with_context(|| format!("cannot make the folder {}", folder.display()))?;
     // Two runs at once would rename each other's half-written files.
@@ -126,43 +178,37 @@ pub fn apply(plan: &Plan, changes: &[Change], folder: &Path) -> Result<bool> {
     let mut state = read_state(folder)?;
     let before = state.clone();
     // Interrupted between two files, the next run must know both the old and the new as ours.
-    for path in changes
-        .iter()
-        .filter_map(|change| change.after.as_ref().map(|after| (change, after)))
-    {
-        state
-            .entry(path.0.path.clone())
-            .or_default()
-            .insert(hash(path.1.as_bytes()));
+    for (path, change) in changes {
+        if let Some(after) = &change.after {
+            let known = state.entry((*path).to_owned()).or_default();
+            known.insert(hash(after.as_bytes()));
+        }
     }
     if state != before {
         write_state(folder, &state)?;
     }
-    for change in changes {
-        let target = folder.join(&change.path);
+    for (path, change) in changes {
+        let target = folder.join(path);
         match &change.after {
             Some(text) => replace(folder, &target, text.as_bytes()),
             None => remove(folder, &target),
         }
         .with_context(|| format!("cannot write {}", target.display()))?;
     }
-    let secret = match &plan.secrets {
-        Some(file) => create_secret(folder, file)?,
-        None => false,
-    };
     let kept = state
         .into_iter()
-        .filter(|(path, _)| !plan.files.contains_key(path) && folder.join(path).exists());
-    let settled = plan.files.iter().filter_map(|(path, text)| {
-        let written = changes.iter().any(|change| change.path == *path)
-            || read(folder, path).ok()?? == text.as_bytes();
-        written.then(|| (path.clone(), BTreeSet::from([hash(text.as_bytes())])))
+        .filter(|(path, _)| !files.contains_key(path) && folder.join(path).exists());
+    let written: BTreeSet<&str> = changes.iter().map(|(path, _)| *path).collect();
+    let settled = files.iter().filter_map(|(path, text)| {
+        let settled =
+            written.contains(path.as_str()) || read(folder, path).ok()?? == text.as_bytes();
+        settled.then(|| (path.clone(), BTreeSet::from([hash(text.as_bytes())])))
     });
     let settled: State = kept.chain(settled).collect();
     if settled != read_state(folder)? {
         write_state(folder, &settled)?;
     }
-    Ok(secret)
+    Ok(())
 }
 
 /// Refuses a folder that is a file or a link: writing would land somewhere else than it says.

@@ -20,8 +20,8 @@ use crate::spec::Secrets;
 pub fn files(files: &BTreeMap<String, String>, secrets: &Secrets) -> Vec<Problem> {
     let mut findings = Vec::new();
     for (path, text) in files {
-        if path.starts_with("entrypoint/") {
-            continue; // sources, the same for every spec
+        if is_source(path) {
+            continue; // the same for every spec
         }
         leaked(path, text, secrets, &mut findings);
         let name = path.rsplit('/').next().unwrap_or(path);
@@ -36,6 +36,11 @@ pub fn files(files: &BTreeMap<String, String>, secrets: &Secrets) -> Vec<Problem
     findings.extend(terraform::check(files));
     findings.extend(kubernetes::check(files));
     findings
+}
+
+/// Whether a file is one of the entrypoint's sources, in the folder that images are built from.
+pub fn is_source(path: &str) -> bool {
+    path.starts_with("entrypoint/") || path.contains("/entrypoint/")
 }
 
 /// A secret's value in a file. No template can print one; but the operator may have written it down
@@ -130,7 +135,9 @@ fn dockerfile(path: &str, text: &str, findings: &mut Vec<Problem>) {
     let mut any = false;
     for (number, line) in instructions {
         any = true;
-        let image = line.split_whitespace().nth(1).unwrap_or_default();
+        let words = line.split_whitespace().skip(1);
+        let mut words = words.skip_while(|word| word.starts_with("--"));
+        let image = words.next().unwrap_or_default();
         if let Some(message) = unpinned(image) {
             findings.push(Problem::new(format!("{path}:{}", number + 1), message));
         }

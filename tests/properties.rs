@@ -112,7 +112,7 @@ fn value() -> impl Strategy<Value = Value> {
     ]
 }
 
-const KEYS: [&str; 93] = [
+const KEYS: [&str; 95] = [
     "format",
     "machine",
     "machine.type",
@@ -136,6 +136,8 @@ const KEYS: [&str; 93] = [
     "chroma.version",
     "chroma.image",
     "chroma.repository",
+    "chroma.registry",
+    "chroma.image_context",
     "chroma.bind",
     "chroma.memory",
     "chroma.cors_allow_origins",
@@ -271,7 +273,7 @@ proptest! {
             return Ok(());
         }
         let plan = target.plan(&resolved).unwrap();
-        prop_assert_eq!(validate::files(&plan.files, &resolved.secrets), []);
+        prop_assert_eq!(validate::files(&plan.all_files(), &resolved.secrets), []);
     }
 
     #[test]

@@ -11,8 +11,9 @@ use std::path::Path;
 use chroma_otel_deploy::backend::{self, Cloud};
 use chroma_otel_deploy::plan::Plan;
 use chroma_otel_deploy::spec::file::Override;
-use chroma_otel_deploy::spec::{Format, Resolved, file, resolve};
+use chroma_otel_deploy::spec::{Format, Image, Resolved, file, resolve};
 use chroma_otel_deploy::target::Target;
+use chroma_otel_deploy::target::image::BuildContext;
 use chroma_otel_deploy::validate;
 use chroma_otel_init::Server;
 
@@ -33,13 +34,16 @@ fn rendered(spec: Option<&Path>, overrides: Vec<Override>) -> (Resolved, Plan) {
 fn specs() {
     insta::glob!("specs/*.yaml", |path| {
         let (resolved, plan) = rendered(Some(path), Vec::new());
-        assert_eq!(validate::files(&plan.files, &resolved.secrets), []);
-        let shown: String = plan
-            .files
+        assert_eq!(validate::files(&plan.all_files(), &resolved.secrets), []);
+        let files = plan.all_files();
+        let shown: String = files
             .iter()
-            .filter(|(path, _)| !path.starts_with("entrypoint/"))
+            .filter(|(path, _)| !path.trim_start_matches("../").starts_with("image/"))
             .map(|(path, text)| format!("==> {path} <==\n{text}\n"))
             .collect();
+        // Else every change of a source would be one of every snapshot.
+        let build = BuildContext::of(&resolved.spec).unwrap();
+        let shown = shown.replace(build.hash(), "HASH");
         let secrets = std::fs::read_to_string(path).unwrap();
         assert!(!secrets.contains("do-not-render-me") || !resolved.secrets.is_empty());
         assert!(!shown.contains("do-not-render-me"), "a secret was rendered");
@@ -47,6 +51,27 @@ fn specs() {
         assert_placed(&plan);
         insta::assert_snapshot!(shown);
     });
+}
+
+/// The folder depends on nothing but the release and the repositories.
+#[test]
+fn image_contexts() {
+    for release in ["0.6.3", "1.5.9"] {
+        let version = Override {
+            key: "chroma.version",
+            flag: "--chroma-version",
+            value: release.into(),
+        };
+        let spec = Path::new("tests/specs/default.yaml");
+        let spec = rendered(Some(spec), vec![version]).0.spec;
+        let build = BuildContext::of(&spec).unwrap();
+        let hash = build.hash().to_owned();
+        let files = build.into_files(&spec).unwrap();
+        let files = files.iter().filter(|(path, _)| !validate::is_source(path));
+        let shown = files.map(|(path, text)| format!("==> {path} <==\n{text}\n"));
+        let shown = shown.collect::<String>().replace(&hash, "HASH");
+        insta::assert_snapshot!(format!("image_context-{release}"), shown);
+    }
 }
 
 /// What a README says to run can be pasted into a terminal. Interactive zsh takes `#` for an argument,
@@ -126,7 +151,7 @@ fn region(target: Target) -> &'static str {
     }
 }
 
-/// Renders every release (of the default backend; else one of each server) in both images, unless the target refuses the backend.
+/// Renders every release (of the default backend; else one of each server) with every image, unless the target refuses the backend.
 fn renders(target: Target, format: Format, backend: &str) -> bool {
     let loaded = backend::load(backend).unwrap().unwrap();
     let cloud = loaded.cloud().map(|cloud| cloud.target());
@@ -156,9 +181,15 @@ fn renders(target: Target, format: Format, backend: &str) -> bool {
         if target.is_machine() && !version.traces() {
             continue; // refused: tests/cli
         }
-        for image in ["wrapped", "stock"] {
+        for (image, name) in Image::ALL {
             let python = version.server() == Server::Python;
-            if target.is_kubernetes() && python && image == "stock" {
+            // Blank is not set.
+            let registry = if image == Image::Published {
+                "registry.example.com/search"
+            } else {
+                ""
+            };
+            if target.is_kubernetes() && python && image == Image::Stock {
                 continue; // refused: tests/cli
             }
             let platform = if target.is_kubernetes() {
@@ -174,7 +205,8 @@ fn renders(target: Target, format: Format, backend: &str) -> bool {
                 ("format", format.name()),
                 ("tracing.backend", backend),
                 ("chroma.version", &version.to_string()),
-                ("chroma.image", image),
+                ("chroma.image", name),
+                ("chroma.registry", registry),
                 ("tracing.endpoint", endpoint),
             ];
             let mut flags: Vec<Override> = pairs
@@ -198,13 +230,14 @@ fn renders(target: Target, format: Format, backend: &str) -> bool {
                 });
             }
             let (resolved, plan) = rendered(None, flags);
-            let findings = validate::files(&plan.files, &resolved.secrets);
+            let findings = validate::files(&plan.all_files(), &resolved.secrets);
             assert_eq!(
                 findings,
                 [],
-                "{target:?} {format:?} {backend} {version} {image}"
+                "{target:?} {format:?} {backend} {version} {name}"
             );
-            assert_eq!(plan.files.contains_key("Dockerfile"), image == "wrapped");
+            let builds = plan.files.contains_key("image/Dockerfile");
+            assert_eq!(builds, image.is_built());
             assert_pastes(&plan.files["README.md"]);
             assert_placed(&plan);
             // What it delivers comes back with `?` in the place of any other character.

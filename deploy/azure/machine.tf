@@ -118,8 +118,8 @@ locals {
     "DATA_DISK=${local.data_disk}",
     "BOOT_SECONDS=900",
     "REGISTRY=${local.registry}",
-    "CHROMA_IMAGE=${local.registry}/chroma:chroma-${var.chroma_version}-fcd08a5d",
-    "COLLECTOR_IMAGE=${local.registry}/chroma:otel-collector-0.158.0-fcd08a5d",
+    "CHROMA_IMAGE=${local.registry}/chroma/chroma:${var.chroma_version}-dcb28c23e5ef",
+    "COLLECTOR_IMAGE=${local.registry}/chroma/otel-collector:0.158.0-dcb28c23e5ef",
     local.alarms ? "METRICS_NAMESPACE=Chroma" : "",
   ])
 
@@ -128,6 +128,7 @@ locals {
     "CHROMA_OTEL_COLLECTION_ENDPOINT=http://otel-collector:4317",
     "CHROMA_OTEL_SERVICE_NAME=${var.chroma_otel_service_name}",
     "CHROMA_OTEL_GRANULARITY=${var.chroma_otel_granularity}",
+    "SQLITE_TMPDIR=/data",
   ])
 
   collector_env = compact([

@@ -62,8 +62,8 @@ locals {
 
   region = replace(var.zone, "/-[a-z]$/", "")
 
-  # One repository for both images.
-  registry = "${local.region}-docker.pkg.dev/${var.project_id}/chroma"
+  # Its repository for both images is called like the deployment.
+  registry = "${local.region}-docker.pkg.dev/${var.project_id}"
 
   # These families take no Persistent Disk. A disk cannot become the other kind: see README.md.
   disk_type = can(regex("^(c4|c4a|c4d|h4d|m4|n4|n4a|n4d|x4)-", var.machine_type)) ? "hyperdisk-balanced" : "pd-balanced"

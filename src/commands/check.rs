@@ -18,7 +18,7 @@ pub(super) fn run(args: &CheckArgs, output: &mut Output) -> Result<Answer> {
     if changes.is_empty() {
         output.say(&format!(
             "{folder}: {} files, all as the spec says",
-            deployment.plan.files.len()
+            deployment.plan.count()
         ));
         return Ok(Answer::Yes);
     }

@@ -15,7 +15,7 @@ use crate::validate;
 /// Input that cannot be used, I/O, or a plan that fails its own checks.
 pub(super) fn run(args: &GenArgs, output: &mut Output) -> Result<Answer> {
     let deployment = deployment(&args.spec, &args.folder, output)?;
-    let findings = validate::files(&deployment.plan.files, &deployment.resolved.secrets);
+    let findings = validate::files(&deployment.plan.all_files(), &deployment.resolved.secrets);
     if !findings.is_empty() {
         output.problems(&findings);
         bail!("the rendered files fail their own checks, and nothing was written");
@@ -56,14 +56,14 @@ pub(super) fn run(args: &GenArgs, output: &mut Output) -> Result<Answer> {
 }
 
 /// Whether a change is made without being asked for by `--force`.
-fn may(kind: Kind) -> bool {
+pub(super) fn may(kind: Kind) -> bool {
     match kind {
         Kind::Create | Kind::Update | Kind::Remove => true,
         Kind::Overwrite | Kind::RemoveEdited => false,
     }
 }
 
-fn refuse(refused: &[&Change], secrets: &Secrets, output: &mut Output) -> Answer {
+pub(super) fn refuse(refused: &[&Change], secrets: &Secrets, output: &mut Output) -> Answer {
     for change in refused {
         output.difference(change, secrets);
     }
@@ -92,20 +92,19 @@ fn summary(
         folder,
     } = deployment;
     let shown = folder.display();
-    match (args.dry_run, changes.len()) {
-        (_, 0) => output.title(&format!(
-            "{shown}: {} files, all as they should be",
-            plan.files.len()
-        )),
-        (true, count) => output.title(&format!(
-            "{shown}: would write {count} of {} files",
-            plan.files.len()
-        )),
-        (false, count) => output.title(&format!(
-            "{shown}: wrote {count} of {} files",
-            plan.files.len()
-        )),
-    }
+    let all = plan.count();
+    let written = changes.iter().filter(|one| one.after.is_some()).count();
+    let (would, removed) = match (args.dry_run, changes.len() - written) {
+        (true, 0) => ("would write", String::new()),
+        (true, count) => ("would write", format!(", remove {count}")),
+        (false, 0) => ("wrote", String::new()),
+        (false, count) => ("wrote", format!(", removed {count}")),
+    };
+    output.title(&if changes.is_empty() {
+        format!("{shown}: {all} files, all as they should be")
+    } else {
+        format!("{shown}: {would} {written} of {all} files{removed}")
+    });
     output.changes(&changes.iter().collect::<Vec<_>>());
     say_secrets(args, deployment, secret, output)?;
     let compared = |change: &&Change| change.before.is_some() && change.after.is_some();
@@ -113,6 +112,12 @@ fn summary(
         for note in resolved.spec.target.notes(change) {
             output.note(&note);
         }
+    }
+    let shared = plan.shared.as_ref().map(|shared| shared.path_of(""));
+    if let Some(path) = shared.filter(|path| rewrites(changes, path)) {
+        output.note(&format!(
+            "`{path}` changed: run `gen` for the other deployments that share it"
+        ));
     }
     for note in &resolved.notes {
         output.note(note);
@@ -136,6 +141,14 @@ fn summary(
         output.say(&format!("  {step}"));
     }
     Ok(())
+}
+
+/// Whether a change replaces a file in the folder.
+fn rewrites(changes: &[Change], folder: &str) -> bool {
+    let mut inside = changes
+        .iter()
+        .filter(|change| change.path.starts_with(folder));
+    inside.any(|change| change.before.is_some())
 }
 
 /// Where the secrets went that were handed to us, and which of them the operator has to look after.

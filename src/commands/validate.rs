@@ -94,11 +94,11 @@ fn read_folder(folder: &Path, prefix: &str, files: &mut BTreeMap<String, String>
 fn of_spec(args: &CheckArgs, output: &mut Output) -> Result<Answer> {
     let deployment = deployment(&args.spec, &args.folder, output)?;
     let secrets = &deployment.resolved.secrets;
-    let mut findings = validate::files(&deployment.plan.files, secrets);
+    let mut findings = validate::files(&deployment.plan.all_files(), secrets);
     // A folder that was edited is checked as it is: that is what will be started.
     let mut on_disk = BTreeMap::new();
     let mut missing = Vec::new();
-    for path in deployment.plan.files.keys() {
+    for path in deployment.plan.all_files().keys() {
         let place = deployment.folder.join(path);
         match read_text(&place, MAX_BYTES) {
             Ok(text) => drop(on_disk.insert(path.clone(), text)),
@@ -114,7 +114,7 @@ fn of_spec(args: &CheckArgs, output: &mut Output) -> Result<Answer> {
     }
     findings.dedup();
     output.problems(&findings);
-    let files = deployment.plan.files.len();
+    let files = deployment.plan.count();
     let folder = deployment.folder.display();
     match (findings.len(), started) {
         (0, true) => output.say(&format!("the spec is sound, and so are the {files} files in {folder}")),

@@ -111,10 +111,18 @@ pub struct MachineFile {
 pub struct ChromaFile {
     /// A release of Chroma, 0.4.0 or newer. Default: 1.5.9.
     pub version: Option<String>,
-    /// `wrapped` builds an image with the entrypoint that makes the four variables work (default);
-    /// `stock` uses the published image untouched.
-    #[schemars(extend("examples" = ["wrapped", "stock"]))]
+    /// `wrapped` builds Chroma's image plus the entrypoint that makes the four variables work (default);
+    /// `published` pulls that image from `registry`; `stock` uses Chroma's image without changes.
+    #[schemars(extend("examples" = ["wrapped", "published", "stock"]))]
     pub image: Option<String>,
+    /// Registry of the images with the entrypoint, with a path, such as `registry.example.com/search`.
+    /// Required for `published`. Default for `wrapped`: on docker and Kubernetes none, on a cloud's
+    /// machine a registry in that cloud.
+    pub registry: Option<String>,
+    /// Folder that `wrapped` images are built from, relative to the deployment's folder. Several
+    /// deployments of one Chroma release can share it, such as `../image`. Default: image.
+    #[schemars(extend("examples" = ["image", "../image"]))]
+    pub image_context: Option<String>,
     /// Image repository without tag, for a mirror. Default: chromadb/chroma.
     pub repository: Option<String>,
     /// Address of this machine that Chroma is published on. Default: 127.0.0.1.

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
-use super::values::{CloudName, DnsLabel, DnsName, ImageRepository, LabelKey, Memory, Schedule};
+use super::values::{CloudName, DnsLabel, DnsName, LabelKey, Memory, Schedule};
 
 /// How the collector runs on Kubernetes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,8 +38,6 @@ pub struct Kubernetes {
     pub namespace: DnsLabel,
     /// Storage class of the data's volume. Absent: the cluster's default, or the one that is rendered.
     pub storage_class: Option<DnsName>,
-    /// Where images that are built are pulled from.
-    pub registry: Option<ImageRepository>,
     /// Secret with the values of keys.
     pub secret: DnsName,
     /// Store that `machine.secrets` are read from. Absent: the one that is rendered.

@@ -116,6 +116,46 @@ impl fmt::Display for Memory {
     }
 }
 
+/// The folder that images are built from, as a path from the deployment's: in it, such as `image`, or
+/// above it, such as `../image`, where several deployments share it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ContextFolder(String);
+
+impl ContextFolder {
+    /// The path.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether it is outside of the deployment's folder.
+    pub fn is_shared(&self) -> bool {
+        self.0.starts_with("../")
+    }
+}
+
+impl fmt::Display for ContextFolder {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.0)
+    }
+}
+
+impl FromStr for ContextFolder {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        // Compose, HCL and a shell read such a path as it is.
+        let is_name = |part: &str| {
+            let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+            part.starts_with(|c: char| c.is_ascii_alphanumeric()) && part.chars().all(plain)
+        };
+        let below = text.trim_start_matches("../");
+        match below.split('/').all(is_name) {
+            true => Ok(Self(text.to_owned())),
+            false => Err("a relative path of plain names, such as `image` or `../image`"),
+        }
+    }
+}
+
 /// An image's repository, without tag and digest: `chromadb/chroma`, `registry.local:5000/chroma`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImageRepository(String);

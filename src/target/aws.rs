@@ -10,6 +10,7 @@ mod stack;
 
 use anyhow::Result;
 
+use super::image::Tags;
 use super::machine::lines::{Line, Part};
 use super::machine::{self, Place};
 use super::terraform::{self, Module, Rule};
@@ -31,12 +32,11 @@ pub fn problems(resolved: &Resolved) -> Vec<Problem> {
 /// A template is wrong: a bug.
 pub fn plan(resolved: &Resolved) -> Result<Plan> {
     let spec = &resolved.spec;
-    let (mut plan, sources) = image::built(spec)?;
-    let sources = sources.as_str();
+    let (mut plan, tags) = image::built(spec)?;
     match spec.format {
-        Format::Terraform => add_module(&mut plan, spec, sources)?,
+        Format::Terraform => add_module(&mut plan, spec, &tags)?,
         _ => {
-            let context = context::of(spec, sources)?;
+            let context = context::of(spec, &tags)?;
             for file in ["template.yaml", "README.md"] {
                 let text = render(&format!("aws/{file}.j2"), &context)?;
                 plan.files.insert(file.to_owned(), text);
@@ -71,14 +71,14 @@ const MODULE: Module = Module {
     },
 };
 
-fn add_module(plan: &mut Plan, spec: &Spec, sources: &str) -> Result<()> {
+fn add_module(plan: &mut Plan, spec: &Spec, tags: &Tags) -> Result<()> {
     let instance = format!(
         "INSTANCE=$(aws autoscaling describe-auto-scaling-groups --auto-scaling-group-names {} \
          --query 'AutoScalingGroups[0].Instances[0].InstanceId' --output text)",
         spec.name
     );
-    let context = minijinja::context! { instance, ..stack::of(spec, sources) };
-    let mut files = stack::lines(spec, sources);
+    let context = minijinja::context! { instance, ..stack::of(spec, tags) };
+    let mut files = stack::lines(spec, tags);
     files[0]
         .lines
         .push(Line::variable("GROUP_NAME", Part::Name));

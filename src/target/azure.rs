@@ -8,13 +8,15 @@ pub(super) mod problems;
 
 use anyhow::Result;
 
+use super::image::Tags;
 use super::machine::lines::{self, Line, LinesFile, Part};
 use super::machine::{self, Cloud, Place};
+use super::registry::Source;
 use super::terraform::{self, Module, Rule};
 use super::{Need, image};
 use crate::plan::Plan;
 use crate::problem::Problem;
-use crate::spec::{Image, Resolved, Spec};
+use crate::spec::{Resolved, Spec};
 use crate::tree::Change;
 
 /// What Application Insights, which the module makes, gives to those who send traces there.
@@ -87,18 +89,18 @@ pub fn problems(resolved: &Resolved) -> Vec<Problem> {
 /// A template is wrong: a bug.
 pub fn plan(resolved: &Resolved) -> Result<Plan> {
     let spec = &resolved.spec;
-    let (mut plan, sources) = image::built(spec)?;
-    let context = machine::context(spec, &sources, &cloud(spec), context::of(spec));
+    let (mut plan, tags) = image::built(spec)?;
+    let context = machine::context(spec, &tags, &cloud(spec), context::of(spec));
     let module = match makes_insights(spec) {
         true => MODULE_WITH_INSIGHTS,
         false => MODULE,
     };
-    terraform::add(&mut plan, spec, &module, context, &lines(spec, &sources))?;
+    terraform::add(&mut plan, spec, &module, context, &lines(spec, &tags))?;
     Ok(plan)
 }
 
 /// The files of lines on the machine.
-fn lines(spec: &Spec, sources: &str) -> Vec<LinesFile> {
+fn lines(spec: &Spec, tags: &Tags) -> Vec<LinesFile> {
     let mut own = vec![
         Line::variable("AZURE_CLIENT_ID", Part::Local("client_id")),
         Line::variable("AZURE_LOCATION", Part::Local("location")),
@@ -108,10 +110,13 @@ fn lines(spec: &Spec, sources: &str) -> Vec<LinesFile> {
         // A role takes minutes to be known everywhere.
         Line::variable("BOOT_SECONDS", Part::Text("900".to_owned())),
     ];
-    if spec.chroma.image == Image::Wrapped {
-        own.push(Line::variable("REGISTRY", Part::Local("registry")));
-    }
-    lines::of(spec, sources, own, Vec::new())
+    let registry = match Source::of(spec) {
+        Source::Own => Some(Part::Local("registry")),
+        Source::ByIdentity(registry) => Some(Part::Text(registry.host().to_owned())),
+        Source::None | Source::Open => None,
+    };
+    own.extend(registry.map(|host| Line::variable("REGISTRY", host)));
+    lines::of(spec, tags, own, Vec::new())
 }
 
 fn places(spec: &Spec) -> [Place; 6] {

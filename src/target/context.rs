@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Result;
 use chroma_otel_init::{
-    Endpoint, Granularity, Server, Settings, is_expanded, is_mapping, rust_log, server_environment,
-    variable,
+    Endpoint, Granularity, Server, Settings, is_expanded, is_mapping, rust_log,
+    server_environment, variable,
 };
 use minijinja::value::{Serde, merge_maps};
 use minijinja::{Value, context};
@@ -24,6 +24,9 @@ use crate::tree::Change;
 
 /// Where Chroma finds the collector on one machine.
 pub(super) const COLLECTOR_ENDPOINT: &str = "http://otel-collector:4317";
+
+/// How long Chroma's exporter collects spans before it sends them, in milliseconds; 5000 by default.
+const BATCH_DELAY: &str = "OTEL_BSP_SCHEDULE_DELAY";
 
 /// Where Chroma sends its traces: the collector, or with `mode: none` the operator's own.
 pub(super) fn chroma_endpoint(spec: &Spec) -> String {
@@ -47,13 +50,13 @@ pub(super) fn known_endpoint(spec: &Spec) -> Option<Endpoint> {
     tracing.endpoint.clone().or_else(of_place)
 }
 
-/// The published images.
+/// The images of Chroma and the collector.
 pub(super) struct Images {
     pub(super) chroma: String,
     pub(super) collector: String,
 }
 
-/// The published images, in the spec's repositories.
+/// The images without the entrypoint, in the spec's repositories.
 pub(super) fn base_images(spec: &Spec) -> Images {
     Images {
         chroma: spec.chroma.repository.tag(spec.chroma.version),
@@ -75,7 +78,10 @@ pub(super) fn of(spec: &Spec) -> Value {
     context! {
         name => spec.name.to_string(),
         version => version.to_string(),
-        wrapped => chroma.image == Image::Wrapped,
+        wrapped => chroma.image.has_entrypoint(),
+        built => chroma.image.is_built(),
+        image_context => chroma.image_context.as_str(),
+        shared_context => chroma.image_context.is_shared(),
         rust_server,
         // The collector's template reads these.
         environment => tracing.environment.as_str(),
@@ -275,21 +281,30 @@ pub(super) fn version_note(change: &Change, first: &str) -> Option<String> {
     })
 }
 
-/// What 0.x, which has no configuration file, is told by variables.
-pub(super) fn python_server(spec: &Spec) -> Vec<(&'static str, String)> {
+/// What Chroma is told by variables on every target, whatever its image: where SQLite puts its
+/// temporary files, and what 0.x, which has no configuration file, has to know. The operator's own
+/// variables win.
+pub(super) fn server_variables(spec: &Spec) -> Vec<(&'static str, String)> {
     let version = spec.chroma.version;
-    if version.server() != Server::Python {
-        return Vec::new();
+    let data = version.data_directory().to_owned();
+    // `/tmp` is in memory, within Chroma's limit, and a migration can need as much as the data.
+    let mut variables = vec![("SQLITE_TMPDIR", data.clone())];
+    if version.server() == Server::Python {
+        variables.push(("IS_PERSISTENT", "1".to_owned()));
+        variables.push(("PERSIST_DIRECTORY", data));
+        let origins = &spec.chroma.cors_allow_origins;
+        if !origins.is_empty() {
+            variables.push(("CHROMA_SERVER_CORS_ALLOW_ORIGINS", json(origins)));
+        }
     }
-    let mut variables = vec![
-        ("IS_PERSISTENT", "1".to_owned()),
-        ("PERSIST_DIRECTORY", version.data_directory().to_owned()),
-    ];
-    let origins = &spec.chroma.cors_allow_origins;
-    if !origins.is_empty() {
-        variables.push(("CHROMA_SERVER_CORS_ALLOW_ORIGINS", json(origins)));
-    }
+    variables.retain(|(name, _)| !sets(spec, name));
     variables
+}
+
+/// Whether the operator sets a variable of Chroma's.
+fn sets(spec: &Spec, name: &str) -> bool {
+    let mut own = spec.chroma.environment.keys();
+    own.any(|one| one.as_str() == name)
 }
 
 /// What the published image is given instead of the four variables, for a service name and a
@@ -308,6 +323,10 @@ pub(super) fn translated(
     let mut translated = settings
         .and_then(|settings| server_environment(&settings, spec.chroma.version).ok())
         .unwrap_or_default();
+    // A stop is held back by two seconds at most (`preStop`, `ExecStop`): spans must not wait longer.
+    if granularity != Granularity::None && !translated.is_empty() && !sets(spec, BATCH_DELAY) {
+        translated.insert(BATCH_DELAY, "1000".to_owned());
+    }
     let mut own = spec.chroma.environment.iter();
     if let Some((_, Some(level))) = own.find(|(name, _)| is_merged(spec, name)) {
         let merged = rust_log(Some(level), granularity, spec.chroma.version);

@@ -13,7 +13,7 @@ use crate::backend::Exporter;
 use crate::plan::{Plan, SecretFile};
 use crate::problem::Problem;
 use crate::render::render;
-use crate::spec::{Image, Resolved, Secrets, Spec};
+use crate::spec::{Resolved, Secrets, Spec};
 use crate::tree::{Change, hash};
 
 /// Ports of the collector on this machine: its own metrics, and those of the requests.
@@ -21,6 +21,10 @@ const COLLECTOR_PORTS: [u16; 2] = [8888, 8889];
 
 /// Ports of the collector that clients of Chroma send spans to.
 const OTLP_PORTS: [u16; 2] = [4317, 4318];
+
+/// The command that starts the deployment and brings a running one up to date. Images are built by it
+/// where there is something to build (`pull_policy`).
+const UP: &str = "docker compose up --detach --wait --remove-orphans";
 
 /// The command that shows the collector's own log.
 const LOG: &str = "docker compose logs otel-collector";
@@ -80,8 +84,8 @@ pub fn problems(resolved: &Resolved) -> Vec<Problem> {
 /// A template is wrong: a bug.
 pub fn plan(resolved: &Resolved) -> Result<Plan> {
     let spec = &resolved.spec;
-    let mut plan = Plan::default();
-    let context = context::of(spec);
+    let (mut plan, tags) = image::built(spec)?;
+    let context = context::of(spec, &tags);
     shared::add_configurations(&mut plan, spec, &context)?;
     let checksum = |file: &str| {
         plan.files
@@ -101,9 +105,6 @@ pub fn plan(resolved: &Resolved) -> Result<Plan> {
     ] {
         let text = render(&format!("docker/{file}.j2"), &context)?;
         plan.files.insert(file.to_owned(), text);
-    }
-    if spec.chroma.image == Image::Wrapped {
-        image::add(&mut plan, &context)?;
     }
     plan.secrets = secret_file(&resolved.secrets);
     Ok(plan)
@@ -165,7 +166,7 @@ pub fn next_steps(resolved: &Resolved) -> Vec<String> {
     if !needs(resolved).is_empty() && resolved.secrets.is_empty() {
         steps.push("cp -n .env.example .env && chmod 600 .env && ${EDITOR:-vi} .env".to_owned());
     }
-    steps.push(up(resolved.spec.chroma.image).to_owned());
+    steps.push(UP.to_owned());
     for backend in resolved.spec.tracing.backends() {
         let traces = match backend.exporter {
             Exporter::Debug => LOG,
@@ -174,12 +175,4 @@ pub fn next_steps(resolved: &Resolved) -> Vec<String> {
         steps.push(format!("see the traces: {traces}"));
     }
     steps
-}
-
-/// The command that starts the deployment and brings a running one up to date.
-fn up(image: Image) -> &'static str {
-    match image {
-        Image::Wrapped => "docker compose up --build --detach --wait --remove-orphans",
-        Image::Stock => "docker compose up --detach --wait --remove-orphans",
-    }
 }

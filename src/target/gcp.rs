@@ -9,14 +9,16 @@ use crate::backend::Backend;
 use anyhow::Result;
 use minijinja::{Value, context};
 
+use super::image::Tags;
 use super::machine::lines::{self, Line, LinesFile, Part};
 use super::machine::{self, Cloud, Place};
+use super::registry::Source;
 use super::terraform::{self, Module, Rule};
 use super::{Need, image, secrets};
 use crate::plan::Plan;
 use crate::problem::Problem;
 use crate::spec::values::Peer;
-use crate::spec::{Image, Resolved, Spec};
+use crate::spec::{Resolved, Spec};
 use crate::tree::Change;
 
 const MODULE: Module = Module {
@@ -64,9 +66,9 @@ pub fn problems(resolved: &Resolved) -> Vec<Problem> {
 /// A template is wrong: a bug.
 pub fn plan(resolved: &Resolved) -> Result<Plan> {
     let spec = &resolved.spec;
-    let (mut plan, sources) = image::built(spec)?;
-    let context = machine::context(spec, &sources, &cloud(spec), own(spec));
-    terraform::add(&mut plan, spec, &MODULE, context, &lines(spec, &sources))?;
+    let (mut plan, tags) = image::built(spec)?;
+    let context = machine::context(spec, &tags, &cloud(spec), own(spec));
+    terraform::add(&mut plan, spec, &MODULE, context, &lines(spec, &tags))?;
     Ok(plan)
 }
 
@@ -141,7 +143,7 @@ fn services(spec: &Spec) -> Vec<String> {
         "iap.googleapis.com",
         "logging.googleapis.com",
     ];
-    if spec.chroma.image == Image::Wrapped {
+    if Source::of(spec).logs_in() {
         services.push("artifactregistry.googleapis.com");
     }
     if !secrets::secrets(spec).is_empty() {
@@ -155,14 +157,14 @@ fn services(spec: &Spec) -> Vec<String> {
 }
 
 /// The files of lines on the machine.
-fn lines(spec: &Spec, sources: &str) -> Vec<LinesFile> {
+fn lines(spec: &Spec, tags: &Tags) -> Vec<LinesFile> {
     let project = || Line::variable("GOOGLE_CLOUD_PROJECT", Part::Parameter("PROJECT_ID"));
     let own = vec![
         project(),
         Line::variable("DEPLOYMENT", Part::Name),
         Line::variable("DATA_DEVICE", Part::Local("data_device")),
     ];
-    lines::of(spec, sources, own, vec![project()])
+    lines::of(spec, tags, own, vec![project()])
 }
 
 fn places(spec: &Spec) -> [Place; 5] {

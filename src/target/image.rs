@@ -1,93 +1,155 @@
-//! The images with the entrypoint: a Dockerfile, and the sources it builds the entrypoint from.
+//! The images with the entrypoint: the folder that they are built from, and their names.
 //!
-//! Invariant: what is written builds with `--locked`, without this repository.
+//! Invariant: what is written builds with `--locked`, without this repository; and a tag names the
+//! contents of the folder, so that a tag that is pushed never changes its meaning.
+
+use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result};
-use include_dir::{Dir, include_dir};
+use minijinja::context;
 
-use minijinja::Value;
-
-use super::context as shared;
-use crate::plan::Plan;
+use super::{COLLECTOR_VERSION, context as shared};
+use crate::plan::{Plan, SharedFolder};
 use crate::render::{TEMPLATES, render};
-use crate::spec::{Image, Spec};
+use crate::spec::Spec;
 use crate::tree::hash;
 
-static INIT_SOURCES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/crates/chroma-otel-init/src");
-static ENTRYPOINT_SOURCES: Dir<'_> =
-    include_dir!("$CARGO_MANIFEST_DIR/crates/chroma-otel-entrypoint/src");
-const INIT_MANIFEST: &str = include_str!("../../crates/chroma-otel-init/Cargo.toml");
-const ENTRYPOINT_MANIFEST: &str = include_str!("../../crates/chroma-otel-entrypoint/Cargo.toml");
+/// The sources of the entrypoint without their tests, by their path (see `build.rs`).
+static SOURCES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/entrypoint_sources.rs"));
 
-/// A plan with what the images are built from, and a word that names all of it: a tag that is pushed
-/// never changes its meaning.
-///
-/// # Errors
-/// A template is wrong: a bug.
-pub(super) fn built(spec: &Spec) -> Result<(Plan, String)> {
-    let mut plan = Plan::default();
-    if spec.chroma.image == Image::Wrapped {
-        add(&mut plan, &shared::of(spec))?;
-    }
-    let sources: String = plan
-        .files
-        .iter()
-        .map(|(path, text)| format!("{path}\n{text}\n"))
-        .collect();
-    Ok((plan, hash(sources.as_bytes())[..8].to_owned()))
+/// The file that builds and pushes both images. It holds their tags, and so is not part of what
+/// these name.
+const BAKE: &str = "docker-bake.hcl";
+
+/// What the images of a deployment are built from.
+pub struct BuildContext {
+    /// The files, by their path in the folder.
+    files: BTreeMap<String, String>,
+    /// What tells it from any other.
+    hash: String,
 }
 
-/// Adds all that the images are built from.
-///
-/// # Errors
-/// A template is wrong: a bug.
-pub(super) fn add(plan: &mut Plan, context: &Value) -> Result<()> {
-    for file in ["Dockerfile", ".dockerignore"] {
-        let text = render(&format!("image/{file}.j2"), context)?;
-        plan.files.insert(file.to_owned(), text);
-    }
-    add_sources(plan)
-}
-
-/// The sources of the entrypoint, without what only their own tests need.
-fn add_sources(plan: &mut Plan) -> Result<()> {
-    let crates = [
-        ("chroma-otel-init", INIT_MANIFEST, &INIT_SOURCES),
-        (
-            "chroma-otel-entrypoint",
-            ENTRYPOINT_MANIFEST,
-            &ENTRYPOINT_SOURCES,
-        ),
-    ];
-    for (name, manifest, sources) in crates {
-        let mut manifest: toml_edit::DocumentMut = manifest.parse().context(name)?;
-        for section in ["dev-dependencies", "bench", "example", "test"] {
-            manifest.remove(section);
+impl BuildContext {
+    /// Of the spec's release of Chroma. Neither target nor name matters.
+    ///
+    /// # Errors
+    /// A template is wrong: a bug.
+    pub fn of(spec: &Spec) -> Result<Self> {
+        let mut files: BTreeMap<String, String> = SOURCES
+            .iter()
+            .map(|(path, text)| (format!("entrypoint/{path}"), (*text).to_owned()))
+            .collect();
+        for file in ["Cargo.toml", "Cargo.lock"] {
+            let path = format!("entrypoint/{file}");
+            let found = TEMPLATES.get_file(&path);
+            let text = found.and_then(|file| file.contents_utf8());
+            files.insert(path.clone(), text.context(path)?.to_owned());
         }
-        plan.files.insert(
-            format!("entrypoint/{name}/Cargo.toml"),
-            manifest.to_string(),
-        );
-        add_folder(plan, &format!("entrypoint/{name}/src"), sources)?;
+        let context = shared::of(spec);
+        for file in ["Dockerfile", ".dockerignore"] {
+            let text = render(&format!("image/{file}.j2"), &context)?;
+            files.insert(file.to_owned(), text);
+        }
+        let hash = listing_hash(&files);
+        Ok(Self { files, hash })
     }
-    for file in ["Cargo.toml", "Cargo.lock"] {
-        let text = TEMPLATES
-            .get_file(format!("entrypoint/{file}"))
-            .and_then(|file| file.contents_utf8())
-            .with_context(|| format!("no `entrypoint/{file}`"))?;
-        plan.files
-            .insert(format!("entrypoint/{file}"), text.to_owned());
+
+    /// What the tags end in.
+    pub fn hash(&self) -> &str {
+        &self.hash
     }
-    Ok(())
+
+    /// The files, with the one that builds and pushes the images.
+    ///
+    /// # Errors
+    /// A template is wrong: a bug.
+    pub fn into_files(self, spec: &Spec) -> Result<BTreeMap<String, String>> {
+        let registry = spec.chroma.registry.as_ref().map(ToString::to_string);
+        let context = context! {
+            registry => registry.unwrap_or_default(),
+            tags => Tags::of(spec, &self.hash).in_template(),
+        };
+        let bake = render(&format!("image/{BAKE}.j2"), &context)?;
+        let mut files = self.files;
+        files.insert(BAKE.to_owned(), bake);
+        Ok(files)
+    }
 }
 
-fn add_folder(plan: &mut Plan, at: &str, folder: &Dir<'_>) -> Result<()> {
-    for file in folder.files() {
-        let path = format!("{at}/{}", file.path().display());
-        let text = file.contents_utf8().with_context(|| path.clone())?;
-        plan.files.insert(path, text.to_owned());
+/// The first 12 digits of the SHA-256 of what `sha256sum` prints of the files, in the order of their
+/// paths: anyone can compute it again.
+fn listing_hash(files: &BTreeMap<String, String>) -> String {
+    let lines = files
+        .iter()
+        .map(|(path, text)| format!("{}  ./{path}\n", hash(text.as_bytes())));
+    hash(lines.collect::<String>().as_bytes())[..12].to_owned()
+}
+
+/// What identifies the images with the entrypoint within a registry.
+pub(super) struct Tags {
+    /// Behind the version: the contents of the build context. Empty without the entrypoint.
+    pub(super) hash: String,
+    /// `chroma:VERSION-HASH`.
+    pub(super) chroma: String,
+    /// `otel-collector:VERSION-HASH`.
+    pub(super) collector: String,
+}
+
+impl Tags {
+    fn of(spec: &Spec, hash: &str) -> Self {
+        Self {
+            hash: hash.to_owned(),
+            chroma: format!("chroma:{}-{hash}", spec.chroma.version),
+            collector: format!("otel-collector:{COLLECTOR_VERSION}-{hash}"),
+        }
     }
-    folder
-        .dirs()
-        .try_for_each(|folder| add_folder(plan, at, folder))
+
+    /// The names of the images. Without a registry they are local and begin with the deployment's
+    /// name, joined by a dash: with a slash they would name a stranger's repository on Docker Hub.
+    pub(super) fn images(&self, spec: &Spec) -> shared::Images {
+        let prefix = match &spec.chroma.registry {
+            Some(registry) => format!("{registry}/"),
+            None => format!("{}-", spec.name),
+        };
+        shared::Images {
+            chroma: format!("{prefix}{}", self.chroma),
+            collector: format!("{prefix}{}", self.collector),
+        }
+    }
+
+    /// What templates read.
+    pub(super) fn in_template(&self) -> minijinja::Value {
+        context! { chroma => self.chroma.as_str(), collector => self.collector.as_str() }
+    }
+}
+
+/// A plan with the folder that the images are built from, where the deployment builds them, and
+/// their tags.
+///
+/// # Errors
+/// A template is wrong: a bug.
+pub(super) fn built(spec: &Spec) -> Result<(Plan, Tags)> {
+    let mut plan = Plan::default();
+    let image = spec.chroma.image;
+    if !image.has_entrypoint() {
+        return Ok((plan, Tags::of(spec, "")));
+    }
+    let build = BuildContext::of(spec)?;
+    let tags = Tags::of(spec, &build.hash);
+    if image.is_built() {
+        let folder = &spec.chroma.image_context;
+        let files = build.into_files(spec)?;
+        if folder.is_shared() {
+            plan.shared = Some(SharedFolder {
+                path: folder.to_string(),
+                files,
+            });
+        } else {
+            let files = files.into_iter();
+            plan.files = files
+                .map(|(path, text)| (format!("{folder}/{path}"), text))
+                .collect();
+        }
+    }
+    Ok((plan, tags))
 }

@@ -22,7 +22,7 @@ use super::{Need, context as shared, image};
 use crate::backend::Cloud;
 use crate::plan::{Plan, SecretFile};
 use crate::render::render;
-use crate::spec::{Image, Resolved, Secrets, Spec};
+use crate::spec::{Resolved, Secrets, Spec};
 use crate::tree::Change;
 
 pub use problems::problems;
@@ -68,8 +68,8 @@ pub fn reads_of_kubernetes(cloud: Option<Cloud>, key: &str) -> bool {
 /// A template is wrong: a bug.
 pub fn plan(resolved: &Resolved) -> Result<Plan> {
     let spec = &resolved.spec;
-    let (images, sources) = image::built(spec)?;
-    let context = context::of(spec, &sources);
+    let (built, tags) = image::built(spec)?;
+    let context = context::of(spec, &tags);
     let mut plan = Plan::default();
     database::add(&mut plan, spec, &context)?;
     collector::add(&mut plan, spec, &context)?;
@@ -91,7 +91,8 @@ pub fn plan(resolved: &Resolved) -> Result<Plan> {
         &["kustomization.yaml"],
     )?;
     add(&mut plan, &recipe::context(spec, &context), &["README.md"])?;
-    plan.files.extend(images.files);
+    plan.files.extend(built.files);
+    plan.shared = built.shared;
     plan.secrets = secret_file(resolved);
     Ok(plan)
 }
@@ -128,9 +129,9 @@ pub fn needs(resolved: &Resolved) -> Vec<Need> {
     let mut needs: Vec<Need> = shared::endpoint_need(spec, "tracing.endpoint")
         .into_iter()
         .collect();
-    if spec.chroma.image == Image::Wrapped && spec.kubernetes.registry.is_none() {
+    if spec.chroma.image.is_built() && spec.chroma.registry.is_none() {
         needs.push(Need {
-            variable: "kubernetes.registry".to_owned(),
+            variable: "chroma.registry".to_owned(),
             what: "where the nodes pull the images from that you build; without it they must be on the nodes".to_owned(),
         });
     }
@@ -147,7 +148,7 @@ pub fn notes(change: &Change) -> Vec<String> {
 pub fn next_steps(resolved: &Resolved) -> Vec<String> {
     let spec = &resolved.spec;
     let mut steps = Vec::new();
-    if spec.chroma.image == Image::Wrapped {
+    if spec.chroma.image.is_built() {
         steps.push("build the images: README.md, \"Build\"".to_owned());
     }
     steps.push("kubectl apply --filename keep.yaml".to_owned());

@@ -15,8 +15,10 @@ use minijinja::{Value, context};
 
 use self::forms::SecretName;
 use super::exporters::exact_endpoint;
+use super::image::Tags;
+use super::registry::{Source, repositories};
 use super::secrets::{self, secrets};
-use super::{COLLECTOR_VERSION, Need, context as shared, redact};
+use super::{Need, context as shared, redact};
 use crate::backend::{Backend, in_place};
 use crate::plan::Plan;
 use crate::problem::Problem;
@@ -86,7 +88,7 @@ pub(super) fn needs(resolved: &Resolved, places: &[Place], secret: &str) -> Vec<
 
 /// What comes before a deployment that builds images.
 pub(super) fn build_step(spec: &Spec) -> Option<String> {
-    let builds = spec.chroma.image == Image::Wrapped;
+    let builds = spec.chroma.image.is_built();
     builds.then(|| "build and push the images: README.md, \"Build\"".to_owned())
 }
 
@@ -124,20 +126,15 @@ pub(super) struct MachineFile {
     pub(super) text: String,
 }
 
-/// The tag of the collector's image with the entrypoint.
-pub(super) fn collector_tag(sources: &str) -> String {
-    format!("otel-collector-{COLLECTOR_VERSION}-{sources}")
-}
-
 /// What the templates in `templates/machine` and the cloud's own read.
-/// `sources` names what the images are made of, `own` is what only this cloud's templates read.
-pub(super) fn context(spec: &Spec, sources: &str, cloud: &Cloud, own: Value) -> Value {
+/// `own` is what only this cloud's templates read.
+pub(super) fn context(spec: &Spec, tags: &Tags, cloud: &Cloud, own: Value) -> Value {
     let shared = shared::of(spec);
     let part = |name: &str, more: Value| {
         let part = shared.get_attr(name).unwrap_or_default();
         merge_maps([part, more])
     };
-    let wrapped = spec.chroma.image == Image::Wrapped;
+    let wrapped = spec.chroma.image.has_entrypoint();
     context! {
         log_options => cloud.log_options.to_vec(),
         chooses_logs => cloud.chooses_logs,
@@ -154,25 +151,28 @@ pub(super) fn context(spec: &Spec, sources: &str, cloud: &Cloud, own: Value) -> 
             memory_mib => spec.collector.memory.as_mebibytes(),
             command => if wrapped { shared::collector_command(spec) } else { Vec::new() },
         }),
-        ..merge_maps([shared, described(spec, sources, cloud), ports::context(spec), own])
+        ..merge_maps([shared, described(spec, tags, cloud), ports::context(spec), own])
     }
 }
 
 /// What the README and the parameters say of the machine, the images and the backend.
-fn described(spec: &Spec, sources: &str, cloud: &Cloud) -> Value {
-    let (tracing, version) = (&spec.tracing, spec.chroma.version);
+fn described(spec: &Spec, tags: &Tags, cloud: &Cloud) -> Value {
+    let (tracing, source) = (&spec.tracing, Source::of(spec));
     context! {
         version_description => parameters::version_description(spec),
         machine_description => parameters::machine_description(spec),
         backend_permissions => shared::permissions(spec).into_iter().collect::<Vec<_>>(),
         images => context! {
-            chroma => format!("chroma-{version}-{sources}"),
-            collector => collector_tag(sources),
+            chroma => tags.chroma.as_str(),
+            collector => tags.collector.as_str(),
             platform => if cloud.arm { "linux/arm64" } else { "linux/amd64" },
         },
         // Then nothing leaves the cloud but what its own private endpoints can take.
-        in_cloud => spec.chroma.image == Image::Wrapped
+        in_cloud => source.logs_in()
             && tracing.backends().all(|backend| backend.cloud().is_some()),
+        source => source.in_template(),
+        repositories => repositories(&spec.name.to_string()),
+        registry => spec.chroma.registry.as_ref().map(ToString::to_string),
         prepare => shared::prepare(spec, cloud.place),
         place => cloud.place,
         names_key => redact::key(spec).map(|key| key.variable),

@@ -86,7 +86,7 @@ pub(super) fn secrets(spec: &Spec) -> Vec<SecretVariable> {
     let names = redact::key(spec).into_iter();
     secrets.extend(names.map(|key| of_collector(&key.variable, key.what, true)));
     match spec.collector.image {
-        Image::Wrapped if tracing.backend.wants_endpoint() => {
+        Image::Wrapped | Image::Published if tracing.backend.wants_endpoint() => {
             let names = &tracing.header_names;
             let which = match names.is_empty() {
                 true if tracing.others.is_empty() => "more headers for the backend".to_owned(),
@@ -99,7 +99,7 @@ pub(super) fn secrets(spec: &Spec) -> Vec<SecretVariable> {
                 !names.is_empty(),
             ));
         }
-        Image::Wrapped => {}
+        Image::Wrapped | Image::Published => {}
         Image::Stock => secrets.extend(tracing.header_names.iter().map(|name| {
             let what = format!("the value of the header {name}");
             of_collector(&header_variable(name), what, true)

@@ -190,7 +190,7 @@ fn of(spec: &Spec, module: &Module, context: Value, lines: &[LinesFile]) -> Resu
         endpoint,
         service_name_pattern => parameters::service_name_pattern(spec),
         service_name_error => match spec.chroma.image {
-            Image::Wrapped => "One line, not blank.",
+            Image::Wrapped | Image::Published => "One line, not blank.",
             Image::Stock => "One line, not blank, without quotes and backslashes.",
         },
         traces => traces(spec, module),

@@ -18,7 +18,7 @@ fn gen_writes_and_says_what_comes_next() {
     assert_eq!((code, answer.as_str()), (0, ""));
     let count = |line: &str| {
         line.contains("entrypoint/ (")
-            .then_some("  + entrypoint/ (… files: the entrypoint's sources)")
+            .then_some("  + image/entrypoint/ (… files: the entrypoint's sources)")
     };
     let message: Vec<&str> = message
         .lines()
@@ -26,21 +26,22 @@ fn gen_writes_and_says_what_comes_next() {
         .skip(1)
         .collect();
     insta::assert_snapshot!(message.join("\n"), @r##"
-      + .dockerignore
       + .env.example
       + .gitignore
-      + Dockerfile
       + README.md
       + config.yaml
       + docker-compose.yaml
+      + image/.dockerignore
+      + image/Dockerfile
+      + image/docker-bake.hcl
       + otel-collector.yaml
-      + entrypoint/ (… files: the entrypoint's sources)
+      + image/entrypoint/ (… files: the entrypoint's sources)
     you still have to set, in deploy/docker/.env:
       HONEYCOMB_API_KEY: an ingest key (Honeycomb: Environment settings, API keys) of the environment the traces go to
     next:
       cd deploy/docker
       cp -n .env.example .env && chmod 600 .env && ${EDITOR:-vi} .env
-      docker compose up --build --detach --wait --remove-orphans
+      docker compose up --detach --wait --remove-orphans
       see the traces: https://ui.honeycomb.io
     "##);
     let out = home.path().join("deploy/docker");
@@ -136,25 +137,29 @@ fn what_is_no_longer_planned_is_named_and_pruned_on_request() {
     );
     assert_eq!(code, 0);
     assert!(
-        message.contains("removed by `--prune`:\n  - .dockerignore\n  - Dockerfile\n"),
+        message.contains("removed by `--prune`:\n  - image/.dockerignore\n  - image/Dockerfile\n"),
         "{message}"
     );
-    assert!(out.join("Dockerfile").exists());
-    fs::write(out.join("entrypoint/Cargo.toml"), "mine").unwrap();
+    assert!(out.join("image/Dockerfile").exists());
+    fs::write(out.join("image/entrypoint/Cargo.toml"), "mine").unwrap();
     let (code, _, message) = run(
         home.path(),
         &["gen", "--target", "docker", "--image", "stock", "--prune"],
     );
     assert_eq!(code, 1, "an edited file is not removed: {message}");
-    assert!(out.join("Dockerfile").exists());
-    let (code, _, _) = run(
+    assert!(out.join("image/Dockerfile").exists());
+    let (code, _, message) = run(
         home.path(),
         &[
             "gen", "--target", "docker", "--image", "stock", "--prune", "--force",
         ],
     );
     assert_eq!(code, 0);
-    assert!(!out.join("Dockerfile").exists() && !out.join("entrypoint").exists());
+    assert!(
+        message.contains("deploy/docker: wrote 0 of 6 files, removed 9\n"),
+        "{message}"
+    );
+    assert!(!out.join("image/Dockerfile").exists() && !out.join("image").exists());
     assert_eq!(
         run(
             home.path(),
@@ -346,7 +351,7 @@ fn an_output_folder_that_cannot_be_written() {
     fs::create_dir(at("elsewhere")).unwrap();
     symlink(at("elsewhere"), at("link")).unwrap();
     fs::create_dir(at("inside")).unwrap();
-    symlink(at("elsewhere"), at("inside/entrypoint")).unwrap();
+    symlink(at("elsewhere"), at("inside/image")).unwrap();
     fs::create_dir_all(at("folder/README.md")).unwrap();
     let mut told = String::new();
     for name in [
@@ -373,7 +378,7 @@ fn an_output_folder_that_cannot_be_written() {
     error: cannot look at file/below: Not a directory (os error 20)
     error: --out link: is a link to another place
       hint: name the folder itself: `--out HOME/elsewhere`
-    error: inside/entrypoint: is a link: writing through it would land elsewhere
+    error: inside/image: is a link: writing through it would land elsewhere
       hint: remove the link, or write to another folder with `--out`
     error: folder/README.md: is a folder where a file belongs
       hint: move it away

@@ -62,7 +62,7 @@ collector:
     error: chroma-otel.yaml: chroma.bind: `0.0.0.0` lets strangers in: Chroma has no authentication of its own, and Docker's published ports pass by the host's firewall
       hint: bind a private address, or, with an authenticating proxy or a firewall of the network in front, set `chroma.open_to_world: true`
     error: chroma-otel.yaml: chroma.image: `stok` cannot be used
-      hint: write `wrapped` (with the entrypoint) or `stock` (the published image)
+      hint: write `wrapped` (with the entrypoint, built), `published` (the same, from `chroma.registry`) or `stock` (Chroma's image without changes)
     error: chroma-otel.yaml: chroma.repository: `chromadb/chroma:latest` cannot be used
       hint: write an image's repository in lower case without tag, such as `registry.example:5000/chroma`; the version is the tag
     error: chroma-otel.yaml: chroma.memory: `1g` is too little

@@ -76,6 +76,8 @@ metrics: {monitoring: 1}
       hint: leave it out; give it more memory instead
     error: chroma-otel.yaml: chroma.dimensions: is missing, beside the other one of the two that size Chroma
       hint: give both, or neither
+    error: chroma-otel.yaml: kubernetes.registry: `registry.example.com/search:latest` cannot be used
+      hint: write an image's repository in lower case without tag, such as `registry.example:5000/chroma`; the version is the tag
     error: chroma-otel.yaml: collector.mode: `sidecar` cannot be used
       hint: write one of `gateway`, `tiered`, `none`
     error: chroma-otel.yaml: collector.max_replicas: is `3`, less than `collector.replicas`, which is `4`
@@ -97,8 +99,6 @@ metrics: {monitoring: 1}
       hint: write an id or a name as the cloud shows it, letters first
     error: chroma-otel.yaml: kubernetes.storage_class: `efs-sc` is a network file system by its name, on which SQLite loses data
       hint: a class of block storage, such as `gp3`, `premium-rwo` or `managed-csi`
-    error: chroma-otel.yaml: kubernetes.registry: `registry.example.com/search:latest` cannot be used
-      hint: write an image's repository in lower case without tag, such as `registry.example:5000/chroma`; the version is the tag
     error: chroma-otel.yaml: kubernetes.secret_store: `VaultStore/main` is no store of secrets
       hint: the name of a ClusterSecretStore, or `SecretStore/NAME`
     error: chroma-otel.yaml: kubernetes.allow_namespaces.1: `Shop` cannot be used
@@ -311,6 +311,7 @@ tracing: {endpoint: http://otel.svc:4317, environment: staging}
 kubernetes: {registry: r.example.com/a, secret_store: vault, region: x, auto_mode: true}
 ";
     insta::assert_snapshot!(notes(plain), @r##"
+    note: `kubernetes.registry` is deprecated: use `chroma.registry`, which means the same
     note: `chroma.bind`, `kubernetes.auto_mode`, `machine.snapshots`, `machine.type`, `platform` says nothing on target `kubernetes`
     note: `collector.memory`, `tracing.environment` says nothing with `collector.mode: none`
     note: `kubernetes.registry` says nothing with `image: stock`
@@ -420,7 +421,7 @@ fn gen_says_what_comes_next() {
     let told = message.split_once("sources)\n").unwrap().1;
     insta::assert_snapshot!(told, @r##"
     you still have to set, in deploy/kubernetes/.env or in the spec:
-      kubernetes.registry: where the nodes pull the images from that you build; without it they must be on the nodes
+      chroma.registry: where the nodes pull the images from that you build; without it they must be on the nodes
       HONEYCOMB_API_KEY: an ingest key (Honeycomb: Environment settings, API keys) of the environment the traces go to
     next:
       cd deploy/kubernetes

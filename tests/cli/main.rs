@@ -10,5 +10,6 @@ mod backends;
 mod clouds;
 mod command;
 mod files;
+mod image;
 mod input;
 mod kubernetes;

@@ -10,6 +10,7 @@ use chroma_otel_deploy::backend::Cloud;
 use chroma_otel_deploy::spec::file::Override;
 use chroma_otel_deploy::spec::{Format, Resolved, Spec, file, resolve};
 use chroma_otel_deploy::target::Target;
+use chroma_otel_deploy::validate;
 use chroma_otel_init::Server;
 use serde_yaml::Value;
 
@@ -42,7 +43,7 @@ impl Deployment {
             .files
             .iter()
             .map(|(path, text)| (path.as_str(), text.as_str()));
-        files.filter(|(path, _)| !path.starts_with("entrypoint/") && !path.ends_with(".md"))
+        files.filter(|(path, _)| !validate::is_source(path) && !path.ends_with(".md"))
     }
 
     /// The same, by line, without comments.

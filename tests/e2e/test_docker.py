@@ -18,6 +18,9 @@ from conftest import CACHE, VERSIONS, client, eventually, get, missing, renderer
 pytestmark = pytest.mark.docker
 
 CHROMA = 8000
+REGISTRY = "registry.example.com/search"
+# What a container on this machine may have at most: the tests' own engine is one itself.
+FILES = "services: {chroma: {ulimits: {nofile: {soft: 20000, hard: 20000}}}}\n"
 JAEGER = "http://127.0.0.1:16686"
 SOCKET = "/run/chroma-otel-docker.sock"
 COUNT = "/api/v2/tenants/default_tenant/databases/default_database/collections_count"
@@ -48,7 +51,7 @@ class Deployment:
         return self.docker("compose", *words, **options)
 
     def up(self):
-        self.compose("up", "--build", "--detach", "--wait", "--wait-timeout", "120")
+        self.compose("up", "--detach", "--wait", "--wait-timeout", "120")
 
     def shell(self, script, check=True):
         """Runs a block of the rendered README, in its folder."""
@@ -103,11 +106,25 @@ def stack(spec, tools, tmp_path_factory):
     if spec.get("backend") == "zipkin":
         tools.part("zipkin", optional=True)
     deployment = Deployment(renderer(tools, tmp_path_factory.mktemp("deployment"))(**spec))
+    if spec.get("image") == "stock":
+        (deployment.folder / "docker-compose.override.yaml").write_text(FILES)
     try:
+        if spec.get("image") == "published":
+            build_for_all(deployment, tools)
         deployment.up()
         yield deployment
     finally:
         deployment.compose("down", "--volumes", "--timeout", "20", check=False)
+
+
+def build_for_all(deployment, tools):
+    """As `image` says, but that no registry is there to push to: the engine keeps the images by their names."""
+    command = [tools.program("chroma-otel-deploy"), "image", "--registry", REGISTRY]
+    done = subprocess.run(command, cwd=deployment.folder.parent, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    push = re.search(r"^  (docker buildx bake) --push$", done.stderr, re.M)[1]
+    script = f"cd {deployment.folder.parent}/image && {push} --load --set '*.platform=linux/amd64'"
+    deployment.shell(script)
 
 
 @pytest.fixture
@@ -144,7 +161,7 @@ SPECS = [
     for version in VERSIONS
     for image in ("wrapped", "stock")
     for backend in ("jaeger", "zipkin", "debug")
-]
+] + [{"image": "published", "registry": REGISTRY}]
 
 
 @of_spec(*SPECS)
@@ -156,8 +173,8 @@ def test_rendered_files_pass_their_checkers(tools, tmp_path, spec):
         ["check-jsonschema", "--builtin-schema", "vendor.compose-spec", "docker-compose.yaml"],
         ["yamllint", "--strict", "-d", "{extends: relaxed, rules: {line-length: disable}}", "."],
     ]
-    if (rendered / "Dockerfile").exists():
-        checks.append(["hadolint", "--failure-threshold", "style", "Dockerfile"])
+    if (rendered / "image").exists():
+        checks.append(["hadolint", "--failure-threshold", "style", "image/Dockerfile"])
     for name, *arguments in checks:
         done = subprocess.run([tools.checker(name), *arguments], cwd=rendered, capture_output=True, text=True)
         assert done.returncode == 0, done.stdout + done.stderr
@@ -286,6 +303,50 @@ class TestOtherImages:
         stack.compose("down")
         stack.up()
         client(tools, spec["chroma_version"], CHROMA, "query")
+
+
+def files_of(container):
+    """The soft limit of open files of a container's first process."""
+    limits = open(f"/proc/{container['State']['Pid']}/limits").read()
+    return int(re.search(r"^Max open files\s+(\d+)", limits, re.M)[1])
+
+
+@of_spec({"image": "published", "registry": REGISTRY})
+class TestPublished:
+    """Images that were built once, for all deployments."""
+
+    def test_a_request_is_a_trace(self, stack):
+        assert not (stack.folder / "image").exists()
+        trace_arrives()
+        for service, name in (("chroma", "chroma:1.5.9-"), ("otel-collector", "otel-collector:0.158.0-")):
+            assert stack.container(service)["Config"]["Image"].startswith(f"{REGISTRY}/{name}")
+
+
+@of_spec({"chroma_version": "1.5.9", "image": "stock"}, {"chroma_version": "0.6.3", "image": "stock"})
+class TestStock:
+    """What can be had without the entrypoint."""
+
+    def test_files_and_temporary_files(self, stack):
+        container = stack.container("chroma")
+        assert files_of(container) == 20000
+        rendered = (stack.folder / "docker-compose.yaml").read_text()
+        assert "ulimits: {nofile: {soft: 65536, hard: 65536}}" in rendered
+        variables = dict(one.split("=", 1) for one in container["Config"]["Env"])
+        mounts = {mount["Destination"] for mount in container["Mounts"] if mount["Type"] == "volume"}
+        assert variables["SQLITE_TMPDIR"] in mounts
+        assert variables["OTEL_BSP_SCHEDULE_DELAY"] == "1000"
+
+    def test_a_check_is_seldom_once_it_is_healthy(self, stack):
+        check = stack.container("chroma")["Config"]["Healthcheck"]
+        assert (check["Interval"], check["StartInterval"]) == (30_000_000_000, 2_000_000_000)
+
+    def test_the_hook_of_the_recipe_is_one_that_compose_has(self, stack, tools, tmp_path):
+        readme = (stack.folder / "README.md").read_text()
+        [override] = [block for block in re.findall(r"```yaml\n(.*?)```", readme, re.S) if "pre_stop" in block]
+        (tmp_path / "override.yaml").write_text(override)
+        check = [tools.checker("check-jsonschema"), "--builtin-schema", "vendor.compose-spec", "override.yaml"]
+        done = subprocess.run(check, cwd=tmp_path, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
 
 
 @of_spec({"backend": "zipkin"})

@@ -196,7 +196,7 @@ class Deployment:
 
     def build(self):
         """The images, by the README where there is something to build; and then they are on the node."""
-        if not (self.folder / "Dockerfile").exists():
+        if not (self.folder / "image/Dockerfile").exists():
             return
         self.follow("Build")
         self.cluster.run(ROOT / ".ci/cluster", "load", *re.findall(r"--tag (\S+)", self.recipe("Build")[0]))
@@ -204,7 +204,7 @@ class Deployment:
     def install(self):
         self.cluster.gone(self.namespace)
         self.build()
-        for block in self.recipe("Apply" if (self.folder / "Dockerfile").exists() else "Install"):
+        for block in self.recipe("Apply" if (self.folder / "image/Dockerfile").exists() else "Install"):
             done = self.cluster.run("bash", "-euc", block, cwd=self.folder)
             assert "warning" not in done.stderr.lower(), f"{block}: {done.stderr}"
             if "cp -n .env.example .env" in block:

@@ -691,7 +691,8 @@ def stock(machine, cloud, tools, folder):
         tools, folder, cloud, STOCK, {"ChromaOtelNamesKeySecretArn": cloud.names}
     ).items():
         if path != "/etc/docker/daemon.json":
-            machine.write(path, text, mode)
+            # What a container on this machine may have at most.
+            machine.write(path, text.replace("nofile=65536:65536", "nofile=20000:20000"), mode)
     known = machine.read("/etc/chroma-otel/secrets")
     assert f"collector CHROMA_OTEL_NAMES_KEY {cloud.names}" in known
     machine.write("/etc/chroma-otel/secrets", f"{known}collector UNUSED {cloud.extra}\n")
@@ -708,6 +709,15 @@ class TestPublishedImages:
             assert answer.status == 200
         found = "http://127.0.0.1:16686/api/traces?service=chromadb&limit=1000&lookback=1h"
         eventually(lambda: query in get_inside(stock, found), f"{query} in Jaeger", 30)
+
+    def test_the_last_spans_leave_before_a_stop(self, stock):
+        query = new_query()
+        with urllib.request.urlopen(f"{COLLECTIONS}?{query}", timeout=10) as answer:
+            assert answer.status == 200
+        stock.run("systemctl", "stop", "chroma.service")
+        found = "http://127.0.0.1:16686/api/traces?service=chromadb&limit=1000&lookback=1h"
+        eventually(lambda: query in get_inside(stock, found), f"{query} in Jaeger", 30)
+        stock.boot()
 
     @pytest.mark.parametrize("address", [ADDRESS, "127.0.0.1"], ids=["network", "forwarded"])
     def test_spans_of_clients_reach_the_backend(self, stock, tools, address):

@@ -168,7 +168,7 @@ class TestModule:
         machine = dict(
             line.split("=", 1) for line in files["/etc/chroma-otel/machine.env"][1].splitlines() if line[0] != "#"
         )
-        wrapped = (module.folder / "Dockerfile").exists()
+        wrapped = (module.folder / "image/Dockerfile").exists()
         assert machine["CHROMA_IMAGE"].startswith(registry(cloud) if wrapped else "chromadb/chroma:")
         assert machine["METRICS_NAMESPACE"]
         secrets = [line for line in files["/etc/chroma-otel/secrets"][1].splitlines() if line[0] != "#"]

@@ -17,8 +17,7 @@ pub struct KubernetesFile {
     /// Storage class of the data's volume: block storage, never a network file system. Default: the
     /// cluster's own default, and on a cloud a class that is rendered.
     pub storage_class: Option<String>,
-    /// Where the nodes pull images from that you build: a registry with a path, such as
-    /// `registry.example.com/search`. Default: none, images that are on the nodes already.
+    /// Deprecated: use `chroma.registry`, which means the same.
     pub registry: Option<String>,
     /// Secret with the values of keys, by the names of their variables. Default: NAME-keys.
     pub secret: Option<String>,

@@ -10,8 +10,8 @@ use chroma_otel_init::{ChromaVersion, Release, ignored_variables, misnamed_varia
 
 use super::Reading;
 use super::size::Size;
-use crate::spec::values::{Memory, VariableName, is_private};
-use crate::spec::{Chroma, Secret, Secrets};
+use crate::spec::values::{ImageRepository, Memory, VariableName, is_private};
+use crate::spec::{Chroma, Image, Secret, Secrets};
 use crate::target::Target;
 
 /// The least memory Chroma runs in (Chroma's documentation: at least 2 GiB).
@@ -77,13 +77,20 @@ impl Reading {
         let port = self.input.spec.chroma.port.unwrap_or(8000);
         self.replicas();
         let memory = self.default_memory();
+        let image = self.parse("chroma.image", |file| &file.chroma.image, "wrapped");
         Chroma {
             version,
-            image: self.parse("chroma.image", |file| &file.chroma.image, "wrapped"),
+            image,
             repository: self.parse(
                 "chroma.repository",
                 |file| &file.chroma.repository,
                 "chromadb/chroma",
+            ),
+            registry: self.registry(target, image),
+            image_context: self.parse(
+                "chroma.image_context",
+                |file| &file.chroma.image_context,
+                "image",
             ),
             bind,
             port,
@@ -96,6 +103,38 @@ impl Reading {
             cors_allow_origins: self.origins(),
             environment: self.environment(version, secrets),
         }
+    }
+
+    /// `chroma.registry`; on Kubernetes also by its deprecated name.
+    fn registry(&mut self, target: Option<Target>, image: Image) -> Option<ImageRepository> {
+        let file = &self.input.spec;
+        let (own, old) = (
+            file.chroma.registry.clone(),
+            file.kubernetes.registry.clone(),
+        );
+        let own = self.optional::<ImageRepository>("chroma.registry", &own);
+        let old = self.optional::<ImageRepository>("kubernetes.registry", &old);
+        let old = old.filter(|_| target.is_some_and(Target::is_kubernetes));
+        match (&own, &old) {
+            (Some(own), Some(old)) if own != old => self.wrong(
+                "kubernetes.registry",
+                format!("`{old}` conflicts with `chroma.registry`, which is `{own}`"),
+                "remove it: `chroma.registry` replaces it",
+            ),
+            (_, Some(_)) => self.notes.push(
+                "`kubernetes.registry` is deprecated: use `chroma.registry`, which means the same"
+                    .to_owned(),
+            ),
+            (None, None) if image == Image::Published && !self.is_wrong("chroma.registry") => {
+                self.wrong(
+                    "chroma.registry",
+                    "is required with `image: published`",
+                    "the registry that `chroma-otel-deploy image` names in its bake file",
+                );
+            }
+            _ => {}
+        }
+        own.or(old)
     }
 
     /// More than one server is not what Chroma can be: each has its own SQLite and its own index.

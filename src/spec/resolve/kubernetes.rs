@@ -40,7 +40,6 @@ impl Reading {
         Kubernetes {
             namespace: namespace.unwrap_or_else(|| name.clone()),
             storage_class: self.storage_class(&file.storage_class),
-            registry: self.optional("kubernetes.registry", &file.registry),
             secret: secret.unwrap_or_else(|| named("keys")),
             secret_store: self.secret_store(&file.secret_store),
             allow_namespaces: self.names("kubernetes.allow_namespaces", file.allow_namespaces),

@@ -143,7 +143,7 @@ impl Reading {
     fn check_rendered_endpoint(&mut self, tracing: &Tracing, collector: &Collector) {
         let backend = &tracing.backend;
         let known = tracing.endpoint.is_some() || backend.endpoint.is_some();
-        if known || collector.image == Image::Wrapped || !backend.wants_endpoint() {
+        if known || collector.image.has_entrypoint() || !backend.wants_endpoint() {
             return;
         }
         let why = match collector.operator {

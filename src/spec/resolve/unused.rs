@@ -23,11 +23,17 @@ impl Reading {
                 of_collector || key == "tracing.environment"
             });
         }
+        let registry = ["chroma.registry", "kubernetes.registry"];
+        let context = "chroma.image_context";
+        match image {
+            Image::Wrapped => {}
+            Image::Published => self.note("with `image: published`", |key| key == context),
+            Image::Stock => self.note("with `image: stock`", |key| {
+                (registry.contains(&key) || key == context) && !elsewhere(key)
+            }),
+        }
         if !target.is_kubernetes() {
             return;
-        }
-        if image == Image::Stock {
-            self.note("with `image: stock`", |key| key == "kubernetes.registry");
         }
         if !self.is_given("kubernetes.expose") {
             let key = "chroma.open_to_world";

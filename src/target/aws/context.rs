@@ -11,15 +11,16 @@ use super::{cloudformation, stack};
 use crate::backend::{has_place, in_place};
 use crate::render::{as_is, is_plain, quoted};
 use crate::spec::{Image, Spec};
+use crate::target::image::Tags;
 use crate::target::machine::{self, parameters};
 use crate::target::secrets::{Container, SecretVariable, secrets};
 use crate::target::terraform::capitalized;
 
-/// What the templates read. `sources` names what the images are made of.
-pub(super) fn of(spec: &Spec, sources: &str) -> Result<Value> {
-    let context = stack::of(spec, sources);
+/// What the templates read.
+pub(super) fn of(spec: &Spec, tags: &Tags) -> Result<Value> {
+    let context = stack::of(spec, tags);
     let files = machine::files(spec, "aws", &context)?;
-    let lines = stack::lines(spec, sources);
+    let lines = stack::lines(spec, tags);
     let backend = &spec.tracing.backend;
     let summary = context.get_attr("backend")?.get_attr("summary")?;
     let names = |container: Container| -> Vec<String> {

@@ -7,15 +7,17 @@ use minijinja::{Value, context};
 use super::parameters::{architecture, values};
 use super::problems::LOG_DAYS;
 use crate::render::as_is;
-use crate::spec::{Image, Spec};
+use crate::spec::Spec;
+use crate::target::image::Tags;
 use crate::target::machine::lines::{self, Line, LinesFile, Part};
 use crate::target::machine::{self, Cloud};
+use crate::target::registry::Source;
 
 /// The region that the `aws` command works in, wherever it has it from.
 const REGION: &str = "$(aws ec2 describe-availability-zones --query 'AvailabilityZones[0].RegionName' --output text)";
 
-/// What the templates of every format read. `sources` names what the images are made of.
-pub(super) fn of(spec: &Spec, sources: &str) -> Value {
+/// What the templates of every format read.
+pub(super) fn of(spec: &Spec, tags: &Tags) -> Value {
     let cloud = Cloud {
         log_options: &[
             "--log-driver=awslogs",
@@ -38,11 +40,11 @@ pub(super) fn of(spec: &Spec, sources: &str) -> Value {
         log_days => LOG_DAYS,
         missing_places => at.network.is_none() || at.subnet.is_none() || at.zone.is_none() || at.allow_from.is_none(),
     };
-    machine::context(spec, sources, &cloud, own)
+    machine::context(spec, tags, &cloud, own)
 }
 
 /// The files of lines on the instance.
-pub(super) fn lines(spec: &Spec, sources: &str) -> Vec<LinesFile> {
+pub(super) fn lines(spec: &Spec, tags: &Tags) -> Vec<LinesFile> {
     let region = || Line::variable("AWS_REGION", Part::Local("region"));
     let own = vec![
         region(),
@@ -50,12 +52,17 @@ pub(super) fn lines(spec: &Spec, sources: &str) -> Vec<LinesFile> {
         Line::variable("VOLUME_ID", Part::Local("data_volume")),
         Line::variable("LOG_GROUP", Part::Local("log_group")),
     ];
-    let mut files = lines::of(spec, sources, own, vec![region()]);
-    if spec.chroma.image == Image::Wrapped {
+    let mut files = lines::of(spec, tags, own, vec![region()]);
+    let host = match Source::of(spec) {
+        Source::Own => Some(Part::Local("registry")),
+        Source::ByIdentity(registry) => Some(Part::Text(registry.host().to_owned())),
+        Source::None | Source::Open => None,
+    };
+    if let Some(host) = host {
         // A helper that asks for a token when one is needed: none is on the disk.
         let line = Line::of([
             Part::Text(r#"{"credHelpers": {""#.to_owned()),
-            Part::Local("registry"),
+            host,
             Part::Text(r#"": "ecr-login"}}"#.to_owned()),
         ]);
         files.push(LinesFile {

@@ -27,7 +27,7 @@ pub(super) fn of(spec: &Spec) -> Value {
         },
         // Behind both, the shell puts the first part of the subscription's id: they are the world's.
         vault => stem,
-        registry => name.replace('-', ""),
+        registry_stem => name.replace('-', ""),
         ..commands(spec)
     }
 }

@@ -8,19 +8,18 @@ use chroma_otel_init::{ChromaVersion, Server, variable};
 
 use minijinja::{Value, context};
 
-use super::{LOG, OTLP_PORTS, up, wanted};
+use super::{LOG, OTLP_PORTS, UP, wanted};
 use crate::render::{as_is, is_plain, quoted};
 use crate::spec::{Image, Spec};
-use crate::target::COLLECTOR_VERSION;
 use crate::target::context::{self as shared, COLLECTOR_ENDPOINT};
+use crate::target::image::Tags;
 
 /// What the templates read.
-pub(super) fn of(spec: &Spec) -> Value {
+pub(super) fn of(spec: &Spec, tags: &Tags) -> Value {
     let (chroma, tracing, version) = (&spec.chroma, &spec.tracing, spec.chroma.version);
-    let images = shared::base_images(spec);
-    let image = |what: &str, base: &str, tag: &str| match chroma.image {
-        Image::Wrapped => format!("{}-{what}:{tag}", spec.name),
-        Image::Stock => base.to_owned(),
+    let images = match chroma.image {
+        Image::Wrapped | Image::Published => tags.images(spec),
+        Image::Stock => shared::base_images(spec),
     };
     context! {
         version_attribute => version.to_string(),
@@ -28,10 +27,7 @@ pub(super) fn of(spec: &Spec) -> Value {
         detectors => ["env", "system"],
         // Named, so that no other project name makes new and empty ones.
         volumes => context! { data => format!("{}_data", spec.name), queue => format!("{}_queue", spec.name) },
-        images => context! {
-            chroma => image("chroma", &images.chroma, &version.to_string()),
-            collector => image("otel-collector", &images.collector, COLLECTOR_VERSION),
-        },
+        images => context! { chroma => images.chroma, collector => images.collector },
         address => SocketAddr::new(chroma.bind, chroma.port).to_string(),
         // Where clients of Chroma can send their own spans.
         otlp_ports => otlp_ports(spec),
@@ -43,7 +39,7 @@ pub(super) fn of(spec: &Spec) -> Value {
         memory => context! { chroma => chroma.memory.to_string(), collector => spec.collector.memory.to_string() },
         collector_environment => collector_environment(spec),
         collector_command => shared::collector_command(spec),
-        up => up(chroma.image),
+        up => UP,
         collector_log => LOG,
         shown_endpoint => match &tracing.endpoint {
             Some(endpoint) => format!("`{endpoint}`"),
@@ -80,7 +76,7 @@ fn entry(name: &str, value: Option<Value>) -> Value {
 
 fn chroma_environment(spec: &Spec) -> Vec<Value> {
     let mut variables = tracing_environment(spec);
-    let server = shared::python_server(spec).into_iter();
+    let server = shared::server_variables(spec).into_iter();
     variables.extend(server.map(|(name, value)| entry(name, Some(value.into()))));
     let own = spec.chroma.environment.iter();
     variables.extend(own.filter(|(name, _)| !shared::is_merged(spec, name)).map(
@@ -100,7 +96,7 @@ fn tracing_environment(spec: &Spec) -> Vec<Value> {
     let tracing = &spec.tracing;
     let granularity = tracing.granularity.to_string();
     let name = tracing.service_name.as_str();
-    if spec.chroma.image == Image::Wrapped {
+    if spec.chroma.image.has_entrypoint() {
         return vec![
             entry(variable::ENDPOINT, Some(COLLECTOR_ENDPOINT.into())),
             entry(
@@ -123,7 +119,7 @@ fn tracing_environment(spec: &Spec) -> Vec<Value> {
 fn collector_environment(spec: &Spec) -> Vec<Value> {
     let limit = shared::go_memory_limit(spec);
     let mut variables = vec![entry("GOMEMLIMIT", Some(limit.into()))];
-    if spec.chroma.image == Image::Wrapped && spec.tracing.backend.wants_endpoint() {
+    if spec.chroma.image.has_entrypoint() && spec.tracing.backend.wants_endpoint() {
         variables.push(entry(
             variable::ENDPOINT,
             Some(match &spec.tracing.endpoint {
@@ -156,7 +152,7 @@ fn collector_environment(spec: &Spec) -> Vec<Value> {
 fn health_command(image: Image, version: ChromaVersion) -> Vec<String> {
     let path = version.health_path();
     let words: Vec<String> = match (image, version.server()) {
-        (Image::Wrapped, _) => vec![
+        (Image::Wrapped | Image::Published, _) => vec![
             "CMD".into(),
             "/chroma-otel-entrypoint".into(),
             "healthcheck".into(),

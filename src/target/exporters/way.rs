@@ -61,7 +61,7 @@ pub(super) fn ways(spec: &Spec) -> Vec<Way<'_>> {
 
 fn source(spec: &Spec) -> Source {
     match spec.collector.image {
-        Image::Wrapped => Source::Entrypoint,
+        Image::Wrapped | Image::Published => Source::Entrypoint,
         Image::Stock if spec.target.is_machine() => Source::Variables,
         Image::Stock => Source::Spec,
     }

@@ -179,7 +179,7 @@ fn variables(spec: &Spec) -> BTreeMap<String, String> {
     let mut variables: BTreeMap<String, String> = environment
         .map(|(name, value)| (name.to_owned(), value))
         .collect();
-    let wanted = spec.collector.image == Image::Wrapped && spec.tracing.backend.wants_endpoint();
+    let wanted = spec.collector.image.has_entrypoint() && spec.tracing.backend.wants_endpoint();
     if wanted && let Some(endpoint) = shared::known_endpoint(spec) {
         variables.insert(variable::ENDPOINT.to_owned(), endpoint.to_string());
     }
@@ -191,11 +191,11 @@ fn run(spec: &Spec, role: Role) -> Vec<Value> {
     let line = |key: &str, value: Vec<String>| context! { key, value };
     match (spec.collector.image, role) {
         (Image::Stock, _) => Vec::new(),
-        (Image::Wrapped, Role::Gateway | Role::Member) => {
+        (Image::Wrapped | Image::Published, Role::Gateway | Role::Member) => {
             vec![line("args", shared::collector_command(spec))]
         }
         // It has no endpoint of an operator's to read.
-        (Image::Wrapped, Role::Router) => {
+        (Image::Wrapped | Image::Published, Role::Router) => {
             vec![line("command", PLAIN.map(str::to_owned).to_vec())]
         }
     }

@@ -11,7 +11,8 @@ use crate::render::{as_is, yaml};
 use crate::spec::kubernetes::CollectorMode;
 use crate::spec::values::LabelKey;
 use crate::spec::{Image, Spec};
-use crate::target::{COLLECTOR_VERSION, context as shared};
+use crate::target::context as shared;
+use crate::target::image::Tags;
 use crate::tree::hash;
 
 /// A component of the deployment, as the labels name it.
@@ -182,28 +183,24 @@ pub(super) fn checksum(configuration: &str) -> String {
     hash(configuration.as_bytes())[..16].to_owned()
 }
 
-/// What every template reads. `sources` names what the images are made of.
-pub(super) fn of(spec: &Spec, sources: &str) -> Value {
+/// What every template reads.
+pub(super) fn of(spec: &Spec, tags: &Tags) -> Value {
     let (cluster, version) = (&spec.kubernetes, spec.chroma.version);
-    let published = shared::base_images(spec);
-    let image =
-        |made: Image, what: &str, published: String, tag: String| match (made, &cluster.registry) {
-            (Image::Stock, _) => published,
-            (Image::Wrapped, Some(registry)) => {
-                format!("{registry}/{}-{what}:{tag}-{sources}", spec.name)
-            }
-            (Image::Wrapped, None) => format!("{}-{what}:{tag}-{sources}", spec.name),
-        };
+    let (stock, own) = (shared::base_images(spec), tags.images(spec));
+    let image = |made: Image, own: String, stock: String| match made {
+        Image::Wrapped | Image::Published => own,
+        Image::Stock => stock,
+    };
     context! {
         namespace => cluster.namespace.to_string(),
         annotations => texts(&cluster.annotations),
         database => DATABASE.context(spec, &version.to_string()),
         api => api(spec),
         images => context! {
-            chroma => image(spec.chroma.image, "chroma", published.chroma, version.to_string()),
-            collector => image(spec.collector.image, "otel-collector", published.collector, COLLECTOR_VERSION.to_owned()),
+            chroma => image(spec.chroma.image, own.chroma, stock.chroma),
+            collector => image(spec.collector.image, own.collector, stock.collector),
         },
-        registry => cluster.registry.as_ref().map(ToString::to_string),
+        registry => spec.chroma.registry.as_ref().map(ToString::to_string),
         chroma_endpoint => shared::chroma_endpoint(spec),
         secret => cluster.secret.to_string(),
         pod => pod(spec),

@@ -113,7 +113,7 @@ fn environment(spec: &Spec) -> BTreeMap<String, String> {
     let name = tracing.service_name.as_str();
     let mut variables: BTreeMap<String, String> = BTreeMap::new();
     match spec.chroma.image {
-        Image::Wrapped => variables.extend([
+        Image::Wrapped | Image::Published => variables.extend([
             (variable::ENDPOINT.to_owned(), shared::chroma_endpoint(spec)),
             (variable::SERVICE_NAME.to_owned(), name.to_owned()),
             (
@@ -130,7 +130,7 @@ fn environment(spec: &Spec) -> BTreeMap<String, String> {
             );
         }
     }
-    let server = shared::python_server(spec).into_iter();
+    let server = shared::server_variables(spec).into_iter();
     variables.extend(server.map(|(name, value)| (name.to_owned(), value)));
     let own = spec.chroma.environment.iter();
     let own = own.filter(|(name, _)| !shared::is_merged(spec, name));

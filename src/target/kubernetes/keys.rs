@@ -7,7 +7,7 @@ use minijinja::{Value, context};
 
 use crate::plan::Plan;
 use crate::spec::kubernetes::CollectorMode;
-use crate::spec::{Image, Resolved, Spec};
+use crate::spec::{Resolved, Spec};
 use crate::target::Need;
 use crate::target::secrets::{Container, SecretVariable, secrets};
 
@@ -60,7 +60,7 @@ pub(super) fn add(plan: &mut Plan, spec: &Spec, base: &Value) -> Result<()> {
         return Ok(());
     }
     let escaped =
-        spec.collector.image == Image::Wrapped || spec.collector.mode == CollectorMode::None;
+        spec.collector.image.has_entrypoint() || spec.collector.mode == CollectorMode::None;
     let context = context! {
         keys,
         command => command(spec),

@@ -7,8 +7,8 @@ use minijinja::{Value, context};
 use super::context::{COLLECTOR, DATABASE, MEMBER, PROXY, ROUTER, backend, claim};
 use super::{cloud, keys};
 use crate::backend::in_place;
+use crate::spec::Spec;
 use crate::spec::kubernetes::CollectorMode;
-use crate::spec::{Image, Spec};
 use crate::target::context::{in_stack, other};
 use crate::target::exporters;
 use crate::target::secrets::Container;
@@ -61,7 +61,7 @@ pub(super) fn context(spec: &Spec, base: &Value) -> Value {
         backups => super::backup::recipe(spec),
         growth => super::collector::growth(spec),
         monitored => spec.metrics.monitoring,
-        collector_built => spec.collector.image == Image::Wrapped,
+        collector_built => spec.collector.image.is_built(),
         operated => spec.collector.operator,
         ..base.clone()
     }

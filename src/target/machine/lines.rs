@@ -7,11 +7,12 @@
 
 use chroma_otel_init::{Granularity, variable};
 
-use super::collector_tag;
 use crate::backend::has_place;
 use crate::spec::{Image, Spec};
 use crate::target::context::{self as shared, COLLECTOR_ENDPOINT};
 use crate::target::exporters::exact_endpoint;
+use crate::target::image::Tags;
+use crate::target::registry::Source;
 use crate::target::secrets::{Container, secrets};
 
 /// Stands for a service name that only the stack knows.
@@ -72,8 +73,20 @@ pub(in crate::target) enum Condition {
 
 impl Line {
     pub(in crate::target) fn of<const N: usize>(parts: [Part; N]) -> Self {
+        Self::of_parts(parts.into())
+    }
+
+    /// Neighbouring texts become one: a line that is nothing else is the same everywhere.
+    fn of_parts(parts: Vec<Part>) -> Self {
+        let mut joined: Vec<Part> = Vec::new();
+        for part in parts {
+            match (joined.last_mut(), part) {
+                (Some(Part::Text(before)), Part::Text(text)) => before.push_str(&text),
+                (_, part) => joined.push(part),
+            }
+        }
         Self {
-            text: Text::Parts(parts.into()),
+            text: Text::Parts(joined),
             only_if: None,
         }
     }
@@ -96,15 +109,15 @@ impl Line {
 }
 
 /// The files of lines. `machine` are a cloud's own lines of `machine.env`, the first ones there;
-/// `collector` those of the collector's environment. `sources` names what the images are made of.
+/// `collector` those of the collector's environment.
 pub(in crate::target) fn of(
     spec: &Spec,
-    sources: &str,
+    tags: &Tags,
     machine: Vec<Line>,
     collector: Vec<Line>,
 ) -> Vec<LinesFile> {
     let file = |path, lines| LinesFile { path, lines };
-    let machine = machine.into_iter().chain(image_lines(spec, sources));
+    let machine = machine.into_iter().chain(image_lines(spec, tags));
     vec![
         file("/etc/chroma-otel/machine.env", machine.collect()),
         file("/etc/chroma-otel/chroma.env", chroma_lines(spec)),
@@ -116,39 +129,47 @@ pub(in crate::target) fn of(
     ]
 }
 
-fn image_lines(spec: &Spec, sources: &str) -> Vec<Line> {
-    let name = &spec.name;
+fn image_lines(spec: &Spec, tags: &Tags) -> Vec<Line> {
+    let image = |variable: &str, rest: Vec<Part>| {
+        let named = [Part::Text(format!("{variable}="))].into_iter();
+        Line::of_parts(named.chain(registry_parts(spec)).chain(rest).collect())
+    };
     let (chroma, collector) = match spec.chroma.image {
-        Image::Wrapped => (
-            Line::of([
-                Part::Text("CHROMA_IMAGE=".to_owned()),
-                Part::Local("registry"),
-                Part::Text(format!("/{name}:chroma-")),
+        Image::Wrapped | Image::Published => (
+            vec![
+                Part::Text("chroma:".to_owned()),
                 Part::Parameter(CHROMA_VERSION),
-                Part::Text(format!("-{sources}")),
-            ]),
-            Line::of([
-                Part::Text("COLLECTOR_IMAGE=".to_owned()),
-                Part::Local("registry"),
-                Part::Text(format!("/{name}:{}", collector_tag(sources))),
-            ]),
+                Part::Text(format!("-{}", tags.hash)),
+            ],
+            vec![Part::Text(tags.collector.clone())],
         ),
         Image::Stock => (
-            Line::of([
-                Part::Text(format!("CHROMA_IMAGE={}", spec.chroma.repository.tag(""))),
+            vec![
+                Part::Text(spec.chroma.repository.tag("")),
                 Part::Parameter(CHROMA_VERSION),
-            ]),
-            Line::fixed(format!(
-                "COLLECTOR_IMAGE={}",
-                shared::base_images(spec).collector
-            )),
+            ],
+            vec![Part::Text(shared::base_images(spec).collector)],
         ),
     };
     vec![
-        chroma,
-        collector,
+        image("CHROMA_IMAGE", chroma),
+        image("COLLECTOR_IMAGE", collector),
         Line::fixed("METRICS_NAMESPACE=Chroma".to_owned()).only_if(Condition::Alarms),
     ]
+}
+
+/// What the images' names begin with: the spec's registry, or a folder of the recipe's own.
+fn registry_parts(spec: &Spec) -> Vec<Part> {
+    match (Source::of(spec), &spec.chroma.registry) {
+        (Source::None, _) => Vec::new(),
+        (Source::ByIdentity(_) | Source::Open, Some(registry)) => {
+            vec![Part::Text(format!("{registry}/"))]
+        }
+        _ => vec![
+            Part::Local("registry"),
+            Part::Text(format!("/{}/", spec.name)),
+        ],
+    }
 }
 
 fn chroma_lines(spec: &Spec) -> Vec<Line> {
@@ -157,14 +178,14 @@ fn chroma_lines(spec: &Spec) -> Vec<Line> {
         "# what the container of Chroma is given".to_owned(),
     )];
     match spec.chroma.image {
-        Image::Wrapped => lines.extend([
+        Image::Wrapped | Image::Published => lines.extend([
             Line::fixed(format!("{}={COLLECTOR_ENDPOINT}", variable::ENDPOINT)),
             parameter_line(variable::SERVICE_NAME),
             parameter_line(variable::GRANULARITY),
         ]),
         Image::Stock => lines.extend(translated_lines(spec)),
     }
-    let server = shared::python_server(spec).into_iter();
+    let server = shared::server_variables(spec).into_iter();
     lines.extend(server.map(|(name, value)| Line::fixed(format!("{name}={value}"))));
     let own = spec
         .chroma

@@ -21,7 +21,7 @@ pub(in crate::target) fn version_pattern(spec: &Spec) -> String {
 
 pub(in crate::target) fn version_description(spec: &Spec) -> &'static str {
     match spec.chroma.image {
-        Image::Wrapped => {
+        Image::Wrapped | Image::Published => {
             "Release of Chroma. An image of it with the entrypoint must be in the registry."
         }
         Image::Stock => "Release of Chroma.",
@@ -37,7 +37,7 @@ pub(in crate::target) fn machine_description(spec: &Spec) -> String {
 
 pub(in crate::target) fn service_name_pattern(spec: &Spec) -> &'static str {
     match spec.chroma.image {
-        Image::Wrapped => r"^[^\r\n]*\S[^\r\n]*$",
+        Image::Wrapped | Image::Published => r"^[^\r\n]*\S[^\r\n]*$",
         // Chroma gets it in quotes, and nobody escapes one in it.
         Image::Stock => r#"^[^\r\n"\\]*[^\s"\\][^\r\n"\\]*$"#,
     }
@@ -66,7 +66,7 @@ pub(in crate::target) fn endpoint(spec: &Spec) -> EndpointParameter {
         fallback,
         pattern: match (spec.chroma.image, fallback, grpc) {
             (_, true, _) => r"^\S*$",
-            (Image::Wrapped, ..) => r"^\S+$",
+            (Image::Wrapped | Image::Published, ..) => r"^\S+$",
             (Image::Stock, _, false) => r"^https?://\S+$",
             (Image::Stock, ..) => r"^https?://[^\s/]+:\d+$", // nobody adds what the collector misses
         },

@@ -74,7 +74,7 @@ impl Reading {
             .map(String::as_str)
             .filter(|name| headers.names().all(|one| one != *name))
             .collect();
-        if image == Image::Wrapped && !headers.is_empty() {
+        if image.has_entrypoint() && !headers.is_empty() {
             secrets.insert(variable::HEADERS.to_owned(), Secret(headers.to_json()));
             if !missing.is_empty() {
                 self.notes.push(format!(

@@ -417,7 +417,7 @@ fn roles_have_names_of_their_own_that_aws_takes() {
 #[test]
 fn only_a_clouds_own_registry_gets_commands() {
     let of = |target: &str, registry: &str| {
-        let keys = [("kubernetes.registry", json!(registry))];
+        let keys = [("chroma.registry", json!(registry))];
         let value = super::registry::context(&placed(target, &keys).spec)?;
         serde_json::to_value(value).ok()
     };
@@ -428,7 +428,7 @@ fn only_a_clouds_own_registry_gets_commands() {
     .expect("it is ECR");
     assert_eq!(
         ecr["repositories"],
-        json!(["search/chroma-chroma", "search/chroma-otel-collector"])
+        json!(["search/chroma", "search/otel-collector"])
     );
     let gar = of("gcp", "europe-west3-docker.pkg.dev/acme-search-1/images")
         .expect("it is Artifact Registry");

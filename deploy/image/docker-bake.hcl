@@ -1,0 +1,24 @@
+# Builds both images for x86-64 and Arm and pushes them, once for all deployments that run them:
+#   REGISTRY=registry.example.com/search docker buildx bake --push
+# The tags end in a hash of the files in this folder, so a tag never changes its meaning:
+#   find . -type f ! -name docker-bake.hcl ! -name .chroma-otel-deploy.sha256 | LC_ALL=C sort | xargs sha256sum | sha256sum | cut -c 1-12
+# Written by chroma-otel-deploy.
+variable "REGISTRY" {
+  default = ""
+}
+
+group "default" {
+  targets = ["chroma", "otel-collector"]
+}
+
+target "chroma" {
+  target    = "chroma"
+  tags      = ["${REGISTRY}/chroma:1.5.9-dcb28c23e5ef"]
+  platforms = ["linux/amd64", "linux/arm64"]
+}
+
+target "otel-collector" {
+  target    = "otel-collector"
+  tags      = ["${REGISTRY}/otel-collector:0.158.0-dcb28c23e5ef"]
+  platforms = ["linux/amd64", "linux/arm64"]
+}

@@ -1,0 +1,56 @@
+//! `image`: writes the folder that the images with the entrypoint are built from, once for all
+//! deployments that pull them.
+
+use std::path::Path;
+
+use anyhow::Result;
+
+use super::generate::{may, refuse};
+use super::{Answer, plain, resolved, shell_word, spec_file};
+use crate::cli::ImageArgs;
+use crate::plan::Plan;
+use crate::report::Output;
+use crate::spec::{Secrets, Spec};
+use crate::target::image::BuildContext;
+use crate::tree::{self, Change};
+
+/// Runs `image`.
+///
+/// # Errors
+/// Input that cannot be used, or I/O.
+pub(super) fn run(args: &ImageArgs, output: &mut Output) -> Result<Answer> {
+    let file = spec_file(&args.spec);
+    // The images are the same for every target.
+    let spec = resolved(&args.spec, file.as_deref(), Some("docker"), output)?.spec;
+    let plan = Plan {
+        files: BuildContext::of(&spec)?.into_files(&spec)?,
+        ..Plan::default()
+    };
+    let folder = plain(&args.out);
+    let changes = tree::compare(&plan, &folder)?;
+    let (to_do, refused): (Vec<&Change>, Vec<&Change>) = changes
+        .iter()
+        .partition(|change| args.force || may(change.kind));
+    if !refused.is_empty() {
+        return Ok(refuse(&refused, &Secrets::default(), output));
+    }
+    let done: Vec<Change> = to_do.into_iter().cloned().collect();
+    tree::apply(&plan, &done, &folder)?;
+    say(&spec, &folder, (done.len(), plan.count()), output);
+    Ok(Answer::Yes)
+}
+
+fn say(spec: &Spec, folder: &Path, (written, all): (usize, usize), output: &mut Output) {
+    let shown = folder.display().to_string();
+    output.title(&match written {
+        0 => format!("{shown}: {all} files, up to date"),
+        _ => format!("{shown}: wrote {written} of {all} files"),
+    });
+    output.title("next:");
+    output.say(&format!("  cd {}", shell_word(&shown)));
+    output.say(match spec.chroma.registry {
+        Some(_) => "  docker buildx bake --push",
+        None => "  REGISTRY=registry.example.com/search docker buildx bake --push",
+    });
+    output.say("  in each spec: `chroma.image: published`, `chroma.registry` with that registry");
+}
