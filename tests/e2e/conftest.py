@@ -32,20 +32,39 @@ VERSIONS = PINNED["CHROMA_VERSIONS"].split()
 
 
 # What starts first: the files that take longest (the table at the end of a run has their times), so that no worker is
-# left alone with one. Each worker is handed two files at once, so the shortest follow.
+# left alone with one.
 FIRST = ["test_machine", "test_machine_clouds", "test_kubernetes", "test_docker", "test_aws"]
-FIRST += ["test_exposure", "test_backend_google", "test_kubernetes_alerts", "test_backend_azure"]
+# Files whose tests share nothing: any worker takes any of them.
+SPREAD = {
+    "test_backend_aws",
+    "test_backend_azure",
+    "test_backend_google",
+    "test_backends",
+    "test_backends_keys",
+    "test_backends_several",
+    "test_backup",
+    "test_chroma",
+    "test_collector",
+    "test_collector_kubernetes",
+    "test_exposure",
+    "test_kubernetes_alerts",
+    "test_kubernetes_clouds",
+    "test_leaving",
+    "test_monitoring",
+}
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
-    """A file's tests share what they start, and there is one stand-in machine at a time. (pytest-xdist's own groups,
-    3.8.0, do nothing with pytest 9.2.0.) Files start in the order in which they were collected."""
+    """A file's tests share what they start, but for those of SPREAD, and there is one stand-in machine at a time.
+    (pytest-xdist's own groups, 3.8.0, do nothing with pytest 9.2.0.) Files start in the order of their collection."""
     from xdist.scheduler import LoadFileScheduling
 
     class OneMachine(LoadFileScheduling):
         def _split_scope(self, nodeid):
             file = super()._split_scope(nodeid)
+            if Path(file).stem in SPREAD:
+                return nodeid
             return "machine" if "test_machine" in file else file
 
     config.option.loadscopereorder = False
