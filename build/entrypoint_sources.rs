@@ -28,6 +28,19 @@ pub(crate) fn collect(crates: &Path) -> Vec<(String, String)> {
         for section in ["dev-dependencies", "bench", "example", "test"] {
             manifest.remove(section);
         }
+        // For the registry alone.
+        if let Some(package) = manifest["package"].as_table_like_mut() {
+            for key in [
+                "categories",
+                "documentation",
+                "include",
+                "keywords",
+                "metadata",
+                "readme",
+            ] {
+                package.remove(key);
+            }
+        }
         files.push((format!("{name}/Cargo.toml"), manifest.to_string()));
         let mut text = String::new();
         add_module(

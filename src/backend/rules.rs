@@ -7,7 +7,7 @@ mod identity;
 use std::collections::BTreeSet;
 use std::str::FromStr;
 
-use chroma_otel_init::{Endpoint, Headers, Invalid, Protocol};
+use chroma_otel_init::{Endpoint, Headers, Protocol};
 use serde_json::Value;
 
 use super::{Backend, Cloud, Exporter, Settings, in_place};
@@ -126,12 +126,13 @@ fn endpoints(backend: &Backend) -> Vec<String> {
     .flat_map(|(field, text)| {
         let filled = filled(backend, &in_place(text, "place-1"));
         filled.into_iter().filter_map(move |text| {
-            let endpoint: Endpoint = match text.parse() {
+            let read = match field {
+                "metrics.endpoint" => Endpoint::of_metrics(&text),
+                _ => text.parse(),
+            };
+            let endpoint = match read {
                 Ok(endpoint) => endpoint,
-                Err(invalid) => {
-                    let invalid: Invalid = invalid;
-                    return Some(format!("`{field}` {}", invalid.what()));
-                }
+                Err(invalid) => return Some(format!("`{field}` {}", invalid.what())),
             };
             let (fits, rule) = match backend.exporter {
                 Exporter::OtlpHttp => (

@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Result;
 use chroma_otel_init::{
-    Endpoint, Granularity, Server, Settings, is_expanded, is_mapping, rust_log,
-    server_environment, variable,
+    Endpoint, Granularity, Server, Settings, is_expanded, is_mapping, rust_log, server_environment,
+    variable,
 };
 use minijinja::value::{Serde, merge_maps};
 use minijinja::{Value, context};

@@ -195,45 +195,65 @@ impl FromStr for Endpoint {
     type Err = Invalid;
 
     fn from_str(value: &str) -> Result<Self, Invalid> {
-        let text = variable::given(value)
-            .ok_or_else(|| Invalid::new(variable::ENDPOINT, "is empty", HINT))?;
-        without_secrets(text)?;
-        let invalid = |why: String, hint: &str| {
-            let what = format!("is {}, {why}", cited(text));
-            Invalid::new(variable::ENDPOINT, what, hint)
-        };
-        if let Some(character) = text.chars().find(|c| !fits_in_url(*c)) {
-            let what = format!(
-                "which has the character `{}`",
-                shown(&character.to_string())
-            );
-            return Err(invalid(what, HINT));
-        }
-        let (scheme, rest) = scheme(text).map_err(|(why, hint)| invalid(why, hint))?;
-        let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-        let path = path.trim_end_matches('/');
-        check_path(path).map_err(|(why, hint)| invalid(why.to_owned(), hint))?;
-        let (host, port) = authority_parts(authority).map_err(|why| invalid(why, HINT))?;
-        let tls = scheme.map_or(!host.is_local(), |scheme| scheme.tls);
-        let port = port.unwrap_or_else(|| default_port(tls, path));
-        let path = match (port, path) {
-            (ZIPKIN_PORT, "") => ZIPKIN_PATH,
-            _ => path,
-        };
-        let endpoint = Self {
-            tls,
-            host,
-            port,
-            path: path.to_owned(),
-        };
-        if scheme.is_some_and(|scheme| scheme.only_grpc) && endpoint.protocol() == Protocol::Http {
-            return Err(invalid(
-                "where `grpc` contradicts the path or the port 4318 of OTLP over HTTP".into(),
-                HINT,
-            ));
-        }
-        Ok(endpoint)
+        read(value, is_of_traces)
     }
+}
+
+impl Endpoint {
+    /// Reads where metrics go: as traces, but with any path.
+    ///
+    /// # Errors
+    /// What is wrong with it, as for traces.
+    pub fn of_metrics(value: &str) -> Result<Self, Invalid> {
+        read(value, |_| Ok(()))
+    }
+}
+
+/// Why a path is refused, as a relative clause, and what to write.
+type Refusal = (&'static str, &'static str);
+
+/// Reads an endpoint whose path passes `check`.
+fn read(value: &str, check: fn(&str) -> Result<(), Refusal>) -> Result<Endpoint, Invalid> {
+    let text =
+        variable::given(value).ok_or_else(|| Invalid::new(variable::ENDPOINT, "is empty", HINT))?;
+    without_secrets(text)?;
+    let invalid = |why: String, hint: &str| {
+        let what = format!("is {}, {why}", cited(text));
+        Invalid::new(variable::ENDPOINT, what, hint)
+    };
+    if let Some(character) = text.chars().find(|c| !fits_in_url(*c)) {
+        let what = format!(
+            "which has the character `{}`",
+            shown(&character.to_string())
+        );
+        return Err(invalid(what, HINT));
+    }
+    let (scheme, rest) = scheme(text).map_err(|(why, hint)| invalid(why, hint))?;
+    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let path = path.trim_end_matches('/');
+    check_path(path)
+        .and_then(|()| check(path))
+        .map_err(|(why, hint)| invalid(why.to_owned(), hint))?;
+    let (host, port) = authority_parts(authority).map_err(|why| invalid(why, HINT))?;
+    let tls = scheme.map_or(!host.is_local(), |scheme| scheme.tls);
+    let port = port.unwrap_or_else(|| default_port(tls, path));
+    let path = match (port, path) {
+        (ZIPKIN_PORT, "") => ZIPKIN_PATH,
+        _ => path,
+    };
+    let endpoint = Endpoint {
+        tls,
+        host,
+        port,
+        path: path.to_owned(),
+    };
+    if scheme.is_some_and(|scheme| scheme.only_grpc) && endpoint.protocol() == Protocol::Http {
+        return Err(invalid(
+            "where `grpc` contradicts the path or the port 4318 of OTLP over HTTP".into(),
+            HINT,
+        ));
+    }
+    Ok(endpoint)
 }
 
 /// Refuses, without showing it, a value that may hold a password or a key.
@@ -260,15 +280,19 @@ fn without_secrets(text: &str) -> Result<(), Invalid> {
     Err(Invalid::new(variable::ENDPOINT, what, hint))
 }
 
-/// Refuses a path that cannot be meant: of a misspelt scheme, of another signal, of Jaeger's own
-/// protocol. An error says why, as a relative clause, and what to write.
-fn check_path(path: &str) -> Result<(), (&'static str, &'static str)> {
+/// Refuses a path that comes of a misspelt scheme, or that a server would resolve.
+fn check_path(path: &str) -> Result<(), Refusal> {
     if path.contains("//") {
         return Err(("which has `//` after the host", HINT));
     }
     if path.split('/').any(|part| part == "." || part == "..") {
         return Err(("whose path has `.` or `..` between slashes", HINT));
     }
+    Ok(())
+}
+
+/// Refuses a path of another signal, or of Jaeger's own protocol.
+fn is_of_traces(path: &str) -> Result<(), Refusal> {
     for signal in [METRICS_PATH, "/v1/logs", SPLUNK_METRICS_PATH] {
         if path.ends_with(signal) {
             return Err((

@@ -3,6 +3,8 @@
 //!
 //! Invariant: that crate has no other dependencies than those that the documentation names.
 
+#![allow(clippy::disallowed_methods, reason = "a test writes what it needs")]
+
 use std::{fs, path::Path, process::Command};
 
 const MANIFEST: &str = r#"

@@ -79,8 +79,11 @@ pub fn continue_trace<'header>(
             .collect(),
     );
     let context = global::get_text_map_propagator(|propagator| propagator.extract(&headers));
-    let (has_caller, has_baggage) = (context.has_active_span(), !context.baggage().is_empty());
-    (has_caller || has_baggage) && span.set_parent(context).is_ok() && has_caller
+    let has_caller = context.has_active_span();
+    if !has_caller && context.baggage().is_empty() {
+        return false;
+    }
+    span.set_parent(context).is_ok() && has_caller
 }
 
 struct Headers<'header>(HashMap<String, &'header str>);

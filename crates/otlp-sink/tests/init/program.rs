@@ -82,6 +82,15 @@ fn a_distributed_trace_goes_on_in_both_directions() {
     assert_ne!(alone.trace_id, served.trace_id);
     let expected = format!("00-{}-{}-01", called.trace_id, called.span_id);
     assert_eq!(ran.report["outgoing"]["traceparent"], expected);
+    assert_eq!(
+        ran.report["outgoing"].get("tracestate"),
+        None,
+        "an empty one is not sent"
+    );
+    assert_eq!(
+        ran.report["carried"]["baggage"], "tenant=acme",
+        "without a caller too"
+    );
 }
 
 #[test]
@@ -90,4 +99,21 @@ fn a_panic_of_the_program_brings_its_spans_out() {
     let ran = run("panic", &[(ENDPOINT, &over_grpc(&sink))]);
     assert_eq!(ran.report["panicked"], true);
     assert_eq!(sink.spans().len(), 1);
+}
+
+#[test]
+fn propagators_are_those_that_are_named() {
+    let sink = sink(Mode::Accept);
+    let named = ("OTEL_PROPAGATORS", "baggage,b3");
+    let ran = run("propagation", &[(ENDPOINT, &over_grpc(&sink)), named]);
+    assert_eq!(ran.report["continued"], false);
+    assert_eq!(ran.report["outgoing"].get("traceparent"), None);
+    assert_eq!(ran.report["carried"]["baggage"], "tenant=acme");
+    let [message] = ran.messages()[..] else {
+        panic!("one message, not {}", ran.stderr);
+    };
+    assert!(
+        message.contains("`b3`, which is not supported"),
+        "{message}"
+    );
 }

@@ -187,12 +187,14 @@ fn propagation() -> Value {
     let inner = span.in_scope(|| info_span!("called", otel.kind = "client"));
     let outgoing = trace_headers(&inner);
     let alone = info_span!("alone");
-    let stranger = continue_trace(&alone, [("host", "localhost")]);
+    let stranger = continue_trace(&alone, [("host", "localhost"), ("Baggage", "tenant=acme")]);
+    let carried = trace_headers(&alone);
     drop((span, inner, alone));
     let mut report = ended(guard);
     report["continued"] = json!(continued);
     report["stranger"] = json!(stranger);
     report["outgoing"] = json!(outgoing);
+    report["carried"] = json!(carried);
     report
 }
 

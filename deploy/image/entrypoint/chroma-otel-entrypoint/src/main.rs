@@ -7,26 +7,40 @@
 //! Invariant: whatever is wrong with tracing, the database starts, unless `--strict` says else.
 
 mod arguments {
-//! The command line: three modes, each with few options, read by hand to keep process 1 small.
+//! The command line: three modes, each with few options.
 //!
 //! Invariant: everything after `--`, and from the first word that is no option, belongs to the
 //! command and is passed on untouched, whatever its bytes.
 
 use std::ffi::OsString;
+use std::iter;
+use std::time::Duration;
+
+use chroma_otel_init::variable::is_name;
+use lexopt::prelude::*;
+use lexopt::{Error, Parser};
 
 use crate::health::Page;
+
+/// Before the 30 s after which the rendered platforms kill, with time left to send the end span.
+const DEFAULT_STOP_TIMEOUT: Duration = Duration::from_secs(25);
+
+const NO_COMMAND: &str = "there is no command to start; see `--help`";
 
 /// What `--help` prints.
 pub(crate) const HELP: &str = "\
 Process 1 of a Chroma container: makes its tracing variables work, and supervises it.
 
 usage:
-  chroma-otel-entrypoint [--strict] [--health-url URL] [--] COMMAND [ARGUMENT…]
+  chroma-otel-entrypoint [--strict] [--health-url URL] [--stop-timeout SECONDS] [--] COMMAND [ARGUMENT…]
       start Chroma with CHROMA_OTEL_COLLECTION_ENDPOINT, CHROMA_OTEL_SERVICE_NAME,
       CHROMA_OTEL_COLLECTION_HEADERS and CHROMA_OTEL_GRANULARITY translated for CHROMA_VERSION
         --strict          refuse to start (exit 64) when a variable cannot be read;
                           else tracing is off then, and the database starts
         --health-url URL  the page that tells that Chroma has started
+        --stop-timeout SECONDS
+                          kill COMMAND if it does not end this long after the first SIGTERM or
+                          SIGINT, so that its end is still reported; 0 waits [default: 25]
 
   chroma-otel-entrypoint collector [--header NAME=TEXT]… [--key VARIABLE]… [--word VARIABLE]… [--no-endpoint] [--zipkin] [--] COMMAND [ARGUMENT…]
       start an OpenTelemetry Collector with the endpoint and the headers in the forms it reads
@@ -59,14 +73,27 @@ pub(crate) enum Mode {
 }
 
 /// How to start Chroma.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Supervise {
     /// Refuse to start when a variable cannot be read.
     pub(crate) strict: bool,
     /// The page that tells that Chroma has started; its own one without.
     pub(crate) health: Option<Page>,
+    /// How long a stop may take; without one it may take for ever.
+    pub(crate) stop_timeout: Option<Duration>,
     /// Program and arguments; never empty.
     pub(crate) command: Vec<OsString>,
+}
+
+impl Default for Supervise {
+    fn default() -> Self {
+        Self {
+            strict: false,
+            health: None,
+            stop_timeout: Some(DEFAULT_STOP_TIMEOUT),
+            command: Vec::new(),
+        }
+    }
 }
 
 /// How to start the Collector.
@@ -91,73 +118,102 @@ pub(crate) struct Collector {
 /// # Errors
 /// What is wrong, and what to do; to be shown as it is.
 pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Mode, String> {
-    let mut arguments = Arguments(arguments.into_iter().collect::<Vec<_>>().into_iter());
-    match arguments
-        .0
-        .as_slice()
-        .first()
-        .and_then(|word| word.to_str())
-    {
-        Some("collector") => {
-            arguments.0.next();
-            collector(arguments)
-        }
-        Some("healthcheck") => {
-            arguments.0.next();
-            healthcheck(arguments)
-        }
-        _ => supervise(arguments),
+    let words: Vec<OsString> = arguments.into_iter().collect();
+    let options = |from| Parser::from_args(words.iter().skip(from).cloned());
+    match words.first().and_then(|word| word.to_str()) {
+        Some("collector") => collector(options(1)),
+        Some("healthcheck") => healthcheck(options(1)),
+        _ => supervise(options(0)),
     }
 }
 
-fn supervise(mut arguments: Arguments) -> Result<Mode, String> {
+fn supervise(mut words: Parser) -> Result<Mode, String> {
     let mut mode = Supervise::default();
-    while let Some(option) = arguments.option()? {
-        match option.name.as_str() {
-            "--strict" => mode.strict = option.flag()?,
-            "--health-url" => mode.health = Some(option.value(&mut arguments)?.parse()?),
-            "--help" | "-h" => return Ok(Mode::Help),
-            "--version" | "-V" => return Ok(Mode::Version),
-            _ => return Err(option.unknown()),
+    while let Some(word) = words.next().map_err(refused)? {
+        match word {
+            Long("strict") => mode.strict = true,
+            Long("health-url") => mode.health = Some(value(&mut words)?.parse()?),
+            Long("stop-timeout") => mode.stop_timeout = seconds(&value(&mut words)?)?,
+            Long("help") | Short('h') => return Ok(Mode::Help),
+            Long("version") | Short('V') => return Ok(Mode::Version),
+            Value(program) => {
+                mode.command = command(program, words)?;
+                return Ok(Mode::Supervise(mode));
+            }
+            other => return Err(refused(other.unexpected())),
         }
     }
-    mode.command = arguments.command()?;
-    Ok(Mode::Supervise(mode))
+    Err(NO_COMMAND.to_owned())
 }
 
-fn collector(mut arguments: Arguments) -> Result<Mode, String> {
+fn collector(mut words: Parser) -> Result<Mode, String> {
     let mut mode = Collector::default();
-    while let Some(option) = arguments.option()? {
-        match option.name.as_str() {
-            "--header" => mode.headers.push(header(&option.value(&mut arguments)?)?),
-            "--key" => mode.keys.push(key(&option.value(&mut arguments)?)?),
-            "--word" => mode.words.push(key(&option.value(&mut arguments)?)?),
-            "--no-endpoint" => mode.no_endpoint = option.flag()?,
-            "--zipkin" => mode.zipkin = option.flag()?,
-            "--help" | "-h" => return Ok(Mode::Help),
-            _ => return Err(option.unknown()),
+    while let Some(word) = words.next().map_err(refused)? {
+        match word {
+            Long("header") => mode.headers.push(header(&value(&mut words)?)?),
+            Long("key") => mode.keys.push(key(&value(&mut words)?)?),
+            Long("word") => mode.words.push(key(&value(&mut words)?)?),
+            Long("no-endpoint") => mode.no_endpoint = true,
+            Long("zipkin") => mode.zipkin = true,
+            Long("help") | Short('h') => return Ok(Mode::Help),
+            Value(program) => {
+                mode.command = command(program, words)?;
+                return Ok(Mode::Collector(mode));
+            }
+            other => return Err(refused(other.unexpected())),
         }
     }
-    mode.command = arguments.command()?;
-    Ok(Mode::Collector(mode))
+    Err(NO_COMMAND.to_owned())
 }
 
-fn healthcheck(mut arguments: Arguments) -> Result<Mode, String> {
+fn healthcheck(mut words: Parser) -> Result<Mode, String> {
     let mut page = None;
-    while let Some(option) = arguments.option()? {
-        match option.name.as_str() {
-            "--url" => page = Some(option.value(&mut arguments)?.parse()?),
-            "--help" | "-h" => return Ok(Mode::Help),
-            _ => return Err(option.unknown()),
+    while let Some(word) = words.next().map_err(refused)? {
+        match word {
+            Long("url") => page = Some(value(&mut words)?.parse()?),
+            Long("help") | Short('h') => return Ok(Mode::Help),
+            other => return Err(refused(other.unexpected())),
         }
     }
-    match arguments.0.next() {
-        None => Ok(Mode::Healthcheck(page)),
-        Some(word) => Err(format!(
-            "`{}` is not an option of healthcheck; see `--help`",
-            word.display()
-        )),
+    Ok(Mode::Healthcheck(page))
+}
+
+/// The value of the option that was read last.
+fn value(words: &mut Parser) -> Result<String, String> {
+    words
+        .value()
+        .and_then(|value| value.string())
+        .map_err(refused)
+}
+
+/// The command to start: all that is left, untouched.
+fn command(program: OsString, mut words: Parser) -> Result<Vec<OsString>, String> {
+    if program.is_empty() {
+        return Err(NO_COMMAND.to_owned());
     }
+    let arguments = words.raw_args().map_err(refused)?;
+    Ok(iter::once(program).chain(arguments).collect())
+}
+
+/// A message without the value, which may be a secret.
+fn refused(error: lexopt::Error) -> String {
+    match error {
+        Error::MissingValue {
+            option: Some(option),
+        } => format!("`{option}` needs a value; see `--help`"),
+        Error::UnexpectedValue { option, .. } => format!("`{option}` takes no value"),
+        Error::UnexpectedOption(option) => format!("`{option}` is not an option; see `--help`"),
+        Error::UnexpectedArgument(_) => "`healthcheck` takes only options; see `--help`".to_owned(),
+        _ => "an option has a value that is not UTF-8".to_owned(),
+    }
+}
+
+/// A number of seconds; `None` for 0.
+fn seconds(text: &str) -> Result<Option<Duration>, String> {
+    let seconds: u32 = text
+        .parse()
+        .map_err(|_| "`--stop-timeout` takes a number of seconds; 0 waits for ever".to_owned())?;
+    Ok((seconds > 0).then(|| Duration::from_secs(seconds.into())))
 }
 
 /// `NAME=TEXT`; the message shows neither, as a value may stand in the place of its variable.
@@ -174,77 +230,114 @@ fn header(text: &str) -> Result<(String, String), String> {
 
 /// A variable's name; the message does not show it, as a value may stand in its place.
 fn key(text: &str) -> Result<String, String> {
-    let sound = is_variable(text).then(|| text.to_owned());
+    let sound = is_name(text).then(|| text.to_owned());
     sound.ok_or_else(|| "`--key` and `--word` take the name of an environment variable".to_owned())
 }
+}
+mod child {
+//! Starting the child with the signal mask that the entrypoint was started with.
+//!
+//! By `posix_spawn`, which sets the mask in the child: the standard library passes on the mask of
+//! the parent, in which every signal is blocked.
 
-/// Whether an environment variable can have this name.
-pub(crate) fn is_variable(name: &str) -> bool {
-    let characters = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
-    !name.is_empty()
-        && !name.starts_with(|character: char| character.is_ascii_digit())
-        && name.bytes().all(characters)
+use std::ffi::{CString, OsStr, OsString};
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+
+use nix::errno::Errno;
+use nix::spawn::{PosixSpawnAttr, PosixSpawnFileActions, PosixSpawnFlags, posix_spawnp};
+use nix::sys::signal::{SigSet, Signal};
+use nix::unistd;
+use rustix::process::Pid;
+
+use crate::environment::Variables;
+
+/// What runs a script without `#!`, as `execvp` does.
+const SHELL: &str = "/bin/sh";
+
+/// The process group that the child starts in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Group {
+    /// One of its own.
+    Own,
+    /// The entrypoint's.
+    Shared,
 }
 
-/// What is left of the command line.
-struct Arguments(std::vec::IntoIter<OsString>);
-
-/// One option, with what stood after its `=`.
-struct Found {
-    name: String,
-    attached: Option<String>,
+/// Starts the command.
+///
+/// # Errors
+/// It cannot be found or run.
+pub(crate) fn spawn(
+    command: &[OsString],
+    variables: &Variables,
+    mask: &SigSet,
+    group: Group,
+) -> io::Result<Pid> {
+    let environment: Vec<OsString> = variables.iter().map(assignment).collect();
+    let environment = c_strings(&environment)?;
+    let attributes = attributes(mask, group)?;
+    let started = match start(command, &environment, &attributes) {
+        Err(Errno::ENOEXEC) => start(&by_shell(command, variables), &environment, &attributes),
+        other => other,
+    };
+    Pid::from_raw(started?.as_raw()).ok_or_else(|| io::Error::other("the child has no process id"))
 }
 
-impl Arguments {
-    /// Takes the next option; `None` where the command begins.
-    fn option(&mut self) -> Result<Option<Found>, String> {
-        let Some(word) = self.0.as_slice().first() else {
-            return Ok(None);
-        };
-        if !word.as_encoded_bytes().starts_with(b"-") {
-            return Ok(None);
-        }
-        let text = word.to_str().map(str::to_owned);
-        let text = text.ok_or_else(|| format!("`{}` is not UTF-8", word.display()))?;
-        self.0.next();
-        if text == "--" {
-            return Ok(None);
-        }
-        let (name, attached) = match text.split_once('=') {
-            Some((name, value)) => (name.to_owned(), Some(value.to_owned())),
-            None => (text, None),
-        };
-        Ok(Some(Found { name, attached }))
+fn attributes(mask: &SigSet, group: Group) -> io::Result<PosixSpawnAttr> {
+    let mut attributes = PosixSpawnAttr::init()?;
+    let mut flags =
+        PosixSpawnFlags::POSIX_SPAWN_SETSIGMASK | PosixSpawnFlags::POSIX_SPAWN_SETSIGDEF;
+    attributes.set_sigmask(mask)?;
+    // Rust programs ignore it, which the child would inherit.
+    attributes.set_sigdefault(&SigSet::from(Signal::SIGPIPE))?;
+    if group == Group::Own {
+        flags |= PosixSpawnFlags::POSIX_SPAWN_SETPGROUP;
+        attributes.set_pgroup(unistd::Pid::from_raw(0))?;
     }
-
-    /// All that is left, as the command to start.
-    fn command(self) -> Result<Vec<OsString>, String> {
-        let command: Vec<OsString> = self.0.collect();
-        if command.first().is_none_or(|program| program.is_empty()) {
-            return Err("there is no command to start; see `--help`".to_owned());
-        }
-        Ok(command)
-    }
+    attributes.set_flags(flags)?;
+    Ok(attributes)
 }
 
-impl Found {
-    fn flag(self) -> Result<bool, String> {
-        match self.attached {
-            None => Ok(true),
-            Some(_) => Err(format!("`{}` takes no value", self.name)),
-        }
-    }
+fn start(
+    command: &[OsString],
+    environment: &[CString],
+    attributes: &PosixSpawnAttr,
+) -> Result<unistd::Pid, Errno> {
+    let words = c_strings(command)?;
+    let program = words.first().ok_or(Errno::ENOENT)?;
+    let actions = PosixSpawnFileActions::init()?;
+    posix_spawnp(program, &actions, attributes, &words, environment)
+}
 
-    fn value(self, arguments: &mut Arguments) -> Result<String, String> {
-        let next = || arguments.0.next()?.into_string().ok();
-        self.attached
-            .or_else(next)
-            .ok_or_else(|| format!("`{}` needs a value; see `--help`", self.name))
-    }
+/// The shell with the script's path, which it would not look for in `PATH`.
+fn by_shell(command: &[OsString], variables: &Variables) -> Vec<OsString> {
+    let (script, arguments) = (&command[0], &command[1..]);
+    let path = variables
+        .get(OsStr::new("PATH"))
+        .cloned()
+        .unwrap_or_default();
+    let found = std::env::split_paths(&path)
+        .map(|folder| folder.join(script))
+        .find(|file| !script.as_bytes().contains(&b'/') && file.is_file());
+    let script = found.unwrap_or_else(|| PathBuf::from(script));
+    let mut words = vec![OsString::from(SHELL), script.into_os_string()];
+    words.extend_from_slice(arguments);
+    words
+}
 
-    fn unknown(self) -> String {
-        format!("`{}` is not an option; see `--help`", self.name)
-    }
+fn assignment((name, value): (&OsString, &OsString)) -> OsString {
+    let mut line = name.clone();
+    line.push("=");
+    line.push(value);
+    line
+}
+
+fn c_strings(words: &[OsString]) -> Result<Vec<CString>, Errno> {
+    let words = words.iter().map(|word| CString::new(word.as_bytes()));
+    // Neither arguments nor variables of a process can hold a zero.
+    words.collect::<Result<_, _>>().map_err(|_| Errno::EINVAL)
 }
 }
 mod collector {
@@ -260,10 +353,11 @@ use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitCode};
 
 use chroma_otel_init::{
-    Endpoint, Headers, Invalid, Protocol, Settings, is_mapping, is_word, variable,
+    Endpoint, Headers, Ignored, Invalid, InvalidSettings, Protocol, Settings, is_mapping, is_word,
+    variable,
 };
 
-use crate::arguments::{Collector, is_variable};
+use crate::arguments::Collector;
 use crate::environment::{Variables, text};
 use crate::message;
 use crate::supervise::{REFUSED, not_started};
@@ -291,7 +385,8 @@ const DERIVED: [&str; 5] = [
 pub(crate) fn become_collector(options: &Collector) -> ExitCode {
     let mut variables: Variables = std::env::vars_os().collect();
     match derive(&variables, options) {
-        Ok(derived) => {
+        Ok((derived, warnings)) => {
+            warnings.iter().for_each(message::warning);
             for name in DERIVED {
                 variables.remove(OsStr::new(name));
             }
@@ -315,21 +410,39 @@ fn replace(command: &[OsString], variables: &Variables) -> std::io::Result<Infal
     Err(program.exec())
 }
 
-/// What to set for the Collector, or all that is wrong.
+/// What to set for the Collector.
+type Derived = Vec<(String, String)>;
+
+/// Of the variables that [`Settings::read`] knows those that say where to send, and with what.
+fn destination(variables: &Variables) -> Result<Settings, InvalidSettings> {
+    const OTHERS: [&str; 3] = [
+        variable::ENDPOINT,
+        variable::RUST_ENDPOINT,
+        variable::HEADERS,
+    ];
+    Settings::read(|name| {
+        let mut matter = OTHERS
+            .iter()
+            .chain(variable::OVERRIDING)
+            .chain(variable::OTLP_ENDPOINTS);
+        let matters = matter.any(|one| *one == name);
+        matters.then(|| text(variables, name)).flatten()
+    })
+}
+
+/// What to set for the Collector, with warnings; or all that is wrong.
 fn derive(
     variables: &Variables,
     options: &Collector,
-) -> Result<Vec<(String, String)>, Vec<String>> {
+) -> Result<(Derived, Vec<String>), Vec<String>> {
     let mut problems = Vec::new();
-    let read = Settings::read(|name| {
-        let matters = name == variable::ENDPOINT || name == variable::HEADERS;
-        matters.then(|| text(variables, name)).flatten()
-    });
-    let settings = read.unwrap_or_else(|invalid| {
+    let settings = destination(variables).unwrap_or_else(|invalid| {
         problems.extend(invalid.iter().map(Invalid::to_string));
         Settings::default()
     });
-    if !options.no_endpoint && text(variables, variable::ENDPOINT).is_none() {
+    let endpoints = [variable::ENDPOINT, variable::RUST_ENDPOINT];
+    let named = endpoints.iter().any(|name| text(variables, name).is_some());
+    if !options.no_endpoint && !named {
         problems.push(format!(
             "`{}` is not set; hint: say where the traces go, such as `https://api.honeycomb.io`",
             variable::ENDPOINT
@@ -343,7 +456,7 @@ fn derive(
             variable::ENDPOINT
         ));
     }
-    let mut headers = settings.headers;
+    let mut headers = settings.headers.clone();
     for (name, text) in &options.headers {
         let added = add_header(&mut headers, name, text, variables);
         problems.extend(added.err());
@@ -365,17 +478,29 @@ fn derive(
     let mut told = BTreeSet::new(); // a key may stand in a header and in the configuration
     problems.retain(|problem| told.insert(problem.clone()));
     if problems.is_empty() {
-        Ok(derived)
+        let warnings = settings.ignored().iter().map(Ignored::to_string);
+        Ok((derived, warnings.chain(misnamed(variables)).collect()))
     } else {
         Err(problems)
     }
 }
 
+/// The names that were set by mistake.
+fn misnamed(variables: &Variables) -> impl Iterator<Item = String> {
+    let ours = |name: &&str| !DERIVED.contains(name);
+    let names = variables
+        .keys()
+        .filter_map(|name| name.to_str())
+        .filter(ours);
+    names.filter_map(|name| Ignored::misnamed(name).map(|ignored| ignored.to_string()))
+}
+
 /// All of them whatever the protocol: the Collector also checks the exporter that is not used.
 fn endpoint_variables(endpoint: &Endpoint) -> [(&'static str, String); 5] {
-    let exporter = match endpoint.protocol() {
-        Protocol::Grpc => "otlp_grpc",
-        Protocol::Http => "otlp_http",
+    let exporter = if endpoint.protocol() == Protocol::Grpc {
+        "otlp_grpc"
+    } else {
+        "otlp_http"
     };
     let traces = endpoint.traces_url();
     let metrics = endpoint.metrics_url();
@@ -401,7 +526,10 @@ fn add_header(
     let (mut value, mut rest, mut sources) = (String::new(), text, Vec::new());
     while let Some((before, brace)) = rest.split_once('{') {
         value += before;
-        match brace.split_once('}').filter(|(name, _)| is_variable(name)) {
+        match brace
+            .split_once('}')
+            .filter(|(name, _)| variable::is_name(name))
+        {
             Some((source, after)) => {
                 value += &key(source, variables)?;
                 sources.push(format!("`{source}`"));
@@ -414,9 +542,10 @@ fn add_header(
         }
     }
     value += rest;
-    let whose = match sources.is_empty() {
-        true => format!("`--header` {name}"),
-        false => sources.join(", "),
+    let whose = if sources.is_empty() {
+        format!("`--header` {name}")
+    } else {
+        sources.join(", ")
     };
     headers
         .insert(name, &value)
@@ -426,9 +555,9 @@ fn add_header(
 /// The value of a key; the error never shows it.
 fn key(name: &str, variables: &Variables) -> Result<String, String> {
     let value = text(variables, name);
-    let value =
-        value.ok_or_else(|| format!("`{name}` is not set; hint: put the backend's key there"))?;
-    Ok(unquoted(&value).to_owned())
+    let value = value.as_deref().and_then(variable::given);
+    let value = value.map(str::to_owned);
+    value.ok_or_else(|| format!("`{name}` is not set; hint: put the backend's key there"))
 }
 
 /// The value of a key that the configuration names, which the Collector reads as YAML first.
@@ -454,18 +583,71 @@ fn word(name: &str, variables: &Variables) -> Result<(), String> {
     })
 }
 
-/// Without the quotes that an env file leaves around a value.
-fn unquoted(value: &str) -> &str {
-    let value = value.trim();
-    ['"', '\'']
-        .into_iter()
-        .find_map(|quote| value.strip_prefix(quote)?.strip_suffix(quote))
-        .unwrap_or(value)
-}
-
 /// The Collector expands `${NAME}` and `$$` inside the values of variables too.
 fn escaped(value: &str) -> String {
     value.replace('$', "$$")
+}
+}
+mod ending {
+//! How the child ended, and whether that is what was asked for.
+
+use std::process::ExitCode;
+use std::time::{Duration, SystemTime};
+
+use rustix::process::{Signal, WaitStatus};
+
+/// Added to the number of the signal that ended the child, as a shell does.
+const BY_SIGNAL: i32 = 128;
+
+/// How Chroma ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// With an exit code.
+    Code(i32),
+    /// By a signal, of this number.
+    Signal(i32),
+}
+
+impl Ending {
+    /// Reads what `wait` reports; `None` for a process that has only stopped or continued.
+    pub(crate) fn read(status: WaitStatus) -> Option<Self> {
+        let code = status.exit_status().map(Self::Code);
+        code.or_else(|| status.terminating_signal().map(Self::Signal))
+    }
+}
+
+/// The end of Chroma, as the traces show it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct End {
+    /// How it ended.
+    pub(crate) ending: Ending,
+    /// When it ended.
+    pub(crate) at: SystemTime,
+    /// The first signal that asked it to end, and when that came.
+    pub(crate) asked: Option<(Signal, SystemTime)>,
+    /// The stop timeout, if the child was killed because it took longer.
+    pub(crate) timed_out: Option<Duration>,
+}
+
+impl End {
+    /// Whether it ended well: with 0, or by the very signal that asked for it.
+    pub(crate) fn is_good(&self) -> bool {
+        match (self.ending, self.asked) {
+            (Ending::Code(0), _) => true,
+            (Ending::Signal(number), Some((signal, _))) => number == signal.as_raw(),
+            (Ending::Code(code), Some((signal, _))) => code == BY_SIGNAL + signal.as_raw(),
+            (_, None) => false,
+        }
+    }
+
+    /// The child's exit code, or 128 and the number of the signal that ended it.
+    pub(crate) fn exit_code(&self) -> ExitCode {
+        let code = match self.ending {
+            Ending::Code(code) => code,
+            Ending::Signal(number) => BY_SIGNAL + number,
+        };
+        ExitCode::from(u8::try_from(code & 0xff).unwrap_or(u8::MAX))
+    }
 }
 }
 mod environment {
@@ -479,11 +661,11 @@ use std::ffi::{OsStr, OsString};
 use std::time::Duration;
 
 use chroma_otel_init::{
-    ChromaVersion, Granularity, Invalid, Release, Server, Settings, ignored_variables, rust_log,
-    server_environment, variable,
+    ChromaVersion, Granularity, Ignored, Invalid, InvalidSettings, Release, Server, Settings,
+    ignored_variables, rust_log, server_environment, switched_off, variable,
 };
 
-use crate::service_link;
+use crate::{exporter, service_link};
 
 /// How long Chroma's SDK keeps finished spans before it sends them, milliseconds.
 const BATCH_DELAY: &str = "OTEL_BSP_SCHEDULE_DELAY";
@@ -503,12 +685,15 @@ const LONGEST_HOLD: Duration = Duration::from_millis(5250);
 /// What an operator of Chroma 1.x may choose spans by; without effect where there is a `RUST_LOG`.
 const FILTERS: &str = "CHROMA_OPEN_TELEMETRY__FILTERS";
 
+/// What all variables of tracing on Chroma 1.x begin with. Without the endpoint among them, the
+/// others keep it from starting.
+const OF_RUST: &str = "CHROMA_OPEN_TELEMETRY__";
+
 /// The newest Chroma whose image runs Python.
-const NEWEST_PYTHON: ChromaVersion = ChromaVersion {
-    major: 0,
-    minor: 6,
-    patch: 3,
-};
+const NEWEST_PYTHON: ChromaVersion = ChromaVersion::new(0, 6, 3);
+
+/// What Chroma's server reads for the four variables.
+type Wanted = BTreeMap<&'static str, String>;
 
 /// Names and values.
 pub(crate) type Variables = BTreeMap<OsString, OsString>;
@@ -535,64 +720,53 @@ pub(crate) fn translate(mut variables: Variables, command: &[OsString]) -> Trans
     warnings.extend(service_link::remove(&mut variables));
     let version = chroma_version(&variables, command, &mut warnings);
     warn_of_ignored(&variables, version, &mut warnings);
-    let read = read(&variables, version);
-    for one in variable::TABLE {
-        variables.remove(OsStr::new(one.name));
-    }
-    let (settings, wanted, errors) = match read {
+    let (settings, wanted, errors) = match read(&variables, version, &mut warnings) {
         Ok((settings, wanted)) => (settings, wanted, Vec::new()),
         Err(errors) => {
             variables.retain(|name, _| !is_tracing(name));
-            (Settings::default(), BTreeMap::new(), errors)
+            (
+                Settings::default(),
+                BTreeMap::new(),
+                errors.into_iter().collect(),
+            )
         }
     };
-    if settings.enabled() && !version.traces() {
-        warnings.push(format!(
-            "Chroma {version} cannot be traced; hint: 0.4.15 is the first version that can"
-        ));
-    }
+    let traced = !wanted.is_empty();
+    remove_translated(&mut variables, traced);
     set_rust_log(&mut variables, &settings, version);
-    if !wanted.is_empty() && version.server() == Server::Rust {
-        warnings.extend(remove_overriding(&mut variables));
+    let mut hold = Duration::ZERO;
+    if traced {
+        exporter::set(
+            &mut variables,
+            without_rust_log(wanted),
+            version.server(),
+            &mut warnings,
+        );
+        hold = batch_delay(&mut variables, &mut warnings);
     }
-    let traced = set_wanted(&mut variables, wanted, version);
-    let hold = traced.then(|| hold(&mut variables, &mut warnings));
     Translation {
         variables,
         tracing: settings.enabled().then_some(settings),
-        hold: hold.unwrap_or_default(),
+        hold,
         errors,
         warnings,
     }
 }
 
-/// Removes what would send the spans elsewhere than the four variables say, without a word.
-fn remove_overriding(variables: &mut Variables) -> impl Iterator<Item = String> {
-    variable::OVERRIDING.into_iter().filter_map(|name| {
-        variables.remove(OsStr::new(name))?;
-        Some(format!(
-            "`{name}` would override `{}` and is left out; hint: set only the latter",
-            variable::ENDPOINT
-        ))
-    })
+/// Removes the four variables and their synonyms; without tracing also what else begins like those.
+fn remove_translated(variables: &mut Variables, traced: bool) {
+    let synonyms = [variable::RUST_ENDPOINT, variable::RUST_SERVICE_NAME];
+    let four = variable::TABLE.iter().map(|one| one.name);
+    for name in four.chain(synonyms) {
+        variables.remove(OsStr::new(name));
+    }
+    variables.retain(|name, _| traced || !has_prefix(name, &[OF_RUST]));
 }
 
-/// Sets what the version reads, but for what the operator has set in its own words; gives whether
-/// Chroma is traced.
-fn set_wanted(
-    variables: &mut Variables,
-    mut wanted: BTreeMap<&str, String>,
-    version: ChromaVersion,
-) -> bool {
-    let asked = !wanted.is_empty();
+/// The operator's own `RUST_LOG` is part of the one that [`set_rust_log`] sets.
+fn without_rust_log(mut wanted: Wanted) -> Wanted {
     wanted.remove(variable::RUST_LOG);
-    for (name, value) in wanted {
-        variables.entry(name.into()).or_insert(value.into());
-    }
-    // An operator who knows Chroma 1.x may have set its own variable and none of the four.
-    let by_own_name = version.server() == Server::Rust
-        && variables.contains_key(OsStr::new(variable::RUST_ENDPOINT));
-    asked || by_own_name
+    wanted
 }
 
 /// The value of a variable that has one, as text.
@@ -601,14 +775,43 @@ pub(crate) fn text(variables: &Variables, name: &str) -> Option<String> {
     (!is_blank(value)).then(|| value.to_string_lossy().into_owned())
 }
 
-/// Reads the four variables, and what this version needs for them.
+/// Reads the four variables, and what this version needs for them: nothing if tracing is off.
 fn read(
     variables: &Variables,
     version: ChromaVersion,
-) -> Result<(Settings, BTreeMap<&'static str, String>), Vec<Invalid>> {
-    let settings = Settings::read(|name| text(variables, name))?;
-    let wanted = server_environment(&settings, version).map_err(|invalid| vec![invalid])?;
+    warnings: &mut Vec<String>,
+) -> Result<(Settings, Wanted), InvalidSettings> {
+    let get = |name: &str| text(variables, name);
+    if let Some(name) = switched_off(get) {
+        let endpoints = [variable::ENDPOINT, variable::RUST_ENDPOINT];
+        let asked = endpoints.into_iter().any(|name| get(name).is_some());
+        warnings.extend(asked.then(|| format!("tracing is off: `{name}` switches it off")));
+        return Ok((Settings::default(), Wanted::new()));
+    }
+    let mut settings = Settings::read(get)?;
+    let wanted = server_environment(&settings, version)?;
+    settings.service_name = Some(settings.server_name().to_owned());
+    warnings.extend(settings.take_ignored().iter().map(Ignored::to_string));
+    warnings.extend(useless(variables, &settings, version));
     Ok((settings, wanted))
+}
+
+/// What makes tracing come to nothing although variables of it are set.
+fn useless(variables: &Variables, settings: &Settings, version: ChromaVersion) -> Option<String> {
+    let half = || variables.keys().any(|name| has_prefix(name, &[OF_RUST]));
+    if settings.enabled() && !version.traces() {
+        Some(format!(
+            "Chroma {version} cannot be traced; hint: 0.4.15 is the first version that can"
+        ))
+    } else if settings.endpoint.is_none() && version.server() == Server::Rust && half() {
+        Some(format!(
+            "variables that begin with `{OF_RUST}` are ignored: there is no endpoint; hint: set \
+             `{}`",
+            variable::ENDPOINT
+        ))
+    } else {
+        None
+    }
 }
 
 /// The version the image names, or the likeliest one, with a warning.
@@ -640,7 +843,6 @@ fn chroma_version(
         }
     };
     match version.release() {
-        Release::Known => {}
         Release::Newer => warnings.push(format!(
             "Chroma {version} is newer than the newest known here, {likely}, and treated as that",
             likely = ChromaVersion::NEWEST
@@ -648,6 +850,7 @@ fn chroma_version(
         Release::Never { nearest } => warnings.push(format!(
             "`{name}` is `{version}`, which was never released; hint: the nearest is `{nearest}`"
         )),
+        _ => {}
     }
     version
 }
@@ -660,6 +863,10 @@ fn warn_of_ignored(variables: &Variables, version: ChromaVersion, warnings: &mut
             ));
         }
     }
+    let misnamed = variables
+        .keys()
+        .filter_map(|name| Ignored::misnamed(name.to_str()?));
+    warnings.extend(misnamed.map(|ignored| ignored.to_string()));
 }
 
 /// On 1.x `RUST_LOG` decides about spans too: a log level asked for must not cost any.
@@ -682,7 +889,7 @@ fn set_rust_log(variables: &mut Variables, settings: &Settings, version: ChromaV
 }
 
 /// Sets the batch delay if the operator did not; gives how long a stop has to wait for it.
-fn hold(variables: &mut Variables, warnings: &mut Vec<String>) -> Duration {
+fn batch_delay(variables: &mut Variables, warnings: &mut Vec<String>) -> Duration {
     variables
         .entry(BATCH_DELAY.into())
         .or_insert(DEFAULT_BATCH_DELAY.into());
@@ -708,7 +915,7 @@ fn is_ours(name: &OsStr) -> bool {
 
 /// Whether it has to do with tracing: half of these set stops Chroma 1.x.
 fn is_tracing(name: &OsStr) -> bool {
-    has_prefix(name, &["CHROMA_OTEL_", "CHROMA_OPEN_TELEMETRY__", "OTEL_"])
+    has_prefix(name, &["CHROMA_OTEL_", OF_RUST, "OTEL_"])
 }
 
 fn has_prefix(name: &OsStr, prefixes: &[&str]) -> bool {
@@ -718,24 +925,77 @@ fn has_prefix(name: &OsStr, prefixes: &[&str]) -> bool {
         .any(|prefix| name.starts_with(prefix.as_bytes()))
 }
 
-/// Nothing but space and quotes, as env files leave them behind.
+/// Nothing but space and a pair of quotes, as env files leave them behind.
 fn is_blank(value: &OsStr) -> bool {
-    let mut bytes = value.as_encoded_bytes().iter();
-    bytes.all(|byte| byte.is_ascii_whitespace() || matches!(byte, b'"' | b'\''))
+    variable::given(&value.to_string_lossy()).is_none()
+}
+}
+mod exporter {
+//! The variables of OpenTelemetry's own exporter in Chroma's environment.
+//!
+//! Invariant: headers go only to the endpoint that they were written for: those of another backend
+//! never to Chroma's endpoint, Chroma's never to another endpoint for metrics.
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+
+use chroma_otel_init::{Server, variable};
+
+use crate::environment::{Variables, text};
+
+/// Replaces what the exporter would read by `wanted`, the translation for this server.
+pub(crate) fn set(
+    variables: &mut Variables,
+    mut wanted: BTreeMap<&'static str, String>,
+    server: Server,
+    warnings: &mut Vec<String>,
+) {
+    for name in variable::OVERRIDING {
+        variables.remove(OsStr::new(name));
+    }
+    if server == Server::Rust {
+        separate_metrics(variables, &mut wanted, warnings);
+    }
+    for (name, value) in wanted {
+        variables.insert(name.into(), value.into());
+    }
+}
+
+/// Chroma 1.x sends metrics as well, to the same endpoint unless they have their own.
+fn separate_metrics(
+    variables: &mut Variables,
+    wanted: &mut BTreeMap<&'static str, String>,
+    warnings: &mut Vec<String>,
+) {
+    let headers = variable::OTLP_METRICS_HEADERS;
+    if text(variables, variable::OTLP_METRICS_ENDPOINT).is_some() {
+        if let Some(ours) = wanted.remove(variable::OTLP_HEADERS) {
+            wanted.insert(variable::OTLP_TRACES_HEADERS, ours);
+        }
+    } else if variables.remove(OsStr::new(headers)).is_some() {
+        warnings.push(format!(
+            "`{headers}` is ignored: the metrics go to the endpoint of the traces; hint: set \
+             `{}` as well, or unset it",
+            variable::OTLP_METRICS_ENDPOINT
+        ));
+    }
 }
 }
 mod health {
 //! One HTTP question to a server, answered good or not, for images that have no curl.
 //!
-//! Invariant: an answer takes at most [`TIMEOUT`], however slowly the server drips.
+//! Invariant: an answer takes at most [`TIMEOUT`], name resolution included, however slowly the
+//! server drips. No message shows a refused URL or the query of a page: both may hold a secret.
 
 use std::fmt;
 use std::io::{self, Read, Write};
-use std::net::{TcpStream, ToSocketAddrs};
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::str::FromStr;
+use std::sync::mpsc::channel;
+use std::thread;
 use std::time::{Duration, Instant};
 
-/// Longest time for connection, question and answer together.
+/// Longest time for name resolution, connection, question and answer together.
 const TIMEOUT: Duration = Duration::from_secs(2);
 
 /// More than any health page has.
@@ -753,18 +1013,21 @@ pub(crate) struct Page {
     pub(crate) path: String,
 }
 
+/// Without the query.
 impl fmt::Display for Page {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "http://{}{}", self.authority, self.path)
+        let path = self.path.split(['?', '#']).next().unwrap_or_default();
+        write!(formatter, "http://{}{path}", self.authority)
     }
 }
 
 impl FromStr for Page {
     type Err = String;
 
-    /// Reads an `http` URL; without a port it is 80. The error says what to write.
+    /// Reads an `http` URL; without a port it is 80. The error shows what to write, not the URL.
     fn from_str(url: &str) -> Result<Self, String> {
-        let refused = || format!("`{url}` is not a health page; use `http://HOST:PORT/PATH`");
+        let refused =
+            || "invalid URL of a health page; hint: use `http://HOST:PORT/PATH`".to_owned();
         let printable = url.bytes().all(|byte| byte.is_ascii_graphic());
         let rest = url.strip_prefix("http://").filter(|_| printable);
         let rest = rest.ok_or_else(refused)?;
@@ -850,13 +1113,28 @@ fn exchange(page: &Page) -> io::Result<Vec<u8>> {
 /// Tries every address of the name, as `localhost` may be two.
 fn connect(authority: &str, deadline: Instant) -> io::Result<TcpStream> {
     let mut failure = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
-    for address in authority.to_socket_addrs()? {
+    for address in resolve(authority, deadline)? {
         match TcpStream::connect_timeout(&address, remaining(deadline)?) {
             Ok(stream) => return Ok(stream),
             Err(error) => failure = error,
         }
     }
     Err(failure)
+}
+
+/// Looks the name up on a thread of its own, as the C library's resolver has no time limit.
+fn resolve(authority: &str, deadline: Instant) -> io::Result<Vec<SocketAddr>> {
+    if let Ok(address) = authority.parse() {
+        return Ok(vec![address]);
+    }
+    let (sender, answer) = channel();
+    let name = authority.to_owned();
+    thread::Builder::new().spawn(move || {
+        // No one waits any more if the time was up.
+        let _ = sender.send(name.to_socket_addrs().map(Vec::from_iter));
+    })?;
+    let answer = answer.recv_timeout(remaining(deadline)?);
+    answer.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
 }
 
 fn remaining(deadline: Instant) -> io::Result<Duration> {
@@ -1011,15 +1289,14 @@ use std::time::{Duration, Instant, SystemTime};
 
 use chroma_otel_init::opentelemetry::trace::{Link, Span, SpanContext, SpanKind, Status, Tracer};
 use chroma_otel_init::opentelemetry::{KeyValue, global};
-use chroma_otel_init::{ChromaVersion, Settings};
-use chroma_otel_init::{Logs, Options, init_with};
+use chroma_otel_init::{ChromaVersion, Options, Settings, init_plain_http};
 use rustix::process::Pid;
 
+use crate::ending::{End, Ending};
 use crate::health::Page;
 use crate::healthcheck::ask_in_turn;
 use crate::message;
 use crate::signals;
-use crate::supervise::{End, Ending};
 
 /// Time for the last spans to be sent once Chroma has ended.
 const FLUSH: Duration = Duration::from_secs(3);
@@ -1077,16 +1354,11 @@ impl Lifecycle {
 }
 
 fn tell(settings: &Settings, subject: &Subject, ends: &Receiver<End>) {
-    let version = subject.version.map(|version| version.to_string());
-    let options = Options {
-        resource: version
-            .map(|version| ("service.version".to_owned(), version))
-            .into_iter()
-            .collect(),
-        logs: Logs::Off,
-        flush_timeout: FLUSH,
-    };
-    let _guard = init_with(settings, &options);
+    let mut options = Options::default().flush_timeout(FLUSH);
+    if let Some(version) = subject.version {
+        options = options.resource("service.version", version.to_string());
+    }
+    let _guard = init_plain_http(settings, &options);
     let (start, end) = tell_start(subject, ends);
     if let Some(end) = end.or_else(|| ends.recv().ok()) {
         tell_stop(subject, start, &end);
@@ -1212,11 +1484,38 @@ fn say(kind: &str, text: &dyn Display) {
     let _ = std::io::stderr().write_all(line.as_bytes());
 }
 }
+mod open_files {
+//! The limit of open files: Chroma keeps four open per collection, and engines allow 1024.
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+use crate::message;
+
+/// Raises this process's soft limit to the hard one; what it starts inherits that.
+pub(crate) fn raise_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    if limit.current == limit.maximum {
+        return;
+    }
+    let raised = Rlimit {
+        current: limit.maximum,
+        ..limit
+    };
+    if let Err(error) = setrlimit(Resource::Nofile, raised) {
+        message::warning(format_args!(
+            "the soft limit of open files stays at {}: {error}",
+            limit
+                .current
+                .map_or("unlimited".to_owned(), |soft| soft.to_string())
+        ));
+    }
+}
+}
 mod service_link {
 //! Variables that Kubernetes injects for a Service whose name begins with `chroma`.
 //!
 //! Invariant: only names and values of the form that Kubernetes writes are removed, and none of
-//! the four variables: a wrong endpoint must be told, not removed.
+//! the four variables and their synonyms: a wrong endpoint must be reported, not removed.
 //!
 //! `CHROMA_PORT=tcp://10.0.0.1:8000` makes Chroma 1.x panic (measured on 1.5.9: `expected u16 for
 //! key "PORT"`). The forms are those of "Accessing the Service, Environment variables" in the
@@ -1250,8 +1549,9 @@ fn is_link(name: &OsStr, value: &OsStr) -> bool {
     let (Some(name), value) = (name.to_str(), value.to_string_lossy()) else {
         return false;
     };
+    let synonyms = [variable::RUST_ENDPOINT, variable::RUST_SERVICE_NAME];
     let ours = variable::TABLE.iter().any(|one| one.name == name);
-    if ours || !name.starts_with("CHROMA_") {
+    if ours || synonyms.contains(&name) || !name.starts_with("CHROMA_") {
         return false;
     }
     let is_address = ["tcp://", "udp://", "sctp://"]
@@ -1279,89 +1579,129 @@ fn is_port_detail(name: &str) -> bool {
 }
 }
 mod signals {
-//! Signals, caught as they come and read one by one.
+//! Signals, blocked and read one by one from a queue.
 //!
-//! Invariant: [`Signals::catch`] runs before the child is started, so that no signal is lost or
-//! handled by its default action.
+//! Invariant: [`Signals::catch`] runs before the child and any thread is started, so that no signal
+//! is lost, handled by its default action or delivered to another thread.
 //!
-//! They are caught by handlers and not blocked, because a child inherits the signal mask (the
-//! standard library does not reset it), while handlers end with its `exec`.
+//! They are blocked and not caught by handlers: the kernel then keeps what was inherited as ignored
+//! (`nohup`) for the child, and hands signals out in one place and in a fixed order.
 
 use std::io;
-use std::os::unix::net::UnixStream;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use nix::sys::signal::{self as posix, SigSet, SigmaskHow};
+use nix::sys::signalfd::{SfdFlags, SignalFd, siginfo};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::Signal;
-use signal_hook::iterator::backend::SignalDelivery;
-use signal_hook::iterator::exfiltrator::WithOrigin;
-use signal_hook::low_level::siginfo::{Cause, Origin};
+use rustix::process::{Pid, Signal, getpid, kill_process};
+use rustix_libc_wrappers::process::SignalExt;
 
-/// Everything that has a name, but for: `KILL` and `STOP`, which nobody can catch; the faults,
-/// as catching them would turn a crash into a hang; `PIPE`, `TTIN` and `TTOU`, which concern
-/// this process's own output; real-time signals, which the kernel drops for a process 1 anyway.
-const CAUGHT: [Signal; 19] = [
-    Signal::ALARM,
-    Signal::CHILD,
-    Signal::CONT,
-    Signal::HUP,
-    Signal::INT,
-    Signal::IO,
-    Signal::POWER,
-    Signal::PROF,
-    Signal::QUIT,
-    Signal::STKFLT,
-    Signal::TERM,
-    Signal::TSTP,
-    Signal::URG,
-    Signal::USR1,
-    Signal::USR2,
-    Signal::VTALARM,
-    Signal::WINCH,
-    Signal::XCPU,
-    Signal::XFSZ,
+/// Not collected, as in tini: a fault of this process must end it. One that is sent by another
+/// process also does (BUS and SEGV at the second time, as Rust's handler of stack overflows takes
+/// the first), but for process 1, for which the kernel drops it.
+const FAULTS: [posix::Signal; 7] = [
+    posix::Signal::SIGABRT,
+    posix::Signal::SIGBUS,
+    posix::Signal::SIGFPE,
+    posix::Signal::SIGILL,
+    posix::Signal::SIGSEGV,
+    posix::Signal::SIGSYS,
+    posix::Signal::SIGTRAP,
 ];
+
+/// `si_code` of a signal that the kernel sent, as it does for the terminal's Ctrl-C.
+const SI_KERNEL: i32 = 0x80;
 
 /// A signal as it arrived.
 pub(crate) struct Received {
     /// Which signal.
     pub(crate) signal: Signal,
-    /// The kernel sent it, as it does for the terminal's Ctrl-C: then every process of the
-    /// foreground group has it already.
+    /// Sent by the kernel and not by a process.
     pub(crate) from_kernel: bool,
 }
 
-/// The caught signals of this process, readable in turn.
-pub(crate) struct Signals(SignalDelivery<UnixStream, WithOrigin>);
+/// The signals of this process, readable in turn.
+pub(crate) struct Signals {
+    queue: SignalFd,
+    inherited: SigSet,
+}
 
 impl Signals {
-    /// Begins to catch every signal that is to be forwarded, and the child's own.
+    /// Begins to collect every signal but the faults. The real-time ones are among them.
     ///
     /// # Errors
     /// No file descriptors are left.
     pub(crate) fn catch() -> io::Result<Self> {
-        let (read, write) = UnixStream::pair()?;
-        let numbers = CAUGHT.map(Signal::as_raw);
-        SignalDelivery::with_pipe(read, write, WithOrigin::default(), numbers).map(Self)
+        keep_exit_codes()?;
+        let mut collected = SigSet::all();
+        for fault in FAULTS {
+            collected.remove(fault);
+        }
+        let flags = SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC;
+        let queue = SignalFd::with_flags(&collected, flags)?;
+        let inherited = collected.thread_swap_mask(SigmaskHow::SIG_SETMASK)?;
+        Ok(Self { queue, inherited })
+    }
+
+    /// The mask that this process was started with, which is the child's.
+    pub(crate) fn inherited(&self) -> &SigSet {
+        &self.inherited
     }
 
     /// Waits until a signal is there or `until` has passed; for ever without an `until`.
     pub(crate) fn wait(&self, until: Option<Instant>) {
         let timeout = until.map(|until| timespec(until.saturating_duration_since(Instant::now())));
-        let mut descriptors = [PollFd::new(self.0.get_read(), PollFlags::IN)];
+        let mut descriptors = [PollFd::new(&self.queue, PollFlags::IN)];
         // An error is either an interruption or a lack of memory: the caller looks again.
         let _ = poll(&mut descriptors, timeout.as_ref());
     }
 
-    /// The signals that have arrived, without waiting; those of one name in order.
-    pub(crate) fn pending(&mut self) -> impl Iterator<Item = Received> + use<> {
-        self.0.pending().filter_map(|origin: Origin| {
-            Some(Received {
-                signal: Signal::from_named_raw(origin.signal)?,
-                from_kernel: matches!(origin.cause, Cause::Kernel),
-            })
-        })
+    /// The next signal that has arrived, without waiting; of several, the lowest number first.
+    pub(crate) fn next(&self) -> Option<Received> {
+        loop {
+            let information = self.queue.read_signal().ok()??;
+            if let Some(received) = received(&information) {
+                return Some(received);
+            }
+        }
     }
+}
+
+/// `None` for what concerns only this process: its own broken pipe, and its use of a terminal.
+fn received(information: &siginfo) -> Option<Received> {
+    let signal = Signal::from_raw(i32::try_from(information.ssi_signo).ok()?)?;
+    let own = u32::try_from(getpid().as_raw_nonzero().get()) == Ok(information.ssi_pid);
+    let concerns_us = match signal {
+        Signal::PIPE => own,
+        Signal::TTIN | Signal::TTOU => true,
+        _ => false,
+    };
+    (!concerns_us).then_some(Received {
+        signal,
+        from_kernel: information.ssi_code == SI_KERNEL,
+    })
+}
+
+/// Where `SIGCHLD` is inherited as ignored, the kernel drops exit codes. A handler of any kind ends
+/// that, and ends itself with the child's `exec`.
+fn keep_exit_codes() -> io::Result<()> {
+    let flag = Arc::default();
+    signal_hook::flag::register(Signal::CHILD.as_raw(), flag).map(drop)
+}
+
+/// Sends a signal; the only failure is a process that has ended.
+pub(crate) fn send(process: Pid, signal: Signal) {
+    let _ = kill_process(process, signal);
+}
+
+/// Stops this process as the terminal's Ctrl-Z does by default; returns when it is continued.
+pub(crate) fn stop_as_the_terminal_asks() {
+    send(getpid(), Signal::TSTP);
+    let stop = SigSet::from(posix::Signal::SIGTSTP);
+    // Unblocked for a moment, the signal has its default action, which knows when not to stop.
+    let _ = stop.thread_unblock();
+    let _ = stop.thread_block();
 }
 
 /// Rounded up to the next millisecond, so that a wait never ends before its time.
@@ -1375,37 +1715,47 @@ fn timespec(duration: Duration) -> Timespec {
 
 /// `SIGTERM`, or the number where there is no name.
 pub(crate) fn name(number: i32) -> String {
-    signal_hook::low_level::signal_name(number)
-        .map_or_else(|| format!("signal {number}"), str::to_owned)
+    posix::Signal::try_from(number)
+        .map_or_else(|_| format!("signal {number}"), |signal| signal.to_string())
 }
 }
 mod supervise {
 //! Supervision of Chroma as process 1: start, signals, reaping, exit code.
 //!
-//! Invariant: nothing but a signal or the hold of a stop is ever waited for here; health and
-//! tracing have a thread of their own, so the database never waits for its observers.
+//! Invariant: only a signal, the hold of a stop and the stop timeout are ever waited for; health
+//! and tracing have a thread of their own, so the database never waits for its observers.
 //!
-//! Behaves as tini: the child has a process group of its own and no signal blocked or ignored, signals go
-//! to the child alone, orphans are reaped. One difference: with a terminal on standard input the
-//! child stays in the terminal's foreground group instead of becoming it, and what the terminal
-//! sends to the whole group (Ctrl-C) is not sent again.
+//! Behaves as `tini -s`: signals go to the child alone, orphans are reaped, the child starts with
+//! the inherited signal mask and ignored signals. The differences:
+//! - The first TERM or INT waits for the last spans, and a child that does not end is killed.
+//! - With a terminal on standard input the child stays in the foreground group instead of leading
+//!   a new one; what the terminal sends to the group (INT, QUIT, TSTP, WINCH) is not sent again,
+//!   and TSTP also stops the entrypoint, as in dumb-init.
+//! - The child starts with PIPE and CHLD at their default, also where they were inherited as
+//!   ignored, and with the C library's own signals 32 and 33 ignored. An ignored CHLD hangs tini.
+//! - The soft limit of open files is the hard one.
+//! - The first BUS or SEGV that a process sends from outside has no effect; Rust handles it.
+//! - tini's options have no counterpart: `-e`, `-g`, `-p`, `-w`, `-v`.
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal};
-use std::os::unix::process::CommandExt;
-use std::process::{Command, ExitCode};
-use std::time::{Duration, Instant, SystemTime};
+use std::process::ExitCode;
+use std::time::{Duration, SystemTime};
 
 use chroma_otel_init::variable;
-use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, kill_process, wait};
+use rustix::process::Signal;
 
 use crate::arguments::Supervise;
+use crate::child::{self, Group};
+use crate::ending::{End, Ending};
 use crate::environment::{self, Translation, Variables};
 use crate::health::Page;
 use crate::healthcheck;
 use crate::lifecycle::{Lifecycle, Subject};
 use crate::message;
-use crate::signals::{self, Received, Signals};
+use crate::open_files;
+use crate::signals::{self, Signals};
+use crate::watch::Watch;
 
 /// Bad usage or a variable that cannot be read; `EX_USAGE` of sysexits.h.
 pub(crate) const REFUSED: u8 = 64;
@@ -1413,49 +1763,6 @@ pub(crate) const REFUSED: u8 = 64;
 const NOT_FOUND: u8 = 127;
 /// The program cannot be started, as a shell says it.
 const NOT_EXECUTABLE: u8 = 126;
-/// Added to the number of the signal that ended the child, as a shell does.
-const BY_SIGNAL: i32 = 128;
-
-/// How Chroma ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Ending {
-    /// With an exit code.
-    Code(i32),
-    /// By a signal, of this number.
-    Signal(i32),
-}
-
-/// The end of Chroma, as the traces tell it.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct End {
-    /// How it ended.
-    pub(crate) ending: Ending,
-    /// When it ended.
-    pub(crate) at: SystemTime,
-    /// The first signal that asked it to end, and when that came.
-    pub(crate) asked: Option<(Signal, SystemTime)>,
-}
-
-impl End {
-    /// Whether it ended well: with 0, or by the very signal that asked for it.
-    pub(crate) fn is_good(&self) -> bool {
-        match (self.ending, self.asked) {
-            (Ending::Code(0), _) => true,
-            (Ending::Signal(number), Some((signal, _))) => number == signal.as_raw(),
-            (Ending::Code(code), Some((signal, _))) => code == BY_SIGNAL + signal.as_raw(),
-            (_, None) => false,
-        }
-    }
-
-    fn exit_code(&self) -> ExitCode {
-        let code = match self.ending {
-            Ending::Code(code) => code,
-            Ending::Signal(number) => BY_SIGNAL + number,
-        };
-        ExitCode::from(u8::try_from(code & 0xff).unwrap_or(u8::MAX))
-    }
-}
-
 /// Starts Chroma, passes signals on until it ends, and gives its exit code.
 pub(crate) fn supervise(options: Supervise) -> ExitCode {
     let variables: Variables = std::env::vars_os().collect();
@@ -1473,25 +1780,27 @@ pub(crate) fn supervise(options: Supervise) -> ExitCode {
     for error in &translation.errors {
         message::error(format_args!("{error}; tracing is off until then"));
     }
-    match start(&command, &translation) {
+    match start(&command, &translation, options.stop_timeout) {
         Ok((watch, signals)) => until_the_end(watch, signals, command, translation, pages),
         Err(error) => not_started(&command, &error),
     }
 }
 
-/// Starts the child, with all signals caught before.
-fn start(command: &[OsString], translation: &Translation) -> io::Result<(Watch, Signals)> {
-    let signals = prepare()?;
+/// Starts the child, after signals are collected and the limit of open files is raised.
+fn start(
+    command: &[OsString],
+    translation: &Translation,
+    stop_timeout: Option<Duration>,
+) -> io::Result<(Watch, Signals)> {
+    let signals = Signals::catch()?;
+    adopt_orphans();
+    open_files::raise_limit();
+    // With a terminal the child stays in the foreground group, where it may read from it.
     let terminal = io::stdin().is_terminal();
+    let group = if terminal { Group::Shared } else { Group::Own };
     let spawned = SystemTime::now();
-    let watch = Watch {
-        child: spawn(command, &translation.variables, terminal)?,
-        spawned,
-        hold: translation.hold,
-        terminal,
-        asked: None,
-        held: None,
-    };
+    let child = child::spawn(command, &translation.variables, signals.inherited(), group)?;
+    let watch = Watch::new(child, spawned, translation.hold, stop_timeout);
     Ok((watch, signals))
 }
 
@@ -1505,45 +1814,33 @@ fn until_the_end(
 ) -> ExitCode {
     let named = environment::text(&translation.variables, variable::CHROMA_VERSION);
     let subject = Subject {
-        process: watch.child,
+        process: watch.child(),
         program: command[0].display().to_string(),
         version: named.and_then(|version| version.parse().ok()),
-        spawned: watch.spawned,
+        spawned: watch.spawned(),
         pages,
     };
     let lifecycle = translation
         .tracing
         .map(|settings| Lifecycle::begin(settings, subject));
-    let end = watch.run(signals);
-    tell_of_crash(&command, &end);
+    let end = watch.run(&signals);
+    report_end(&command, &end);
     if let Some(lifecycle) = lifecycle {
         lifecycle.end(end);
     }
     end.exit_code()
 }
 
-/// Makes signals readable, and orphans of the child children of this process.
-fn prepare() -> io::Result<Signals> {
-    let signals = Signals::catch()?;
-    if std::process::id() != 1 {
-        // As process 1 they are so anyway.
-        rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
+/// Makes orphans of the child children of this process, as they are of process 1 anyway.
+fn adopt_orphans() {
+    if std::process::id() == 1 {
+        return;
     }
-    Ok(signals)
-}
-
-/// With a terminal the child stays in the foreground group, where it may read from it.
-fn spawn(command: &[OsString], variables: &Variables, terminal: bool) -> io::Result<Pid> {
-    let mut child = Command::new(&command[0]);
-    child.args(&command[1..]).env_clear().envs(variables);
-    if !terminal {
-        child.process_group(0);
+    if let Err(error) = rustix::process::set_child_subreaper(Some(rustix::process::getpid())) {
+        message::warning(format_args!(
+            "orphaned processes are not reaped here: {error}"
+        ));
     }
-    let child = child.spawn()?;
-    i32::try_from(child.id())
-        .ok()
-        .and_then(Pid::from_raw)
-        .ok_or_else(|| io::Error::other("the child has no process id"))
 }
 
 /// Says why, and gives the exit code that a shell would.
@@ -1556,85 +1853,171 @@ pub(crate) fn not_started(command: &[OsString], error: &io::Error) -> ExitCode {
     })
 }
 
-/// A program that a signal ends says nothing itself.
-fn tell_of_crash(command: &[OsString], end: &End) {
-    let Ending::Signal(number) = end.ending else {
-        return;
-    };
-    if end.is_good() {
-        return;
+/// A program that a signal ends reports nothing itself.
+fn report_end(command: &[OsString], end: &End) {
+    let program = command[0].display();
+    match (end.timed_out, end.ending) {
+        (Some(timeout), _) => message::warning(format_args!(
+            "`{program}` was killed because it did not end within {} s of {}; hint: look for an \
+             unfinished request, or raise `--stop-timeout`",
+            timeout.as_secs(),
+            end.asked
+                .map_or_else(String::new, |(signal, _)| signals::name(signal.as_raw())),
+        )),
+        (None, Ending::Signal(number)) if !end.is_good() => message::error(format_args!(
+            "`{program}` was ended by {}{}",
+            signals::name(number),
+            hint_for(number)
+        )),
+        _ => {}
     }
-    let hint = if number == Signal::KILL.as_raw() {
+}
+
+fn hint_for(signal: i32) -> &'static str {
+    if signal == Signal::KILL.as_raw() {
         "; hint: look whether the container ran out of memory"
     } else {
         ""
-    };
-    message::error(format_args!(
-        "`{}` was ended by {}{hint}",
-        command[0].display(),
-        signals::name(number)
-    ));
+    }
 }
+}
+mod watch {
+//! Watching the child: which signal is forwarded when, how long a stop may take, how it ended.
+
+use std::time::{Duration, Instant, SystemTime};
+
+use rustix::process::{Pid, Signal, WaitOptions, getpgid, wait};
+
+use crate::ending::{End, Ending};
+use crate::signals::{self, Received, Signals};
+
+/// What a terminal sends to every process of its foreground group.
+const FROM_TERMINAL: [Signal; 4] = [Signal::INT, Signal::QUIT, Signal::TSTP, Signal::WINCH];
 
 /// The child, and how far its stop has got.
-struct Watch {
+pub(crate) struct Watch {
     child: Pid,
     spawned: SystemTime,
     hold: Duration,
-    terminal: bool,
+    stop_timeout: Option<Duration>,
     asked: Option<(Signal, SystemTime)>,
     held: Option<(Signal, Instant)>,
+    kill_at: Option<Instant>,
+    timed_out: Option<Duration>,
 }
 
 impl Watch {
+    /// `hold` is how long the first stop waits; one without a `stop_timeout` may take for ever.
+    pub(crate) fn new(
+        child: Pid,
+        spawned: SystemTime,
+        hold: Duration,
+        stop_timeout: Option<Duration>,
+    ) -> Self {
+        Self {
+            child,
+            spawned,
+            // Half of the timeout is the child's own at least.
+            hold: stop_timeout.map_or(hold, |timeout| hold.min(timeout / 2)),
+            stop_timeout,
+            asked: None,
+            held: None,
+            kill_at: None,
+            timed_out: None,
+        }
+    }
+
+    /// The child's process.
+    pub(crate) fn child(&self) -> Pid {
+        self.child
+    }
+
+    /// When it was started.
+    pub(crate) fn spawned(&self) -> SystemTime {
+        self.spawned
+    }
+
     /// Until the child has ended.
-    fn run(mut self, mut signals: Signals) -> End {
+    pub(crate) fn run(mut self, signals: &Signals) -> End {
         loop {
-            signals.wait(self.held.map(|(_, until)| until));
-            for received in signals.pending() {
-                self.receive(received);
+            signals.wait(self.next_deadline());
+            while let Some(received) = signals.next() {
+                self.receive(&received);
             }
             if let Some(ending) = self.reap() {
-                return End {
-                    ending,
-                    at: SystemTime::now(),
-                    asked: self.asked,
-                };
+                return self.end(ending);
             }
-            if let Some((signal, _)) = self.held.take_if(|(_, until)| *until <= Instant::now()) {
-                self.forward(signal);
-            }
+            self.keep_deadlines(Instant::now());
         }
     }
 
-    fn receive(&mut self, received: Received) {
-        let Received {
-            signal,
-            from_kernel,
-        } = received;
-        let asks = matches!(signal, Signal::TERM | Signal::INT);
-        let first = asks && self.asked.is_none();
-        if asks {
-            self.asked.get_or_insert((signal, SystemTime::now()));
+    fn end(&self, ending: Ending) -> End {
+        End {
+            ending,
+            at: SystemTime::now(),
+            asked: self.asked,
+            timed_out: self.timed_out,
         }
-        if signal == Signal::CHILD || (from_kernel && self.terminal) {
-            // The child's end is looked for after every signal; the terminal told the child itself.
-            return;
+    }
+
+    fn next_deadline(&self) -> Option<Instant> {
+        let held = self.held.map(|(_, until)| until);
+        [held, self.kill_at].into_iter().flatten().min()
+    }
+
+    fn keep_deadlines(&mut self, now: Instant) {
+        if let Some((signal, _)) = self.held.take_if(|(_, until)| *until <= now) {
+            signals::send(self.child, signal);
         }
+        if self.kill_at.take_if(|at| *at <= now).is_some() {
+            self.timed_out = self.stop_timeout;
+            signals::send(self.child, Signal::KILL);
+        }
+    }
+
+    fn receive(&mut self, received: &Received) {
+        match received.signal {
+            // The child's end is looked for after every signal.
+            Signal::CHILD => {}
+            signal if received.from_kernel && self.has_it_from_the_terminal(signal) => {
+                self.note_request(signal);
+                if signal == Signal::TSTP {
+                    signals::stop_as_the_terminal_asks();
+                }
+            }
+            signal @ (Signal::TERM | Signal::INT) => self.stop(signal),
+            signal => signals::send(self.child, signal),
+        }
+    }
+
+    /// Whether the terminal has sent the signal to the child as well.
+    fn has_it_from_the_terminal(&self, signal: Signal) -> bool {
+        let together = || getpgid(Some(self.child)).is_ok_and(|group| Ok(group) == getpgid(None));
+        FROM_TERMINAL.contains(&signal) && together()
+    }
+
+    /// Holds the first request back: the last spans are still with Chroma, which drops them when it
+    /// is asked to end.
+    fn stop(&mut self, signal: Signal) {
+        let first = self.note_request(signal);
+        let now = Instant::now();
+        let timeout = || Some(now + self.stop_timeout?);
+        self.kill_at = self.kill_at.or_else(timeout);
         if first && !self.hold.is_zero() {
-            // The last spans are still with Chroma, which drops them when it is told to end.
-            self.held = Some((signal, Instant::now() + self.hold));
+            self.held = Some((signal, now + self.hold));
             return;
         }
-        if asks {
-            self.held = None;
-        }
-        self.forward(signal);
+        self.held = None;
+        signals::send(self.child, signal);
     }
 
-    fn forward(&self, signal: Signal) {
-        // The only failure is a child that has ended, which is noticed next.
-        let _ = kill_process(self.child, signal);
+    /// Whether this is the first request to end; a signal that asks for nothing is none.
+    fn note_request(&mut self, signal: Signal) -> bool {
+        let first = matches!(signal, Signal::TERM | Signal::INT) && self.asked.is_none();
+        if first {
+            self.asked = Some((signal, SystemTime::now()));
+        }
+        first
     }
 
     /// Reaps whatever has ended; gives how the child did, if it is among them.
@@ -1642,16 +2025,11 @@ impl Watch {
         let mut ending = None;
         while let Ok(Some((process, status))) = wait(WaitOptions::NOHANG) {
             if process == self.child {
-                ending = ending_of(status);
+                ending = Ending::read(status);
             }
         }
         ending
     }
-}
-
-fn ending_of(status: WaitStatus) -> Option<Ending> {
-    let code = status.exit_status().map(Ending::Code);
-    code.or_else(|| status.terminating_signal().map(Ending::Signal))
 }
 }
 
@@ -1664,7 +2042,10 @@ use health::Page;
 fn main() -> ExitCode {
     match arguments::parse(std::env::args_os().skip(1)) {
         Ok(Mode::Supervise(options)) => supervise::supervise(options),
-        Ok(Mode::Collector(options)) => collector::become_collector(&options),
+        Ok(Mode::Collector(options)) => {
+            open_files::raise_limit();
+            collector::become_collector(&options)
+        }
         Ok(Mode::Healthcheck(page)) => check_health(page),
         Ok(Mode::Help) => print(HELP),
         Ok(Mode::Version) => print(concat!(

@@ -1,9 +1,12 @@
 //! The four `CHROMA_OTEL_*` variables: what they mean, and what each Chroma version reads instead.
 //!
-//! Chroma's documentation names four variables for tracing. Only its Python server (up to 0.6.3)
-//! reads them; the Rust server (from 1.0.0) has others, and neither forgives a value in another
-//! form than its own. This crate reads what people write ([`Settings`]) and says what to set for
-//! the server at hand ([`server_environment`]):
+//! Chroma's documentation named these four variables up to 0.6.3, and its Python server reads them
+//! from 0.4.15 on. Since 1.0.0 it names three others, which the Rust server reads:
+//! `CHROMA_OPEN_TELEMETRY__ENDPOINT`, `CHROMA_OPEN_TELEMETRY__SERVICE_NAME` and
+//! `OTEL_EXPORTER_OTLP_HEADERS`. It ignores the four without a warning, and each server accepts a
+//! value in one exact form only: 1.x drops headers in JSON and cannot reach an endpoint without a
+//! scheme. This crate reads the four, and the three as their synonyms, in the forms that people
+//! write ([`Settings`]), and says what to set for a server ([`server_environment`]):
 //!
 //! ```
 //! use chroma_otel_init::{ChromaVersion, Settings, server_environment};
@@ -23,23 +26,126 @@
 //! ```
 //!
 //! With the feature `sdk` a Rust program can trace itself by the same four variables: `init()` at
-//! the start of `main` is all it takes (`examples/trace.rs`, and `examples/chroma_http.rs`, which uses Chroma).
+//! the start of `main` is all it takes (`examples/trace.rs`, and `examples/chroma_http.rs`, which
+//! uses Chroma). Add `tracing = "0.1"` to the program's dependencies for `#[tracing::instrument]`,
+//! which expands to paths that begin with `::tracing`.
 //!
 //! Invariant: the value of a header leaves this crate only through [`Headers::iter`],
 //! [`Headers::to_json`], [`Headers::to_otlp`] and [`server_environment`], never in an error or a
 //! `Debug` text.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
 // In a test, a panic is the answer.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod citation {
+//! An endpoint as written, for the text of an error.
+//!
+//! Invariant: what may be a key or a header in the wrong place is not shown.
+
+use crate::invalid::shown;
+
+/// The text in backticks, unless it may hold a secret: a header or a key in the wrong place has a
+/// character that no endpoint has, or a long word with digits.
+pub(crate) fn cited(text: &str) -> String {
+    let fits = |c: char| c.is_ascii_alphanumeric() || "-._/:[]".contains(c);
+    if text.chars().all(fits) && has_plain_port(text) && !has_key(text) {
+        format!("`{}`", shown(text))
+    } else {
+        "a value that is not shown because it may hold a secret".to_owned()
+    }
+}
+
+/// Whether only digits are behind the last colon of the authority: `x-key:abc` is a header.
+fn has_plain_port(text: &str) -> bool {
+    let rest = text.split_once("://").map_or(text, |(_, rest)| rest);
+    let authority = rest.split('/').next().unwrap_or_default();
+    let port = authority.rsplit_once(':').map(|(_, port)| port);
+    port.is_none_or(|port| port.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+/// Whether a word is as long as a key, or with hyphens as a UUID, and has a digit as these have.
+fn has_key(text: &str) -> bool {
+    let long = |words: &str, length| words.len() >= length && words.contains(char::is_numeric);
+    let is_sign = |c: char| !c.is_ascii_alphanumeric() && !"_-".contains(c);
+    text.split(is_sign)
+        .any(|words| long(words, 32) || words.split('-').any(|word| long(word, 16)))
+}
+}
+mod destination {
+//! Where the traces go, and with which headers: two variables that belong together.
+//!
+//! Invariant: headers are sent only to the endpoint that they were written for. Those of
+//! OpenTelemetry's own exporters go to an endpoint of Chroma's only in the pair that Chroma's
+//! documentation names, and only if no endpoint of OpenTelemetry's is set.
+
+use crate::{Endpoint, Headers, reading::Reading, variable};
+
+/// An endpoint, the variable that gave it, and the headers that belong to it.
+#[derive(Default)]
+pub(crate) struct Destination {
+    pub(crate) endpoint: Option<(Endpoint, &'static str)>,
+    pub(crate) headers: Headers,
+}
+
+impl Destination {
+    /// Reads the pair. What OpenTelemetry's variables say beside it is ignored, and noted.
+    pub(crate) fn read(reading: &mut Reading<'_>) -> Self {
+        let endpoint = reading.first(&[variable::ENDPOINT, variable::RUST_ENDPOINT]);
+        let own = headers_of(reading, endpoint.as_ref().map(|(endpoint, _)| endpoint));
+        let headers = reading.first(own).map(|(headers, _)| headers);
+        if let Some((_, decisive)) = endpoint {
+            note_others(reading, decisive, own);
+        }
+        Self {
+            endpoint,
+            headers: headers.unwrap_or_default(),
+        }
+    }
+}
+
+/// The variables whose headers belong to this endpoint, the first one first. An endpoint that cannot
+/// be read counts as the documented one, so that its headers are checked as well.
+fn headers_of(reading: &Reading<'_>, endpoint: Option<&Endpoint>) -> &'static [&'static str] {
+    let documented = reading.text(variable::RUST_ENDPOINT);
+    let is_documented = documented.is_some_and(|text| {
+        let documented = text.parse::<Endpoint>();
+        endpoint.is_none_or(|endpoint| documented.as_ref() == Ok(endpoint))
+    });
+    let mut foreign = variable::OTLP_ENDPOINTS.iter();
+    if is_documented && !foreign.any(|name| reading.is_given(name)) {
+        &[variable::HEADERS, variable::OTLP_HEADERS]
+    } else {
+        &[variable::HEADERS]
+    }
+}
+
+/// Notes the variables that would override the pair if anyone read them.
+fn note_others(reading: &mut Reading<'_>, decisive: &str, own: &[&str]) {
+    let others = variable::OVERRIDING.iter().copied();
+    let others: Vec<_> = others
+        .filter(|name| !own.contains(name) && reading.is_given(name))
+        .collect();
+    let headers = own.join("` or `");
+    let why = format!(
+        "the traces go to the endpoint in `{decisive}`, with no other headers than those in `{headers}`"
+    );
+    reading.ignore(
+        &others,
+        why,
+        "unset what is ignored, or move its value there",
+    );
+}
+}
 mod endpoint {
 //! Where traces go, read from what people write: with or without scheme, port, path.
 //!
-//! Invariant: what `Display` writes is read back as the same endpoint, and a host on the public
-//! network is only ever plain when `http://` was written.
+//! Invariant: what `Display` writes is read back as the same endpoint, a host on the public network
+//! is only ever plain when `http://` was written, and no error shows what may be a secret.
 
 use crate::{
     Invalid,
+    citation::cited,
     host::{Host, authority_parts},
     invalid::shown,
     variable,
@@ -48,6 +154,7 @@ use std::{fmt, str::FromStr};
 
 /// How OTLP travels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Protocol {
     /// OTLP over gRPC, usually on port 4317.
     Grpc,
@@ -132,6 +239,11 @@ impl Endpoint {
         }
     }
 
+    /// The URL in backticks, for an error text; not if it may hold a secret.
+    pub(crate) fn shown(&self) -> String {
+        cited(&self.to_string())
+    }
+
     /// Whether its path is Zipkin's, `/api/v2/spans`.
     pub fn is_zipkin(&self) -> bool {
         self.path.ends_with(ZIPKIN_PATH)
@@ -141,9 +253,10 @@ impl Endpoint {
     /// `/api/v2/spans` or Splunk's `/v2/trace/otlp`, which are kept.
     pub fn traces_url(&self) -> String {
         let ends = [TRACES_PATH, ZIPKIN_PATH, SPLUNK_PATH];
-        let end = match ends.iter().any(|end| self.path.ends_with(end)) {
-            true => "",
-            false => TRACES_PATH,
+        let end = if ends.iter().any(|end| self.path.ends_with(end)) {
+            ""
+        } else {
+            TRACES_PATH
         };
         // Without the port that the scheme means: who routes by the `Host` header may know it bare only.
         let (authority, tls) = (self.authority(), self.tls);
@@ -154,6 +267,37 @@ impl Endpoint {
             bare.unwrap_or(&authority),
             self.path
         )
+    }
+
+    /// The same collector's endpoint for OTLP over HTTP: port 4318 for port 4317, the pair that
+    /// OpenTelemetry registered, and any other port as it is.
+    pub(crate) fn over_http(&self) -> Self {
+        let port = if self.port == GRPC_PORT {
+            HTTP_PORT
+        } else {
+            self.port
+        };
+        Self {
+            port,
+            ..self.clone()
+        }
+    }
+
+    /// [`Self::traces_url`], unless it speaks another protocol than OTLP.
+    ///
+    /// # Errors
+    /// It is Zipkin's or Splunk's own.
+    pub(crate) fn otlp_traces_url(&self) -> Result<String, Invalid> {
+        let url = self.traces_url();
+        if url.ends_with(TRACES_PATH) {
+            return Ok(url);
+        }
+        Err(Invalid::new(
+            variable::ENDPOINT,
+            format!("is `{url}`, which is not an OTLP endpoint"),
+            "name an OTLP endpoint, such as a collector's `http://collector:4317`, and let the \
+             collector speak to Zipkin",
+        ))
     }
 
     /// The URL to send metrics to over HTTP: that of the traces with `/v1/metrics` at its end, or
@@ -189,62 +333,119 @@ impl FromStr for Endpoint {
     type Err = Invalid;
 
     fn from_str(value: &str) -> Result<Self, Invalid> {
-        let text = variable::given(value)
-            .ok_or_else(|| Invalid::new(variable::ENDPOINT, "is empty", HINT))?;
-        without_secrets(text)?;
-        let invalid = |why: String, hint: &str| {
-            let what = format!("is `{}`, {why}", shown(text));
-            Invalid::new(variable::ENDPOINT, what, hint)
-        };
-        if let Some(character) = text.chars().find(|c| !fits_in_url(*c)) {
-            let what = format!(
-                "which has the character `{}`",
-                shown(&character.to_string())
-            );
-            return Err(invalid(what, HINT));
-        }
-        let (scheme, rest) = scheme(text).map_err(|(why, hint)| invalid(why, hint))?;
-        let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-        let path = path.trim_end_matches('/');
-        let (host, port) = authority_parts(authority).map_err(|why| invalid(why, HINT))?;
-        let tls = scheme.map_or(!host.is_local(), |scheme| scheme.tls);
-        let port = port.unwrap_or_else(|| default_port(tls, path));
-        let path = match (port, path) {
-            (ZIPKIN_PORT, "") => ZIPKIN_PATH,
-            _ => path,
-        };
-        let endpoint = Self {
-            tls,
-            host,
-            port,
-            path: path.to_owned(),
-        };
-        if scheme.is_some_and(|scheme| scheme.only_grpc) && endpoint.protocol() == Protocol::Http {
-            return Err(invalid(
-                "where `grpc` contradicts the path or the port 4318 of OTLP over HTTP".into(),
-                HINT,
-            ));
-        }
-        Ok(endpoint)
+        read(value, is_of_traces)
     }
+}
+
+impl Endpoint {
+    /// Reads where metrics go: as traces, but with any path.
+    ///
+    /// # Errors
+    /// What is wrong with it, as for traces.
+    pub fn of_metrics(value: &str) -> Result<Self, Invalid> {
+        read(value, |_| Ok(()))
+    }
+}
+
+/// Why a path is refused, as a relative clause, and what to write.
+type Refusal = (&'static str, &'static str);
+
+/// Reads an endpoint whose path passes `check`.
+fn read(value: &str, check: fn(&str) -> Result<(), Refusal>) -> Result<Endpoint, Invalid> {
+    let text =
+        variable::given(value).ok_or_else(|| Invalid::new(variable::ENDPOINT, "is empty", HINT))?;
+    without_secrets(text)?;
+    let invalid = |why: String, hint: &str| {
+        let what = format!("is {}, {why}", cited(text));
+        Invalid::new(variable::ENDPOINT, what, hint)
+    };
+    if let Some(character) = text.chars().find(|c| !fits_in_url(*c)) {
+        let what = format!(
+            "which has the character `{}`",
+            shown(&character.to_string())
+        );
+        return Err(invalid(what, HINT));
+    }
+    let (scheme, rest) = scheme(text).map_err(|(why, hint)| invalid(why, hint))?;
+    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let path = path.trim_end_matches('/');
+    check_path(path)
+        .and_then(|()| check(path))
+        .map_err(|(why, hint)| invalid(why.to_owned(), hint))?;
+    let (host, port) = authority_parts(authority).map_err(|why| invalid(why, HINT))?;
+    let tls = scheme.map_or(!host.is_local(), |scheme| scheme.tls);
+    let port = port.unwrap_or_else(|| default_port(tls, path));
+    let path = match (port, path) {
+        (ZIPKIN_PORT, "") => ZIPKIN_PATH,
+        _ => path,
+    };
+    let endpoint = Endpoint {
+        tls,
+        host,
+        port,
+        path: path.to_owned(),
+    };
+    if scheme.is_some_and(|scheme| scheme.only_grpc) && endpoint.protocol() == Protocol::Http {
+        return Err(invalid(
+            "where `grpc` contradicts the path or the port 4318 of OTLP over HTTP".into(),
+            HINT,
+        ));
+    }
+    Ok(endpoint)
 }
 
 /// Refuses, without showing it, a value that may hold a password or a key.
 fn without_secrets(text: &str) -> Result<(), Invalid> {
+    let headers = variable::HEADERS;
     let (what, hint) = if text.contains('@') {
-        ("has a user name or a password", "put the key into a header")
+        (
+            "has a user name or a password",
+            format!("put the key into a header, in `{headers}`"),
+        )
     } else if text.contains('?') {
         (
             "has a query",
-            "leave out `?` and what follows; put a key into a header",
+            format!("leave out `?` and what follows; put a key into a header, in `{headers}`"),
         )
     } else if text.contains('#') {
-        ("has a fragment", "leave out `#` and what follows")
+        (
+            "has a fragment",
+            "leave out `#` and what follows".to_owned(),
+        )
     } else {
         return Ok(());
     };
-    let hint = format!("{hint} (`{}`)", variable::HEADERS);
     Err(Invalid::new(variable::ENDPOINT, what, hint))
+}
+
+/// Refuses a path that comes of a misspelt scheme, or that a server would resolve.
+fn check_path(path: &str) -> Result<(), Refusal> {
+    if path.contains("//") {
+        return Err(("which has `//` after the host", HINT));
+    }
+    if path.split('/').any(|part| part == "." || part == "..") {
+        return Err(("whose path has `.` or `..` between slashes", HINT));
+    }
+    Ok(())
+}
+
+/// Refuses a path of another signal, or of Jaeger's own protocol.
+fn is_of_traces(path: &str) -> Result<(), Refusal> {
+    for signal in [METRICS_PATH, "/v1/logs", SPLUNK_METRICS_PATH] {
+        if path.ends_with(signal) {
+            return Err((
+                "whose path is not that of traces",
+                "use the same URL with `/v1/traces`; metrics and logs have paths of their own",
+            ));
+        }
+    }
+    if path.ends_with("/api/traces") {
+        return Err((
+            "whose path takes Jaeger's own protocol",
+            "use Jaeger's OTLP port, such as `http://jaeger:4317`",
+        ));
+    }
+    Ok(())
 }
 
 /// RFC 3986, less what would be expanded or misread on the way through shells and YAML.
@@ -501,7 +702,9 @@ impl FromStr for Headers {
         let unquoted = object::string(trimmed).filter(|inner| inner.trim_start().starts_with('{'));
         let text = match &unquoted {
             Some(inner) => inner.trim(),
-            None => variable::given(trimmed).unwrap_or_default(),
+            None => quoted_object(trimmed)
+                .or(variable::given(trimmed))
+                .unwrap_or_default(),
         };
         if text.starts_with('{') {
             from_object(text)
@@ -509,6 +712,14 @@ impl FromStr for Headers {
             from_list(text)
         }
     }
+}
+
+/// An object in quotes that are also inside it, as `KEY="{"a": "b"}"` in an env file leaves them.
+fn quoted_object(text: &str) -> Option<&str> {
+    let mut quotes = ['"', '\''].into_iter();
+    let inner = quotes.find_map(|quote| text.strip_prefix(quote)?.strip_suffix(quote))?;
+    let inner = inner.trim();
+    (inner.starts_with('{') && inner.ends_with('}')).then_some(inner)
 }
 
 /// Reads the JSON form; a member that is wrong is named.
@@ -590,12 +801,12 @@ fn invalid(what: String, hint: &str) -> Invalid {
     Invalid::new(variable::HEADERS, what, hint)
 }
 
-/// RFC 9110, section 5.6.2.
+/// RFC 9110, section 5.6.2, without its quotes: `'a'='1','b'='2'` would be read as names with them.
 fn is_token(name: &str) -> bool {
     !name.is_empty()
         && name
             .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
+            .all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&*+-.^_|~".contains(&byte))
 }
 
 /// Encodes all but RFC 3986's unreserved characters.
@@ -612,8 +823,9 @@ fn percent_encoded(text: &str) -> String {
     encoded
 }
 
-/// Decodes `%XX`; a `%` without two digits stays, as in opentelemetry-otlp. `None` if not UTF-8.
-fn percent_decoded(text: &str) -> Option<String> {
+/// Decodes `%XX`; a `%` without two digits stays, as in OpenTelemetry's Python exporter (the Rust one
+/// leaves the whole value undecoded then). `None` if the result is not UTF-8.
+pub(crate) fn percent_decoded(text: &str) -> Option<String> {
     let digit = |byte: Option<&u8>| {
         char::from(*byte?)
             .to_digit(16)
@@ -758,19 +970,100 @@ impl Host {
 }
 }
 mod ignored {
-//! Variables that some Chroma versions read and others do not.
+//! Variables without an effect: those that another one overrides, those that another Chroma version
+//! reads, and names that no version ever read.
 //!
-//! Invariant: every one has a sentence that says what to use instead.
+//! Invariant: every one has a sentence that says what to use instead, and no value is shown.
 
-use crate::{ChromaVersion, Server};
+use crate::{ChromaVersion, Server, variable};
+use std::fmt;
 
-/// Variables of other versions that this one ignores, without a word of its own; each with a
-/// sentence on what to use instead.
+/// Variables that are set and have no effect.
+///
+/// `Display` is one line, `` `NAME` is ignored: why; hint: what to do ``. It shows no value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ignored {
+    variables: Vec<String>,
+    why: String,
+    hint: String,
+}
+
+impl Ignored {
+    pub(crate) fn new(variables: &[&str], why: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self {
+            variables: variables.iter().map(|&name| name.to_owned()).collect(),
+            why: why.into(),
+            hint: hint.into(),
+        }
+    }
+
+    /// Of a name that [`misnamed_variable`] knows.
+    pub fn misnamed(name: &str) -> Option<Self> {
+        let meant = misnamed_variable(name)?;
+        let hint = format!("set `{meant}`");
+        Some(Self::new(&[name], "no version of Chroma reads it", hint))
+    }
+
+    /// Their names; at least one.
+    pub fn variables(&self) -> impl Iterator<Item = &str> {
+        self.variables.iter().map(String::as_str)
+    }
+
+    /// Why they are ignored.
+    pub fn why(&self) -> &str {
+        &self.why
+    }
+
+    /// What to do.
+    pub fn hint(&self) -> &str {
+        &self.hint
+    }
+}
+
+impl fmt::Display for Ignored {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<_> = self
+            .variables
+            .iter()
+            .map(|name| format!("`{name}`"))
+            .collect();
+        let verb = if names.len() == 1 { "is" } else { "are" };
+        let (names, why, hint) = (names.join(", "), &self.why, &self.hint);
+        write!(formatter, "{names} {verb} ignored: {why}; hint: {hint}")
+    }
+}
+
+/// Of a name that people copy from old examples and that no Chroma version reads
+/// (`CHROMA_OTEL_ENDPOINT`, `CHROMA_OTEL_EXPORTER_ENDPOINT`, any `CHROMA_OTEL_EXPORTER_…`): the
+/// variable that was meant.
+pub fn misnamed_variable(name: &str) -> Option<&'static str> {
+    let rest = name.strip_prefix("CHROMA_OTEL_")?;
+    let known = [
+        "ENDPOINT",
+        "HEADERS",
+        "COLLECTOR_ENDPOINT",
+        "COLLECTOR_HEADERS",
+    ];
+    if !known.contains(&rest) && !rest.starts_with("EXPORTER_") {
+        return None;
+    }
+    [
+        ("HEADERS", variable::HEADERS),
+        ("SERVICE_NAME", variable::SERVICE_NAME),
+        ("GRANULARITY", variable::GRANULARITY),
+    ]
+    .into_iter()
+    .find(|(end, _)| rest.ends_with(end))
+    .map_or(Some(variable::ENDPOINT), |(_, meant)| Some(meant))
+}
+
+/// Variables of other versions that this one ignores without a warning; each with a sentence on
+/// what to use instead.
 ///
 /// Those of 0.x are the settings in `chromadb/config.py` of 0.4.24, 0.5.0 and 0.6.3 that a
 /// deployment sets, and the image's own; those of 1.x, which reads `CHROMA_` and a key of its
-/// configuration file, are Chroma's documented ones. The four of tracing are not among them: those
-/// are translated.
+/// configuration file, are Chroma's documented ones. The four of tracing and their synonyms are not
+/// among them: those are translated.
 pub fn ignored_variables(
     version: ChromaVersion,
 ) -> impl Iterator<Item = (&'static str, &'static str)> {
@@ -855,8 +1148,6 @@ const OF_PYTHON: &[(&str, &str)] = &[
     ("CHROMA_TELEMETRY_IMPL", NO_ANALYTICS),
 ];
 
-const TRACING: &str = "Set the four `CHROMA_OTEL_*` variables.";
-
 /// What Chroma 0.x ignores.
 const OF_RUST: &[(&str, &str)] = &[
     ("CHROMA_PERSIST_PATH", "Set `PERSIST_DIRECTORY`."),
@@ -869,9 +1160,10 @@ const OF_RUST: &[(&str, &str)] = &[
         "CHROMA_MAX_PAYLOAD_SIZE_BYTES",
         "Leave it out: Chroma 0.x has no such limit; a proxy in front of it may have one.",
     ),
-    ("CHROMA_OPEN_TELEMETRY__ENDPOINT", TRACING),
-    ("CHROMA_OPEN_TELEMETRY__SERVICE_NAME", TRACING),
-    ("CHROMA_OPEN_TELEMETRY__FILTERS", TRACING),
+    (
+        "CHROMA_OPEN_TELEMETRY__FILTERS",
+        "Set `CHROMA_OTEL_GRANULARITY`.",
+    ),
 ];
 
 /// What 0.4.x ignores: the names of authentication since 0.5.0.
@@ -945,6 +1237,11 @@ impl Invalid {
         }
     }
 
+    /// The same of another variable: a synonym, by whose name it was written.
+    pub(crate) fn of(self, variable: &'static str) -> Self {
+        Self { variable, ..self }
+    }
+
     /// The name of the variable, one of [`crate::variable`].
     pub fn variable(&self) -> &'static str {
         self.variable
@@ -972,6 +1269,61 @@ impl fmt::Display for Invalid {
 }
 
 impl std::error::Error for Invalid {}
+
+/// Variables whose values cannot be used: at least one, and all of them.
+///
+/// `Display` is one line for each.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InvalidSettings(Vec<Invalid>);
+
+impl InvalidSettings {
+    /// An error, unless there is nothing wrong.
+    pub(crate) fn unless_empty(invalid: Vec<Invalid>) -> Result<(), Self> {
+        if invalid.is_empty() {
+            Ok(())
+        } else {
+            Err(Self(invalid))
+        }
+    }
+
+    /// Each of them.
+    pub fn iter(&self) -> std::slice::Iter<'_, Invalid> {
+        self.0.iter()
+    }
+}
+
+impl From<Invalid> for InvalidSettings {
+    fn from(invalid: Invalid) -> Self {
+        Self(vec![invalid])
+    }
+}
+
+impl fmt::Display for InvalidSettings {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let lines: Vec<_> = self.iter().map(Invalid::to_string).collect();
+        formatter.write_str(&lines.join("\n"))
+    }
+}
+
+impl std::error::Error for InvalidSettings {}
+
+impl IntoIterator for InvalidSettings {
+    type Item = Invalid;
+    type IntoIter = std::vec::IntoIter<Invalid>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
+    }
+}
+
+impl<'a> IntoIterator for &'a InvalidSettings {
+    type Item = &'a Invalid;
+    type IntoIter = std::slice::Iter<'a, Invalid>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
 
 /// A value that is no secret, made fit for an error text: one line, and not longer than a line.
 pub(crate) fn shown(value: &str) -> String {
@@ -1155,6 +1507,86 @@ impl<'a> Reader<'a> {
     }
 }
 }
+mod reading {
+//! One reading of the variables: what is wrong in them, and what is ignored.
+//!
+//! Invariant: of several variables that mean the same the first one that is set decides, and
+//! another one with another meaning is noted, by its name and never by its value.
+
+use crate::{Ignored, Invalid, variable};
+use std::str::FromStr;
+
+/// The variables, and what was noticed while reading them.
+pub(crate) struct Reading<'a> {
+    get: &'a dyn Fn(&str) -> Option<String>,
+    pub(crate) invalid: Vec<Invalid>,
+    pub(crate) ignored: Vec<Ignored>,
+}
+
+impl<'a> Reading<'a> {
+    pub(crate) fn new(get: &'a dyn Fn(&str) -> Option<String>) -> Self {
+        Self {
+            get,
+            invalid: Vec::new(),
+            ignored: Vec::new(),
+        }
+    }
+
+    /// The value, unless it is blank.
+    pub(crate) fn text(&self, name: &str) -> Option<String> {
+        let value = (self.get)(name)?;
+        variable::given(&value)?;
+        Some(value)
+    }
+
+    /// Whether it is set and not blank.
+    pub(crate) fn is_given(&self, name: &str) -> bool {
+        self.text(name).is_some()
+    }
+
+    /// The first of these that is set and not blank.
+    pub(crate) fn first_given(&self, names: &[&'static str]) -> Option<&'static str> {
+        names.iter().copied().find(|name| self.is_given(name))
+    }
+
+    /// The value of the first variable that is set, with its name. Another one that is set to
+    /// something else is noted; a value that cannot be read is an error.
+    pub(crate) fn first<T>(&mut self, names: &[&'static str]) -> Option<(T, &'static str)>
+    where
+        T: FromStr<Err = Invalid> + PartialEq,
+    {
+        let decisive = self.first_given(names)?;
+        let value: T = match self.text(decisive)?.parse() {
+            Ok(value) => value,
+            Err(invalid) => {
+                let invalid: Invalid = invalid;
+                self.invalid.push(invalid.of(decisive));
+                return None;
+            }
+        };
+        let differs = |name: &&&'static str| {
+            let other = self.text(name).map(|text| text.parse::<T>());
+            other.is_some_and(|other| other.as_ref() != Ok(&value))
+        };
+        let others: Vec<_> = names.iter().filter(differs).copied().collect();
+        let why = format!("`{decisive}` says otherwise, and overrides it");
+        self.ignore(&others, why, "set only one of them");
+        Some((value, decisive))
+    }
+
+    /// Notes that these variables have no effect, if there are any.
+    pub(crate) fn ignore(
+        &mut self,
+        variables: &[&str],
+        why: impl Into<String>,
+        hint: impl Into<String>,
+    ) {
+        if !variables.is_empty() {
+            self.ignored.push(Ignored::new(variables, why, hint));
+        }
+    }
+}
+}
 mod server {
 //! What each Chroma server reads: the four variables, translated.
 //!
@@ -1191,7 +1623,7 @@ pub fn server_environment(
     if !settings.enabled() || !version.traces() {
         return Ok(BTreeMap::new());
     }
-    reachable(endpoint, version)?;
+    reachable(settings, endpoint, version)?;
     Ok(match version.server() {
         Server::Python => python_environment(settings, endpoint),
         Server::Rust => rust_environment(settings, endpoint, version),
@@ -1199,11 +1631,15 @@ pub fn server_environment(
 }
 
 /// Refuses what the server would fail on, or send in clear text.
-fn reachable(endpoint: &Endpoint, version: ChromaVersion) -> Result<(), Invalid> {
+fn reachable(
+    settings: &Settings,
+    endpoint: &Endpoint,
+    version: ChromaVersion,
+) -> Result<(), Invalid> {
     let refused = |why: &str| {
         Err(Invalid::new(
-            variable::ENDPOINT,
-            format!("is `{endpoint}`, and Chroma {version} {why}"),
+            settings.endpoint_variable,
+            format!("is {}, and Chroma {version} {why}", endpoint.shown()),
             "send to an OpenTelemetry Collector over plain gRPC, such as \
              `http://otel-collector:4317`, and from there on",
         ))
@@ -1220,7 +1656,7 @@ fn reachable(endpoint: &Endpoint, version: ChromaVersion) -> Result<(), Invalid>
 fn python_environment(settings: &Settings, endpoint: &Endpoint) -> BTreeMap<&'static str, String> {
     let mut environment = BTreeMap::from([
         (variable::ENDPOINT, endpoint.to_string()),
-        (variable::SERVICE_NAME, settings.service_name.clone()),
+        (variable::SERVICE_NAME, settings.server_name().to_owned()),
         (variable::GRANULARITY, settings.granularity.to_string()),
     ]);
     if !settings.headers.is_empty() {
@@ -1236,7 +1672,7 @@ fn rust_environment(
 ) -> BTreeMap<&'static str, String> {
     let mut environment = BTreeMap::from([
         (variable::RUST_ENDPOINT, endpoint.to_string()),
-        (variable::RUST_SERVICE_NAME, quoted(&settings.service_name)),
+        (variable::RUST_SERVICE_NAME, quoted(settings.server_name())),
     ]);
     if !settings.headers.is_empty() {
         environment.insert(variable::OTLP_HEADERS, settings.headers.to_otlp());
@@ -1255,25 +1691,46 @@ fn quoted(text: &str) -> String {
 }
 }
 mod settings {
-//! The four variables, read together.
+//! The four variables and their synonyms, read together.
 //!
-//! Invariant: blank is the same as not set, and all that is wrong is told at once.
+//! Invariant: blank is the same as not set, and all that is wrong is reported at once.
 
-use crate::{Endpoint, Granularity, Headers, Invalid, invalid::shown, variable};
+use crate::{
+    Endpoint, Granularity, Headers, Ignored, Invalid, InvalidSettings, destination::Destination,
+    headers::percent_decoded, invalid::shown, reading::Reading, switch, variable,
+};
 use std::str::FromStr;
 
 /// What the four variables say.
+///
+/// ```
+/// use chroma_otel_init::{Granularity, Settings};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let settings = Settings::new("otel-collector:4317".parse()?)
+///     .with_service_name("search")
+///     .with_granularity(Granularity::All);
+/// assert!(settings.enabled());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Settings {
     /// Where the traces go; `None` switches tracing off.
     pub endpoint: Option<Endpoint>,
     /// The name the spans carry; never blank, never with control characters when read from text.
-    pub service_name: String,
+    /// `None` leaves it to OpenTelemetry's SDK, and to Chroma's default on a server
+    /// ([`Settings::server_name`]).
+    pub service_name: Option<String>,
     /// What to send along with every export.
     pub headers: Headers,
     /// How much detail. Unset means `operation` if there is an endpoint (naming one asks for
     /// traces) and `none` if there is not.
     pub granularity: Granularity,
+    /// The variable that the endpoint comes from.
+    pub(crate) endpoint_variable: &'static str,
+    ignored: Vec<Ignored>,
 }
 
 impl Default for Settings {
@@ -1281,48 +1738,118 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             endpoint: None,
-            service_name: variable::DEFAULT_SERVICE_NAME.to_owned(),
+            service_name: None,
             headers: Headers::default(),
             granularity: Granularity::None,
+            endpoint_variable: variable::ENDPOINT,
+            ignored: Vec::new(),
         }
     }
 }
 
 impl Settings {
-    /// Reads the four variables from the environment of this process.
+    /// Traces of granularity `operation` to this endpoint, without headers.
+    #[must_use]
+    pub fn new(endpoint: Endpoint) -> Self {
+        Self {
+            endpoint: Some(endpoint),
+            granularity: Granularity::Operation,
+            ..Self::default()
+        }
+    }
+
+    /// The same with this service name.
+    #[must_use]
+    pub fn with_service_name(self, name: impl Into<String>) -> Self {
+        let service_name = Some(name.into());
+        Self {
+            service_name,
+            ..self
+        }
+    }
+
+    /// The same with these headers.
+    #[must_use]
+    pub fn with_headers(self, headers: Headers) -> Self {
+        Self { headers, ..self }
+    }
+
+    /// The same with this granularity.
+    #[must_use]
+    pub fn with_granularity(self, granularity: Granularity) -> Self {
+        Self {
+            granularity,
+            ..self
+        }
+    }
+
+    /// Reads the variables from the environment of this process, as [`Settings::read`] does, and
+    /// also notes the names that [`crate::misnamed_variable`] knows.
     ///
     /// # Errors
     /// Everything that cannot be read, each with its variable and the fix.
-    pub fn from_env() -> Result<Self, Vec<Invalid>> {
+    pub fn from_env() -> Result<Self, InvalidSettings> {
         // What is not UTF-8 becomes U+FFFD, which every one of the four refuses.
-        Self::read(|name| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned()))
+        let mut settings = Self::read(|name| {
+            std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
+        })?;
+        let names = std::env::vars_os().map(|(name, _)| name);
+        let misnamed = names.filter_map(|name| Ignored::misnamed(name.to_str()?));
+        settings.ignored.extend(misnamed);
+        Ok(settings)
     }
 
     /// Reads the four variables from wherever `get` finds them.
     ///
+    /// - `CHROMA_OPEN_TELEMETRY__ENDPOINT` and `…__SERVICE_NAME` are read as synonyms, and beside
+    ///   that endpoint `OTEL_EXPORTER_OTLP_HEADERS`, unless an endpoint of OpenTelemetry's own
+    ///   ([`variable::OTLP_ENDPOINTS`]) is set, to which they belong. Ours override them.
+    /// - Without a service name of Chroma's, `OTEL_SERVICE_NAME` applies, then `service.name` in
+    ///   `OTEL_RESOURCE_ATTRIBUTES`.
+    /// - What is set and has no effect is in [`Settings::ignored`].
+    ///
     /// # Errors
     /// Everything that cannot be read, each with its variable and the fix.
-    pub fn read(get: impl Fn(&str) -> Option<String>) -> Result<Self, Vec<Invalid>> {
-        let mut problems = Vec::new();
-        let endpoint: Option<Endpoint> = parsed(&get, variable::ENDPOINT, &mut problems);
-        let headers = parsed(&get, variable::HEADERS, &mut problems);
-        let granularity = parsed(&get, variable::GRANULARITY, &mut problems);
-        let ServiceName(service_name) =
-            parsed(&get, variable::SERVICE_NAME, &mut problems).unwrap_or_default();
-        if !problems.is_empty() {
-            return Err(problems);
+    pub fn read(get: impl Fn(&str) -> Option<String>) -> Result<Self, InvalidSettings> {
+        let mut reading = Reading::new(&get);
+        let Destination { endpoint, headers } = Destination::read(&mut reading);
+        let granularity = reading.first(&[variable::GRANULARITY]);
+        let service_name = service_name(&mut reading);
+        if endpoint.is_some() {
+            switch::note_unknown_exporter(&mut reading);
         }
+        InvalidSettings::unless_empty(reading.invalid)?;
         let unset = if endpoint.is_some() {
             Granularity::Operation
         } else {
             Granularity::None
         };
+        let (endpoint, endpoint_variable) = endpoint.unzip();
         Ok(Self {
             endpoint,
             service_name,
-            headers: headers.unwrap_or_default(),
-            granularity: granularity.unwrap_or(unset),
+            headers,
+            granularity: granularity.map_or(unset, |(granularity, _)| granularity),
+            endpoint_variable: endpoint_variable.unwrap_or(variable::ENDPOINT),
+            ignored: reading.ignored,
         })
+    }
+
+    /// Variables that were set and have no effect. `init_with` and `layer` show them as warnings.
+    pub fn ignored(&self) -> &[Ignored] {
+        &self.ignored
+    }
+
+    /// Takes [`Settings::ignored`] out, for a program that shows them itself.
+    pub fn take_ignored(&mut self) -> Vec<Ignored> {
+        std::mem::take(&mut self.ignored)
+    }
+
+    /// The name that the spans of a Chroma server carry: the one that is set, else Chroma's
+    /// default.
+    pub fn server_name(&self) -> &str {
+        let name = self.service_name.as_deref();
+        name.unwrap_or(variable::DEFAULT_SERVICE_NAME)
     }
 
     /// Whether anything is traced: there is an endpoint, and the granularity is not `none`.
@@ -1331,32 +1858,36 @@ impl Settings {
     }
 }
 
-/// Reads one variable, or leaves `None` and the problem, if there is one.
-fn parsed<T: FromStr<Err = Invalid>>(
-    get: &impl Fn(&str) -> Option<String>,
-    name: &str,
-    problems: &mut Vec<Invalid>,
-) -> Option<T> {
-    let value = get(name)?;
-    variable::given(&value)?;
-    value.parse().map_err(|invalid| problems.push(invalid)).ok()
+/// Chroma's service name, or else OpenTelemetry's.
+fn service_name(reading: &mut Reading<'_>) -> Option<String> {
+    let of_chroma = [variable::SERVICE_NAME, variable::RUST_SERVICE_NAME];
+    let name = reading.first(&of_chroma);
+    if reading.first_given(&of_chroma).is_some() {
+        return name.map(|(ServiceName(name), _)| name);
+    }
+    let name = reading.first(&[variable::OTEL_SERVICE_NAME]);
+    if let Some((ServiceName(name), _)) = name {
+        return Some(name);
+    }
+    let attributes = reading.text(variable::OTEL_RESOURCE_ATTRIBUTES)?;
+    let mut pairs = attributes
+        .split(',')
+        .filter_map(|pair| pair.split_once('='));
+    let (_, name) = pairs.find(|(name, _)| name.trim() == "service.name")?;
+    let name = percent_decoded(name).unwrap_or_default();
+    name.parse().ok().map(|ServiceName(name)| name)
 }
 
 /// A service name as written: not blank, without control characters.
+#[derive(PartialEq)]
 struct ServiceName(String);
-
-impl Default for ServiceName {
-    fn default() -> Self {
-        Self(variable::DEFAULT_SERVICE_NAME.to_owned())
-    }
-}
 
 impl FromStr for ServiceName {
     type Err = Invalid;
 
     fn from_str(value: &str) -> Result<Self, Invalid> {
         const LONGEST: usize = 255;
-        let name = variable::given(value).unwrap_or(variable::DEFAULT_SERVICE_NAME);
+        let name = variable::given(value).unwrap_or_default();
         let refused = |why: &str, hint: &str| {
             Err(Invalid::new(
                 variable::SERVICE_NAME,
@@ -1364,6 +1895,9 @@ impl FromStr for ServiceName {
                 hint,
             ))
         };
+        if name.is_empty() {
+            return refused("is blank", "write a name, or unset it");
+        }
         if name.chars().any(char::is_control) {
             return refused("has a control character", "write it on one line");
         }
@@ -1380,8 +1914,8 @@ impl FromStr for ServiceName {
 mod spans {
 //! The granularity on Chroma 1.x, which has none: a filter of spans by crate and level.
 //!
-//! Invariant: a wish for logs never costs a span of the granularity, and the exporter's own spans
-//! never get in: they would be exported, which makes more of them.
+//! Invariant: a wish for logs never costs a span of the granularity, and no directive lets in the
+//! spans of the exporter's HTTP/2: they would be exported, which makes more of them.
 
 use crate::{ChromaVersion, Granularity, Server, variable};
 use std::fmt;
@@ -1416,7 +1950,23 @@ pub fn rust_log(
         Granularity::OperationAndSegment if version < FILTERS_BY_CRATE => Granularity::All,
         other => other,
     };
-    Some(merged(user.unwrap_or(LOGS), needs(granularity)))
+    let mut needs = needs(granularity).to_vec();
+    let mut logs = LOGS.to_owned();
+    if version > ChromaVersion::NEWEST {
+        logs += ",frontend_core=warn";
+        needs.extend(moved(&needs));
+    }
+    Some(merged(user.unwrap_or(&logs), &needs))
+}
+
+/// The crate that part of `chroma_frontend` moves to in the release after 1.5.9, whose name does
+/// not begin with `chroma`: it needs what all of Chroma's crates need.
+fn moved(needs: &[Directive<'static>]) -> Option<Directive<'static>> {
+    let of_all = needs.iter().find(|need| need.target == "chroma")?;
+    Some(Directive {
+        target: "frontend_core",
+        ..*of_all
+    })
 }
 
 /// Before it, the most verbose directive holds for all of Chroma's crates, so that there are only
@@ -1431,7 +1981,10 @@ fn merged(wishes: &str, needs: &[Directive]) -> String {
         .filter(|text| !text.is_empty())
         .map(|text| (text, Directive::read(text)))
         .collect();
-    let exporter = (wished(&wishes, HTTP2.target) > HTTP2.level).then_some(HTTP2);
+    let exporter = covers_exporter(&wishes).then(|| Directive {
+        level: HTTP2.level.min(wished(&wishes, HTTP2.target)),
+        ..HTTP2
+    });
     let spans = needs.iter().map(|need| Directive {
         level: need.level.max(wished(&wishes, need.target)),
         ..*need
@@ -1439,18 +1992,39 @@ fn merged(wishes: &str, needs: &[Directive]) -> String {
     let needs: Vec<_> = exporter.into_iter().chain(spans).collect();
     let kept = wishes
         .iter()
-        .filter(|(_, wish)| wish.is_none_or(|wish| !is_against(wish, &needs)))
+        .filter(|(text, wish)| match wish {
+            Some(wish) => !traces_exporter(*wish) && !is_against(*wish, &needs),
+            // A bracket that is never closed: what the server makes of it is not known.
+            None => !text.contains('['),
+        })
         .map(|(text, _)| (*text).to_owned());
     let filter: Vec<_> = kept.chain(needs.iter().map(Directive::to_string)).collect();
     filter.join(",")
 }
 
+/// Whether it lets in spans of the exporter, or of one of its modules.
+fn traces_exporter(wish: Directive) -> bool {
+    wish.target.starts_with(HTTP2.target) && wish.level > HTTP2.level
+}
+
+/// Whether the wishes for other targets let in spans of the exporter: by their level, or by a field,
+/// which lets in every span.
+fn covers_exporter(wishes: &[(&str, Option<Directive>)]) -> bool {
+    let by_field = |(text, wish): &(&str, Option<Directive>)| {
+        let wish = wish.filter(|wish| HTTP2.target.starts_with(wish.target));
+        text.contains("[{") && wish.is_some_and(|wish| wish.level > HTTP2.level)
+    };
+    wished(wishes, HTTP2.target) > HTTP2.level || wishes.iter().any(by_field)
+}
+
 /// What is logged where the operator has no wish; the spans come on top of it.
 const LOGS: &str = "error,opentelemetry_sdk=info,chroma=warn";
 
-/// The exporter's HTTP/2 has its spans at trace level.
+/// The exporter's HTTP/2 has its spans at trace level. Of the crates below Chroma's exporter it is
+/// the only one with spans (read in h2 0.4, hyper 1, hyper-util 0.1, tonic 0.14, tower 0.5).
 const HTTP2: Directive = Directive {
     target: "h2",
+    by_field: false,
     level: Level::Debug,
 };
 
@@ -1473,7 +2047,11 @@ const HTTP2: Directive = Directive {
 /// (6) in place of the latter. `none` has 0 on each.
 fn needs(granularity: Granularity) -> &'static [Directive<'static>] {
     const fn need(target: &'static str, level: Level) -> Directive<'static> {
-        Directive { target, level }
+        Directive {
+            target,
+            by_field: false,
+            level,
+        }
     }
     const REQUESTS: Directive = need("chroma_tracing", Level::Debug);
     // Where they come from in the first versions of 1.0.
@@ -1522,28 +2100,37 @@ impl Level {
 }
 
 /// What is let through: of the targets that start with this one, everything up to the level. As in
-/// tracing-subscriber, the longest such target decides, and among equal ones the last.
+/// tracing-subscriber, the longest such target decides, among equal ones that with a field, and among
+/// those the last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Directive<'a> {
     target: &'a str,
+    /// Whether events need a certain field. Spans are meant whatever fields they have.
+    by_field: bool,
     level: Level,
 }
 
 impl<'a> Directive<'a> {
-    /// Reads `level`, `target` or `target=level`; not those with a span, `target[span]=level`,
-    /// which add to the others and take nothing away.
+    /// Reads `level`, `target`, `target=level`, and `target[span{field}]=level` as if it had a field
+    /// alone: with the name of a span, or the value of a field, it only adds to the others.
     fn read(text: &'a str) -> Option<Self> {
-        if text.contains('[') {
-            return None;
-        }
-        let (target, level) = match text.split_once('=') {
-            Some((target, level)) => (target, Level::read(level)?),
-            None => match Level::read(text) {
-                Some(level) => ("", level),
-                None => (text, Level::Trace),
+        let (target, level, by_field) = match text.split_once('[') {
+            Some((target, rest)) => match rest.rsplit_once(']')?.1 {
+                "" => (target, None, true),
+                level => (target, Some(level.strip_prefix('=')?), true),
+            },
+            None => match text.split_once('=') {
+                Some((target, level)) => (target, Some(level), false),
+                None if Level::read(text).is_some() => ("", Some(text), false),
+                None => (text, None, false),
             },
         };
-        Some(Self { target, level })
+        let level = level.map_or(Some(Level::Trace), Level::read)?;
+        Some(Self {
+            target,
+            by_field,
+            level,
+        })
     }
 
     fn covers(&self, target: &str) -> bool {
@@ -1558,18 +2145,18 @@ impl fmt::Display for Directive<'_> {
     }
 }
 
-/// The level that the operator's directives have for a target.
+/// The level that the operator's directives have for all spans and events of a target.
 fn wished(wishes: &[(&str, Option<Directive>)], target: &str) -> Level {
     wishes
         .iter()
         .filter_map(|(_, wish)| *wish)
-        .filter(|wish| wish.covers(target))
+        .filter(|wish| wish.covers(target) && !wish.by_field)
         .max_by_key(|wish| wish.target.len())
         .map_or(Level::Off, |wish| wish.level)
 }
 
-/// Whether one of the needs stands in its place: for the same target, or for a shorter one whose
-/// spans it would take away (or, of HTTP/2, let in).
+/// Whether one of the needs replaces it: for the same target, or if it would take away spans of a
+/// need (or let in those of HTTP/2).
 fn is_against(wish: Directive, needs: &[Directive]) -> bool {
     needs
         .iter()
@@ -1581,8 +2168,55 @@ fn is_against(wish: Directive, needs: &[Directive]) -> bool {
             } else {
                 wish.level < need.level
             };
-            need.target == wish.target || wrong
+            wrong || (need.target == wish.target && !wish.by_field)
         })
+}
+}
+mod switch {
+//! OpenTelemetry's own variables that switch tracing off.
+//!
+//! Invariant: only the values that the specification names switch anything off.
+
+use crate::{reading::Reading, variable};
+
+/// The variable of OpenTelemetry that switches tracing off, if there is one.
+///
+/// `OTEL_SDK_DISABLED=true` and `OTEL_TRACES_EXPORTER=none`, in any case (OpenTelemetry
+/// specification, `sdk-environment-variables.md`). Neither the Rust SDK nor Chroma 1.x reads them.
+pub fn switched_off(get: impl Fn(&str) -> Option<String>) -> Option<&'static str> {
+    let reading = Reading::new(&get);
+    let disabled = words(&reading, variable::OTEL_SDK_DISABLED) == ["true"];
+    let no_exporter = words(&reading, variable::OTEL_TRACES_EXPORTER);
+    if disabled {
+        Some(variable::OTEL_SDK_DISABLED)
+    } else if !no_exporter.is_empty() && no_exporter.iter().all(|word| word == "none") {
+        Some(variable::OTEL_TRACES_EXPORTER)
+    } else {
+        None
+    }
+}
+
+/// Notes an exporter that does not exist here: only OTLP does.
+pub(crate) fn note_unknown_exporter(reading: &mut Reading<'_>) {
+    let words = words(reading, variable::OTEL_TRACES_EXPORTER);
+    if words
+        .iter()
+        .any(|word| !["otlp", "none"].contains(&word.as_str()))
+    {
+        reading.ignore(
+            &[variable::OTEL_TRACES_EXPORTER],
+            "it names an exporter other than `otlp` and `none`",
+            "unset it, or use one of the two",
+        );
+    }
+}
+
+/// The words of a list, in lower case.
+fn words(reading: &Reading<'_>, name: &str) -> Vec<String> {
+    let text = reading.text(name).unwrap_or_default().to_ascii_lowercase();
+    let words = variable::given(&text).unwrap_or_default().split(',');
+    let words = words.map(str::trim).filter(|word| !word.is_empty());
+    words.map(str::to_owned).collect()
 }
 }
 pub mod variable {
@@ -1601,28 +2235,54 @@ pub const GRANULARITY: &str = "CHROMA_OTEL_GRANULARITY";
 /// The version of Chroma in the image, set by the rendered Dockerfile.
 pub const CHROMA_VERSION: &str = "CHROMA_VERSION";
 
-/// The endpoint that the server of Chroma 1.x reads.
+/// The endpoint that the server of Chroma 1.x reads, and that Chroma's documentation names since
+/// 1.0.0. Read as a synonym of [`ENDPOINT`].
 pub const RUST_ENDPOINT: &str = "CHROMA_OPEN_TELEMETRY__ENDPOINT";
-/// The service name that the server of Chroma 1.x reads.
+/// The service name that the server of Chroma 1.x reads. Read as a synonym of [`SERVICE_NAME`].
 pub const RUST_SERVICE_NAME: &str = "CHROMA_OPEN_TELEMETRY__SERVICE_NAME";
 /// The filter of logs and spans that Chroma 1.x reads: what stands for the granularity there.
 pub const RUST_LOG: &str = "RUST_LOG";
-/// The headers that the OTLP exporter in Chroma 1.x reads.
+/// The headers that the OTLP exporter in Chroma 1.x reads. A synonym of [`HEADERS`] only beside
+/// [`RUST_ENDPOINT`], and only if no [`OTLP_ENDPOINTS`] is set, to which they would belong.
 pub const OTLP_HEADERS: &str = "OTEL_EXPORTER_OTLP_HEADERS";
-/// What wins over [`RUST_ENDPOINT`] and [`OTLP_HEADERS`] if it is left in the environment of Chroma
-/// 1.x: whoever sets those removes these, or the traces go elsewhere without a word (measured on
-/// 1.0.20 and 1.5.9 for the endpoints).
-pub const OVERRIDING: [&str; 3] = [
+/// Headers for traces alone, which replace [`OTLP_HEADERS`] in OpenTelemetry's exporters.
+pub const OTLP_TRACES_HEADERS: &str = "OTEL_EXPORTER_OTLP_TRACES_HEADERS";
+/// Headers for metrics alone; Chroma 1.x also sends metrics.
+pub const OTLP_METRICS_HEADERS: &str = "OTEL_EXPORTER_OTLP_METRICS_HEADERS";
+/// The endpoint for metrics alone.
+pub const OTLP_METRICS_ENDPOINT: &str = "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT";
+/// The endpoints of OpenTelemetry's own exporters.
+pub const OTLP_ENDPOINTS: &[&str] = &[
     "OTEL_EXPORTER_OTLP_ENDPOINT",
     "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
-    "OTEL_EXPORTER_OTLP_TRACES_HEADERS",
+    OTLP_METRICS_ENDPOINT,
+    "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT",
+];
+/// Variables of OpenTelemetry's exporters that override an endpoint or headers given otherwise:
+/// remove them from the environment of a Chroma server, or its traces go elsewhere, or another
+/// backend's key goes to its endpoint (measured on 1.0.20 and 1.5.9).
+pub const OVERRIDING: &[&str] = &[
+    "OTEL_EXPORTER_OTLP_ENDPOINT",
+    "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+    OTLP_HEADERS,
+    OTLP_TRACES_HEADERS,
 ];
 
-/// The service name where none is given; Chroma's own default on every version.
+/// OpenTelemetry's service name: applies where no variable of Chroma gives one.
+pub const OTEL_SERVICE_NAME: &str = "OTEL_SERVICE_NAME";
+/// OpenTelemetry's resource attributes; their `service.name` applies where nothing else gives one.
+pub const OTEL_RESOURCE_ATTRIBUTES: &str = "OTEL_RESOURCE_ATTRIBUTES";
+/// `true` switches OpenTelemetry off.
+pub const OTEL_SDK_DISABLED: &str = "OTEL_SDK_DISABLED";
+/// `none` switches traces off.
+pub const OTEL_TRACES_EXPORTER: &str = "OTEL_TRACES_EXPORTER";
+
+/// The service name of a Chroma server where none is given; Chroma's own default on every version.
 pub const DEFAULT_SERVICE_NAME: &str = "chromadb";
 
 /// One of the four variables, for documentation and for help texts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Variable {
     /// Its name in every deployment.
     pub name: &'static str,
@@ -1639,7 +2299,7 @@ pub struct Variable {
 }
 
 /// The four variables, in the order in which one fills them in.
-pub const TABLE: [Variable; 4] = [
+pub const TABLE: &[Variable] = &[
     Variable {
         name: ENDPOINT,
         format: "`http://host:4317` or `https://host:443` for OTLP over gRPC, a URL with a path \
@@ -1677,13 +2337,26 @@ pub const TABLE: [Variable; 4] = [
 
 /// The value as meant: without white space and one pair of quotes around the whole of it, as shell
 /// and env files leave them behind. `None` if nothing remains: blank is the same as not set.
-pub(crate) fn given(value: &str) -> Option<&str> {
+///
+/// Quotes of two values, `'a','b'`, are not a pair: a quote is removed only if it is not inside.
+pub fn given(value: &str) -> Option<&str> {
     let value = value.trim();
     let inner = ['"', '\'']
         .into_iter()
-        .find_map(|quote| value.strip_prefix(quote)?.strip_suffix(quote))
+        .find_map(|quote| {
+            let inner = value.strip_prefix(quote)?.strip_suffix(quote)?;
+            (!inner.contains(quote)).then_some(inner)
+        })
         .map_or(value, str::trim);
     (!inner.is_empty()).then_some(inner)
+}
+
+/// Whether an environment variable can have this name in every shell and in Compose.
+pub fn is_name(name: &str) -> bool {
+    let characters = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    !name.is_empty()
+        && !name.starts_with(|character: char| character.is_ascii_digit())
+        && name.bytes().all(characters)
 }
 }
 mod version {
@@ -1697,6 +2370,7 @@ use std::{fmt, str::FromStr};
 
 /// A version of Chroma. Reads `1.5.9` and `v1.5.9`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
 pub struct ChromaVersion {
     /// The first number.
     pub major: u16,
@@ -1708,6 +2382,7 @@ pub struct ChromaVersion {
 
 /// Whether a version was released.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Release {
     /// It was.
     Known,
@@ -1722,6 +2397,7 @@ pub enum Release {
 
 /// The two servers that Chroma has had.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Server {
     /// Up to 0.6.3: reads the four variables from 0.4.15 on.
     Python,
@@ -1765,7 +2441,8 @@ impl ChromaVersion {
     /// The newest release known here.
     pub const NEWEST: Self = Self::new(1, 5, 9);
 
-    pub(crate) const fn new(major: u16, minor: u16, patch: u16) -> Self {
+    /// From its three numbers, whether or not it was released.
+    pub const fn new(major: u16, minor: u16, patch: u16) -> Self {
         Self {
             major,
             minor,
@@ -1918,31 +2595,31 @@ pub use endpoint::{Endpoint, Protocol};
 pub use expansion::{is_expanded, is_mapping, is_word};
 pub use granularity::Granularity;
 pub use headers::Headers;
-pub use ignored::ignored_variables;
-pub use invalid::Invalid;
+pub use ignored::{Ignored, ignored_variables, misnamed_variable};
+pub use invalid::{Invalid, InvalidSettings};
 pub use server::server_environment;
 pub use settings::Settings;
 pub use spans::rust_log;
+pub use switch::switched_off;
 pub use version::{ChromaVersion, Release, Server};
 
-mod sdk {
-//! Tracing for a Rust program that uses or serves Chroma: [`init`] and what it hands out.
+mod pipeline {
+//! From an ended span to the collector: tracer provider, counted batch processor, exporter.
 //!
-//! Invariant: nothing in here panics into the program or keeps it waiting longer than the time it
-//! is given; what does not work is a [`Problem`], said once on standard error.
+//! Invariant: a pipeline exists only if tracing is on and all of its parts were built.
 
 mod delivery {
-//! What became of every span: the SDK's batch processor drops what its queue cannot hold, and its
-//! shutdown answers `Ok` whatever was delivered, so the spans are counted on both sides of it.
+//! Delivery counts. The SDK's batch processor drops what its queue cannot hold, and its shutdown
+//! answers `Ok` whatever was delivered, so the spans are counted on both sides of it.
 //!
 //! Invariant: `ended` counts a span before the queue sees it and `exported` only after the
 //! collector took it, so that `ended - exported` never hides a loss.
 
-use super::{problem::say, tally};
+use super::problem::say;
 use opentelemetry::Context;
 use opentelemetry_sdk::{
     Resource,
-    error::{OTelSdkError, OTelSdkResult},
+    error::OTelSdkResult,
     trace::{BatchSpanProcessor, Span, SpanData, SpanExporter, SpanProcessor},
 };
 use std::{
@@ -1952,12 +2629,12 @@ use std::{
     },
     time::Duration,
 };
-use tokio::runtime::Handle;
 
 /// The counts of one pipeline.
 #[derive(Debug)]
-pub(super) struct Ledger {
+pub(crate) struct Ledger {
     endpoint: String,
+    ended: AtomicU64,
     exported: AtomicU64,
     failed: AtomicU64,
     told: AtomicBool,
@@ -1972,6 +2649,7 @@ impl Ledger {
     pub(super) fn new(endpoint: String) -> Self {
         Self {
             endpoint,
+            ended: AtomicU64::new(0),
             exported: AtomicU64::new(0),
             failed: AtomicU64::new(0),
             told: AtomicBool::new(false),
@@ -1982,7 +2660,7 @@ impl Ledger {
 
     /// Sampled spans that ended.
     pub(super) fn ended(&self) -> u64 {
-        tally::total()
+        self.ended.load(Ordering::Relaxed)
     }
 
     /// Spans that the collector took.
@@ -2000,26 +2678,20 @@ impl Ledger {
         self.told.store(true, Ordering::Relaxed);
     }
 
-    /// The final word on `lost` spans.
-    pub(super) fn report(&self, lost: u64) {
+    /// Reports `lost` spans; `time_up` is the time that the last flush had, if it needed more.
+    pub(super) fn report(&self, lost: u64, time_up: Option<Duration>) {
         let ended = self.ended();
-        let dropped = lost.saturating_sub(self.failed());
-        let reason = match &*unpoisoned(&self.reason) {
-            Some(reason) => format!("last error: {reason}"),
-            None if dropped > 0 => "they did not fit the queue, or the time to send them was up; \
-                                    hint: raise `OTEL_BSP_MAX_QUEUE_SIZE`"
-                .to_owned(),
-            None => String::new(),
-        };
         let endpoint = &self.endpoint;
+        let reason = match (&*unpoisoned(&self.reason), time_up) {
+            (Some(reason), _) => format!("last error: {reason}"),
+            (None, Some(limit)) => format!("it did not answer within {} ms", limit.as_millis()),
+            (None, None) => {
+                "they did not fit the queue; hint: raise `OTEL_BSP_MAX_QUEUE_SIZE`".to_owned()
+            }
+        };
         say(format_args!(
             "warning: {lost} of {ended} spans did not reach `{endpoint}`; {reason}"
         ));
-    }
-
-    /// Why the transport failed, for the next failed export to say; `None` when it did not.
-    pub(super) fn explain(&self, cause: Option<String>) {
-        *unpoisoned(&self.cause) = cause;
     }
 
     fn record(&self, spans: u64, result: &OTelSdkResult) {
@@ -2035,8 +2707,8 @@ impl Ledger {
         if !self.told.swap(true, Ordering::Relaxed) {
             let endpoint = &self.endpoint;
             say(format_args!(
-                "warning: spans do not reach `{endpoint}`: {error}; the attempts go on, and the \
-                 number of lost spans is told at the end"
+                "warning: spans do not reach `{endpoint}`: {error}; the program keeps trying, and \
+                 reports at its end how many spans were lost"
             ));
         }
         *unpoisoned(&self.reason) = Some(error);
@@ -2049,57 +2721,43 @@ fn unpoisoned<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// The SDK's batch processor, with the spans counted that go in.
 #[derive(Debug)]
-pub(super) struct Counted(pub(super) Arc<BatchSpanProcessor>);
+pub(super) struct Counted {
+    pub(super) processor: Arc<BatchSpanProcessor>,
+    pub(super) ledger: Arc<Ledger>,
+}
 
 impl SpanProcessor for Counted {
     fn on_start(&self, span: &mut Span, context: &Context) {
-        self.0.on_start(span, context);
+        self.processor.on_start(span, context);
     }
 
     fn on_end(&self, span: SpanData) {
-        tally::add_one();
-        self.0.on_end(span);
+        self.ledger.ended.fetch_add(1, Ordering::Relaxed);
+        self.processor.on_end(span);
     }
 
     fn force_flush(&self) -> OTelSdkResult {
-        self.0.force_flush()
+        self.processor.force_flush()
     }
 
     fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
-        self.0.shutdown_with_timeout(timeout)
+        self.processor.shutdown_with_timeout(timeout)
     }
 
     // `set_resource` is left out: the exporter was given the resource before it came here.
 }
 
-/// An exporter that works on our own thread, with the batches counted that came through.
-///
-/// The processor's thread has no reactor, and the exporters' time limits need one; and a panic in
-/// an exporter ends a task here, not the processor.
+/// An exporter with the batches counted that came through.
 #[derive(Debug)]
-pub(super) struct Remote<E> {
-    pub(super) exporter: Arc<E>,
-    pub(super) handle: Handle,
-    /// The longest that one batch may take, retries included.
-    pub(super) limit: Duration,
+pub(super) struct Recorded<E> {
+    pub(super) exporter: E,
     pub(super) ledger: Arc<Ledger>,
 }
 
-impl<E: SpanExporter + 'static> SpanExporter for Remote<E> {
+impl<E: SpanExporter> SpanExporter for Recorded<E> {
     async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
         let spans = batch.len() as u64;
-        let (exporter, limit) = (Arc::clone(&self.exporter), self.limit);
-        let sending = self
-            .handle
-            .spawn(async move { tokio::time::timeout(limit, exporter.export(batch)).await });
-        let result = match sending.await {
-            Ok(Ok(result)) => result,
-            Ok(Err(_)) => Err(OTelSdkError::Timeout(limit)),
-            Err(ended) if ended.is_cancelled() => Err(OTelSdkError::AlreadyShutdown),
-            Err(_) => Err(OTelSdkError::InternalFailure(
-                "the exporter panicked".to_owned(),
-            )),
-        };
+        let result = self.exporter.export(batch).await;
         self.ledger.record(spans, &result);
         result
     }
@@ -2109,397 +2767,16 @@ impl<E: SpanExporter + 'static> SpanExporter for Remote<E> {
     }
 
     fn set_resource(&mut self, resource: &Resource) {
-        if let Some(exporter) = Arc::get_mut(&mut self.exporter) {
-            exporter.set_resource(resource);
-        }
-    }
-}
-}
-mod exporter {
-//! The OTLP exporter for an endpoint: gRPC or HTTP, plain or TLS.
-//!
-//! Invariant: header values are marked as sensitive, and come from here into no text.
-
-use super::delivery::Ledger;
-use crate::{Endpoint, Headers, Invalid, Problem, Protocol, variable};
-use hyper_rustls::HttpsConnectorBuilder;
-use opentelemetry_http::{Bytes, HttpClient, HttpError, Request, Response, hyper::HyperClient};
-use opentelemetry_otlp::{
-    Protocol as Encoding, SpanExporter, WithExportConfig, WithHttpConfig, WithTonicConfig,
-};
-use rustls::{
-    ClientConfig, RootCertStore,
-    crypto::ring,
-    pki_types::{CertificateDer, pem::PemObject},
-};
-use std::{collections::HashMap, env, iter, sync::Arc, time::Duration};
-use tonic::{
-    async_trait,
-    metadata::{Ascii, MetadataKey, MetadataMap, MetadataValue},
-    transport::ClientTlsConfig,
-};
-
-/// A file of PEM certificates to trust instead of the public authorities (OpenTelemetry
-/// specification, `protocol/exporter.md`; the Rust exporters do not read it themselves).
-const CERTIFICATE: [&str; 2] = [
-    "OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE",
-    "OTEL_EXPORTER_OTLP_CERTIFICATE",
-];
-const TIMEOUT: [&str; 2] = [
-    "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT",
-    "OTEL_EXPORTER_OTLP_TIMEOUT",
-];
-
-/// The longest that one batch may take: `OTEL_EXPORTER_OTLP_TIMEOUT` in milliseconds, 10 seconds
-/// when it is not set or not a positive number (OpenTelemetry specification,
-/// `protocol/exporter.md`).
-pub(super) fn time_limit() -> Duration {
-    first_set(TIMEOUT)
-        .and_then(|(_, value)| value.parse().ok())
-        .filter(|milliseconds| *milliseconds > 0)
-        .map_or(Duration::from_secs(10), Duration::from_millis)
-}
-
-/// Makes the exporter. To be called in the context of a tokio runtime; connects only on export.
-///
-/// # Errors
-/// What the endpoint, the headers or the certificate file has that cannot be used.
-pub(super) fn exporter(
-    endpoint: &Endpoint,
-    headers: &Headers,
-    ledger: &Arc<Ledger>,
-) -> Result<SpanExporter, Problem> {
-    let limit = time_limit();
-    match endpoint.protocol() {
-        Protocol::Grpc => grpc(endpoint, headers, limit),
-        Protocol::Http => http(endpoint, headers, limit, Arc::clone(ledger)),
-    }
-}
-
-fn grpc(endpoint: &Endpoint, headers: &Headers, limit: Duration) -> Result<SpanExporter, Problem> {
-    let mut builder = SpanExporter::builder()
-        .with_tonic()
-        .with_endpoint(endpoint.to_string())
-        .with_timeout(limit)
-        .with_metadata(metadata(headers)?);
-    if endpoint.is_tls() {
-        let roots = authorities()?.roots;
-        builder = builder.with_tls_config(ClientTlsConfig::new().trust_anchors(roots));
-    }
-    builder.build().map_err(cannot_start)
-}
-
-fn http(
-    endpoint: &Endpoint,
-    headers: &Headers,
-    limit: Duration,
-    ledger: Arc<Ledger>,
-) -> Result<SpanExporter, Problem> {
-    let url = endpoint.traces_url();
-    if !url.ends_with("/v1/traces") {
-        return Err(Problem::Invalid(Invalid::new(
-            variable::ENDPOINT,
-            format!("is `{url}`, which is not an OTLP endpoint"),
-            "name an OTLP endpoint, such as a collector's `http://collector:4317`, and let the \
-             collector speak to Zipkin",
-        )));
-    }
-    let roots = if endpoint.is_tls() {
-        authorities()?
-    } else {
-        RootCertStore::empty()
-    };
-    let tls = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .map_err(cannot_start)?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    let connector = HttpsConnectorBuilder::new()
-        .with_tls_config(tls)
-        .https_or_http()
-        .enable_http1()
-        .build();
-    let headers: HashMap<String, String> = headers
-        .iter()
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .collect();
-    SpanExporter::builder()
-        .with_http()
-        .with_protocol(Encoding::HttpBinary)
-        .with_endpoint(url)
-        .with_timeout(limit)
-        .with_headers(headers)
-        .with_http_client(Explaining {
-            client: HyperClient::new(connector, limit, None),
-            ledger,
-        })
-        .build()
-        .map_err(cannot_start)
-}
-
-/// A client that keeps why a request failed: the exporter makes "network error" of everything.
-#[derive(Debug)]
-struct Explaining<C> {
-    client: C,
-    ledger: Arc<Ledger>,
-}
-
-#[async_trait]
-impl<C: HttpClient> HttpClient for Explaining<C> {
-    async fn send_bytes(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
-        let result = self.client.send_bytes(request).await;
-        self.ledger.explain(result.as_ref().err().map(|error| {
-            let causes = iter::successors(error.source(), |cause| cause.source());
-            causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
-        }));
-        result
-    }
-}
-
-fn metadata(headers: &Headers) -> Result<MetadataMap, Problem> {
-    let mut metadata = MetadataMap::with_capacity(2);
-    for (name, value) in headers.iter() {
-        let refused = |what: &str| {
-            Problem::Invalid(Invalid::new(
-                variable::HEADERS,
-                format!("has the header `{name}`, whose {what} gRPC does not carry"),
-                "use letters, digits, `-`, `_` and `.` in names, not ending in `-bin`, and \
-                 printable ASCII in values",
-            ))
-        };
-        let key: MetadataKey<Ascii> = name.parse().map_err(|_| refused("name"))?;
-        let mut value = MetadataValue::try_from(value).map_err(|_| refused("value"))?;
-        value.set_sensitive(true);
-        metadata.insert(key, value);
-    }
-    Ok(metadata)
-}
-
-/// Whom to trust: the file named by the environment, or else the public authorities that are
-/// compiled in, because a scratch image has no file of them.
-fn authorities() -> Result<RootCertStore, Problem> {
-    let Some((variable, path)) = first_set(CERTIFICATE) else {
-        return Ok(webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect());
-    };
-    let refused = |what: String| {
-        Problem::Invalid(Invalid::new(
-            variable,
-            format!("names `{path}`, {what}"),
-            "name a readable file of PEM certificates, or unset it to trust the public authorities",
-        ))
-    };
-    let mut store = RootCertStore::empty();
-    let certificates = CertificateDer::pem_file_iter(&path)
-        .map_err(|error| refused(format!("which cannot be read: {error}")))?;
-    for certificate in certificates {
-        certificate
-            .map_err(|error| error.to_string())
-            .and_then(|certificate| store.add(certificate).map_err(|error| error.to_string()))
-            .map_err(|error| refused(format!("which is not a file of certificates: {error}")))?;
-    }
-    if store.is_empty() {
-        return Err(refused("which holds no certificate".to_owned()));
-    }
-    Ok(store)
-}
-
-fn first_set<const N: usize>(names: [&'static str; N]) -> Option<(&'static str, String)> {
-    names.into_iter().find_map(|name| {
-        let value = env::var(name).ok()?;
-        let value = value.trim();
-        (!value.is_empty()).then(|| (name, value.to_owned()))
-    })
-}
-
-fn cannot_start(error: impl std::fmt::Display) -> Problem {
-    Problem::Start(error.to_string())
-}
-}
-mod filter {
-//! Which spans are exported, and which log events are printed: two filters that know nothing of
-//! each other.
-//!
-//! Invariant: both decide by a callsite's metadata alone, so that `tracing` asks once a callsite,
-//! and `RUST_LOG` has no part in the decision about spans.
-
-use crate::{Granularity, Invalid};
-use tracing::{
-    Event, Level, Metadata, Subscriber, level_filters::LevelFilter, subscriber::Interest,
-};
-use tracing_subscriber::{
-    Layer, Registry,
-    filter::Targets,
-    layer::{Context, Filter},
-};
-
-/// The crates that carry the export. Their spans would be exported by themselves, without end.
-const EXPORT_STACK: [&str; 12] = [
-    "h2",
-    "hyper",
-    "hyper_rustls",
-    "hyper_util",
-    "opentelemetry",
-    "opentelemetry_http",
-    "opentelemetry_otlp",
-    "opentelemetry_sdk",
-    "rustls",
-    "tokio_rustls",
-    "tonic",
-    "tower",
-];
-
-/// The spans, and events on them, of a granularity:
-///
-/// - `none`: nothing;
-/// - `operation`: level `INFO` and above, and at any level the spans that declare `otel.kind` or
-///   `otel.name`: those were made for a trace (a request that comes in or goes out; Chroma's own
-///   request spans are `DEBUG`);
-/// - `operation_and_segment`: also level `DEBUG`;
-/// - `all`: also level `TRACE`.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Spans(pub(super) Granularity);
-
-impl Spans {
-    fn wants(self, metadata: &Metadata<'_>) -> bool {
-        let level = match self.0 {
-            Granularity::None => return false,
-            Granularity::Operation => Level::INFO,
-            Granularity::OperationAndSegment => Level::DEBUG,
-            Granularity::All => Level::TRACE,
-        };
-        let of_a_trace = || {
-            let fields = metadata.fields();
-            metadata.is_span()
-                && ["otel.kind", "otel.name"]
-                    .iter()
-                    .any(|name| fields.field(*name).is_some())
-        };
-        (*metadata.level() <= level || of_a_trace()) && !of_export_stack(metadata.target())
-    }
-
-    fn most(self) -> LevelFilter {
-        match self.0 {
-            Granularity::None => LevelFilter::OFF,
-            // A request span may have any level.
-            Granularity::Operation | Granularity::OperationAndSegment | Granularity::All => {
-                LevelFilter::TRACE
-            }
-        }
-    }
-}
-
-fn of_export_stack(target: &str) -> bool {
-    let root = target.split("::").next().unwrap_or(target);
-    EXPORT_STACK.contains(&root)
-}
-
-impl<S> Filter<S> for Spans {
-    fn enabled(&self, metadata: &Metadata<'_>, _: &Context<'_, S>) -> bool {
-        self.wants(metadata)
-    }
-
-    fn callsite_enabled(&self, metadata: &'static Metadata<'static>) -> Interest {
-        interest(self.wants(metadata))
-    }
-
-    fn max_level_hint(&self) -> Option<LevelFilter> {
-        Some(self.most())
-    }
-}
-
-/// The log events of `RUST_LOG`; spans are not its concern.
-#[derive(Clone, Debug)]
-pub(super) struct Events(Targets);
-
-impl Events {
-    /// Of the value of `RUST_LOG`, blank being not set: `target=level` directives, default `info`.
-    ///
-    /// # Errors
-    /// With the default, what is wrong with the value.
-    pub(super) fn read(rust_log: Option<&str>) -> (Self, Option<Invalid>) {
-        let default = || Self(Targets::new().with_default(Level::INFO));
-        let Some(value) = rust_log.map(str::trim).filter(|value| !value.is_empty()) else {
-            return (default(), None);
-        };
-        match value.parse() {
-            Ok(targets) => (Self(targets), None),
-            Err(error) => {
-                let invalid = Invalid::new(
-                    "RUST_LOG",
-                    format!("is `{value}`, which cannot be read ({error}), so `info` is used"),
-                    "write levels and `target=level` pairs, as in `info,chroma=debug`",
-                );
-                (default(), Some(invalid))
-            }
-        }
-    }
-
-    fn wants(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.is_event() && self.0.would_enable(metadata.target(), metadata.level())
-    }
-
-    fn most(&self) -> Option<LevelFilter> {
-        Filter::<Registry>::max_level_hint(&self.0)
-    }
-}
-
-/// The one place where `init()`'s subscriber decides, for spans and logs together.
-///
-/// Per-layer filters would do the same, and look every span up again at each of its steps: 120 ns
-/// more on a span of 750 ns (`benches/span.rs`). So this layer sits on top of the one that makes
-/// OpenTelemetry spans and lets through what that one shall see.
-pub(super) struct Gate<L> {
-    pub(super) spans: Spans,
-    /// Which events are printed, and what prints them.
-    pub(super) logs: Option<(Events, L)>,
-}
-
-impl<L> Gate<L> {
-    fn wants(&self, metadata: &Metadata<'_>) -> bool {
-        let logged = |(events, _): &(Events, L)| events.wants(metadata);
-        self.spans.wants(metadata) || self.logs.as_ref().is_some_and(logged)
-    }
-}
-
-impl<S: Subscriber, L: Layer<S>> Layer<S> for Gate<L> {
-    fn register_callsite(&self, metadata: &'static Metadata<'static>) -> Interest {
-        interest(self.wants(metadata))
-    }
-
-    fn enabled(&self, metadata: &Metadata<'_>, _: Context<'_, S>) -> bool {
-        self.wants(metadata)
-    }
-
-    fn max_level_hint(&self) -> Option<LevelFilter> {
-        let logs = self.logs.as_ref().and_then(|(events, _)| events.most());
-        Some(self.spans.most().max(logs.unwrap_or(LevelFilter::OFF)))
-    }
-
-    /// Prints, because an event that is not let through to the spans ends here.
-    fn event_enabled(&self, event: &Event<'_>, context: Context<'_, S>) -> bool {
-        if let Some((events, lines)) = &self.logs
-            && events.wants(event.metadata())
-        {
-            lines.on_event(event, context);
-        }
-        self.spans.wants(event.metadata())
-    }
-}
-
-fn interest(wanted: bool) -> Interest {
-    if wanted {
-        Interest::always()
-    } else {
-        Interest::never()
+        self.exporter.set_resource(resource);
     }
 }
 }
 mod guard {
-//! The guard: as long as it lives spans are sent, and when it is dropped the rest goes out.
+//! The guard: spans are sent while it lives, and the rest when it is dropped.
 //!
 //! Invariant: no call lasts longer than the time given to it, whatever the collector does.
 
-use super::{Options, Problem, pipeline::Pipeline};
+use super::{Options, Pipeline, Problem, problem::say};
 use opentelemetry_sdk::{error::OTelSdkError, trace::SpanProcessor};
 use std::{
     fmt,
@@ -2509,8 +2786,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// What became of the spans since tracing was installed.
+/// Delivery counts since tracing was installed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Outcome {
     /// Spans that the collector took.
     pub exported: u64,
@@ -2522,7 +2800,10 @@ pub struct Outcome {
 }
 
 /// Keeps tracing alive. Dropping it sends what is left within [`Options::flush_timeout`], ends
-/// tracing, and says once on standard error how many spans were lost, if any.
+/// tracing, and reports once on standard error how many spans were lost, if any.
+///
+/// Spans that are still open when it is dropped are not sent, and neither are spans that end
+/// before [`std::process::exit`], which drops nothing.
 #[must_use = "dropping the guard ends tracing"]
 pub struct Guard {
     pipeline: Option<Pipeline>,
@@ -2531,11 +2812,18 @@ pub struct Guard {
 }
 
 impl Guard {
-    pub(super) fn new(
+    /// Reports the problems on standard error.
+    pub(crate) fn new(
         pipeline: Option<Pipeline>,
         problems: Vec<Problem>,
         options: &Options,
     ) -> Self {
+        for problem in &problems {
+            match pipeline {
+                Some(_) => say(format_args!("warning: {problem}")),
+                None => say(format_args!("error: tracing is off: {problem}")),
+            }
+        }
         Self {
             pipeline,
             problems,
@@ -2587,14 +2875,16 @@ impl Guard {
         };
         let ledger = Arc::clone(&pipeline.ledger);
         ledger.close();
-        // Its own verdict is of no use: it is `Ok` whatever the collector did.
+        let start = Instant::now();
+        // The result says nothing: it is `Ok` whatever the collector did.
         let _ = panic::catch_unwind(AssertUnwindSafe(|| {
             pipeline.provider.shutdown_with_timeout(self.flush_timeout)
         }));
+        let time_up = (start.elapsed() >= self.flush_timeout).then_some(self.flush_timeout);
         let exported = ledger.exported();
         let lost = ledger.ended().saturating_sub(exported);
         if lost > 0 {
-            ledger.report(lost);
+            ledger.report(lost, time_up);
         }
         Outcome {
             exported,
@@ -2643,174 +2933,216 @@ fn drain(pipeline: &Pipeline, timeout: Duration) -> bool {
 }
 }
 mod ids {
-//! Trace and span ids.
+//! Trace and span ids without a system call.
 //!
-//! The SDK draws them from a cryptographic generator, which panics in the program's own thread in a
-//! static binary where there is no `/dev/urandom` (measured). Ids need to be unique, not secret;
-//! these are also quicker by more than the counting of spans costs.
+//! The SDK's own generator asks the kernel for entropy. In a static binary without `/dev/urandom`
+//! that panics on the program's own thread. Ids need to be unique, not secret.
 //!
-//! Invariant: no id is zero, and every thread has a state of 256 bits of its own.
+//! Invariant: no id is zero, which W3C Trace Context reserves for "no id".
 
 use opentelemetry::trace::{SpanId, TraceId};
 use opentelemetry_sdk::trace::IdGenerator;
-use std::{
-    cell::Cell,
-    hash::{BuildHasher, RandomState},
-};
 
-/// Ids from a generator in each thread, seeded with what the system gave the standard library.
+/// Ids from a generator per thread that is seeded by the standard library's hasher.
 #[derive(Debug)]
 pub(super) struct Ids;
 
-thread_local! {
-    static STATE: Cell<[u64; 4]> = Cell::new(std::array::from_fn(|_| RandomState::new().hash_one(0)));
-}
-
 impl IdGenerator for Ids {
     fn new_trace_id(&self) -> TraceId {
-        TraceId::from(u128::from(draw()) << 64 | u128::from(draw()))
+        TraceId::from(fastrand::u128(..).max(1))
     }
 
     fn new_span_id(&self) -> SpanId {
-        SpanId::from(draw())
+        SpanId::from(fastrand::u64(..).max(1))
     }
 }
+}
+mod options {
+//! What a program can choose besides the four variables.
 
-/// xoshiro256++ by Blackman and Vigna, <https://prng.di.unimi.it/xoshiro256plusplus.c>.
-fn step([a, b, c, d]: [u64; 4]) -> (u64, [u64; 4]) {
-    let drawn = a.wrapping_add(d).rotate_left(23).wrapping_add(a);
-    let (c, d) = (c ^ a, d ^ b);
-    (drawn, [a ^ d, b ^ c, c ^ (b << 17), d.rotate_left(45)])
+use std::time::Duration;
+
+/// What a program can choose besides the four variables.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Options {
+    /// Attributes of the resource; they override `OTEL_RESOURCE_ATTRIBUTES`. The service name
+    /// always comes from the settings.
+    pub resource: Vec<(String, String)>,
+    /// The longest that dropping the [`Guard`](crate::Guard) may take, whatever the collector does.
+    pub flush_timeout: Duration,
 }
 
-/// Never zero, which stands for "no id" (W3C Trace Context).
-fn draw() -> u64 {
-    STATE.with(|state| {
-        let (drawn, next) = step(state.get());
-        state.set(next);
-        drawn.max(1)
-    })
-}
-}
-mod pipeline {
-//! From a span that ends to the collector: provider, counted batch processor, exporter, thread.
-//!
-//! Invariant: a pipeline exists only if tracing is on and everything in it could be built.
-
-use super::{
-    Options, Problem,
-    delivery::{Counted, Ledger, Remote},
-    exporter,
-    ids::Ids,
-    resource::resource,
-    runtime::{self, Runtime},
-};
-use crate::{Endpoint, Granularity, Settings};
-use opentelemetry::trace::TracerProvider;
-use opentelemetry_sdk::trace::{BatchSpanProcessor, SdkTracer, SdkTracerProvider, SpanExporter};
-use std::{
-    panic::{self, AssertUnwindSafe},
-    sync::Arc,
-};
-use tracing_opentelemetry::OpenTelemetryLayer;
-use tracing_subscriber::registry::LookupSpan;
-
-/// A running pipeline.
-pub(super) struct Pipeline {
-    pub(super) provider: SdkTracerProvider,
-    pub(super) processor: Arc<BatchSpanProcessor>,
-    pub(super) ledger: Arc<Ledger>,
-    pub(super) granularity: Granularity,
-    _runtime: Runtime,
-}
-
-impl Pipeline {
-    /// The pipeline to an endpoint.
-    ///
-    /// # Errors
-    /// Why it cannot be built; a panic of a dependency is one of the reasons.
-    pub(super) fn to_endpoint(
-        endpoint: &Endpoint,
-        settings: &Settings,
-        options: &Options,
-    ) -> Result<Self, Problem> {
-        Self::start(endpoint.to_string(), settings, options, |ledger| {
-            exporter::exporter(endpoint, &settings.headers, ledger)
-        })
-    }
-
-    /// The pipeline to the exporter that `connect` makes in the context of our runtime.
-    ///
-    /// # Errors
-    /// As [`Pipeline::to_endpoint`].
-    pub(super) fn start<E: SpanExporter + 'static>(
-        destination: String,
-        settings: &Settings,
-        options: &Options,
-        connect: impl FnOnce(&Arc<Ledger>) -> Result<E, Problem>,
-    ) -> Result<Self, Problem> {
-        panic::catch_unwind(AssertUnwindSafe(|| {
-            let runtime = runtime::start().map_err(|error| Problem::Start(error.to_string()))?;
-            let ledger = Arc::new(Ledger::new(destination));
-            // The gRPC channel puts its task on the runtime it finds around it.
-            let exporter = {
-                let _inside = runtime.handle.enter();
-                connect(&ledger)?
-            };
-            Ok(Self::around(exporter, ledger, runtime, settings, options))
-        }))
-        .unwrap_or_else(|_| {
-            Err(Problem::Start(
-                "a library panicked, as it says above".to_owned(),
-            ))
-        })
-    }
-
-    fn around<E: SpanExporter + 'static>(
-        exporter: E,
-        ledger: Arc<Ledger>,
-        runtime: Runtime,
-        settings: &Settings,
-        options: &Options,
-    ) -> Self {
-        let resource = resource(&settings.service_name, &options.resource);
-        let mut exporter = Remote {
-            exporter: Arc::new(exporter),
-            handle: runtime.handle.clone(),
-            limit: exporter::time_limit(),
-            ledger: Arc::clone(&ledger),
-        };
-        exporter.set_resource(&resource);
-        let processor = Arc::new(BatchSpanProcessor::builder(exporter).build());
-        let provider = SdkTracerProvider::builder()
-            .with_resource(resource)
-            .with_id_generator(Ids)
-            .with_span_processor(Counted(Arc::clone(&processor)))
-            .build();
+impl Default for Options {
+    /// No further attributes, logs on standard error, five seconds.
+    fn default() -> Self {
         Self {
-            provider,
-            processor,
-            ledger,
-            granularity: settings.granularity,
-            _runtime: runtime,
+            resource: Vec::new(),
+            flush_timeout: Duration::from_secs(5),
+        }
+    }
+}
+
+impl Options {
+    /// Adds an attribute to the resource.
+    #[must_use]
+    pub fn resource(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.resource.push((name.into(), value.into()));
+        self
+    }
+
+    /// Sets the longest that dropping the [`Guard`](crate::Guard) may take.
+    #[must_use]
+    pub fn flush_timeout(mut self, flush_timeout: Duration) -> Self {
+        self.flush_timeout = flush_timeout;
+        self
+    }
+}
+}
+mod plain_http {
+//! OTLP over plain HTTP, for a collector near the program.
+//!
+//! opentelemetry-otlp does the same with 7 crates more, and adds the headers of
+//! `OTEL_EXPORTER_OTLP_HEADERS` to those of the settings.
+//!
+//! Invariant: each request has a connection of its own, so a connection that died while the
+//! program was idle loses no span; and it carries the headers of the settings alone.
+
+use super::{Problem, time_limit};
+use crate::{Endpoint, Headers, Invalid, Protocol, variable};
+use opentelemetry_proto::{
+    tonic::collector::trace::v1::ExportTraceServiceRequest,
+    transform::{
+        common::tonic::ResourceAttributesWithSchema,
+        trace::tonic::group_spans_by_resource_and_scope,
+    },
+};
+use opentelemetry_sdk::{
+    Resource,
+    error::{OTelSdkError, OTelSdkResult},
+    trace::{SpanData, SpanExporter},
+};
+use prost::Message;
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
+
+/// Between attempts: a collector that restarts, or is busy, takes the batch later. The sum is short
+/// enough for the last flush of a program that ends.
+const PAUSES: [Duration; 3] = [
+    Duration::from_millis(100),
+    Duration::from_millis(200),
+    Duration::from_millis(400),
+];
+/// The answers that OTLP wants retried (OTLP specification 1.8, "Failures").
+const RETRYABLE: [u16; 4] = [429, 502, 503, 504];
+
+/// The URL to send spans to.
+///
+/// # Errors
+/// The endpoint needs TLS or is not an OTLP endpoint.
+pub(super) fn traces_url(endpoint: &Endpoint) -> Result<String, Problem> {
+    if endpoint.is_tls() {
+        return Err(Problem::Invalid(Invalid::new(
+            variable::ENDPOINT,
+            format!("is `{endpoint}`, which needs TLS"),
+            "send to a collector nearby, such as `http://otel-collector:4317`",
+        )));
+    }
+    match endpoint.protocol() {
+        Protocol::Grpc => Ok(endpoint.over_http().traces_url()),
+        Protocol::Http => endpoint.otlp_traces_url().map_err(Problem::Invalid),
+    }
+}
+
+/// The exporter; it connects only on export.
+#[derive(Debug)]
+pub(super) struct PlainHttp {
+    url: String,
+    headers: Headers,
+    limit: Duration,
+    resource: ResourceAttributesWithSchema,
+}
+
+/// Why a request was not taken.
+struct Failure {
+    what: String,
+    retryable: bool,
+}
+
+impl PlainHttp {
+    pub(super) fn new(url: String, headers: Headers) -> Self {
+        Self {
+            url,
+            headers,
+            limit: time_limit(),
+            resource: ResourceAttributesWithSchema::default(),
         }
     }
 
-    /// The layer that makes OpenTelemetry spans of all `tracing` spans it is shown. Thread names and
-    /// busy times are left out: they are the costly part of a span.
-    pub(super) fn layer<S>(&self) -> OpenTelemetryLayer<S, SdkTracer>
-    where
-        S: tracing::Subscriber + for<'span> LookupSpan<'span>,
-    {
-        let tracer = self.provider.tracer(env!("CARGO_PKG_NAME"));
-        OpenTelemetryLayer::new(tracer)
-            .with_threads(false)
-            .with_tracked_inactivity(false)
+    fn post(&self, body: &[u8], until: Instant) -> Result<(), Failure> {
+        let left = until.saturating_duration_since(Instant::now());
+        let mut request = minreq::post(&self.url)
+            .with_timeout(left.as_secs().max(1))
+            .with_follow_redirects(false)
+            .with_header("content-type", "application/x-protobuf")
+            .with_body(body);
+        for (name, value) in self.headers.iter() {
+            request = request.with_header(name, value);
+        }
+        match request.send() {
+            Ok(answer) if speaks_grpc(&answer) => Err(Failure {
+                what: "a gRPC server answered, which takes no OTLP over HTTP".to_owned(),
+                retryable: false,
+            }),
+            Ok(answer) if (200..300).contains(&answer.status_code) => Ok(()),
+            Ok(answer) => Err(Failure {
+                what: format!("the collector answered {}", answer.status_code),
+                retryable: RETRYABLE.contains(&answer.status_code),
+            }),
+            Err(error) => Err(Failure {
+                what: error.to_string(),
+                retryable: true,
+            }),
+        }
+    }
+}
+
+/// gRPC servers answer 200 to what they do not know.
+fn speaks_grpc(answer: &minreq::Response) -> bool {
+    answer
+        .header("content-type")
+        .is_some_and(|kind| kind.starts_with("application/grpc"))
+}
+
+impl SpanExporter for PlainHttp {
+    /// Blocks: the SDK's batch processor exports on a thread of its own.
+    async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
+        let resource_spans = group_spans_by_resource_and_scope(batch, &self.resource);
+        let body = ExportTraceServiceRequest { resource_spans }.encode_to_vec();
+        let until = Instant::now() + self.limit;
+        let mut pauses = PAUSES.into_iter();
+        loop {
+            let Err(failure) = self.post(&body, until) else {
+                return Ok(());
+            };
+            match pauses.next() {
+                Some(pause) if failure.retryable && Instant::now() + pause < until => {
+                    thread::sleep(pause);
+                }
+                _ => return Err(OTelSdkError::InternalFailure(failure.what)),
+            }
+        }
+    }
+
+    fn set_resource(&mut self, resource: &Resource) {
+        self.resource = resource.into();
     }
 }
 }
 mod problem {
-//! What kept tracing from being installed, or from being installed whole.
+//! Problems that switch tracing off, or a part of it.
 //!
 //! Invariant: no problem ends the program, and no text shows a header's value.
 
@@ -2822,6 +3154,7 @@ use std::{
 
 /// Why tracing is off, or less than was asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Problem {
     /// A variable cannot be read: tracing is off, or for `RUST_LOG` the default is used.
     Invalid(Invalid),
@@ -2830,7 +3163,7 @@ pub enum Problem {
     /// The program had a `tracing` subscriber before: only spans made with the OpenTelemetry
     /// interface are exported.
     SubscriberInstalled,
-    /// Tracing was installed before in this process: the first guard stays in charge.
+    /// Tracing was installed before in this process, even if its guard was dropped since.
     AlreadyInitialized,
 }
 
@@ -2844,8 +3177,8 @@ impl fmt::Display for Problem {
                  exported; hint: add `chroma_otel_init::layer()` to that subscriber",
             ),
             Self::AlreadyInitialized => formatter.write_str(
-                "tracing is initialized already, the first time counts; hint: call `init()` once, \
-                 at the start of `main`",
+                "tracing was started in this process before and cannot be started again; hint: \
+                 call `init()` once, at the start of `main`",
             ),
         }
     }
@@ -2858,341 +3191,84 @@ pub(super) fn say(text: fmt::Arguments<'_>) {
     let _ = writeln!(io::stderr().lock(), "chroma-otel-init: {text}");
 }
 }
-mod propagation {
-//! W3C trace context and baggage, in and out, without tying the program to an HTTP library.
-//!
-//! Invariant: before `init()`, or with tracing off, both directions do nothing.
-
-use opentelemetry::{
-    global,
-    propagation::{Extractor, TextMapCompositePropagator},
-};
-use opentelemetry_sdk::propagation::{BaggagePropagator, TraceContextPropagator};
-use std::collections::{BTreeMap, HashMap};
-use tracing::Span;
-use tracing_opentelemetry::OpenTelemetrySpanExt;
-
-/// Makes `traceparent`, `tracestate` and `baggage` the headers of this process.
-pub(super) fn install() {
-    global::set_text_map_propagator(TextMapCompositePropagator::new(vec![
-        Box::new(TraceContextPropagator::new()),
-        Box::new(BaggagePropagator::new()),
-    ]));
-}
-
-/// The headers to send along with a request made within `span` (`traceparent` and its kind), so
-/// that the callee's spans become its children. Empty when the span is not traced.
-pub fn trace_headers(span: &Span) -> BTreeMap<String, String> {
-    let mut headers = HashMap::new();
-    global::get_text_map_propagator(|propagator| {
-        propagator.inject_context(&span.context(), &mut headers);
-    });
-    headers.into_iter().collect()
-}
-
-/// Makes `span` the child of the caller's span that the headers of an incoming request name; any
-/// headers may be given, names in any case. To be called before the span is entered; returns
-/// whether the headers named a caller.
-pub fn continue_trace<'header>(
-    span: &Span,
-    headers: impl IntoIterator<Item = (&'header str, &'header str)>,
-) -> bool {
-    use opentelemetry::trace::TraceContextExt;
-
-    let headers = Headers(
-        headers
-            .into_iter()
-            .map(|(name, value)| (name.to_ascii_lowercase(), value))
-            .collect(),
-    );
-    let context = global::get_text_map_propagator(|propagator| propagator.extract(&headers));
-    context.has_active_span() && span.set_parent(context).is_ok()
-}
-
-struct Headers<'header>(HashMap<String, &'header str>);
-
-impl Extractor for Headers<'_> {
-    fn get(&self, key: &str) -> Option<&str> {
-        self.0.get(&key.to_ascii_lowercase()).copied()
-    }
-
-    fn keys(&self) -> Vec<&str> {
-        self.0.keys().map(String::as_str).collect()
-    }
-}
-}
 mod resource {
 //! Who sends the spans.
 //!
 //! Invariant: the program's own attributes win over `OTEL_RESOURCE_ATTRIBUTES`, and the service
-//! name of the settings wins over both.
+//! name of the settings, if they have one, wins over both.
 
 use opentelemetry::KeyValue;
 use opentelemetry_sdk::Resource;
 
 /// The resource of a service: `OTEL_RESOURCE_ATTRIBUTES` and `telemetry.sdk.*` from the SDK's own
-/// detectors, `attributes` on top.
-pub(super) fn resource(service_name: &str, attributes: &[(String, String)]) -> Resource {
+/// detectors, `attributes` on top. Without a name the detectors have one: `OTEL_SERVICE_NAME`, else
+/// `unknown_service:` and the program's name.
+pub(super) fn resource(service_name: Option<&str>, attributes: &[(String, String)]) -> Resource {
+    let name = service_name.map(|name| KeyValue::new("service.name", name.to_owned()));
+    let attributes = attributes
+        .iter()
+        .map(|(name, value)| KeyValue::new(name.clone(), value.clone()));
     Resource::builder()
-        .with_attributes(
-            attributes
-                .iter()
-                .map(|(name, value)| KeyValue::new(name.clone(), value.clone())),
-        )
-        .with_service_name(service_name.to_owned())
+        .with_attributes(attributes.chain(name))
         .build()
 }
 }
-mod runtime {
-//! A thread of our own for the network, so that the program needs no async runtime, and a
-//! single-threaded one is not waited for by itself.
-//!
-//! Invariant: the tokio runtime is made, used and dropped on that thread alone: dropping it on a
-//! thread of the program could block or panic there.
 
-use std::{convert::Infallible, io, sync::mpsc, thread};
-use tokio::{
-    runtime::{Builder, Handle},
-    sync::oneshot,
-};
-
-/// The thread; dropping this ends it, without waiting for it.
-pub(super) struct Runtime {
-    /// Spawns onto the thread; tasks spawned after its end are cancelled.
-    pub(super) handle: Handle,
-    _stop: oneshot::Sender<Infallible>,
-}
-
-/// Starts the thread.
-pub(super) fn start() -> io::Result<Runtime> {
-    let (stop, stopped) = oneshot::channel();
-    let (started, starting) = mpsc::sync_channel(1);
-    thread::Builder::new()
-        .name("chroma-otel".to_owned())
-        .spawn(
-            move || match Builder::new_current_thread().enable_all().build() {
-                Ok(runtime) => {
-                    let _ = started.send(Ok(runtime.handle().clone()));
-                    let _ = runtime.block_on(stopped);
-                    // A name being resolved cannot be cancelled.
-                    runtime.shutdown_background();
-                }
-                Err(error) => {
-                    let _ = started.send(Err(error));
-                }
-            },
-        )?;
-    let handle = starting.recv().map_err(io::Error::other)??;
-    Ok(Runtime {
-        handle,
-        _stop: stop,
-    })
-}
-}
-mod tally {
-//! How many spans ended: a count for each thread, so that counting costs no bus lock (5 ns less on
-//! a span of 185 ns, `benches/span.rs`) and no thread waits for another.
-//!
-//! Invariant: only its own thread writes a count; a thread that ends leaves its count behind. There
-//! is one tally, as there is one pipeline in a process.
-
-use std::sync::{
-    Arc, Mutex, MutexGuard, PoisonError,
-    atomic::{AtomicU64, Ordering},
-};
-
-static THREADS: Mutex<Vec<Arc<AtomicU64>>> = Mutex::new(Vec::new());
-/// The counts of threads that ended.
-static LEFT: AtomicU64 = AtomicU64::new(0);
-
-thread_local! {
-    static LOCAL: Local = Local::new();
-}
-
-struct Local(Arc<AtomicU64>);
-
-impl Local {
-    fn new() -> Self {
-        let count = Arc::new(AtomicU64::new(0));
-        threads().push(Arc::clone(&count));
-        Self(count)
-    }
-}
-
-impl Drop for Local {
-    fn drop(&mut self) {
-        let mut threads = threads();
-        LEFT.fetch_add(self.0.load(Ordering::Relaxed), Ordering::Relaxed);
-        threads.retain(|count| !Arc::ptr_eq(count, &self.0));
-    }
-}
-
-fn threads() -> MutexGuard<'static, Vec<Arc<AtomicU64>>> {
-    THREADS.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Counts one, also on a thread that is about to end.
-pub(super) fn add_one() {
-    let counted = LOCAL.try_with(|local| {
-        let count = local.0.load(Ordering::Relaxed);
-        local.0.store(count + 1, Ordering::Relaxed);
-    });
-    if counted.is_err() {
-        LEFT.fetch_add(1, Ordering::Relaxed);
-    }
-}
-
-/// What all threads counted so far.
-pub(super) fn total() -> u64 {
-    let threads = threads();
-    let running: u64 = threads
-        .iter()
-        .map(|count| count.load(Ordering::Relaxed))
-        .sum();
-    running + LEFT.load(Ordering::Relaxed)
-}
-}
-
+pub(crate) use delivery::Ledger;
 pub use guard::{Guard, Outcome};
-/// The OpenTelemetry interface of the very release that [`init`] installs.
-pub use opentelemetry;
-/// The OpenTelemetry SDK of that release, for [`init_with_exporter`].
-pub use opentelemetry_sdk;
+pub use options::Options;
 pub use problem::Problem;
-pub use propagation::{continue_trace, trace_headers};
-/// The `tracing` interface whose spans [`init`] exports.
-pub use tracing;
 
-use crate::{Endpoint, Settings};
-use filter::{Events, Gate, Spans};
-use opentelemetry_sdk::trace::SpanExporter;
-use pipeline::Pipeline;
+use crate::{Endpoint, Settings, switched_off};
+use delivery::{Counted, Recorded};
+use ids::Ids;
+use opentelemetry_sdk::trace::{BatchSpanProcessor, SdkTracerProvider, SpanExporter};
+use plain_http::PlainHttp;
 use std::{
-    sync::atomic::{AtomicBool, Ordering},
+    panic::{self, AssertUnwindSafe},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
-use tracing_subscriber::{Layer, layer::SubscriberExt, registry::LookupSpan};
 
-/// What [`init_with`] does besides what the four variables say.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// Attributes of the resource, on top of `OTEL_RESOURCE_ATTRIBUTES` and winning over it.
-    /// The service name always comes from the settings.
-    pub resource: Vec<(String, String)>,
-    /// Where the program's log events go.
-    pub logs: Logs,
-    /// The longest that dropping the [`Guard`] may take, whatever the collector does.
-    pub flush_timeout: Duration,
-}
-
-impl Default for Options {
-    /// No further attributes, logs on standard error, five seconds.
-    fn default() -> Self {
-        Self {
-            resource: Vec::new(),
-            logs: Logs::Stderr,
-            flush_timeout: Duration::from_secs(5),
-        }
-    }
-}
-
-/// Where log events go. Spans are not concerned: the granularity alone decides about them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Logs {
-    /// Nowhere.
-    Off,
-    /// Lines on standard error, filtered by `RUST_LOG` (`target=level` directives, default
-    /// `info`). Tracing being off does not silence them.
-    Stderr,
-}
-
-/// Installs tracing as the four variables say.
+/// Sends the spans of the [`opentelemetry`] interface to a collector near the program, by OTLP
+/// over plain HTTP, and installs the global tracer provider.
+///
+/// For a small program that needs neither TLS nor gRPC: it has a third of the dependencies of
+/// feature `sdk`. Spans of `tracing` are not exported, and no propagator is installed.
+///
+/// An endpoint for OTLP over gRPC on port 4317 stands for the same collector's port 4318; on any
+/// other port the same one is used. `https` is refused.
+///
+/// Never fails: what cannot be used switches tracing off, is reported once on standard error, and
+/// is kept in [`Guard::problems`].
 ///
 /// ```
-/// use chroma_otel_init::tracing;
+/// use chroma_otel_init::{Options, Settings, init_plain_http};
+/// use chroma_otel_init::opentelemetry::{global, trace::{Span, Tracer}};
 ///
-/// // Keep it until the end of `main`: dropping it sends the last spans.
-/// let _guard = chroma_otel_init::init();
-/// let request = tracing::info_span!("search", otel.kind = "server", collection = "books");
-/// let _inside = request.enter();
-/// tracing::info!(found = 3, "answered");
+/// let settings = Settings::from_env().unwrap_or_default();
+/// let guard = init_plain_http(&settings, &Options::default());
+/// global::tracer("example").start("work").end();
+/// guard.shutdown();
 /// ```
-///
-/// - **Never fails, never waits**: needs no async runtime and minds none. What cannot be read
-///   switches tracing off, is told once on standard error, and is kept in [`Guard::problems`].
-///   Dropping the guard takes [`Options::flush_timeout`] at most, and tells how many spans were
-///   lost, if any.
-/// - **Spans** of `tracing` and of the [`opentelemetry`] interface are exported. The granularity
-///   decides, and `RUST_LOG` does not: `operation` takes the levels `INFO` and above, and at any
-///   level the spans that declare `otel.kind` or `otel.name` (those were made for a trace);
-///   `operation_and_segment` also `DEBUG`; `all` also `TRACE`. Spans of the OpenTelemetry
-///   interface have no level and count as operations.
-/// - **Headers in and out** are W3C's, see [`continue_trace`] and [`trace_headers`].
-/// - **TLS** trusts the public authorities that are compiled in, or instead of them those in the
-///   file that `OTEL_EXPORTER_OTLP_CERTIFICATE` names.
-/// - **Of OpenTelemetry's variables** it honours `OTEL_RESOURCE_ATTRIBUTES`, `OTEL_BSP_*`,
-///   `OTEL_TRACES_SAMPLER` and `_ARG`, `OTEL_SPAN_*_COUNT_LIMIT`, `OTEL_SDK_DISABLED`, and
-///   `OTEL_EXPORTER_OTLP_{CERTIFICATE,COMPRESSION,HEADERS,TIMEOUT}` with their `_TRACES_` forms.
-///   Endpoint and service name come from Chroma's variables alone.
 #[must_use = "dropping the guard ends tracing"]
-pub fn init() -> Guard {
-    match Settings::from_env() {
-        Ok(settings) => init_with(&settings, &Options::default()),
-        Err(invalid) => {
-            let problems = invalid.into_iter().map(Problem::Invalid).collect();
-            install(None, problems, &Options::default())
-        }
-    }
-}
-
-/// Installs tracing as [`init`] does, from settings read before.
-#[must_use = "dropping the guard ends tracing"]
-pub fn init_with(settings: &Settings, options: &Options) -> Guard {
-    let (pipeline, problems) = start(settings, options, Pipeline::to_endpoint);
-    install(pipeline, problems, options)
-}
-
-/// Installs tracing as [`init_with`] does, with an exporter of the program's own in place of OTLP:
-/// for a test that looks at spans, such as with the SDK's `InMemorySpanExporter`. The endpoint
-/// only has to be there.
-#[must_use = "dropping the guard ends tracing"]
-pub fn init_with_exporter<E: SpanExporter + 'static>(
-    exporter: E,
-    settings: &Settings,
-    options: &Options,
-) -> Guard {
-    let (pipeline, problems) = start(settings, options, |_, settings, options| {
-        Pipeline::start("the exporter".to_owned(), settings, options, |_| {
-            Ok(exporter)
-        })
+pub fn init_plain_http(settings: &Settings, options: &Options) -> Guard {
+    let (pipeline, problems) = start(settings, options, |endpoint, settings, options| {
+        let url = plain_http::traces_url(endpoint)?;
+        let exporter = PlainHttp::new(url.clone(), settings.headers.clone());
+        Pipeline::start(url, settings, options, |_| Ok(exporter))
     });
-    install(pipeline, problems, options)
+    Guard::new(pipeline, problems, options)
 }
 
-/// For a program that has a `tracing` subscriber of its own: the layer to add to it.
-///
-/// Does all that [`init_with`] does, global tracer provider and propagator included, but installs
-/// no subscriber and no logs, and costs some more for each span (per-layer filters do). The layer is `None`, which is a layer that does nothing, when
-/// tracing is off.
-pub fn layer<S>(
-    settings: &Settings,
-    options: &Options,
-) -> (Option<Box<dyn Layer<S> + Send + Sync>>, Guard)
-where
-    S: tracing::Subscriber + for<'span> LookupSpan<'span> + Send + Sync,
-{
-    let (pipeline, problems) = start(settings, options, Pipeline::to_endpoint);
-    let layer = pipeline.as_ref().map(|pipeline| {
-        let spans = Spans(pipeline.granularity);
-        pipeline.layer().with_filter(spans).boxed()
-    });
-    (layer, guard(pipeline, problems, options))
-}
-
-/// Set by the start that succeeded: the tracer provider is the process's.
+/// Set by the start that succeeded: a process has one tracer provider.
 static INITIALIZED: AtomicBool = AtomicBool::new(false);
 
-fn start(
+/// Starts what `pipeline` builds, if tracing is on, and makes it the process's.
+pub(crate) fn start(
     settings: &Settings,
     options: &Options,
     pipeline: impl FnOnce(&Endpoint, &Settings, &Options) -> Result<Pipeline, Problem>,
@@ -3200,8 +3276,11 @@ fn start(
     let Some(endpoint) = settings.endpoint.as_ref().filter(|_| settings.enabled()) else {
         return (None, Vec::new());
     };
-    if switched_off() {
+    if switched_off(|name| std::env::var(name).ok()).is_some() {
         return (None, Vec::new());
+    }
+    for ignored in settings.ignored() {
+        problem::say(format_args!("warning: {ignored}"));
     }
     if INITIALIZED.swap(true, Ordering::AcqRel) {
         return (None, vec![Problem::AlreadyInitialized]);
@@ -3209,7 +3288,6 @@ fn start(
     match pipeline(endpoint, settings, options) {
         Ok(pipeline) => {
             opentelemetry::global::set_tracer_provider(pipeline.provider.clone());
-            propagation::install();
             (Some(pipeline), Vec::new())
         }
         Err(problem) => {
@@ -3219,54 +3297,92 @@ fn start(
     }
 }
 
-/// `OTEL_SDK_DISABLED` (OpenTelemetry specification, `sdk-environment-variables.md`): `true` in
-/// any case, and nothing else. The Rust SDK does not read it.
-fn switched_off() -> bool {
-    std::env::var("OTEL_SDK_DISABLED").is_ok_and(|value| value.trim().eq_ignore_ascii_case("true"))
+/// A running pipeline.
+pub(crate) struct Pipeline {
+    pub(crate) provider: SdkTracerProvider,
+    pub(crate) processor: Arc<BatchSpanProcessor>,
+    pub(crate) ledger: Arc<Ledger>,
 }
 
-/// Installs the subscriber: the pipeline's layer, and the logs, which come without a pipeline too.
-fn install(pipeline: Option<Pipeline>, mut problems: Vec<Problem>, options: &Options) -> Guard {
-    let logs = match options.logs {
-        Logs::Off => None,
-        Logs::Stderr => {
-            let rust_log = std::env::var("RUST_LOG").ok();
-            let (events, invalid) = Events::read(rust_log.as_deref());
-            problems.extend(invalid.map(Problem::Invalid));
-            Some(events)
-        }
-    };
-    if pipeline.is_some() || logs.is_some() {
-        let granularity = pipeline.as_ref().map(|pipeline| pipeline.granularity);
-        let lines = tracing_subscriber::fmt::layer()
-            .with_writer(std::io::stderr)
-            .with_ansi(false);
-        let subscriber = tracing_subscriber::registry()
-            .with(pipeline.as_ref().map(Pipeline::layer))
-            .with(Gate {
-                spans: Spans(granularity.unwrap_or_default()),
-                logs: logs.map(|events| (events, lines)),
-            });
-        let installed = tracing::subscriber::set_global_default(subscriber);
-        // Without a pipeline the program's own subscriber lacks nothing.
-        if installed.is_err() && pipeline.is_some() {
-            problems.push(Problem::SubscriberInstalled);
+impl Pipeline {
+    /// The pipeline to the exporter that `connect` makes; `destination` is for the messages.
+    ///
+    /// # Errors
+    /// Why it cannot be built; a panic of a dependency is one of the reasons.
+    pub(crate) fn start<E: SpanExporter + 'static>(
+        destination: String,
+        settings: &Settings,
+        options: &Options,
+        connect: impl FnOnce(&Arc<Ledger>) -> Result<E, Problem>,
+    ) -> Result<Self, Problem> {
+        panic::catch_unwind(AssertUnwindSafe(|| {
+            let ledger = Arc::new(Ledger::new(destination));
+            let exporter = connect(&ledger)?;
+            Ok(Self::around(exporter, ledger, settings, options))
+        }))
+        .unwrap_or_else(|_| {
+            Err(Problem::Start(
+                "a library panicked, as reported above".to_owned(),
+            ))
+        })
+    }
+
+    fn around<E: SpanExporter + 'static>(
+        exporter: E,
+        ledger: Arc<Ledger>,
+        settings: &Settings,
+        options: &Options,
+    ) -> Self {
+        let resource = resource::resource(settings.service_name.as_deref(), &options.resource);
+        let mut exporter = Recorded {
+            exporter,
+            ledger: Arc::clone(&ledger),
+        };
+        exporter.set_resource(&resource);
+        let processor = Arc::new(BatchSpanProcessor::builder(exporter).build());
+        let provider = SdkTracerProvider::builder()
+            .with_resource(resource)
+            .with_id_generator(Ids)
+            .with_span_processor(Counted {
+                processor: Arc::clone(&processor),
+                ledger: Arc::clone(&ledger),
+            })
+            .build();
+        Self {
+            provider,
+            processor,
+            ledger,
         }
     }
-    guard(pipeline, problems, options)
 }
 
-fn guard(pipeline: Option<Pipeline>, problems: Vec<Problem>, options: &Options) -> Guard {
-    for problem in &problems {
-        match pipeline {
-            Some(_) => problem::say(format_args!("warning: {problem}")),
-            None => problem::say(format_args!("error: tracing is off: {problem}")),
-        }
-    }
-    Guard::new(pipeline, problems, options)
+/// The longest that one batch may take, retries included: `OTEL_EXPORTER_OTLP_TIMEOUT` in
+/// milliseconds, 10 seconds when it is not set or not a positive number (OpenTelemetry
+/// specification, `protocol/exporter.md`).
+pub(crate) fn time_limit() -> Duration {
+    const TIMEOUT: [&str; 2] = [
+        "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT",
+        "OTEL_EXPORTER_OTLP_TIMEOUT",
+    ];
+    first_set(TIMEOUT)
+        .and_then(|(_, value)| value.parse().ok())
+        .filter(|milliseconds| *milliseconds > 0)
+        .map_or(Duration::from_secs(10), Duration::from_millis)
+}
+
+/// The first of these variables that is not blank, with its value.
+pub(crate) fn first_set<const N: usize>(
+    names: [&'static str; N],
+) -> Option<(&'static str, String)> {
+    names.into_iter().find_map(|name| {
+        let value = std::env::var(name).ok()?;
+        let value = value.trim();
+        (!value.is_empty()).then(|| (name, value.to_owned()))
+    })
 }
 }
-pub use sdk::{
-    Guard, Logs, Options, Outcome, Problem, continue_trace, init, init_with, init_with_exporter,
-    layer, opentelemetry, opentelemetry_sdk, trace_headers, tracing,
-};
+/// The OpenTelemetry interface of the release whose tracer provider is installed.
+pub use opentelemetry;
+/// The OpenTelemetry SDK of that release.
+pub use opentelemetry_sdk;
+pub use pipeline::{Guard, Options, Outcome, Problem, init_plain_http};
