@@ -9,6 +9,7 @@ Invariant: nothing is waited for by sleeping a fixed time; `eventually` asks unt
 import contextlib
 import json
 import os
+import random
 import re
 import signal
 import socket
@@ -46,6 +47,7 @@ SPREAD = {
     "test_chroma",
     "test_collector",
     "test_collector_kubernetes",
+    "test_environment",
     "test_exposure",
     "test_kubernetes_alerts",
     "test_kubernetes_clouds",
@@ -393,7 +395,9 @@ def chroma_starter(tools, start, folder):
                 "CHROMA_PERSIST_PATH": data,
             }
             health = "/api/v2/healthcheck"
-        server = start(f"chroma-{version}", [tools.program("chroma-otel-entrypoint"), *options, "--", *command], variables)
+        server = start(
+            f"chroma-{version}", [tools.program("chroma-otel-entrypoint"), *options, "--", *command], variables
+        )
         server.port, server.url = port, f"http://127.0.0.1:{port}"
         server.until(lambda: get(server.url + health), "a healthy Chroma")
         return server

@@ -307,7 +307,7 @@ class TestOtherImages:
 
 def files_of(container):
     """The soft limit of open files of a container's first process."""
-    limits = open(f"/proc/{container['State']['Pid']}/limits").read()
+    limits = Path(f"/proc/{container['State']['Pid']}/limits").read_text()
     return int(re.search(r"^Max open files\s+(\d+)", limits, re.M)[1])
 
 

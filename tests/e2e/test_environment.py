@@ -4,10 +4,11 @@ The sinks record the headers of each request, so a key that travels to the wrong
 """
 
 import pytest
-
 from conftest import VERSIONS, get, start_sink
 
 COUNT = "/api/v2/tenants/default_tenant/databases/default_database/collections_count"
+
+pytestmark = pytest.mark.entrypoint
 RUST = [version for version in VERSIONS if not version.startswith("0.")]
 FOREIGN = {
     "OTEL_EXPORTER_OTLP_ENDPOINT": "https://vendor-a.example",

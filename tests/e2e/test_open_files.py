@@ -7,10 +7,11 @@ Chroma 1.5.9 keeps four files open for each collection that it has persisted: un
 import resource
 
 import pytest
-
 from conftest import VERSIONS, client
 
 SOFT = 1024
+
+pytestmark = pytest.mark.entrypoint
 COLLECTIONS = 300
 
 

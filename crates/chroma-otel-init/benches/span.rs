@@ -9,7 +9,7 @@
 //! of its own, by turns, because tracing is installed once a process.
 
 use chroma_otel_init::{
-    Guard, Options, Settings, init_with_exporter,
+    Guard, Logs, Options, Settings, init_with_exporter,
     opentelemetry::{
         KeyValue, global,
         trace::{SpanKind, Tracer, TracerProvider},
@@ -18,7 +18,7 @@ use chroma_otel_init::{
         error::OTelSdkResult,
         trace::{BatchSpanProcessor, SdkTracerProvider, SpanData, SpanExporter},
     },
-    tracing::info_span,
+    tracing::{info_span, level_filters::LevelFilter, subscriber},
 };
 use std::{
     env,
@@ -32,7 +32,7 @@ use std::{
     time::{Duration, Instant},
 };
 use tracing_opentelemetry::OpenTelemetryLayer;
-use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::{Layer, layer::SubscriberExt};
 
 /// Below the batch size of 512, so that no export runs while the clock does.
 const SPANS: usize = 400;
@@ -41,11 +41,14 @@ const ROUNDS: usize = 15;
 /// At most this much more than the bare SDK.
 const TARGET: f64 = 1.05;
 const VARIANT: &str = "SPAN_BENCH_VARIANT";
-const CASES: [&str; 3] = [
+const CASES: [&str; 4] = [
     "opentelemetry",
     "opentelemetry, 4 attributes",
     "tracing, 4 fields",
+    WITH_LOGS,
 ];
+/// Log lines show the spans that they are in, which costs each span: here both sides pay.
+const WITH_LOGS: &str = "tracing, 4 fields, logs on";
 
 fn main() -> Result<(), Box<dyn Error>> {
     // `cargo test --benches` only wants to know that it runs.
@@ -124,10 +127,11 @@ impl Installed {
     }
 }
 
-fn install(pipeline: &str, exporter: Nowhere) -> Result<Installed, Box<dyn Error>> {
+fn install(pipeline: &str, logs: bool, exporter: Nowhere) -> Result<Installed, Box<dyn Error>> {
     if pipeline == "library" {
         let settings = Settings::new("http://localhost:4317".parse()?);
-        let guard = init_with_exporter(exporter, &settings, &Options::default());
+        let logs = if logs { Logs::Stderr } else { Logs::Off };
+        let guard = init_with_exporter(exporter, &settings, &Options::default().logs(logs));
         return Ok(Installed::Library(guard));
     }
     let provider = SdkTracerProvider::builder()
@@ -137,9 +141,18 @@ fn install(pipeline: &str, exporter: Nowhere) -> Result<Installed, Box<dyn Error
     let layer = OpenTelemetryLayer::new(provider.tracer("bare"))
         .with_threads(false)
         .with_tracked_inactivity(false);
-    chroma_otel_init::tracing::subscriber::set_global_default(
-        tracing_subscriber::registry().with(layer),
-    )?;
+    if logs {
+        let lines = tracing_subscriber::fmt::layer()
+            .with_writer(io::stderr)
+            .with_ansi(false)
+            .with_filter(LevelFilter::INFO);
+        let subscriber = tracing_subscriber::registry()
+            .with(layer.with_filter(LevelFilter::INFO))
+            .with(lines);
+        subscriber::set_global_default(subscriber)?;
+    } else {
+        subscriber::set_global_default(tracing_subscriber::registry().with(layer))?;
+    }
     Ok(Installed::Bare(provider))
 }
 
@@ -148,7 +161,7 @@ fn install(pipeline: &str, exporter: Nowhere) -> Result<Installed, Box<dyn Error
 fn measure(variant: &str) -> Result<(), Box<dyn Error>> {
     let (pipeline, case) = variant.split_once('/').ok_or("not a variant")?;
     let exporter = Nowhere::default();
-    let installed = install(pipeline, exporter.clone())?;
+    let installed = install(pipeline, case == WITH_LOGS, exporter.clone())?;
     let tracer = global::tracer("bench");
     let mut times: Vec<f64> = (0..BURSTS)
         .map(|_| {
