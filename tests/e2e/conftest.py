@@ -296,7 +296,8 @@ def start_sink(tools, start, folder, *arguments):
     """An `otlp-sink` with these further arguments, such as `--mode`, `--tls-dir`."""
     records = folder / f"sink-{len(list(folder.iterdir()))}.jsonl"
     grpc, http = otlp_addresses()
-    addresses = [] if any("tls" in str(argument) for argument in arguments) else ["--grpc", grpc, "--http", http]
+    given = any(str(argument).startswith(("--grpc", "--tls")) for argument in arguments)
+    addresses = [] if given else ["--grpc", grpc, "--http", http]
     return Sink(start("sink", [tools.program("otlp-sink"), "--out", records, *addresses, *arguments]), records)
 
 

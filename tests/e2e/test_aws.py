@@ -163,7 +163,7 @@ class TestTemplate:
 
     def test_units_are_sound(self, template, tmp_path):
         root = written(template.files(), tmp_path)
-        written({"/usr/bin/docker": (0o755, "")}, root)
+        written({"/usr/bin/docker": (0o755, ""), "/bin/sleep": (0o755, "")}, root)
         shutil.copytree("/lib/systemd/system", root / "usr/lib/systemd/system", symlinks=True)
         units = [path.name for path in (root / "etc/systemd/system").iterdir()]
         assert {"chroma-otel.service", "chroma.service", "otel-collector.service"} <= set(units)
