@@ -33,7 +33,13 @@ def jaeger(tools, start):
 
     def run(address):
         program = tools.part("jaeger/jaeger")
-        server = start("jaeger", [program], {"JAEGER_LISTEN_HOST": address, "OTEL_TRACES_SAMPLER": "always_off"})
+        # By default these two listen everywhere, where a deployment of another test may have them.
+        listen = [
+            f"--set=extensions.jaeger_query.{protocol}.endpoint={address}:{port}"
+            for protocol, port in (("http", 16686), ("grpc", 16685))
+        ]
+        environment = {"JAEGER_LISTEN_HOST": address, "OTEL_TRACES_SAMPLER": "always_off"}
+        server = start("jaeger", [program, *listen], environment)
         ui = f"http://{address}:16686/api"
         server.until(lambda: get(f"{ui}/services"), "Jaeger")
 

@@ -336,10 +336,6 @@ class TestStock:
         assert variables["SQLITE_TMPDIR"] in mounts
         assert variables["OTEL_BSP_SCHEDULE_DELAY"] == "1000"
 
-    def test_a_check_is_seldom_once_it_is_healthy(self, stack):
-        check = stack.container("chroma")["Config"]["Healthcheck"]
-        assert (check["Interval"], check["StartInterval"]) == (30_000_000_000, 2_000_000_000)
-
     def test_the_hook_of_the_recipe_is_one_that_compose_has(self, stack, tools, tmp_path):
         readme = (stack.folder / "README.md").read_text()
         [override] = [block for block in re.findall(r"```yaml\n(.*?)```", readme, re.S) if "pre_stop" in block]
