@@ -139,9 +139,7 @@ def measure(request):
         request.must(-240 < age < 1200, 400, "time")
         data = body["data"]["baseData"]
         [series] = data["series"]
-        request.must(
-            len(data.get("dimNames", [])) == len(series.get("dimValues", []), strict=True) <= 10, 400, "dimensions"
-        )
+        request.must(len(data.get("dimNames", [])) == len(series.get("dimValues", [])) <= 10, 400, "dimensions")
         numbers = [series[name] for name in ("min", "max", "sum", "count")]
         request.must(all(isinstance(one, (int, float)) for one in numbers) and series["count"] >= 1, 400, "series")
         labels = dict(zip(data.get("dimNames", []), series.get("dimValues", []), strict=True))
