@@ -402,8 +402,8 @@ def whole(spans):
 
 @pytest.fixture
 def sampled(deploy, otelcol, sink):
-    """sampled(traces, wanted, ratio=…) -> the spans that leave of these traces, by trace; all requests have been counted,
-    and the traces `wanted` have left before the collector is stopped."""
+    """sampled(traces, wanted, ratio=…) -> the spans that leave of these traces, by trace. All requests have been
+    counted, and the traces `wanted` have left, before the collector is stopped."""
 
     def run(traces, wanted=frozenset(), **sampling):
         running = otelcol(deploy({"sampling": sampling}), {"CHROMA_OTEL_COLLECTION_ENDPOINT": sink.grpc})
