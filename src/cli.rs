@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 use serde_json::{Map, Value, json};
 
-use crate::spec::file::Override;
+use crate::input::file::Override;
 
 /// Renders deployments of the Chroma vector database whose OpenTelemetry tracing works.
 #[derive(Debug, Parser)]

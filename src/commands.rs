@@ -14,10 +14,12 @@ use anyhow::Result;
 use clap::CommandFactory;
 
 use crate::cli::{Cli, Command, FolderArgs, SpecArgs};
+use crate::input::{self, file};
 use crate::plan::Plan;
 use crate::problem::Problem;
 use crate::report::Output;
-use crate::spec::{self, Resolved, file};
+use crate::spec::Resolved;
+use crate::targets;
 
 /// Yes or no, as `diff` says it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,15 +98,15 @@ fn deployment(spec: &SpecArgs, folder: &FolderArgs, output: &mut Output) -> Resu
     let file = spec_file(spec);
     let resolved = resolved(spec, file.as_deref(), None, output)?;
     let target = resolved.spec.target;
-    let problems = target.problems(&resolved);
+    let problems = targets::problems(&resolved);
     if !problems.is_empty() {
         return refuse(&problems, output);
     }
-    let plan = target.plan(&resolved)?;
+    let plan = targets::plan(&resolved)?;
     let folder = match (&folder.out, &file) {
         (Some(out), _) => out.clone(),
         (None, Some(file)) => file.parent().unwrap_or(Path::new("")).to_owned(),
-        (None, None) => Path::new("deploy").join(target.folder()),
+        (None, None) => Path::new("deploy").join(target.info().folder),
     };
     Ok(Deployment {
         resolved,
@@ -126,7 +128,7 @@ fn resolved(
     };
     let given = input.spec.target.take();
     input.spec.target = given.or(target.map(str::to_owned));
-    match spec::resolve(input, &|name| std::env::var(name).ok()) {
+    match input::resolve(input, &|name| std::env::var(name).ok()) {
         Ok(resolved) => Ok(resolved),
         Err(problems) => refuse(&problems, output),
     }

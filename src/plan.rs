@@ -3,6 +3,10 @@
 //! Invariant: paths are relative, use `/`, and never leave the folder, but for a shared one's;
 //! contents are deterministic.
 
+mod change;
+
+pub use change::{Change, Kind};
+
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
@@ -69,4 +73,13 @@ impl std::fmt::Debug for SecretFile {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(out, "SecretFile({}, {:?})", self.path, self.variables)
     }
+}
+
+/// A value that the operator has to supply after `gen`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Need {
+    /// The variable that carries it.
+    pub variable: String,
+    /// What it is and where to get it.
+    pub what: String,
 }

@@ -162,6 +162,12 @@ pub fn as_is(text: impl Into<String>) -> Value {
     Value::from_safe_string(text.into())
 }
 
+/// A JSON text, which YAML and the Dockerfile read as well.
+pub(crate) fn json(value: &(impl serde::Serialize + ?Sized)) -> String {
+    serde_json::to_string(value)
+        .unwrap_or_else(|_| unreachable!("strings and lists of strings are JSON"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

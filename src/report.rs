@@ -10,9 +10,9 @@ use anstyle::{AnsiColor, Style};
 use similar::TextDiff;
 
 use crate::plan::Plan;
+use crate::plan::{Change, Kind};
 use crate::problem::Problem;
 use crate::spec::{Secret, Secrets};
-use crate::tree::{Change, Kind};
 use crate::validate::is_source;
 
 const RED: Style = AnsiColor::Red.on_default();
@@ -68,7 +68,7 @@ impl Output {
 
     /// Why there is no answer.
     pub fn failure(&mut self, error: &anyhow::Error) {
-        match error.downcast_ref::<crate::tree::Refused>() {
+        match error.downcast_ref::<crate::folder::Refused>() {
             Some(refused) => self.problems(std::slice::from_ref(&refused.0)),
             None => drop(writeln!(self.message, "{RED}error{RED:#}: {error:#}")),
         }

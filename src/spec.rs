@@ -3,13 +3,11 @@
 //! Invariant: no field needs another check, no field is a secret. Values of secrets live in
 //! [`Secrets`], which no template ever sees.
 
-pub mod file;
 pub mod kubernetes;
-mod resolve;
 pub mod signals;
-pub mod values;
+pub mod target;
 
-pub use resolve::{header_variable, resolve};
+pub use target::{Format, Target};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -18,12 +16,12 @@ use std::str::FromStr;
 use chroma_otel_init::{ChromaVersion, Endpoint, Granularity, Headers};
 
 use crate::backend::Backend;
-use crate::target::Target;
+use crate::values::{
+    Cloud, CloudName, ContextFolder, DnsLabel, ImageRepository, Line, Memory, Peer, SshKey,
+    VariableName, in_place,
+};
 use kubernetes::{CollectorMode, Kubernetes};
 use signals::{Client, Metrics, Redact, Sampling};
-use values::{
-    CloudName, ContextFolder, DnsLabel, ImageRepository, Line, Memory, Peer, SshKey, VariableName,
-};
 
 /// Variable name to value: what goes to `.env`, and nowhere else.
 pub type Secrets = BTreeMap<String, Secret>;
@@ -33,6 +31,11 @@ pub type Secrets = BTreeMap<String, Secret>;
 pub struct Secret(String);
 
 impl Secret {
+    /// Hides a value.
+    pub fn new(value: String) -> Self {
+        Self(value)
+    }
+
     /// The value, for the one file that holds it.
     pub fn expose(&self) -> &str {
         &self.0
@@ -78,28 +81,28 @@ pub struct Spec {
     pub clients: BTreeSet<Client>,
 }
 
-/// What the files are written for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
-    /// Docker Compose.
-    Compose,
-    /// One CloudFormation template.
-    CloudFormation,
-    /// A Terraform module.
-    Terraform,
-    /// Manifests of Kubernetes, with a kustomization.
-    Manifests,
-}
-
-impl Format {
-    /// What `format` takes.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Compose => "compose",
-            Self::CloudFormation => "cloudformation",
-            Self::Terraform => "terraform",
-            Self::Manifests => "manifests",
+impl Spec {
+    /// The region or project that backends depend on, where it is known when rendering: of a cloud's
+    /// Kubernetes.
+    pub fn place(&self) -> Option<&str> {
+        if !self.target.is_kubernetes() {
+            return None;
         }
+        let place = match self.target.cloud()? {
+            Cloud::Aws => &self.kubernetes.region,
+            Cloud::Gcp => &self.machine.project,
+            Cloud::Azure => &None,
+        };
+        place.as_ref().map(CloudName::as_str)
+    }
+
+    /// The backend's endpoint as far as it is known when rendering.
+    pub fn known_endpoint(&self) -> Option<Endpoint> {
+        let of_place = || {
+            let endpoint = self.tracing.backend.endpoint.as_deref()?;
+            in_place(endpoint, self.place()?).parse().ok()
+        };
+        self.tracing.endpoint.clone().or_else(of_place)
     }
 }
 
@@ -237,6 +240,18 @@ impl Tracing {
     }
 }
 
+/// Without the entrypoint each header has a variable: the name of this one's.
+pub fn header_variable(name: &str) -> String {
+    let shouted = name.chars().map(|c| {
+        if c.is_ascii_alphanumeric() {
+            c.to_ascii_uppercase()
+        } else {
+            '_'
+        }
+    });
+    format!("CHROMA_OTEL_HEADER_{}", shouted.collect::<String>())
+}
+
 /// The collector.
 #[derive(Debug, Clone)]
 pub struct Collector {
@@ -266,18 +281,6 @@ pub struct Resolved {
     pub secrets: Secrets,
     /// What the operator should know, one sentence each.
     pub notes: Vec<String>,
-}
-
-/// What these values at their keys make of a spec that is sound.
-#[cfg(test)]
-pub(crate) fn sound(keys: &[(&'static str, serde_json::Value)]) -> Resolved {
-    let overrides = keys.iter().map(|(key, value)| file::Override {
-        key,
-        flag: key,
-        value: value.clone(),
-    });
-    let input = file::read(None, overrides.collect()).expect("flags can be read");
-    resolve(input, &|_| None).expect("the spec is sound")
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@
 use std::fs;
 use std::process::Command;
 
-use chroma_otel_deploy::target::Target;
+use chroma_otel_deploy::spec::target::Target;
 
 fn run(arguments: &[&str]) -> (bool, String) {
     let output = Command::new(env!("CARGO_BIN_EXE_chroma-otel-deploy"))

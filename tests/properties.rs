@@ -7,9 +7,10 @@
     reason = "a test may stop where it stands, and writes what it needs"
 )]
 
-use chroma_otel_deploy::spec::file::Override;
-use chroma_otel_deploy::spec::{file, resolve};
-use chroma_otel_deploy::target::Target;
+use chroma_otel_deploy::input::file::Override;
+use chroma_otel_deploy::input::{file, resolve};
+use chroma_otel_deploy::spec::target::Target;
+use chroma_otel_deploy::targets;
 use chroma_otel_deploy::validate;
 use hcl::eval::Evaluate;
 use proptest::prelude::*;
@@ -268,11 +269,10 @@ proptest! {
     fn any_spec_is_refused_or_renders_sound_files(target in prop::sample::select(Target::names()), pairs in prop::collection::vec((prop::sample::select(&KEYS[..]), value()), 0..4)) {
         let input = file::read(None, overrides(&target, pairs)).expect("flags always read");
         let Ok(resolved) = resolve(input, &|_| None) else { return Ok(()) };
-        let target = resolved.spec.target;
-        if !target.problems(&resolved).is_empty() {
+        if !targets::problems(&resolved).is_empty() {
             return Ok(());
         }
-        let plan = target.plan(&resolved).unwrap();
+        let plan = targets::plan(&resolved).unwrap();
         prop_assert_eq!(validate::files(&plan.all_files(), &resolved.secrets), []);
     }
 
@@ -291,12 +291,12 @@ proptest! {
                 return Ok(());
             }
         };
-        let problems = resolved.spec.target.problems(&resolved);
+        let problems = targets::problems(&resolved);
         if !problems.is_empty() {
             prop_assert!(problems.iter().all(|problem| problem.at == "tracing.service_name"));
             return Ok(());
         }
-        let plan = resolved.spec.target.plan(&resolved).unwrap();
+        let plan = targets::plan(&resolved).unwrap();
         let compose: Yaml = serde_yaml::from_str(&plan.files["docker-compose.yaml"]).unwrap();
         let variables = &compose["services"]["chroma"]["environment"];
         if !variable.trim().is_empty() {
@@ -318,8 +318,8 @@ proptest! {
         ];
         let input = file::read(None, overrides(target, pairs)).expect("flags always read");
         let Ok(resolved) = resolve(input, &|_| None) else { return Ok(()) };
-        prop_assert_eq!(resolved.spec.target.problems(&resolved), []);
-        let plan = resolved.spec.target.plan(&resolved).unwrap();
+        prop_assert_eq!(targets::problems(&resolved), []);
+        let plan = targets::plan(&resolved).unwrap();
         if !variable.trim().is_empty() {
             let lines = texts_of_module(&plan.files["machine.tf"]);
             prop_assert!(lines.contains(&format!("X={variable}")), "{:?}", lines);
@@ -339,8 +339,8 @@ proptest! {
         ];
         let input = file::read(None, overrides("kubernetes", pairs)).expect("flags always read");
         let Ok(resolved) = resolve(input, &|_| None) else { return Ok(()) };
-        prop_assert_eq!(resolved.spec.target.problems(&resolved), []);
-        let plan = resolved.spec.target.plan(&resolved).unwrap();
+        prop_assert_eq!(targets::problems(&resolved), []);
+        let plan = targets::plan(&resolved).unwrap();
         let given = &document(&plan.files["chroma.yaml"], "ConfigMap", "chroma-environment")["data"];
         if !variable.trim().is_empty() {
             prop_assert_eq!(given["X"].as_str().unwrap(), variable);

@@ -8,25 +8,24 @@
 
 use std::path::Path;
 
-use chroma_otel_deploy::backend::{self, Cloud};
+use chroma_otel_deploy::backend;
+use chroma_otel_deploy::image::BuildContext;
+use chroma_otel_deploy::input::file::Override;
+use chroma_otel_deploy::input::{file, resolve};
 use chroma_otel_deploy::plan::Plan;
-use chroma_otel_deploy::spec::file::Override;
-use chroma_otel_deploy::spec::{Format, Image, Resolved, file, resolve};
-use chroma_otel_deploy::target::Target;
-use chroma_otel_deploy::target::image::BuildContext;
+use chroma_otel_deploy::spec::target::Target;
+use chroma_otel_deploy::spec::{Format, Image, Resolved};
+use chroma_otel_deploy::targets;
 use chroma_otel_deploy::validate;
+use chroma_otel_deploy::values::Cloud;
 use chroma_otel_init::Server;
 
 /// Renders as `gen` does, with nothing taken from the environment.
 fn rendered(spec: Option<&Path>, overrides: Vec<Override>) -> (Resolved, Plan) {
     let input = file::read(spec, overrides).expect("the spec reads");
     let resolved = resolve(input, &|_| None).expect("the spec is sound");
-    assert_eq!(resolved.spec.target.problems(&resolved), []);
-    let plan = resolved
-        .spec
-        .target
-        .plan(&resolved)
-        .expect("the templates render");
+    assert_eq!(targets::problems(&resolved), []);
+    let plan = targets::plan(&resolved).expect("the templates render");
     (resolved, plan)
 }
 
@@ -96,7 +95,8 @@ fn assert_placed(plan: &Plan) {
     let texts = plan.files.iter().filter(|(path, _)| path.ends_with(".md"));
     for (path, text) in texts {
         let mut lines = text.lines();
-        let open = lines.find(|line| backend::has_place(&line.replace("${", "")));
+        let open =
+            lines.find(|line| chroma_otel_deploy::values::has_place(&line.replace("${", "")));
         assert_eq!(open, None, "{path}");
     }
 }
@@ -112,9 +112,13 @@ fn the_same_spec_gives_the_same_bytes() {
 
 #[test]
 fn every_release_backend_and_format_renders() {
-    let places = Target::ALL
-        .into_iter()
-        .flat_map(|target| target.formats().iter().map(move |format| (target, *format)));
+    let places = Target::ALL.into_iter().flat_map(|target| {
+        target
+            .info()
+            .formats
+            .iter()
+            .map(move |format| (target, *format))
+    });
     let refused = |(target, format)| {
         let names = backend::names().into_iter();
         names
@@ -155,7 +159,7 @@ fn region(target: Target) -> &'static str {
 fn renders(target: Target, format: Format, backend: &str) -> bool {
     let loaded = backend::load(backend).unwrap().unwrap();
     let cloud = loaded.cloud().map(|cloud| cloud.target());
-    if cloud.is_some_and(|cloud| cloud != target.name()) {
+    if cloud.is_some_and(|cloud| cloud != target.info().name) {
         return false; // tests/cli has the message
     }
     // Some have no endpoint of their own; blank is not set.
@@ -174,7 +178,7 @@ fn renders(target: Target, format: Format, backend: &str) -> bool {
             (name.clone(), choice.map_or("word-1", String::as_str).into())
         })
         .collect();
-    let every = backend == target.default_backend();
+    let every = backend == target.info().default_backend;
     let some = ["0.6.3", "1.5.9"].map(|text| text.parse().unwrap());
     let releases = chroma_otel_init::ChromaVersion::releases();
     for version in releases.filter(|version| every || some.contains(version)) {
@@ -198,7 +202,7 @@ fn renders(target: Target, format: Format, backend: &str) -> bool {
                 "vm"
             };
             let pairs = [
-                ("target", target.name()),
+                ("target", target.info().name),
                 ("platform", platform),
                 ("kubernetes.region", region(target)),
                 ("machine.project", "my-project"),

@@ -2,7 +2,8 @@
 //!
 //! Invariant: no text of the file is part of a message but names of keys: a secret may stand anywhere.
 
-use super::{Backend, rules};
+use super::definition::Backend;
+use super::rules;
 use crate::problem::{Problem, nearest};
 
 /// The backend that the text of an operator's own file describes; `at` names the file.

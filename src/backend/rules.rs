@@ -10,8 +10,8 @@ use std::str::FromStr;
 use chroma_otel_init::{Endpoint, Headers, Protocol};
 use serde_json::Value;
 
-use super::{Backend, Cloud, Exporter, Settings, in_place};
-use crate::spec::values::VariableName;
+use super::definition::{Backend, Exporter, Settings};
+use crate::values::{Cloud, VariableName, in_place};
 
 /// Every rule that the backend breaks, one sentence each.
 pub(super) fn broken(backend: &Backend) -> Vec<String> {

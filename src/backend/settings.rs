@@ -2,43 +2,10 @@
 //!
 //! Invariant: a backend that is settled has no `{setting}` left in any text.
 
-use std::collections::BTreeMap;
-
-use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Backend, Exporter};
-
-/// What the operator says about a backend, beside its endpoint and its keys.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Setting {
-    /// What it is and where to find it.
-    pub what: String,
-    /// What it is unless told otherwise. Absent: the operator says it, where it is used.
-    pub default: Option<String>,
-    /// What the operator may write, and what then stands in the texts. Absent: any word, as it is.
-    pub choices: Option<BTreeMap<String, String>>,
-}
-
-impl Setting {
-    /// What stands in the texts for what the operator wrote.
-    ///
-    /// # Errors
-    /// What to write instead.
-    pub fn text(&self, written: &str) -> Result<String, String> {
-        let Some(choices) = &self.choices else {
-            let fits = |c: char| c.is_ascii_alphanumeric() || "._~-".contains(c);
-            let sound = !written.is_empty() && written.chars().all(fits);
-            let hint = "letters, digits, `.`, `_`, `~` and `-`";
-            return sound.then(|| written.to_owned()).ok_or(hint.to_owned());
-        };
-        choices.get(written).cloned().ok_or_else(|| {
-            let names: Vec<&str> = choices.keys().map(String::as_str).collect();
-            format!("one of `{}`", names.join("`, `"))
-        })
-    }
-}
+use super::definition::{Backend, Exporter};
+use super::rules;
 
 /// A setting that has no value and is needed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,6 +17,12 @@ pub struct Missing {
 }
 
 impl Backend {
+    /// Whether a key stands in settings of components, and not in headers alone.
+    pub fn in_settings(&self, variable: &str) -> bool {
+        let placeholder = format!("{{{variable}}}");
+        rules::settings(self).any(|text| text.contains(&placeholder))
+    }
+
     /// The backend with `given` in the places of its settings; `addressed` where the operator gives its
     /// endpoint. What is given and wrong was told before, and counts as missing.
     ///
@@ -109,7 +82,7 @@ impl Backend {
             .chain(metrics)
             .chain(self.headers.values().map(String::as_str))
             .chain(self.resource.values().map(String::as_str))
-            .chain(super::rules::settings(self))
+            .chain(rules::settings(self))
     }
 
     fn replace(&mut self, placeholder: &str, text: &str) {

@@ -4,8 +4,8 @@ use anyhow::Result;
 
 use super::{Answer, deployment, shell_word};
 use crate::cli::CheckArgs;
+use crate::folder;
 use crate::report::Output;
-use crate::tree;
 
 /// Runs `check`. No, with the difference, if the folder is not what the spec says.
 ///
@@ -13,7 +13,7 @@ use crate::tree;
 /// Input that cannot be used, or I/O.
 pub(super) fn run(args: &CheckArgs, output: &mut Output) -> Result<Answer> {
     let deployment = deployment(&args.spec, &args.folder, output)?;
-    let changes = tree::compare(&deployment.plan, &deployment.folder)?;
+    let changes = folder::compare(&deployment.plan, &deployment.folder)?;
     let folder = deployment.folder.display();
     if changes.is_empty() {
         output.say(&format!(

@@ -6,8 +6,11 @@ use super::{Answer, Deployment, deployment, shell_word};
 use crate::cli::GenArgs;
 use crate::report::Output;
 use crate::spec::Secrets;
-use crate::tree::{self, Change, Kind};
-use crate::validate;
+use crate::{
+    folder,
+    plan::{Change, Kind},
+};
+use crate::{targets, validate};
 
 /// Runs `gen`.
 ///
@@ -24,7 +27,7 @@ pub(super) fn run(args: &GenArgs, output: &mut Output) -> Result<Answer> {
         output.plan(&deployment.plan);
         return Ok(Answer::Yes);
     }
-    let changes = tree::compare(&deployment.plan, &deployment.folder)?;
+    let changes = folder::compare(&deployment.plan, &deployment.folder)?;
     let (to_do, refused): (Vec<&Change>, Vec<&Change>) = changes
         .iter()
         .filter(|change| args.prune || change.after.is_some())
@@ -41,7 +44,7 @@ pub(super) fn run(args: &GenArgs, output: &mut Output) -> Result<Answer> {
     let secret = if args.dry_run {
         false
     } else {
-        tree::apply(&deployment.plan, &to_do, &deployment.folder)?
+        folder::apply(&deployment.plan, &to_do, &deployment.folder)?
     };
     summary(args, &deployment, &to_do, secret, output)?;
     let stale: Vec<&Change> = changes
@@ -109,7 +112,7 @@ fn summary(
     say_secrets(args, deployment, secret, output)?;
     let compared = |change: &&Change| change.before.is_some() && change.after.is_some();
     for change in changes.iter().filter(compared) {
-        for note in resolved.spec.target.notes(change) {
+        for note in targets::notes(resolved.spec.target, change) {
             output.note(&note);
         }
     }
@@ -123,11 +126,14 @@ fn summary(
         output.note(note);
     }
     let target = resolved.spec.target;
-    let mut needs = target.needs(resolved);
-    let set = tree::set_variables(folder, ".env")?;
+    let mut needs = targets::needs(resolved);
+    let set = folder::set_variables(folder, ".env")?;
     needs.retain(|need| !set.contains(&need.variable));
     if !needs.is_empty() {
-        let place = target.place_of_needs(&shown.to_string());
+        let place = target
+            .info()
+            .needs_place
+            .replace("{folder}", &shown.to_string());
         output.title(&format!("you still have to set, {place}:"));
         for need in &needs {
             output.say(&format!("  {}: {}", need.variable, need.what));
@@ -137,7 +143,7 @@ fn summary(
     if shown.to_string() != "." {
         output.say(&format!("  cd {}", shell_word(&shown.to_string())));
     }
-    for step in target.next_steps(resolved) {
+    for step in targets::next_steps(resolved) {
         output.say(&format!("  {step}"));
     }
     Ok(())
@@ -170,7 +176,7 @@ fn say_secrets(
             "  secrets: {names} would go to {place} (mode 0600)"
         ));
     } else {
-        let differing = tree::differing_secrets(&deployment.folder, file)?;
+        let differing = folder::differing_secrets(&deployment.folder, file)?;
         if !differing.is_empty() {
             output.note(&format!(
                 "{place} exists and was left as it is: {} is not, or otherwise, set there",

@@ -8,11 +8,11 @@ use anyhow::Result;
 use super::generate::{may, refuse};
 use super::{Answer, plain, resolved, shell_word, spec_file};
 use crate::cli::ImageArgs;
+use crate::image::BuildContext;
 use crate::plan::Plan;
 use crate::report::Output;
 use crate::spec::{Secrets, Spec};
-use crate::target::image::BuildContext;
-use crate::tree::{self, Change};
+use crate::{folder, plan::Change};
 
 /// Runs `image`.
 ///
@@ -27,7 +27,7 @@ pub(super) fn run(args: &ImageArgs, output: &mut Output) -> Result<Answer> {
         ..Plan::default()
     };
     let folder = plain(&args.out);
-    let changes = tree::compare(&plan, &folder)?;
+    let changes = folder::compare(&plan, &folder)?;
     let (to_do, refused): (Vec<&Change>, Vec<&Change>) = changes
         .iter()
         .partition(|change| args.force || may(change.kind));
@@ -35,7 +35,7 @@ pub(super) fn run(args: &ImageArgs, output: &mut Output) -> Result<Answer> {
         return Ok(refuse(&refused, &Secrets::default(), output));
     }
     let done: Vec<Change> = to_do.into_iter().cloned().collect();
-    tree::apply(&plan, &done, &folder)?;
+    folder::apply(&plan, &done, &folder)?;
     say(&spec, &folder, (done.len(), plan.count()), output);
     Ok(Answer::Yes)
 }

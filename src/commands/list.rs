@@ -3,10 +3,11 @@
 use anyhow::{Context as _, Result};
 
 use super::Answer;
-use crate::backend::{self, Backend, Cloud};
+use crate::backend::{self, Backend};
 use crate::cli::List;
 use crate::report::Output;
-use crate::target::Target;
+use crate::spec::Target;
+use crate::values::Cloud;
 
 /// Runs `list`.
 ///
@@ -16,7 +17,11 @@ pub(super) fn run(what: List, output: &mut Output) -> Result<Answer> {
     match what {
         List::Targets => {
             for target in Target::ALL {
-                output.answer(&format!("{:<30}{}\n", target.flags(), target.summary()));
+                output.answer(&format!(
+                    "{:<30}{}\n",
+                    target.flags(),
+                    target.info().summary
+                ));
             }
         }
         List::Backends => {

@@ -11,10 +11,10 @@ use anyhow::{Context, Result};
 
 use super::{Answer, deployment, spec_file};
 use crate::cli::CheckArgs;
+use crate::input::file::read_text;
 use crate::problem::Problem;
 use crate::report::Output;
 use crate::spec::Secrets;
-use crate::spec::file::read_text;
 use crate::validate;
 
 /// A rendered file larger than this was not rendered by us.

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
-use super::values::{CloudName, DnsLabel, DnsName, LabelKey, Memory, Schedule};
+use crate::values::{CloudName, DnsLabel, DnsName, LabelKey, Memory, Schedule};
 
 /// How the collector runs on Kubernetes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,6 +6,9 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+/// The variable of the key that names are hashed with.
+pub const NAMES_KEY: &str = "CHROMA_OTEL_NAMES_KEY";
+
 /// Which traces the backend gets.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sampling {

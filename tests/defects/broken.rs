@@ -1,7 +1,7 @@
 //! The checks of clusters themselves: each finds what it is for.
 
 use chroma_otel_deploy::spec::Format;
-use chroma_otel_deploy::target::Target;
+use chroma_otel_deploy::spec::target::Target;
 
 use crate::cluster::{may_too_much, open, promised_less, unmarked};
 use crate::containers::{dead, probes};

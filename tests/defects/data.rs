@@ -1,7 +1,7 @@
 //! Data: where the server writes it, and outliving all else.
 
 use chroma_otel_deploy::spec::Format;
-use chroma_otel_deploy::target::Target;
+use chroma_otel_deploy::spec::target::Target;
 use chroma_otel_init::Server;
 
 use crate::deployment::{Deployment, Starter, deployment, none, places};

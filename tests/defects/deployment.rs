@@ -6,11 +6,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
-use chroma_otel_deploy::backend::Cloud;
-use chroma_otel_deploy::spec::file::Override;
-use chroma_otel_deploy::spec::{Format, Resolved, Spec, file, resolve};
-use chroma_otel_deploy::target::Target;
+use chroma_otel_deploy::input::file::Override;
+use chroma_otel_deploy::input::{file, resolve};
+use chroma_otel_deploy::spec::target::Target;
+use chroma_otel_deploy::spec::{Format, Resolved, Spec};
+use chroma_otel_deploy::targets;
 use chroma_otel_deploy::validate;
+use chroma_otel_deploy::values::Cloud;
 use chroma_otel_init::Server;
 use serde_yaml::Value;
 
@@ -134,7 +136,7 @@ pub(crate) static DEPLOYMENTS: LazyLock<Vec<Deployment>> = LazyLock::new(|| {
         // Only a machine in a cloud has the identity that its own backend asks for.
         let own = match target {
             Target::Docker | Target::Kubernetes(None) => "debug",
-            cloud => cloud.default_backend(),
+            cloud => cloud.info().default_backend,
         };
         for version in ["1.5.9", "0.6.3"] {
             for image in images(target, version) {
@@ -183,7 +185,13 @@ fn given_key(variable: &str) -> Option<String> {
 /// Every target in each of its formats.
 pub(crate) fn places() -> impl Iterator<Item = (Target, Format)> {
     let all = Target::ALL.into_iter();
-    all.flat_map(|target| target.formats().iter().map(move |format| (target, *format)))
+    all.flat_map(|target| {
+        target
+            .info()
+            .formats
+            .iter()
+            .map(move |format| (target, *format))
+    })
 }
 
 /// A region, for a cloud's own backend that wants one.
@@ -212,7 +220,7 @@ pub(crate) fn deployment(
         "vm"
     };
     let overrides = vec![
-        flag("target", target.name()),
+        flag("target", target.info().name),
         flag("platform", platform),
         flag("kubernetes.region", region(target)),
         flag("machine.project", "my-project"),
@@ -235,7 +243,7 @@ pub(crate) fn deployment(
     };
     let name = format!(
         "{} {} {image} {version} {backend}",
-        target.name(),
+        target.info().name,
         format.name()
     );
     rendered(name, file::read(None, overrides).unwrap(), &given)
@@ -248,8 +256,8 @@ fn rendered(
 ) -> Deployment {
     let resolved: Resolved = resolve(input, given).unwrap_or_else(|all| panic!("{name}: {all:?}"));
     let target = resolved.spec.target;
-    assert_eq!(target.problems(&resolved), [], "{name}");
-    let mut files = target.plan(&resolved).unwrap().files;
+    assert_eq!(targets::problems(&resolved), [], "{name}");
+    let mut files = targets::plan(&resolved).unwrap().files;
     let objects = match target.is_kubernetes() {
         true => objects(&files),
         false => Vec::new(),

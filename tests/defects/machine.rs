@@ -1,7 +1,7 @@
 //! Machines: closed, and no value of the operator's in a script.
 
 use chroma_otel_deploy::spec::Format;
-use chroma_otel_deploy::target::Target;
+use chroma_otel_deploy::spec::target::Target;
 use serde_yaml::Value;
 
 use crate::cluster;

@@ -164,7 +164,7 @@ def kustomized(folder):
 def test_the_specs_render_every_file_and_every_kind(tools, tmp_path_factory):
     root = HERE.parent.parent
     templates = {file.name.removesuffix(".j2") for file in (root / "templates/kubernetes").glob("*.yaml.j2")}
-    code = "".join(file.read_text() for file in (root / "src/target/kubernetes").glob("**/*.rs"))
+    code = "".join(file.read_text() for file in (root / "src/targets/kubernetes").glob("**/*.rs"))
     files, kinds = set(), set()
     for spec in SPECS.values():
         for file, tree in documents(rendered(tools, tmp_path_factory.mktemp("any"), spec)):

@@ -14,7 +14,7 @@ use nix::sys::signal::{SigSet, Signal};
 use nix::unistd;
 use rustix::process::Pid;
 
-use crate::environment::Variables;
+use crate::variables::Variables;
 
 /// What runs a script without `#!`, as `execvp` does.
 const SHELL: &str = "/bin/sh";

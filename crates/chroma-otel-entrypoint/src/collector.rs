@@ -15,9 +15,9 @@ use chroma_otel_init::{
 };
 
 use crate::arguments::Collector;
-use crate::environment::{Variables, text};
 use crate::message;
 use crate::supervise::{REFUSED, not_started};
+use crate::variables::{Variables, text};
 
 /// Which exporter to use: `otlp_grpc` or `otlp_http`, the Collector's own names.
 const EXPORTER: &str = "CHROMA_OTEL_EXPORTER";

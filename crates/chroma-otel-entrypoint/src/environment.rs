@@ -12,6 +12,7 @@ use chroma_otel_init::{
     ignored_variables, rust_log, server_environment, switched_off, variable,
 };
 
+use crate::variables::{Variables, is_blank, text};
 use crate::{exporter, service_link};
 
 /// How long Chroma's SDK keeps finished spans before it sends them, milliseconds.
@@ -41,9 +42,6 @@ const NEWEST_PYTHON: ChromaVersion = ChromaVersion::new(0, 6, 3);
 
 /// What Chroma's server reads for the four variables.
 type Wanted = BTreeMap<&'static str, String>;
-
-/// Names and values.
-pub(crate) type Variables = BTreeMap<OsString, OsString>;
 
 /// What becomes of the operator's environment.
 #[derive(Debug)]
@@ -114,12 +112,6 @@ fn remove_translated(variables: &mut Variables, traced: bool) {
 fn without_rust_log(mut wanted: Wanted) -> Wanted {
     wanted.remove(variable::RUST_LOG);
     wanted
-}
-
-/// The value of a variable that has one, as text.
-pub(crate) fn text(variables: &Variables, name: &str) -> Option<String> {
-    let value = variables.get(OsStr::new(name))?;
-    (!is_blank(value)).then(|| value.to_string_lossy().into_owned())
 }
 
 /// Reads the four variables, and what this version needs for them: nothing if tracing is off.
@@ -270,9 +262,4 @@ fn has_prefix(name: &OsStr, prefixes: &[&str]) -> bool {
     prefixes
         .iter()
         .any(|prefix| name.starts_with(prefix.as_bytes()))
-}
-
-/// Nothing but space and a pair of quotes, as env files leave them behind.
-fn is_blank(value: &OsStr) -> bool {
-    variable::given(&value.to_string_lossy()).is_none()
 }

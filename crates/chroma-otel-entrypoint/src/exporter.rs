@@ -8,7 +8,7 @@ use std::ffi::OsStr;
 
 use chroma_otel_init::{Server, variable};
 
-use crate::environment::{Variables, text};
+use crate::variables::{Variables, text};
 
 /// Replaces what the exporter would read by `wanted`, the translation for this server.
 pub(crate) fn set(

@@ -8,8 +8,8 @@ use std::net::IpAddr;
 
 use chroma_otel_init::{ChromaVersion, variable};
 
-use crate::environment::{Variables, text};
 use crate::health::{Page, Unhealthy, ask};
+use crate::variables::{Variables, text};
 
 /// The pages of all versions, the newest first; for when the version is not known.
 const EVERY_PATH: [&str; 3] = [

@@ -20,6 +20,7 @@ mod open_files;
 mod service_link;
 mod signals;
 mod supervise;
+mod variables;
 mod watch;
 
 use std::io::Write;

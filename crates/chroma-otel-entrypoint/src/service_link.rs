@@ -11,7 +11,7 @@ use std::ffi::OsStr;
 
 use chroma_otel_init::variable;
 
-use crate::environment::Variables;
+use crate::variables::Variables;
 
 /// Removes them; gives the one warning that says which, if there were any.
 pub(crate) fn remove(variables: &mut Variables) -> Option<String> {

@@ -26,13 +26,14 @@ use rustix::process::Signal;
 use crate::arguments::Supervise;
 use crate::child::{self, Group};
 use crate::ending::{End, Ending};
-use crate::environment::{self, Translation, Variables};
+use crate::environment::{self, Translation};
 use crate::health::Page;
 use crate::healthcheck;
 use crate::lifecycle::{Lifecycle, Subject};
 use crate::message;
 use crate::open_files;
 use crate::signals::{self, Signals};
+use crate::variables::{self, Variables};
 use crate::watch::Watch;
 
 /// Bad usage or a variable that cannot be read; `EX_USAGE` of sysexits.h.
@@ -90,7 +91,7 @@ fn until_the_end(
     translation: Translation,
     pages: Vec<Page>,
 ) -> ExitCode {
-    let named = environment::text(&translation.variables, variable::CHROMA_VERSION);
+    let named = variables::text(&translation.variables, variable::CHROMA_VERSION);
     let subject = Subject {
         process: watch.child(),
         program: command[0].display().to_string(),

@@ -3,7 +3,7 @@
 //! Invariant: nothing that a machine may be allowed by a backend is wider than one thing.
 
 use super::texts_of;
-use crate::backend::{Backend, Cloud};
+use crate::{backend::Backend, values::Cloud};
 
 /// A cloud's words and places are for its own machines.
 pub(super) fn identity(backend: &Backend) -> Vec<String> {

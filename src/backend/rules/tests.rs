@@ -1,7 +1,8 @@
 //! The rules on whole files: what is refused, and with which words.
 
 use super::identity::is_permission;
-use crate::backend::{Cloud, load, names, read};
+use crate::backend::{load, names, read};
+use crate::values::Cloud;
 
 #[test]
 fn every_backend_file_is_sound() {

@@ -9,8 +9,8 @@ use std::collections::BTreeSet;
 use serde_yaml::Value;
 
 use super::{Document, Folder, Tell, forms};
-use crate::spec::values::{DnsLabel, DnsName, LabelKey, is_label_value};
 use crate::validate::{Finding, entries};
+use crate::values::{DnsLabel, DnsName, LabelKey, is_label_value};
 use words::WORDS;
 
 /// Kinds that are in no namespace.

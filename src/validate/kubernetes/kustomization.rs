@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_yaml::Value;
 
 use super::Tell;
-use crate::target::kubernetes::BY_HAND;
+use crate::targets::kubernetes::BY_HAND;
 use crate::validate::{items, keys, texts};
 
 /// Its name.

@@ -16,8 +16,8 @@ use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 
 use super::workload::matches;
 use super::{Document, Folder, Tell};
-use crate::spec::values::{DnsLabel, Schedule};
 use crate::validate::{Finding, entries};
+use crate::values::{DnsLabel, Schedule};
 use database::CHROMA;
 
 /// Every document.

@@ -13,8 +13,8 @@ use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 
 use super::workload::Workload;
 use super::{Folder, Tell, forms};
-use crate::spec::values::DnsLabel;
 use crate::validate::{Finding, unpinned};
+use crate::values::DnsLabel;
 
 /// Every pod template.
 pub(super) fn check(folder: &Folder, tell: Tell) {

@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 
 use k8s_openapi::api::core::v1::{Container, EnvVar};
 
-use crate::spec::values::VariableName;
 use crate::validate::Finding;
+use crate::values::VariableName;
 
 /// What is wrong with them.
 pub(super) fn check(one: &Container) -> Vec<Finding> {

@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use k8s_openapi::api::core::v1::PodSpec;
 
 use super::super::workload::Workload;
-use crate::spec::values::DnsLabel;
 use crate::validate::Finding;
+use crate::values::DnsLabel;
 
 /// What is wrong with them.
 pub(super) fn check(spec: &PodSpec, workload: &Workload) -> Vec<Finding> {

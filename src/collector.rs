@@ -1,0 +1,8 @@
+//! The collector's configuration: exporters, sampling, redaction.
+
+pub mod exporters;
+pub mod redact;
+pub mod sampling;
+
+/// The collector release that the images pin and the templates are written for.
+pub const COLLECTOR_VERSION: &str = "0.158.0";

@@ -1,0 +1,294 @@
+//! One backend's way out of the collector: its exporters, with the address and the headers.
+//!
+//! Invariant: what the collector takes from its environment is named here, and never known.
+
+use std::collections::BTreeMap;
+
+use chroma_otel_init::{Endpoint, Protocol, variable};
+use minijinja::value::Serde;
+use minijinja::{Value, context};
+
+use crate::backend::{Backend, Exporter, MetricsIntake, Settings};
+use crate::render::{as_is, quoted, yaml};
+use crate::spec::{Image, Spec, header_variable};
+use crate::values::{Cloud, in_place};
+
+/// How the collector learns the endpoint and the headers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Source {
+    /// The entrypoint reads the operator's variables in any form, and sets what the collector reads.
+    Entrypoint,
+    /// The endpoint is written down here, and each header has a variable.
+    Spec,
+    /// The endpoint is in its variable, in the form of [`super::exact_endpoint`]; each header has one, too.
+    Variables,
+}
+
+/// One backend's way out.
+pub(super) struct BackendExporter<'a> {
+    spec: &'a Spec,
+    pub(super) backend: &'a Backend,
+    source: Source,
+    /// What tells its components from the first backend's: nothing, or `/NAME`.
+    pub(super) suffix: String,
+}
+
+/// An exporter, or one of those that a variable chooses from.
+pub(super) struct ExporterConfig {
+    pub(super) name: String,
+    pub(super) queued: bool,
+    pub(super) retries_itself: bool,
+    pub(super) settings: BTreeMap<String, Value>,
+}
+
+/// The backend_exporters of all backends, the first one first.
+pub(super) fn backend_exporters(spec: &Spec) -> Vec<BackendExporter<'_>> {
+    let first = BackendExporter {
+        spec,
+        backend: &spec.tracing.backend,
+        source: source(spec),
+        suffix: String::new(),
+    };
+    let others = spec.tracing.others.iter().map(|backend| BackendExporter {
+        spec,
+        backend,
+        source: Source::Spec,
+        suffix: format!("/{}", backend.name),
+    });
+    std::iter::once(first).chain(others).collect()
+}
+
+fn source(spec: &Spec) -> Source {
+    match spec.collector.image {
+        Image::Wrapped | Image::Published => Source::Entrypoint,
+        Image::Stock if spec.target.is_machine() => Source::Variables,
+        Image::Stock => Source::Spec,
+    }
+}
+
+impl BackendExporter<'_> {
+    /// What a comment calls the backend: its name only where there are others.
+    pub(super) fn called(&self) -> &str {
+        match self.spec.tracing.others.is_empty() {
+            true => "the backend",
+            false => &self.backend.name,
+        }
+    }
+
+    /// The attributes that the backend wants of every resource, each as YAML.
+    pub(super) fn resource(&self) -> Vec<Value> {
+        let attributes = self.backend.resource.iter();
+        let attribute = |(name, text): (&String, &String)| {
+            let value = from_environment(self.backend, &text.as_str().into());
+            context! { name, value, backend => as_is(self.called()) }
+        };
+        attributes.map(attribute).collect()
+    }
+
+    /// What the backend does with metrics, if it is to get them.
+    pub(super) fn metrics(&self) -> Option<&MetricsIntake> {
+        let wanted = self.spec.metrics.to_backend;
+        self.backend.metrics.as_ref().filter(|_| wanted)
+    }
+
+    /// The exporter that pipelines name: with the entrypoint, the operator's endpoint decides.
+    pub(super) fn in_pipeline(&self) -> Value {
+        match (&self.backend.exporter, self.source) {
+            (Exporter::Otlp, Source::Entrypoint) => as_is("\"${env:CHROMA_OTEL_EXPORTER}\""),
+            _ => self.configs().swap_remove(0).name.into(),
+        }
+    }
+
+    /// The endpoint as far as it is known when rendering.
+    fn known_endpoint(&self) -> Option<Endpoint> {
+        if self.suffix.is_empty() {
+            return self.spec.known_endpoint();
+        }
+        self.placed()?.parse().ok()
+    }
+
+    /// Its own endpoint, in the place where that is known, else in [`SOMEWHERE`].
+    fn placed(&self) -> Option<String> {
+        let place = self.spec.place().unwrap_or(SOMEWHERE);
+        Some(in_place(self.backend.endpoint.as_deref()?, place))
+    }
+
+    /// What the endpoint speaks that is known when rendering.
+    fn protocol(&self) -> Protocol {
+        let known = self.known_endpoint();
+        let known = known.or_else(|| self.placed()?.parse().ok());
+        known.map_or(Protocol::Grpc, |endpoint| endpoint.protocol())
+    }
+
+    /// Its exporters: several where a variable chooses.
+    pub(super) fn configs(&self) -> Vec<ExporterConfig> {
+        let exporter = |name: &str, queued: bool, settings: Vec<(&str, Value)>| ExporterConfig {
+            name: format!("{name}{}", self.suffix),
+            queued,
+            retries_itself: false,
+            settings: settings
+                .into_iter()
+                .map(|(name, value)| (name.to_owned(), value))
+                .collect(),
+        };
+        let Address {
+            grpc,
+            insecure,
+            url,
+            metrics_url,
+            headers,
+        } = self.address();
+        let auth = self.backend.extension.as_ref().map(|extension| {
+            let auth = format!("{{authenticator: {}{}}}", extension.name, self.suffix);
+            ("auth", as_is(auth))
+        });
+        let otlp_grpc = || {
+            let tls = as_is(format!("{{insecure: {insecure}}}"));
+            let settings = [
+                ("endpoint", grpc.clone()),
+                ("tls", tls),
+                ("headers", headers.clone()),
+            ];
+            exporter(
+                "otlp_grpc",
+                true,
+                settings.into_iter().chain(auth.clone()).collect(),
+            )
+        };
+        let otlp_http = || {
+            let settings = [
+                ("traces_endpoint", url.clone()),
+                ("headers", headers.clone()),
+            ];
+            let metrics = metrics_url.clone().filter(|_| self.metrics().is_some());
+            let metrics = metrics.map(|url| ("metrics_endpoint", url));
+            let settings = settings.into_iter().chain(metrics).chain(auth.clone());
+            exporter("otlp_http", true, settings.collect())
+        };
+        match &self.backend.exporter {
+            Exporter::Otlp if self.source == Source::Entrypoint => vec![otlp_grpc(), otlp_http()],
+            Exporter::Otlp if self.protocol() == Protocol::Grpc => vec![otlp_grpc()],
+            Exporter::Otlp | Exporter::OtlpHttp => vec![otlp_http()],
+            Exporter::Zipkin => {
+                vec![exporter(
+                    "zipkin",
+                    true,
+                    vec![("endpoint", url), ("headers", headers)],
+                )]
+            }
+            Exporter::Debug => {
+                vec![exporter(
+                    "debug",
+                    false,
+                    vec![("verbosity", "normal".into())],
+                )]
+            }
+            Exporter::Component(component) => vec![ExporterConfig {
+                name: format!("{}{}", component.name, self.suffix),
+                queued: component.queue,
+                retries_itself: component.retries_itself,
+                settings: settings(self.backend, &component.settings),
+            }],
+        }
+    }
+
+    fn address(&self) -> Address {
+        let from_env = |name: &str| as_is(format!("${{env:{name}}}"));
+        let own = self.metrics().and_then(|intake| intake.endpoint.as_deref());
+        let own = own.map(Value::from);
+        match (self.source, self.known_endpoint()) {
+            (Source::Spec, Some(endpoint)) => Address {
+                grpc: endpoint.authority().into(),
+                insecure: as_is(if endpoint.is_tls() { "false" } else { "true" }),
+                url: self.in_its_place(&endpoint.traces_url()),
+                metrics_url: own.or_else(|| Some(self.in_its_place(&endpoint.metrics_url()?))),
+                headers: self.headers(),
+            },
+            (Source::Variables, known) => Address {
+                grpc: from_env(variable::ENDPOINT),
+                // `https://` in the endpoint is TLS nevertheless (seen with 0.158).
+                insecure: as_is("true"),
+                url: from_env(variable::ENDPOINT),
+                metrics_url: own.or_else(|| Some(known?.metrics_url()?.into())),
+                headers: self.headers(),
+            },
+            (Source::Entrypoint, _) | (Source::Spec, None) => Address {
+                grpc: from_env("CHROMA_OTEL_GRPC_ENDPOINT"),
+                // In quotes: it stands in a flow mapping, which the first bare `}` would end.
+                insecure: as_is("\"${env:CHROMA_OTEL_GRPC_INSECURE}\""),
+                url: from_env("CHROMA_OTEL_TRACES_URL"),
+                metrics_url: own.or_else(|| Some(from_env("CHROMA_OTEL_METRICS_URL"))),
+                headers: from_env(variable::HEADERS),
+            },
+        }
+    }
+
+    /// A URL with the variable that says the place where only the machine knows it.
+    fn in_its_place(&self, url: &str) -> Value {
+        match self.backend.cloud().and_then(Cloud::place) {
+            Some(place) if url.contains(SOMEWHERE) => {
+                as_is(url.replace(SOMEWHERE, &format!("${{env:{}}}", place.variable)))
+            }
+            _ => url.into(),
+        }
+    }
+
+    /// One variable a header: there is nobody to take a map of them apart.
+    fn headers(&self) -> Value {
+        let of_backend = self.backend.headers.iter().map(|(name, text)| {
+            let text = with_keys(self.backend, text.replace('$', "$$"));
+            (name.as_str(), text)
+        });
+        let names = &self.spec.tracing.header_names;
+        let names = names.iter().filter(|_| self.suffix.is_empty());
+        let own = names.map(|name| {
+            let variable = header_variable(name);
+            (name.as_str(), format!("${{env:{variable}}}"))
+        });
+        let headers: Vec<String> = of_backend
+            .chain(own)
+            .map(|(name, text)| format!("{}: {}", quoted(name), quoted(&text)))
+            .collect();
+        as_is(format!("{{{}}}", headers.join(", ")))
+    }
+}
+
+/// A place that only the machine knows.
+const SOMEWHERE: &str = "somewhere-1";
+
+/// Where to, and with which headers: each value in the form of the setting it is for.
+struct Address {
+    grpc: Value,
+    insecure: Value,
+    url: Value,
+    metrics_url: Option<Value>,
+    headers: Value,
+}
+
+/// Settings of a component, each as YAML, with what comes from the collector's environment named.
+pub(super) fn settings(backend: &Backend, settings: &Settings) -> BTreeMap<String, Value> {
+    settings
+        .iter()
+        .map(|(name, value)| (name.clone(), from_environment(backend, value)))
+        .collect()
+}
+
+/// A backend's value as YAML: each placeholder in it becomes the collector's own.
+fn from_environment(backend: &Backend, value: &serde_json::Value) -> Value {
+    let text = yaml(&Value::from(Serde(value)))
+        .unwrap_or_else(|_| unreachable!("what was read as YAML can be written as such"))
+        .replace('$', "$$");
+    let place = backend.cloud().and_then(Cloud::place);
+    let text = place.into_iter().fold(text, |text, place| {
+        text.replace(place.placeholder, &format!("${{env:{}}}", place.variable))
+    });
+    as_is(with_keys(backend, text))
+}
+
+/// The text with the variables of the backend's keys for their placeholders.
+fn with_keys(backend: &Backend, text: String) -> String {
+    backend.keys.iter().fold(text, |text, key| {
+        let name = &key.variable;
+        text.replace(&format!("{{{name}}}"), &format!("${{env:{name}}}"))
+    })
+}

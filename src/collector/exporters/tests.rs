@@ -1,0 +1,495 @@
+//! What the collector is told of each kind of backend, by each way it learns the operator's values.
+
+use chroma_otel_init::variable;
+use serde_yaml::Value as Yaml;
+
+use super::*;
+use crate::input::sound;
+use crate::render::render;
+use crate::targets::common::of;
+
+/// The collector's configuration.
+fn written(spec: &Spec) -> String {
+    let context = context! {
+        listen => context! { receivers => "198.18.0.1", local => "127.0.0.1" },
+        detectors => ["env", "ec2", "system"],
+        version_attribute => "1.5.9",
+        ..of(spec)
+    };
+    render("collector/otel-collector.yaml.j2", &context).expect("a sound template")
+}
+
+/// What of the collector's configuration the backend decides.
+fn configuration(target: &str, image: &str, backend: &str, endpoint: &str) -> String {
+    let spec = sound(&[
+        ("target", target.into()),
+        ("chroma.image", image.into()),
+        ("tracing.backend", backend.into()),
+        ("tracing.endpoint", endpoint.into()),
+    ])
+    .spec;
+    let mut tree: Yaml = serde_yaml::from_str(&written(&spec)).expect("YAML");
+    let own = |section: &mut Yaml, others: &[&str]| {
+        let map = section.as_mapping_mut().expect("a mapping");
+        others.iter().for_each(|name| drop(map.remove(*name)));
+        section.clone()
+    };
+    let exporters = own(&mut tree["exporters"], &["prometheus"]);
+    let extensions = own(&mut tree["extensions"], &EXTENSIONS);
+    let mut shown = serde_yaml::Mapping::new();
+    shown.insert("exporters".into(), exporters);
+    shown.insert("extensions".into(), extensions);
+    shown.insert("used".into(), tree["service"]["extensions"].clone());
+    let pipeline = tree["service"]["pipelines"]["traces"]["exporters"].clone();
+    shown.insert("pipeline".into(), pipeline);
+    let wanted: Vec<Yaml> = tree["processors"]["resource"]["attributes"]
+        .as_sequence()
+        .expect("a list")
+        .iter()
+        .filter(|attribute| attribute["action"] == "upsert")
+        .cloned()
+        .collect();
+    if !wanted.is_empty() {
+        shown.insert("resource".into(), wanted.into());
+    }
+    serde_yaml::to_string(&shown).expect("YAML")
+}
+
+#[test]
+fn xray_is_signed_for_over_http() {
+    insta::assert_snapshot!(configuration("aws", "wrapped", "aws-xray", ""), @r#"
+    exporters:
+      otlp_http:
+        auth:
+          authenticator: sigv4auth
+        headers: ${env:CHROMA_OTEL_COLLECTION_HEADERS}
+        traces_endpoint: ${env:CHROMA_OTEL_TRACES_URL}
+        sending_queue:
+          storage: file_storage
+          sizer: bytes
+          queue_size: 268435456
+          batch:
+            sizer: items
+            flush_timeout: 1s
+            min_size: 1000
+            max_size: 1000
+        retry_on_failure:
+          max_elapsed_time: 0
+    extensions:
+      sigv4auth:
+        region: ${env:AWS_REGION}
+        service: xray
+    used:
+    - health_check
+    - file_storage
+    - sigv4auth
+    pipeline:
+    - forward
+    - otlp_http
+    "#);
+}
+
+#[test]
+fn the_published_collector_reads_the_variables_itself() {
+    let xray = configuration("aws", "stock", "aws-xray", "");
+    let http = configuration("aws", "wrapped", "aws-xray", "")
+        .replace("CHROMA_OTEL_TRACES_URL", variable::ENDPOINT)
+        .replace(
+            "headers: ${env:CHROMA_OTEL_COLLECTION_HEADERS}",
+            "headers: {}",
+        );
+    assert_eq!(xray, http);
+    insta::assert_snapshot!(configuration("aws", "stock", "honeycomb", ""), @r#"
+    exporters:
+      otlp_grpc:
+        endpoint: ${env:CHROMA_OTEL_COLLECTION_ENDPOINT}
+        headers:
+          x-honeycomb-team: ${env:HONEYCOMB_API_KEY}
+        tls:
+          insecure: true
+        sending_queue:
+          storage: file_storage
+          sizer: bytes
+          queue_size: 268435456
+          batch:
+            flush_timeout: 1s
+            min_size: 524288
+            max_size: 2097152
+        retry_on_failure:
+          max_elapsed_time: 0
+    extensions: {}
+    used:
+    - health_check
+    - file_storage
+    pipeline:
+    - forward
+    - otlp_grpc
+    "#);
+    let http = configuration("aws", "stock", "otlp", "https://h.example/otlp");
+    assert!(
+        http.contains("traces_endpoint: ${env:CHROMA_OTEL_COLLECTION_ENDPOINT}"),
+        "{http}"
+    );
+    assert!(!http.contains("otlp_grpc"), "{http}");
+}
+
+#[test]
+fn another_exporter_brings_its_settings() {
+    insta::assert_snapshot!(configuration("aws", "wrapped", "aws-xray-classic", ""), @r#"
+    exporters:
+      awsxray:
+        indexed_attributes:
+        - http.route
+        - http.request.method
+        - error.type
+        region: ${env:AWS_REGION}
+    extensions: {}
+    used:
+    - health_check
+    - file_storage
+    pipeline:
+    - forward
+    - awsxray
+    "#);
+}
+
+#[test]
+fn google_knows_the_project_by_the_environment() {
+    insta::assert_snapshot!(configuration("gcp", "wrapped", "google-cloud-trace", ""), @r#"
+    exporters:
+      otlp_http:
+        auth:
+          authenticator: googleclientauth
+        headers: ${env:CHROMA_OTEL_COLLECTION_HEADERS}
+        traces_endpoint: ${env:CHROMA_OTEL_TRACES_URL}
+        sending_queue:
+          storage: file_storage
+          sizer: bytes
+          queue_size: 268435456
+          batch:
+            sizer: items
+            flush_timeout: 1s
+            min_size: 200
+            max_size: 200
+        retry_on_failure:
+          max_elapsed_time: 0
+    extensions:
+      googleclientauth:
+        project: ${env:GOOGLE_CLOUD_PROJECT}
+        quota_project: ${env:GOOGLE_CLOUD_PROJECT}
+    used:
+    - health_check
+    - file_storage
+    - googleclientauth
+    pipeline:
+    - forward
+    - otlp_http
+    resource:
+    - key: gcp.project_id
+      value: ${env:GOOGLE_CLOUD_PROJECT}
+      action: upsert
+    "#);
+}
+
+#[test]
+fn an_exporter_that_retries_itself_has_a_queue_alone() {
+    let azure = configuration("docker", "wrapped", "azure-monitor", "");
+    assert_eq!(azure, configuration("docker", "stock", "azure-monitor", ""));
+    insta::assert_snapshot!(azure, @r#"
+    exporters:
+      azuremonitor:
+        connection_string: ${env:APPLICATIONINSIGHTS_CONNECTION_STRING}
+        sending_queue:
+          storage: file_storage
+          sizer: bytes
+          queue_size: 268435456
+    extensions: {}
+    used:
+    - health_check
+    - file_storage
+    pipeline:
+    - forward
+    - azuremonitor
+    "#);
+}
+
+#[test]
+fn settings_name_what_the_environment_has() {
+    let backend: Backend = serde_yaml::from_str(
+        "{summary: s, documentation: d, traces: t, keys: [{variable: KEY, what: w}], exporter: {name: a, queue: true,
+          settings: {dsn: 'x;{KEY}', on: true, most: 7, deep: {list: [a b, 'p$q', '{region}']}}},
+          identity: {cloud: aws, permissions: [a]}}",
+    )
+    .expect("a backend");
+    let Exporter::Component(component) = &backend.exporter else {
+        panic!("{backend:?}");
+    };
+    let written: Vec<String> = settings(&backend, &component.settings)
+        .iter()
+        .map(|(name, value)| format!("{name}: {value}"))
+        .collect();
+    assert_eq!(
+        written,
+        [
+            r#"deep: {list: ["a b", "p$$q", "${env:AWS_REGION}"]}"#,
+            r#"dsn: "x;${env:KEY}""#,
+            "most: 7",
+            "on: true",
+        ]
+    );
+}
+
+#[test]
+fn an_endpoint_is_given_in_the_form_that_the_collector_reads() {
+    for (backend, endpoint, exact) in [
+        ("otlp", "api.example.com", "https://api.example.com:443"),
+        (
+            "otlp",
+            "http://10.0.0.1:4318/",
+            "http://10.0.0.1:4318/v1/traces",
+        ),
+        (
+            "aws-xray",
+            "https://vpce-1.xray.example",
+            "https://vpce-1.xray.example/v1/traces",
+        ),
+        (
+            "aws-xray",
+            "",
+            "https://xray.{region}.amazonaws.com/v1/traces",
+        ),
+    ] {
+        let spec = sound(&[
+            ("target", "aws".into()),
+            ("tracing.backend", backend.into()),
+            ("tracing.endpoint", endpoint.into()),
+        ])
+        .spec;
+        assert_eq!(exact_endpoint(&spec).as_deref(), Some(exact));
+    }
+}
+
+/// The exporters and pipelines of three backends, one of each kind, with metrics.
+fn several(target: &str, platform: &str, image: &str) -> String {
+    let backends = serde_json::json!(["honeycomb", "grafana-cloud", "zipkin"]);
+    let settings = serde_json::json!({
+        "honeycomb.region": "eu1", "grafana-cloud.region": "prod-us-east-0", "instance_id": "123456",
+        "zipkin.endpoint": "http://zipkin.example.com:9411",
+    });
+    let spec = sound(&[
+        ("target", target.into()),
+        ("platform", platform.into()),
+        ("chroma.image", image.into()),
+        ("tracing.backend", backends),
+        ("tracing.settings", settings),
+        ("metrics.to_backend", true.into()),
+    ])
+    .spec;
+    let text = written(&spec);
+    let (_, text) = text.split_once("\nexporters:\n").expect("exporters");
+    let (text, pipelines) = text.split_once("\nservice:\n").expect("a service");
+    let decided = text.lines().filter(|line| {
+        let detail = line.starts_with("      ") || line.trim_start().starts_with('#');
+        !detail && !line.contains("retry_on_failure") && !line.is_empty()
+    });
+    let exporters = pipelines
+        .lines()
+        .filter(|line| line.contains(" exporters: ") || line.contains(" extensions: "));
+    decided
+        .chain(exporters)
+        .map(|line| format!("{line}\n"))
+        .collect()
+}
+
+#[test]
+fn several_have_components_of_their_own() {
+    let wrapped = several("docker", "", "wrapped");
+    assert_eq!(wrapped, several("aws", "", "wrapped"));
+    assert_eq!(wrapped, several("kubernetes", "", "wrapped"));
+    insta::assert_snapshot!(wrapped, @r##"
+      prometheus: {endpoint: 127.0.0.1:8889, without_scope_info: true}
+      otlp_grpc:
+        endpoint: ${env:CHROMA_OTEL_GRPC_ENDPOINT}
+        headers: ${env:CHROMA_OTEL_COLLECTION_HEADERS}
+        tls: {insecure: "${env:CHROMA_OTEL_GRPC_INSECURE}"}
+        sending_queue: &queue
+      otlp_http:
+        headers: ${env:CHROMA_OTEL_COLLECTION_HEADERS}
+        metrics_endpoint: ${env:CHROMA_OTEL_METRICS_URL}
+        traces_endpoint: ${env:CHROMA_OTEL_TRACES_URL}
+        sending_queue: *queue
+      otlp_http/grafana-cloud:
+        auth: {authenticator: basicauth/grafana-cloud}
+        headers: {}
+        metrics_endpoint: https://otlp-gateway-prod-us-east-0.grafana.net/otlp/v1/metrics
+        traces_endpoint: https://otlp-gateway-prod-us-east-0.grafana.net/otlp/v1/traces
+        sending_queue: *queue
+      zipkin/zipkin:
+        endpoint: http://zipkin.example.com:9411/api/v2/spans
+        headers: {}
+        sending_queue: *queue
+    extensions:
+      basicauth/grafana-cloud:
+        client_auth: {password: "${env:GRAFANA_CLOUD_API_KEY}", username: "123456"}
+      health_check: {endpoint: 127.0.0.1:13133}
+      file_storage:
+        directory: /var/lib/otelcol
+        create_directory: true
+        recreate: true # a broken queue file is set aside, not the end of tracing
+        compaction: {directory: /var/lib/otelcol, on_start: true, on_rebound: true, cleanup_on_start: true}
+      extensions: [health_check, file_storage, basicauth/grafana-cloud]
+          exporters: [forward, "${env:CHROMA_OTEL_EXPORTER}", otlp_http/grafana-cloud, zipkin/zipkin]
+          exporters: [span_metrics]
+          exporters: [prometheus, "${env:CHROMA_OTEL_EXPORTER}", otlp_http/grafana-cloud]
+    "##);
+    let stock = several("docker", "", "stock");
+    assert_eq!(stock, several("kubernetes", "", "stock"));
+    insta::assert_snapshot!(stock, @r##"
+      prometheus: {endpoint: 127.0.0.1:8889, without_scope_info: true}
+      otlp_grpc:
+        endpoint: api.eu1.honeycomb.io:443
+        headers: {"x-honeycomb-team": "${env:HONEYCOMB_API_KEY}"}
+        tls: {insecure: false}
+        sending_queue: &queue
+      otlp_http/grafana-cloud:
+        auth: {authenticator: basicauth/grafana-cloud}
+        headers: {}
+        metrics_endpoint: https://otlp-gateway-prod-us-east-0.grafana.net/otlp/v1/metrics
+        traces_endpoint: https://otlp-gateway-prod-us-east-0.grafana.net/otlp/v1/traces
+        sending_queue: *queue
+      zipkin/zipkin:
+        endpoint: http://zipkin.example.com:9411/api/v2/spans
+        headers: {}
+        sending_queue: *queue
+    extensions:
+      basicauth/grafana-cloud:
+        client_auth: {password: "${env:GRAFANA_CLOUD_API_KEY}", username: "123456"}
+      health_check: {endpoint: 127.0.0.1:13133}
+      file_storage:
+        directory: /var/lib/otelcol
+        create_directory: true
+        recreate: true # a broken queue file is set aside, not the end of tracing
+        compaction: {directory: /var/lib/otelcol, on_start: true, on_rebound: true, cleanup_on_start: true}
+      extensions: [health_check, file_storage, basicauth/grafana-cloud]
+          exporters: [forward, otlp_grpc, otlp_http/grafana-cloud, zipkin/zipkin]
+          exporters: [span_metrics]
+          exporters: [prometheus, otlp_grpc, otlp_http/grafana-cloud]
+    "##);
+    // On a machine the first one's endpoint is the operator's to change, and the others' are as rendered.
+    let machine = several("aws", "", "stock");
+    assert_eq!(machine, several("gcp", "", "stock"));
+    insta::assert_snapshot!(machine, @r##"
+      prometheus: {endpoint: 127.0.0.1:8889, without_scope_info: true}
+      otlp_grpc:
+        endpoint: ${env:CHROMA_OTEL_COLLECTION_ENDPOINT}
+        headers: {"x-honeycomb-team": "${env:HONEYCOMB_API_KEY}"}
+        tls: {insecure: true}
+        sending_queue: &queue
+      otlp_http/grafana-cloud:
+        auth: {authenticator: basicauth/grafana-cloud}
+        headers: {}
+        metrics_endpoint: https://otlp-gateway-prod-us-east-0.grafana.net/otlp/v1/metrics
+        traces_endpoint: https://otlp-gateway-prod-us-east-0.grafana.net/otlp/v1/traces
+        sending_queue: *queue
+      zipkin/zipkin:
+        endpoint: http://zipkin.example.com:9411/api/v2/spans
+        headers: {}
+        sending_queue: *queue
+    extensions:
+      basicauth/grafana-cloud:
+        client_auth: {password: "${env:GRAFANA_CLOUD_API_KEY}", username: "123456"}
+      health_check: {endpoint: 127.0.0.1:13133}
+      file_storage:
+        directory: /var/lib/otelcol
+        create_directory: true
+        recreate: true # a broken queue file is set aside, not the end of tracing
+        compaction: {directory: /var/lib/otelcol, on_start: true, on_rebound: true, cleanup_on_start: true}
+      extensions: [health_check, file_storage, basicauth/grafana-cloud]
+          exporters: [forward, otlp_grpc, otlp_http/grafana-cloud, zipkin/zipkin]
+          exporters: [span_metrics]
+          exporters: [prometheus, otlp_grpc, otlp_http/grafana-cloud]
+    "##);
+}
+
+#[test]
+fn those_that_count_from_point_to_point_have_a_pipeline_of_their_own() {
+    let of = |backends: &[&str]| {
+        let spec = sound(&[
+            ("target", "docker".into()),
+            ("chroma.image", "stock".into()),
+            ("tracing.backend", serde_json::json!(backends)),
+            (
+                "tracing.settings",
+                serde_json::json!({"datadog.region": "eu1"}),
+            ),
+            ("metrics.to_backend", true.into()),
+        ])
+        .spec;
+        let context = context(&spec);
+        [
+            "trace_exporters",
+            "metrics_exporters",
+            "delta_exporters",
+            "queue_mib",
+        ]
+        .map(|name| {
+            let value = context.get_attr(name).expect("it is there");
+            value.to_string().replace('\'', "")
+        })
+    };
+    let all = |texts: [&str; 4]| texts.map(str::to_owned);
+    assert_eq!(
+        of(&["datadog"]),
+        all(["[otlp_http]", "[]", "[otlp_http]", "128"])
+    );
+    assert_eq!(
+        of(&["honeycomb", "datadog", "jaeger"]),
+        all([
+            "[otlp_grpc, otlp_http/datadog, otlp_grpc/jaeger]",
+            "[otlp_grpc]",
+            "[otlp_http/datadog]",
+            "51",
+        ])
+    );
+}
+
+#[test]
+fn what_is_done_for_one_of_several_names_it() {
+    let told = |backends: &[&str], metrics: bool| {
+        let spec = sound(&[
+            ("target", "gcp".into()),
+            ("tracing.backend", serde_json::json!(backends)),
+            ("metrics.to_backend", metrics.into()),
+        ])
+        .spec;
+        let text = written(&spec);
+        let words = ["wants it", "is longer is", "is away"];
+        let lines = text
+            .lines()
+            .filter_map(|line| Some(line.split_once('#')?.1));
+        let lines = lines.filter(|line| words.iter().any(|word| line.contains(word)));
+        lines.map(|line| line.trim().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        told(&["new-relic"], false),
+        [
+            "What is longer is refused, or dropped, by the backend.",
+            "While the backend is away spans wait on disk, up to 256 MiB of them.",
+        ]
+    );
+    assert_eq!(
+        told(&["google-cloud-trace"], false)[0],
+        "the backend wants it"
+    );
+    let waiting =
+        "While a backend is away its spans and metrics wait on disk, up to 85 MiB of either.";
+    assert_eq!(
+        told(&["google-cloud-trace", "new-relic"], true),
+        [
+            "google-cloud-trace wants it",
+            "What is longer is refused, or dropped, by new-relic: it is cut for all.",
+            waiting,
+            waiting,
+        ]
+    );
+}

@@ -1,0 +1,60 @@
+//! What is taken out of spans and metrics before they leave, as the collector's template reads it.
+//!
+//! Invariant: a name that is to be hidden is hidden in every place that it stands in; where names or unknown
+//! attributes may not leave, neither may texts, which can quote both.
+
+use minijinja::{Value, context};
+
+use crate::backend::Key;
+use crate::problem::Problem;
+use crate::render::as_is;
+use crate::spec::signals::{AttributeName, NAMES_KEY, Names};
+use crate::spec::{Image, Spec};
+
+/// The paths of health checks, and of what a client asks before its first request.
+const PROBES: &str = "^/api/v[12](/(heartbeat|healthcheck|version|pre-flight-checks))?/?$";
+
+/// What the collector's template reads: `redact` with `names`, `allow` and `texts` (whether those of errors
+/// leave); `key` and `probes`.
+pub(crate) fn context(spec: &Spec) -> Value {
+    let redact = &spec.tracing.redact;
+    let names = redact.names.map(|names| match names {
+        Names::Hash => "hash",
+        Names::Remove => "remove",
+    });
+    let allow = redact.allow.as_ref();
+    let allow = allow.map(|names| names.iter().map(AttributeName::as_str));
+    let allow = allow.map(|names| names.map(str::to_owned).collect::<Vec<String>>());
+    let asked_for = |allow: &Vec<String>| allow.iter().any(|name| name == "exception.message");
+    let texts = names.is_none() && allow.as_ref().is_none_or(asked_for);
+    context! {
+        redact => context! { names, allow, texts },
+        key => as_is(format!("${{env:{NAMES_KEY}}}")),
+        probes => as_is(PROBES),
+    }
+}
+
+/// A key that nobody looks at before the collector does: a quote in it breaks its configuration, which the
+/// collector then prints. (On a machine the boot looks.)
+pub(crate) fn problems(spec: &Spec) -> Option<Problem> {
+    let unseen = spec.collector.image == Image::Stock && !spec.target.is_machine();
+    key(spec).filter(|_| unseen).map(|_| {
+        let message = "is `hash`, whose key nobody checks without the entrypoint";
+        let hint = match spec.collector.operator {
+            true => "use `remove`, or leave out `collector.operator`",
+            false => "use `remove`, or `image: wrapped`",
+        };
+        Problem::new("tracing.redact.names", message).hint(hint)
+    })
+}
+
+/// The key that names are hashed with, where they are: without it a name could be guessed.
+pub(crate) fn key(spec: &Spec) -> Option<Key> {
+    let hashed = spec.tracing.redact.names == Some(Names::Hash);
+    hashed.then(|| Key {
+        variable: NAMES_KEY.to_owned(),
+        what:
+            "any long random word, as of `openssl rand -hex 32`: the same key gives the same tokens"
+                .to_owned(),
+    })
+}

@@ -1,0 +1,375 @@
+//! Diffs a plan against a directory and applies it. The only module that writes.
+//!
+//! Invariants: nothing outside the folder and the one that it shares is touched, links are not
+//! followed; a file is replaced by rename, so it is old or new and never half; what the user wrote is
+//! not overwritten.
+//!
+//! What `gen` wrote last is remembered in [`STATE`], in the form `sha256sum --check` reads. A file
+//! whose hash stands there is ours; any other is the user's.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, File, OpenOptions, Permissions};
+use std::io::{self, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Component, Path, PathBuf};
+
+use crate::digest::hash;
+use crate::plan::{Change, Kind, Plan, SecretFile, SharedFolder};
+use crate::problem::Problem;
+use anyhow::{Context, Result};
+
+/// Remembers what `gen` wrote: one `HASH  PATH` a line.
+pub const STATE: &str = ".chroma-otel-deploy.sha256";
+
+/// Compares the plan with the folder. Nothing is written; the folder need not exist.
+///
+/// # Errors
+/// The folder or a file in it cannot be read, or a link stands in the way.
+pub fn compare(plan: &Plan, folder: &Path) -> Result<Vec<Change>> {
+    let mut changes = compare_files(&plan.files, folder)?;
+    if let Some(shared) = &plan.shared {
+        for mut change in compare_files(&shared.files, &place(folder, shared))? {
+            change.path = shared.path_of(&change.path);
+            changes.push(change);
+        }
+    }
+    Ok(changes)
+}
+
+/// Where a shared folder is. `..` takes the last name off a path whether its folder exists or not;
+/// links on the way are not looked at.
+fn place(folder: &Path, shared: &SharedFolder) -> PathBuf {
+    let mut place = folder.to_path_buf();
+    for part in Path::new(&shared.path).components() {
+        let named = matches!(place.components().next_back(), Some(Component::Normal(_)));
+        match part {
+            Component::ParentDir if named => drop(place.pop()),
+            _ if place == Path::new(".") => place = PathBuf::from(part.as_os_str()),
+            _ => place.push(part),
+        }
+    }
+    place
+}
+
+fn compare_files(files: &BTreeMap<String, String>, folder: &Path) -> Result<Vec<Change>> {
+    check_folder(folder)?;
+    let state = read_state(folder)?;
+    let ours = |path: &str, bytes: &[u8]| {
+        state
+            .get(path)
+            .is_some_and(|known| known.contains(&hash(bytes)))
+    };
+    let mut changes = Vec::new();
+    for (path, after) in files {
+        let Some(bytes) = read(folder, path)? else {
+            changes.push(change(path, Kind::Create, None, Some(after)));
+            continue;
+        };
+        if bytes == after.as_bytes() {
+            continue;
+        }
+        let kind = if ours(path, &bytes) {
+            Kind::Update
+        } else {
+            Kind::Overwrite
+        };
+        changes.push(change(path, kind, Some(bytes), Some(after)));
+    }
+    for path in state.keys().filter(|path| !files.contains_key(*path)) {
+        if let Some(bytes) = read(folder, path)? {
+            let kind = if ours(path, &bytes) {
+                Kind::Remove
+            } else {
+                Kind::RemoveEdited
+            };
+            changes.push(change(path, kind, Some(bytes), None));
+        }
+    }
+    Ok(changes)
+}
+
+fn change(path: &str, kind: Kind, before: Option<Vec<u8>>, after: Option<&String>) -> Change {
+    Change {
+        path: path.to_owned(),
+        kind,
+        before: before.and_then(|bytes| String::from_utf8(bytes).ok()),
+        after: after.cloned(),
+    }
+}
+
+/// Makes the folder as the changes say. The caller has decided which of them may happen.
+/// Returns whether the secret file was made (it is left alone where there is one).
+///
+/// # Errors
+/// The folder cannot be written. What was written until then is whole and known as ours.
+pub fn apply(plan: &Plan, changes: &[Change], folder: &Path) -> Result<bool> {
+    let (mut own, mut others) = (Vec::new(), Vec::new());
+    for change in changes {
+        let shared = plan.shared.as_ref();
+        let inside = shared.and_then(|shared| change.path.strip_prefix(&shared.path_of("")));
+        match inside {
+            Some(path) => others.push((path, change)),
+            None => own.push((change.path.as_str(), change)),
+        }
+    }
+    if let Some(shared) = &plan.shared {
+        apply_files(&shared.files, &others, &place(folder, shared))?;
+    }
+    apply_files(&plan.files, &own, folder)?;
+    match &plan.secrets {
+        Some(file) => create_secret(folder, file),
+        None => Ok(false),
+    }
+}
+
+/// Makes one folder as its changes say, each with the path in this folder.
+fn apply_files(
+    files: &BTreeMap<String, String>,
+    changes: &[(&str, &Change)],
+    folder: &Path,
+) -> Result<()> {
+    fs::create_dir_all(folder)
+        .with_context(|| format!("cannot make the folder {}", folder.display()))?;
+    // Two runs at once would rename each other's half-written files.
+    let lock = File::open(folder)?;
+    lock.lock()
+        .with_context(|| format!("cannot lock the folder {}", folder.display()))?;
+    let mut state = read_state(folder)?;
+    let before = state.clone();
+    // Interrupted between two files, the next run must know both the old and the new as ours.
+    for (path, change) in changes {
+        if let Some(after) = &change.after {
+            let known = state.entry((*path).to_owned()).or_default();
+            known.insert(hash(after.as_bytes()));
+        }
+    }
+    if state != before {
+        write_state(folder, &state)?;
+    }
+    for (path, change) in changes {
+        let target = folder.join(path);
+        match &change.after {
+            Some(text) => replace(folder, &target, text.as_bytes()),
+            None => remove(folder, &target),
+        }
+        .with_context(|| format!("cannot write {}", target.display()))?;
+    }
+    let kept = state
+        .into_iter()
+        .filter(|(path, _)| !files.contains_key(path) && folder.join(path).exists());
+    let written: BTreeSet<&str> = changes.iter().map(|(path, _)| *path).collect();
+    let settled = files.iter().filter_map(|(path, text)| {
+        let settled =
+            written.contains(path.as_str()) || read(folder, path).ok()?? == text.as_bytes();
+        settled.then(|| (path.clone(), BTreeSet::from([hash(text.as_bytes())])))
+    });
+    let settled: State = kept.chain(settled).collect();
+    if settled != read_state(folder)? {
+        write_state(folder, &settled)?;
+    }
+    Ok(())
+}
+
+/// Refuses a folder that is a file or a link: writing would land somewhere else than it says.
+fn check_folder(folder: &Path) -> Result<()> {
+    match fs::symlink_metadata(folder) {
+        Ok(meta) if meta.is_symlink() => {
+            let real = fs::canonicalize(folder).unwrap_or_default();
+            Err(anyhow::Error::from(Refused(
+                Problem::new(
+                    format!("--out {}", folder.display()),
+                    "is a link to another place",
+                )
+                .hint(format!(
+                    "name the folder itself: `--out {}`",
+                    real.display()
+                )),
+            )))
+        }
+        Ok(meta) if !meta.is_dir() => Err(anyhow::Error::from(Refused(
+            Problem::new(format!("--out {}", folder.display()), "is a file")
+                .hint("name a folder; it is made if it is not there"),
+        ))),
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error).with_context(|| format!("cannot look at {}", folder.display())),
+    }
+}
+
+/// A refusal that is the user's to mend, carried through `anyhow`.
+#[derive(Debug)]
+pub struct Refused(pub Problem);
+
+impl std::fmt::Display for Refused {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(out, "{}", self.0)
+    }
+}
+
+impl std::error::Error for Refused {}
+
+/// The bytes of a file in the folder, `None` where there is none.
+fn read(folder: &Path, path: &str) -> Result<Option<Vec<u8>>> {
+    let mut place = folder.to_path_buf();
+    let relative = Path::new(path);
+    anyhow::ensure!(
+        relative
+            .components()
+            .all(|part| matches!(part, Component::Normal(_))),
+        "`{path}` in {STATE} leaves the folder"
+    );
+    for part in relative.components() {
+        place.push(part);
+        match fs::symlink_metadata(&place) {
+            Ok(meta) if meta.is_symlink() => {
+                let problem = Problem::new(
+                    place.display().to_string(),
+                    "is a link: writing through it would land elsewhere",
+                )
+                .hint("remove the link, or write to another folder with `--out`");
+                return Err(Refused(problem).into());
+            }
+            Ok(meta) if place == folder.join(path) && meta.is_dir() => {
+                let problem = Problem::new(
+                    place.display().to_string(),
+                    "is a folder where a file belongs",
+                )
+                .hint("move it away");
+                return Err(Refused(problem).into());
+            }
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => {
+                return Err(error).with_context(|| format!("cannot look at {}", place.display()));
+            }
+        }
+    }
+    fs::read(&place)
+        .map(Some)
+        .with_context(|| format!("cannot read {}", place.display()))
+}
+
+/// Path to the hashes that are ours: one, or two while a run is under way.
+type State = BTreeMap<String, BTreeSet<String>>;
+
+fn read_state(folder: &Path) -> Result<State> {
+    let mut state = State::new();
+    if let Some(bytes) = read(folder, STATE)? {
+        for line in String::from_utf8_lossy(&bytes).lines() {
+            if let Some((hash, path)) = line.split_once("  ") {
+                state
+                    .entry(path.to_owned())
+                    .or_default()
+                    .insert(hash.to_owned());
+            }
+        }
+    }
+    Ok(state)
+}
+
+fn write_state(folder: &Path, state: &State) -> Result<()> {
+    let mut text = String::new();
+    for (path, hashes) in state {
+        for hash in hashes {
+            text.push_str(&format!("{hash}  {path}\n"));
+        }
+    }
+    replace(folder, &folder.join(STATE), text.as_bytes())
+        .with_context(|| format!("cannot write {STATE}"))
+}
+
+/// Writes beside the target and renames over it: the target is old or new, never half. Not synced:
+/// what a power cut takes, the next run writes again, and 50 syncs take longer than all the rest.
+fn replace(folder: &Path, target: &Path, bytes: &[u8]) -> io::Result<()> {
+    fs::create_dir_all(target.parent().unwrap_or(folder))?;
+    let beside = temporary(target);
+    let written = write_new(&beside, bytes, 0o644).and_then(|_| fs::rename(&beside, target));
+    if written.is_err() {
+        let _ = fs::remove_file(&beside);
+    }
+    written
+}
+
+/// Writes a file that was not there: not through a link that somebody laid in the way.
+fn write_new(path: &Path, bytes: &[u8], mode: u32) -> io::Result<File> {
+    let _ = fs::remove_file(path);
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(mode)
+        .open(path)?;
+    // Whatever the umask: the containers read these files as other users.
+    file.set_permissions(Permissions::from_mode(mode))?;
+    file.write_all(bytes)?;
+    Ok(file)
+}
+
+/// One fixed name a target: a run that was killed leaves at most this, and the next takes it over.
+fn temporary(target: &Path) -> PathBuf {
+    let name = target
+        .file_name()
+        .map(|name| name.to_string_lossy().into_owned())
+        .unwrap_or_default();
+    target.with_file_name(format!(".{name}.chroma-otel-deploy.tmp"))
+}
+
+/// Removes a file, and the folders that are empty then.
+fn remove(folder: &Path, target: &Path) -> io::Result<()> {
+    fs::remove_file(target)?;
+    for parent in target
+        .ancestors()
+        .skip(1)
+        .take_while(|parent| *parent != folder)
+    {
+        if fs::remove_dir(parent).is_err() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Which of the file's variables are set to something else, or not at all, in the one on disk.
+///
+/// # Errors
+/// It is a link, a folder, or cannot be read.
+pub fn differing_secrets(folder: &Path, file: &SecretFile) -> Result<Vec<String>> {
+    let bytes = read(folder, &file.path)?.unwrap_or_default();
+    let text = String::from_utf8_lossy(&bytes);
+    let differs = |(line, _): &(&str, &String)| !text.lines().any(|other| other.trim() == *line);
+    let pairs = file.contents.lines().zip(&file.variables);
+    Ok(pairs
+        .filter(differs)
+        .map(|(_, name)| name.clone())
+        .collect())
+}
+
+/// The variables that a file of lines `NAME=value` sets to something; none where it is not there.
+///
+/// # Errors
+/// It is a link, a folder, or cannot be read.
+pub fn set_variables(folder: &Path, path: &str) -> Result<BTreeSet<String>> {
+    let bytes = read(folder, path)?.unwrap_or_default();
+    let text = String::from_utf8_lossy(&bytes);
+    let pairs = text.lines().filter_map(|line| line.trim().split_once('='));
+    let set = pairs.filter(|(_, value)| !value.trim().trim_matches(['"', '\'']).trim().is_empty());
+    Ok(set.map(|(name, _)| name.trim().to_owned()).collect())
+}
+
+/// Makes the secret file, mode 0600 from its first byte. One that is there already stays as it is.
+fn create_secret(folder: &Path, file: &SecretFile) -> Result<bool> {
+    let target = folder.join(&file.path);
+    if read(folder, &file.path)?.is_some() {
+        return Ok(false);
+    }
+    let beside = temporary(&target);
+    let made = write_new(&beside, file.contents.as_bytes(), 0o600)
+        .and_then(|file| file.sync_all())
+        // A link fails where the target exists: nobody's `.env` is replaced, not even in a race.
+        .and_then(|()| fs::hard_link(&beside, &target));
+    let _ = fs::remove_file(&beside);
+    match made {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+        Err(error) => Err(error).with_context(|| format!("cannot write {}", target.display())),
+    }
+}

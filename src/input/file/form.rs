@@ -1,0 +1,131 @@
+//! The form of the spec: keys that there are, values of the kind that they take.
+//!
+//! Invariant: what is wrong is taken out and named, so that the rest can be read; no text that may be a
+//! secret is part of a message.
+
+use jsonschema::error::ValidationErrorKind;
+use serde_json::{Map, Value};
+
+use super::input::Input;
+use crate::problem::Problem;
+
+/// Checks the tree against the schema; takes out what is wrong, so that the rest can be read too.
+pub(super) fn check(tree: &mut Value, schema: &Value, input: &Input) -> Vec<Problem> {
+    let validator = match jsonschema::validator_for(schema) {
+        Ok(validator) => validator,
+        Err(error) => return vec![Problem::new("schema", error.to_string()).hint("this is a bug")],
+    };
+    let mut problems = Vec::new();
+    let mut wrong = Vec::new();
+    for error in validator.iter_errors(tree) {
+        let pointer = error.instance_path().to_string();
+        let key = pointer.trim_start_matches('/').replace('/', ".");
+        let key = key.replace("~1", "/").replace("~0", "~");
+        if let ValidationErrorKind::AdditionalProperties { unexpected } = error.kind() {
+            let known = keys_of(schema, error.schema_path().as_str());
+            for name in unexpected {
+                let at = if key.is_empty() {
+                    name.clone()
+                } else {
+                    format!("{key}.{name}")
+                };
+                problems.push(unknown_key(&input.at(&at), name, &known));
+                wrong.push(format!(
+                    "{pointer}/{}",
+                    name.replace('~', "~0").replace('/', "~1")
+                ));
+            }
+        } else {
+            problems.push(wrong_value(&key, &error, input));
+            wrong.push(pointer);
+        }
+    }
+    for pointer in wrong {
+        remove(tree, &pointer);
+    }
+    problems
+}
+
+fn unknown_key(at: &str, name: &str, known: &[String]) -> Problem {
+    let problem = Problem::new(at, "no such key");
+    match crate::problem::nearest(name, known) {
+        Some(near) => problem.hint(format!("did you mean `{near}`?")),
+        None => problem.hint(format!("there are: {}", known.join(", "))),
+    }
+}
+
+fn wrong_value(key: &str, error: &jsonschema::ValidationError<'_>, input: &Input) -> Problem {
+    if key.starts_with("tracing.headers") {
+        return Problem::new(input.at("tracing.headers"), "not in a form that headers have")
+            .hint("a mapping of names to quoted text, a JSON object as text, `k=v,k2=v2`, or a list of names");
+    }
+    // A section in the wrong form, or a value under a name like `…_TOKEN`, may hold a secret.
+    let may_hold_secrets = error.instance().is_object()
+        || error.instance().is_array()
+        || !key.contains('.')
+        || key.starts_with("chroma.environment")
+        || key.starts_with("machine.secrets");
+    let message = match error.kind() {
+        ValidationErrorKind::Type { .. } if may_hold_secrets => {
+            "is not of the right kind".to_owned()
+        }
+        _ if may_hold_secrets => "cannot be read".to_owned(),
+        _ => error.to_string().replace('"', "`"),
+    };
+    let problem = Problem::new(input.at(key), message);
+    match error.kind() {
+        ValidationErrorKind::Type { .. }
+            if (error.instance().is_number() || error.instance().is_boolean())
+                && error.to_string().contains("string") =>
+        {
+            problem.hint("put it in quotes")
+        }
+        ValidationErrorKind::Type { .. } if error.to_string().contains("boolean") => {
+            problem.hint("write `true` or `false`, without quotes")
+        }
+        ValidationErrorKind::Type { .. } if error.to_string().contains("integer") => {
+            problem.hint("write a whole number, without quotes")
+        }
+        ValidationErrorKind::Type { .. } if may_hold_secrets => {
+            problem.hint("see what it takes in `chroma-otel-deploy schema`")
+        }
+        ValidationErrorKind::AnyOf { .. } => {
+            problem.hint(format!("see `{key}` in `chroma-otel-deploy schema`"))
+        }
+        _ => problem,
+    }
+}
+
+/// The keys that the schema knows at the place of a failed `additionalProperties`.
+fn keys_of(schema: &Value, schema_path: &str) -> Vec<String> {
+    let mut place = Some(schema);
+    let steps = schema_path.trim_end_matches("/additionalProperties");
+    for step in steps.split('/').skip(1) {
+        place = place.and_then(|place| match step {
+            "$ref" => {
+                let definition = place.get("$ref")?.as_str()?;
+                schema.pointer(definition.trim_start_matches('#'))
+            }
+            step => place.pointer(&format!("/{step}")),
+        });
+    }
+    place
+        .and_then(|object| object.get("properties"))
+        .and_then(Value::as_object)
+        .map(|properties| properties.keys().cloned().collect())
+        .unwrap_or_default()
+}
+
+fn remove(tree: &mut Value, pointer: &str) {
+    let Some((parent, last)) = pointer.rsplit_once('/') else {
+        *tree = Value::Object(Map::new());
+        return;
+    };
+    let name = last.replace("~1", "/").replace("~0", "~");
+    match tree.pointer_mut(parent) {
+        Some(Value::Object(map)) => drop(map.remove(&name)),
+        // A wrong element spoils its list: an index would shift under the next removal.
+        Some(list @ Value::Array(_)) => *list = Value::Array(Vec::new()),
+        _ => {}
+    }
+}

@@ -1,0 +1,107 @@
+//! From the input to the spec: every default, every rule, every problem.
+//!
+//! Invariant: reading goes on after a problem, so that all of them are told at once; a spec comes
+//! out only if there is none.
+
+mod backends;
+mod chroma;
+mod collector;
+mod kubernetes;
+mod machine;
+mod reading;
+mod signals;
+mod size;
+mod tracing;
+mod unused;
+
+use reading::Reading;
+
+use super::file::Input;
+use crate::problem::Problem;
+use crate::spec::{Resolved, Secrets, Spec, Target, Tracing};
+
+/// Makes a spec of the input, or says everything that is wrong with it.
+/// `environment` looks up a variable of this process: only secrets are taken from it.
+///
+/// # Errors
+/// Every problem of the input, in the order of the spec's keys.
+pub fn resolve(
+    input: Input,
+    environment: &dyn Fn(&str) -> Option<String>,
+) -> Result<Resolved, Vec<Problem>> {
+    let mut reading = Reading {
+        input,
+        problems: Vec::new(),
+        notes: Vec::new(),
+    };
+    let mut secrets = Secrets::new();
+
+    let target = reading.target();
+    let name = reading.parse("name", |file| &file.name, "chroma");
+    let chroma = reading.chroma(target, &mut secrets);
+    let collector = reading.collector(target, chroma.image);
+    let tracing = reading.tracing(
+        target,
+        &collector,
+        &name,
+        &chroma,
+        &mut secrets,
+        environment,
+    );
+
+    let format = reading.format(target);
+    let machine = reading.machine(target);
+    let kubernetes = reading.kubernetes(&name, machine.disk);
+    let backends: Vec<_> = tracing.iter().flat_map(Tracing::backends).collect();
+    let metrics = reading.metrics(&backends);
+    let clients = reading.clients();
+    reading.note_unused(target, chroma.image, collector.mode);
+
+    let mut problems = std::mem::take(&mut reading.input.problems);
+    problems.append(&mut reading.problems);
+    match (target, tracing) {
+        (Some(target), Some(tracing)) if problems.is_empty() => {
+            let spec = Spec {
+                target,
+                name,
+                chroma,
+                tracing,
+                collector,
+                format,
+                machine,
+                kubernetes,
+                metrics,
+                clients,
+            };
+            Ok(Resolved {
+                spec,
+                secrets,
+                notes: reading.notes,
+            })
+        }
+        _ => Err(problems),
+    }
+}
+
+impl Reading {
+    fn target(&mut self) -> Option<Target> {
+        let Some(name) = self.input.spec.target.clone() else {
+            if !self.is_wrong("target") {
+                let names = Target::names().join("`, `");
+                self.problems
+                    .push(Problem::new("--target", "is missing").hint(format!(
+                        "one of `{names}`, here or as `target:` in the spec"
+                    )));
+            }
+            return None;
+        };
+        let platform = self.input.spec.platform.as_deref().map(str::trim);
+        let target = Target::from_name(name.trim(), platform == Some("kubernetes"));
+        if target.is_none() {
+            let at = self.input.at("target");
+            self.problems
+                .push(Problem::unknown(at, &name, &Target::names()));
+        }
+        target
+    }
+}

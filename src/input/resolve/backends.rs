@@ -1,0 +1,163 @@
+//! `tracing.backend`, `tracing.backend_file` and `tracing.settings`: where the traces end up.
+//!
+//! Invariant: a backend that comes out has an endpoint where it takes one, unless it is the first, whose
+//! endpoint the operator may say later; and no setting is left open.
+
+mod settings;
+
+use chroma_otel_init::Endpoint;
+
+use crate::backend::{self, Backend, Key};
+use crate::input::file::OneOrMore;
+use crate::input::resolve::reading::Reading;
+use crate::problem::{Problem, nearest};
+use crate::spec::kubernetes::CollectorMode;
+use crate::spec::target::Target;
+use crate::values::DnsLabel;
+
+/// The backend that is any receiver of OTLP, as the operator's own collector is.
+const OWN_COLLECTOR: &str = "otlp";
+
+/// What containers beside a backend's are called.
+const TAKEN: [&str; 3] = ["chroma", "otel-collector", "prepare-volumes"];
+
+impl Reading {
+    /// The backends, the one that `tracing.endpoint`, `given`, is for first; none where one is wrong, as
+    /// nobody knows then which is the first.
+    pub(super) fn backends(
+        &mut self,
+        target: Option<Target>,
+        mode: CollectorMode,
+        name: &DnsLabel,
+        given: Option<&Endpoint>,
+    ) -> Vec<Backend> {
+        let told = self.problems.len();
+        let mut backends = self.named(target, mode);
+        self.check_keys(&backends);
+        backends.extend(self.own());
+        let complete = self.problems.len() == told && !self.is_wrong("tracing.backend");
+        if let Some(first) = backends.iter().position(Backend::wants_endpoint) {
+            backends[..=first].rotate_right(1);
+        }
+        let backends: Vec<Backend> = backends
+            .into_iter()
+            .map(|backend| in_stack(backend, target, name))
+            .collect();
+        let settings = self.settings();
+        self.check_settings(&settings, &backends, complete);
+        let mut settled = Vec::new();
+        for index in 0..backends.len() {
+            settled.extend(self.settled(&backends, index, &settings, given));
+        }
+        if !complete || settled.len() < backends.len() {
+            settled.clear();
+        }
+        settled
+    }
+
+    /// A key that two have in common would go to both. Who writes a file of his own knows what it says.
+    fn check_keys(&mut self, backends: &[Backend]) {
+        for (index, one) in backends.iter().enumerate() {
+            for other in &backends[index + 1..] {
+                let common = |key: &&Key| other.keys.iter().any(|own| own.variable == key.variable);
+                let Some(key) = one.keys.iter().find(common) else {
+                    continue;
+                };
+                let message = format!(
+                    "has `{}` and `{}`, which would both be sent `{}`",
+                    one.name, other.name, key.variable
+                );
+                let hint = "leave one out, or copy one's file, name another variable in it, and use `--backend-file`";
+                self.wrong("tracing.backend", message, hint);
+            }
+        }
+    }
+
+    /// Those by name; the target's own where nothing is said.
+    fn named(&mut self, target: Option<Target>, mode: CollectorMode) -> Vec<Backend> {
+        let default = match mode {
+            CollectorMode::None => OWN_COLLECTOR,
+            _ => target.unwrap_or(Target::Docker).info().default_backend,
+        };
+        let given = self.input.spec.tracing.backend.as_ref();
+        let mut names = given.map(OneOrMore::texts).unwrap_or_default();
+        if names.is_empty() && self.input.backends.is_empty() && !self.is_wrong("tracing.backend") {
+            names.push(default.to_owned());
+        }
+        let mut backends: Vec<Backend> = Vec::new();
+        for name in names {
+            match backend::load(&name) {
+                Ok(Some(one)) if backends.iter().any(|other| other.name == one.name) => {
+                    self.wrong(
+                        "tracing.backend",
+                        format!("has `{name}` twice"),
+                        "leave one out",
+                    );
+                }
+                Ok(Some(one)) => backends.push(one),
+                Ok(None) => {
+                    // They are too many to be named.
+                    let names = backend::names();
+                    let hint = match nearest(&name, &names) {
+                        Some(near) => format!("did you mean `{near}`?"),
+                        None => "`chroma-otel-deploy list backends` shows what there is".to_owned(),
+                    };
+                    let message = format!("`{}` is no backend", name.escape_debug());
+                    self.wrong("tracing.backend", message, hint);
+                }
+                Err(error) => {
+                    let message = format!("the file of `{name}` does not read: {error:#}");
+                    self.wrong("tracing.backend", message, "this is a bug");
+                }
+            }
+        }
+        backends
+    }
+
+    /// The operator's own, by their files.
+    fn own(&mut self) -> Vec<Backend> {
+        let mut backends: Vec<Backend> = Vec::new();
+        for (path, text) in std::mem::take(&mut self.input.backends) {
+            let text = match text {
+                Ok(text) => text,
+                Err(problem) => {
+                    self.problems.push(problem);
+                    continue;
+                }
+            };
+            let at = path.display().to_string();
+            let name = path
+                .file_stem()
+                .and_then(|stem| stem.to_str())
+                .unwrap_or_default();
+            let taken = backend::names().iter().any(|one| one == name)
+                || TAKEN.contains(&name)
+                || backends.iter().any(|other| other.name == name);
+            if name.parse::<DnsLabel>().is_err() || taken {
+                let message = match taken {
+                    true => format!("`{name}` is a name that is taken"),
+                    false => format!("`{}` cannot be a backend's name", name.escape_debug()),
+                };
+                let hint = "name the file as the backend is to be called: lower-case letters, digits and `-`";
+                self.problems.push(Problem::new(at, message).hint(hint));
+                continue;
+            }
+            match backend::own(name, &text, &at) {
+                Ok(backend) => backends.push(backend),
+                Err(problems) => self.problems.extend(problems),
+            }
+        }
+        backends
+    }
+}
+
+/// A backend that runs beside the collector; in a cluster its Service is named after the deployment.
+fn in_stack(mut backend: Backend, target: Option<Target>, name: &DnsLabel) -> Backend {
+    if target.is_some_and(Target::is_kubernetes) && backend.service.is_some() {
+        let (short, long) = (backend.name.clone(), format!("{name}-{}", backend.name));
+        let endpoint = backend.endpoint;
+        backend.endpoint =
+            endpoint.map(|one| one.replace(&format!("//{short}:"), &format!("//{long}:")));
+    }
+    backend
+}

@@ -1,0 +1,276 @@
+//! `tracing.settings`: what backends want to know, by its name or by the backend's and its name.
+//!
+//! Invariant: what is written has an effect or is told, and blank is not set.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chroma_otel_init::{Endpoint, Invalid};
+
+use crate::backend::{Backend, Exporter, Missing};
+use crate::input::resolve::reading::Reading;
+use crate::problem::nearest;
+
+/// What was written, by name or by `BACKEND.NAME`.
+type Written = BTreeMap<String, String>;
+
+const SETTINGS: &str = "tracing.settings";
+const ENDPOINT: &str = "endpoint";
+
+impl Reading {
+    /// What was written and says something.
+    pub(super) fn settings(&self) -> Written {
+        let written = self.input.spec.tracing.settings.clone().unwrap_or_default();
+        let written = written.into_iter();
+        written
+            .map(|(key, text)| (key, text.trim().to_owned()))
+            .filter(|(_, text)| !text.is_empty())
+            .collect()
+    }
+
+    /// Every setting has a backend that takes it; where not all backends are known, that is not asked.
+    pub(super) fn check_settings(
+        &mut self,
+        settings: &Written,
+        backends: &[Backend],
+        complete: bool,
+    ) {
+        for (key, written) in settings {
+            let (whose, name) = parts(key);
+            let mut taken = false;
+            let mut ambiguous = BTreeSet::new();
+            for (index, backend) in backends.iter().enumerate() {
+                if whose.is_some_and(|whose| whose != backend.name) {
+                    continue;
+                }
+                taken |=
+                    whose.is_some() && name == ENDPOINT && index > 0 && backend.wants_endpoint();
+                let Some(setting) = backend.settings.get(name) else {
+                    continue;
+                };
+                taken = true;
+                // The more special one counts, and is told of in its own turn.
+                let special =
+                    |backend: &Backend| settings.contains_key(&format!("{}.{name}", backend.name));
+                if whose.is_none() && special(backend) {
+                    continue;
+                }
+                // One place may be another backend's name for something else, or nothing at all.
+                let mut others = backends
+                    .iter()
+                    .filter(|other| other.settings.contains_key(name));
+                if whose.is_none()
+                    && others.any(|other| other.name != backend.name && !special(other))
+                {
+                    ambiguous.insert(format!("`{}.{name}`", backend.name));
+                    continue;
+                }
+                if let Err(rule) = setting.text(written) {
+                    let shown = written.escape_debug();
+                    let message = format!(
+                        "`{key}` is `{shown}`, which backend `{}` does not take",
+                        backend.name
+                    );
+                    self.wrong(SETTINGS, message, format!("write {rule}"));
+                }
+            }
+            if !ambiguous.is_empty() {
+                let names: Vec<String> = ambiguous.into_iter().collect();
+                let message = format!("`{key}` is a setting of several backends");
+                self.wrong(
+                    SETTINGS,
+                    message,
+                    format!("say whose: {}", names.join(", ")),
+                );
+            }
+            if !taken && complete {
+                self.untaken(key, backends);
+            }
+        }
+    }
+
+    fn untaken(&mut self, key: &str, backends: &[Backend]) {
+        let (whose, name) = parts(key);
+        let of = |backend: &&Backend| whose.is_none_or(|whose| whose == backend.name);
+        let known: Vec<String> = backends
+            .iter()
+            .filter(of)
+            .flat_map(|backend| {
+                backend
+                    .settings
+                    .keys()
+                    .map(|name| spelled(backends, backend, name))
+            })
+            .collect();
+        let only = |name: &str| known.iter().any(|one| parts(one).1 == name);
+        let hint = match (name, whose) {
+            (_, Some(whose)) if backends.iter().all(|backend| backend.name != whose) => {
+                format!("there is no backend `{}` here", whose.escape_debug())
+            }
+            (ENDPOINT, Some(whose)) if backends.first().is_some_and(|one| one.name == whose) => {
+                "it is the first one: use `tracing.endpoint`".to_owned()
+            }
+            (ENDPOINT, None) => {
+                "that of the first backend is `tracing.endpoint`, that of another `BACKEND.endpoint`"
+                    .to_owned()
+            }
+            ("region", None) if !only("region") => {
+                "no backend of yours has regions; that of a cluster is `kubernetes.region`".to_owned()
+            }
+            _ => match nearest(key, &known) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None if known.is_empty() => "there are none: leave it out".to_owned(),
+                None => format!("there are: {}", known.join(", ")),
+            },
+        };
+        let message = format!(
+            "`{}` is no setting of a backend of yours",
+            key.escape_debug()
+        );
+        self.wrong(SETTINGS, message, hint);
+    }
+
+    /// The backend with its settings in place; and its endpoint, if it is not the first.
+    pub(super) fn settled(
+        &mut self,
+        backends: &[Backend],
+        index: usize,
+        settings: &Written,
+        endpoint: Option<&Endpoint>,
+    ) -> Option<Backend> {
+        let mut backend = backends[index].clone();
+        let (first, name) = (index == 0, backend.name.clone());
+        let told = self.problems.len();
+        let own = match first {
+            true => None,
+            false => self.own_endpoint(&backend, settings),
+        };
+        let to = if first { endpoint } else { own.as_ref() };
+        if let Some(to) = to {
+            if backend.service.is_some() && !is_at(&backend, to.host()) {
+                backend.service = None; // nobody would send to it
+                backend.traces = format!("the address of your own {name}");
+            }
+            let key = match first {
+                true => "tracing.endpoint",
+                false => SETTINGS,
+            };
+            self.check_plain(key, &backend, to);
+        }
+        let wrong = self.problems.len() > told || (first && self.is_wrong("tracing.endpoint"));
+        let given = |key: &str| {
+            let special = settings.get(&format!("{name}.{key}"));
+            special.or_else(|| settings.get(key)).cloned()
+        };
+        let settled = backend.settled(&given, to.is_some() || wrong);
+        let mut settled = match settled {
+            Ok(settled) => settled,
+            Err(missing) => {
+                // A wrong one has been told.
+                let missing = missing.into_iter().filter(|one| given(&one.name).is_none());
+                for one in missing {
+                    self.unset(backends, &backends[index], &one);
+                }
+                return None;
+            }
+        };
+        if let Some(own) = own {
+            settled.endpoint = Some(own.to_string());
+        }
+        if !first && !wrong && settled.wants_endpoint() && settled.endpoint.is_none() {
+            let message = format!("has no `{name}.endpoint`: backend `{name}` has none of its own");
+            let like = settled.endpoint_example();
+            let hint = format!("`--setting {name}.endpoint=…`, such as `{like}`");
+            self.wrong(SETTINGS, message, hint);
+            return None;
+        }
+        (first || !wrong).then_some(settled)
+    }
+
+    /// A key does not travel in clear where it need not, and nowhere in silence.
+    fn check_plain(&mut self, at: &str, backend: &Backend, to: &Endpoint) {
+        if to.is_tls() || to.is_local() || backend.keys.is_empty() {
+            return;
+        }
+        let what = format!(
+            "`{}` is plain HTTP, in which the key of `{}` travels in clear",
+            to.authority(),
+            backend.name
+        );
+        let own = backend.endpoint.as_deref();
+        match own.is_some_and(|own| own.starts_with("https://")) {
+            true => self.wrong(at, what, "write `https://`"),
+            false => self.notes.push(what),
+        }
+    }
+
+    /// `BACKEND.endpoint`, where it is one that the backend's exporter can send to.
+    fn own_endpoint(&mut self, backend: &Backend, settings: &Written) -> Option<Endpoint> {
+        let key = format!("{}.{ENDPOINT}", backend.name);
+        let read: Result<Endpoint, Invalid> = settings.get(&key)?.parse();
+        match read {
+            Ok(endpoint) if backend.exporter == Exporter::Zipkin && !endpoint.is_zipkin() => {
+                let hint = "use `http://host:9411`, or a URL that ends in `/api/v2/spans`";
+                self.wrong(
+                    SETTINGS,
+                    format!("`{key}` is not an address of Zipkin's"),
+                    hint,
+                );
+                None
+            }
+            Ok(endpoint) => Some(endpoint),
+            Err(invalid) => {
+                self.wrong(
+                    SETTINGS,
+                    format!("`{key}` {}", invalid.what()),
+                    invalid.hint(),
+                );
+                None
+            }
+        }
+    }
+
+    fn unset(&mut self, backends: &[Backend], backend: &Backend, missing: &Missing) {
+        let Missing { name, what } = missing;
+        let flag = match spelled(backends, backend, name).as_str() {
+            "region" => "--region …".to_owned(),
+            key => format!("--setting {key}=…"),
+        };
+        let message = format!(
+            "has no `{name}`, which backend `{}` wants: {what}",
+            backend.name
+        );
+        self.wrong(
+            SETTINGS,
+            message,
+            format!("`{flag}`, or under `tracing.settings`"),
+        );
+    }
+}
+
+/// Backend, if it is named, and name.
+fn parts(key: &str) -> (Option<&str>, &str) {
+    match key.split_once('.') {
+        Some((whose, name)) => (Some(whose), name),
+        None => (None, key),
+    }
+}
+
+/// How many backends have a setting of that name.
+fn takers(backends: &[Backend], name: &str) -> usize {
+    let has = |backend: &&Backend| backend.settings.contains_key(name);
+    backends.iter().filter(has).count()
+}
+
+/// How a setting is written that is for this backend: with its name where another one has it as well.
+fn spelled(backends: &[Backend], backend: &Backend, name: &str) -> String {
+    match takers(backends, name) > 1 {
+        true => format!("{}.{name}", backend.name),
+        false => name.to_owned(),
+    }
+}
+
+/// Whether the backend's own endpoint is at this host.
+fn is_at(backend: &Backend, host: &str) -> bool {
+    let own = backend.endpoint.as_deref().map(str::parse::<Endpoint>);
+    own.is_some_and(|own| own.is_ok_and(|own| own.host() == host))
+}

@@ -1,0 +1,329 @@
+//! `chroma`: the database.
+//!
+//! Invariant: what would open it to strangers, move its data off the volume, or have no effect
+//! without a word, is refused.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr};
+
+use chroma_otel_init::{ChromaVersion, Release, ignored_variables, misnamed_variable, variable};
+
+use super::size::Size;
+use crate::input::resolve::reading::Reading;
+use crate::spec::target::Target;
+use crate::spec::{Chroma, Image, Secret, Secrets};
+use crate::values::{ImageRepository, Memory, VariableName, is_private};
+
+/// The least memory Chroma runs in (Chroma's documentation: at least 2 GiB).
+const LEAST_CHROMA_MEMORY: Memory = Memory::mebibytes(2048);
+/// Variables of Chroma that the deployment sets itself, and what to use instead of each. In any
+/// case of letters: Chroma reads `chroma_persist_path` as well (seen on 1.5.9).
+const RESERVED: &[(&str, &str)] = &[
+    (variable::ENDPOINT, "use `tracing.endpoint`"),
+    (variable::HEADERS, "use `tracing.headers`"),
+    (variable::SERVICE_NAME, "use `tracing.service_name`"),
+    (variable::GRANULARITY, "use `tracing.granularity`"),
+    (
+        "CHROMA_OPEN_TELEMETRY__FILTERS",
+        "use `tracing.granularity`",
+    ),
+    (variable::RUST_ENDPOINT, "use `tracing.endpoint`"),
+    (variable::RUST_SERVICE_NAME, "use `tracing.service_name`"),
+    ("OTEL_EXPORTER_OTLP_ENDPOINT", "use `tracing.endpoint`"),
+    (
+        "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+        "use `tracing.endpoint`",
+    ),
+    (variable::OTLP_HEADERS, "use `tracing.headers`"),
+    (variable::OTLP_TRACES_HEADERS, "use `tracing.headers`"),
+    ("CHROMA_VERSION", "use `chroma.version`"),
+    ("CHROMA_PORT", "use `chroma.port`"),
+    ("CHROMA_SERVER_HTTP_PORT", "use `chroma.port`"),
+    ("CHROMA_LISTEN_ADDRESS", "use `chroma.bind`"),
+    ("CHROMA_SERVER_HOST", "use `chroma.bind`"),
+    (
+        "CHROMA_CORS_ALLOW_ORIGINS",
+        "use `chroma.cors_allow_origins`",
+    ),
+    (
+        "CHROMA_SERVER_CORS_ALLOW_ORIGINS",
+        "use `chroma.cors_allow_origins`",
+    ),
+    ("CHROMA_PERSIST_PATH", ON_THE_VOLUME),
+    ("CHROMA_SQLITE_FILENAME", ON_THE_VOLUME),
+    ("PERSIST_DIRECTORY", ON_THE_VOLUME),
+    ("IS_PERSISTENT", ON_THE_VOLUME),
+];
+const ON_THE_VOLUME: &str =
+    "leave it out: elsewhere than on the volume, the data is lost with the container";
+
+impl Reading {
+    pub(super) fn chroma(&mut self, target: Option<Target>, secrets: &mut Secrets) -> Chroma {
+        let version = self.version();
+        let mut bind = self.parse("chroma.bind", |file| &file.chroma.bind, "127.0.0.1");
+        if target.is_some_and(|target| target != Target::Docker) {
+            bind = IpAddr::V4(Ipv4Addr::LOCALHOST); // others say otherwise who may connect
+        }
+        if !is_private(bind) && self.input.spec.chroma.open_to_world != Some(true) {
+            self.wrong(
+                "chroma.bind",
+                format!("`{bind}` lets strangers in: Chroma has no authentication of its own, and Docker's published ports pass by the host's firewall"),
+                "bind a private address, or, with an authenticating proxy or a firewall of the network in front, set `chroma.open_to_world: true`",
+            );
+        }
+        if !is_private(bind) {
+            self.notes.push(format!("Chroma is published on {bind} without authentication: whoever reaches it can read and delete everything"));
+        }
+        let port = self.input.spec.chroma.port.unwrap_or(8000);
+        self.replicas();
+        let memory = self.default_memory();
+        let image = self.parse("chroma.image", |file| &file.chroma.image, "wrapped");
+        Chroma {
+            version,
+            image,
+            repository: self.parse(
+                "chroma.repository",
+                |file| &file.chroma.repository,
+                "chromadb/chroma",
+            ),
+            registry: self.registry(target, image),
+            image_context: self.parse(
+                "chroma.image_context",
+                |file| &file.chroma.image_context,
+                "image",
+            ),
+            bind,
+            port,
+            memory: self.memory(
+                "chroma.memory",
+                |file| &file.chroma.memory,
+                &memory,
+                LEAST_CHROMA_MEMORY,
+            ),
+            cors_allow_origins: self.origins(),
+            environment: self.environment(version, secrets),
+        }
+    }
+
+    /// `chroma.registry`; on Kubernetes also by its deprecated name.
+    fn registry(&mut self, target: Option<Target>, image: Image) -> Option<ImageRepository> {
+        let file = &self.input.spec;
+        let (own, old) = (
+            file.chroma.registry.clone(),
+            file.kubernetes.registry.clone(),
+        );
+        let own = self.optional::<ImageRepository>("chroma.registry", &own);
+        let old = self.optional::<ImageRepository>("kubernetes.registry", &old);
+        let old = old.filter(|_| target.is_some_and(Target::is_kubernetes));
+        match (&own, &old) {
+            (Some(own), Some(old)) if own != old => self.wrong(
+                "kubernetes.registry",
+                format!("`{old}` conflicts with `chroma.registry`, which is `{own}`"),
+                "remove it: `chroma.registry` replaces it",
+            ),
+            (_, Some(_)) => self.notes.push(
+                "`kubernetes.registry` is deprecated: use `chroma.registry`, which means the same"
+                    .to_owned(),
+            ),
+            (None, None) if image == Image::Published && !self.is_wrong("chroma.registry") => {
+                self.wrong(
+                    "chroma.registry",
+                    "is required with `image: published`",
+                    "the registry that `chroma-otel-deploy image` names in its bake file",
+                );
+            }
+            _ => {}
+        }
+        own.or(old)
+    }
+
+    /// More than one server is not what Chroma can be: each has its own SQLite and its own index.
+    fn replicas(&mut self) {
+        if let Some(replicas) = self.input.spec.chroma.replicas.filter(|count| *count != 1) {
+            self.wrong(
+                "chroma.replicas",
+                format!("is `{replicas}`, but Chroma keeps its data in files that one server alone may open: more would split it"),
+                "leave it out; give it more memory instead",
+            );
+        }
+    }
+
+    /// The default of `chroma.memory`, for the vectors that there will be.
+    fn default_memory(&mut self) -> String {
+        self.sized()
+            .map_or("2GiB".to_owned(), |size| size.memory.to_string())
+    }
+
+    /// The default of `machine.disk`, likewise.
+    pub(super) fn default_disk(&mut self) -> String {
+        self.sized()
+            .map_or("20GiB".to_owned(), |size| size.disk.to_string())
+    }
+
+    fn sized(&mut self) -> Option<Size> {
+        let file = &self.input.spec.chroma;
+        match (file.vectors, file.dimensions) {
+            (Some(vectors), Some(dimensions)) => Some(Size::of(vectors, dimensions)),
+            (None, None) => None,
+            (given, _) => {
+                let key = match given {
+                    Some(_) => "chroma.dimensions",
+                    None => "chroma.vectors",
+                };
+                if !self.is_wrong(key) {
+                    self.wrong(
+                        key,
+                        "is missing, beside the other one of the two that size Chroma",
+                        "give both, or neither",
+                    );
+                }
+                None
+            }
+        }
+    }
+
+    fn version(&mut self) -> ChromaVersion {
+        let Some(text) = self.input.spec.chroma.version.clone() else {
+            return ChromaVersion::NEWEST;
+        };
+        match text.trim().parse::<ChromaVersion>() {
+            Ok(version) => {
+                match version.release() {
+                    Release::Newer => self.notes.push(format!(
+                        "Chroma {version} is newer than this tool knows: it is treated as {}",
+                        ChromaVersion::NEWEST
+                    )),
+                    Release::Never { nearest } => self.wrong(
+                        "chroma.version",
+                        format!("Chroma never had a release `{version}`"),
+                        format!("the nearest is `{nearest}`"),
+                    ),
+                    _ => {}
+                }
+                if !version.traces() {
+                    self.notes.push(format!(
+                        "Chroma {version} cannot be traced: 0.4.15 is the first version that can"
+                    ));
+                }
+                version
+            }
+            Err(_) => {
+                self.wrong(
+                    "chroma.version",
+                    format!("`{}` is not a version", text.escape_debug()),
+                    format!(
+                        "three numbers, such as `{}`; `latest` would change under you",
+                        ChromaVersion::NEWEST
+                    ),
+                );
+                ChromaVersion::NEWEST
+            }
+        }
+    }
+
+    fn origins(&mut self) -> Vec<String> {
+        let origins = self
+            .input
+            .spec
+            .chroma
+            .cors_allow_origins
+            .clone()
+            .unwrap_or_default();
+        for origin in &origins {
+            let host = origin
+                .split_once("://")
+                .filter(|(scheme, _)| ["http", "https"].contains(scheme));
+            let plain = |host: &str| {
+                !host.is_empty()
+                    && host
+                        .chars()
+                        .all(|c| c.is_ascii_alphanumeric() || ".-:[]".contains(c))
+            };
+            if origin != "*" && !host.is_some_and(|(_, host)| plain(host)) {
+                self.wrong(
+                    "chroma.cors_allow_origins",
+                    format!("`{}` is not an origin", origin.escape_debug()),
+                    "scheme, host and port without a path, such as `https://app.example.com`",
+                );
+            }
+        }
+        origins
+    }
+
+    /// The extra variables. What looks like a secret goes to the secrets and stays here by name only.
+    fn environment(
+        &mut self,
+        version: ChromaVersion,
+        secrets: &mut Secrets,
+    ) -> BTreeMap<VariableName, Option<String>> {
+        let mut variables = BTreeMap::new();
+        for (name, value) in self
+            .input
+            .spec
+            .chroma
+            .environment
+            .clone()
+            .unwrap_or_default()
+        {
+            let key = format!("chroma.environment.{name}");
+            if let Some((_, instead)) = RESERVED
+                .iter()
+                .find(|(reserved, _)| reserved.eq_ignore_ascii_case(&name))
+            {
+                self.wrong(&key, "is set by the deployment itself", *instead);
+                continue;
+            }
+            let parsed: VariableName = match name.parse() {
+                Ok(parsed) => parsed,
+                Err(rule) => {
+                    self.wrong(
+                        &key,
+                        format!("`{}` is no name of a variable", name.escape_debug()),
+                        format!("write {rule}"),
+                    );
+                    continue;
+                }
+            };
+            let value = value.filter(|value| !value.trim().is_empty());
+            if value
+                .as_ref()
+                .is_some_and(|value| value.contains(['\n', '\r', '\0']))
+            {
+                self.wrong(
+                    &key,
+                    "has more than one line",
+                    "a variable of a container is one line",
+                );
+                continue;
+            }
+            if let Some((_, instead)) =
+                ignored_variables(version).find(|(ignored, _)| ignored.eq_ignore_ascii_case(&name))
+            {
+                self.wrong(&key, format!("does not work on Chroma {version}"), instead);
+                continue;
+            }
+            if let Some(meant) = misnamed_variable(&name) {
+                let key_meant = RESERVED.iter().find(|(reserved, _)| *reserved == meant);
+                let hint = key_meant.map_or("leave it out", |(_, instead)| instead);
+                self.wrong(&key, "is read by no version of Chroma", hint);
+                continue;
+            }
+            if value.is_none() && name == variable::RUST_LOG {
+                self.wrong(
+                    &key,
+                    "has no value",
+                    "give it one, such as `warn`, or leave it out",
+                );
+                continue;
+            }
+            match value {
+                Some(value) if parsed.is_secret() => {
+                    secrets.insert(name, Secret::new(value));
+                    variables.insert(parsed, None);
+                }
+                value => drop(variables.insert(parsed, value)),
+            }
+        }
+        variables
+    }
+}

@@ -1,0 +1,119 @@
+//! `kubernetes.backup`: when, how many, and where they are kept.
+//!
+//! Invariant: a key that is given has an effect, or is refused.
+
+use crate::input::file::BackupFile;
+use crate::input::resolve::machine::LEAST_DISK;
+use crate::input::resolve::reading::sound;
+use crate::input::resolve::reading::{Reading, given};
+use crate::spec::kubernetes::{Backup, BackupPlace};
+use crate::values::{CloudName, DnsLabel, DnsName, Memory};
+
+/// How many are kept, where the spec does not say.
+const KEEP: u16 = 7;
+
+impl Reading {
+    pub(super) fn backup(
+        &mut self,
+        file: &BackupFile,
+        name: &DnsLabel,
+        disk: Memory,
+        region: Option<&CloudName>,
+    ) -> Backup {
+        let schedule = self.optional("kubernetes.backup.schedule", &file.schedule);
+        Backup {
+            schedule: schedule.unwrap_or_default(),
+            keep: file.keep.unwrap_or(KEEP),
+            place: match given(&file.bucket) {
+                None => self.claim(file, disk),
+                Some(bucket) => self.bucket(bucket, file, name, region),
+            },
+        }
+    }
+
+    fn claim(&mut self, file: &BackupFile, disk: Memory) -> BackupPlace {
+        for (key, of_bucket) in [
+            ("prefix", &file.prefix),
+            ("endpoint", &file.endpoint),
+            ("region", &file.region),
+        ] {
+            if given(of_bucket).is_some() {
+                self.wrong(
+                    &format!("kubernetes.backup.{key}"),
+                    "is a bucket's, and `kubernetes.backup.bucket` is missing",
+                    "name the bucket, or leave it out",
+                );
+            }
+        }
+        let size: Option<Memory> = self.optional("kubernetes.backup.disk", &file.disk);
+        if let Some(size) = size {
+            self.at_least("kubernetes.backup.disk", size, LEAST_DISK);
+        }
+        BackupPlace::Claim(size.unwrap_or(disk.twice()))
+    }
+
+    fn bucket(
+        &mut self,
+        bucket: &str,
+        file: &BackupFile,
+        name: &DnsLabel,
+        region: Option<&CloudName>,
+    ) -> BackupPlace {
+        if given(&file.disk).is_some() {
+            self.wrong(
+                "kubernetes.backup.disk",
+                "is a volume's, and `kubernetes.backup.bucket` asks for a bucket",
+                "leave out one of the two",
+            );
+        }
+        if !(3..=63).contains(&bucket.len()) || bucket.parse::<DnsName>().is_err() {
+            self.wrong(
+                "kubernetes.backup.bucket",
+                format!("`{}` is no bucket's name", bucket.escape_debug()),
+                "3 to 63 lower-case letters, digits, `-` and `.`; a path is `kubernetes.backup.prefix`",
+            );
+        }
+        let own_region = self.optional("kubernetes.backup.region", &file.region);
+        BackupPlace::Bucket {
+            bucket: bucket.parse().unwrap_or_else(|_| sound("wrong")),
+            prefix: self
+                .prefix(&file.prefix)
+                .unwrap_or_else(|| sound(&name.to_string())),
+            endpoint: self.store(&file.endpoint),
+            region: own_region
+                .or_else(|| region.cloned())
+                .unwrap_or_else(|| sound("us-east-1")),
+        }
+    }
+
+    fn prefix(&mut self, text: &Option<String>) -> Option<CloudName> {
+        let prefix: CloudName = self.optional("kubernetes.backup.prefix", text)?;
+        let mut parts = prefix.as_str().split('/');
+        if parts.any(|part| part.is_empty() || part == "..") {
+            self.wrong(
+                "kubernetes.backup.prefix",
+                format!("`{}` is no path in a bucket", prefix.as_str()),
+                "names with `/` between them, such as `backups/chroma`",
+            );
+        }
+        Some(prefix)
+    }
+
+    /// The address of an S3-compatible store. Nothing of what may be a key's is shown.
+    fn store(&mut self, text: &Option<String>) -> Option<CloudName> {
+        let key = "kubernetes.backup.endpoint";
+        let hint = "`https://HOST` of the S3-compatible store; keys are in the Secret";
+        let address = given(text)?;
+        let schemes = ["https://", "http://"];
+        let host = schemes.iter().find_map(|one| address.strip_prefix(one));
+        if address.contains('@') {
+            self.wrong(key, "has a name or a key in it", hint);
+        } else if host.is_none_or(str::is_empty) {
+            let message = format!("`{}` is no address of a store", address.escape_debug());
+            self.wrong(key, message, hint);
+        } else {
+            return self.optional(key, text);
+        }
+        None
+    }
+}

@@ -1,0 +1,140 @@
+//! Labels, annotations, and the nodes that pods run on.
+//!
+//! Invariant: no key is one that the deployment sets itself.
+
+use std::collections::BTreeMap;
+
+use crate::input::file::TolerationFile;
+use crate::input::resolve::reading::{Reading, given};
+use crate::spec::kubernetes::Toleration;
+use crate::values::{LabelKey, is_label_value};
+
+/// How the labels and annotations begin that the deployment sets itself.
+const OWN: [&str; 3] = [
+    "app.kubernetes.io/",
+    "pod-security.kubernetes.io/",
+    "checksum/",
+];
+
+/// What is wrong with a toleration: its field, the finding, the hint.
+type Wrong = (&'static str, String, &'static str);
+
+impl Reading {
+    /// Keys and values of labels.
+    pub(super) fn labels(
+        &mut self,
+        key: &str,
+        labels: Option<BTreeMap<String, String>>,
+    ) -> BTreeMap<LabelKey, String> {
+        let mut sound = self.annotations(key, labels);
+        sound.retain(|name, value| {
+            let is_one = is_label_value(value);
+            if !is_one {
+                self.wrong(
+                    &format!("{key}.{}", name.as_str()),
+                    format!("`{}` is no value of a label", value.escape_debug()),
+                    "letters, digits, `-`, `_` and `.`, at most 63",
+                );
+            }
+            is_one
+        });
+        sound
+    }
+
+    /// Keys of labels or annotations; of annotations any text is a value.
+    pub(super) fn annotations(
+        &mut self,
+        key: &str,
+        annotations: Option<BTreeMap<String, String>>,
+    ) -> BTreeMap<LabelKey, String> {
+        let everywhere = ["kubernetes.labels", "kubernetes.annotations"].contains(&key);
+        let mut sound = BTreeMap::new();
+        for (name, value) in annotations.unwrap_or_default() {
+            let at = format!("{key}.{name}");
+            match name.parse::<LabelKey>() {
+                Ok(_) if everywhere && OWN.iter().any(|own| name.starts_with(own)) => {
+                    self.wrong(&at, "is set by the deployment itself", "leave it out");
+                }
+                Ok(name) => drop(sound.insert(name, value)),
+                Err(rule) => {
+                    let message = format!("`{}` cannot be a key", name.escape_debug());
+                    self.wrong(key, message, format!("write {rule}"));
+                }
+            }
+        }
+        sound
+    }
+
+    pub(super) fn tolerations(&mut self, files: Option<Vec<TolerationFile>>) -> Vec<Toleration> {
+        let mut tolerations = Vec::new();
+        for (index, file) in files.unwrap_or_default().iter().enumerate() {
+            match toleration(file) {
+                Ok(toleration) => tolerations.push(toleration),
+                Err((field, message, hint)) => {
+                    let at = format!("kubernetes.tolerations.{index}.{field}");
+                    self.wrong(&at, message, hint);
+                }
+            }
+        }
+        tolerations
+    }
+}
+
+/// The rules of Kubernetes (its reference of `Toleration`).
+fn toleration(file: &TolerationFile) -> Result<Toleration, Wrong> {
+    let (key, value, effect) = (given(&file.key), given(&file.value), given(&file.effect));
+    let default = if value.is_some() { "Equal" } else { "Exists" };
+    let operator = given(&file.operator).unwrap_or(default);
+    let cannot = |text: &str| format!("`{}` cannot be used", text.escape_debug());
+    match (operator, value) {
+        ("Equal", Some(_)) if key.is_none() => {
+            return Err((
+                "key",
+                "is missing beside a value".to_owned(),
+                "the taint's key",
+            ));
+        }
+        ("Equal", Some(_)) | ("Exists", None) => {}
+        ("Equal", None) => {
+            let hint = "give the taint's value, or take `Exists`";
+            return Err((
+                "value",
+                "is missing beside the operator `Equal`".to_owned(),
+                hint,
+            ));
+        }
+        ("Exists", Some(_)) => {
+            let hint = "leave it out, or take `Equal`";
+            return Err((
+                "value",
+                "says nothing beside the operator `Exists`".to_owned(),
+                hint,
+            ));
+        }
+        (other, _) => return Err(("operator", cannot(other), "`Equal` or `Exists`")),
+    }
+    if let Some(key) = key.filter(|key| key.parse::<LabelKey>().is_err()) {
+        let hint = "the taint's key, as `kubectl describe node` shows it";
+        return Err(("key", cannot(key), hint));
+    }
+    if let Some(value) = value.filter(|value| !is_label_value(value)) {
+        let hint = "letters, digits, `-`, `_` and `.`, at most 63";
+        return Err(("value", cannot(value), hint));
+    }
+    let effects = ["NoSchedule", "PreferNoSchedule", "NoExecute"];
+    if let Some(effect) = effect.filter(|effect| !effects.contains(effect)) {
+        let hint = "`NoSchedule`, `PreferNoSchedule` or `NoExecute`";
+        return Err(("effect", cannot(effect), hint));
+    }
+    let fields = [
+        ("key", key),
+        ("operator", Some(operator)),
+        ("value", value),
+        ("effect", effect),
+    ];
+    let fields = fields.into_iter();
+    let fields = fields.filter_map(|(name, value)| Some((name, value?.to_owned())));
+    Ok(Toleration {
+        fields: fields.collect(),
+    })
+}

@@ -1,0 +1,114 @@
+//! `platform`, `format`, `machine`: what a deployment in a cloud runs on.
+//!
+//! Invariant: nothing here lets the world in, and nothing here is a secret, only the names of some.
+
+use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::str::FromStr;
+
+use crate::input::file::{MachineFile, SpecFile};
+use crate::input::resolve::reading::Reading;
+use crate::problem::Problem;
+use crate::spec::target::Target;
+use crate::spec::{Format, Machine};
+use crate::values::{CloudName, Memory};
+
+/// Below this, a cloud's smallest disks begin to refuse.
+pub(super) const LEAST_DISK: Memory = Memory::mebibytes(1024);
+
+impl Reading {
+    /// The format, the target's first one where it is not given.
+    pub(super) fn format(&mut self, target: Option<Target>) -> Format {
+        let formats = target.unwrap_or(Target::Docker).info().formats;
+        let Some(name) = self.input.spec.format.clone() else {
+            return formats[0];
+        };
+        let found = formats.iter().find(|format| format.name() == name.trim());
+        if found.is_none() {
+            let names = formats.iter().map(|format| format.name().to_owned());
+            let at = self.input.at("format");
+            self.problems
+                .push(Problem::unknown(at, &name, &names.collect::<Vec<_>>()));
+        }
+        found.copied().unwrap_or(formats[0])
+    }
+
+    pub(super) fn machine(&mut self, target: Option<Target>) -> Machine {
+        self.platform(target);
+        let default_disk = self.default_disk();
+        let disk = self.memory(
+            "machine.disk",
+            |file| &file.machine.disk,
+            &default_disk,
+            LEAST_DISK,
+        );
+        if !disk.as_mebibytes().is_multiple_of(1024) {
+            let whole = disk.as_mebibytes().div_ceil(1024);
+            self.wrong(
+                "machine.disk",
+                "is no whole number of GiB",
+                format!("take `{whole}GiB`"),
+            );
+        }
+        let default_kind = target
+            .and_then(|target| target.info().machine_type)
+            .unwrap_or("none");
+        Machine {
+            project: self.given("machine.project", |machine| &machine.project),
+            subscription: self.given("machine.subscription", |machine| &machine.subscription),
+            resource_group: self.given("machine.resource_group", |machine| &machine.resource_group),
+            kind: self.parse("machine.type", |file| &file.machine.kind, default_kind),
+            disk,
+            network: self.given("machine.network", |machine| &machine.network),
+            subnet: self.given("machine.subnet", |machine| &machine.subnet),
+            zone: self.given("machine.zone", |machine| &machine.zone),
+            allow_from: self.given("machine.allow_from", |machine| &machine.allow_from),
+            ssh_from: self.given("machine.ssh_from", |machine| &machine.ssh_from),
+            ssh_key: self.given("machine.ssh_key", |machine| &machine.ssh_key),
+            snapshots: self.input.spec.machine.snapshots.unwrap_or(7),
+            log_days: self.input.spec.machine.log_days.unwrap_or(30),
+            alarms: self.given("machine.alarms", |machine| &machine.alarms),
+            restore_from: self.given("machine.restore_from", |machine| &machine.restore_from),
+            secrets: self.secret_names(),
+        }
+    }
+
+    fn secret_names(&mut self) -> BTreeMap<String, CloudName> {
+        let given = self.input.spec.machine.secrets.take().unwrap_or_default();
+        let mut names = BTreeMap::new();
+        for (variable, name) in given {
+            match name.trim().parse() {
+                Ok(name) => drop(names.insert(variable, name)),
+                // Whoever takes this for the place of the value must not find it in a message.
+                Err(_) => self.wrong(
+                    &format!("machine.secrets.{variable}"),
+                    "is not the name of a secret in the cloud's store",
+                    "its name there (on aws the ARN, on azure the address), never its value",
+                ),
+            }
+        }
+        names
+    }
+
+    /// A value of the machine that has no default.
+    fn given<T>(&mut self, key: &str, get: impl Fn(&MachineFile) -> &Option<String>) -> Option<T>
+    where
+        T: FromStr,
+        T::Err: Display,
+    {
+        let text = get(&self.input.spec.machine).clone();
+        self.optional(key, &text)
+    }
+
+    fn platform(&mut self, target: Option<Target>) {
+        let given = |file: &SpecFile| file.platform.clone().filter(|name| !name.trim().is_empty());
+        let (Some(name), Some(target)) = (given(&self.input.spec), target) else {
+            return;
+        };
+        let platforms = ["vm", "kubernetes"].map(str::to_owned);
+        if target.cloud().is_some() && !platforms.iter().any(|one| one == name.trim()) {
+            let at = self.input.at("platform");
+            self.problems.push(Problem::unknown(at, &name, &platforms));
+        }
+    }
+}

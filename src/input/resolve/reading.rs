@@ -1,0 +1,105 @@
+//! The input while it is read, with the problems found so far.
+
+use std::fmt::Display;
+use std::str::FromStr;
+
+use crate::input::file::{self, Input};
+use crate::problem::Problem;
+use crate::values::Memory;
+
+/// A value of our own, which follows its rule.
+pub(super) fn sound<T: FromStr>(text: &str) -> T {
+    match text.parse() {
+        Ok(value) => value,
+        Err(_) => unreachable!("`{text}` follows its rule"),
+    }
+}
+
+/// A text that says something: blank is not set.
+pub(super) fn given(text: &Option<String>) -> Option<&str> {
+    text.as_deref()
+        .map(str::trim)
+        .filter(|text| !text.is_empty())
+}
+
+/// The input while it is read, with what was found wrong.
+pub(super) struct Reading {
+    pub(super) input: Input,
+    pub(super) problems: Vec<Problem>,
+    /// What the operator should know, one sentence each.
+    pub(super) notes: Vec<String>,
+}
+
+impl Reading {
+    pub(super) fn wrong(&mut self, key: &str, message: impl Into<String>, hint: impl Into<String>) {
+        let at = self.input.at(key);
+        self.problems.push(Problem::new(at, message).hint(hint));
+    }
+
+    /// Whether something was found wrong with `key` already.
+    pub(super) fn is_wrong(&self, key: &str) -> bool {
+        let at = self.input.at(key);
+        let mut all = self.problems.iter().chain(&self.input.problems);
+        all.any(|problem| problem.at == at)
+    }
+
+    /// The value of `key`, or `default` where it is not set or wrong. `default` follows the rule.
+    pub(super) fn parse<T>(
+        &mut self,
+        key: &str,
+        get: impl Fn(&file::SpecFile) -> &Option<String>,
+        default: &str,
+    ) -> T
+    where
+        T: FromStr,
+        T::Err: Display,
+    {
+        if let Some(text) = get(&self.input.spec).clone() {
+            match text.trim().parse() {
+                Ok(value) => return value,
+                Err(rule) => self.wrong(
+                    key,
+                    format!("`{}` cannot be used", text.escape_debug()),
+                    format!("write {rule}"),
+                ),
+            }
+        }
+        sound(default)
+    }
+
+    /// A value that has no default; blank is not set.
+    pub(super) fn optional<T>(&mut self, key: &str, text: &Option<String>) -> Option<T>
+    where
+        T: FromStr,
+        T::Err: Display,
+    {
+        let text = given(text)?;
+        match text.parse() {
+            Ok(value) => Some(value),
+            Err(rule) => {
+                let message = format!("`{}` cannot be used", text.escape_debug());
+                self.wrong(key, message, format!("write {rule}"));
+                None
+            }
+        }
+    }
+
+    pub(super) fn memory(
+        &mut self,
+        key: &str,
+        get: impl Fn(&file::SpecFile) -> &Option<String>,
+        default: &str,
+        least: Memory,
+    ) -> Memory {
+        let memory = self.parse(key, get, default);
+        self.at_least(key, memory, least);
+        memory
+    }
+
+    pub(super) fn at_least(&mut self, key: &str, memory: Memory, least: Memory) {
+        if memory < least {
+            let message = format!("`{memory}` is too little");
+            self.wrong(key, message, format!("give it `{least}` or more"));
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! `tracing.headers`: a text as in the variable, a mapping, or names alone.
+//!
+//! Invariant: the names come out, the values go to the secrets.
+
+use chroma_otel_init::{Headers, Invalid, variable};
+use serde_json::Value;
+
+use crate::input::resolve::reading::Reading;
+use crate::problem::Problem;
+use crate::spec::target::Target;
+use crate::spec::{Image, Secret, Secrets, header_variable};
+
+impl Reading {
+    /// Names of the operator's headers; values go to the secrets.
+    pub(super) fn headers(
+        &mut self,
+        target: Option<Target>,
+        image: Image,
+        secrets: &mut Secrets,
+        environment: &dyn Fn(&str) -> Option<String>,
+    ) -> Vec<String> {
+        let given = self.input.spec.tracing.headers.take();
+        let blank = |value: &Value| value.as_str().is_some_and(|text| text.trim().is_empty());
+        let given = given.filter(|value| !blank(value)).unwrap_or(Value::Null);
+        let (mut headers, mut names) = match read_headers(given) {
+            Ok(read) => read,
+            Err(invalid) => {
+                self.wrong("tracing.headers", invalid.what(), invalid.hint());
+                return Vec::new();
+            }
+        };
+        if !headers.is_empty() && !self.input.flags.contains_key("tracing.headers") {
+            self.notes.push(format!(
+                "{} holds values of headers: once they are in {}, leave only the names there",
+                self.input.file,
+                target.unwrap_or(Target::Docker).info().secret_store
+            ));
+        }
+        // Of this process's environment the values that the spec asks for: its names would make the
+        // same spec render differently elsewhere.
+        match environment(variable::HEADERS).map_or(Ok(Headers::default()), |text| text.parse()) {
+            Ok(others) => {
+                for (name, value) in others
+                    .iter()
+                    .filter(|(name, _)| names.iter().any(|one| one == name))
+                {
+                    let _ = headers.insert(name, value); // both have been read as headers before
+                }
+            }
+            Err(invalid) if names.is_empty() => drop(invalid),
+            Err(invalid) => {
+                let at = format!("environment: {}", variable::HEADERS);
+                self.problems
+                    .push(Problem::new(at, invalid.what()).hint(invalid.hint()));
+            }
+        }
+        names.extend(headers.names().map(str::to_owned));
+        names.sort();
+        names.dedup();
+        self.keep_values(image, &headers, &names, secrets);
+        names
+    }
+
+    /// Puts the values of headers where the image reads them.
+    fn keep_values(
+        &mut self,
+        image: Image,
+        headers: &Headers,
+        names: &[String],
+        secrets: &mut Secrets,
+    ) {
+        let missing: Vec<&str> = names
+            .iter()
+            .map(String::as_str)
+            .filter(|name| headers.names().all(|one| one != *name))
+            .collect();
+        if image.has_entrypoint() && !headers.is_empty() {
+            secrets.insert(variable::HEADERS.to_owned(), Secret::new(headers.to_json()));
+            if !missing.is_empty() {
+                self.notes.push(format!(
+                    "{} still lacks {}: add it in the value",
+                    variable::HEADERS,
+                    missing.join(", ")
+                ));
+            }
+        }
+        if image == Image::Stock {
+            for (name, value) in headers.iter() {
+                secrets.insert(header_variable(name), Secret::new(value.to_owned()));
+            }
+            let mut variables: Vec<String> =
+                names.iter().map(|name| header_variable(name)).collect();
+            variables.sort();
+            variables.dedup();
+            if variables.len() < names.len() {
+                self.wrong(
+                    "tracing.headers",
+                    "has two names that differ only in their signs",
+                    "use `image: wrapped`, or one of them",
+                );
+            }
+        }
+    }
+}
+
+/// The forms of `tracing.headers`: text as in the variable, a mapping, or names alone.
+fn read_headers(value: Value) -> Result<(Headers, Vec<String>), Invalid> {
+    let mut headers = Headers::default();
+    let mut names = Vec::new();
+    // A name alone is checked as a header with a value would be.
+    let mut name_only = |name: &str| -> Result<(), Invalid> {
+        let mut probe = Headers::default();
+        probe.insert(name, "x")?;
+        names.extend(probe.names().map(str::to_owned));
+        Ok(())
+    };
+    match value {
+        Value::String(text) => headers = text.parse()?,
+        Value::Array(list) => {
+            for name in list.iter().filter_map(Value::as_str) {
+                name_only(name)?;
+            }
+        }
+        Value::Object(map) => {
+            for (name, value) in &map {
+                match value.as_str().filter(|value| !value.trim().is_empty()) {
+                    Some(value) => headers.insert(name, value)?,
+                    None => name_only(name)?,
+                }
+            }
+        }
+        _ => {}
+    }
+    Ok((headers, names))
+}

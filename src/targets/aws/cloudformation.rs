@@ -1,0 +1,161 @@
+//! The machine's lines as values of a CloudFormation template.
+
+use std::collections::BTreeSet;
+
+use chroma_otel_init::variable;
+use minijinja::{Value, context};
+
+use super::expressions::{in_stack_region, scalar_text};
+use super::parameters::name_of;
+use crate::digest::hash;
+use crate::render::{as_is, quoted};
+use crate::targets::machine::MachineFile;
+use crate::targets::machine::env_files::{Condition, Line, LinesFile, Part, Text};
+
+/// What a new instance is made for when it changes: all that the files' lines name, and the files.
+pub(super) fn fingerprint(lines: &[LinesFile], files: &[MachineFile]) -> Value {
+    let all = lines.iter().flat_map(|file| &file.lines);
+    let depends: BTreeSet<String> = all.clone().flat_map(depends).collect();
+    let texts: String = files
+        .iter()
+        .map(|file| format!("{}\n{}\n", file.path, file.text))
+        .collect();
+    let fixed: String = all.map(|line| format!("{}\n", value(line))).collect();
+    let hash = hash(format!("{texts}{fixed}").as_bytes())[..16].to_owned();
+    let parts: Vec<String> = depends.into_iter().chain([hash]).collect();
+    as_is(format!("[{}]", parts.join(", ")))
+}
+
+/// The files as the template loops over them.
+pub(super) fn with(lines: Vec<LinesFile>, files: Vec<MachineFile>) -> Vec<Value> {
+    let of_lines = lines.into_iter().map(|file| {
+        let lines: Vec<Value> = file.lines.iter().map(|line| as_is(value(line))).collect();
+        context! { path => file.path, mode => "000600", lines }
+    });
+    let of_text = files
+        .into_iter()
+        .map(|file| context! { path => file.path, mode => file.mode, text => file.text });
+    of_lines.chain(of_text).collect()
+}
+
+/// A line as a value: text, or a function that gives it, or nothing.
+fn value(line: &Line) -> String {
+    let text = match &line.text {
+        Text::Parts(parts) => joined(parts),
+        Text::ByGranularity {
+            none,
+            operation,
+            segment,
+            all,
+        } => {
+            let [operation, segment, all] = [operation, segment, all].map(|text| quoted(text));
+            let traced =
+                format!("!If [ShowsOperation, {operation}, !If [ShowsSegments, {segment}, {all}]]");
+            match none {
+                Some(none) => format!("!If [IsTraced, {traced}, {}]", quoted(none)),
+                None => traced,
+            }
+        }
+        Text::EndpointOr(own) => {
+            let (name, parameter) = (variable::ENDPOINT, name_of(variable::ENDPOINT));
+            let own = quoted(&format!("{name}={}", in_stack_region(own)));
+            format!("!If [HasEndpoint, !Sub \"{name}=${{{parameter}}}\", !Sub {own}]")
+        }
+    };
+    match &line.only_if {
+        None => text,
+        Some(condition) => format!("!If [{}, {text}, !Ref AWS::NoValue]", name(condition)),
+    }
+}
+
+fn joined(parts: &[Part]) -> String {
+    if let [Part::Text(text)] = parts {
+        // `${` in a plain text looks like a forgotten `!Sub`; in one without variables, like a needless one.
+        let pieces: Vec<String> = text
+            .replace("${", "$\0{")
+            .split("$\0")
+            .map(scalar_text)
+            .collect();
+        return match &pieces[..] {
+            [text] => text.clone(),
+            pieces => format!("!Join [\"$\", [{}]]", pieces.join(", ")),
+        };
+    }
+    let text = quoted(&parts.iter().map(inside).collect::<String>());
+    let secret = parts.iter().find_map(|part| match part {
+        Part::Secret(variable) => Some(arn(variable)),
+        _ => None,
+    });
+    match secret {
+        Some(arn) => format!("!Sub [{text}, {{Arn: {arn}}}]"),
+        None => format!("!Sub {text}"),
+    }
+}
+
+/// A part inside a `!Sub`.
+fn inside(part: &Part) -> String {
+    match part {
+        Part::Text(text) => text.replace("${", "${!"),
+        Part::Parameter(variable) => format!("${{{}}}", name_of(variable)),
+        Part::Name => "${AWS::StackName}".to_owned(),
+        Part::Local(name) => match *name {
+            "region" => "${AWS::Region}".to_owned(),
+            "registry" => "${AWS::AccountId}.dkr.ecr.${AWS::Region}.${AWS::URLSuffix}".to_owned(),
+            name => format!("${{{}}}", resource(name)),
+        },
+        Part::Secret(_) => "${Arn}".to_owned(),
+    }
+}
+
+/// The stack's own name for what a module calls `local.…`.
+fn resource(name: &str) -> &'static str {
+    match name {
+        "data_volume" => "DataVolume",
+        "log_group" => "Logs",
+        _ => unreachable!("the stack has no `{name}`: every spec is rendered by a test"),
+    }
+}
+
+/// What of the stack a line depends on.
+fn depends(line: &Line) -> Vec<String> {
+    let granularity = || format!("!Ref {}", name_of(variable::GRANULARITY));
+    let names = match &line.text {
+        Text::Parts(parts) => parts.iter().flat_map(named).collect(),
+        Text::ByGranularity { .. } => vec![granularity()],
+        Text::EndpointOr(_) => vec![format!("!Ref {}", name_of(variable::ENDPOINT))],
+    };
+    let Some(condition) = &line.only_if else {
+        return names;
+    };
+    let names = names
+        .into_iter()
+        .map(|named| format!("!If [{}, {named}, \"\"]", name(condition)));
+    let own = match condition {
+        Condition::Traced => Some(granularity()),
+        Condition::Alarms => Some("!If [HasAlarms, alarms, no alarms]".to_owned()),
+        Condition::HasSecret(_) => None,
+    };
+    names.chain(own).collect()
+}
+
+fn named(part: &Part) -> Vec<String> {
+    match part {
+        Part::Text(_) | Part::Name | Part::Local("region" | "registry") => Vec::new(),
+        Part::Parameter(variable) => vec![format!("!Ref {}", name_of(variable))],
+        Part::Local(name) => vec![format!("!Ref {}", resource(name))],
+        Part::Secret(variable) => vec![arn(variable)],
+    }
+}
+
+fn arn(variable: &str) -> String {
+    let name = name_of(variable);
+    format!("!If [Reads{name}, !Ref {name}SecretArn, !Ref {name}Secret]")
+}
+
+fn name(condition: &Condition) -> String {
+    match condition {
+        Condition::Traced => "IsTraced".to_owned(),
+        Condition::Alarms => "HasAlarms".to_owned(),
+        Condition::HasSecret(variable) => format!("Has{}", name_of(variable)),
+    }
+}

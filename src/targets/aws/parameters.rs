@@ -1,0 +1,139 @@
+//! The stack's parameters that the spec decides: their names and values, for `parameters.json`.
+//!
+//! Invariant: every one of them stands in the file, as `aws cloudformation deploy` keeps a stack's
+//! old value of a parameter that it is not given, whatever the template's new default says.
+
+use std::collections::BTreeMap;
+
+use chroma_otel_init::variable;
+
+use crate::collector::exporters::exact_endpoint;
+use crate::spec::Spec;
+pub(super) use crate::targets::secrets::name_of;
+use crate::targets::secrets::secrets;
+use crate::values::Peer;
+use crate::values::has_place;
+
+/// Parameter to value, of those that the spec decides; blank where it says none.
+pub(super) fn values(spec: &Spec) -> BTreeMap<String, String> {
+    let (machine, tracing) = (&spec.machine, &spec.tracing);
+    let text = |name: &Option<crate::values::CloudName>| {
+        name.as_ref()
+            .map(|name| name.as_str().to_owned())
+            .unwrap_or_default()
+    };
+    let (range, group) = match &machine.allow_from {
+        Some(Peer::Range(range)) => (range.clone(), String::new()),
+        Some(Peer::SecurityGroup(group)) => (String::new(), group.as_str().to_owned()),
+        None => Default::default(),
+    };
+    let mut values: BTreeMap<String, String> = [
+        ("ChromaVersion", spec.chroma.version.to_string()),
+        ("InstanceType", machine.kind.as_str().to_owned()),
+        ("ImageId", image(machine.kind.as_str())),
+        ("VpcId", text(&machine.network)),
+        ("SubnetId", text(&machine.subnet)),
+        ("AvailabilityZone", text(&machine.zone)),
+        ("AllowedCidr", range),
+        ("AllowedSecurityGroup", group),
+        ("DiskSize", (machine.disk.as_mebibytes() / 1024).to_string()),
+        ("SnapshotId", text(&machine.restore_from)),
+        ("SnapshotsKept", machine.snapshots.to_string()),
+        ("LogRetentionDays", machine.log_days.to_string()),
+        ("AlarmTopicArn", text(&machine.alarms)),
+    ]
+    .map(|(name, value)| (name.to_owned(), value))
+    .into();
+    values.insert(
+        name_of(variable::SERVICE_NAME),
+        tracing.service_name.as_str().to_owned(),
+    );
+    values.insert(
+        name_of(variable::GRANULARITY),
+        tracing.granularity.to_string(),
+    );
+    if tracing.backend.wants_endpoint() {
+        // One with the region in it is the template's to complete.
+        let endpoint = exact_endpoint(spec).filter(|own| !has_place(own));
+        values.insert(name_of(variable::ENDPOINT), endpoint.unwrap_or_default());
+    }
+    for secret in secrets(spec) {
+        let arn = text(&machine.secrets.get(&secret.variable).cloned());
+        values.insert(format!("{}SecretArn", name_of(&secret.variable)), arn);
+    }
+    values
+}
+
+/// The public parameter of Systems Manager that names the newest Amazon Linux 2023 for a type.
+pub(super) fn image(kind: &str) -> String {
+    let architecture = architecture(kind);
+    format!("/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-{architecture}")
+}
+
+/// Of an instance type: Graviton's have a `g` behind the generation's number (`t4g`, `m7gd`,
+/// `im4gn`), the first of them were called `a1`.
+pub(super) fn architecture(kind: &str) -> &'static str {
+    let family = kind.split('.').next().unwrap_or(kind);
+    let attributes = family.trim_start_matches(|c: char| !c.is_ascii_digit());
+    if family == "a1" || attributes.contains('g') {
+        "arm64"
+    } else {
+        "x86_64"
+    }
+}
+
+/// `parameters.json`, in the form that every `aws cloudformation deploy --parameter-overrides` reads:
+/// that of pairs of `ParameterKey` and `ParameterValue`, awscli 1.46.3 refuses.
+/// What the spec leaves open and has no blank meaning is left out.
+pub(super) fn file(spec: &Spec) -> String {
+    const NEVER_BLANK: [&str; 3] = ["VpcId", "SubnetId", "AvailabilityZone"];
+    let endpoint = name_of(variable::ENDPOINT);
+    let open = |name: &String| {
+        NEVER_BLANK.contains(&name.as_str())
+            || (*name == endpoint && spec.tracing.backend.endpoint.is_none())
+    };
+    let lines: Vec<String> = values(spec)
+        .into_iter()
+        .filter(|(name, value)| !(value.is_empty() && open(name)))
+        .map(|(name, value)| format!("  {}", serde_json::json!(format!("{name}={value}"))))
+        .collect();
+    format!("[\n{}\n]\n", lines.join(",\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn graviton_is_known_by_its_name() {
+        for arm in [
+            "t4g.medium",
+            "m7gd.large",
+            "im4gn.large",
+            "x2gd.medium",
+            "a1.large",
+            "c6gn.xlarge",
+        ] {
+            assert_eq!(architecture(arm), "arm64", "{arm}");
+        }
+        for x86 in [
+            "t3.medium",
+            "m7i.large",
+            "g4dn.xlarge",
+            "g5.xlarge",
+            "i4i.large",
+            "r6a.large",
+        ] {
+            assert_eq!(architecture(x86), "x86_64", "{x86}");
+        }
+    }
+
+    #[test]
+    fn the_published_names_come_out() {
+        assert_eq!(
+            name_of("CHROMA_OTEL_COLLECTION_ENDPOINT"),
+            "ChromaOtelCollectionEndpoint"
+        );
+        assert_eq!(name_of("HONEYCOMB_API_KEY"), "HoneycombApiKey");
+    }
+}

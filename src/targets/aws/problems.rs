@@ -1,0 +1,154 @@
+//! What AWS cannot have, of a spec that is sound otherwise.
+//!
+//! Invariant: what a rendered template would refuse at the operator's first deployment is told here.
+
+use super::parameters::{name_of, values};
+use crate::problem::Problem;
+use crate::spec::{Format, Resolved, Spec};
+use crate::targets::machine::patterns::SecretName;
+use crate::targets::secrets::{SecretVariable, secrets};
+use crate::targets::{machine, terraform};
+
+/// The retentions that CloudWatch Logs takes, in days (API `PutRetentionPolicy`).
+pub(super) const LOG_DAYS: [u16; 22] = [
+    1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922,
+    3288, 3653,
+];
+
+/// What Secrets Manager calls a secret.
+pub(in crate::targets) const SECRET: SecretName = SecretName {
+    rule: is_secret,
+    what: "the full ARN of a secret, which ends in `-` and six letters or digits",
+    command: "`aws secretsmanager list-secrets`",
+};
+
+/// What AWS cannot have, of a spec that is sound otherwise.
+pub(super) fn of(resolved: &Resolved) -> Vec<Problem> {
+    let spec = &resolved.spec;
+    let at = &spec.machine;
+    let mut problems = Vec::new();
+    let mut wrong = |key: &str, message: String, hint: &str| {
+        problems.push(Problem::new(key, message).hint(hint));
+    };
+    if !spec
+        .name
+        .to_string()
+        .starts_with(|c: char| c.is_ascii_lowercase())
+    {
+        wrong(
+            "name",
+            format!(
+                "`{}` begins with a digit, which no CloudFormation stack may",
+                spec.name
+            ),
+            "begin with a letter",
+        );
+    }
+    let kind = at.kind.as_str();
+    if kind.split('.').count() != 2 || kind.contains(['/', ':', '@', '+', '=', '_']) {
+        wrong(
+            "machine.type",
+            format!("`{kind}` is no instance type"),
+            "write one such as `t4g.medium` (Arm) or `t3.medium`",
+        );
+    }
+    let prefixed = [
+        ("machine.network", &at.network, "vpc-", "a VPC's id"),
+        ("machine.subnet", &at.subnet, "subnet-", "a subnet's id"),
+        (
+            "machine.restore_from",
+            &at.restore_from,
+            "snap-",
+            "a snapshot's id",
+        ),
+        ("machine.alarms", &at.alarms, "arn:", "an SNS topic's ARN"),
+    ];
+    for (key, value, prefix, what) in prefixed {
+        if let Some(value) = value
+            .as_ref()
+            .filter(|value| !value.as_str().starts_with(prefix))
+        {
+            wrong(
+                key,
+                format!("`{}` is not {what}", value.as_str()),
+                &format!("it begins with `{prefix}`"),
+            );
+        }
+    }
+    if !LOG_DAYS.contains(&at.log_days) {
+        let longer = LOG_DAYS.into_iter().find(|days| *days > at.log_days);
+        wrong(
+            "machine.log_days",
+            format!("`{}` is no retention of CloudWatch Logs", at.log_days),
+            &format!("the next one is `{}`", longer.unwrap_or(3653)),
+        );
+    }
+    problems.extend(machine::problems(spec, &SECRET));
+    match spec.format {
+        Format::Terraform => problems.extend(terraform::problems(spec, &super::module::MODULE)),
+        _ => {
+            problems.extend(texts(spec).into_iter().filter_map(in_template));
+            problems.extend(taken(&secrets(spec), spec));
+        }
+    }
+    problems
+}
+
+/// Texts of the operator's that stand in a template, by their keys.
+fn texts(spec: &Spec) -> Vec<(String, &str)> {
+    let (name, environment) = (&spec.tracing.service_name, &spec.tracing.environment);
+    let mut texts = vec![
+        ("tracing.service_name".to_owned(), name.as_str()),
+        ("tracing.environment".to_owned(), environment.as_str()),
+    ];
+    texts.extend(spec.chroma.environment.iter().filter_map(|(name, value)| {
+        let key = format!("chroma.environment.{}", name.as_str());
+        Some((key, value.as_deref()?))
+    }));
+    texts
+}
+
+/// Secrets whose parameter another one is called like, or that leave no name for one.
+fn taken(secrets: &[SecretVariable], spec: &Spec) -> Vec<Problem> {
+    let names: Vec<String> = secrets.iter().map(|one| name_of(&one.variable)).collect();
+    let others = values(spec);
+    let wrong = secrets.iter().zip(&names).filter(|(_, name)| {
+        let alike = names.iter().filter(|other| other == name).count() > 1;
+        alike || others.contains_key(*name) || !name.starts_with(|c: char| c.is_ascii_uppercase())
+    });
+    wrong
+        .map(|(secret, name)| {
+            let key = format!("chroma.environment.{}", secret.variable);
+            Problem::new(
+                key,
+                format!("would be the parameter `{name}`, which is no name or taken"),
+            )
+            .hint("give it a value, or another name")
+        })
+        .collect()
+}
+
+/// Why CloudFormation cannot carry a text.
+fn in_template((key, text): (String, &str)) -> Option<Problem> {
+    if text.contains("{{resolve:") {
+        let message = "has `{{resolve:` in it, which CloudFormation would resolve";
+        let hint = "for a secret, leave the value out and name the secret in `machine.secrets`";
+        return Some(Problem::new(key, message).hint(hint));
+    }
+    // Parameters are carried; what is written in a template comes back with `?` in the place of
+    // such a character (aws-cloudformation/cloudformation-coverage-roadmap#814).
+    if !text.is_ascii() && key != "tracing.service_name" {
+        let message = "has a character beyond ASCII, which CloudFormation may give back as `?`";
+        return Some(Problem::new(key, message).hint("leave it out, or use `--format terraform`"));
+    }
+    None
+}
+
+/// Whether a text is the full ARN of a secret: a policy for a shorter one allows nothing.
+fn is_secret(arn: &str) -> bool {
+    let random = arn.rsplit_once('-').map_or("", |(_, random)| random);
+    arn.starts_with("arn:")
+        && arn.contains(":secretsmanager:")
+        && random.len() == 6
+        && random.chars().all(|c| c.is_ascii_alphanumeric())
+}

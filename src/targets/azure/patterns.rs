@@ -1,0 +1,138 @@
+//! What Azure calls its things: one expression each, for the module's variables and for the spec
+//! ("Naming rules and restrictions for Azure resources").
+//!
+//! Invariant: Terraform and JSON Schema read the expressions alike.
+
+/// The deployment's name: a vault's begins with it, where no dash may follow another.
+pub(super) const DEPLOYMENT: &str = "^[a-z](-?[a-z0-9]){0,39}$";
+/// A machine's size that takes premium disks: its name has an `s` behind the number of processors, an old
+/// one's a `S` before it.
+pub(super) const SIZE: &str =
+    "^Standard_([A-Z]+[0-9]+(-[0-9]+)?[a-z]*s[a-z]*|[A-Z]+S[0-9]+(-[0-9]+)?)(_[A-Za-z0-9]+)*$";
+/// A subscription's id.
+pub(in crate::targets) const SUBSCRIPTION: &str = "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$";
+/// A resource group's name.
+pub(in crate::targets) const GROUP: &str = "^[A-Za-z0-9._()-]{0,89}[A-Za-z0-9_()-]$";
+/// A region's name, alone or with a zone's number as Kubernetes has it.
+pub(super) const ZONE: &str = "^[a-z0-9]+(-[1-3])?$";
+/// A subnet's id.
+pub(super) const SUBNET: &str = "^/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft.Network/virtualNetworks/[^/]+/subnets/[^/]+$";
+/// A snapshot's id, or blank.
+pub(super) const SNAPSHOT_OR_BLANK: &str =
+    "^(/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft.Compute/snapshots/[^/]+)?$";
+/// An action group's id, or blank; `az` writes its provider small.
+pub(super) const ACTION_GROUP_OR_BLANK: &str = "^(/subscriptions/[^/]+/resourceGroups/[^/]+/providers/[Mm]icrosoft.[Ii]nsights/actionGroups/[^/]+)?$";
+/// A secret's id without a version, or blank.
+pub(super) const SECRET_OR_BLANK: &str =
+    "^(https://[a-z][a-z0-9-]{1,22}[a-z0-9]\\.vault\\.azure\\.net/secrets/[A-Za-z0-9-]{1,127})?$";
+
+/// Whether a machine of this size has an Arm processor: the sizes' names say it by a `p` among the
+/// small letters behind the number of processors (`Standard_B2pls_v2`, `Standard_D4ps_v5`).
+pub(super) fn is_arm(size: &str) -> bool {
+    let kind = size.split('_').nth(1).unwrap_or_default();
+    let features = kind.rsplit(|c: char| c.is_ascii_digit()).next();
+    features.is_some_and(|features| features.contains('p'))
+}
+
+/// The region and the zone's number of what the spec calls a zone; blank in a region without zones.
+pub(super) fn place(zone: &str) -> (&str, &str) {
+    zone.split_once('-').unwrap_or((zone, ""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::targets::machine::patterns::assert_forms;
+
+    #[test]
+    fn names_follow_their_forms() {
+        let long = "a".repeat(41);
+        let group = "/subscriptions/s/resourceGroups/g/providers";
+        let of = |rest: &str| format!("{group}/{rest}");
+        let subnet = of("Microsoft.Network/virtualNetworks/n/subnets/s");
+        let snapshot = of("Microsoft.Compute/snapshots/s");
+        let action = of("microsoft.insights/actionGroups/a");
+        assert_forms(&[
+            (
+                DEPLOYMENT,
+                &["a", "chroma", "a-1"],
+                &["", "1a", "a-", "a--b", "A", "a_b", &long],
+            ),
+            (
+                SIZE,
+                &[
+                    "Standard_B2s_v2",
+                    "Standard_E4-2ds_v5",
+                    "Standard_NC24ads_A100_v4",
+                    "Standard_B2pls_v2",
+                    "Standard_DS12-1_v2",
+                ],
+                &[
+                    "B2s",
+                    "t4g.medium",
+                    "standard_b2s_v2",
+                    "e2-medium",
+                    "Standard_D2_v5",
+                    "Basic_A1",
+                ],
+            ),
+            (
+                SUBSCRIPTION,
+                &["01234567-89ab-cdef-0123-456789abcdef"],
+                &["", "Pay-As-You-Go", "01234567-89AB-CDEF-0123-456789ABCDEF"],
+            ),
+            (GROUP, &["chroma", "rg_1.(a)"], &["", "a.", "a b", "/a"]),
+            (
+                ZONE,
+                &["westeurope-1", "westus"],
+                &["", "West Europe", "westeurope-4", "eu-central-1a"],
+            ),
+            (SUBNET, &[&subnet], &["", "default", &snapshot]),
+            (SNAPSHOT_OR_BLANK, &["", &snapshot], &["s", &subnet]),
+            (
+                ACTION_GROUP_OR_BLANK,
+                &[
+                    "",
+                    &action,
+                    &action.replace("microsoft.insights", "Microsoft.Insights"),
+                ],
+                &["a", &snapshot],
+            ),
+            (
+                SECRET_OR_BLANK,
+                &["", "https://acme-01234567.vault.azure.net/secrets/A-KEY"],
+                &[
+                    "A-KEY",
+                    "https://a.vault.azure.net/secrets/A",
+                    "https://acme.vault.azure.net/secrets/A_KEY",
+                    "https://acme.vault.azure.net/secrets/A/0123",
+                    "https://acme.example.com/secrets/A",
+                ],
+            ),
+        ]);
+    }
+
+    #[test]
+    fn a_size_says_whether_it_is_arm() {
+        for arm in [
+            "Standard_B2pls_v2",
+            "Standard_B2pts_v2",
+            "Standard_D4ps_v5",
+            "Standard_E2pds_v6",
+            "Standard_D2plds_v5",
+        ] {
+            assert!(is_arm(arm), "{arm}");
+        }
+        for x86 in [
+            "Standard_B2s_v2",
+            "Standard_D2as_v5",
+            "Standard_E4-2ds_v5",
+            "Standard_NP10s",
+            "Standard_A1_v2",
+        ] {
+            assert!(!is_arm(x86), "{x86}");
+        }
+        assert_eq!(place("westeurope-1"), ("westeurope", "1"));
+        assert_eq!(place("westus"), ("westus", ""));
+    }
+}

@@ -1,0 +1,100 @@
+//! What Google Cloud calls its things: one expression each, for the module's variables and for the spec
+//! (Compute Engine's "Naming resources", Resource Manager's `projectId`).
+//!
+//! Invariant: Terraform and JSON Schema read the expressions alike.
+
+/// The deployment's name: its service account is `NAME-machine`, of at most 30 signs.
+pub(super) const DEPLOYMENT: &str = "^[a-z]([a-z0-9-]{0,20}[a-z0-9])?$";
+/// A machine's type, `FAMILY-KIND` or `FAMILY-KIND-SIZE`.
+pub(super) const MACHINE_TYPE: &str = "^[a-z][a-z0-9]*(-[a-z0-9]+)+$";
+/// A project's id.
+pub(in crate::targets) const PROJECT: &str = "^[a-z][a-z0-9-]{4,28}[a-z0-9]$";
+/// A zone: its region's name, and a letter.
+pub(super) const ZONE: &str = "^[a-z]+-[a-z]+[0-9]+-[a-z]$";
+/// A network, a subnet.
+pub(super) const NAME: &str = "^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$";
+/// A snapshot, or none.
+pub(super) const NAME_OR_BLANK: &str = "^([a-z]([a-z0-9-]{0,61}[a-z0-9])?)?$";
+/// A notification channel, or none.
+pub(super) const CHANNEL_OR_BLANK: &str = "^(projects/[a-z0-9-]+/notificationChannels/[0-9]+)?$";
+/// A secret, or none.
+pub(super) const SECRET_OR_BLANK: &str = "^(projects/[a-z0-9-]+/secrets/[A-Za-z0-9_-]{1,255})?$";
+
+/// Whether a machine of this type has an Arm processor.
+pub(super) fn is_arm(machine_type: &str) -> bool {
+    let family = machine_type.split('-').next().unwrap_or_default();
+    ["a4x", "c4a", "n4a", "t2a"].contains(&family)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::targets::machine::patterns::assert_forms;
+
+    #[test]
+    fn names_follow_their_forms() {
+        let long = "a".repeat(23);
+        assert_forms(&[
+            (
+                DEPLOYMENT,
+                &["a", "chroma", "a-1"],
+                &["", "1a", "a-", "A", "a_b", &long],
+            ),
+            (
+                MACHINE_TYPE,
+                &["e2-medium", "n2-custom-4-8192", "c4a-standard-2"],
+                &["e2", "t4g.medium", "Standard_B2s_v2", "e2-", "2e-medium"],
+            ),
+            (
+                PROJECT,
+                &["acme-search-1", "abcdef"],
+                &[
+                    "acme",
+                    "123456789012",
+                    "acme:search",
+                    "Acme Search",
+                    "acme-s-",
+                ],
+            ),
+            (
+                ZONE,
+                &["europe-west3-a", "northamerica-northeast1-c"],
+                &[
+                    "europe-west3",
+                    "eu-central-1a",
+                    "europe-west3-aa",
+                    "europe-3-a",
+                ],
+            ),
+            (
+                NAME,
+                &["default", "a", "chroma-20260101"],
+                &["", "1", "a.b", "global/networks/default", "a-"],
+            ),
+            (
+                CHANNEL_OR_BLANK,
+                &["", "projects/acme-search/notificationChannels/123"],
+                &[
+                    "123",
+                    "projects/p/notificationChannels/",
+                    "projects//notificationChannels/1",
+                ],
+            ),
+            (
+                SECRET_OR_BLANK,
+                &[
+                    "",
+                    "projects/acme-search/secrets/A_key-1",
+                    "projects/12/secrets/k",
+                ],
+                &[
+                    "k",
+                    "projects/p/secrets/",
+                    "projects/p/secrets/k/versions/1",
+                ],
+            ),
+        ]);
+        assert!(is_arm("t2a-standard-1") && is_arm("c4a-highmem-4") && is_arm("n4a-standard-2"));
+        assert!(!is_arm("e2-medium") && !is_arm("c4-standard-2") && !is_arm("a2-highgpu-1g"));
+    }
+}

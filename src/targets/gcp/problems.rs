@@ -1,0 +1,195 @@
+//! What Google Cloud cannot have, of a spec that is sound otherwise.
+//!
+//! Invariant: what the rendered module would refuse at the operator's first `apply` is told here.
+
+use super::module::MODULE;
+use super::patterns;
+use crate::problem::Problem;
+use crate::spec::{Machine, Spec};
+use crate::targets::machine::patterns::{
+    Named, SecretName, given, has_form, malformed, security_group,
+};
+use crate::targets::{machine, terraform};
+
+/// The smallest disk of the kind that the module makes (`pd-balanced`), in GiB.
+const LEAST_DISK: u64 = 10;
+
+/// The longest time that Cloud Logging keeps anything, in days.
+const LONGEST_RETENTION: u16 = 3650;
+
+/// What Secret Manager calls a secret.
+pub(in crate::targets) const SECRET: SecretName = SecretName {
+    rule: |name| has_form(patterns::SECRET_OR_BLANK, name),
+    what: "the name of a secret, `projects/PROJECT/secrets/NAME`, without a version",
+    command: "`gcloud secrets describe NAME --format='value(name)'`",
+};
+
+pub(super) fn of(spec: &Spec) -> Vec<Problem> {
+    let mut problems = machine::problems(spec, &SECRET);
+    problems.extend(terraform::problems(spec, &MODULE));
+    problems.extend(names(spec));
+    problems.extend(amounts(spec));
+    problems
+}
+
+/// Names that are not in Google's form.
+fn names(spec: &Spec) -> Vec<Problem> {
+    let at = &spec.machine;
+    let name = spec.name.to_string();
+    let mut problems = malformed([
+        Named::new(
+            "name",
+            Some(name),
+            patterns::DEPLOYMENT,
+            "too long, or begins with a digit: a service account `NAME-machine` is made of it",
+            "take at most 22 signs, a letter first",
+        ),
+        Named::new(
+            "machine.type",
+            Some(at.kind.as_str().to_owned()),
+            patterns::MACHINE_TYPE,
+            "no machine type",
+            "write one such as `e2-medium`, `n4-standard-2` or `c4a-standard-2` (Arm)",
+        ),
+        project(at),
+        Named::new(
+            "machine.zone",
+            given(&at.zone),
+            patterns::ZONE,
+            "no zone",
+            "write one such as `europe-west3-a`: `gcloud compute zones list` shows them",
+        ),
+        Named::new(
+            "machine.network",
+            given(&at.network),
+            patterns::NAME,
+            "no network's name",
+            "`gcloud compute networks list` shows it: the name, not the address",
+        ),
+        Named::new(
+            "machine.subnet",
+            given(&at.subnet),
+            patterns::NAME,
+            "no subnet's name",
+            "`gcloud compute networks subnets list` shows it: the name, not the address",
+        ),
+        Named::new(
+            "machine.restore_from",
+            given(&at.restore_from),
+            patterns::NAME_OR_BLANK,
+            "no snapshot's name",
+            "`gcloud compute snapshots list` shows it: the name, not the address",
+        ),
+        Named::new(
+            "machine.alarms",
+            given(&at.alarms),
+            patterns::CHANNEL_OR_BLANK,
+            "no notification channel",
+            "it is `projects/PROJECT/notificationChannels/NUMBER`: `gcloud beta monitoring channels list`",
+        ),
+    ]);
+    problems.extend(security_group(
+        "machine.allow_from",
+        &at.allow_from,
+        "write a range of addresses such as `10.0.0.0/16`: that of the clients' subnet",
+    ));
+    problems
+}
+
+/// The project.
+pub(in crate::targets) fn project(at: &Machine) -> Named {
+    Named::new(
+        "machine.project",
+        given(&at.project),
+        patterns::PROJECT,
+        "no project's id",
+        "`gcloud projects list` shows it: not its name, not its number",
+    )
+}
+
+/// Amounts that Google does not take.
+fn amounts(spec: &Spec) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let disk = spec.machine.disk.as_mebibytes() / 1024;
+    if disk < LEAST_DISK {
+        let message = format!("`{disk}GiB` is less than the smallest disk");
+        let hint = format!("take `{LEAST_DISK}GiB` or more");
+        problems.push(Problem::new("machine.disk", message).hint(hint));
+    }
+    if spec.machine.log_days > LONGEST_RETENTION {
+        let message = format!(
+            "`{}` is longer than Cloud Logging keeps logs",
+            spec.machine.log_days
+        );
+        let hint = format!("take `{LONGEST_RETENTION}` or less");
+        problems.push(Problem::new("machine.log_days", message).hint(hint));
+    }
+    problems
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use crate::input::sound;
+
+    /// What is wrong with a spec that has this value at a key.
+    fn problems(key: &'static str, value: Value) -> Vec<String> {
+        let resolved = sound(&[("target", json!("gcp")), (key, value)]);
+        let problems = crate::targets::problems(&resolved);
+        problems.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn what_google_would_refuse_is_refused_by_its_key() {
+        for (key, wrong, right) in [
+            (
+                "name",
+                json!("a-name-that-is-much-too-long"),
+                json!("chroma"),
+            ),
+            ("machine.type", json!("t4g.medium"), json!("c4a-standard-2")),
+            (
+                "machine.project",
+                json!("123456789012"),
+                json!("acme-search"),
+            ),
+            (
+                "machine.zone",
+                json!("europe-west3"),
+                json!("europe-west3-a"),
+            ),
+            (
+                "machine.network",
+                json!("projects/p/global/networks/n"),
+                json!("default"),
+            ),
+            ("machine.subnet", json!("subnet_1"), json!("subnet-1")),
+            (
+                "machine.restore_from",
+                json!("snap.1"),
+                json!("chroma-20260101"),
+            ),
+            (
+                "machine.alarms",
+                json!("arn:aws:sns:x"),
+                json!("projects/acme-search/notificationChannels/1"),
+            ),
+            ("machine.allow_from", json!("sg-0123"), json!("10.0.0.0/16")),
+            ("machine.disk", json!("9GiB"), json!("10GiB")),
+            ("machine.log_days", json!(3651), json!(3650)),
+            (
+                "machine.secrets",
+                json!({ "CHROMA_OTEL_COLLECTION_HEADERS": "projects/p/secrets/k/versions/1" }),
+                json!({ "CHROMA_OTEL_COLLECTION_HEADERS": "projects/p/secrets/k" }),
+            ),
+        ] {
+            let found = problems(key, wrong);
+            let [problem] = &found[..] else {
+                panic!("{key}: {found:?}");
+            };
+            assert!(problem.starts_with(key), "{problem}");
+            assert_eq!(problems(key, right), [""; 0], "{key}");
+        }
+    }
+}

@@ -1,0 +1,243 @@
+//! Backups of the database by a CronJob, and the Job that brings one back.
+//!
+//! Invariant: both run where Chroma's volume is; a backup only beside Chroma, a restore only away from
+//! it. What they do is in `templates/kubernetes/backup`, which the tests run as it is.
+
+use anyhow::{Context as _, Result};
+use minijinja::{Value, context};
+
+use super::component::{BACKUP, Component, api, claim};
+use super::templates;
+use super::{cloud, secret_keys};
+use crate::plan::Plan;
+use crate::render::{TEMPLATES, render};
+use crate::spec::Spec;
+use crate::spec::kubernetes::{Backup, BackupPlace};
+use crate::targets::secrets::Container;
+
+/// What runs the scripts: any Python from 3.11 does, without a package.
+const PYTHON: &str = "python:3.13.9-slim-bookworm";
+
+/// What speaks to the store.
+const RCLONE: &str = "rclone/rclone:1.76.0";
+
+/// What brings a backup back.
+const RESTORE: Component<'static> = Component {
+    suffix: "restore",
+    program: BACKUP.program,
+    role: "restore",
+};
+
+/// One container, in the order in which they run.
+struct Step {
+    name: &'static str,
+    script: &'static str,
+}
+
+/// Adds `backup.yaml` and `restore.yaml`, where backups are asked for.
+///
+/// # Errors
+/// A template is wrong: a bug.
+pub(super) fn add(plan: &mut Plan, spec: &Spec, base: &Value) -> Result<()> {
+    let Some(backup) = &spec.kubernetes.backup else {
+        return Ok(());
+    };
+    let (back_up, restore) = match backup.place {
+        BackupPlace::Claim(_) => (
+            vec![Step::new("backup", "backup.py")],
+            vec![Step::new("restore", "restore.py")],
+        ),
+        BackupPlace::Bucket { .. } => (
+            vec![
+                Step::new("backup", "backup.py"),
+                Step::new("send", "send.sh"),
+            ],
+            vec![
+                Step::new("fetch", "fetch.sh"),
+                Step::new("restore", "restore.py"),
+            ],
+        ),
+    };
+    let mut policy_labels = BACKUP.selector(spec);
+    policy_labels.remove("app.kubernetes.io/component"); // of both
+    let version = spec.chroma.version.to_string();
+    let context = context! {
+        backup => BACKUP.context(spec, &version),
+        restore => RESTORE.context(spec, &version),
+        claim => claim(spec),
+        scratch_class => cloud::scratch_class(spec),
+        selinux_level => cloud::selinux_level(spec),
+        in_bucket => store(backup).is_some(),
+        store_port => store_port(backup),
+        // The copy, and the archive of it.
+        room => spec.machine.disk.twice().quantity(),
+        schedule => backup.schedule.to_string(),
+        policy_labels,
+        ..base.clone()
+    };
+    let context = context! {
+        scripts => scripts(back_up.iter().chain(&restore))?,
+        pod_of_backup => pod(spec, backup, &context, "podAffinity", &back_up)?,
+        pod_of_restore => pod(spec, backup, &context, "podAntiAffinity", &restore)?,
+        ..context.clone()
+    };
+    templates::add(plan, &context, &["backup.yaml", "restore.yaml"])
+}
+
+impl Step {
+    const fn new(name: &'static str, script: &'static str) -> Self {
+        Self { name, script }
+    }
+
+    /// What the template reads of it: Python has the data, a shell the keys of the store.
+    fn context(&self, spec: &Spec, backup: &Backup) -> Value {
+        let python = self.script.ends_with(".py");
+        let (image, program) = if python {
+            (PYTHON, "python3")
+        } else {
+            (RCLONE, "/bin/sh")
+        };
+        let mut environment = vec![("BACKUPS", "/backups".to_owned())];
+        if python {
+            environment.extend([
+                ("DATA", "/data".to_owned()),
+                ("CHROMA_VERSION", spec.chroma.version.to_string()),
+                ("PYTHONDONTWRITEBYTECODE", "1".to_owned()),
+            ]);
+        } else {
+            environment.extend(store(backup).unwrap_or_default());
+        }
+        // In a bucket, it is the last step that keeps and deletes; then there is one to keep here.
+        let keep = if self.script == "backup.py" && store(backup).is_some() {
+            1
+        } else {
+            backup.keep
+        };
+        match self.script {
+            "restore.py" => environment.extend([
+                ("ARCHIVE", "newest".to_owned()),
+                ("CHROMA_URL", chroma(spec)),
+            ]),
+            "fetch.sh" => environment.push(("ARCHIVE", "newest".to_owned())),
+            _ => environment.push(("KEEP", keep.to_string())),
+        }
+        let environment = environment.into_iter();
+        let keys = if python {
+            Vec::new()
+        } else {
+            secret_keys::of(spec, Container::Backup)
+        };
+        context! {
+            name => self.name,
+            image,
+            command => [program.to_owned(), format!("/scripts/{}", self.script)],
+            environment => environment.map(|(name, value)| context! { name, value }).collect::<Vec<_>>(),
+            keys,
+            has_data => python,
+        }
+    }
+}
+
+/// Where Chroma answers, when it runs.
+fn chroma(spec: &Spec) -> String {
+    format!("http://{}:{}/", api(spec), spec.chroma.port)
+}
+
+fn pod(
+    spec: &Spec,
+    backup: &Backup,
+    base: &Value,
+    affinity: &str,
+    steps: &[Step],
+) -> Result<String> {
+    let steps: Vec<Value> = steps
+        .iter()
+        .map(|step| step.context(spec, backup))
+        .collect();
+    let context = context! { affinity, steps, ..base.clone() };
+    Ok(render("kubernetes/backup_pod.yaml.j2", &context)?
+        .trim()
+        .to_owned())
+}
+
+/// The files that the steps run, and the module that two of them share.
+fn scripts<'a>(steps: impl Iterator<Item = &'a Step>) -> Result<Vec<Value>> {
+    let names = ["archive.py"]
+        .into_iter()
+        .chain(steps.map(|step| step.script));
+    names
+        .map(|name| {
+            let file = TEMPLATES.get_file(format!("kubernetes/backup/{name}"));
+            let text = file.and_then(|file| file.contents_utf8());
+            let text = text
+                .with_context(|| format!("no script `{name}`"))?
+                .trim_end();
+            Ok(context! { name, text })
+        })
+        .collect()
+}
+
+/// rclone's configuration by variables (rclone's documentation, "Environment Variables"), if backups go
+/// to a bucket. The keys are beside it, in the Secret.
+fn store(backup: &Backup) -> Option<Vec<(&'static str, String)>> {
+    let BackupPlace::Bucket {
+        bucket,
+        prefix,
+        endpoint,
+        region,
+    } = &backup.place
+    else {
+        return None;
+    };
+    let mut variables = vec![
+        (
+            "STORE",
+            format!(":s3:{}/{}", bucket.as_str(), prefix.as_str()),
+        ),
+        ("RCLONE_CONFIG", "/tmp/rclone.conf".to_owned()), // there is none
+        ("RCLONE_S3_ENV_AUTH", "true".to_owned()),
+        ("RCLONE_S3_REGION", region.as_str().to_owned()),
+        ("RCLONE_S3_NO_CHECK_BUCKET", "true".to_owned()), // or it would want to make it
+    ];
+    match endpoint {
+        Some(endpoint) => variables.extend([
+            ("RCLONE_S3_PROVIDER", "Other".to_owned()),
+            ("RCLONE_S3_ENDPOINT", endpoint.as_str().to_owned()),
+        ]),
+        None => variables.push(("RCLONE_S3_PROVIDER", "AWS".to_owned())),
+    }
+    Some(variables)
+}
+
+/// The port of the store: its endpoint's own, else that of its scheme.
+fn store_port(backup: &Backup) -> u16 {
+    let BackupPlace::Bucket {
+        endpoint: Some(endpoint),
+        ..
+    } = &backup.place
+    else {
+        return 443;
+    };
+    let plain = endpoint.as_str().starts_with("http://");
+    let host = endpoint.as_str().split('/').nth(2).unwrap_or_default();
+    let port = host
+        .rsplit_once(':')
+        .and_then(|(_, port)| port.parse().ok());
+    port.unwrap_or(if plain { 80 } else { 443 })
+}
+
+/// What the recipe says of backups, where there are any.
+pub(super) fn recipe(spec: &Spec) -> Option<Value> {
+    let backup = spec.kubernetes.backup.as_ref()?;
+    Some(context! {
+        name => BACKUP.name(spec),
+        restore => RESTORE.name(spec),
+        schedule => backup.schedule.to_string(),
+        keep => backup.keep,
+        store => match &backup.place {
+            BackupPlace::Claim(_) => None,
+            BackupPlace::Bucket { bucket, prefix, .. } => Some(format!("{}/{}", bucket.as_str(), prefix.as_str())),
+        },
+        data => spec.chroma.version.data_directory(),
+    })
+}

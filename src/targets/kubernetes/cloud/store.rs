@@ -1,0 +1,123 @@
+//! Keys out of a cloud's secret store, by the External Secrets Operator (its API `external-secrets.io/v1`,
+//! checked against the definitions of 1.3.2).
+//!
+//! Invariant: here are names of secrets; what reads them is an account of this deployment's own, unless
+//! the spec names a store or no identity.
+
+use std::collections::BTreeMap;
+
+use minijinja::value::Serde;
+use minijinja::{Value, context};
+use serde_json::json;
+
+use super::super::secret_keys;
+use crate::spec::Spec;
+use crate::targets::machine::patterns::given;
+use crate::values::Cloud;
+
+/// What `secrets.yaml` reads: `account`, `provider`, `reference` and `keys`. Nothing where the operator
+/// makes the Secret.
+pub(super) fn context(spec: &Spec) -> Option<Value> {
+    if secret_keys::are_in_a_secret(spec) {
+        return None;
+    }
+    let named = &spec.kubernetes.secret_store;
+    let own = spec.target.cloud().filter(|_| named.is_none());
+    let (kind, name) = match named {
+        Some(store) if store.of_cluster => ("ClusterSecretStore", store.name.to_string()),
+        Some(store) => ("SecretStore", store.name.to_string()),
+        None => ("SecretStore", account(spec)),
+    };
+    let keys = spec.machine.secrets.iter().map(|(variable, name)| {
+        let key = own.map_or(name.as_str(), |cloud| key(cloud, name.as_str()));
+        context! { variable, key }
+    });
+    Some(context! {
+        name => name.as_str(),
+        account => own.is_some_and(|cloud| has_account(spec, cloud)).then(|| context! {
+            name => account(spec), annotations => annotations(spec),
+        }),
+        provider => own.and_then(|cloud| provider(spec, cloud)).map(Serde),
+        reference => context! { kind, name => name.as_str() },
+        keys => keys.collect::<Vec<_>>(),
+    })
+}
+
+/// The ServiceAccount that reads the store, and the store's own name.
+pub(super) fn account(spec: &Spec) -> String {
+    format!("{}-secrets", spec.name)
+}
+
+/// Whether an account of this deployment's own reads the store; else the operator's.
+fn has_account(spec: &Spec, cloud: Cloud) -> bool {
+    cloud == Cloud::Gcp || spec.kubernetes.identity.is_some()
+}
+
+/// How the cloud knows the account. GKE knows it by its name.
+fn annotations(spec: &Spec) -> BTreeMap<String, String> {
+    let mut annotations = super::super::component::texts(&spec.kubernetes.annotations);
+    let name = match spec.target.cloud() {
+        Some(Cloud::Aws) => "eks.amazonaws.com/role-arn",
+        Some(Cloud::Azure) => "azure.workload.identity/client-id",
+        Some(Cloud::Gcp) | None => return annotations,
+    };
+    let identity = spec.kubernetes.identity.iter();
+    annotations.extend(identity.map(|identity| (name.to_owned(), identity.as_str().to_owned())));
+    annotations
+}
+
+/// What the store is, as `spec.provider` of a SecretStore has it.
+fn provider(spec: &Spec, cloud: Cloud) -> Option<serde_json::Value> {
+    let at = &spec.kubernetes;
+    let place = place(cloud, spec.machine.secrets.values().next()?.as_str());
+    let account = has_account(spec, cloud).then(|| json!({ "name": account(spec) }));
+    let provider = match cloud {
+        Cloud::Aws => json!({ "aws": {
+            "service": "SecretsManager", "region": place,
+            "auth": account.map(|account| json!({ "jwt": { "serviceAccountRef": account } })),
+        } }),
+        Cloud::Gcp => json!({ "gcpsm": {
+            "projectID": place,
+            "auth": { "workloadIdentity": {
+                // What is not said, the operator asks the metadata server for.
+                "clusterProjectID": given(&spec.machine.project),
+                "clusterLocation": given(&at.region),
+                "clusterName": given(&at.cluster),
+                "serviceAccountRef": account,
+            } },
+        } }),
+        Cloud::Azure => json!({ "azurekv": {
+            "authType": "WorkloadIdentity", "vaultUrl": place,
+            "tenantId": given(&at.tenant), "serviceAccountRef": account,
+        } }),
+    };
+    Some(without_nulls(provider))
+}
+
+fn without_nulls(value: serde_json::Value) -> serde_json::Value {
+    match value {
+        serde_json::Value::Object(fields) => fields
+            .into_iter()
+            .filter(|(_, value)| !value.is_null())
+            .map(|(name, value)| (name, without_nulls(value)))
+            .collect(),
+        other => other,
+    }
+}
+
+/// Where a secret is, which all of a store have in common: region, project, vault.
+pub(super) fn place(cloud: Cloud, secret: &str) -> &str {
+    match cloud {
+        Cloud::Aws => secret.split(':').nth(3).unwrap_or_default(),
+        Cloud::Gcp => secret.split('/').nth(1).unwrap_or_default(),
+        Cloud::Azure => secret.split("/secrets/").next().unwrap_or_default(),
+    }
+}
+
+/// What the store calls a secret: by the ARN on AWS, by the last part of the name elsewhere.
+pub(super) fn key(cloud: Cloud, secret: &str) -> &str {
+    match cloud {
+        Cloud::Aws => secret,
+        Cloud::Gcp | Cloud::Azure => secret.rsplit('/').next().unwrap_or(secret),
+    }
+}

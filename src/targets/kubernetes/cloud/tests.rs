@@ -1,0 +1,445 @@
+//! What each cloud's cluster is told, and what is refused.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use crate::input::sound;
+use crate::spec::Resolved;
+
+/// A spec for the Kubernetes of a target, with these values at their keys.
+fn resolved(target: &str, keys: &[(&'static str, Value)]) -> Resolved {
+    let cluster = [("target", json!(target)), ("platform", json!("kubernetes"))];
+    sound(&[&cluster, keys].concat())
+}
+
+fn problems(target: &str, keys: &[(&'static str, Value)]) -> Vec<String> {
+    let problems = super::problems(&resolved(target, keys).spec);
+    problems.iter().map(ToString::to_string).collect()
+}
+
+/// The documents of a file of the deployment, by their kinds; nothing where there is no such file.
+fn documents(resolved: &Resolved, file: &str) -> BTreeMap<String, Value> {
+    use serde::Deserialize;
+    let plan = crate::targets::kubernetes::plan(resolved).expect("it renders");
+    let text = plan.files.get(file).cloned().unwrap_or_default();
+    let documents = serde_yaml::Deserializer::from_str(&text).map(|document| {
+        let value = Value::deserialize(document).expect("it is YAML");
+        (value["kind"].as_str().unwrap_or_default().to_owned(), value)
+    });
+    documents.filter(|(kind, _)| !kind.is_empty()).collect()
+}
+
+const PLACES: [(&str, &[(&str, &str)]); 3] = [
+    ("aws", &[("kubernetes.region", "eu-central-1")]),
+    ("gcp", &[("machine.project", "acme-search-1")]),
+    ("azure", &[]),
+];
+
+/// A spec that has what its backend wants to know.
+fn placed(target: &str, more: &[(&'static str, Value)]) -> Resolved {
+    let (_, places) = PLACES
+        .iter()
+        .find(|(name, _)| *name == target)
+        .expect("a cloud");
+    let mut keys: Vec<_> = places
+        .iter()
+        .map(|(key, value)| (*key, json!(value)))
+        .collect();
+    keys.extend(more.iter().cloned());
+    let resolved = resolved(target, &keys);
+    let problems = super::problems(&resolved.spec);
+    assert!(problems.is_empty(), "{problems:?}");
+    resolved
+}
+
+#[test]
+fn a_cloud_has_a_disk_that_is_kept_unless_the_spec_names_a_class() {
+    for (target, more, provisioner) in [
+        ("aws", json!(false), "ebs.csi.aws.com"),
+        ("aws", json!(true), "ebs.csi.eks.amazonaws.com"),
+        ("gcp", json!(false), "pd.csi.storage.gke.io"),
+        ("azure", json!(false), "disk.csi.azure.com"),
+    ] {
+        let resolved = placed(target, &[("kubernetes.auto_mode", more)]);
+        let class = &documents(&resolved, "keep.yaml")["StorageClass"];
+        assert_eq!(class["provisioner"], provisioner);
+        assert_eq!(class["reclaimPolicy"], "Retain");
+        assert_eq!(class["volumeBindingMode"], "WaitForFirstConsumer");
+        assert_eq!(class["metadata"]["name"], "chroma-data");
+        let set = &documents(&resolved, "chroma.yaml")["StatefulSet"];
+        assert_eq!(
+            set["spec"]["volumeClaimTemplates"][0]["spec"]["storageClassName"],
+            "chroma-data"
+        );
+
+        let named = placed(target, &[("kubernetes.storage_class", json!("fast"))]);
+        assert!(!documents(&named, "keep.yaml").contains_key("StorageClass"));
+        let set = &documents(&named, "chroma.yaml")["StatefulSet"];
+        assert_eq!(
+            set["spec"]["volumeClaimTemplates"][0]["spec"]["storageClassName"],
+            "fast"
+        );
+    }
+    let own = resolved("kubernetes", &[]);
+    assert!(!documents(&own, "keep.yaml").contains_key("StorageClass"));
+}
+
+#[test]
+fn a_backup_on_its_way_to_a_bucket_leaves_no_disk_behind() {
+    let backup = json!({"bucket": "backups"});
+    let resolved = placed("aws", &[("kubernetes.backup", backup)]);
+    let class = &documents(&resolved, "keep.yaml")["StorageClass"]; // the last of two
+    assert_eq!(class["reclaimPolicy"], "Delete");
+    let pod = "/spec/jobTemplate/spec/template/spec/volumes";
+    let job = &documents(&resolved, "backup.yaml")["CronJob"];
+    let volumes = job.pointer(pod).and_then(Value::as_array).expect("volumes");
+    let packed = volumes.iter().find(|one| one["name"] == "backups");
+    assert_eq!(
+        packed.expect("a volume")["ephemeral"]["volumeClaimTemplate"]["spec"]["storageClassName"],
+        class["metadata"]["name"]
+    );
+}
+
+#[test]
+fn pods_that_share_a_volume_share_its_label_where_nodes_give_each_its_own() {
+    let level = |target: &str, backup: Value, file: &str, kind: &str, pod: &str| {
+        let resolved = placed(target, &[("kubernetes.backup", backup)]);
+        let path = format!("{pod}/securityContext/seLinuxOptions/level");
+        documents(&resolved, file)[kind].pointer(&path).cloned()
+    };
+    let job = "/spec/jobTemplate/spec/template/spec";
+    let chroma = |target, backup| {
+        level(
+            target,
+            backup,
+            "chroma.yaml",
+            "StatefulSet",
+            "/spec/template/spec",
+        )
+    };
+    let shared = chroma("aws", json!({}));
+    assert_eq!(shared, Some(json!("s0:c221,c520")));
+    assert_eq!(
+        level("aws", json!({}), "backup.yaml", "CronJob", job),
+        shared
+    );
+    assert_eq!(
+        level(
+            "aws",
+            json!({}),
+            "restore.yaml",
+            "Job",
+            "/spec/template/spec"
+        ),
+        shared
+    );
+    assert_eq!(chroma("gcp", json!({})), None);
+}
+
+#[test]
+fn the_collector_learns_where_it_is() {
+    for (target, variable, value) in [
+        ("aws", "AWS_REGION", "eu-central-1"),
+        ("gcp", "GOOGLE_CLOUD_PROJECT", "acme-search-1"),
+    ] {
+        let spec = placed(target, &[]).spec;
+        assert_eq!(
+            super::environment(&spec),
+            BTreeMap::from([(variable, value.to_owned())])
+        );
+        assert!(!super::identity_egress(&spec).is_empty());
+    }
+    let at = |region: &str| {
+        let spec = placed("gcp", &[("kubernetes.region", json!(region))]).spec;
+        let named = super::resource(&spec);
+        ["cloud.region", "cloud.availability_zone"]
+            .map(|name| named.get(name).map(ToString::to_string))
+    };
+    assert_eq!(at("europe-west3"), [Some("europe-west3".to_owned()), None]);
+    assert_eq!(
+        at("europe-west3-a"),
+        ["europe-west3", "europe-west3-a"].map(|name| Some(name.to_owned()))
+    );
+    let spec = placed("azure", &[]).spec;
+    assert!(super::environment(&spec).is_empty() && super::identity_egress(&spec).is_empty());
+    // Elsewhere than in the cloud, nobody has its identity.
+    let spec = placed("aws", &[("tracing.backend", json!("honeycomb"))]).spec;
+    assert!(super::identity_egress(&spec).is_empty());
+}
+
+#[test]
+fn a_load_balancer_is_inside_and_lets_in_whom_the_spec_names() {
+    let wants = ("kubernetes.internal_load_balancer", json!(true));
+    let from = ("machine.allow_from", json!("10.0.0.0/16"));
+    for (target, auto, class, annotation, value) in [
+        (
+            "aws",
+            false,
+            json!("service.k8s.aws/nlb"),
+            "service.beta.kubernetes.io/aws-load-balancer-scheme",
+            "internal",
+        ),
+        (
+            "aws",
+            true,
+            json!("eks.amazonaws.com/nlb"),
+            "service.beta.kubernetes.io/aws-load-balancer-scheme",
+            "internal",
+        ),
+        (
+            "gcp",
+            false,
+            Value::Null,
+            "networking.gke.io/load-balancer-type",
+            "Internal",
+        ),
+        (
+            "azure",
+            false,
+            Value::Null,
+            "service.beta.kubernetes.io/azure-load-balancer-internal",
+            "true",
+        ),
+    ] {
+        let auto = ("kubernetes.auto_mode", json!(auto));
+        let resolved = placed(target, &[wants.clone(), from.clone(), auto]);
+        let service = &documents(&resolved, "load-balancer.yaml")["Service"];
+        assert_eq!(service["spec"]["loadBalancerClass"], class);
+        assert_eq!(
+            service["spec"]["loadBalancerSourceRanges"],
+            json!(["10.0.0.0/16"])
+        );
+        assert_eq!(service["metadata"]["annotations"][annotation], value);
+    }
+    assert!(documents(&placed("aws", &[]), "load-balancer.yaml").is_empty());
+    let [problem] = &problems("azure", &[wants])[..] else {
+        panic!("one problem");
+    };
+    assert!(problem.contains("machine.allow_from"), "{problem}");
+}
+
+#[test]
+fn secrets_come_from_the_clouds_own_store() {
+    let secret = |name: &str| ("machine.secrets", json!({ "HONEYCOMB_API_KEY": name }));
+    let honeycomb = ("tracing.backend", json!("honeycomb"));
+    let of = |target: &str, more: &[(&'static str, Value)]| {
+        let keys = [std::slice::from_ref(&honeycomb), more].concat();
+        documents(&resolved(target, &keys), "secrets.yaml")
+    };
+    let arn = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:honeycomb-AbCdEf";
+    let shared = of("aws", &[secret(arn)]);
+    assert_eq!(
+        shared["SecretStore"]["spec"]["provider"],
+        json!({ "aws": { "service": "SecretsManager", "region": "eu-west-1" } })
+    );
+    assert!(!shared.contains_key("ServiceAccount"));
+    assert_eq!(
+        shared["ExternalSecret"]["spec"]["data"],
+        json!([{ "secretKey": "HONEYCOMB_API_KEY", "remoteRef": { "key": arn } }])
+    );
+    let role = "arn:aws:iam::123456789012:role/chroma-secrets";
+    let own = of("aws", &[secret(arn), ("kubernetes.identity", json!(role))]);
+    assert_eq!(
+        own["ServiceAccount"]["metadata"]["annotations"]["eks.amazonaws.com/role-arn"],
+        role
+    );
+    assert_eq!(
+        own["SecretStore"]["spec"]["provider"]["aws"]["auth"],
+        json!({ "jwt": { "serviceAccountRef": { "name": "chroma-secrets" } } })
+    );
+
+    let google = of(
+        "gcp",
+        &[
+            secret("projects/acme-keys/secrets/honeycomb"),
+            ("machine.project", json!("acme-search-1")),
+        ],
+    );
+    assert_eq!(
+        google["SecretStore"]["spec"]["provider"]["gcpsm"],
+        json!({ "projectID": "acme-keys", "auth": { "workloadIdentity": {
+            "clusterProjectID": "acme-search-1", "serviceAccountRef": { "name": "chroma-secrets" },
+        } } })
+    );
+    assert_eq!(
+        google["ExternalSecret"]["spec"]["data"][0]["remoteRef"]["key"],
+        "honeycomb"
+    );
+
+    let id = "01234567-89ab-cdef-0123-456789abcdef";
+    let vault = of(
+        "azure",
+        &[
+            secret("https://acme.vault.azure.net/secrets/honeycomb"),
+            ("kubernetes.identity", json!(id)),
+            ("kubernetes.tenant", json!(id)),
+        ],
+    );
+    assert_eq!(
+        vault["ServiceAccount"]["metadata"]["annotations"]["azure.workload.identity/client-id"],
+        id
+    );
+    assert_eq!(
+        vault["SecretStore"]["spec"]["provider"]["azurekv"],
+        json!({ "authType": "WorkloadIdentity", "vaultUrl": "https://acme.vault.azure.net", "tenantId": id,
+            "serviceAccountRef": { "name": "chroma-secrets" } })
+    );
+
+    // A store of the operator's own: its kind, its names.
+    let named = of(
+        "kubernetes",
+        &[
+            secret("team/honeycomb"),
+            ("kubernetes.secret_store", json!("vault")),
+        ],
+    );
+    assert_eq!(named.keys().collect::<Vec<_>>(), ["ExternalSecret"]);
+    assert_eq!(
+        named["ExternalSecret"]["spec"]["secretStoreRef"],
+        json!({ "kind": "ClusterSecretStore", "name": "vault" })
+    );
+}
+
+#[test]
+fn what_a_manifest_cannot_do_without_is_missing_by_its_key() {
+    let arn = |region: &str, name: &str| {
+        format!("arn:aws:secretsmanager:{region}:123456789012:secret:{name}-AbCdEf")
+    };
+    let two = json!({ "A_KEY": arn("eu-west-1", "a"), "HONEYCOMB_API_KEY": arn("eu-west-2", "h") });
+    for (target, keys, key) in [
+        ("aws", vec![], "kubernetes.region"),
+        ("gcp", vec![], "machine.project"),
+        (
+            "aws",
+            vec![("kubernetes.region", json!("Frankfurt"))],
+            "kubernetes.region",
+        ),
+        (
+            "gcp",
+            vec![
+                ("machine.project", json!("acme-search-1")),
+                ("kubernetes.region", json!("eu-central-1")),
+            ],
+            "kubernetes.region",
+        ),
+        (
+            "azure",
+            vec![("kubernetes.cluster", json!("/subscriptions/1/x"))],
+            "kubernetes.cluster",
+        ),
+        (
+            "azure",
+            vec![("kubernetes.identity", json!("chroma-secrets"))],
+            "kubernetes.identity",
+        ),
+        (
+            "kubernetes",
+            vec![
+                ("tracing.backend", json!("honeycomb")),
+                ("machine.secrets", json!({ "HONEYCOMB_API_KEY": "h" })),
+            ],
+            "kubernetes.secret_store",
+        ),
+        (
+            "azure",
+            vec![
+                ("chroma.environment", json!({ "A_KEY": null })),
+                (
+                    "machine.secrets",
+                    json!({ "A_KEY": "https://acme.vault.azure.net/secrets/a" }),
+                ),
+            ],
+            "machine.secrets.APPLICATIONINSIGHTS_CONNECTION_STRING",
+        ),
+        (
+            "azure",
+            vec![(
+                "machine.secrets",
+                json!({ "NOBODY": "https://acme.vault.azure.net/secrets/a" }),
+            )],
+            "machine.secrets.NOBODY",
+        ),
+        (
+            "azure",
+            vec![(
+                "machine.secrets",
+                json!({ "APPLICATIONINSIGHTS_CONNECTION_STRING": "InstrumentationKey=s3cret" }),
+            )],
+            "machine.secrets.APPLICATIONINSIGHTS_CONNECTION_STRING",
+        ),
+        (
+            "aws",
+            vec![
+                ("tracing.backend", json!("honeycomb")),
+                ("chroma.environment", json!({ "A_KEY": null })),
+                ("machine.secrets", two),
+            ],
+            "machine.secrets.HONEYCOMB_API_KEY",
+        ),
+    ] {
+        let found = problems(target, &keys);
+        let [problem] = &found[..] else {
+            panic!("{key}: {found:?}");
+        };
+        assert!(
+            problem.contains(key) && !problem.contains("s3cret"),
+            "{problem}"
+        );
+    }
+    let keys = [
+        (
+            "machine.secrets",
+            json!({ "APPLICATIONINSIGHTS_CONNECTION_STRING": "https://acme.vault.azure.net/secrets/a" }),
+        ),
+        (
+            "kubernetes.identity",
+            json!("01234567-89ab-cdef-0123-456789abcdef"),
+        ),
+    ];
+    assert!(problems("azure", &keys)[0].contains("kubernetes.tenant"));
+}
+
+#[test]
+fn roles_have_names_of_their_own_that_aws_takes() {
+    let of = |keys: &[(&'static str, Value)]| {
+        super::readme::role(&placed("aws", keys).spec, "collector")
+    };
+    assert_eq!(of(&[]), "chroma-collector");
+    let search = ("kubernetes.cluster", json!("search"));
+    assert_eq!(
+        of(&[search.clone(), ("kubernetes.namespace", json!("team"))]),
+        "chroma-team-search-collector"
+    );
+    let long = |end: &str| of(&[("kubernetes.cluster", json!("a".repeat(90) + end))]);
+    assert!(long("1").len() <= 64 && long("1") != long("2"));
+}
+
+#[test]
+fn only_a_clouds_own_registry_gets_commands() {
+    let of = |target: &str, registry: &str| {
+        let keys = [("chroma.registry", json!(registry))];
+        let value = super::registry::context(&placed(target, &keys).spec)?;
+        serde_json::to_value(value).ok()
+    };
+    let ecr = of(
+        "aws",
+        "123456789012.dkr.ecr.eu-central-1.amazonaws.com/search",
+    )
+    .expect("it is ECR");
+    assert_eq!(
+        ecr["repositories"],
+        json!(["search/chroma", "search/otel-collector"])
+    );
+    let gar = of("gcp", "europe-west3-docker.pkg.dev/acme-search-1/images")
+        .expect("it is Artifact Registry");
+    assert_eq!(
+        (&gar["location"], &gar["repository"]),
+        (&json!("europe-west3"), &json!("images"))
+    );
+    assert_eq!(
+        of("azure", "acme.azurecr.io/search").expect("it is ACR")["name"],
+        "acme"
+    );
+    assert_eq!(of("aws", "registry.example.com/search"), None);
+}

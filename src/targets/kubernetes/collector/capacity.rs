@@ -1,0 +1,63 @@
+//! How many replicas a rate of spans takes.
+//!
+//! Invariant: the numbers are measured (`bench/collector`), the rest is division.
+
+use minijinja::{Value, context};
+
+use crate::spec::Spec;
+use crate::spec::kubernetes::CollectorMode;
+
+/// Spans a second that one core takes, of requests to Chroma 1.5.9 with the configuration that is rendered:
+/// what sends to the backend. Measured with the collector 0.158.0, one of two cores of a virtual machine.
+const SENDER: u32 = 12_000;
+
+/// The same of a router.
+const ROUTER: u32 = 30_000;
+
+/// Thousandths of a core that one replica asks for, and is sure of: enough for two thousand spans a second.
+pub(super) const CPU: u32 = 200;
+
+/// Thousandths that it uses when the autoscaler adds another: far from where its memory would fill.
+pub(super) const CPU_USED: u32 = 350;
+
+/// What the recipe says of it: `core` and `router_core`, spans a second; `rows`, each with `rate`,
+/// `replicas` of what sends to the backend, `cores` that they use, and `routers`.
+pub(in crate::targets::kubernetes) fn of(spec: &Spec) -> Value {
+    let rows = [1_000, 10_000, 100_000, 1_000_000].map(|rate: u32| {
+        let replicas = |core: u32| (rate * 10).div_ceil(core * CPU_USED / 100).max(2);
+        context! {
+            rate => grouped(rate), replicas => replicas(SENDER), routers => replicas(ROUTER),
+            cores => rate.div_ceil(SENDER),
+        }
+    });
+    context! {
+        core => grouped(SENDER),
+        router_core => grouped(ROUTER),
+        rows => rows.to_vec(),
+        replicas => spec.collector.replicas,
+        max_replicas => spec.collector.max_replicas,
+        scales => spec.collector.max_replicas > spec.collector.replicas,
+        tiered => spec.collector.mode == CollectorMode::Tiered,
+    }
+}
+
+/// Digits in groups of three.
+fn grouped(number: u32) -> String {
+    let digits = number.to_string();
+    let first = (digits.len() - 1) % 3 + 1;
+    let mut text = digits[..first].to_owned();
+    for at in (first..digits.len()).step_by(3) {
+        text.push(',');
+        text.push_str(&digits[at..at + 3]);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn digits_are_grouped() {
+        let all = [7, 70, 700, 7_000, 70_000, 7_000_000].map(super::grouped);
+        assert_eq!(all, ["7", "70", "700", "7,000", "70,000", "7,000,000"]);
+    }
+}

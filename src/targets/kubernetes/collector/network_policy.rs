@@ -1,0 +1,181 @@
+//! Who may connect to the collector, and where it may connect to, as NetworkPolicies say it.
+//!
+//! Invariant: nothing is open that a component of the rendered configuration does not use.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chroma_otel_init::Endpoint;
+use minijinja::{Value, context};
+
+use super::role::Role;
+use crate::backend::Exporter;
+use crate::render::{as_is, quoted};
+use crate::spec::Spec;
+use crate::targets::kubernetes::cloud;
+use crate::targets::kubernetes::component::{MEMBER, ROUTER, backend, neighbours};
+use crate::values::in_place;
+
+/// Who may send spans and metrics, one a line.
+pub(super) fn callers(spec: &Spec, role: Role) -> Vec<Value> {
+    if role == Role::Member {
+        return vec![as_is(pods(&ROUTER.selector(spec)))];
+    }
+    neighbours(spec)
+}
+
+/// Where it may connect to, besides names: `what`, and the `rule` as YAML.
+pub(super) fn egress(spec: &Spec, role: Role) -> Vec<Value> {
+    let rule = |what: &str, rule: String| context! { what, rule => as_is(rule) };
+    let mut rules = Vec::new();
+    if role != Role::Member {
+        rules.push(rule(
+            "Kubernetes' API, for the names of pods",
+            ports(&[443, 6443]),
+        ));
+    }
+    if role == Role::Router {
+        let members = pods(&MEMBER.selector(spec));
+        rules.push(rule("the members", to(&members, 4317)));
+    } else {
+        let to_backends = to_backends(spec).into_iter();
+        rules.extend(to_backends.map(|one| rule("the backend", one)));
+    }
+    rules
+}
+
+/// The rules that let spans and metrics out; none where they stay in the log.
+fn to_backends(spec: &Spec) -> Vec<String> {
+    let mut own = Vec::new();
+    let mut elsewhere = BTreeSet::new();
+    for (index, one) in spec.tracing.backends().enumerate() {
+        let endpoint = match index {
+            0 => spec.known_endpoint(),
+            _ => one.endpoint.as_deref().and_then(|text| placed(spec, text)),
+        };
+        let part = backend(one);
+        match (&one.exporter, endpoint) {
+            // The one in the stack, unless the spec says another endpoint.
+            (_, Some(endpoint)) if one.service.is_some() && endpoint.host() == part.name(spec) => {
+                own.push(to(&pods(&part.selector(spec)), endpoint.port()));
+            }
+            (_, Some(endpoint)) => drop(elsewhere.insert(endpoint.port())),
+            (Exporter::Debug, None) => {}
+            (Exporter::Component(_), None) => drop(elsewhere.insert(443)),
+            (_, None) => elsewhere.extend([443, 4317, 4318]),
+        }
+        let metrics = one.metrics.as_ref().filter(|_| spec.metrics.to_backend);
+        let metrics = metrics.and_then(|metrics| placed(spec, metrics.endpoint.as_deref()?));
+        elsewhere.extend(metrics.map(|endpoint| endpoint.port()));
+    }
+    if !elsewhere.is_empty() {
+        own.push(ports(&elsewhere.into_iter().collect::<Vec<_>>()));
+    }
+    own
+}
+
+/// An endpoint of a backend, in the place of the cluster.
+fn placed(spec: &Spec, text: &str) -> Option<Endpoint> {
+    in_place(text, cloud::place(spec).unwrap_or_default())
+        .parse()
+        .ok()
+}
+
+fn ports(ports: &[u16]) -> String {
+    let ports: Vec<String> = ports
+        .iter()
+        .map(|port| format!("{{port: {port}}}"))
+        .collect();
+    format!("{{ports: [{}]}}", ports.join(", "))
+}
+
+fn to(peer: &str, port: u16) -> String {
+    format!("{{to: [{{{peer}}}], ports: [{{port: {port}}}]}}")
+}
+
+/// A peer of a policy: the pods of this namespace with these labels.
+fn pods(labels: &BTreeMap<String, String>) -> String {
+    let labels = labels.iter();
+    let labels: Vec<String> = labels
+        .map(|(name, value)| format!("{name}: {}", quoted(value)))
+        .collect();
+    format!("podSelector: {{matchLabels: {{{}}}}}", labels.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use crate::input::sound;
+
+    /// The rules of a spec with these values at their keys, without the labels.
+    fn rules(keys: &[(&'static str, Value)]) -> Vec<String> {
+        let rules = super::to_backends(&sound(keys).spec).into_iter();
+        let own = |rule: String| match rule.split_once("app.kubernetes.io/name: ") {
+            Some((_, rest)) => rest.replace(['"', '{', '}', '[', ']', ')'], ""),
+            None => rule,
+        };
+        rules.map(own).collect()
+    }
+
+    fn cluster(backend: Value, more: &[(&'static str, Value)]) -> Vec<String> {
+        let target = [
+            ("target", json!("kubernetes")),
+            ("tracing.backend", backend),
+        ];
+        rules(&[&target, more].concat())
+    }
+
+    #[test]
+    fn every_backend_can_be_reached_and_nothing_else() {
+        assert_eq!(cluster(json!("debug"), &[]), Vec::<String>::new());
+        assert_eq!(cluster(json!("jaeger"), &[]), ["jaeger, ports: port: 4317"]);
+        assert_eq!(
+            cluster(json!(["jaeger", "zipkin"]), &[]),
+            ["jaeger, ports: port: 4317", "zipkin, ports: port: 9411"]
+        );
+        assert_eq!(
+            cluster(json!("otlp"), &[]),
+            ["{ports: [{port: 443}, {port: 4317}, {port: 4318}]}"],
+            "the endpoint comes later"
+        );
+        let endpoint = [("tracing.endpoint", json!("http://traces.monitoring:14317"))];
+        assert_eq!(
+            cluster(json!(["otlp", "honeycomb", "jaeger"]), &endpoint),
+            [
+                "jaeger, ports: port: 4317",
+                "{ports: [{port: 443}, {port: 14317}]}"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_backend_of_the_stacks_kind_elsewhere_is_reached_there() {
+        let elsewhere = json!("http://jaeger.monitoring:4318");
+        let first = [("tracing.endpoint", elsewhere.clone())];
+        assert_eq!(
+            cluster(json!("jaeger"), &first),
+            ["{ports: [{port: 4318}]}"]
+        );
+        let other = [("tracing.settings", json!({"jaeger.endpoint": elsewhere}))];
+        assert_eq!(
+            cluster(json!(["honeycomb", "jaeger"]), &other),
+            ["{ports: [{port: 443}, {port: 4318}]}"]
+        );
+        let own = [("tracing.endpoint", json!("http://chroma-jaeger:4318"))];
+        assert_eq!(
+            cluster(json!("jaeger"), &own),
+            ["jaeger, ports: port: 4318"]
+        );
+    }
+
+    #[test]
+    fn the_place_of_a_cluster_is_known() {
+        let keys = [
+            ("target", json!("aws")),
+            ("platform", json!("kubernetes")),
+            ("kubernetes.region", json!("eu-central-1")),
+            ("tracing.backend", json!(["datadog", "aws-xray"])),
+        ];
+        assert_eq!(rules(&keys), ["{ports: [{port: 443}]}"]);
+    }
+}

@@ -1,0 +1,174 @@
+//! Chroma: one pod on a volume that outlives it, its configuration, who may reach it.
+//!
+//! Invariant: a change of the configuration makes a new pod; nothing makes a new volume.
+
+use std::collections::BTreeMap;
+
+use anyhow::Result;
+use chroma_otel_init::{Server, variable};
+use minijinja::{Value, context};
+
+use super::component::{self, BACKUP, texts};
+use super::templates;
+use super::{cloud, secret_keys};
+use crate::plan::Change;
+use crate::plan::Plan;
+use crate::render::{as_is, render};
+use crate::spec::kubernetes::{BackupPlace, CollectorMode};
+use crate::spec::{Image, Spec};
+use crate::targets::common;
+use crate::targets::secrets::Container;
+use crate::values::Peer;
+
+/// Adds `keep.yaml` and `chroma.yaml`.
+///
+/// # Errors
+/// A template is wrong: a bug.
+pub(super) fn add(plan: &mut Plan, spec: &Spec, base: &Value) -> Result<()> {
+    let config = match spec.chroma.version.server() == Server::Rust {
+        true => Some(render("chroma/config.yaml.j2", base)?),
+        false => None,
+    };
+    let environment = environment(spec);
+    let checksum = component::checksum(&format!("{config:?}{environment:?}"));
+    let version = spec.chroma.version;
+    let context = context! {
+        config,
+        environment,
+        pod_annotations => pod_annotations(spec, checksum),
+        namespace_labels => namespace_labels(spec),
+        keys => secret_keys::of(spec, Container::Chroma),
+        memory => spec.chroma.memory.quantity(),
+        disk => spec.machine.disk.quantity(),
+        storage_class => cloud::storage_class(spec),
+        selinux_level => cloud::selinux_level(spec),
+        backup_disk => backup_disk(spec),
+        backup => BACKUP.context(spec, &version.to_string()),
+        // Not ready is no reason to start it again.
+        liveness_path => version.health_path().replace("healthcheck", "heartbeat"),
+        callers => callers(spec),
+        receivers => receivers(spec),
+        ..base.clone()
+    };
+    templates::add(plan, &context, &["keep.yaml", "chroma.yaml"])
+}
+
+/// Annotations of the pod. What moves pods to save machines leaves this one alone; who drains a node by
+/// hand, or upgrades it, does not. The operator's own word for either wins.
+fn pod_annotations(spec: &Spec, checksum: String) -> BTreeMap<String, String> {
+    let stays = [
+        ("cluster-autoscaler.kubernetes.io/safe-to-evict", "false"),
+        ("karpenter.sh/do-not-disrupt", "true"),
+    ];
+    let stays = stays.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let mut annotations = BTreeMap::from(stays);
+    annotations.extend(texts(&spec.kubernetes.annotations));
+    annotations.insert("checksum/config".to_owned(), checksum);
+    annotations
+}
+
+fn namespace_labels(spec: &Spec) -> BTreeMap<String, String> {
+    let (key, level) = ("pod-security.kubernetes.io/enforce", "restricted");
+    let mut labels = component::own_labels(spec);
+    labels.insert(key.to_owned(), level.to_owned());
+    labels
+}
+
+/// Size of the claim that backups are kept on, if they are kept on one.
+pub(super) fn backup_disk(spec: &Spec) -> Option<String> {
+    match &spec.kubernetes.backup.as_ref()?.place {
+        BackupPlace::Claim(size) => Some(size.quantity()),
+        BackupPlace::Bucket { .. } => None,
+    }
+}
+
+/// Who may connect to Chroma, as a policy names them, one a line; nothing for everyone: then a route
+/// from outside ends at Chroma itself, and whose pods bring it nobody knows here.
+fn callers(spec: &Spec) -> Vec<Value> {
+    let exposure = spec.kubernetes.exposure.as_ref();
+    if exposure.is_some_and(|one| !one.token) {
+        return Vec::new();
+    }
+    let mut callers = component::neighbours(spec);
+    if let Some(Peer::Range(range)) = &spec.machine.allow_from {
+        callers.push(as_is(format!("ipBlock: {{cidr: \"{range}\"}}")));
+    }
+    callers
+}
+
+/// Where Chroma may send its spans: the collector's pods, or one of the operator's own at any address.
+fn receivers(spec: &Spec) -> Value {
+    let (own, endpoint) = (
+        spec.collector.mode == CollectorMode::None,
+        &spec.tracing.endpoint,
+    );
+    match (own, endpoint) {
+        (true, Some(endpoint)) => context! { labels => (), port => endpoint.port() },
+        _ => context! { labels => component::receivers(spec), port => 4317 },
+    }
+}
+
+/// The variables of Chroma's container that are no secrets.
+fn environment(spec: &Spec) -> BTreeMap<String, String> {
+    let tracing = &spec.tracing;
+    let name = tracing.service_name.as_str();
+    let mut variables: BTreeMap<String, String> = BTreeMap::new();
+    match spec.chroma.image {
+        Image::Wrapped | Image::Published => variables.extend([
+            (variable::ENDPOINT.to_owned(), common::chroma_endpoint(spec)),
+            (variable::SERVICE_NAME.to_owned(), name.to_owned()),
+            (
+                variable::GRANULARITY.to_owned(),
+                tracing.granularity.to_string(),
+            ),
+        ]),
+        Image::Stock => {
+            let translated = common::translated(spec, name, tracing.granularity);
+            variables.extend(
+                translated
+                    .into_iter()
+                    .map(|(name, value)| (name.to_owned(), value)),
+            );
+        }
+    }
+    let server = common::server_variables(spec).into_iter();
+    variables.extend(server.map(|(name, value)| (name.to_owned(), value)));
+    let own = spec.chroma.environment.iter();
+    let own = own.filter(|(name, _)| !common::is_merged(spec, name));
+    variables
+        .extend(own.filter_map(|(name, value)| Some((name.as_str().to_owned(), value.clone()?))));
+    variables
+}
+
+/// What a change of `chroma.yaml` means for the data.
+pub(super) fn notes(change: &Change) -> Vec<String> {
+    if change.path != "chroma.yaml" {
+        return Vec::new();
+    }
+    let changed = |start: &str| {
+        let value = |text: String| text.trim_end_matches('}').to_owned();
+        let (before, after) = change.behind(start)?;
+        Some((value(before), value(after)))
+    };
+    let moved = common::version_note(change, "back it up first");
+    // The name is the namespace's, too, unless the spec says otherwise: once is enough.
+    let renamed = changed("app.kubernetes.io/instance: ").or_else(|| changed("namespace: "));
+    let renamed = renamed.into_iter().map(|(before, after)| {
+        format!("`{before}` is `{after}` now and starts with an empty volume; the old one goes on until you delete it")
+    });
+    let resized = changed("resources: {requests: {storage: ").map(|(before, after)| {
+        format!("the volume goes from {before} to {after}: Kubernetes refuses that of a StatefulSet; README.md, \"Grow the volume\", says how")
+    });
+    let reclassed = changed("storageClassName: ").map(|(before, after)| {
+        format!("the storage class goes from `{before}` to `{after}`: a volume keeps its own, so Kubernetes refuses that; back up, and restore to a new deployment")
+    });
+    moved
+        .into_iter()
+        .chain(renamed)
+        .chain(resized)
+        .chain(reclassed)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,129 @@
+//! What the database's pod is told, who may connect to it, and what a change means for its data.
+
+use serde_json::{Value as Json, json};
+
+use super::*;
+use crate::input::sound;
+use crate::plan::Kind;
+use crate::spec::Resolved;
+
+/// The spec of a cluster, with these values at their keys.
+fn resolved(keys: &[(&'static str, Json)]) -> Resolved {
+    sound(&[&[("target", json!("kubernetes"))], keys].concat())
+}
+
+fn chroma_yaml(keys: &[(&'static str, Json)]) -> String {
+    let plan = crate::targets::kubernetes::plan(&resolved(keys)).expect("it renders");
+    plan.files["chroma.yaml"].clone()
+}
+
+fn notes_of(before: &[(&'static str, Json)], after: &[(&'static str, Json)]) -> String {
+    let change = Change {
+        path: "chroma.yaml".to_owned(),
+        kind: Kind::Update,
+        before: Some(chroma_yaml(before)),
+        after: Some(chroma_yaml(after)),
+    };
+    notes(&change).join("\n")
+}
+
+#[test]
+fn a_change_that_touches_the_data_is_told() {
+    let class = |name: &str| [("kubernetes.storage_class", json!(name))];
+    let to = |key: &'static str, value: &str| notes_of(&[], &[(key, json!(value))]);
+    assert_eq!(to("chroma.memory", "4GiB"), "");
+    insta::assert_snapshot!(to("chroma.version", "1.0.20"), @"Chroma goes from 1.5.9 to 1.0.20, which changes the data for good: back it up first, as README.md says");
+    insta::assert_snapshot!(to("machine.disk", "40GiB"), @r#"the volume goes from 20Gi to 40Gi: Kubernetes refuses that of a StatefulSet; README.md, "Grow the volume", says how"#);
+    insta::assert_snapshot!(to("kubernetes.namespace", "other"), @"`chroma` is `other` now and starts with an empty volume; the old one goes on until you delete it");
+    insta::assert_snapshot!(to("name", "other"), @"`chroma` is `other` now and starts with an empty volume; the old one goes on until you delete it");
+    insta::assert_snapshot!(notes_of(&class("a"), &class("b")), @"the storage class goes from `a` to `b`: a volume keeps its own, so Kubernetes refuses that; back up, and restore to a new deployment");
+}
+
+#[test]
+fn every_change_of_the_configuration_makes_a_new_pod() {
+    let checksum = |keys: &[(&'static str, Json)]| {
+        let text = chroma_yaml(keys);
+        let (_, rest) = text.split_once("checksum/config: ").expect("it is there");
+        rest.lines().next().map(str::to_owned)
+    };
+    let before = checksum(&[]);
+    assert_eq!(
+        before,
+        checksum(&[("kubernetes.labels", json!({"team": "search"}))])
+    );
+    for change in [
+        ("tracing.granularity", json!("all")),
+        ("tracing.service_name", json!("other")),
+        ("chroma.environment", json!({"OTHER": "x"})),
+        ("chroma.cors_allow_origins", json!(["https://example.com"])),
+        ("chroma.image", json!("stock")),
+    ] {
+        assert_ne!(
+            before,
+            checksum(std::slice::from_ref(&change)),
+            "{change:?}"
+        );
+    }
+}
+
+#[test]
+fn the_operators_annotations_win() {
+    let own = json!({"karpenter.sh/do-not-disrupt": "false", "a": "b"});
+    let spec = resolved(&[("kubernetes.annotations", own)]).spec;
+    let annotations = pod_annotations(&spec, "hash".to_owned());
+    let expected = [
+        ("a", "b"),
+        ("checksum/config", "hash"),
+        ("cluster-autoscaler.kubernetes.io/safe-to-evict", "false"),
+        ("karpenter.sh/do-not-disrupt", "false"),
+    ];
+    let expected = expected.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    assert_eq!(annotations, BTreeMap::from(expected));
+}
+
+#[test]
+fn only_who_is_named_may_connect() {
+    let callers = |keys: &[(&'static str, Json)]| {
+        let callers = callers(&resolved(keys).spec);
+        callers.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(callers(&[]), ["podSelector: {}"]);
+    let named = [
+        ("kubernetes.allow_namespaces", json!(["web"])),
+        ("machine.allow_from", json!("10.0.0.0/16")),
+    ];
+    assert_eq!(
+        callers(&named),
+        [
+            "podSelector: {}",
+            "namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: web}}",
+            "ipBlock: {cidr: \"10.0.0.0/16\"}",
+        ]
+    );
+    let exposed = ("kubernetes.expose.host", json!("chroma.example.com"));
+    let with_token = callers(std::slice::from_ref(&exposed));
+    assert_eq!(
+        with_token,
+        ["podSelector: {}"],
+        "a proxy asks for the token"
+    );
+    let open = callers(&[exposed, ("chroma.open_to_world", json!(true))]);
+    assert!(open.is_empty(), "the route ends at Chroma: {open:?}");
+}
+
+#[test]
+fn without_a_collector_chroma_sends_the_headers_and_nothing_else_leaves() {
+    let keys = [
+        ("collector.mode", json!("none")),
+        ("tracing.endpoint", json!("http://otel.example.svc:14317")),
+        ("tracing.headers", json!(["x-tenant"])),
+    ];
+    let text = chroma_yaml(&keys);
+    for line in [
+        "  CHROMA_OTEL_COLLECTION_ENDPOINT: http://otel.example.svc:14317\n",
+        "key: CHROMA_OTEL_COLLECTION_HEADERS}}}\n",
+        "    - ports: [{port: 14317}] # traces\n",
+    ] {
+        assert!(text.contains(line), "{line}{text}");
+    }
+}

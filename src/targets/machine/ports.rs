@@ -1,0 +1,111 @@
+//! Ports of the machine: those of the collector that the network reaches beside Chroma's, and those that are taken.
+//!
+//! Invariant: none is open that nobody asked for.
+
+use std::collections::BTreeSet;
+
+use minijinja::{Value, context};
+
+use crate::problem::Problem;
+use crate::spec::Spec;
+use crate::targets::common;
+
+/// Where applications send their own spans, and what comes there, as a security group of AWS may describe it.
+const OTLP: [(u16, &str); 2] = [
+    (4317, "Spans of clients, over gRPC"),
+    (4318, "Spans of clients, over HTTP"),
+];
+
+/// Where Prometheus finds metrics, likewise.
+const METRICS: [(u16, &str); 2] = [
+    (8888, "Metrics of the collector"),
+    (8889, "Metrics of the requests and of Chroma"),
+];
+
+/// Where the collector says that it is well: on the machine alone.
+const HEALTH: u16 = 13133;
+
+/// What the templates read: `collector_ports`, each with `number` and `what`; `takes_spans` and `shows_metrics`, for
+/// which they are open; `refused_ports`, which Chroma's container must not reach; and `listen`.
+pub(super) fn context(spec: &Spec) -> Value {
+    let (takes_spans, shows_metrics) = (!spec.clients.is_empty(), spec.metrics.monitoring);
+    let otlp = OTLP.into_iter().filter(|_| takes_spans);
+    let ports = otlp.chain(METRICS.into_iter().filter(|_| shows_metrics));
+    // Docker's bridge, and there alone: a backend on this machine may have the same port.
+    let receivers = "198.18.0.1";
+    let local = match shows_metrics {
+        true => "0.0.0.0",
+        false => "127.0.0.1",
+    };
+    context! {
+        collector_ports => ports.map(|(number, what)| context! { number, what }).collect::<Vec<_>>(),
+        otlp_ports => OTLP.map(|(number, _)| number),
+        refused_ports => METRICS.map(|(number, _)| number).into_iter().chain([HEALTH]).collect::<Vec<_>>(),
+        takes_spans,
+        shows_metrics,
+        listen => context! { receivers, local },
+    }
+}
+
+/// A port for Chroma that something else on the machine has.
+pub(super) fn taken(spec: &Spec) -> Option<Problem> {
+    let backends = common::in_stack(spec).map(|(_, service, _)| service.ui_port);
+    let collectors = OTLP.iter().chain(&METRICS).map(|(number, _)| *number);
+    let taken: BTreeSet<u16> = collectors.chain(backends).chain([HEALTH, 22]).collect();
+    let port = spec.chroma.port;
+    taken.contains(&port).then(|| {
+        let message = format!("is `{port}`, which something else on the machine has");
+        Problem::new("chroma.port", message).hint("take another one")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use crate::input::sound;
+
+    /// What is wrong with a machine whose spec has these keys.
+    fn problems(keys: &[(&'static str, Value)]) -> Vec<String> {
+        let resolved = sound(&[&[("target", json!("gcp"))], keys].concat());
+        let problems = crate::targets::problems(&resolved);
+        problems.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn chroma_gets_no_port_that_is_taken() {
+        for port in [22, 4317, 4318, 8888, 8889, 13133] {
+            let [problem] = &problems(&[("chroma.port", json!(port))])[..] else {
+                panic!("{port}");
+            };
+            assert!(
+                problem.starts_with(&format!("chroma.port: is `{port}`")),
+                "{problem}"
+            );
+        }
+        let ui = ("chroma.port", json!(16686));
+        assert_eq!(problems(std::slice::from_ref(&ui)), [""; 0]);
+        let jaeger = ("tracing.backend", json!(["honeycomb", "jaeger"]));
+        assert_eq!(problems(&[ui, jaeger]).len(), 1);
+    }
+
+    #[test]
+    fn a_port_is_open_for_those_who_asked() {
+        let ports = |keys: &[(&'static str, Value)]| -> Vec<u16> {
+            let resolved = sound(&[&[("target", json!("gcp"))], keys].concat());
+            let context = super::context(&resolved.spec);
+            let ports = context.get_attr("collector_ports").expect("it is there");
+            let numbers = ports.try_iter().expect("a list").map(|port| {
+                let number = port.get_attr("number").expect("it is there");
+                u16::try_from(number).expect("a number")
+            });
+            numbers.collect()
+        };
+        let clients = ("clients", json!(["python"]));
+        let monitoring = ("metrics", json!({ "monitoring": true }));
+        assert_eq!(ports(&[]), [0_u16; 0]);
+        assert_eq!(ports(std::slice::from_ref(&clients)), [4317, 4318]);
+        assert_eq!(ports(std::slice::from_ref(&monitoring)), [8888, 8889]);
+        assert_eq!(ports(&[clients, monitoring]), [4317, 4318, 8888, 8889]);
+    }
+}

@@ -1,0 +1,167 @@
+//! The variables of a deployment whose values only a secret store has.
+//!
+//! Invariant: here are names and meanings; nothing in this module sees a value.
+
+use chroma_otel_init::variable;
+
+use crate::collector::redact;
+use crate::plan::Need;
+use crate::spec::kubernetes::BackupPlace;
+use crate::spec::{Image, Resolved, Spec, header_variable};
+
+/// A variable whose value only the secret store has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct SecretVariable {
+    /// Its name.
+    pub(super) variable: String,
+    /// Whose it is.
+    pub(super) container: Container,
+    /// What it is and where to get it.
+    pub(super) what: String,
+    /// Whether the deployment is of no use without it.
+    pub(super) required: bool,
+}
+
+/// Who gets a variable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Container {
+    /// The database.
+    Chroma,
+    /// The collector.
+    Collector,
+    /// In a cluster, the proxy that asks for a token.
+    Proxy,
+    /// In a cluster, what brings backups to a bucket.
+    Backup,
+}
+
+/// The token that the proxy before Chroma asks for.
+pub(super) const TOKEN: &str = "CHROMA_TOKEN";
+
+/// What a cluster's own parts need: the proxy its token, backups the keys of their bucket.
+fn of_cluster(spec: &Spec) -> Vec<SecretVariable> {
+    let secret = |container: Container, variable: &str, what: &str| SecretVariable {
+        variable: variable.to_owned(),
+        container,
+        what: what.to_owned(),
+        required: true,
+    };
+    let (exposure, backup) = (&spec.kubernetes.exposure, &spec.kubernetes.backup);
+    let mut secrets = Vec::new();
+    if exposure.as_ref().is_some_and(|exposure| exposure.token) {
+        let what =
+            "the token that clients send, 16 characters at least; `openssl rand -hex 32` makes one";
+        secrets.push(secret(Container::Proxy, TOKEN, what));
+    }
+    if backup
+        .as_ref()
+        .is_some_and(|backup| matches!(backup.place, BackupPlace::Bucket { .. }))
+    {
+        let id = "the id of the access key that backups are written to their bucket with";
+        secrets.push(secret(Container::Backup, "AWS_ACCESS_KEY_ID", id));
+        secrets.push(secret(
+            Container::Backup,
+            "AWS_SECRET_ACCESS_KEY",
+            "its secret",
+        ));
+    }
+    secrets
+}
+
+/// Every secret variable of the deployment, in the order in which an operator is asked for them.
+pub(super) fn secrets(spec: &Spec) -> Vec<SecretVariable> {
+    let tracing = &spec.tracing;
+    let of_collector = |variable: &str, what: String, required: bool| SecretVariable {
+        variable: variable.to_owned(),
+        container: Container::Collector,
+        what,
+        required,
+    };
+    let mut secrets: Vec<SecretVariable> = Vec::new();
+    for key in tracing.backends().flat_map(|backend| &backend.keys) {
+        // Two backends may have one in common.
+        if secrets.iter().all(|one| one.variable != key.variable) {
+            secrets.push(of_collector(&key.variable, key.what.clone(), true));
+        }
+    }
+    let names = redact::key(spec).into_iter();
+    secrets.extend(names.map(|key| of_collector(&key.variable, key.what, true)));
+    match spec.collector.image {
+        Image::Wrapped | Image::Published if tracing.backend.wants_endpoint() => {
+            let names = &tracing.header_names;
+            let which = match names.is_empty() {
+                true if tracing.others.is_empty() => "more headers for the backend".to_owned(),
+                true => format!("more headers for {}", tracing.backend.name),
+                false => format!("the headers {}", names.join(", ")),
+            };
+            secrets.push(of_collector(
+                variable::HEADERS,
+                format!("{which}, as a JSON object or as k=v,k2=v2"),
+                !names.is_empty(),
+            ));
+        }
+        Image::Wrapped | Image::Published => {}
+        Image::Stock => secrets.extend(tracing.header_names.iter().map(|name| {
+            let what = format!("the value of the header {name}");
+            of_collector(&header_variable(name), what, true)
+        })),
+    }
+    let by_name = spec.chroma.environment.iter();
+    secrets.extend(
+        by_name
+            .filter(|(_, value)| value.is_none())
+            .map(|(name, _)| SecretVariable {
+                variable: name.as_str().to_owned(),
+                container: Container::Chroma,
+                what: "its value, for Chroma".to_owned(),
+                required: true,
+            }),
+    );
+    if spec.target.is_kubernetes() {
+        secrets.extend(of_cluster(spec));
+    }
+    secrets
+}
+
+/// Those that an operator is asked for: not one that the target makes itself where the spec names none.
+pub(super) fn asked(spec: &Spec) -> Vec<SecretVariable> {
+    let mut secrets = secrets(spec);
+    secrets.retain(|one| {
+        spec.machine.secrets.contains_key(&one.variable)
+            || !spec.target.creates_secret(&one.variable)
+    });
+    secrets
+}
+
+/// The secrets that a deployment in a cloud needs and the spec names no place for. `what` is what the
+/// spec takes: `the ARN of a secret in …`.
+pub(super) fn needs(resolved: &Resolved, what: &str) -> Vec<Need> {
+    let named = &resolved.spec.machine.secrets;
+    let missing = asked(&resolved.spec)
+        .into_iter()
+        .filter(|secret| secret.required && !named.contains_key(&secret.variable));
+    missing
+        .map(|secret| Need {
+            variable: format!("machine.secrets.{}", secret.variable),
+            what: format!(
+                "{what} with {}{}",
+                secret.what,
+                match resolved.secrets.contains_key(&secret.variable) {
+                    true => "; the value given here went nowhere",
+                    false => "",
+                }
+            ),
+        })
+        .collect()
+}
+
+/// A variable's name in the form of a cloud's own: `HONEYCOMB_API_KEY` is `HoneycombApiKey`.
+pub(super) fn name_of(variable: &str) -> String {
+    let words = variable.split('_').filter(|word| !word.is_empty());
+    words
+        .map(|word| {
+            let (first, rest) = word.split_at(1);
+            first.to_ascii_uppercase() + &rest.to_ascii_lowercase()
+        })
+        .collect()
+}

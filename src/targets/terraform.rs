@@ -1,0 +1,362 @@
+//! A deployment as a Terraform module: what the modules of all clouds have alike.
+//!
+//! Invariant: no value of a secret comes into a module's state or its plan; a value of a variable
+//! reaches the machine in a line of a file, and no script.
+
+mod env_files;
+
+use std::collections::BTreeSet;
+
+use anyhow::Result;
+use minijinja::value::merge_maps;
+use minijinja::{Value, context};
+
+use super::machine::env_files::LinesFile;
+use super::machine::{self, MachineFile, parameters};
+use super::secrets::{SecretVariable, asked, name_of, secrets};
+use crate::backend::Backend;
+use crate::plan::Plan;
+use crate::problem::Problem;
+use crate::render::{TEMPLATES, as_is, render};
+use crate::spec::{Image, Spec};
+
+/// The commands that make the deployment and change it.
+pub(super) const APPLY: &str = "terraform init && terraform apply";
+
+/// What every module has, but for `secrets.tf` and the template of the machine's first boot.
+const FILES: [&str; 10] = [
+    "README.md",
+    "alarms.tf",
+    "machine.tf",
+    "main.tf",
+    "network.tf",
+    "outputs.tf",
+    "permissions.tf",
+    "storage.tf",
+    "variables.tf",
+    "versions.tf",
+];
+
+/// A cloud's module: its templates, and its words.
+pub(super) struct Module {
+    /// The cloud's template folder, with its file `cloud`.
+    pub(super) cloud: &'static str,
+    /// The module's template folder.
+    pub(super) folder: &'static str,
+    /// Files that not every module has.
+    pub(super) more_files: &'static [&'static str],
+    /// Template of what the machine runs when it first boots; its name is the file's.
+    pub(super) first_boot: &'static str,
+    /// What the module has for a backend's placeholder: `${local.region}`.
+    pub(super) place: &'static str,
+    /// What the store calls the name of a secret: `arn`, `id`.
+    pub(super) secret_kind: &'static str,
+    /// What such a name is, for a person.
+    pub(super) secret_is: &'static str,
+    /// What all of them look like, and what is said of one that does not; blank is none.
+    pub(super) secret_rule: Rule,
+    /// Where the module has traces of which it makes the secret by itself.
+    pub(super) made_traces: &'static str,
+    /// The store, for a person.
+    pub(super) store: &'static str,
+    /// What the deployment's name is for.
+    pub(super) name_is: &'static str,
+    /// What it looks like.
+    pub(super) name_rule: Rule,
+}
+
+/// What a variable's value looks like.
+pub(super) struct Rule {
+    /// A regular expression of Terraform's.
+    pub(super) pattern: &'static str,
+    /// What is said of a value that is not so.
+    pub(super) error: &'static str,
+}
+
+/// Names that Terraform gives no variable: they are arguments of every `module` block
+/// (measured on Terraform 1.11.4).
+const RESERVED: [&str; 10] = [
+    "_",
+    "count",
+    "depends_on",
+    "for_each",
+    "lifecycle",
+    "locals",
+    "provider",
+    "providers",
+    "source",
+    "version",
+];
+
+/// Secrets for which the module cannot have a variable.
+pub(super) fn problems(spec: &Spec, module: &Module) -> Vec<Problem> {
+    let own = own_variables(module);
+    let mut taken: BTreeSet<String> = own.map(str::to_owned).collect();
+    let mut problems = Vec::new();
+    for secret in secrets(spec) {
+        let names = variables(&secret.variable, module);
+        // A backend's own are no trouble: what is left is Chroma's.
+        let key = format!("chroma.environment.{}", secret.variable);
+        let reserved = names.iter().find(|name| RESERVED.contains(&name.as_str()));
+        let twice = names.iter().find(|name| taken.contains(*name));
+        if let Some(name) = reserved {
+            let message = format!("is a secret, and Terraform allows no variable `{name}` for it");
+            let hint = "give its value here if it is none, or leave it out";
+            problems.push(Problem::new(key, message).hint(hint));
+        } else if let Some(name) = twice {
+            let message = format!("is a secret, and the module has another variable `{name}`");
+            let hint = "give its value here if it is none, or leave it out";
+            problems.push(Problem::new(key, message).hint(hint));
+        }
+        taken.extend(names);
+    }
+    problems
+}
+
+/// The module's variables, but for those of its secrets.
+fn own_variables(module: &Module) -> impl Iterator<Item = &'static str> {
+    let own = format!("{}/variables.tf.j2", module.folder);
+    let shared = [
+        "terraform/chroma_variables.tf.j2",
+        "terraform/tracing_variables.tf.j2",
+    ];
+    let files = [own.as_str()].into_iter().chain(shared);
+    let texts: Vec<&'static str> = files
+        .filter_map(|file| TEMPLATES.get_file(file)?.contents_utf8())
+        .collect();
+    let lines = texts.into_iter().flat_map(str::lines);
+    lines
+        .filter_map(|line| line.strip_prefix("variable \"")?.strip_suffix("\" {"))
+        .filter(|name| !name.contains('{'))
+}
+
+/// The module's variables for a secret: its value, which one it is, and its name in the store instead.
+fn variables(secret: &str, module: &Module) -> [String; 3] {
+    let id = secret.to_ascii_lowercase();
+    [
+        id.clone(),
+        format!("{id}_version"),
+        format!("{id}_secret_{}", module.secret_kind),
+    ]
+}
+
+/// Adds the module. `context` is that of the machine, with what only this cloud's templates read;
+/// `files` are those that the variables decide.
+///
+/// # Errors
+/// A template is wrong: a bug.
+pub(super) fn add(
+    plan: &mut Plan,
+    spec: &Spec,
+    module: &Module,
+    context: Value,
+    files: &[LinesFile],
+) -> Result<()> {
+    let context = of(spec, module, context, files)?;
+    let mut add = |template: &str, path: &str| -> Result<()> {
+        let text = render(&format!("{template}.j2"), &context)?;
+        plan.files.insert(path.to_owned(), text);
+        Ok(())
+    };
+    for file in FILES.iter().chain(module.more_files) {
+        add(&format!("{}/{file}", module.folder), file)?;
+    }
+    if !secrets(spec).is_empty() {
+        add(&format!("{}/secrets.tf", module.folder), "secrets.tf")?;
+    }
+    let (_, first_boot) = module.first_boot.rsplit_once('/').unwrap_or_default();
+    add(module.first_boot, first_boot)
+}
+
+fn of(spec: &Spec, module: &Module, context: Value, lines: &[LinesFile]) -> Result<Value> {
+    let files = machine::files(spec, module.cloud, &context)?;
+    let endpoint = spec
+        .tracing
+        .backend
+        .wants_endpoint()
+        .then(|| parameters::endpoint(spec))
+        .map(|one| context! { default => one.default, pattern => one.pattern, description => one.description });
+    let secrets: Vec<Value> = asked(spec)
+        .into_iter()
+        .map(|one| secret(spec, module, one))
+        .collect();
+    let keys: Vec<Value> = secrets
+        .iter()
+        .filter(|secret| secret.get_attr("required").is_ok_and(|yes| yes.is_true()))
+        .cloned()
+        .collect();
+    Ok(context! {
+        version_pattern => parameters::version_pattern(spec),
+        endpoint,
+        service_name_pattern => parameters::service_name_pattern(spec),
+        service_name_error => match spec.chroma.image {
+            Image::Wrapped | Image::Published => "One line, not blank.",
+            Image::Stock => "One line, not blank, without quotes and backslashes.",
+        },
+        traces => traces(spec, module),
+        secrets,
+        keys,
+        secret_kind => module.secret_kind,
+        secret_pattern => module.secret_rule.pattern,
+        secret_error => module.secret_rule.error,
+        name_description => module.name_is,
+        name_pattern => module.name_rule.pattern,
+        name_error => module.name_rule.error,
+        apply => APPLY,
+        template_values => template_values(lines),
+        ..merge_maps([context, first_boot(module, lines, files)])
+    })
+}
+
+/// Where the traces of each backend are: its name as a key of Terraform's, in a column, and the address.
+fn traces(spec: &Spec, module: &Module) -> Vec<Value> {
+    let backends = || spec.tracing.backends();
+    let key = |backend: &Backend| format!("\"{}\"", backend.name);
+    let width = backends().map(|backend| key(backend).len()).max();
+    let width = width.unwrap_or(0);
+    let of = |backend: &Backend| {
+        let mut keys = backend.keys.iter();
+        let made = keys.any(|key| {
+            let named = spec.machine.secrets.contains_key(&key.variable);
+            spec.target.creates_secret(&key.variable) && !named
+        });
+        let place = match made {
+            true => format!("\"{}\"", module.made_traces),
+            false => env_files::placed(&backend.traces, module.place),
+        };
+        context! { name => as_is(format!("{:width$}", key(backend))), place => as_is(place) }
+    };
+    backends().map(of).collect()
+}
+
+/// What the template of the machine's first boot reads. It fills in the files of lines, by
+/// their names.
+fn first_boot(module: &Module, lines: &[LinesFile], files: Vec<MachineFile>) -> Value {
+    let line_files: Vec<Value> = lines
+        .iter()
+        .map(|file| {
+            let name = env_files::name(file);
+            let lines: Vec<Value> = file
+                .lines
+                .iter()
+                .map(|line| as_is(env_files::expression(line, module.place, module.secret_kind)))
+                .collect();
+            context! { placeholder => as_is(format!("${{{name}}}")), path => file.path, name, lines }
+        })
+        .collect();
+    let files: Vec<Value> = files
+        .into_iter()
+        .map(|file| {
+            let mode = file.mode.trim_start_matches("00");
+            context! { path => file.path, mode, text => file.text }
+        })
+        .collect();
+    context! {
+        line_files,
+        files,
+    }
+}
+
+/// `name = value`, in a column, for `templatefile`.
+fn template_values(files: &[LinesFile]) -> Vec<Value> {
+    let names: Vec<String> = files.iter().map(env_files::name).collect();
+    let width = names.iter().map(String::len).max().unwrap_or(0);
+    let value = |name: &String| {
+        let text =
+            format!("base64encode(join(\"\", [for line in local.{name} : \"${{line}}\\n\"]))");
+        as_is(format!("{name:width$} = {text}"))
+    };
+    names.iter().map(value).collect()
+}
+
+/// The variables for a secret: its value and which one it is, or the name of a secret that exists.
+fn secret(spec: &Spec, module: &Module, secret: SecretVariable) -> Value {
+    let [id, ..] = variables(&secret.variable, module);
+    let given = spec.machine.secrets.get(&secret.variable);
+    let counts = match secret.required {
+        true => "Counts the values",
+        false => "Counts the values, 0 when there is none",
+    };
+    context! {
+        variable => secret.variable.as_str(),
+        camel_case => name_of(&secret.variable),
+        required => secret.required,
+        unless => match secret.required {
+            true => String::new(),
+            false => format!("!local.has_{id} ? null : "),
+        },
+        version => u8::from(secret.required),
+        description => format!("{} (to be kept in {}).", capitalized(&secret.what), module.store),
+        version_description => format!("{counts}: Terraform does not see that {id} has changed. Raise it by 1."),
+        given_description => format!("Instead of {id}, {}.", module.secret_is),
+        given => given.map(|given| given.as_str()).unwrap_or_default(),
+        what => secret.what,
+        id,
+    }
+}
+
+/// The commands that come after `gen`.
+pub(super) fn next_steps(spec: &Spec) -> Vec<String> {
+    let build = machine::build_step(spec).into_iter();
+    build
+        .chain([
+            APPLY.to_owned(),
+            "see the traces: terraform output traces".to_owned(),
+        ])
+        .collect()
+}
+
+/// A description begins with a capital letter.
+pub(super) fn capitalized(text: &str) -> String {
+    let mut letters = text.chars();
+    let first = letters.next().map(|first| first.to_ascii_uppercase());
+    first.into_iter().chain(letters).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Map, Value, json};
+
+    use crate::input::sound;
+
+    /// What is wrong with a module when these are secrets of Chroma's.
+    fn problems(secrets: &[&str]) -> Vec<String> {
+        let environment = secrets.iter().map(|name| ((*name).to_owned(), Value::Null));
+        let environment: Map<_, _> = environment.collect();
+        let resolved = sound(&[
+            ("target", json!("aws")),
+            ("format", json!("terraform")),
+            ("chroma.environment", environment.into()),
+        ]);
+        let problems = crate::targets::problems(&resolved);
+        problems.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn a_secret_that_no_variable_can_hold_is_refused() {
+        for name in super::RESERVED {
+            let name = name.to_ascii_uppercase();
+            let [problem] = &problems(&[&name])[..] else {
+                panic!("{name}: {:?}", problems(&[&name]));
+            };
+            assert!(
+                problem.starts_with(&format!("chroma.environment.{name}: ")),
+                "{problem}"
+            );
+        }
+        // One of the module's own; what belongs to another secret; what differs in its case only.
+        for wrong in [
+            &["VPC_ID"][..],
+            &["CHROMA"],
+            &["KEY", "KEY_VERSION"],
+            &["A_TOKEN", "a_token"],
+        ] {
+            let found = problems(wrong);
+            assert!(
+                found.len() == 1 && found[0].contains("another variable"),
+                "{found:?}"
+            );
+        }
+        assert_eq!(problems(&["KEY", "KEY_NOTE", "A_VERSION"]), [""; 0]);
+    }
+}

@@ -1,0 +1,91 @@
+//! The machine's lines as expressions of Terraform.
+
+use chroma_otel_init::{Granularity, variable};
+
+use crate::render::{hcl_quoted, in_quotes};
+use crate::targets::machine::env_files::{Condition, Line, LinesFile, Part, Text};
+use crate::values::in_place;
+
+/// The name under which a file's lines are known: `machine_env`, `secrets`, `docker_config_json`.
+pub(super) fn name(file: &LinesFile) -> String {
+    let words = file.path.rsplit(['/', '.']).filter(|word| !word.is_empty());
+    let mut name: Vec<&str> = words
+        .take_while(|word| !["chroma-otel", "root"].contains(word))
+        .collect();
+    name.reverse();
+    name.join("_")
+}
+
+/// A line as an expression: text, blank where the line is not there. `place` is what the module has
+/// for a backend's placeholder, `kind` what the store's names for secrets are called in it.
+pub(super) fn expression(line: &Line, place: &str, kind: &str) -> String {
+    let text = match &line.text {
+        Text::Parts(parts) => format!(
+            "\"{}\"",
+            parts
+                .iter()
+                .map(|part| inside(part, kind))
+                .collect::<String>()
+        ),
+        Text::ByGranularity {
+            none,
+            operation,
+            segment,
+            all,
+        } => {
+            let none = none.as_deref().unwrap_or_default();
+            let texts = [none, operation, segment, all].map(hcl_quoted);
+            let pairs: Vec<String> = GRANULARITIES
+                .iter()
+                .zip(texts)
+                .map(|(granularity, text)| format!("{granularity} = {text}"))
+                .collect();
+            let parameter = parameter(variable::GRANULARITY);
+            return format!("{{ {} }}[{parameter}]", pairs.join(", ")); // none has its own
+        }
+        Text::EndpointOr(own) => {
+            let parameter = parameter(variable::ENDPOINT);
+            let own = placed(own, place);
+            format!(
+                "\"{}=${{{parameter} == \"\" ? {own} : {parameter}}}\"",
+                variable::ENDPOINT
+            )
+        }
+    };
+    let condition = match &line.only_if {
+        None => return text,
+        Some(Condition::Traced) => format!("{} != \"none\"", parameter(variable::GRANULARITY)),
+        Some(Condition::Alarms) => "local.alarms".to_owned(),
+        Some(Condition::HasSecret(variable)) => {
+            format!("local.has_{}", variable.to_ascii_lowercase())
+        }
+    };
+    format!("{condition} ? {text} : \"\"")
+}
+
+const GRANULARITIES: [Granularity; 4] = [
+    Granularity::None,
+    Granularity::Operation,
+    Granularity::OperationAndSegment,
+    Granularity::All,
+];
+
+/// Text with what the module has for a backend's placeholder, as an expression.
+pub(super) fn placed(text: &str, place: &str) -> String {
+    in_place(&hcl_quoted(text), place)
+}
+
+/// A part between quotes.
+fn inside(part: &Part, kind: &str) -> String {
+    match part {
+        Part::Text(text) => in_quotes(text),
+        Part::Parameter(variable) => format!("${{{}}}", parameter(variable)),
+        Part::Name => "${var.name}".to_owned(),
+        Part::Local(name) => format!("${{local.{name}}}"),
+        Part::Secret(variable) => format!("${{local.{}_{kind}}}", variable.to_ascii_lowercase()),
+    }
+}
+
+fn parameter(variable: &str) -> String {
+    format!("var.{}", variable.to_ascii_lowercase())
+}

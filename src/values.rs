@@ -1,0 +1,474 @@
+//! The values that carry a rule.
+//!
+//! Invariant: a value of one of these types has passed its rule; the error text is the whole rule.
+
+mod cloud;
+mod kubernetes;
+
+pub use cloud::{Cloud, has_place, in_place};
+pub use kubernetes::{DnsName, LabelKey, Schedule, is_label_value};
+
+use std::fmt;
+use std::net::IpAddr;
+use std::str::FromStr;
+
+use chroma_otel_init::variable::is_name;
+use serde::{Deserialize, Serialize};
+
+/// A name that DNS, Compose and Kubernetes all take: RFC 1123 label, at most 63 characters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DnsLabel(String);
+
+impl FromStr for DnsLabel {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        let edge = |c: Option<char>| c.is_some_and(|c| c != '-');
+        if text.len() <= 63
+            && text.chars().all(inner)
+            && edge(text.chars().next())
+            && edge(text.chars().last())
+        {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err("lower-case letters, digits and `-`, at most 63, no `-` at either end".to_owned())
+        }
+    }
+}
+
+impl fmt::Display for DnsLabel {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.0)
+    }
+}
+
+/// An amount of memory, in bytes. Written `2GiB`, `512MiB`, `2g`, `512m` (all powers of 1,024).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Memory(u64);
+
+/// The most: 16 TiB, beyond which no cloud has a volume.
+const MOST_MEMORY: u64 = 1 << 44;
+
+impl Memory {
+    /// An amount in mebibytes.
+    pub const fn mebibytes(amount: u64) -> Self {
+        Self(amount << 20)
+    }
+
+    /// The amount in whole mebibytes.
+    pub const fn as_mebibytes(self) -> u64 {
+        self.0 >> 20
+    }
+
+    /// Twice as much, where there is that much.
+    pub fn twice(self) -> Self {
+        Self((self.0 * 2).min(MOST_MEMORY))
+    }
+
+    /// As Kubernetes writes quantities: `2Gi`, `512Mi`.
+    pub fn quantity(self) -> String {
+        match self.as_mebibytes() {
+            whole if whole % 1024 == 0 => format!("{}Gi", whole / 1024),
+            mebibytes => format!("{mebibytes}Mi"),
+        }
+    }
+}
+
+impl FromStr for Memory {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let rule = || "a whole number with `MiB` or `GiB`, such as `2GiB`".to_owned();
+        let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+        let shift = match text[digits.len()..].to_ascii_lowercase().as_str() {
+            "m" | "mi" | "mib" => 20,
+            "g" | "gi" | "gib" => 30,
+            _ => return Err(rule()),
+        };
+        let amount: u64 = digits.trim().parse().map_err(|_| rule())?;
+        match amount.checked_mul(1 << shift) {
+            Some(bytes) if (1 << 20..=MOST_MEMORY).contains(&bytes) => Ok(Self(bytes)),
+            _ => Err("between 1 MiB and 16 TiB".to_owned()),
+        }
+    }
+}
+
+impl TryFrom<String> for Memory {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl From<Memory> for String {
+    fn from(memory: Memory) -> Self {
+        memory.to_string()
+    }
+}
+
+impl fmt::Display for Memory {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.as_mebibytes() {
+            whole if whole % 1024 == 0 => write!(out, "{}g", whole / 1024),
+            mebibytes => write!(out, "{mebibytes}m"),
+        }
+    }
+}
+
+/// The folder that images are built from, as a path from the deployment's: in it, such as `image`, or
+/// above it, such as `../image`, where several deployments share it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ContextFolder(String);
+
+impl ContextFolder {
+    /// The path.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether it is outside of the deployment's folder.
+    pub fn is_shared(&self) -> bool {
+        self.0.starts_with("../")
+    }
+}
+
+impl fmt::Display for ContextFolder {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.0)
+    }
+}
+
+impl FromStr for ContextFolder {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        // Compose, HCL and a shell read such a path as it is.
+        let is_name = |part: &str| {
+            let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+            part.starts_with(|c: char| c.is_ascii_alphanumeric()) && part.chars().all(plain)
+        };
+        let below = text.trim_start_matches("../");
+        match below.split('/').all(is_name) {
+            true => Ok(Self(text.to_owned())),
+            false => Err("a relative path of plain names, such as `image` or `../image`"),
+        }
+    }
+}
+
+/// An image's repository, without tag and digest: `chromadb/chroma`, `registry.local:5000/chroma`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImageRepository(String);
+
+impl ImageRepository {
+    /// The repository with a tag: what a deployment pins.
+    pub fn tag(&self, tag: impl fmt::Display) -> String {
+        format!("{}:{tag}", self.0)
+    }
+}
+
+impl fmt::Display for ImageRepository {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.0)
+    }
+}
+
+impl FromStr for ImageRepository {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        // The grammar of github.com/distribution/reference, a little narrower.
+        let part = |part: &str| {
+            part.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit())
+                && part.ends_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit())
+                && part
+                    .chars()
+                    .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "._-".contains(c))
+        };
+        let host = |text: &str| match text.split_once(':') {
+            Some((name, port)) => part(name) && port.parse::<u16>().is_ok_and(|port| port != 0),
+            None => part(text),
+        };
+        let sound = match text.split_once('/') {
+            Some((first, rest)) => host(first) && rest.split('/').all(part),
+            None => part(text),
+        };
+        if sound && text.len() <= 255 {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err("an image's repository in lower case without tag, such as `registry.example:5000/chroma`; the version is the tag".to_owned())
+        }
+    }
+}
+
+/// A name of an environment variable: POSIX letters, digits and `_`; no longer than a key of a ConfigMap.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct VariableName(String);
+
+impl VariableName {
+    /// Whether a value under this name is a secret by its looks, and is kept out of every file.
+    pub fn is_secret(&self) -> bool {
+        let name = self.0.to_ascii_uppercase();
+        // Where a secret is, or how it is checked, is none.
+        if ["_HEADER", "_FILE", "_PROVIDER"]
+            .iter()
+            .any(|end| name.ends_with(end))
+        {
+            return false;
+        }
+        ["KEY", "TOKEN", "SECRET", "PASSW", "CREDENTIAL", "HEADERS"]
+            .iter()
+            .any(|word| name.contains(word))
+    }
+
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for VariableName {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let sound = is_name(text) && text.len() <= 253;
+        sound
+            .then(|| Self(text.to_owned()))
+            .ok_or_else(|| "letters, digits and `_`, no digit first, at most 253".to_owned())
+    }
+}
+
+/// Text for a person or an attribute: one line, printable, not blank, at most 255 characters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line(String);
+
+impl Line {
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for Line {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let sound = !text.trim().is_empty()
+            && text.chars().count() <= 255
+            && !text.chars().any(char::is_control);
+        sound
+            .then(|| Self(text.trim().to_owned()))
+            .ok_or_else(|| "one line of printable text, at most 255 characters".to_owned())
+    }
+}
+
+/// What a cloud calls one of its things: an id, an ARN, a path. No sign in it means anything to a
+/// shell, to YAML or to HCL.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CloudName(String);
+
+impl CloudName {
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for CloudName {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let sound = (1..=512).contains(&text.len())
+            && text.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '/')
+            && text
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || "._:/@+=-".contains(c));
+        sound
+            .then(|| Self(text.to_owned()))
+            .ok_or_else(|| "an id or a name as the cloud shows it, letters first".to_owned())
+    }
+}
+
+/// A public SSH key in the form of OpenSSH, `ssh-ed25519 AAAA… who`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SshKey(String);
+
+impl SshKey {
+    /// The key as one line.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for SshKey {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let mut words = text.split(' ');
+        let kind = words
+            .next()
+            .is_some_and(|kind| ["ssh-rsa", "ssh-ed25519"].contains(&kind));
+        let base64 = |c: char| c.is_ascii_alphanumeric() || "+/=".contains(c);
+        let key = words
+            .next()
+            .is_some_and(|key| key.starts_with("AAAA") && key.chars().all(base64));
+        (kind && key && !text.contains(char::is_control))
+            .then(|| Self(text.to_owned()))
+            .ok_or("the one line of a `.pub` file: `ssh-rsa AAAA…` or `ssh-ed25519 AAAA…`")
+    }
+}
+
+/// Who may connect to Chroma.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Peer {
+    /// A range of IPv4 addresses, `10.0.0.0/16`, never the whole world.
+    Range(String),
+    /// A security group of AWS, `sg-…`.
+    SecurityGroup(CloudName),
+}
+
+impl FromStr for Peer {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text.starts_with("sg-") {
+            return Ok(Self::SecurityGroup(text.parse()?));
+        }
+        let rule = || "a range such as `10.0.0.0/16`, or a security group's id".to_owned();
+        let (address, length) = text.split_once('/').ok_or_else(rule)?;
+        let address: std::net::Ipv4Addr = address.parse().map_err(|_| rule())?;
+        let length: u32 = length.parse().map_err(|_| rule())?;
+        if !(8..=32).contains(&length) {
+            return Err("a range of /8 or narrower: Chroma has no authentication of its own, and anyone who connects can read and delete everything".to_owned());
+        }
+        let host_bits = u32::MAX.checked_shr(length).unwrap_or(0);
+        if u32::from(address) & host_bits != 0 {
+            let network = std::net::Ipv4Addr::from(u32::from(address) & !host_bits);
+            return Err(format!(
+                "the range by its first address, `{network}/{length}`"
+            ));
+        }
+        Ok(Self::Range(format!("{address}/{length}")))
+    }
+}
+
+/// Whether an address reaches only this machine or a private network (RFC 1918, RFC 4193, loopback).
+pub fn is_private(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(v4) => v4.is_loopback() || v4.is_private(),
+        IpAddr::V6(v6) => v6.is_loopback() || v6.is_unique_local(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_is_read_and_written_in_powers_of_1024() {
+        for (text, mebibytes, shown) in [
+            ("2GiB", 2048, "2g"),
+            ("512m", 512, "512m"),
+            ("1536 MiB", 1536, "1536m"),
+            ("4g", 4096, "4g"),
+        ] {
+            let memory: Memory = text.parse().expect(text);
+            assert_eq!(memory.as_mebibytes(), mebibytes, "{text}");
+            assert_eq!(memory.to_string(), shown, "{text}");
+        }
+        for text in [
+            "",
+            "2",
+            "2GB",
+            "-1g",
+            "1.5g",
+            "0g",
+            "99999999999999g",
+            "g",
+            "２g",
+        ] {
+            assert!(text.parse::<Memory>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn names_follow_their_grammars() {
+        for good in ["a", "chroma", "chroma-2", "0a"] {
+            assert!(good.parse::<DnsLabel>().is_ok(), "{good}");
+        }
+        for bad in ["", "-a", "a-", "A", "a.b", "a_b", "é", &"a".repeat(64)] {
+            assert!(bad.parse::<DnsLabel>().is_err(), "{bad}");
+        }
+        for good in [
+            "chromadb/chroma",
+            "chroma",
+            "r.example:5000/a/b-c",
+            "localhost:5000/chroma",
+        ] {
+            assert!(good.parse::<ImageRepository>().is_ok(), "{good}");
+        }
+        for bad in [
+            "",
+            "a:1",
+            "a@sha256:0",
+            "A/b",
+            "a//b",
+            "/a",
+            "a/",
+            "a b",
+            "r:0/a",
+            "a/b:latest",
+        ] {
+            assert!(bad.parse::<ImageRepository>().is_err(), "{bad}");
+        }
+        for (name, secret) in [
+            ("A_TOKEN", true),
+            ("api_key", true),
+            ("CHROMA_PORT", false),
+            ("CHROMA_AUTH_TOKEN_TRANSPORT_HEADER", false),
+        ] {
+            let name: VariableName = name.parse().expect(name);
+            assert_eq!(name.is_secret(), secret);
+        }
+        for bad in ["", "1A", "A-B", "A B", "Ä", &"A".repeat(254)] {
+            assert!(bad.parse::<VariableName>().is_err(), "{bad}");
+        }
+        for good in ["10.0.0.0/8", "10.1.2.3/32", "192.168.0.0/16", "sg-0123"] {
+            assert!(good.parse::<Peer>().is_ok(), "{good}");
+        }
+        for bad in [
+            "",
+            "0.0.0.0/0",
+            "10.0.0.0",
+            "10.0.0.1/8",
+            "10.0.0.0/7",
+            "10.0.0.0/33",
+            "::/0",
+            "sg-0 1",
+            "all",
+        ] {
+            assert!(bad.parse::<Peer>().is_err(), "{bad}");
+        }
+        for bad in ["", "a b", "$a", "a'b", "-a", "é", "a\n"] {
+            assert!(bad.parse::<CloudName>().is_err(), "{bad}");
+        }
+        for good in ["ssh-ed25519 AAAAC3Nz+/= who@where", "ssh-rsa AAAAB3"] {
+            assert!(good.parse::<SshKey>().is_ok(), "{good}");
+        }
+        for bad in [
+            "",
+            "AAAA",
+            "ssh-ed25519",
+            "ssh-dss AAAA",
+            "ssh-rsa A$A",
+            "ssh-rsa AAAA\nssh-rsa AAAA",
+        ] {
+            assert!(bad.parse::<SshKey>().is_err(), "{bad}");
+        }
+        for bad in ["", "  ", "a\nb", "a\u{7}", &"a".repeat(256)] {
+            assert!(bad.parse::<Line>().is_err(), "{bad:?}");
+        }
+    }
+}
