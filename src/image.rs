@@ -17,8 +17,9 @@ use crate::plan::{Plan, SharedFolder};
 use crate::render::{TEMPLATES, json, render};
 use crate::spec::Spec;
 
-/// The sources of the entrypoint without their tests, by their path (see `build.rs`).
-static SOURCES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/entrypoint_sources.rs"));
+/// The sources of the entrypoint without their tests: path, text and SHA-256 of each (see `build.rs`).
+static SOURCES: &[(&str, &str, &str)] =
+    include!(concat!(env!("OUT_DIR"), "/entrypoint_sources.rs"));
 
 /// The file that builds and pushes both images. It holds their tags, and so is not part of what
 /// these name.
@@ -38,10 +39,13 @@ impl BuildContext {
     /// # Errors
     /// A template is wrong: a bug.
     pub fn of(spec: &Spec) -> Result<Self> {
-        let mut files: BTreeMap<String, String> = SOURCES
-            .iter()
-            .map(|(path, text)| (format!("entrypoint/{path}"), (*text).to_owned()))
-            .collect();
+        let mut files = BTreeMap::new();
+        let mut hashes = BTreeMap::new();
+        for (path, text, hash) in SOURCES {
+            let path = format!("entrypoint/{path}");
+            files.insert(path.clone(), (*text).to_owned());
+            hashes.insert(path, (*hash).to_owned());
+        }
         for file in ["Cargo.toml", "Cargo.lock"] {
             let path = format!("entrypoint/{file}");
             let found = TEMPLATES.get_file(&path);
@@ -53,7 +57,11 @@ impl BuildContext {
             let text = render(&format!("image/{file}.j2"), &context)?;
             files.insert(file.to_owned(), text);
         }
-        let hash = listing_hash(&files);
+        for (path, text) in &files {
+            let hash_of = || hash(text.as_bytes());
+            hashes.entry(path.clone()).or_insert_with(hash_of);
+        }
+        let hash = listing_hash(&hashes);
         Ok(Self { files, hash })
     }
 
@@ -81,10 +89,10 @@ impl BuildContext {
 
 /// The first 12 digits of the SHA-256 of what `sha256sum` prints of the files, in the order of their
 /// paths: anyone can compute it again.
-fn listing_hash(files: &BTreeMap<String, String>) -> String {
-    let lines = files
+fn listing_hash(hashes: &BTreeMap<String, String>) -> String {
+    let lines = hashes
         .iter()
-        .map(|(path, text)| format!("{}  ./{path}\n", hash(text.as_bytes())));
+        .map(|(path, hash)| format!("{hash}  ./{path}\n"));
     hash(lines.collect::<String>().as_bytes())[..12].to_owned()
 }
 

@@ -97,7 +97,9 @@ tracing:
                 .to_owned()
         };
         [
-            after("CHROMA_OTEL_COLLECTION_ENDPOINT: ${CHROMA_OTEL_COLLECTION_ENDPOINT:-"),
+            after(
+                "CHROMA_OTEL_COLLECTION_ENDPOINT: ${CHROMA_OTEL_COLLECTION_ENDPOINT:-${CHROMA_OPEN_TELEMETRY__ENDPOINT:-",
+            ),
             after("traces_endpoint: https://otlp"),
         ]
     };

@@ -16,7 +16,7 @@ target: dockr
 nmae: x
 name: Upper
 chroma:
-  version: 1.5.3
+  version: latest
   image: stok
   bind: 0.0.0.0
   port: 70000
@@ -57,8 +57,8 @@ collector:
       hint: did you mean `docker`?
     error: chroma-otel.yaml: name: `Upper` cannot be used
       hint: write lower-case letters, digits and `-`, at most 63, no `-` at either end
-    error: chroma-otel.yaml: chroma.version: Chroma never had a release `1.5.3`
-      hint: the nearest is `1.5.4`
+    error: chroma-otel.yaml: chroma.version: `latest` is not a version
+      hint: three numbers, such as `1.5.9`; `latest` would change under you
     error: chroma-otel.yaml: chroma.bind: `0.0.0.0` lets strangers in: Chroma has no authentication of its own, and Docker's published ports pass by the host's firewall
       hint: bind a private address, or, with an authenticating proxy or a firewall of the network in front, set `chroma.open_to_world: true`
     error: chroma-otel.yaml: chroma.image: `stok` cannot be used

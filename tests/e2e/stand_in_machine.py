@@ -159,7 +159,7 @@ class Machine:
             *([self.packages] if self.packages else []),
         ]
         self.process = subprocess.Popen(
-            [str(word) for word in self.near(*namespaces, *command)],
+            [str(word) for word in self.near(HERE / "machine/own-cgroup", *namespaces, *command)],
             stdin=subprocess.DEVNULL,
             stdout=self.log.open("a"),
             stderr=subprocess.STDOUT,
@@ -198,6 +198,8 @@ class Machine:
         if self.process and self.process.poll() is None:
             os.kill(int(self.init or self.process.pid), signal.SIGKILL)
             self.process.wait(30)
+        for cgroup in sorted(Path("/sys/fs/cgroup").glob("**/chroma-otel-machine/**/"), reverse=True):
+            cgroup.rmdir()
         self.disconnect()
 
     def path(self, name):

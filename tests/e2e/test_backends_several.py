@@ -33,10 +33,14 @@ def jaeger(tools, start):
 
     def run(address):
         program = tools.part("jaeger/jaeger")
-        # By default these two listen everywhere, where a deployment of another test may have them.
+        # By default these listen everywhere or on `localhost`, where another test may have them.
         listen = [
-            f"--set=extensions.jaeger_query.{protocol}.endpoint={address}:{port}"
-            for protocol, port in (("http", 16686), ("grpc", 16685))
+            f"--set=extensions.{extension}.endpoint={address}:{port}"
+            for extension, port in (
+                ("jaeger_query.http", 16686),
+                ("jaeger_query.grpc", 16685),
+                ("healthcheckv2.grpc", 13132),
+            )
         ]
         environment = {"JAEGER_LISTEN_HOST": address, "OTEL_TRACES_SAMPLER": "always_off"}
         server = start("jaeger", [program, *listen], environment)

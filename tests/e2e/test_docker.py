@@ -257,11 +257,22 @@ class TestDefault:
         trace_arrives("renamed")
 
     def test_any_form_of_endpoint_and_headers_in_the_env_file_works(self, stack, env_file):
-        for endpoint in ("jaeger", "http://jaeger:4317/", "http://jaeger:4318/v1/traces"):
+        for endpoint in ("jaeger", "http://jaeger:4318/v1/traces"):
             env_file(CHROMA_OTEL_COLLECTION_ENDPOINT=endpoint, CHROMA_OTEL_COLLECTION_HEADERS="x-key=s3cret,x-b=b")
             stack.up()
             trace_arrives()
             assert "s3cret" not in stack.logs()
+
+    def test_the_names_of_chromas_documentation_work_in_the_env_file(self, stack, env_file):
+        env_file(
+            CHROMA_OPEN_TELEMETRY__ENDPOINT="http://jaeger:4318/v1/traces",
+            CHROMA_OPEN_TELEMETRY__SERVICE_NAME="documented",
+            OTEL_EXPORTER_OTLP_HEADERS="x-key=s3cret",
+        )
+        stack.up()
+        assert "CHROMA_OTEL_COLLECTION_ENDPOINT: http://jaeger:4318/v1/traces" in stack.compose("config").stdout
+        trace_arrives("documented")
+        assert "s3cret" not in stack.logs()
 
     def test_a_bad_value_is_named_and_chroma_serves_on(self, stack, tools, env_file):
         for name, value in (

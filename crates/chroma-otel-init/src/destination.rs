@@ -67,8 +67,6 @@ mod tests {
     use super::*;
     use crate::{Settings, variable::*};
 
-    const OTLP_ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
-
     fn read(pairs: &[(&str, &str)]) -> Settings {
         Settings::read(|name| {
             let mut pairs = pairs.iter();

@@ -97,7 +97,7 @@ pub fn ignored_variables(
 ) -> impl Iterator<Item = (&'static str, &'static str)> {
     let (of_other_server, of_other_0x): (&[_], &[_]) = match version.server() {
         Server::Rust => (OF_PYTHON, &[]),
-        Server::Python if version.minor < 5 => (OF_RUST, SINCE_0_5),
+        Server::Python if version < ChromaVersion::V0_5 => (OF_RUST, SINCE_0_5),
         Server::Python => (OF_RUST, UNTIL_0_4),
     };
     of_other_server.iter().chain(of_other_0x).copied()
@@ -163,7 +163,7 @@ const OF_PYTHON: &[(&str, &str)] = &[
     ),
     (
         "CHROMA_SERVER_NOFILE",
-        "Set the container's limit of open files (`ulimits` in Compose).",
+        "Leave it out: the limit of open files is raised as far as the container allows.",
     ),
     (
         "CHROMA_SERVER_SSL_ENABLED",

@@ -68,7 +68,7 @@ pub use server::server_environment;
 pub use settings::Settings;
 pub use spans::rust_log;
 pub use switch::switched_off;
-pub use version::{ChromaVersion, Release, Server};
+pub use version::{ChromaVersion, Server};
 
 #[cfg(feature = "pipeline")]
 mod pipeline;

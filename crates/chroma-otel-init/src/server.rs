@@ -147,7 +147,7 @@ mod tests {
 
     #[test]
     fn nothing_is_set_empty() {
-        for release in ChromaVersion::releases() {
+        for &release in ChromaVersion::RANGES {
             for granularity in Granularity::EVERY {
                 let settings = settings("collector").with_granularity(granularity);
                 let environment = server_environment(&settings, release).unwrap();

@@ -33,7 +33,9 @@ pub fn rust_log(
         return user.map(str::to_owned);
     }
     let granularity = match granularity {
-        Granularity::OperationAndSegment if version < FILTERS_BY_CRATE => Granularity::All,
+        Granularity::OperationAndSegment if version < ChromaVersion::FILTERS_BY_CRATE => {
+            Granularity::All
+        }
         other => other,
     };
     let mut needs = needs(granularity).to_vec();
@@ -54,10 +56,6 @@ fn moved(needs: &[Directive<'static>]) -> Option<Directive<'static>> {
         ..*of_all
     })
 }
-
-/// Before it, the most verbose directive holds for all of Chroma's crates, so that there are only
-/// two sets of spans to choose from.
-const FILTERS_BY_CRATE: ChromaVersion = ChromaVersion::new(1, 0, 13);
 
 /// The wishes, with the needs in the place of those that are against them.
 fn merged(wishes: &str, needs: &[Directive]) -> String {

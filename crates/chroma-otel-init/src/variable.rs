@@ -29,10 +29,14 @@ pub const OTLP_TRACES_HEADERS: &str = "OTEL_EXPORTER_OTLP_TRACES_HEADERS";
 pub const OTLP_METRICS_HEADERS: &str = "OTEL_EXPORTER_OTLP_METRICS_HEADERS";
 /// The endpoint for metrics alone.
 pub const OTLP_METRICS_ENDPOINT: &str = "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT";
+/// The endpoint of OpenTelemetry's own exporters.
+pub const OTLP_ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
+/// The endpoint for traces alone.
+pub const OTLP_TRACES_ENDPOINT: &str = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT";
 /// The endpoints of OpenTelemetry's own exporters.
 pub const OTLP_ENDPOINTS: &[&str] = &[
-    "OTEL_EXPORTER_OTLP_ENDPOINT",
-    "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+    OTLP_ENDPOINT,
+    OTLP_TRACES_ENDPOINT,
     OTLP_METRICS_ENDPOINT,
     "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT",
 ];
@@ -40,8 +44,8 @@ pub const OTLP_ENDPOINTS: &[&str] = &[
 /// remove them from the environment of a Chroma server, or its traces go elsewhere, or another
 /// backend's key goes to its endpoint (measured on 1.0.20 and 1.5.9).
 pub const OVERRIDING: &[&str] = &[
-    "OTEL_EXPORTER_OTLP_ENDPOINT",
-    "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+    OTLP_ENDPOINT,
+    OTLP_TRACES_ENDPOINT,
     OTLP_HEADERS,
     OTLP_TRACES_HEADERS,
 ];

@@ -1,7 +1,7 @@
 //! The versions of Chroma, and what differs between them in a deployment.
 //!
-//! Invariant: the table holds what PyPI has from 0.4.0 to 1.5.9; anything newer counts as the
-//! newest.
+//! Invariant: ranges decide, not a list of releases: some versions exist as images only, others as
+//! Python packages only. A version outside the tested ones counts as the nearest.
 
 use crate::{Invalid, invalid::shown, variable};
 use std::{fmt, str::FromStr};
@@ -18,21 +18,6 @@ pub struct ChromaVersion {
     pub patch: u16,
 }
 
-/// Whether a version was released.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Release {
-    /// It was.
-    Known,
-    /// It is newer than the newest known, and treated as that.
-    Newer,
-    /// It never was, or is older than 0.4.0.
-    Never {
-        /// The closest release: of the same minor version if there is one.
-        nearest: ChromaVersion,
-    },
-}
-
 /// The two servers that Chroma has had.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -43,43 +28,38 @@ pub enum Server {
     Rust,
 }
 
-/// Major, minor, and the patches released, oldest first; as on PyPI in November 2026.
-const RELEASES: &[(u16, u16, &[u16])] = &[
-    (
-        0,
-        4,
-        &[
-            0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23,
-            24,
-        ],
-    ),
-    (
-        0,
-        5,
-        &[
-            0, 1, 2, 3, 4, 5, 7, 9, 10, 11, 12, 13, 15, 16, 17, 18, 20, 21, 23,
-        ],
-    ),
-    (0, 6, &[0, 1, 2, 3]),
-    (
-        1,
-        0,
-        &[
-            0, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 15, 16, 17, 18, 19, 20, 21,
-        ],
-    ),
-    (1, 1, &[0, 1]),
-    (1, 2, &[0, 1, 2]),
-    (1, 3, &[0, 2, 3, 4, 5, 6, 7]),
-    (1, 4, &[0, 1]),
-    (1, 5, &[0, 1, 2, 4, 5, 6, 7, 8, 9]),
-];
-
 impl ChromaVersion {
-    /// The newest release known here.
+    /// The oldest version that this crate knows about.
+    pub const OLDEST: Self = Self::new(0, 4, 0);
+    /// The newest tested release.
     pub const NEWEST: Self = Self::new(1, 5, 9);
+    /// The first version of each range: within a range all deployments are the same.
+    pub const RANGES: &[Self] = &[
+        Self::OLDEST,
+        Self::TRACED,
+        Self::IMAGE_SCRIPT,
+        Self::V0_5,
+        Self::API_V2,
+        Self::V1,
+        Self::FILTERS_BY_CRATE,
+    ];
 
-    /// From its three numbers, whether or not it was released.
+    /// The first version with OpenTelemetry: `CHROMA_OTEL_*` are in `chromadb/config.py` of its
+    /// wheel, not in that of 0.4.14.
+    const TRACED: Self = Self::new(0, 4, 15);
+    /// The first version whose image starts with a script that passes signals on.
+    const IMAGE_SCRIPT: Self = Self::new(0, 4, 23);
+    /// The first version with the settings of 0.5.
+    pub(crate) const V0_5: Self = Self::new(0, 5, 0);
+    /// The first version whose server has `/api/v2` (seen in the wheels of 0.5.15 and 0.5.16).
+    const API_V2: Self = Self::new(0, 5, 16);
+    /// The first version with the server in Rust.
+    const V1: Self = Self::new(1, 0, 0);
+    /// The first version that filters spans by crate; earlier ones apply the most verbose filter
+    /// to all of Chroma's crates.
+    pub(crate) const FILTERS_BY_CRATE: Self = Self::new(1, 0, 13);
+
+    /// From its three numbers.
     pub const fn new(major: u16, minor: u16, patch: u16) -> Self {
         Self {
             major,
@@ -88,50 +68,18 @@ impl ChromaVersion {
         }
     }
 
-    /// Every release from 0.4.0 to [`Self::NEWEST`], oldest first.
-    pub fn releases() -> impl Iterator<Item = Self> {
-        RELEASES.iter().flat_map(|&(major, minor, patches)| {
-            patches
-                .iter()
-                .map(move |&patch| Self::new(major, minor, patch))
-        })
-    }
-
-    /// Whether it was released.
-    pub fn release(self) -> Release {
-        if self > Self::NEWEST {
-            return Release::Newer;
-        }
-        let mut nearest = Self::new(0, 4, 0);
-        for release in Self::releases() {
-            if release == self {
-                return Release::Known;
-            }
-            let same_minor = (release.major, release.minor) == (self.major, self.minor);
-            let closer = nearest < self
-                && release.patch.abs_diff(self.patch) <= nearest.patch.abs_diff(self.patch);
-            if release < self || (same_minor && closer) {
-                nearest = release;
-            }
-        }
-        Release::Never { nearest }
-    }
-
     /// Which of the two servers it has.
     pub fn server(self) -> Server {
-        if self.major == 0 {
+        if self < Self::V1 {
             Server::Python
         } else {
             Server::Rust
         }
     }
 
-    /// Whether it can be traced at all: from 0.4.15 on.
-    ///
-    /// Seen in the wheels: `CHROMA_OTEL_*` are first in `chromadb/config.py` of 0.4.15, not in
-    /// that of 0.4.14.
+    /// Whether it can be traced at all.
     pub fn traces(self) -> bool {
-        self >= Self::new(0, 4, 15)
+        self >= Self::TRACED
     }
 
     /// Where the published image keeps its data, hence where to mount the volume.
@@ -146,11 +94,10 @@ impl ChromaVersion {
 
     /// The path that answers 200 when the server is ready.
     ///
-    /// `/api/v2` is first in the server of 0.5.16, not in that of 0.5.15 (seen in the wheels);
     /// `/api/v2/healthcheck` also asks the executor and the log (measured on 1.0.0 and 1.5.9).
     pub fn health_path(self) -> &'static str {
         match self.server() {
-            Server::Python if self < Self::new(0, 5, 16) => "/api/v1/heartbeat",
+            Server::Python if self < Self::API_V2 => "/api/v1/heartbeat",
             Server::Python => "/api/v2/heartbeat",
             Server::Rust => "/api/v2/healthcheck",
         }
@@ -169,7 +116,7 @@ impl ChromaVersion {
     /// root, and does not pass signals on: the server is started without it.
     pub fn command(self) -> (&'static [&'static str], &'static [&'static str]) {
         match self.server() {
-            Server::Python if self < Self::new(0, 4, 23) => (&["uvicorn"], UVICORN_ARGUMENTS),
+            Server::Python if self < Self::IMAGE_SCRIPT => (&["uvicorn"], UVICORN_ARGUMENTS),
             Server::Python => (&["/docker_entrypoint.sh"], &[PYTHON_ARGUMENTS]),
             Server::Rust => (&["chroma"], &["run", "/config.yaml"]),
         }
@@ -237,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn three_numbers_are_read_and_written() {
+    fn reads_and_writes_three_numbers() {
         for (text, expected) in [
             ("1.5.9", "1.5.9"),
             ("v0.6.3", "0.6.3"),
@@ -271,46 +218,21 @@ mod tests {
     }
 
     #[test]
-    fn the_table_is_in_order_and_ends_with_the_newest() {
-        let releases: Vec<_> = ChromaVersion::releases().collect();
-        assert!(releases.is_sorted());
-        assert_eq!(releases.last(), Some(&ChromaVersion::NEWEST));
-        assert_eq!(releases.len(), 91);
-        assert!(releases.iter().all(|r| r.release() == Release::Known));
-    }
-
-    #[test]
-    fn what_was_never_released_has_a_neighbour() {
-        for (text, expected) in [
-            ("0.3.29", "0.4.0"),
-            ("0.4.25", "0.4.24"),
-            ("0.5.6", "0.5.7"),
-            ("0.5.14", "0.5.15"),
-            ("0.5.99", "0.5.23"),
-            ("0.7.0", "0.6.3"),
-            ("0.9.1", "0.6.3"),
-            ("1.0.1", "1.0.2"),
-            ("1.0.14", "1.0.15"),
-            ("1.3.1", "1.3.2"),
-            ("1.4.7", "1.4.1"),
-            ("1.5.3", "1.5.4"),
-            ("0.0.0", "0.4.0"),
-        ] {
-            let nearest = version(expected);
-            assert_eq!(
-                version(text).release(),
-                Release::Never { nearest },
-                "{text}"
-            );
-        }
-        for text in ["1.5.10", "1.6.0", "2.0.0"] {
-            assert_eq!(version(text).release(), Release::Newer);
+    fn ranges_are_in_order_and_end_before_the_newest_release() {
+        assert!(ChromaVersion::RANGES.is_sorted());
+        assert!(
+            ChromaVersion::RANGES
+                .iter()
+                .all(|first| *first < ChromaVersion::NEWEST)
+        );
+        for text in ["1.5.3", "1.5.10", "1.6.0", "2.0.0"] {
             assert_eq!(version(text).server(), Server::Rust);
+            assert_eq!(version(text).command(), ChromaVersion::NEWEST.command());
         }
     }
 
     #[test]
-    fn what_differs_between_versions() {
+    fn deployments_differ_between_ranges() {
         for (text, server, traces, data, health, words) in [
             (
                 "0.4.0",
@@ -396,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn the_arguments_of_python_are_one_word_as_published() {
+    fn arguments_of_the_python_server_are_one_word() {
         let (entrypoint, arguments) = version("0.6.3").command();
         assert_eq!(entrypoint, ["/docker_entrypoint.sh"]);
         assert_eq!(

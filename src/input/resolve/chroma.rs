@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 
-use chroma_otel_init::{ChromaVersion, Release, ignored_variables, misnamed_variable, variable};
+use chroma_otel_init::{ChromaVersion, ignored_variables, misnamed_variable, variable};
 
 use super::size::Size;
 use crate::input::resolve::reading::Reading;
@@ -29,11 +29,8 @@ const RESERVED: &[(&str, &str)] = &[
     ),
     (variable::RUST_ENDPOINT, "use `tracing.endpoint`"),
     (variable::RUST_SERVICE_NAME, "use `tracing.service_name`"),
-    ("OTEL_EXPORTER_OTLP_ENDPOINT", "use `tracing.endpoint`"),
-    (
-        "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
-        "use `tracing.endpoint`",
-    ),
+    (variable::OTLP_ENDPOINT, "use `tracing.endpoint`"),
+    (variable::OTLP_TRACES_ENDPOINT, "use `tracing.endpoint`"),
     (variable::OTLP_HEADERS, "use `tracing.headers`"),
     (variable::OTLP_TRACES_HEADERS, "use `tracing.headers`"),
     ("CHROMA_VERSION", "use `chroma.version`"),
@@ -188,17 +185,17 @@ impl Reading {
         };
         match text.trim().parse::<ChromaVersion>() {
             Ok(version) => {
-                match version.release() {
-                    Release::Newer => self.notes.push(format!(
-                        "Chroma {version} is newer than this tool knows: it is treated as {}",
-                        ChromaVersion::NEWEST
-                    )),
-                    Release::Never { nearest } => self.wrong(
-                        "chroma.version",
-                        format!("Chroma never had a release `{version}`"),
-                        format!("the nearest is `{nearest}`"),
-                    ),
-                    _ => {}
+                let (oldest, newest) = (ChromaVersion::OLDEST, ChromaVersion::NEWEST);
+                if version > newest {
+                    self.notes.push(format!(
+                        "Chroma {version} is newer than {newest}, the newest tested release, and \
+                         is deployed in the same way"
+                    ));
+                } else if version < oldest {
+                    self.notes.push(format!(
+                        "Chroma {version} is older than {oldest}, the oldest supported release, \
+                         and is deployed in the same way"
+                    ));
                 }
                 if !version.traces() {
                     self.notes.push(format!(

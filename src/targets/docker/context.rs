@@ -115,7 +115,11 @@ fn tracing_environment(spec: &Spec) -> Vec<Value> {
             entry(variable::ENDPOINT, Some(COLLECTOR_ENDPOINT.into())),
             entry(
                 variable::SERVICE_NAME,
-                Some(or_default(variable::SERVICE_NAME, name)),
+                Some(or_synonym(
+                    variable::SERVICE_NAME,
+                    variable::RUST_SERVICE_NAME,
+                    name,
+                )),
             ),
             entry(
                 variable::GRANULARITY,
@@ -134,15 +138,27 @@ fn collector_environment(spec: &Spec) -> Vec<Value> {
     let limit = common::go_memory_limit(spec);
     let mut variables = vec![entry("GOMEMLIMIT", Some(limit.into()))];
     if spec.chroma.image.has_entrypoint() && spec.tracing.backend.wants_endpoint() {
+        let (ours, documented) = (variable::ENDPOINT, variable::RUST_ENDPOINT);
         variables.push(entry(
-            variable::ENDPOINT,
+            ours,
             Some(match &spec.tracing.endpoint {
-                Some(endpoint) => or_default(variable::ENDPOINT, &endpoint.to_string()),
-                None => required(variable::ENDPOINT),
+                Some(endpoint) => or_synonym(ours, documented, &endpoint.to_string()),
+                None => as_is(format!(
+                    "${{{ours}:-${{{documented}:?set {ours} in .env}}}}"
+                )),
             }),
         ));
+        variables.push(entry(documented, None));
         if spec.tracing.header_names.is_empty() {
-            variables.push(entry(variable::HEADERS, None));
+            // The documented headers belong to the documented endpoint, unless OpenTelemetry's own is
+            // set: the entrypoint has to see both.
+            let seen = [
+                variable::HEADERS,
+                variable::OTLP_HEADERS,
+                variable::OTLP_ENDPOINT,
+                variable::OTLP_TRACES_ENDPOINT,
+            ];
+            variables.extend(seen.map(|name| entry(name, None)));
         }
     }
     variables.push(entry("OTEL_RESOURCE_ATTRIBUTES", None));
@@ -196,6 +212,16 @@ fn health_command(image: Image, version: ChromaVersion) -> Vec<String> {
 /// checked for what would end it (`problems`).
 fn or_default(name: &str, default: &str) -> Value {
     let text = format!("${{{name}:-{default}}}");
+    as_is(if is_plain(default) {
+        text
+    } else {
+        quoted(&text)
+    })
+}
+
+/// The same with a second name for the variable, which the first one beats.
+fn or_synonym(name: &str, synonym: &str, default: &str) -> Value {
+    let text = format!("${{{name}:-${{{synonym}:-{default}}}}}");
     as_is(if is_plain(default) {
         text
     } else {

@@ -20,10 +20,9 @@ fn set(signals: &[Signal]) -> u64 {
 /// The command, started with signals ignored and blocked, as `env` takes their names.
 fn with(options: &[&str], command: &Command) -> Command {
     let mut changed = Command::new("env");
-    changed
-        .args(options)
-        .arg(command.get_program())
-        .args(command.get_args());
+    // The options come after the one that `command` begins with.
+    let mut arguments = command.get_args();
+    changed.args(arguments.next()).args(options).args(arguments);
     for (name, value) in command.get_envs() {
         changed.env(name, value.expect("only set"));
     }

@@ -10,10 +10,18 @@ use rustix::process::{Pid, Signal, kill_process};
 /// Longer than anything here takes on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
-/// The entrypoint with these arguments and nothing in the environment but a path.
+/// The option of `env` that ignores no signal.
+pub(crate) const DEFAULT_SIGNALS: &str = "--default-signal";
+
+/// The entrypoint with these arguments and nothing in the environment but a path. It does not
+/// inherit the signals that this process ignores: a shell's background job ignores two.
 pub(crate) fn entrypoint(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_chroma-otel-entrypoint"));
+    let mut command = Command::new("env");
     command
+        .args([
+            DEFAULT_SIGNALS,
+            env!("CARGO_BIN_EXE_chroma-otel-entrypoint"),
+        ])
         .args(arguments)
         .env_clear()
         .env("PATH", "/usr/local/bin:/usr/bin:/bin")

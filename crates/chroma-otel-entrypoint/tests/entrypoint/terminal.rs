@@ -8,7 +8,7 @@ use std::process::Command;
 use rustix::process::Signal;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
-use crate::run::Running;
+use crate::run::{DEFAULT_SIGNALS, Running};
 
 const ENTRYPOINT: &str = env!("CARGO_BIN_EXE_chroma-otel-entrypoint");
 
@@ -34,9 +34,9 @@ fn start(command: &[&str]) -> (Running, Keyboard) {
     let name = name.into_string().expect("it is text");
     let terminal = File::options().read(true).write(true).open(name);
     let terminal = OwnedFd::from(terminal.expect("it can be opened"));
-    let mut leader = Command::new("setsid");
+    let mut leader = Command::new("env");
     leader
-        .arg("--ctty")
+        .args([DEFAULT_SIGNALS, "setsid", "--ctty"])
         .args(command)
         .env("CHROMA_VERSION", "1.5.9")
         .stdin(terminal);

@@ -661,7 +661,7 @@ use std::ffi::{OsStr, OsString};
 use std::time::Duration;
 
 use chroma_otel_init::{
-    ChromaVersion, Granularity, Ignored, Invalid, InvalidSettings, Release, Server, Settings,
+    ChromaVersion, Granularity, Ignored, Invalid, InvalidSettings, Server, Settings,
     ignored_variables, rust_log, server_environment, switched_off, variable,
 };
 
@@ -835,24 +835,10 @@ fn chroma_version(
         ));
         return likely;
     };
-    let version: ChromaVersion = match written.parse() {
-        Ok(version) => version,
-        Err(invalid) => {
-            warnings.push(format!("{invalid}; Chroma {likely} is assumed"));
-            return likely;
-        }
-    };
-    match version.release() {
-        Release::Newer => warnings.push(format!(
-            "Chroma {version} is newer than the newest known here, {likely}, and treated as that",
-            likely = ChromaVersion::NEWEST
-        )),
-        Release::Never { nearest } => warnings.push(format!(
-            "`{name}` is `{version}`, which was never released; hint: the nearest is `{nearest}`"
-        )),
-        _ => {}
-    }
-    version
+    written.parse().unwrap_or_else(|invalid| {
+        warnings.push(format!("{invalid}; Chroma {likely} is assumed"));
+        likely
+    })
 }
 
 fn warn_of_ignored(variables: &Variables, version: ChromaVersion, warnings: &mut Vec<String>) {

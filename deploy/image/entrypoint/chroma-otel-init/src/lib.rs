@@ -1069,7 +1069,7 @@ pub fn ignored_variables(
 ) -> impl Iterator<Item = (&'static str, &'static str)> {
     let (of_other_server, of_other_0x): (&[_], &[_]) = match version.server() {
         Server::Rust => (OF_PYTHON, &[]),
-        Server::Python if version.minor < 5 => (OF_RUST, SINCE_0_5),
+        Server::Python if version < ChromaVersion::V0_5 => (OF_RUST, SINCE_0_5),
         Server::Python => (OF_RUST, UNTIL_0_4),
     };
     of_other_server.iter().chain(of_other_0x).copied()
@@ -1135,7 +1135,7 @@ const OF_PYTHON: &[(&str, &str)] = &[
     ),
     (
         "CHROMA_SERVER_NOFILE",
-        "Set the container's limit of open files (`ulimits` in Compose).",
+        "Leave it out: the limit of open files is raised as far as the container allows.",
     ),
     (
         "CHROMA_SERVER_SSL_ENABLED",
@@ -1947,7 +1947,7 @@ pub fn rust_log(
         return user.map(str::to_owned);
     }
     let granularity = match granularity {
-        Granularity::OperationAndSegment if version < FILTERS_BY_CRATE => Granularity::All,
+        Granularity::OperationAndSegment if version < ChromaVersion::FILTERS_BY_CRATE => Granularity::All,
         other => other,
     };
     let mut needs = needs(granularity).to_vec();
@@ -1968,10 +1968,6 @@ fn moved(needs: &[Directive<'static>]) -> Option<Directive<'static>> {
         ..*of_all
     })
 }
-
-/// Before it, the most verbose directive holds for all of Chroma's crates, so that there are only
-/// two sets of spans to choose from.
-const FILTERS_BY_CRATE: ChromaVersion = ChromaVersion::new(1, 0, 13);
 
 /// The wishes, with the needs in the place of those that are against them.
 fn merged(wishes: &str, needs: &[Directive]) -> String {
@@ -2251,10 +2247,14 @@ pub const OTLP_TRACES_HEADERS: &str = "OTEL_EXPORTER_OTLP_TRACES_HEADERS";
 pub const OTLP_METRICS_HEADERS: &str = "OTEL_EXPORTER_OTLP_METRICS_HEADERS";
 /// The endpoint for metrics alone.
 pub const OTLP_METRICS_ENDPOINT: &str = "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT";
+/// The endpoint of OpenTelemetry's own exporters.
+pub const OTLP_ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
+/// The endpoint for traces alone.
+pub const OTLP_TRACES_ENDPOINT: &str = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT";
 /// The endpoints of OpenTelemetry's own exporters.
 pub const OTLP_ENDPOINTS: &[&str] = &[
-    "OTEL_EXPORTER_OTLP_ENDPOINT",
-    "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+    OTLP_ENDPOINT,
+    OTLP_TRACES_ENDPOINT,
     OTLP_METRICS_ENDPOINT,
     "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT",
 ];
@@ -2262,8 +2262,8 @@ pub const OTLP_ENDPOINTS: &[&str] = &[
 /// remove them from the environment of a Chroma server, or its traces go elsewhere, or another
 /// backend's key goes to its endpoint (measured on 1.0.20 and 1.5.9).
 pub const OVERRIDING: &[&str] = &[
-    "OTEL_EXPORTER_OTLP_ENDPOINT",
-    "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+    OTLP_ENDPOINT,
+    OTLP_TRACES_ENDPOINT,
     OTLP_HEADERS,
     OTLP_TRACES_HEADERS,
 ];
@@ -2362,8 +2362,8 @@ pub fn is_name(name: &str) -> bool {
 mod version {
 //! The versions of Chroma, and what differs between them in a deployment.
 //!
-//! Invariant: the table holds what PyPI has from 0.4.0 to 1.5.9; anything newer counts as the
-//! newest.
+//! Invariant: ranges decide, not a list of releases: some versions exist as images only, others as
+//! Python packages only. A version outside the tested ones counts as the nearest.
 
 use crate::{Invalid, invalid::shown, variable};
 use std::{fmt, str::FromStr};
@@ -2380,21 +2380,6 @@ pub struct ChromaVersion {
     pub patch: u16,
 }
 
-/// Whether a version was released.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Release {
-    /// It was.
-    Known,
-    /// It is newer than the newest known, and treated as that.
-    Newer,
-    /// It never was, or is older than 0.4.0.
-    Never {
-        /// The closest release: of the same minor version if there is one.
-        nearest: ChromaVersion,
-    },
-}
-
 /// The two servers that Chroma has had.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -2405,43 +2390,38 @@ pub enum Server {
     Rust,
 }
 
-/// Major, minor, and the patches released, oldest first; as on PyPI in November 2026.
-const RELEASES: &[(u16, u16, &[u16])] = &[
-    (
-        0,
-        4,
-        &[
-            0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23,
-            24,
-        ],
-    ),
-    (
-        0,
-        5,
-        &[
-            0, 1, 2, 3, 4, 5, 7, 9, 10, 11, 12, 13, 15, 16, 17, 18, 20, 21, 23,
-        ],
-    ),
-    (0, 6, &[0, 1, 2, 3]),
-    (
-        1,
-        0,
-        &[
-            0, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 15, 16, 17, 18, 19, 20, 21,
-        ],
-    ),
-    (1, 1, &[0, 1]),
-    (1, 2, &[0, 1, 2]),
-    (1, 3, &[0, 2, 3, 4, 5, 6, 7]),
-    (1, 4, &[0, 1]),
-    (1, 5, &[0, 1, 2, 4, 5, 6, 7, 8, 9]),
-];
-
 impl ChromaVersion {
-    /// The newest release known here.
+    /// The oldest version that this crate knows about.
+    pub const OLDEST: Self = Self::new(0, 4, 0);
+    /// The newest tested release.
     pub const NEWEST: Self = Self::new(1, 5, 9);
+    /// The first version of each range: within a range all deployments are the same.
+    pub const RANGES: &[Self] = &[
+        Self::OLDEST,
+        Self::TRACED,
+        Self::IMAGE_SCRIPT,
+        Self::V0_5,
+        Self::API_V2,
+        Self::V1,
+        Self::FILTERS_BY_CRATE,
+    ];
 
-    /// From its three numbers, whether or not it was released.
+    /// The first version with OpenTelemetry: `CHROMA_OTEL_*` are in `chromadb/config.py` of its
+    /// wheel, not in that of 0.4.14.
+    const TRACED: Self = Self::new(0, 4, 15);
+    /// The first version whose image starts with a script that passes signals on.
+    const IMAGE_SCRIPT: Self = Self::new(0, 4, 23);
+    /// The first version with the settings of 0.5.
+    pub(crate) const V0_5: Self = Self::new(0, 5, 0);
+    /// The first version whose server has `/api/v2` (seen in the wheels of 0.5.15 and 0.5.16).
+    const API_V2: Self = Self::new(0, 5, 16);
+    /// The first version with the server in Rust.
+    const V1: Self = Self::new(1, 0, 0);
+    /// The first version that filters spans by crate; earlier ones apply the most verbose filter
+    /// to all of Chroma's crates.
+    pub(crate) const FILTERS_BY_CRATE: Self = Self::new(1, 0, 13);
+
+    /// From its three numbers.
     pub const fn new(major: u16, minor: u16, patch: u16) -> Self {
         Self {
             major,
@@ -2450,50 +2430,18 @@ impl ChromaVersion {
         }
     }
 
-    /// Every release from 0.4.0 to [`Self::NEWEST`], oldest first.
-    pub fn releases() -> impl Iterator<Item = Self> {
-        RELEASES.iter().flat_map(|&(major, minor, patches)| {
-            patches
-                .iter()
-                .map(move |&patch| Self::new(major, minor, patch))
-        })
-    }
-
-    /// Whether it was released.
-    pub fn release(self) -> Release {
-        if self > Self::NEWEST {
-            return Release::Newer;
-        }
-        let mut nearest = Self::new(0, 4, 0);
-        for release in Self::releases() {
-            if release == self {
-                return Release::Known;
-            }
-            let same_minor = (release.major, release.minor) == (self.major, self.minor);
-            let closer = nearest < self
-                && release.patch.abs_diff(self.patch) <= nearest.patch.abs_diff(self.patch);
-            if release < self || (same_minor && closer) {
-                nearest = release;
-            }
-        }
-        Release::Never { nearest }
-    }
-
     /// Which of the two servers it has.
     pub fn server(self) -> Server {
-        if self.major == 0 {
+        if self < Self::V1 {
             Server::Python
         } else {
             Server::Rust
         }
     }
 
-    /// Whether it can be traced at all: from 0.4.15 on.
-    ///
-    /// Seen in the wheels: `CHROMA_OTEL_*` are first in `chromadb/config.py` of 0.4.15, not in
-    /// that of 0.4.14.
+    /// Whether it can be traced at all.
     pub fn traces(self) -> bool {
-        self >= Self::new(0, 4, 15)
+        self >= Self::TRACED
     }
 
     /// Where the published image keeps its data, hence where to mount the volume.
@@ -2508,11 +2456,10 @@ impl ChromaVersion {
 
     /// The path that answers 200 when the server is ready.
     ///
-    /// `/api/v2` is first in the server of 0.5.16, not in that of 0.5.15 (seen in the wheels);
     /// `/api/v2/healthcheck` also asks the executor and the log (measured on 1.0.0 and 1.5.9).
     pub fn health_path(self) -> &'static str {
         match self.server() {
-            Server::Python if self < Self::new(0, 5, 16) => "/api/v1/heartbeat",
+            Server::Python if self < Self::API_V2 => "/api/v1/heartbeat",
             Server::Python => "/api/v2/heartbeat",
             Server::Rust => "/api/v2/healthcheck",
         }
@@ -2531,7 +2478,7 @@ impl ChromaVersion {
     /// root, and does not pass signals on: the server is started without it.
     pub fn command(self) -> (&'static [&'static str], &'static [&'static str]) {
         match self.server() {
-            Server::Python if self < Self::new(0, 4, 23) => (&["uvicorn"], UVICORN_ARGUMENTS),
+            Server::Python if self < Self::IMAGE_SCRIPT => (&["uvicorn"], UVICORN_ARGUMENTS),
             Server::Python => (&["/docker_entrypoint.sh"], &[PYTHON_ARGUMENTS]),
             Server::Rust => (&["chroma"], &["run", "/config.yaml"]),
         }
@@ -2601,7 +2548,7 @@ pub use server::server_environment;
 pub use settings::Settings;
 pub use spans::rust_log;
 pub use switch::switched_off;
-pub use version::{ChromaVersion, Release, Server};
+pub use version::{ChromaVersion, Server};
 
 mod pipeline {
 //! From an ended span to the collector: tracer provider, counted batch processor, exporter.
