@@ -104,7 +104,8 @@ fn graph(source: &Path) -> Graph {
             module,
             found: Vec::new(),
         };
-        paths.visit_file(&syn::parse_file(&text).unwrap());
+        let tree = syn::parse_file(&text).unwrap();
+        paths.visit_file(&tree);
         let found = paths
             .found
             .iter()
@@ -131,6 +132,8 @@ fn files(source: &Path) -> BTreeMap<Module, PathBuf> {
                 .collect();
             if path.is_dir() {
                 folders.push(path);
+            } else if path.extension().is_none_or(|extension| extension != "rs") {
+                continue;
             } else if ["main", "lib"].map(String::from).contains(&module[0]) {
                 files.insert(Vec::new(), path);
             } else if module
@@ -213,6 +216,8 @@ impl<'ast> Visit<'ast> for Paths<'_> {
     fn visit_item_use(&mut self, item: &'ast syn::ItemUse) {
         self.add_tree(&[], &item.tree);
     }
+
+    fn visit_visibility(&mut self, _: &'ast syn::Visibility) {}
 
     fn visit_path(&mut self, path: &'ast syn::Path) {
         let names = path

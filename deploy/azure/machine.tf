@@ -118,8 +118,8 @@ locals {
     "DATA_DISK=${local.data_disk}",
     "BOOT_SECONDS=900",
     "REGISTRY=${local.registry}",
-    "CHROMA_IMAGE=${local.registry}/chroma/chroma:${var.chroma_version}-34c543537e56",
-    "COLLECTOR_IMAGE=${local.registry}/chroma/otel-collector:0.158.0-34c543537e56",
+    "CHROMA_IMAGE=${local.registry}/chroma/chroma:${var.chroma_version}-cb7e428362d7",
+    "COLLECTOR_IMAGE=${local.registry}/chroma/otel-collector:0.158.0-cb7e428362d7",
     local.alarms ? "METRICS_NAMESPACE=Chroma" : "",
   ])
 

@@ -77,8 +77,8 @@ locals {
     "GOOGLE_CLOUD_PROJECT=${var.project_id}",
     "DEPLOYMENT=${var.name}",
     "DATA_DEVICE=${local.data_device}",
-    "CHROMA_IMAGE=${local.registry}/chroma/chroma:${var.chroma_version}-34c543537e56",
-    "COLLECTOR_IMAGE=${local.registry}/chroma/otel-collector:0.158.0-34c543537e56",
+    "CHROMA_IMAGE=${local.registry}/chroma/chroma:${var.chroma_version}-cb7e428362d7",
+    "COLLECTOR_IMAGE=${local.registry}/chroma/otel-collector:0.158.0-cb7e428362d7",
     local.alarms ? "METRICS_NAMESPACE=Chroma" : "",
   ])
 

@@ -13,12 +13,12 @@ group "default" {
 
 target "chroma" {
   target    = "chroma"
-  tags      = ["${REGISTRY}/chroma:1.5.9-34c543537e56"]
+  tags      = ["${REGISTRY}/chroma:1.5.9-cb7e428362d7"]
   platforms = ["linux/amd64", "linux/arm64"]
 }
 
 target "otel-collector" {
   target    = "otel-collector"
-  tags      = ["${REGISTRY}/otel-collector:0.158.0-34c543537e56"]
+  tags      = ["${REGISTRY}/otel-collector:0.158.0-cb7e428362d7"]
   platforms = ["linux/amd64", "linux/arm64"]
 }

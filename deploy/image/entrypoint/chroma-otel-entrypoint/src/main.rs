@@ -251,7 +251,7 @@ use nix::sys::signal::{SigSet, Signal};
 use nix::unistd;
 use rustix::process::Pid;
 
-use crate::environment::Variables;
+use crate::variables::Variables;
 
 /// What runs a script without `#!`, as `execvp` does.
 const SHELL: &str = "/bin/sh";
@@ -358,9 +358,9 @@ use chroma_otel_init::{
 };
 
 use crate::arguments::Collector;
-use crate::environment::{Variables, text};
 use crate::message;
 use crate::supervise::{REFUSED, not_started};
+use crate::variables::{Variables, text};
 
 /// Which exporter to use: `otlp_grpc` or `otlp_http`, the Collector's own names.
 const EXPORTER: &str = "CHROMA_OTEL_EXPORTER";
@@ -665,6 +665,7 @@ use chroma_otel_init::{
     ignored_variables, rust_log, server_environment, switched_off, variable,
 };
 
+use crate::variables::{Variables, is_blank, text};
 use crate::{exporter, service_link};
 
 /// How long Chroma's SDK keeps finished spans before it sends them, milliseconds.
@@ -694,9 +695,6 @@ const NEWEST_PYTHON: ChromaVersion = ChromaVersion::new(0, 6, 3);
 
 /// What Chroma's server reads for the four variables.
 type Wanted = BTreeMap<&'static str, String>;
-
-/// Names and values.
-pub(crate) type Variables = BTreeMap<OsString, OsString>;
 
 /// What becomes of the operator's environment.
 #[derive(Debug)]
@@ -767,12 +765,6 @@ fn remove_translated(variables: &mut Variables, traced: bool) {
 fn without_rust_log(mut wanted: Wanted) -> Wanted {
     wanted.remove(variable::RUST_LOG);
     wanted
-}
-
-/// The value of a variable that has one, as text.
-pub(crate) fn text(variables: &Variables, name: &str) -> Option<String> {
-    let value = variables.get(OsStr::new(name))?;
-    (!is_blank(value)).then(|| value.to_string_lossy().into_owned())
 }
 
 /// Reads the four variables, and what this version needs for them: nothing if tracing is off.
@@ -910,11 +902,6 @@ fn has_prefix(name: &OsStr, prefixes: &[&str]) -> bool {
         .iter()
         .any(|prefix| name.starts_with(prefix.as_bytes()))
 }
-
-/// Nothing but space and a pair of quotes, as env files leave them behind.
-fn is_blank(value: &OsStr) -> bool {
-    variable::given(&value.to_string_lossy()).is_none()
-}
 }
 mod exporter {
 //! The variables of OpenTelemetry's own exporter in Chroma's environment.
@@ -927,7 +914,7 @@ use std::ffi::OsStr;
 
 use chroma_otel_init::{Server, variable};
 
-use crate::environment::{Variables, text};
+use crate::variables::{Variables, text};
 
 /// Replaces what the exporter would read by `wanted`, the translation for this server.
 pub(crate) fn set(
@@ -1187,8 +1174,8 @@ use std::net::IpAddr;
 
 use chroma_otel_init::{ChromaVersion, variable};
 
-use crate::environment::{Variables, text};
 use crate::health::{Page, Unhealthy, ask};
+use crate::variables::{Variables, text};
 
 /// The pages of all versions, the newest first; for when the version is not known.
 const EVERY_PATH: [&str; 3] = [
@@ -1511,7 +1498,7 @@ use std::ffi::OsStr;
 
 use chroma_otel_init::variable;
 
-use crate::environment::Variables;
+use crate::variables::Variables;
 
 /// Removes them; gives the one warning that says which, if there were any.
 pub(crate) fn remove(variables: &mut Variables) -> Option<String> {
@@ -1734,13 +1721,14 @@ use rustix::process::Signal;
 use crate::arguments::Supervise;
 use crate::child::{self, Group};
 use crate::ending::{End, Ending};
-use crate::environment::{self, Translation, Variables};
+use crate::environment::{self, Translation};
 use crate::health::Page;
 use crate::healthcheck;
 use crate::lifecycle::{Lifecycle, Subject};
 use crate::message;
 use crate::open_files;
 use crate::signals::{self, Signals};
+use crate::variables::{self, Variables};
 use crate::watch::Watch;
 
 /// Bad usage or a variable that cannot be read; `EX_USAGE` of sysexits.h.
@@ -1798,7 +1786,7 @@ fn until_the_end(
     translation: Translation,
     pages: Vec<Page>,
 ) -> ExitCode {
-    let named = environment::text(&translation.variables, variable::CHROMA_VERSION);
+    let named = variables::text(&translation.variables, variable::CHROMA_VERSION);
     let subject = Subject {
         process: watch.child(),
         program: command[0].display().to_string(),
@@ -1865,6 +1853,28 @@ fn hint_for(signal: i32) -> &'static str {
     } else {
         ""
     }
+}
+}
+mod variables {
+//! An environment: names and values, which need not be text.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+
+use chroma_otel_init::variable;
+
+/// Names and values.
+pub(crate) type Variables = BTreeMap<OsString, OsString>;
+
+/// The value of a variable that has one, as text.
+pub(crate) fn text(variables: &Variables, name: &str) -> Option<String> {
+    let value = variables.get(OsStr::new(name))?;
+    (!is_blank(value)).then(|| value.to_string_lossy().into_owned())
+}
+
+/// Nothing but space and a pair of quotes, as env files leave them behind.
+pub(crate) fn is_blank(value: &OsStr) -> bool {
+    variable::given(&value.to_string_lossy()).is_none()
 }
 }
 mod watch {

@@ -1947,7 +1947,9 @@ pub fn rust_log(
         return user.map(str::to_owned);
     }
     let granularity = match granularity {
-        Granularity::OperationAndSegment if version < ChromaVersion::FILTERS_BY_CRATE => Granularity::All,
+        Granularity::OperationAndSegment if version < ChromaVersion::FILTERS_BY_CRATE => {
+            Granularity::All
+        }
         other => other,
     };
     let mut needs = needs(granularity).to_vec();
