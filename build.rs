@@ -1,5 +1,5 @@
-//! Collects the sources of the entrypoint that rendered images are built from, and rebuilds when a
-//! template changes: `include_dir!` alone does not notice a file that was added.
+//! Collects the sources of the entrypoint that rendered images are built from, passes on the versions in
+//! `versions.env`, and rebuilds when a template changes: `include_dir!` alone does not notice an added file.
 
 #[path = "build/entrypoint_sources.rs"]
 mod entrypoint_sources;
@@ -16,6 +16,15 @@ use sha2::{Digest, Sha256};
 fn main() {
     println!("cargo::rerun-if-changed=build");
     println!("cargo::rerun-if-changed=templates");
+    println!("cargo::rerun-if-changed=versions.env");
+    for line in fs::read_to_string("versions.env")
+        .expect("it can be read")
+        .lines()
+    {
+        if let Some((name, value)) = line.split_once('=').filter(|_| !line.starts_with('#')) {
+            println!("cargo::rustc-env={name}={}", value.trim_matches('"'));
+        }
+    }
     for krate in ["chroma-otel-init", "chroma-otel-entrypoint"] {
         println!("cargo::rerun-if-changed=crates/{krate}/Cargo.toml");
         println!("cargo::rerun-if-changed=crates/{krate}/src");

@@ -13,8 +13,8 @@ use anyhow::ensure;
 use crate::render::TEMPLATES;
 
 pub use definition::{
-    Backend, Component, Exporter, Extension, Identity, Key, MetricsIntake, Prepare, Probe, Service,
-    Setting, Settings,
+    Backend, Component, ComponentSettings, Exporter, Extension, Identity, Key, MetricsIntake,
+    Prepare, Probe, Service, Setting,
 };
 pub use form::own;
 pub use settings::Missing;

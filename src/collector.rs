@@ -5,4 +5,4 @@ pub mod redact;
 pub mod sampling;
 
 /// The collector release that the images pin and the templates are written for.
-pub const COLLECTOR_VERSION: &str = "0.158.0";
+pub const COLLECTOR_VERSION: &str = env!("COLLECTOR_VERSION");

@@ -115,6 +115,8 @@ pub(crate) fn base_images(spec: &Spec) -> Images {
 struct Dockerfile {
     /// The release of Chroma.
     version: String,
+    /// The image with the compiler.
+    rust_image: &'static str,
     /// Whether Chroma's server is the one in Rust.
     rust_server: bool,
     /// Chroma's image.
@@ -147,6 +149,7 @@ impl Dockerfile {
         let images = base_images(spec);
         Self {
             version: version.to_string(),
+            rust_image: env!("RUST_IMAGE"),
             rust_server: version.server() == Server::Rust,
             chroma: ChromaImage::new(version, images.chroma),
             collector: CollectorImage {

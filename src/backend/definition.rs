@@ -121,7 +121,7 @@ pub struct Component {
     /// Its settings; [`Cloud::place`]'s placeholder and the `{VARIABLE}` of a key are taken from its
     /// environment.
     #[serde(default)]
-    pub settings: Settings,
+    pub settings: ComponentSettings,
     /// Whether it has a sending queue, as most have.
     pub queue: bool,
     /// Whether it tries again by itself, for as long as it likes: what has left the queue is then no
@@ -139,11 +139,11 @@ pub struct Extension {
     /// Its settings; [`Cloud::place`]'s placeholder and the `{VARIABLE}` of a key are taken from its
     /// environment.
     #[serde(default)]
-    pub settings: Settings,
+    pub settings: ComponentSettings,
 }
 
 /// Settings of a component, as the collector's documentation has them.
-pub type Settings = BTreeMap<String, Value>;
+pub type ComponentSettings = BTreeMap<String, Value>;
 
 /// What is to be done once, by hand.
 #[derive(Debug, Clone, Deserialize, Serialize)]

@@ -10,7 +10,7 @@ use std::str::FromStr;
 use chroma_otel_init::{Endpoint, Headers, Protocol};
 use serde_json::Value;
 
-use super::definition::{Backend, Exporter, Settings};
+use super::definition::{Backend, ComponentSettings, Exporter};
 use crate::values::{Cloud, VariableName, in_place};
 
 /// Every rule that the backend breaks, one sentence each.
@@ -312,7 +312,7 @@ fn texts_of(backend: &Backend) -> impl Iterator<Item = &str> {
     .chain(settings(backend))
 }
 
-fn components(backend: &Backend) -> Vec<(&str, &Settings)> {
+fn components(backend: &Backend) -> Vec<(&str, &ComponentSettings)> {
     let exporter = match &backend.exporter {
         Exporter::Component(component) => Some((component.name.as_str(), &component.settings)),
         _ => None,

@@ -9,10 +9,10 @@ mod kubernetes;
 mod sections;
 
 pub use input::Input;
-pub use kubernetes::{BackupFile, ExposeFile, KubernetesFile, TolerationFile};
+pub use kubernetes::{BackupSection, ExposeSection, KubernetesSection, TolerationSection};
 pub use sections::{
-    ChromaFile, CollectorFile, MachineFile, MetricsFile, OneOrMore, RedactFile, SamplingFile,
-    SpecFile, TracingFile,
+    ChromaSection, CollectorSection, MachineSection, MetricsSection, OneOrMore, RedactSection,
+    SamplingSection, SpecFile, TracingSection,
 };
 
 use std::collections::BTreeMap;

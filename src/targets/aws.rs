@@ -13,8 +13,8 @@ mod stack;
 use anyhow::Result;
 
 use self::module::MODULE;
-use super::machine::env_files::{Line, Part};
-use super::machine::{self, Place};
+use super::machine::env_files::{EnvLine, Segment};
+use super::machine::{self, RequiredKey};
 use super::terraform;
 use crate::image::{self, Tags};
 use crate::plan::Change;
@@ -61,7 +61,7 @@ fn add_module(plan: &mut Plan, spec: &Spec, tags: &Tags) -> Result<()> {
     let mut files = stack::lines(spec, tags);
     files[0]
         .lines
-        .push(Line::variable("GROUP_NAME", Part::Name));
+        .push(EnvLine::variable("GROUP_NAME", Segment::Name));
     terraform::add(plan, spec, &MODULE, context, &files)
 }
 
@@ -74,25 +74,25 @@ pub fn needs(resolved: &Resolved) -> Vec<Need> {
         _ => parameters::name_of(variable),
     };
     let places = [
-        Place::new(
+        RequiredKey::new(
             "machine.network",
             parameter("vpc_id"),
             "the VPC's id",
             &at.network,
         ),
-        Place::new(
+        RequiredKey::new(
             "machine.subnet",
             parameter("subnet_id"),
             "the id of a private subnet",
             &at.subnet,
         ),
-        Place::new(
+        RequiredKey::new(
             "machine.zone",
             parameter("availability_zone"),
             "the subnet's availability zone",
             &at.zone,
         ),
-        Place::new(
+        RequiredKey::new(
             "machine.allow_from",
             parameter("allowed_cidr"),
             "who may connect: a range such as `10.0.0.0/16`, or a security group",

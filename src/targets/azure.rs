@@ -10,8 +10,8 @@ pub(super) mod problems;
 use anyhow::Result;
 
 use self::module::{MODULE, MODULE_WITH_INSIGHTS, makes_insights, places};
-use super::machine::env_files::{self, Line, LinesFile, Part};
-use super::machine::{self, Cloud};
+use super::machine::env_files::{self, EnvFile, EnvLine, Segment};
+use super::machine::{self, CloudMachine};
 use super::registry::Source;
 use super::terraform;
 use crate::image::{self, Tags};
@@ -21,8 +21,8 @@ use crate::plan::Plan;
 use crate::problem::Problem;
 use crate::spec::{Resolved, Spec};
 
-fn cloud(spec: &Spec) -> Cloud {
-    Cloud {
+fn cloud(spec: &Spec) -> CloudMachine {
+    CloudMachine {
         // `docker logs` reads it; what the unit says goes to the journal, and from there to the workspace.
         log_options: &["--log-driver=local"],
         chooses_logs: false,
@@ -57,22 +57,22 @@ pub fn plan(resolved: &Resolved) -> Result<Plan> {
 }
 
 /// The files of lines on the machine.
-fn lines(spec: &Spec, tags: &Tags) -> Vec<LinesFile> {
+fn lines(spec: &Spec, tags: &Tags) -> Vec<EnvFile> {
     let mut own = vec![
-        Line::variable("AZURE_CLIENT_ID", Part::Local("client_id")),
-        Line::variable("AZURE_LOCATION", Part::Local("location")),
-        Line::variable("MACHINE_ID", Part::Local("machine_id")),
+        EnvLine::variable("AZURE_CLIENT_ID", Segment::Local("client_id")),
+        EnvLine::variable("AZURE_LOCATION", Segment::Local("location")),
+        EnvLine::variable("MACHINE_ID", Segment::Local("machine_id")),
         // Another disk makes a new machine: none is taken from below a file system in use and given back.
-        Line::variable("DATA_DISK", Part::Local("data_disk")),
+        EnvLine::variable("DATA_DISK", Segment::Local("data_disk")),
         // A role takes minutes to be known everywhere.
-        Line::variable("BOOT_SECONDS", Part::Text("900".to_owned())),
+        EnvLine::variable("BOOT_SECONDS", Segment::Text("900".to_owned())),
     ];
     let registry = match Source::of(spec) {
-        Source::Own => Some(Part::Local("registry")),
-        Source::ByIdentity(registry) => Some(Part::Text(registry.host().to_owned())),
+        Source::Own => Some(Segment::Local("registry")),
+        Source::ByIdentity(registry) => Some(Segment::Text(registry.host().to_owned())),
         Source::None | Source::Open => None,
     };
-    own.extend(registry.map(|host| Line::variable("REGISTRY", host)));
+    own.extend(registry.map(|host| EnvLine::variable("REGISTRY", host)));
     env_files::of(spec, tags, own, Vec::new())
 }
 

@@ -12,8 +12,8 @@ use anyhow::Result;
 use self::module::MODULE;
 use minijinja::{Value, context};
 
-use super::machine::env_files::{self, Line, LinesFile, Part};
-use super::machine::{self, Cloud, Place};
+use super::machine::env_files::{self, EnvFile, EnvLine, Segment};
+use super::machine::{self, CloudMachine, RequiredKey};
 use super::registry::Source;
 use super::secrets;
 use super::terraform;
@@ -25,8 +25,8 @@ use crate::problem::Problem;
 use crate::spec::{Resolved, Spec};
 use crate::values::Peer;
 
-fn cloud(spec: &Spec) -> Cloud {
-    Cloud {
+fn cloud(spec: &Spec) -> CloudMachine {
+    CloudMachine {
         log_options: &["$LOG_OPTIONS"],
         chooses_logs: true,
         detector: "gcp",
@@ -140,44 +140,44 @@ fn services(spec: &Spec) -> Vec<String> {
 }
 
 /// The files of lines on the machine.
-fn lines(spec: &Spec, tags: &Tags) -> Vec<LinesFile> {
-    let project = || Line::variable("GOOGLE_CLOUD_PROJECT", Part::Parameter("PROJECT_ID"));
+fn lines(spec: &Spec, tags: &Tags) -> Vec<EnvFile> {
+    let project = || EnvLine::variable("GOOGLE_CLOUD_PROJECT", Segment::Parameter("PROJECT_ID"));
     let own = vec![
         project(),
-        Line::variable("DEPLOYMENT", Part::Name),
-        Line::variable("DATA_DEVICE", Part::Local("data_device")),
+        EnvLine::variable("DEPLOYMENT", Segment::Name),
+        EnvLine::variable("DATA_DEVICE", Segment::Local("data_device")),
     ];
     env_files::of(spec, tags, own, vec![project()])
 }
 
-fn places(spec: &Spec) -> [Place; 5] {
+fn places(spec: &Spec) -> [RequiredKey; 5] {
     let at = &spec.machine;
     [
-        Place::new(
+        RequiredKey::new(
             "machine.project",
             "project_id",
             "the project's id",
             &at.project,
         ),
-        Place::new(
+        RequiredKey::new(
             "machine.network",
             "network",
             "the VPC network's name",
             &at.network,
         ),
-        Place::new(
+        RequiredKey::new(
             "machine.subnet",
             "subnet",
             "the name of a subnet with a way out",
             &at.subnet,
         ),
-        Place::new(
+        RequiredKey::new(
             "machine.zone",
             "zone",
             "a zone of the subnet's region",
             &at.zone,
         ),
-        Place::new(
+        RequiredKey::new(
             "machine.allow_from",
             "allowed_cidr",
             "who may connect: a range such as `10.0.0.0/16`",

@@ -30,7 +30,7 @@ use crate::spec::{Image, Resolved, Spec};
 use crate::values::{Peer, in_place};
 
 /// What is a cloud's own about the machines in it, for what runs on them and for the README.
-pub(super) struct Cloud {
+pub(super) struct CloudMachine {
     /// Words for `docker run`: where the logs go.
     pub(super) log_options: &'static [&'static str],
     /// Whether the cloud's file decides on `${LOG_OPTIONS}` before each start of a container.
@@ -50,7 +50,7 @@ pub(super) struct Cloud {
 }
 
 /// A key of the spec that says where, and whether it is not there.
-pub(super) struct Place {
+pub(super) struct RequiredKey {
     pub(super) key: &'static str,
     /// What it is when deploying: a variable, a parameter.
     pub(super) variable: String,
@@ -58,7 +58,7 @@ pub(super) struct Place {
     pub(super) missing: bool,
 }
 
-impl Place {
+impl RequiredKey {
     pub(super) fn new<T>(
         key: &'static str,
         variable: impl Into<String>,
@@ -75,7 +75,7 @@ impl Place {
 }
 
 /// What the operator still has to say. `secret` is what the spec takes for a secret: `the ARN of …`.
-pub(super) fn needs(resolved: &Resolved, places: &[Place], secret: &str) -> Vec<Need> {
+pub(super) fn needs(resolved: &Resolved, places: &[RequiredKey], secret: &str) -> Vec<Need> {
     let missing = places.iter().filter(|place| place.missing);
     let mut needs: Vec<Need> = missing
         .map(|place| Need {
@@ -130,7 +130,7 @@ pub(super) struct MachineFile {
 
 /// What the templates in `templates/machine` and the cloud's own read.
 /// `own` is what only this cloud's templates read.
-pub(super) fn context(spec: &Spec, tags: &Tags, cloud: &Cloud, own: Value) -> Value {
+pub(super) fn context(spec: &Spec, tags: &Tags, cloud: &CloudMachine, own: Value) -> Value {
     let shared = common::of(spec);
     let part = |name: &str, more: Value| {
         let part = shared.get_attr(name).unwrap_or_default();
@@ -158,7 +158,7 @@ pub(super) fn context(spec: &Spec, tags: &Tags, cloud: &Cloud, own: Value) -> Va
 }
 
 /// What the README and the parameters say of the machine, the images and the backend.
-fn described(spec: &Spec, tags: &Tags, cloud: &Cloud) -> Value {
+fn described(spec: &Spec, tags: &Tags, cloud: &CloudMachine) -> Value {
     let (tracing, source) = (&spec.tracing, Source::of(spec));
     context! {
         version_description => parameters::version_description(spec),

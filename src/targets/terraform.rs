@@ -11,7 +11,7 @@ use anyhow::Result;
 use minijinja::value::merge_maps;
 use minijinja::{Value, context};
 
-use super::machine::env_files::LinesFile;
+use super::machine::env_files::EnvFile;
 use super::machine::{self, MachineFile, parameters};
 use super::secrets::{SecretVariable, asked, name_of, secrets};
 use crate::backend::Backend;
@@ -150,7 +150,7 @@ pub(super) fn add(
     spec: &Spec,
     module: &Module,
     context: Value,
-    files: &[LinesFile],
+    files: &[EnvFile],
 ) -> Result<()> {
     let context = of(spec, module, context, files)?;
     let mut add = |template: &str, path: &str| -> Result<()> {
@@ -168,7 +168,7 @@ pub(super) fn add(
     add(module.first_boot, first_boot)
 }
 
-fn of(spec: &Spec, module: &Module, context: Value, lines: &[LinesFile]) -> Result<Value> {
+fn of(spec: &Spec, module: &Module, context: Value, lines: &[EnvFile]) -> Result<Value> {
     let files = machine::files(spec, module.cloud, &context)?;
     let endpoint = spec
         .tracing
@@ -231,7 +231,7 @@ fn traces(spec: &Spec, module: &Module) -> Vec<Value> {
 
 /// What the template of the machine's first boot reads. It fills in the files of lines, by
 /// their names.
-fn first_boot(module: &Module, lines: &[LinesFile], files: Vec<MachineFile>) -> Value {
+fn first_boot(module: &Module, lines: &[EnvFile], files: Vec<MachineFile>) -> Value {
     let line_files: Vec<Value> = lines
         .iter()
         .map(|file| {
@@ -258,7 +258,7 @@ fn first_boot(module: &Module, lines: &[LinesFile], files: Vec<MachineFile>) -> 
 }
 
 /// `name = value`, in a column, for `templatefile`.
-fn template_values(files: &[LinesFile]) -> Vec<Value> {
+fn template_values(files: &[EnvFile]) -> Vec<Value> {
     let names: Vec<String> = files.iter().map(env_files::name).collect();
     let width = names.iter().map(String::len).max().unwrap_or(0);
     let value = |name: &String| {

@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def bash(script, check=True):
     """Runs the script with what .ci/run consists of."""
-    script = f"set -euo pipefail; source .ci/versions; source .ci/needs; {script}"
+    script = f"set -euo pipefail; source ./versions.env; source .ci/needs; {script}"
     return subprocess.run(["bash", "-c", script], cwd=ROOT, capture_output=True, text=True, check=check)
 
 

@@ -28,7 +28,7 @@ ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).resolve().parent
 CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "chroma-otel-deploy"
 TARGET = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
-PINNED = dict(re.findall(r'^(\w+)="?([^"\n]*)', (ROOT / ".ci/versions").read_text(), re.MULTILINE))
+PINNED = dict(re.findall(r'^(\w+)="?([^"\n]*)', (ROOT / "versions.env").read_text(), re.MULTILINE))
 VERSIONS = PINNED["CHROMA_VERSIONS"].split()
 
 

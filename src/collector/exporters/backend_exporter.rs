@@ -8,7 +8,7 @@ use chroma_otel_init::{Endpoint, Protocol, variable};
 use minijinja::value::Serde;
 use minijinja::{Value, context};
 
-use crate::backend::{Backend, Exporter, MetricsIntake, Settings};
+use crate::backend::{Backend, ComponentSettings, Exporter, MetricsIntake};
 use crate::render::{as_is, quoted, yaml};
 use crate::spec::{Image, Spec, header_variable};
 use crate::values::{Cloud, in_place};
@@ -266,7 +266,7 @@ struct Address {
 }
 
 /// Settings of a component, each as YAML, with what comes from the collector's environment named.
-pub(super) fn settings(backend: &Backend, settings: &Settings) -> BTreeMap<String, Value> {
+pub(super) fn settings(backend: &Backend, settings: &ComponentSettings) -> BTreeMap<String, Value> {
     settings
         .iter()
         .map(|(name, value)| (name.clone(), from_environment(backend, value)))

@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 /// The cluster, for target kubernetes and platform kubernetes.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct KubernetesFile {
+pub struct KubernetesSection {
     /// Namespace. Default: the deployment's name.
     pub namespace: Option<String>,
     /// Storage class of the data's volume: block storage, never a network file system. Default: the
@@ -33,17 +33,17 @@ pub struct KubernetesFile {
     /// Labels of the nodes that pods run on.
     pub node_selector: Option<BTreeMap<String, String>>,
     /// Taints of nodes that pods put up with.
-    pub tolerations: Option<Vec<TolerationFile>>,
+    pub tolerations: Option<Vec<TolerationSection>>,
     /// Priority class of Chroma and the collector.
     pub priority_class: Option<String>,
     /// Secrets that images are pulled with.
     pub image_pull_secrets: Option<Vec<String>>,
     /// An address outside of the cluster. Default: none.
-    #[schemars(with = "ExposeFile")]
-    pub expose: Option<ExposeFile>,
+    #[schemars(with = "ExposeSection")]
+    pub expose: Option<ExposeSection>,
     /// Backups; `{}` for one a day on a volume. Default: none.
-    #[schemars(with = "BackupFile")]
-    pub backup: Option<BackupFile>,
+    #[schemars(with = "BackupSection")]
+    pub backup: Option<BackupSection>,
     /// On a cloud, a load balancer inside of its network, for those of `machine.allow_from`.
     pub internal_load_balancer: Option<bool>,
     /// On a cloud, the cluster's region; on gcp the zone, where it is in one only.
@@ -79,7 +79,7 @@ pub(super) fn open_blank_sections(tree: &mut Value) {
 /// A taint that pods put up with, as Kubernetes has it.
 #[derive(Debug, Default, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct TolerationFile {
+pub struct TolerationSection {
     /// The taint's key. Default: any.
     pub key: Option<String>,
     /// `Equal` (default where there is a value) or `Exists`.
@@ -93,7 +93,7 @@ pub struct TolerationFile {
 /// An address outside of the cluster, by TLS, with a token (`chroma.open_to_world` does without).
 #[derive(Debug, Default, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct ExposeFile {
+pub struct ExposeSection {
     /// The host name, such as `chroma.example.com`.
     pub host: Option<String>,
     /// Class of the Ingress. Default: the cluster's own default.
@@ -111,7 +111,7 @@ pub struct ExposeFile {
 /// Backups of the database.
 #[derive(Debug, Default, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct BackupFile {
+pub struct BackupSection {
     /// When, as cron has it, in UTC. Default: `17 3 * * *`.
     pub schedule: Option<String>,
     /// How many are kept. Default: 7.

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::kubernetes::KubernetesFile;
+use super::kubernetes::KubernetesSection;
 
 /// What to deploy. Every key is optional but `target`, which `--target` may give too.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -27,17 +27,17 @@ pub struct SpecFile {
     #[schemars(extend("examples" = ["compose", "cloudformation", "terraform", "manifests"]))]
     pub format: Option<String>,
     /// The database.
-    pub chroma: ChromaFile,
+    pub chroma: ChromaSection,
     /// The traces.
-    pub tracing: TracingFile,
+    pub tracing: TracingSection,
     /// The OpenTelemetry Collector beside Chroma.
-    pub collector: CollectorFile,
+    pub collector: CollectorSection,
     /// The machine in the cloud. Not for docker; of Kubernetes `disk`, `allow_from` and `secrets`.
-    pub machine: MachineFile,
+    pub machine: MachineSection,
     /// The cluster. For Kubernetes only.
-    pub kubernetes: KubernetesFile,
+    pub kubernetes: KubernetesSection,
     /// Rate, errors and duration of the requests, and Chroma's own metrics.
-    pub metrics: MetricsFile,
+    pub metrics: MetricsSection,
     /// Examples of applications that use Chroma and send spans of their own to the collector, which then
     /// listens to them where Chroma can be reached: `python`, `openllmetry`, `openlit`.
     #[schemars(extend("examples" = [["python"]]))]
@@ -47,7 +47,7 @@ pub struct SpecFile {
 /// The machine in the cloud.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct MachineFile {
+pub struct MachineSection {
     /// On gcp, the project's id.
     pub project: Option<String>,
     /// On azure, the subscription's id.
@@ -94,7 +94,7 @@ pub struct MachineFile {
 /// The database.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct ChromaFile {
+pub struct ChromaSection {
     /// A release of Chroma, 0.4.0 or newer. Default: 1.5.9.
     pub version: Option<String>,
     /// `wrapped` builds Chroma's image plus the entrypoint that makes the four variables work (default);
@@ -139,7 +139,7 @@ pub struct ChromaFile {
 /// The traces.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct TracingFile {
+pub struct TracingSection {
     /// Where the traces end up, one name or several: `chroma-otel-deploy list backends` shows what there is.
     /// Default: jaeger, or the cloud's own.
     pub backend: Option<OneOrMore>,
@@ -164,17 +164,17 @@ pub struct TracingFile {
     /// The attribute `deployment.environment.name` on every span. Default: production.
     pub environment: Option<String>,
     /// Which traces the backend gets. Default: all. The counts of requests are of all, whatever it says.
-    #[schemars(with = "SamplingFile")]
-    pub sampling: Option<SamplingFile>,
+    #[schemars(with = "SamplingSection")]
+    pub sampling: Option<SamplingSection>,
     /// What is taken out of spans before they leave.
-    #[schemars(with = "RedactFile")]
-    pub redact: Option<RedactFile>,
+    #[schemars(with = "RedactSection")]
+    pub redact: Option<RedactSection>,
 }
 
 /// Which traces the backend gets.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct SamplingFile {
+pub struct SamplingSection {
     /// The share of the traces that is kept, from 0 to 1; beside `errors` and `slower_than`, of the rest.
     pub ratio: Option<f64>,
     /// Keep every trace with an answer of 500 or above. The collector then waits for traces to be complete.
@@ -186,7 +186,7 @@ pub struct SamplingFile {
 /// What is taken out of spans before they leave. Documents, embeddings, metadata and query texts never do.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct RedactFile {
+pub struct RedactSection {
     /// Names of tenants, databases and collections, in URLs and attributes: `hash` (the same name is the
     /// same token) or `remove`. Default: they leave.
     #[schemars(extend("examples" = ["hash", "remove"]))]
@@ -199,7 +199,7 @@ pub struct RedactFile {
 /// Metrics: the collector counts requests, and Chroma sends its own. Prometheus can always ask for them.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct MetricsFile {
+pub struct MetricsSection {
     /// Send them to the backends that take metrics over OTLP, too. Default: false.
     pub to_backend: Option<bool>,
     /// Render alert rules for Prometheus and a dashboard for Grafana; on Kubernetes as resources of the
@@ -242,7 +242,7 @@ enum HeadersSchema {
 /// The OpenTelemetry Collector beside Chroma.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct CollectorFile {
+pub struct CollectorSection {
     /// Image repository without tag, for a mirror. Default: otel/opentelemetry-collector-contrib.
     pub repository: Option<String>,
     /// Memory limit, at least 128MiB. Default: 512MiB.

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::str::FromStr;
 
-use crate::input::file::{MachineFile, SpecFile};
+use crate::input::file::{MachineSection, SpecFile};
 use crate::input::resolve::reading::Reading;
 use crate::problem::Problem;
 use crate::spec::target::Target;
@@ -91,7 +91,7 @@ impl Reading {
     }
 
     /// A value of the machine that has no default.
-    fn given<T>(&mut self, key: &str, get: impl Fn(&MachineFile) -> &Option<String>) -> Option<T>
+    fn given<T>(&mut self, key: &str, get: impl Fn(&MachineSection) -> &Option<String>) -> Option<T>
     where
         T: FromStr,
         T::Err: Display,

@@ -11,7 +11,7 @@ use chroma_otel_init::{
 };
 
 use crate::backend::{Backend, Exporter, Key};
-use crate::input::file::TracingFile;
+use crate::input::file::TracingSection;
 use crate::input::resolve::reading::Reading;
 use crate::problem::Problem;
 use crate::spec::kubernetes::CollectorMode;
@@ -123,7 +123,7 @@ impl Reading {
     fn contract<T: FromStr<Err = Invalid>>(
         &mut self,
         key: &str,
-        get: impl Fn(&TracingFile) -> &Option<String>,
+        get: impl Fn(&TracingSection) -> &Option<String>,
     ) -> Option<T> {
         let text = get(&self.input.spec.tracing)
             .clone()

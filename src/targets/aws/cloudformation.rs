@@ -10,10 +10,10 @@ use super::parameters::name_of;
 use crate::digest::hash;
 use crate::render::{as_is, quoted};
 use crate::targets::machine::MachineFile;
-use crate::targets::machine::env_files::{Condition, Line, LinesFile, Part, Text};
+use crate::targets::machine::env_files::{Condition, EnvFile, EnvLine, Segment, Text};
 
 /// What a new instance is made for when it changes: all that the files' lines name, and the files.
-pub(super) fn fingerprint(lines: &[LinesFile], files: &[MachineFile]) -> Value {
+pub(super) fn fingerprint(lines: &[EnvFile], files: &[MachineFile]) -> Value {
     let all = lines.iter().flat_map(|file| &file.lines);
     let depends: BTreeSet<String> = all.clone().flat_map(depends).collect();
     let texts: String = files
@@ -27,7 +27,7 @@ pub(super) fn fingerprint(lines: &[LinesFile], files: &[MachineFile]) -> Value {
 }
 
 /// The files as the template loops over them.
-pub(super) fn with(lines: Vec<LinesFile>, files: Vec<MachineFile>) -> Vec<Value> {
+pub(super) fn with(lines: Vec<EnvFile>, files: Vec<MachineFile>) -> Vec<Value> {
     let of_lines = lines.into_iter().map(|file| {
         let lines: Vec<Value> = file.lines.iter().map(|line| as_is(value(line))).collect();
         context! { path => file.path, mode => "000600", lines }
@@ -39,7 +39,7 @@ pub(super) fn with(lines: Vec<LinesFile>, files: Vec<MachineFile>) -> Vec<Value>
 }
 
 /// A line as a value: text, or a function that gives it, or nothing.
-fn value(line: &Line) -> String {
+fn value(line: &EnvLine) -> String {
     let text = match &line.text {
         Text::Parts(parts) => joined(parts),
         Text::ByGranularity {
@@ -68,8 +68,8 @@ fn value(line: &Line) -> String {
     }
 }
 
-fn joined(parts: &[Part]) -> String {
-    if let [Part::Text(text)] = parts {
+fn joined(parts: &[Segment]) -> String {
+    if let [Segment::Text(text)] = parts {
         // `${` in a plain text looks like a forgotten `!Sub`; in one without variables, like a needless one.
         let pieces: Vec<String> = text
             .replace("${", "$\0{")
@@ -83,7 +83,7 @@ fn joined(parts: &[Part]) -> String {
     }
     let text = quoted(&parts.iter().map(inside).collect::<String>());
     let secret = parts.iter().find_map(|part| match part {
-        Part::Secret(variable) => Some(arn(variable)),
+        Segment::Secret(variable) => Some(arn(variable)),
         _ => None,
     });
     match secret {
@@ -93,17 +93,17 @@ fn joined(parts: &[Part]) -> String {
 }
 
 /// A part inside a `!Sub`.
-fn inside(part: &Part) -> String {
+fn inside(part: &Segment) -> String {
     match part {
-        Part::Text(text) => text.replace("${", "${!"),
-        Part::Parameter(variable) => format!("${{{}}}", name_of(variable)),
-        Part::Name => "${AWS::StackName}".to_owned(),
-        Part::Local(name) => match *name {
+        Segment::Text(text) => text.replace("${", "${!"),
+        Segment::Parameter(variable) => format!("${{{}}}", name_of(variable)),
+        Segment::Name => "${AWS::StackName}".to_owned(),
+        Segment::Local(name) => match *name {
             "region" => "${AWS::Region}".to_owned(),
             "registry" => "${AWS::AccountId}.dkr.ecr.${AWS::Region}.${AWS::URLSuffix}".to_owned(),
             name => format!("${{{}}}", resource(name)),
         },
-        Part::Secret(_) => "${Arn}".to_owned(),
+        Segment::Secret(_) => "${Arn}".to_owned(),
     }
 }
 
@@ -117,7 +117,7 @@ fn resource(name: &str) -> &'static str {
 }
 
 /// What of the stack a line depends on.
-fn depends(line: &Line) -> Vec<String> {
+fn depends(line: &EnvLine) -> Vec<String> {
     let granularity = || format!("!Ref {}", name_of(variable::GRANULARITY));
     let names = match &line.text {
         Text::Parts(parts) => parts.iter().flat_map(named).collect(),
@@ -138,12 +138,12 @@ fn depends(line: &Line) -> Vec<String> {
     names.chain(own).collect()
 }
 
-fn named(part: &Part) -> Vec<String> {
+fn named(part: &Segment) -> Vec<String> {
     match part {
-        Part::Text(_) | Part::Name | Part::Local("region" | "registry") => Vec::new(),
-        Part::Parameter(variable) => vec![format!("!Ref {}", name_of(variable))],
-        Part::Local(name) => vec![format!("!Ref {}", resource(name))],
-        Part::Secret(variable) => vec![arn(variable)],
+        Segment::Text(_) | Segment::Name | Segment::Local("region" | "registry") => Vec::new(),
+        Segment::Parameter(variable) => vec![format!("!Ref {}", name_of(variable))],
+        Segment::Local(name) => vec![format!("!Ref {}", resource(name))],
+        Segment::Secret(variable) => vec![arn(variable)],
     }
 }
 

@@ -9,8 +9,8 @@ use super::problems::LOG_DAYS;
 use crate::image::Tags;
 use crate::render::as_is;
 use crate::spec::Spec;
-use crate::targets::machine::env_files::{self, Line, LinesFile, Part};
-use crate::targets::machine::{self, Cloud};
+use crate::targets::machine::env_files::{self, EnvFile, EnvLine, Segment};
+use crate::targets::machine::{self, CloudMachine};
 use crate::targets::registry::Source;
 
 /// The region that the `aws` command works in, wherever it has it from.
@@ -18,7 +18,7 @@ const REGION: &str = "$(aws ec2 describe-availability-zones --query 'Availabilit
 
 /// What the templates of every format read.
 pub(super) fn of(spec: &Spec, tags: &Tags) -> Value {
-    let cloud = Cloud {
+    let cloud = CloudMachine {
         log_options: &[
             "--log-driver=awslogs",
             "--log-opt=awslogs-region=${AWS_REGION}",
@@ -44,28 +44,28 @@ pub(super) fn of(spec: &Spec, tags: &Tags) -> Value {
 }
 
 /// The files of lines on the instance.
-pub(super) fn lines(spec: &Spec, tags: &Tags) -> Vec<LinesFile> {
-    let region = || Line::variable("AWS_REGION", Part::Local("region"));
+pub(super) fn lines(spec: &Spec, tags: &Tags) -> Vec<EnvFile> {
+    let region = || EnvLine::variable("AWS_REGION", Segment::Local("region"));
     let own = vec![
         region(),
-        Line::variable("STACK_NAME", Part::Name),
-        Line::variable("VOLUME_ID", Part::Local("data_volume")),
-        Line::variable("LOG_GROUP", Part::Local("log_group")),
+        EnvLine::variable("STACK_NAME", Segment::Name),
+        EnvLine::variable("VOLUME_ID", Segment::Local("data_volume")),
+        EnvLine::variable("LOG_GROUP", Segment::Local("log_group")),
     ];
     let mut files = env_files::of(spec, tags, own, vec![region()]);
     let host = match Source::of(spec) {
-        Source::Own => Some(Part::Local("registry")),
-        Source::ByIdentity(registry) => Some(Part::Text(registry.host().to_owned())),
+        Source::Own => Some(Segment::Local("registry")),
+        Source::ByIdentity(registry) => Some(Segment::Text(registry.host().to_owned())),
         Source::None | Source::Open => None,
     };
     if let Some(host) = host {
         // A helper that asks for a token when one is needed: none is on the disk.
-        let line = Line::of([
-            Part::Text(r#"{"credHelpers": {""#.to_owned()),
+        let line = EnvLine::of([
+            Segment::Text(r#"{"credHelpers": {""#.to_owned()),
             host,
-            Part::Text(r#"": "ecr-login"}}"#.to_owned()),
+            Segment::Text(r#"": "ecr-login"}}"#.to_owned()),
         ]);
-        files.push(LinesFile {
+        files.push(EnvFile {
             path: "/root/.docker/config.json",
             lines: vec![line],
         });

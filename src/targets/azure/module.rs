@@ -3,7 +3,7 @@
 use super::patterns;
 use crate::spec::Spec;
 use crate::spec::target::CONNECTION_STRING;
-use crate::targets::machine::Place;
+use crate::targets::machine::RequiredKey;
 use crate::targets::terraform::{Module, Rule};
 
 pub(super) const MODULE: Module = Module {
@@ -43,40 +43,40 @@ pub(super) fn makes_insights(spec: &Spec) -> bool {
         && !spec.machine.secrets.contains_key(CONNECTION_STRING)
 }
 
-pub(super) fn places(spec: &Spec) -> [Place; 6] {
+pub(super) fn places(spec: &Spec) -> [RequiredKey; 6] {
     let at = &spec.machine;
     [
-        Place::new(
+        RequiredKey::new(
             "machine.subscription",
             "subscription_id",
             "the subscription's id",
             &at.subscription,
         ),
-        Place::new(
+        RequiredKey::new(
             "machine.resource_group",
             "resource_group_name",
             "the name of a resource group that is there",
             &at.resource_group,
         ),
-        Place::new(
+        RequiredKey::new(
             "machine.zone",
             "location, zone",
             "region and zone such as `westeurope-1`",
             &at.zone,
         ),
-        Place::new(
+        RequiredKey::new(
             "machine.subnet",
             "subnet_id",
             "the whole id of a private subnet",
             &at.subnet,
         ),
-        Place::new(
+        RequiredKey::new(
             "machine.allow_from",
             "allowed_cidr",
             "who may connect: a range such as `10.0.0.0/16`",
             &at.allow_from,
         ),
-        Place::new(
+        RequiredKey::new(
             "machine.ssh_key",
             "ssh_public_key",
             "a public SSH key, without which Azure makes no machine",

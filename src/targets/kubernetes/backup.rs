@@ -16,10 +16,10 @@ use crate::spec::kubernetes::{Backup, BackupPlace};
 use crate::targets::secrets::Container;
 
 /// What runs the scripts: any Python from 3.11 does, without a package.
-const PYTHON: &str = "python:3.13.9-slim-bookworm";
+const PYTHON: &str = env!("PYTHON_IMAGE");
 
 /// What speaks to the store.
-const RCLONE: &str = "rclone/rclone:1.76.0";
+const RCLONE: &str = concat!("rclone/rclone:", env!("RCLONE_VERSION"));
 
 /// What brings a backup back.
 const RESTORE: Component<'static> = Component {

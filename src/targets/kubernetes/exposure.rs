@@ -18,7 +18,7 @@ use crate::spec::kubernetes::{Exposure, Route};
 use crate::targets::secrets::{Container, TOKEN};
 
 /// The proxy's version: what `caddy version` says of the Go module, and the image's tag.
-const CADDY_VERSION: &str = "2.11.9";
+const CADDY_VERSION: &str = env!("CADDY_VERSION");
 
 /// Annotations of an Ingress by the controller that reads them. nginx refuses bodies of more than 1 MiB
 /// and answers of more than a minute; Traefik would take the token without TLS as well.

@@ -22,13 +22,13 @@ const SERVICE_NAME: &str = "ChromaOtelServiceName";
 pub(in crate::targets) const CHROMA_VERSION: &str = "CHROMA_VERSION";
 
 /// A file on the machine.
-pub(in crate::targets) struct LinesFile {
+pub(in crate::targets) struct EnvFile {
     pub(in crate::targets) path: &'static str,
-    pub(in crate::targets) lines: Vec<Line>,
+    pub(in crate::targets) lines: Vec<EnvLine>,
 }
 
 /// One line of a file, and when it is there.
-pub(in crate::targets) struct Line {
+pub(in crate::targets) struct EnvLine {
     pub(in crate::targets) text: Text,
     pub(in crate::targets) only_if: Option<Condition>,
 }
@@ -36,7 +36,7 @@ pub(in crate::targets) struct Line {
 /// What a line says.
 pub(in crate::targets) enum Text {
     /// Its parts, one behind the other.
-    Parts(Vec<Part>),
+    Parts(Vec<Segment>),
     /// What the granularity decides; the first where there is such a line without tracing.
     ByGranularity {
         none: Option<String>,
@@ -49,7 +49,7 @@ pub(in crate::targets) enum Text {
 }
 
 /// A part of a line.
-pub(in crate::targets) enum Part {
+pub(in crate::targets) enum Segment {
     Text(String),
     /// The value of the parameter for this variable.
     Parameter(&'static str),
@@ -71,17 +71,17 @@ pub(in crate::targets) enum Condition {
     HasSecret(String),
 }
 
-impl Line {
-    pub(in crate::targets) fn of<const N: usize>(parts: [Part; N]) -> Self {
+impl EnvLine {
+    pub(in crate::targets) fn of<const N: usize>(parts: [Segment; N]) -> Self {
         Self::of_parts(parts.into())
     }
 
     /// Neighbouring texts become one: a line that is nothing else is the same everywhere.
-    fn of_parts(parts: Vec<Part>) -> Self {
-        let mut joined: Vec<Part> = Vec::new();
+    fn of_parts(parts: Vec<Segment>) -> Self {
+        let mut joined: Vec<Segment> = Vec::new();
         for part in parts {
             match (joined.last_mut(), part) {
-                (Some(Part::Text(before)), Part::Text(text)) => before.push_str(&text),
+                (Some(Segment::Text(before)), Segment::Text(text)) => before.push_str(&text),
                 (_, part) => joined.push(part),
             }
         }
@@ -92,12 +92,12 @@ impl Line {
     }
 
     fn fixed(text: String) -> Self {
-        Self::of([Part::Text(text)])
+        Self::of([Segment::Text(text)])
     }
 
     /// `NAME=` and what it is.
-    pub(in crate::targets) fn variable(name: &str, value: Part) -> Self {
-        Self::of([Part::Text(format!("{name}=")), value])
+    pub(in crate::targets) fn variable(name: &str, value: Segment) -> Self {
+        Self::of([Segment::Text(format!("{name}=")), value])
     }
 
     fn only_if(self, condition: Condition) -> Self {
@@ -113,10 +113,10 @@ impl Line {
 pub(in crate::targets) fn of(
     spec: &Spec,
     tags: &Tags,
-    machine: Vec<Line>,
-    collector: Vec<Line>,
-) -> Vec<LinesFile> {
-    let file = |path, lines| LinesFile { path, lines };
+    machine: Vec<EnvLine>,
+    collector: Vec<EnvLine>,
+) -> Vec<EnvFile> {
+    let file = |path, lines| EnvFile { path, lines };
     let machine = machine.into_iter().chain(image_lines(spec, tags));
     vec![
         file("/etc/chroma-otel/machine.env", machine.collect()),
@@ -129,64 +129,64 @@ pub(in crate::targets) fn of(
     ]
 }
 
-fn image_lines(spec: &Spec, tags: &Tags) -> Vec<Line> {
-    let image = |variable: &str, rest: Vec<Part>| {
-        let named = [Part::Text(format!("{variable}="))].into_iter();
-        Line::of_parts(named.chain(registry_parts(spec)).chain(rest).collect())
+fn image_lines(spec: &Spec, tags: &Tags) -> Vec<EnvLine> {
+    let image = |variable: &str, rest: Vec<Segment>| {
+        let named = [Segment::Text(format!("{variable}="))].into_iter();
+        EnvLine::of_parts(named.chain(registry_parts(spec)).chain(rest).collect())
     };
     let (chroma, collector) = match spec.chroma.image {
         Image::Wrapped | Image::Published => (
             vec![
-                Part::Text("chroma:".to_owned()),
-                Part::Parameter(CHROMA_VERSION),
-                Part::Text(format!("-{}", tags.hash)),
+                Segment::Text("chroma:".to_owned()),
+                Segment::Parameter(CHROMA_VERSION),
+                Segment::Text(format!("-{}", tags.hash)),
             ],
-            vec![Part::Text(tags.collector.clone())],
+            vec![Segment::Text(tags.collector.clone())],
         ),
         Image::Stock => (
             vec![
-                Part::Text(spec.chroma.repository.tag("")),
-                Part::Parameter(CHROMA_VERSION),
+                Segment::Text(spec.chroma.repository.tag("")),
+                Segment::Parameter(CHROMA_VERSION),
             ],
-            vec![Part::Text(crate::image::base_images(spec).collector)],
+            vec![Segment::Text(crate::image::base_images(spec).collector)],
         ),
     };
     vec![
         image("CHROMA_IMAGE", chroma),
         image("COLLECTOR_IMAGE", collector),
-        Line::fixed("METRICS_NAMESPACE=Chroma".to_owned()).only_if(Condition::Alarms),
+        EnvLine::fixed("METRICS_NAMESPACE=Chroma".to_owned()).only_if(Condition::Alarms),
     ]
 }
 
 /// What the images' names begin with: the spec's registry, or a folder of the recipe's own.
-fn registry_parts(spec: &Spec) -> Vec<Part> {
+fn registry_parts(spec: &Spec) -> Vec<Segment> {
     match (Source::of(spec), &spec.chroma.registry) {
         (Source::None, _) => Vec::new(),
         (Source::ByIdentity(_) | Source::Open, Some(registry)) => {
-            vec![Part::Text(format!("{registry}/"))]
+            vec![Segment::Text(format!("{registry}/"))]
         }
         _ => vec![
-            Part::Local("registry"),
-            Part::Text(format!("/{}/", spec.name)),
+            Segment::Local("registry"),
+            Segment::Text(format!("/{}/", spec.name)),
         ],
     }
 }
 
-fn chroma_lines(spec: &Spec) -> Vec<Line> {
+fn chroma_lines(spec: &Spec) -> Vec<EnvLine> {
     // `cfn-init` refuses an empty file, which this one is with the stock image and granularity `none`.
-    let mut lines = vec![Line::fixed(
+    let mut lines = vec![EnvLine::fixed(
         "# what the container of Chroma is given".to_owned(),
     )];
     match spec.chroma.image {
         Image::Wrapped | Image::Published => lines.extend([
-            Line::fixed(format!("{}={COLLECTOR_ENDPOINT}", variable::ENDPOINT)),
+            EnvLine::fixed(format!("{}={COLLECTOR_ENDPOINT}", variable::ENDPOINT)),
             parameter_line(variable::SERVICE_NAME),
             parameter_line(variable::GRANULARITY),
         ]),
         Image::Stock => lines.extend(translated_lines(spec)),
     }
     let server = common::server_variables(spec).into_iter();
-    lines.extend(server.map(|(name, value)| Line::fixed(format!("{name}={value}"))));
+    lines.extend(server.map(|(name, value)| EnvLine::fixed(format!("{name}={value}"))));
     let own = spec
         .chroma
         .environment
@@ -194,18 +194,18 @@ fn chroma_lines(spec: &Spec) -> Vec<Line> {
         .filter(|(name, _)| !common::is_merged(spec, name));
     lines.extend(own.filter_map(|(name, value)| {
         let value = value.as_ref()?; // else it is a secret
-        Some(Line::fixed(format!("{}={value}", name.as_str())))
+        Some(EnvLine::fixed(format!("{}={value}", name.as_str())))
     }));
     lines
 }
 
 /// `NAME=value` where the value is the parameter of that name.
-fn parameter_line(name: &'static str) -> Line {
-    Line::variable(name, Part::Parameter(name))
+fn parameter_line(name: &'static str) -> EnvLine {
+    EnvLine::variable(name, Segment::Parameter(name))
 }
 
 /// What the published image reads instead of the four variables; with granularity `none`, nothing.
-fn translated_lines(spec: &Spec) -> Vec<Line> {
+fn translated_lines(spec: &Spec) -> Vec<EnvLine> {
     let of = |granularity| common::translated(spec, SERVICE_NAME, granularity);
     let [untraced, operation, segment, all] = [
         Granularity::None,
@@ -227,27 +227,27 @@ fn translated_lines(spec: &Spec) -> Vec<Line> {
             }
             _ if name == variable::GRANULARITY => parameter_line(variable::GRANULARITY).text,
             Some((before, after)) => Text::Parts(vec![
-                Part::Text(format!("{name}={before}")),
-                Part::Parameter(variable::SERVICE_NAME),
-                Part::Text(after.to_owned()),
+                Segment::Text(format!("{name}={before}")),
+                Segment::Parameter(variable::SERVICE_NAME),
+                Segment::Text(after.to_owned()),
             ]),
-            None => Line::fixed(format!("{name}={value}")).text,
+            None => EnvLine::fixed(format!("{name}={value}")).text,
         };
         let only_if = (!untraced.contains_key(name)).then_some(Condition::Traced);
-        Line { text, only_if }
+        EnvLine { text, only_if }
     });
     lines.collect()
 }
 
-fn collector_lines(spec: &Spec, own: Vec<Line>) -> Vec<Line> {
+fn collector_lines(spec: &Spec, own: Vec<EnvLine>) -> Vec<EnvLine> {
     let limit = format!("GOMEMLIMIT={}", common::go_memory_limit(spec));
-    let mut lines = vec![Line::fixed(limit)];
+    let mut lines = vec![EnvLine::fixed(limit)];
     lines.extend(own);
     lines.push(parameter_line(CHROMA_VERSION)); // the spans' service.version
     if spec.tracing.backend.wants_endpoint() {
         lines.push(match exact_endpoint(spec).filter(|own| has_place(own)) {
             None => parameter_line(variable::ENDPOINT),
-            Some(own) => Line {
+            Some(own) => EnvLine {
                 text: Text::EndpointOr(own),
                 only_if: None,
             },
@@ -257,16 +257,16 @@ fn collector_lines(spec: &Spec, own: Vec<Line>) -> Vec<Line> {
 }
 
 /// One line a secret: whose it is, the variable, and what the store knows it by.
-fn secret_lines(spec: &Spec) -> Vec<Line> {
+fn secret_lines(spec: &Spec) -> Vec<EnvLine> {
     let lines = secrets(spec).into_iter().map(|secret| {
         let container = match secret.container {
             Container::Chroma => "chroma",
             Container::Collector => "collector",
             Container::Proxy | Container::Backup => unreachable!("a cluster's alone"),
         };
-        let line = Line::of([
-            Part::Text(format!("{container} {} ", secret.variable)),
-            Part::Secret(secret.variable.clone()),
+        let line = EnvLine::of([
+            Segment::Text(format!("{container} {} ", secret.variable)),
+            Segment::Secret(secret.variable.clone()),
         ]);
         match secret.required {
             true => line,
@@ -275,6 +275,6 @@ fn secret_lines(spec: &Spec) -> Vec<Line> {
     });
     // `cfn-init` refuses an empty file.
     let about = "# whose, which variable, and the secret that holds its value";
-    let about = Line::fixed(about.to_owned());
+    let about = EnvLine::fixed(about.to_owned());
     [about].into_iter().chain(lines).collect()
 }

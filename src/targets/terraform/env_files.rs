@@ -3,11 +3,11 @@
 use chroma_otel_init::{Granularity, variable};
 
 use crate::render::{hcl_quoted, in_quotes};
-use crate::targets::machine::env_files::{Condition, Line, LinesFile, Part, Text};
+use crate::targets::machine::env_files::{Condition, EnvFile, EnvLine, Segment, Text};
 use crate::values::in_place;
 
 /// The name under which a file's lines are known: `machine_env`, `secrets`, `docker_config_json`.
-pub(super) fn name(file: &LinesFile) -> String {
+pub(super) fn name(file: &EnvFile) -> String {
     let words = file.path.rsplit(['/', '.']).filter(|word| !word.is_empty());
     let mut name: Vec<&str> = words
         .take_while(|word| !["chroma-otel", "root"].contains(word))
@@ -18,7 +18,7 @@ pub(super) fn name(file: &LinesFile) -> String {
 
 /// A line as an expression: text, blank where the line is not there. `place` is what the module has
 /// for a backend's placeholder, `kind` what the store's names for secrets are called in it.
-pub(super) fn expression(line: &Line, place: &str, kind: &str) -> String {
+pub(super) fn expression(line: &EnvLine, place: &str, kind: &str) -> String {
     let text = match &line.text {
         Text::Parts(parts) => format!(
             "\"{}\"",
@@ -76,13 +76,13 @@ pub(super) fn placed(text: &str, place: &str) -> String {
 }
 
 /// A part between quotes.
-fn inside(part: &Part, kind: &str) -> String {
+fn inside(part: &Segment, kind: &str) -> String {
     match part {
-        Part::Text(text) => in_quotes(text),
-        Part::Parameter(variable) => format!("${{{}}}", parameter(variable)),
-        Part::Name => "${var.name}".to_owned(),
-        Part::Local(name) => format!("${{local.{name}}}"),
-        Part::Secret(variable) => format!("${{local.{}_{kind}}}", variable.to_ascii_lowercase()),
+        Segment::Text(text) => in_quotes(text),
+        Segment::Parameter(variable) => format!("${{{}}}", parameter(variable)),
+        Segment::Name => "${var.name}".to_owned(),
+        Segment::Local(name) => format!("${{local.{name}}}"),
+        Segment::Secret(variable) => format!("${{local.{}_{kind}}}", variable.to_ascii_lowercase()),
     }
 }
 

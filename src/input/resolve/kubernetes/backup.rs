@@ -2,7 +2,7 @@
 //!
 //! Invariant: a key that is given has an effect, or is refused.
 
-use crate::input::file::BackupFile;
+use crate::input::file::BackupSection;
 use crate::input::resolve::machine::LEAST_DISK;
 use crate::input::resolve::reading::sound;
 use crate::input::resolve::reading::{Reading, given};
@@ -15,7 +15,7 @@ const KEEP: u16 = 7;
 impl Reading {
     pub(super) fn backup(
         &mut self,
-        file: &BackupFile,
+        file: &BackupSection,
         name: &DnsLabel,
         disk: Memory,
         region: Option<&CloudName>,
@@ -31,7 +31,7 @@ impl Reading {
         }
     }
 
-    fn claim(&mut self, file: &BackupFile, disk: Memory) -> BackupPlace {
+    fn claim(&mut self, file: &BackupSection, disk: Memory) -> BackupPlace {
         for (key, of_bucket) in [
             ("prefix", &file.prefix),
             ("endpoint", &file.endpoint),
@@ -55,7 +55,7 @@ impl Reading {
     fn bucket(
         &mut self,
         bucket: &str,
-        file: &BackupFile,
+        file: &BackupSection,
         name: &DnsLabel,
         region: Option<&CloudName>,
     ) -> BackupPlace {

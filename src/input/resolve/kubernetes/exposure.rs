@@ -4,13 +4,17 @@
 
 use std::net::IpAddr;
 
-use crate::input::file::ExposeFile;
+use crate::input::file::ExposeSection;
 use crate::input::resolve::reading::{Reading, given};
 use crate::spec::kubernetes::{Exposure, Route};
 use crate::values::DnsName;
 
 impl Reading {
-    pub(super) fn exposure(&mut self, file: ExposeFile, tls_secret: DnsName) -> Option<Exposure> {
+    pub(super) fn exposure(
+        &mut self,
+        file: ExposeSection,
+        tls_secret: DnsName,
+    ) -> Option<Exposure> {
         let host = self.host(&file.host);
         let route = match given(&file.gateway) {
             Some(gateway) => self.gateway(gateway, &file),
@@ -49,7 +53,7 @@ impl Reading {
         self.optional(key, text)
     }
 
-    fn ingress(&mut self, file: &ExposeFile, tls_secret: DnsName) -> Route {
+    fn ingress(&mut self, file: &ExposeSection, tls_secret: DnsName) -> Route {
         let given = self.optional("kubernetes.expose.tls_secret", &file.tls_secret);
         Route::Ingress {
             class: self.optional("kubernetes.expose.ingress_class", &file.ingress_class),
@@ -58,7 +62,7 @@ impl Reading {
         }
     }
 
-    fn gateway(&mut self, text: &str, file: &ExposeFile) -> Option<Route> {
+    fn gateway(&mut self, text: &str, file: &ExposeSection) -> Option<Route> {
         for (key, of_ingress) in [
             ("ingress_class", &file.ingress_class),
             ("tls_secret", &file.tls_secret),

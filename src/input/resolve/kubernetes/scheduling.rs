@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::input::file::TolerationFile;
+use crate::input::file::TolerationSection;
 use crate::input::resolve::reading::{Reading, given};
 use crate::spec::kubernetes::Toleration;
 use crate::values::{LabelKey, is_label_value};
@@ -65,7 +65,7 @@ impl Reading {
         sound
     }
 
-    pub(super) fn tolerations(&mut self, files: Option<Vec<TolerationFile>>) -> Vec<Toleration> {
+    pub(super) fn tolerations(&mut self, files: Option<Vec<TolerationSection>>) -> Vec<Toleration> {
         let mut tolerations = Vec::new();
         for (index, file) in files.unwrap_or_default().iter().enumerate() {
             match toleration(file) {
@@ -81,7 +81,7 @@ impl Reading {
 }
 
 /// The rules of Kubernetes (its reference of `Toleration`).
-fn toleration(file: &TolerationFile) -> Result<Toleration, Wrong> {
+fn toleration(file: &TolerationSection) -> Result<Toleration, Wrong> {
     let (key, value, effect) = (given(&file.key), given(&file.value), given(&file.effect));
     let default = if value.is_some() { "Equal" } else { "Exists" };
     let operator = given(&file.operator).unwrap_or(default);
