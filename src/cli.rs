@@ -314,9 +314,10 @@ impl SpecArgs {
             .chain(region)
             .map(|(name, value)| (name.to_owned(), value.into()))
             .collect();
-        let setting = match self.setting.is_empty() {
-            true => "--region",
-            false => "--setting",
+        let setting = if self.setting.is_empty() {
+            "--region"
+        } else {
+            "--setting"
         };
         let table: [(&'static str, &'static str, Option<Value>); 8] = [
             ("tracing.backend", "--backend", list(&self.backend)),

@@ -112,9 +112,12 @@ impl Output {
     pub fn difference(&mut self, change: &Change, secrets: &Secrets) {
         let before = change.before.as_deref().unwrap_or_default();
         let after = change.after.as_deref().unwrap_or_default();
-        let name = |prefix: &str, exists: bool| match exists {
-            true => format!("{prefix}/{}", change.path),
-            false => "/dev/null".to_owned(),
+        let name = |prefix: &str, exists: bool| {
+            if exists {
+                format!("{prefix}/{}", change.path)
+            } else {
+                "/dev/null".to_owned()
+            }
         };
         let header = (
             name("a", change.before.is_some()),

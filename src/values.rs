@@ -151,9 +151,10 @@ impl FromStr for ContextFolder {
             part.starts_with(|c: char| c.is_ascii_alphanumeric()) && part.chars().all(plain)
         };
         let below = text.trim_start_matches("../");
-        match below.split('/').all(is_name) {
-            true => Ok(Self(text.to_owned())),
-            false => Err("a relative path of plain names, such as `image` or `../image`"),
+        if below.split('/').all(is_name) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err("a relative path of plain names, such as `image` or `../image`")
         }
     }
 }

@@ -27,9 +27,10 @@ pub fn own(name: &str, text: &str, at: &str) -> Result<Backend, Vec<Problem>> {
     let mut broken = rules::broken(&backend);
     broken.dedup(); // the choices of a setting may all break it
     let problem = |rule: &String| Problem::new(at, format!("breaks the rule: {rule}"));
-    match broken.is_empty() {
-        true => Ok(backend),
-        false => Err(broken.iter().map(problem).collect()),
+    if broken.is_empty() {
+        Ok(backend)
+    } else {
+        Err(broken.iter().map(problem).collect())
     }
 }
 
@@ -50,9 +51,10 @@ fn not_of_the_form(error: &serde_yaml::Error, at: &str) -> Problem {
     };
     let (what, hint) = said(text);
     // Of what has several forms the reader knows no place.
-    let place = match text.contains("enum") {
-        true => String::new(),
-        false => place(error),
+    let place = if text.contains("enum") {
+        String::new()
+    } else {
+        place(error)
     };
     let problem = Problem::new(at, format!("{key}{what}{place}"));
     match hint {

@@ -40,9 +40,10 @@ pub(crate) fn problems(spec: &Spec) -> Option<Problem> {
     let unseen = spec.collector.image == Image::Stock && !spec.target.is_machine();
     key(spec).filter(|_| unseen).map(|_| {
         let message = "is `hash`, whose key nobody checks without the entrypoint";
-        let hint = match spec.collector.operator {
-            true => "use `remove`, or leave out `collector.operator`",
-            false => "use `remove`, or `image: wrapped`",
+        let hint = if spec.collector.operator {
+            "use `remove`, or leave out `collector.operator`"
+        } else {
+            "use `remove`, or `image: wrapped`"
         };
         Problem::new("tracing.redact.names", message).hint(hint)
     })

@@ -57,18 +57,20 @@ fn needs(backend: &Backend) -> String {
         .map(|(name, setting)| {
             let choices = setting.choices.iter().flat_map(|choices| choices.keys());
             let choices: Vec<&str> = choices.map(String::as_str).collect();
-            let shown = match choices.is_empty() {
-                true => name.clone(),
-                false => format!("{name} ({})", choices.join(", ")),
+            let shown = if choices.is_empty() {
+                name.clone()
+            } else {
+                format!("{name} ({})", choices.join(", "))
             };
             (!backend.requires(name), shown)
         })
         .partition(|(optional, _)| *optional);
     let shown = |settings: Vec<(bool, String)>| settings.into_iter().map(|(_, shown)| shown);
     needs.extend(shown(required));
-    let mut text = match needs.is_empty() {
-        true => "needs nothing".to_owned(),
-        false => format!("needs {}", needs.join(", ")),
+    let mut text = if needs.is_empty() {
+        "needs nothing".to_owned()
+    } else {
+        format!("needs {}", needs.join(", "))
     };
     let mut optional: Vec<String> = shown(optional).collect();
     optional.extend(backend.metrics.as_ref().map(|_| "metrics".to_owned()));

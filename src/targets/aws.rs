@@ -120,9 +120,10 @@ pub fn notes(change: &Change) -> Vec<String> {
                 .into_iter()
                 .filter(changed);
             let from = of(&change.after, "SnapshotId").unwrap_or_default();
-            let new = match from.is_empty() {
-                true => "an empty one".to_owned(),
-                false => format!("one made from {from}"),
+            let new = if from.is_empty() {
+                "an empty one".to_owned()
+            } else {
+                format!("one made from {from}")
             };
             replacing
                 .take(1)
@@ -142,9 +143,10 @@ pub fn next_steps(resolved: &Resolved) -> Vec<String> {
     build
         .chain([
             "deploy: README.md, \"Deploy\"".to_owned(),
-            match resolved.spec.tracing.others.is_empty() {
-                true => "see the traces: the output `Traces` of the stack".to_owned(),
-                false => "see the traces: the outputs `Traces…` of the stack".to_owned(),
+            if resolved.spec.tracing.others.is_empty() {
+                "see the traces: the output `Traces` of the stack".to_owned()
+            } else {
+                "see the traces: the outputs `Traces…` of the stack".to_owned()
             },
         ])
         .collect()

@@ -48,9 +48,10 @@ pub fn plan(resolved: &Resolved) -> Result<Plan> {
     let spec = &resolved.spec;
     let (mut plan, tags) = image::built(spec)?;
     let context = machine::context(spec, &tags, &cloud(spec), context::of(spec));
-    let module = match makes_insights(spec) {
-        true => MODULE_WITH_INSIGHTS,
-        false => MODULE,
+    let module = if makes_insights(spec) {
+        MODULE_WITH_INSIGHTS
+    } else {
+        MODULE
     };
     terraform::add(&mut plan, spec, &module, context, &lines(spec, &tags))?;
     Ok(plan)

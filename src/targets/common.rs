@@ -90,15 +90,9 @@ pub(crate) fn of(spec: &Spec) -> Value {
             health_path => version.health_path(),
         },
         collector => context! { base_image => images.collector, version => COLLECTOR_VERSION },
-        collections_path => match version.health_path().starts_with("/api/v1") {
-            true => "/api/v1/collections",
-            false => "/api/v2/tenants/default_tenant/databases/default_database/collections",
-        },
+        collections_path => if version.health_path().starts_with("/api/v1") { "/api/v1/collections" } else { "/api/v2/tenants/default_tenant/databases/default_database/collections" },
         traced => version.traces() && tracing.granularity != Granularity::None,
-        untraced => match version.traces() {
-            true => "the granularity is `none`".to_owned(),
-            false => format!("Chroma {version} cannot be, 0.4.15 is the first version that can"),
-        },
+        untraced => if version.traces() { "the granularity is `none`".to_owned() } else { format!("Chroma {version} cannot be, 0.4.15 is the first version that can") },
         zipkin => tracing.backend.exporter == Exporter::Zipkin,
         ..merge_maps([exporters::context(spec), sampling::context(spec), redact::context(spec)])
     }
@@ -206,16 +200,17 @@ pub(super) fn endpoint_need(spec: &Spec, variable: &str) -> Option<Need> {
 /// The value of a secret that the collector would not read as it is: without the entrypoint nobody
 /// escapes what it expands, and what has the form of a mapping stops it.
 pub(super) fn expanded(spec: &Spec, variable: &str, value: &str) -> Option<Problem> {
-    let message = match is_expanded(value) {
-        true => "has `${` or `$$` in it, which the collector would expand",
-        false if is_mapping(value) => {
-            "has the form of a mapping, which the collector would read as one"
-        }
-        false => return None,
+    let message = if is_expanded(value) {
+        "has `${` or `$$` in it, which the collector would expand"
+    } else if is_mapping(value) {
+        "has the form of a mapping, which the collector would read as one"
+    } else {
+        return None;
     };
-    let hint = match spec.collector.operator {
-        true => "leave out `collector.operator`: the entrypoint passes on any value",
-        false => "use `image: wrapped`, which passes any value on unchanged",
+    let hint = if spec.collector.operator {
+        "leave out `collector.operator`: the entrypoint passes on any value"
+    } else {
+        "use `image: wrapped`, which passes any value on unchanged"
     };
     let stock = spec.collector.image == Image::Stock;
     stock.then(|| Problem::new(variable, message).hint(hint))

@@ -89,10 +89,12 @@ pub(super) fn secrets(spec: &Spec) -> Vec<SecretVariable> {
     match spec.collector.image {
         Image::Wrapped | Image::Published if tracing.backend.wants_endpoint() => {
             let names = &tracing.header_names;
-            let which = match names.is_empty() {
-                true if tracing.others.is_empty() => "more headers for the backend".to_owned(),
-                true => format!("more headers for {}", tracing.backend.name),
-                false => format!("the headers {}", names.join(", ")),
+            let which = if !names.is_empty() {
+                format!("the headers {}", names.join(", "))
+            } else if tracing.others.is_empty() {
+                "more headers for the backend".to_owned()
+            } else {
+                format!("more headers for {}", tracing.backend.name)
             };
             secrets.push(of_collector(
                 variable::HEADERS,
@@ -146,9 +148,10 @@ pub(super) fn needs(resolved: &Resolved, what: &str) -> Vec<Need> {
             what: format!(
                 "{what} with {}{}",
                 secret.what,
-                match resolved.secrets.contains_key(&secret.variable) {
-                    true => "; the value given here went nowhere",
-                    false => "",
+                if resolved.secrets.contains_key(&secret.variable) {
+                    "; the value given here went nowhere"
+                } else {
+                    ""
                 }
             ),
         })

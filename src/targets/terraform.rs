@@ -220,9 +220,10 @@ fn traces(spec: &Spec, module: &Module) -> Vec<Value> {
             let named = spec.machine.secrets.contains_key(&key.variable);
             spec.target.creates_secret(&key.variable) && !named
         });
-        let place = match made {
-            true => format!("\"{}\"", module.made_traces),
-            false => env_files::placed(&backend.traces, module.place),
+        let place = if made {
+            format!("\"{}\"", module.made_traces)
+        } else {
+            env_files::placed(&backend.traces, module.place)
         };
         context! { name => as_is(format!("{:width$}", key(backend))), place => as_is(place) }
     };
@@ -273,18 +274,16 @@ fn template_values(files: &[EnvFile]) -> Vec<Value> {
 fn secret(spec: &Spec, module: &Module, secret: SecretVariable) -> Value {
     let [id, ..] = variables(&secret.variable, module);
     let given = spec.machine.secrets.get(&secret.variable);
-    let counts = match secret.required {
-        true => "Counts the values",
-        false => "Counts the values, 0 when there is none",
+    let counts = if secret.required {
+        "Counts the values"
+    } else {
+        "Counts the values, 0 when there is none"
     };
     context! {
         variable => secret.variable.as_str(),
         camel_case => name_of(&secret.variable),
         required => secret.required,
-        unless => match secret.required {
-            true => String::new(),
-            false => format!("!local.has_{id} ? null : "),
-        },
+        unless => if secret.required { String::new() } else { format!("!local.has_{id} ? null : ") },
         version => u8::from(secret.required),
         description => format!("{} (to be kept in {}).", capitalized(&secret.what), module.store),
         version_description => format!("{counts}: Terraform does not see that {id} has changed. Raise it by 1."),

@@ -141,9 +141,10 @@ async fn send(channel: Channel, pace: Arc<Pace>) -> Outcome {
                 .is_ok(),
             Err(_) => false,
         };
-        match answered {
-            true => outcome.sent += SPANS,
-            false => outcome.refused += SPANS,
+        if answered {
+            outcome.sent += SPANS;
+        } else {
+            outcome.refused += SPANS;
         }
     }
 }

@@ -69,9 +69,10 @@ fn source(spec: &Spec) -> Source {
 impl BackendExporter<'_> {
     /// What a comment calls the backend: its name only where there are others.
     pub(super) fn called(&self) -> &str {
-        match self.spec.tracing.others.is_empty() {
-            true => "the backend",
-            false => &self.backend.name,
+        if self.spec.tracing.others.is_empty() {
+            "the backend"
+        } else {
+            &self.backend.name
         }
     }
 

@@ -134,9 +134,10 @@ impl Reading {
                 || TAKEN.contains(&name)
                 || backends.iter().any(|other| other.name == name);
             if name.parse::<DnsLabel>().is_err() || taken {
-                let message = match taken {
-                    true => format!("`{name}` is a name that is taken"),
-                    false => format!("`{}` cannot be a backend's name", name.escape_debug()),
+                let message = if taken {
+                    format!("`{name}` is a name that is taken")
+                } else {
+                    format!("`{}` cannot be a backend's name", name.escape_debug())
                 };
                 let hint = "name the file as the backend is to be called: lower-case letters, digits and `-`";
                 self.problems.push(Problem::new(at, message).hint(hint));

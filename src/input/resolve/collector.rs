@@ -45,9 +45,10 @@ impl Reading {
                 LEAST_MEMORY,
             ),
             // Elsewhere the keys are named as unused.
-            mode: match in_cluster {
-                true => mode,
-                false => CollectorMode::Gateway,
+            mode: if in_cluster {
+                mode
+            } else {
+                CollectorMode::Gateway
             },
             replicas,
             max_replicas: most,

@@ -144,9 +144,10 @@ impl Reading {
         if known || collector.image.has_entrypoint() || !backend.wants_endpoint() {
             return;
         }
-        let why = match collector.operator {
-            true => "collector.operator",
-            false => "image: stock",
+        let why = if collector.operator {
+            "collector.operator"
+        } else {
+            "image: stock"
         };
         self.wrong(
             "tracing.endpoint",

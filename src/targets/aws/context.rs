@@ -89,9 +89,10 @@ fn traces(spec: &Spec) -> Vec<Value> {
 
 /// Text with the stack's region in the place of `{region}`, as a value of the template.
 fn regional(text: &str) -> Value {
-    match has_place(text) {
-        true => as_is(format!("!Sub {}", scalar_text(&in_stack_region(text)))),
-        false => scalar(text),
+    if has_place(text) {
+        as_is(format!("!Sub {}", scalar_text(&in_stack_region(text))))
+    } else {
+        scalar(text)
     }
 }
 

@@ -59,9 +59,10 @@ struct Class {
 fn class(spec: &Spec) -> Option<Class> {
     let (provisioner, parameters): (_, &[(&str, &str)]) = match spec.target.cloud()? {
         Cloud::Aws => (
-            match spec.kubernetes.auto_mode {
-                true => "ebs.csi.eks.amazonaws.com",
-                false => "ebs.csi.aws.com",
+            if spec.kubernetes.auto_mode {
+                "ebs.csi.eks.amazonaws.com"
+            } else {
+                "ebs.csi.aws.com"
             },
             &[("encrypted", "true"), ("type", "gp3")],
         ),
@@ -213,9 +214,10 @@ fn load_balancer(spec: &Spec) -> Option<Value> {
     let (class, annotations): (_, &[(&str, &str)]) = match cloud {
         // With no class, a cluster without a controller makes one that the world can reach.
         Cloud::Aws => (
-            Some(match spec.kubernetes.auto_mode {
-                true => "eks.amazonaws.com/nlb",
-                false => "service.k8s.aws/nlb",
+            Some(if spec.kubernetes.auto_mode {
+                "eks.amazonaws.com/nlb"
+            } else {
+                "service.k8s.aws/nlb"
             }),
             &[
                 (

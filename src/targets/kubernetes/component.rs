@@ -122,12 +122,13 @@ pub(super) fn senders(spec: &Spec) -> BTreeMap<String, String> {
 /// Pods of a collector. The operator's carry the program of their resource, and its own word for
 /// everything else (opentelemetry-operator 0.140, `manifestutils.Labels`).
 fn collectors(spec: &Spec, component: Component<'_>) -> BTreeMap<String, String> {
-    match spec.collector.operator {
-        true => BTreeMap::from([
+    if spec.collector.operator {
+        BTreeMap::from([
             label("name", component.program),
             label("managed-by", "opentelemetry-operator"),
-        ]),
-        false => component.selector(spec),
+        ])
+    } else {
+        component.selector(spec)
     }
 }
 

@@ -25,9 +25,10 @@ use crate::values::Peer;
 /// # Errors
 /// A template is wrong: a bug.
 pub(super) fn add(plan: &mut Plan, spec: &Spec, base: &Value) -> Result<()> {
-    let config = match spec.chroma.version.server() == Server::Rust {
-        true => Some(render("chroma/config.yaml.j2", base)?),
-        false => None,
+    let config = if spec.chroma.version.server() == Server::Rust {
+        Some(render("chroma/config.yaml.j2", base)?)
+    } else {
+        None
     };
     let environment = environment(spec);
     let checksum = component::checksum(&format!("{config:?}{environment:?}"));

@@ -49,9 +49,10 @@ pub(super) fn add(plan: &mut Plan, spec: &Spec, base: &Value) -> Result<()> {
         return Ok(());
     };
     let caddyfile = render("kubernetes/Caddyfile.j2", base)?;
-    let service = match exposure.token {
-        true => (PROXY.name(spec), 8080),
-        false => (api(spec), spec.chroma.port),
+    let service = if exposure.token {
+        (PROXY.name(spec), 8080)
+    } else {
+        (api(spec), spec.chroma.port)
     };
     let (ingress, gateway) = match &exposure.route {
         Route::Ingress {

@@ -66,10 +66,7 @@ pub(super) fn add(plan: &mut Plan, spec: &Spec, base: &Value) -> Result<()> {
         keys,
         command => command(spec),
         // What passes any value on.
-        instead => (!escaped).then_some(match spec.collector.operator {
-            true => "a collector without `collector.operator`",
-            false => "`image: wrapped`",
-        }),
+        instead => (!escaped).then_some(if spec.collector.operator { "a collector without `collector.operator`" } else { "`image: wrapped`" }),
         ..base.clone()
     };
     templates::add(plan, &context, &[".env.example", ".gitignore"])

@@ -268,9 +268,10 @@ fn secret_lines(spec: &Spec) -> Vec<EnvLine> {
             Segment::Text(format!("{container} {} ", secret.variable)),
             Segment::Secret(secret.variable.clone()),
         ]);
-        match secret.required {
-            true => line,
-            false => line.only_if(Condition::HasSecret(secret.variable)),
+        if secret.required {
+            line
+        } else {
+            line.only_if(Condition::HasSecret(secret.variable))
         }
     });
     // `cfn-init` refuses an empty file.

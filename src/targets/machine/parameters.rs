@@ -70,9 +70,10 @@ pub(in crate::targets) fn endpoint(spec: &Spec) -> EndpointParameter {
             (Image::Stock, _, false) => r"^https?://\S+$",
             (Image::Stock, ..) => r"^https?://[^\s/]+:\d+$", // nobody adds what the collector misses
         },
-        description: match fallback {
-            true => "Where the traces end up; blank for the region's own.",
-            false => "Where the traces end up: the backend's OTLP endpoint.",
+        description: if fallback {
+            "Where the traces end up; blank for the region's own."
+        } else {
+            "Where the traces end up: the backend's OTLP endpoint."
         },
     }
 }

@@ -33,9 +33,10 @@ pub(super) fn context(spec: &Spec) -> Value {
     let ports = otlp.chain(METRICS.into_iter().filter(|_| shows_metrics));
     // Docker's bridge, and there alone: a backend on this machine may have the same port.
     let receivers = "198.18.0.1";
-    let local = match shows_metrics {
-        true => "0.0.0.0",
-        false => "127.0.0.1",
+    let local = if shows_metrics {
+        "0.0.0.0"
+    } else {
+        "127.0.0.1"
     };
     context! {
         collector_ports => ports.map(|(number, what)| context! { number, what }).collect::<Vec<_>>(),

@@ -30,9 +30,10 @@ fn grpc_and_http_carry_headers_service_name_and_resource() {
     for protocol in [over_grpc, over_http] {
         let sink = sink(Mode::Accept);
         let endpoint = protocol(&sink);
-        let endpoint = match endpoint.ends_with(&sink.http().to_string()) {
-            true => format!("{endpoint}/v1/traces"),
-            false => endpoint,
+        let endpoint = if endpoint.ends_with(&sink.http().to_string()) {
+            format!("{endpoint}/v1/traces")
+        } else {
+            endpoint
         };
         let ran = run(
             "spans",

@@ -140,9 +140,10 @@ impl Reading {
         let mut backend = backends[index].clone();
         let (first, name) = (index == 0, backend.name.clone());
         let told = self.problems.len();
-        let own = match first {
-            true => None,
-            false => self.own_endpoint(&backend, settings),
+        let own = if first {
+            None
+        } else {
+            self.own_endpoint(&backend, settings)
         };
         let to = if first { endpoint } else { own.as_ref() };
         if let Some(to) = to {
@@ -150,10 +151,7 @@ impl Reading {
                 backend.service = None; // nobody would send to it
                 backend.traces = format!("the address of your own {name}");
             }
-            let key = match first {
-                true => "tracing.endpoint",
-                false => SETTINGS,
-            };
+            let key = if first { "tracing.endpoint" } else { SETTINGS };
             self.check_plain(key, &backend, to);
         }
         let wrong = self.problems.len() > told || (first && self.is_wrong("tracing.endpoint"));
@@ -197,9 +195,10 @@ impl Reading {
             backend.name
         );
         let own = backend.endpoint.as_deref();
-        match own.is_some_and(|own| own.starts_with("https://")) {
-            true => self.wrong(at, what, "write `https://`"),
-            false => self.notes.push(what),
+        if own.is_some_and(|own| own.starts_with("https://")) {
+            self.wrong(at, what, "write `https://`")
+        } else {
+            self.notes.push(what)
         }
     }
 
@@ -263,9 +262,10 @@ fn takers(backends: &[Backend], name: &str) -> usize {
 
 /// How a setting is written that is for this backend: with its name where another one has it as well.
 fn spelled(backends: &[Backend], backend: &Backend, name: &str) -> String {
-    match takers(backends, name) > 1 {
-        true => format!("{}.{name}", backend.name),
-        false => name.to_owned(),
+    if takers(backends, name) > 1 {
+        format!("{}.{name}", backend.name)
+    } else {
+        name.to_owned()
     }
 }
 

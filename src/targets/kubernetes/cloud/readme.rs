@@ -132,12 +132,13 @@ pub(super) fn role(spec: &Spec, what: &str) -> String {
     );
     parts.push(what.to_owned());
     let name = parts.join("-");
-    match name.len() > LONGEST_ROLE {
-        false => name,
-        true => format!(
+    if name.len() <= LONGEST_ROLE {
+        name
+    } else {
+        format!(
             "{}-{}",
             &name[..LONGEST_ROLE - 9],
             &hash(name.as_bytes())[..8]
-        ),
+        )
     }
 }
