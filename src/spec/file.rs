@@ -337,7 +337,7 @@ pub fn read(file: Option<&Path>, overrides: Vec<Override>) -> Result<Input, Prob
         given: given(&tree),
         backends: Vec::new(),
     };
-    input.problems = form::check(&mut tree, &schema(), &input);
+    input.problems = form::check(&mut tree, &input);
     input.spec = serde_json::from_value(tree).map_err(|_| {
         Problem::new(name, "the schema took what the spec does not").hint("this is a bug")
     })?;
