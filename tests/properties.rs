@@ -7,6 +7,8 @@
     reason = "a test may stop where it stands, and writes what it needs"
 )]
 
+use std::sync::LazyLock;
+
 use chroma_otel_deploy::input::file::Override;
 use chroma_otel_deploy::input::{file, resolve};
 use chroma_otel_deploy::spec::target::Target;
@@ -113,103 +115,45 @@ fn value() -> impl Strategy<Value = Value> {
     ]
 }
 
-const KEYS: [&str; 95] = [
-    "format",
-    "machine",
-    "machine.type",
-    "machine.disk",
-    "machine.network",
-    "machine.subnet",
-    "machine.zone",
-    "machine.project",
-    "machine.subscription",
-    "machine.resource_group",
-    "machine.ssh_from",
-    "machine.ssh_key",
-    "machine.allow_from",
-    "machine.alarms",
-    "machine.restore_from",
-    "machine.secrets",
-    "name",
-    "chroma",
-    "tracing",
-    "collector",
-    "chroma.version",
-    "chroma.image",
-    "chroma.repository",
-    "chroma.registry",
-    "chroma.image_context",
-    "chroma.bind",
-    "chroma.memory",
-    "chroma.cors_allow_origins",
-    "chroma.environment",
-    "tracing.endpoint",
-    "tracing.headers",
-    "tracing.service_name",
-    "tracing.granularity",
-    "tracing.environment",
-    "collector.memory",
-    "platform",
-    "chroma.vectors",
-    "chroma.dimensions",
-    "chroma.replicas",
-    "chroma.port",
-    "chroma.open_to_world",
-    "tracing.backend",
-    "collector.mode",
-    "collector.replicas",
-    "collector.max_replicas",
-    "collector.operator",
-    "collector.repository",
-    "kubernetes",
-    "kubernetes.namespace",
-    "kubernetes.storage_class",
-    "kubernetes.registry",
-    "kubernetes.secret",
-    "kubernetes.secret_store",
-    "kubernetes.allow_namespaces",
-    "kubernetes.labels",
-    "kubernetes.annotations",
-    "kubernetes.node_selector",
-    "kubernetes.tolerations",
-    "kubernetes.priority_class",
-    "kubernetes.image_pull_secrets",
-    "kubernetes.expose",
-    "kubernetes.expose.host",
-    "kubernetes.expose.ingress_class",
-    "kubernetes.expose.gateway",
-    "kubernetes.expose.tls_secret",
-    "kubernetes.expose.issuer",
-    "kubernetes.expose.annotations",
-    "kubernetes.backup",
-    "kubernetes.backup.schedule",
-    "kubernetes.backup.keep",
-    "kubernetes.backup.disk",
-    "kubernetes.backup.bucket",
-    "kubernetes.backup.prefix",
-    "kubernetes.backup.endpoint",
-    "kubernetes.backup.region",
-    "kubernetes.internal_load_balancer",
-    "kubernetes.region",
-    "kubernetes.cluster",
-    "kubernetes.identity",
-    "kubernetes.tenant",
-    "kubernetes.auto_mode",
-    "tracing.backend_file",
-    "tracing.settings",
-    "tracing.settings.region",
-    "tracing.sampling",
-    "tracing.sampling.ratio",
-    "tracing.sampling.errors",
-    "tracing.sampling.slower_than",
-    "tracing.redact",
-    "tracing.redact.names",
-    "tracing.redact.allow",
-    "metrics",
-    "metrics.to_backend",
-    "metrics.monitoring",
-    "clients",
-];
+/// Every key of the spec but `target`, which every case has.
+static KEYS: LazyLock<Vec<&str>> = LazyLock::new(|| {
+    let schema = file::schema();
+    let mut keys = keys_of(&schema, &schema, "");
+    keys.retain(|key| key != "target");
+    keys.into_iter().map(|key| &*key.leak()).collect()
+});
+
+/// The keys of a part of the schema, with those below them; of a mapping the keys in its examples.
+fn keys_of(schema: &Value, part: &Value, prefix: &str) -> Vec<String> {
+    let definition = part["$ref"]
+        .as_str()
+        .map(|name| name.trim_start_matches('#'));
+    let part = definition.map_or(part, |name| schema.pointer(name).unwrap());
+    let examples = part["examples"].as_array().into_iter().flatten();
+    let examples = examples.filter_map(Value::as_object).flatten();
+    let properties = part["properties"].as_object().into_iter().flatten();
+    let mut keys = Vec::new();
+    for (name, part) in properties.chain(examples) {
+        let key = format!("{prefix}{name}");
+        keys.push(key.clone());
+        keys.extend(keys_of(schema, part, &format!("{key}.")));
+    }
+    keys
+}
+
+#[test]
+fn keys_of_the_schema_have_every_level() {
+    for key in [
+        "clients",
+        "kubernetes",
+        "machine.log_days",
+        "kubernetes.backup.keep",
+        "tracing.settings.region",
+    ] {
+        assert!(KEYS.contains(&key), "{key}");
+    }
+    assert!(!KEYS.contains(&"target"));
+}
 
 fn overrides(target: &str, pairs: Vec<(&'static str, Value)>) -> Vec<Override> {
     let pairs = std::iter::once(("target", json!(target))).chain(pairs);
@@ -266,7 +210,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn any_spec_is_refused_or_renders_sound_files(target in prop::sample::select(Target::names()), pairs in prop::collection::vec((prop::sample::select(&KEYS[..]), value()), 0..4)) {
+    fn any_spec_is_refused_or_renders_sound_files(target in prop::sample::select(Target::names()), pairs in prop::collection::vec((prop::sample::select(KEYS.as_slice()), value()), 0..4)) {
         let input = file::read(None, overrides(&target, pairs)).expect("flags always read");
         let Ok(resolved) = resolve(input, &|_| None) else { return Ok(()) };
         if !targets::problems(&resolved).is_empty() {

@@ -12,7 +12,7 @@ pub use input::Input;
 pub use kubernetes::{BackupSection, ExposeSection, KubernetesSection, TolerationSection};
 pub use sections::{
     ChromaSection, CollectorSection, MachineSection, MetricsSection, OneOrMore, RedactSection,
-    SamplingSection, SpecFile, TracingSection,
+    SamplingSection, SpecFile, TracingSection, schema,
 };
 
 use std::collections::BTreeMap;
@@ -61,7 +61,7 @@ pub fn read(file: Option<&Path>, overrides: Vec<Override>) -> Result<Input, Prob
         given: given(&tree),
         backends: Vec::new(),
     };
-    input.problems = form::check(&mut tree, &schema(), &input);
+    input.problems = form::check(&mut tree, &input);
     input.spec = serde_json::from_value(tree).map_err(|_| {
         Problem::new(name, "the schema took what the spec does not").hint("this is a bug")
     })?;
@@ -96,11 +96,6 @@ fn given(tree: &Value) -> Vec<String> {
         }
     }
     keys
-}
-
-/// The JSON Schema of the spec, for editors and for `read`.
-pub fn schema() -> Value {
-    schemars::schema_for!(SpecFile).into()
 }
 
 fn read_yaml(path: &Path) -> Result<Value, Problem> {

@@ -3,17 +3,28 @@
 //! Invariant: what is wrong is taken out and named, so that the rest can be read; no text that may be a
 //! secret is part of a message.
 
+use std::sync::LazyLock;
+
+use jsonschema::Validator;
 use jsonschema::error::ValidationErrorKind;
 use serde_json::{Map, Value};
 
 use super::input::Input;
+use super::sections::schema;
 use crate::problem::Problem;
 
+/// Compiled once: the tests read thousands of specs.
+static FORM: LazyLock<Result<(Value, Validator), String>> = LazyLock::new(|| {
+    let schema = schema();
+    let validator = jsonschema::validator_for(&schema).map_err(|error| error.to_string())?;
+    Ok((schema, validator))
+});
+
 /// Checks the tree against the schema; takes out what is wrong, so that the rest can be read too.
-pub(super) fn check(tree: &mut Value, schema: &Value, input: &Input) -> Vec<Problem> {
-    let validator = match jsonschema::validator_for(schema) {
-        Ok(validator) => validator,
-        Err(error) => return vec![Problem::new("schema", error.to_string()).hint("this is a bug")],
+pub(super) fn check(tree: &mut Value, input: &Input) -> Vec<Problem> {
+    let (schema, validator) = match &*FORM {
+        Ok(form) => form,
+        Err(error) => return vec![Problem::new("schema", error).hint("this is a bug")],
     };
     let mut problems = Vec::new();
     let mut wrong = Vec::new();

@@ -262,3 +262,8 @@ pub struct CollectorSection {
     /// On Kubernetes, leave running it to the OpenTelemetry Operator, which must be there.
     pub operator: Option<bool>,
 }
+
+/// The JSON Schema of the spec, for editors and for `read`.
+pub fn schema() -> Value {
+    schemars::schema_for!(SpecFile).into()
+}

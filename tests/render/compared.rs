@@ -1,0 +1,227 @@
+//! Renderings as their differences from others: from the recipe in `deploy` for the same target and
+//! format or, where there is none, from the rendering of a spec that has only these two keys.
+//!
+//! Invariant: [`Shown::restored`] gives back every file from what [`Shown::add`] shows of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::path::Path;
+
+use chroma_otel_deploy::image::BuildContext;
+use chroma_otel_deploy::plan::Plan;
+use chroma_otel_deploy::spec::Target;
+use chroma_otel_deploy::spec::{Format, Resolved};
+
+use super::{difference, flag, rendered};
+
+/// Path of a file to its text.
+pub(crate) type Files = BTreeMap<String, String>;
+
+/// The files of a plan, but for the folder that images are built from, which has its own snapshots.
+pub(crate) fn files_of(resolved: &Resolved, plan: &Plan) -> Files {
+    let build = BuildContext::of(&resolved.spec).unwrap();
+    let all = plan.all_files().into_owned();
+    let whole = |text: &String| text.ends_with('\n') && !text.contains('\r');
+    assert!(
+        all.values().all(whole),
+        "insta does not tell line ends apart"
+    );
+    let all = all.into_iter();
+    all.filter(|(path, _)| !path.trim_start_matches("../").starts_with("image/"))
+        // Else a change of any source would change every snapshot.
+        .map(|(path, text)| (path, text.replace(build.hash(), "HASH")))
+        .collect()
+}
+
+/// What renderings are compared with.
+pub(crate) struct Base {
+    /// A folder in `deploy`, or the name of a snapshot.
+    pub(crate) name: String,
+    pub(crate) files: Files,
+    of: (Target, Format),
+}
+
+impl Base {
+    /// One for each target and format.
+    pub(crate) fn all() -> Vec<Self> {
+        let targets = Target::ALL.into_iter();
+        let own = targets.filter(|target| *target == general(*target));
+        let formats =
+            own.flat_map(|target| target.info().formats.iter().map(move |one| (target, *one)));
+        formats.map(Self::of).collect()
+    }
+
+    fn of((target, format): (Target, Format)) -> Self {
+        let of = (target, format);
+        let name = format!("deploy/{}", target.info().folder);
+        let recipe = Path::new(&name).join("chroma-otel.yaml");
+        let (resolved, plan) = rendered(Some(&recipe), Vec::new());
+        if resolved.spec.format == format {
+            let files = files_of(&resolved, &plan);
+            return Self { name, files, of };
+        }
+        let pairs = [("target", target.info().name), ("format", format.name())];
+        let flags = pairs.map(|(key, value)| flag(key, value));
+        let (resolved, plan) = rendered(None, flags.into());
+        let name = format!("default@{}-{}", target.info().name, format.name());
+        let files = files_of(&resolved, &plan);
+        Self { name, files, of }
+    }
+
+    /// Whether the snapshots have it, rather than `deploy`.
+    pub(crate) fn is_snapshot(&self) -> bool {
+        !self.name.starts_with("deploy/")
+    }
+
+    /// Every file.
+    pub(crate) fn shown(&self) -> String {
+        let files = self.files.iter();
+        let files = files.map(|(path, text)| format!("==> {path} <==\n{text}"));
+        files.collect()
+    }
+
+    /// Whether a spec is compared with it.
+    pub(crate) fn is_of(&self, resolved: &Resolved) -> bool {
+        let spec = &resolved.spec;
+        self.of == (general(spec.target), spec.format)
+    }
+}
+
+/// A cloud's Kubernetes is compared with any other.
+fn general(target: Target) -> Target {
+    if target.is_kubernetes() {
+        Target::Kubernetes(None)
+    } else {
+        target
+    }
+}
+
+/// The files that are shown in full, and where: a path to names and texts.
+#[derive(Default)]
+pub(crate) struct Shown(BTreeMap<String, Vec<(String, String)>>);
+
+/// How a file of a rendering is shown.
+struct Entry {
+    /// Behind its path.
+    note: String,
+    body: String,
+}
+
+impl Shown {
+    /// What is shown of the bases.
+    pub(crate) fn of(bases: &[Base]) -> Self {
+        let mut shown = Self::default();
+        for base in bases {
+            for (path, text) in &base.files {
+                shown.add_file(path, &base.name, text);
+            }
+        }
+        shown
+    }
+
+    /// What tells a rendering from its base. A file that the base does not have is shown in full, or as
+    /// differences from one that is.
+    pub(crate) fn add(&mut self, name: &str, base: &Base, files: &Files) -> String {
+        let mut shown = format!("Differences from {}\n", base.name);
+        let paths: BTreeSet<&String> = base.files.keys().chain(files.keys()).collect();
+        for path in paths {
+            let entry = match (base.files.get(path), files.get(path)) {
+                (Some(old), Some(new)) if old == new => continue,
+                (_, None) => Entry::new(" (absent)", ""),
+                (Some(old), Some(new)) => {
+                    let changed = difference::shown(path, old, new);
+                    self.shortest(name, path, new, [Entry::new("", &changed)].into())
+                }
+                (None, Some(new)) => {
+                    let others = self.0.get(path).into_iter().flatten();
+                    let entries =
+                        others.map(|(other, old)| Entry::from_other(path, other, old, new));
+                    let entries = entries.collect();
+                    self.shortest(name, path, new, entries)
+                }
+            };
+            write!(shown, "==> {path}{} <==\n{}", entry.note, entry.body).unwrap();
+        }
+        shown
+    }
+
+    /// The shortest of these entries, unless the whole file is shorter.
+    fn shortest(&mut self, name: &str, path: &str, text: &str, entries: Vec<Entry>) -> Entry {
+        let length = |entry: &Entry| entry.body.lines().count();
+        match entries.into_iter().min_by_key(length) {
+            Some(entry) if length(&entry) < text.lines().count() => entry,
+            _ => {
+                self.add_file(path, name, text);
+                Entry::new(" (in full)", text)
+            }
+        }
+    }
+
+    fn add_file(&mut self, path: &str, name: &str, text: &str) {
+        let all = self.0.entry(path.to_owned()).or_default();
+        all.push((name.to_owned(), text.to_owned()));
+    }
+
+    /// The files of a rendering from what is shown of it.
+    pub(crate) fn restored(&self, base: &Base, shown: &str) -> Files {
+        let mut files = base.files.clone();
+        for (head, body) in entries(shown) {
+            let (path, note) = head.split_once(" (").unwrap_or((head, ""));
+            let text = match note.trim_end_matches(')') {
+                "absent" => {
+                    files.remove(path);
+                    continue;
+                }
+                "in full" => body,
+                "" => difference::restored(path, &base.files[path], &body),
+                other => {
+                    let (_, name) = other.rsplit_once(' ').unwrap();
+                    let mut all = self.0[path].iter();
+                    let (_, old) = all.find(|(one, _)| one == name).unwrap();
+                    difference::restored(path, old, &body)
+                }
+            };
+            files.insert(path.to_owned(), text);
+        }
+        files
+    }
+}
+
+/// What stands between `==>` and `<==`, and the lines below.
+fn entries(shown: &str) -> Vec<(&str, String)> {
+    let mut all: Vec<(&str, String)> = Vec::new();
+    for line in shown.split_inclusive('\n') {
+        let head = line.strip_prefix("==> ");
+        match (
+            head.and_then(|head| head.strip_suffix(" <==\n")),
+            all.last_mut(),
+        ) {
+            (Some(head), _) => all.push((head, String::new())),
+            (None, Some((_, body))) => body.push_str(line),
+            (None, None) => {} // the name of the base
+        }
+    }
+    all
+}
+
+impl Entry {
+    fn new(note: &str, body: &str) -> Self {
+        Self {
+            note: note.to_owned(),
+            body: body.to_owned(),
+        }
+    }
+
+    fn from_other(path: &str, other: &str, old: &str, new: &str) -> Self {
+        let body = difference::shown(path, old, new);
+        let how = if body.is_empty() {
+            "same as"
+        } else {
+            "differences from"
+        };
+        Self {
+            note: format!(" ({how} {other})"),
+            body,
+        }
+    }
+}
