@@ -168,13 +168,13 @@ fn overrides(target: &str, pairs: Vec<(&'static str, Value)>) -> Vec<Override> {
 
 /// What a container gets of a value in a Compose file, when `.env` and the shell have nothing.
 fn interpolated(value: &str) -> String {
-    let text = match value
+    let mut text = value;
+    while let Some((_, default)) = text
         .strip_prefix("${")
         .and_then(|rest| rest.split_once(":-"))
     {
-        Some((_, default)) => default.strip_suffix('}').unwrap(),
-        None => value,
-    };
+        text = default.strip_suffix('}').unwrap();
+    }
     text.replace("$$", "$")
 }
 
