@@ -28,7 +28,7 @@ use crate::tree::Change;
 pub use problems::problems;
 
 /// Files that are applied by hand, and that a kustomization must not name.
-pub(crate) const BY_HAND: [&str; 2] = ["keep.yaml", "restore.yaml"];
+const BY_HAND: [&str; 2] = ["keep.yaml", "restore.yaml"];
 
 /// What stands for the placeholder in a backend's texts, in a cluster of a cloud's.
 pub(super) fn place(spec: &Spec) -> Option<&str> {
