@@ -32,6 +32,17 @@ impl Problem {
         self
     }
 
+    /// The same problem of a part of `outer`, such as a file.
+    #[must_use]
+    pub fn within(mut self, outer: &str) -> Self {
+        self.at = if self.at.is_empty() {
+            outer.to_owned()
+        } else {
+            format!("{outer}: {}", self.at)
+        };
+        self
+    }
+
     /// `value` is not one of `known`; the hint names the nearest, if there is one near.
     pub fn unknown(at: impl Into<String>, value: &str, known: &[String]) -> Self {
         if known.is_empty() {

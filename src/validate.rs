@@ -1,13 +1,21 @@
-//! Checks of the files themselves, as text: each parses as its format, and what it names exists.
+//! Checks of a deployment's files: each parses, what it names is there, its images are pinned, and no
+//! secret is in clear text.
 //!
-//! Invariant: a finding names the file and the place in it. These are the checks that need no
-//! other tool; `docker compose config` and `otelcol validate` know more.
+//! Invariant: the report lists every file, as checked or as not checked.
 
 mod cloudformation;
 mod collector;
 mod compose;
+mod configuration;
+mod coverage;
+mod env_file;
+mod format;
+mod images;
 mod kubernetes;
+mod names;
+mod secrets;
 mod terraform;
+mod yaml;
 
 use std::collections::BTreeMap;
 
@@ -15,194 +23,94 @@ use serde_yaml::Value;
 
 use crate::problem::Problem;
 use crate::spec::Secrets;
+pub use coverage::Coverage;
+use format::Format;
+pub use format::is_source;
 
-/// Everything wrong with the files of a deployment (relative path to text), and any secret in them.
-pub fn files(files: &BTreeMap<String, String>, secrets: &Secrets) -> Vec<Problem> {
-    let mut findings = Vec::new();
+/// What is wrong with the files of a folder, and what was checked.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// Everything that is wrong.
+    pub problems: Vec<Problem>,
+    /// The files, by how much of them was checked.
+    pub coverage: Coverage,
+}
+
+/// Relative path to text.
+type Files = BTreeMap<String, String>;
+
+/// Everything wrong with the files of a deployment (relative path to text).
+pub fn files(files: &Files, secrets: &Secrets) -> Vec<Problem> {
+    check(files, &[], secrets).problems
+}
+
+/// Whether a check reads a file of this path.
+pub fn is_checked(path: &str) -> bool {
+    Format::of(path, "") != Format::Other
+}
+
+/// Checks the files of a deployment (relative path to text), and lists what was checked. `others` are
+/// the paths of files beside them that were not read.
+pub fn check(files: &Files, others: &[String], secrets: &Secrets) -> Report {
+    let mut report = Report::default();
+    let paths: Vec<&str> = files.keys().chain(others).map(String::as_str).collect();
+    let manifests = kubernetes::check(files, &paths);
+    let mut modules: BTreeMap<&str, terraform::Module> = BTreeMap::new();
     for (path, text) in files {
-        if is_source(path) {
-            continue; // the same for every spec
+        let format = match Format::of(path, text) {
+            _ if manifests.patches.contains(path) => Format::Yaml,
+            format => format,
+        };
+        if format == Format::Terraform {
+            let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+            modules.entry(folder).or_default().insert(path, text);
         }
-        leaked(path, text, secrets, &mut findings);
-        let name = path.rsplit('/').next().unwrap_or(path);
-        match name {
-            _ if kubernetes::is_manifest(path, text) => {} // all of them at once, below
-            _ if name.ends_with(".yaml") => yaml(path, text, files, &mut findings),
-            "Dockerfile" => dockerfile(path, text, &mut findings),
-            ".env.example" => dotenv(path, text, &mut findings),
-            _ => {}
+        report.coverage.file(path, text, format);
+        report.add(path, one(format, text, &paths));
+        if !is_source(path) {
+            report.add(path, secrets::leaked(text, secrets));
         }
     }
-    findings.extend(terraform::check(files));
-    findings.extend(kubernetes::check(files));
-    findings
+    report
+        .problems
+        .extend(modules.values().flat_map(terraform::check));
+    report.problems.extend(manifests.problems);
+    others.iter().for_each(|path| report.coverage.skip(path));
+    let kinds = manifests.without_schema.iter();
+    kinds.for_each(|kind| {
+        report
+            .coverage
+            .skip(format!("fields of {kind} (no schema)"))
+    });
+    report
 }
 
-/// Whether a file is one of the entrypoint's sources, in the folder that images are built from.
-pub fn is_source(path: &str) -> bool {
-    path.starts_with("entrypoint/") || path.contains("/entrypoint/")
-}
-
-/// A secret's value in a file. No template can print one; but the operator may have written it down
-/// as something else as well. Shorter ones are found by chance, in words of the templates.
-fn leaked(path: &str, text: &str, secrets: &Secrets, findings: &mut Vec<Problem>) {
-    const SHORTEST: usize = 16;
-    for (name, value) in secrets {
-        let shown = |part: &String| part.len() >= SHORTEST && text.contains(part);
-        if value.parts().iter().any(shown) {
-            let problem = Problem::new(path, format!("holds the value of {name}"));
-            findings.push(
-                problem.hint("the same value stands elsewhere in the spec: take it out there"),
-            );
-        }
+impl Report {
+    fn add(&mut self, path: &str, problems: Vec<Problem>) {
+        let problems = problems.into_iter();
+        self.problems
+            .extend(problems.map(|problem| problem.within(path)));
     }
 }
 
-fn yaml(path: &str, text: &str, files: &BTreeMap<String, String>, findings: &mut Vec<Problem>) {
-    let mut tree: Value = match serde_yaml::from_str(text) {
-        Ok(tree) => tree,
-        Err(error) => return findings.push(Problem::new(path, format!("not YAML: {error}"))),
-    };
-    if let Err(error) = tree.apply_merge() {
-        findings.push(Problem::new(
-            path,
-            format!("a merge key `<<` that does not merge: {error}"),
-        ));
+/// What is wrong with a file by itself. Manifests and Terraform modules are checked together.
+fn one(format: Format, text: &str, paths: &[&str]) -> Vec<Problem> {
+    match format {
+        Format::Chroma => tree(text, configuration::chroma),
+        Format::CloudFormation => tree(text, cloudformation::check),
+        Format::Collector => tree(text, collector::check),
+        Format::Compose => tree(text, |tree| compose::check(tree, paths)),
+        Format::Dockerfile => images::dockerfile(text),
+        Format::EnvFile => env_file::check(text),
+        Format::Json => Vec::from_iter(configuration::json(text).err()),
+        Format::Yaml => Vec::from_iter(yaml::documents(text).err()),
+        Format::Kubernetes | Format::Terraform | Format::Other => Vec::new(),
     }
-    let found = match path {
-        "docker-compose.yaml" => compose::check(&tree, files),
-        "otel-collector.yaml" => collector::check(&tree),
-        "config.yaml" => chroma_config(&tree),
-        "template.yaml" => {
-            let values = files.get("parameters.json").map(String::as_str);
-            cloudformation::check(text, &tree, values)
-        }
-        _ => Vec::new(),
-    };
-    findings.extend(
-        found
-            .into_iter()
-            .map(|(at, message)| Problem::new(format!("{path}: {at}"), message)),
-    );
 }
 
-/// A place in a file, and what is wrong there.
-type Finding = (String, String);
-
-/// What is wrong with a configuration that is delivered to a machine, by its path there.
-fn on_machine(path: &str, text: &str) -> Vec<Finding> {
-    let check = match path.rsplit('/').next() {
-        Some("otel-collector.yaml") => collector::check,
-        Some("config.yaml") => chroma_config,
-        _ => return Vec::new(),
-    };
-    match serde_yaml::from_str(text) {
+fn tree(text: &str, check: impl Fn(&Value) -> Vec<Problem>) -> Vec<Problem> {
+    match yaml::document(text) {
         Ok(tree) => check(&tree),
-        Err(error) => vec![("text".to_owned(), format!("is not YAML: {error}"))],
+        Err(problem) => vec![problem],
     }
-}
-
-/// Chroma ignores unknown keys without a word, and moves its data without `persist_path`.
-fn chroma_config(tree: &Value) -> Vec<Finding> {
-    const KNOWN: [&str; 5] = [
-        "persist_path",
-        "listen_address",
-        "port",
-        "cors_allow_origins",
-        "allow_reset",
-    ];
-    let mut findings: Vec<Finding> = keys(tree)
-        .filter(|key| !KNOWN.contains(key))
-        .map(|key| {
-            (
-                key.to_owned(),
-                "Chroma does not know this key and would ignore it".to_owned(),
-            )
-        })
-        .collect();
-    if tree.get("persist_path").and_then(Value::as_str).is_none() {
-        findings.push((
-            "persist_path".to_owned(),
-            "is missing: the data would be lost with the container".to_owned(),
-        ));
-    }
-    findings
-}
-
-fn dockerfile(path: &str, text: &str, findings: &mut Vec<Problem>) {
-    let lines = text.lines().map(str::trim).enumerate();
-    let instructions = lines.filter(|(_, line)| line.starts_with("FROM "));
-    let mut any = false;
-    for (number, line) in instructions {
-        any = true;
-        let words = line.split_whitespace().skip(1);
-        let mut words = words.skip_while(|word| word.starts_with("--"));
-        let image = words.next().unwrap_or_default();
-        if let Some(message) = unpinned(image) {
-            findings.push(Problem::new(format!("{path}:{}", number + 1), message));
-        }
-    }
-    if !any {
-        findings.push(Problem::new(path, "has no FROM"));
-    }
-}
-
-fn dotenv(path: &str, text: &str, findings: &mut Vec<Problem>) {
-    for (number, line) in text.lines().enumerate() {
-        let bare = line.trim_start_matches('#').trim();
-        let name = bare.split('=').next().unwrap_or_default();
-        let assignment =
-            !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-        let assigned = assignment && bare.contains('=');
-        if !(line.starts_with('#') || line.is_empty() || assigned) {
-            findings.push(Problem::new(
-                format!("{path}:{}", number + 1),
-                "is neither NAME=value nor a comment",
-            ));
-        }
-    }
-}
-
-/// Why an image reference would change under the operator.
-fn unpinned(image: &str) -> Option<String> {
-    let tag = image
-        .rsplit('/')
-        .next()
-        .unwrap_or(image)
-        .split_once(':')
-        .map(|(_, tag)| tag);
-    match tag {
-        _ if image.contains("@sha256:") => None,
-        None => Some(format!("`{image}` has no tag")),
-        Some("latest" | "") => Some(format!("`{image}` changes with every release")),
-        Some(_) => None,
-    }
-}
-
-/// The keys of a mapping that are text; of anything else, none.
-fn keys(value: &Value) -> impl Iterator<Item = &str> {
-    value
-        .as_mapping()
-        .into_iter()
-        .flat_map(|map| map.keys())
-        .filter_map(Value::as_str)
-}
-
-/// The entries of a mapping; of anything else, none.
-fn entries(value: Option<&Value>) -> impl Iterator<Item = (&str, &Value)> {
-    value
-        .and_then(Value::as_mapping)
-        .into_iter()
-        .flat_map(|map| map.iter())
-        .filter_map(|(key, value)| Some((key.as_str()?, value)))
-}
-
-/// The elements of a list; of anything else, none.
-fn items(value: Option<&Value>) -> impl Iterator<Item = &Value> {
-    value.and_then(Value::as_sequence).into_iter().flatten()
-}
-
-/// The elements of a list that are text; of anything else, none.
-fn texts(value: Option<&Value>) -> impl Iterator<Item = &str> {
-    items(value).filter_map(Value::as_str)
 }

@@ -1,129 +1,163 @@
-//! `validate`: the spec, every file that would be rendered, and what is in the folder; with a folder and
-//! no spec, the folder alone.
+//! `validate`: the spec, and the files that it renders, as they are in the folder; with a folder and no
+//! spec, every file of the folder.
 //!
-//! Invariant: a folder is checked as it is, whoever wrote it: that is what will be started.
+//! Invariant: the answer names what was checked and what was not.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result};
 
-use super::{Answer, deployment, spec_file};
+use super::{Answer, Deployment, deployment, spec_file};
 use crate::cli::CheckArgs;
+use crate::folder::STATE;
 use crate::input::file::read_text;
 use crate::problem::Problem;
 use crate::report::Output;
 use crate::spec::Secrets;
-use crate::validate;
+use crate::validate::{self, Report};
 
-/// A rendered file larger than this was not rendered by us.
+/// `gen` writes no larger file.
 const MAX_BYTES: u64 = 16 << 20;
 
-/// Runs `validate`. No, with all findings, if anything is wrong.
+/// Runs `validate`. No, with all problems, if anything is wrong.
 ///
 /// # Errors
 /// Input that cannot be used, or I/O.
 pub(super) fn run(args: &CheckArgs, output: &mut Output) -> Result<Answer> {
-    let told = spec_file(&args.spec).is_some() || !args.spec.overrides().is_empty();
+    let has_spec = spec_file(&args.spec).is_some() || !args.spec.overrides().is_empty();
     match &args.folder.out {
-        Some(folder) if !told => of_folder(folder, output),
+        Some(folder) if !has_spec => of_folder(folder, output),
         _ => of_spec(args, output),
     }
 }
 
 fn of_folder(folder: &Path, output: &mut Output) -> Result<Answer> {
-    let mut files = BTreeMap::new();
-    read_folder(folder, "", &mut files)?;
-    if files.is_empty() {
-        let problem = Problem::new(
-            folder.display().to_string(),
-            "has no file that can be checked",
-        );
-        output.problems(&[problem.hint("name the folder of a deployment, or a spec")]);
-        return Ok(Answer::No);
+    let mut files = Files::default();
+    files.read(folder, "", true)?;
+    let mut report = validate::check(&files.texts, &files.others, &Secrets::default());
+    let shown = folder.display();
+    if files.texts.is_empty() {
+        let problem = Problem::new(shown.to_string(), "no file that can be checked");
+        let hint = "name the folder of a deployment, or a spec";
+        report.problems.push(problem.hint(hint));
     }
-    let findings = validate::files(&files, &Secrets::default());
-    output.problems(&findings);
-    let (count, folder) = (files.len(), folder.display());
-    output.say(&match findings.len() {
-        0 => format!(
-            "the {count} files in {folder} are sound; no spec was given to compare them with"
-        ),
-        problems => format!("{problems} problems"),
-    });
-    Ok(if findings.is_empty() {
-        Answer::Yes
-    } else {
-        Answer::No
-    })
-}
-
-/// Adds the files that there are checks for, by their path from the folder. Never `.env`.
-fn read_folder(folder: &Path, prefix: &str, files: &mut BTreeMap<String, String>) -> Result<()> {
-    let entries = fs::read_dir(folder).with_context(|| folder.display().to_string())?;
-    for entry in entries {
-        let entry = entry.with_context(|| folder.display().to_string())?;
-        let Ok(name) = entry.file_name().into_string() else {
-            continue;
-        };
-        let path = format!("{prefix}{name}");
-        let ends = [
-            ".yaml",
-            ".tf",
-            ".tftpl",
-            "Dockerfile",
-            ".env.example",
-            "parameters.json",
-        ];
-        let (hidden, checked) = (
-            name.starts_with('.'),
-            ends.iter().any(|end| name.ends_with(end)),
-        );
-        if entry.path().is_dir() && !hidden && !entry.path().is_symlink() {
-            read_folder(&entry.path(), &format!("{path}/"), files)?;
-        } else if entry.path().is_file() && checked {
-            let text = read_text(&entry.path(), MAX_BYTES)
-                .map_err(|problem| anyhow::anyhow!("{problem}"))?;
-            files.insert(path, text);
-        }
-    }
-    Ok(())
+    Ok(answer(
+        &report,
+        &format!("{shown}: no problems, not compared with a spec"),
+        output,
+    ))
 }
 
 fn of_spec(args: &CheckArgs, output: &mut Output) -> Result<Answer> {
     let deployment = deployment(&args.spec, &args.folder, output)?;
-    let secrets = &deployment.resolved.secrets;
-    let mut findings = validate::files(&deployment.plan.all_files(), secrets);
-    // A folder that was edited is checked as it is: that is what will be started.
-    let mut on_disk = BTreeMap::new();
-    let mut missing = Vec::new();
-    for path in deployment.plan.all_files().keys() {
-        let place = deployment.folder.join(path);
+    let Deployment {
+        resolved,
+        plan,
+        folder,
+    } = &deployment;
+    let (files, shown) = (plan.all_files(), folder.display());
+    let mut rendered = validate::check(&files, &[], &resolved.secrets);
+    if !files.keys().any(|path| folder.join(path).exists()) {
+        let sound =
+            format!("no problems in the spec and the files that it renders; {shown} has none yet");
+        return Ok(answer(&rendered, &sound, output));
+    }
+    let (mut files, unread) = on_disk(&deployment)?;
+    let spec = spec_file(&args.spec).and_then(|spec| spec.canonicalize().ok());
+    let is_spec = |path: &String| folder.join(path).canonicalize().ok() == spec;
+    files.texts.retain(|path, _| !is_spec(path)); // read already
+    let report = validate::check(&files.texts, &files.others, &resolved.secrets);
+    rendered.coverage = report.coverage;
+    let known = rendered.problems.clone();
+    let new = report.problems.into_iter().chain(unread);
+    let new = new.filter(|problem| !known.contains(problem));
+    rendered.problems.extend(new);
+    let sound = format!("{shown}: no problems in the spec and the files");
+    Ok(answer(&rendered, &sound, output))
+}
+
+/// The rendered files as they are in the folder, the files beside them, and which could not be read.
+fn on_disk(deployment: &Deployment) -> Result<(Files, Vec<Problem>)> {
+    let Deployment { plan, folder, .. } = deployment;
+    let mut files = Files::default();
+    let mut problems = Vec::new();
+    for path in plan.all_files().keys() {
+        files.known.insert(path.clone());
+        let place = folder.join(path);
         match read_text(&place, MAX_BYTES) {
-            Ok(text) => drop(on_disk.insert(path.clone(), text)),
-            Err(_) if !place.exists() => missing
-                .push(Problem::new(place.display().to_string(), "is missing").hint("run `gen`")),
-            Err(problem) => findings.push(problem),
+            Ok(text) => drop(files.texts.insert(path.clone(), text)),
+            Err(_) if !place.exists() => {
+                let problem = Problem::new(place.display().to_string(), "missing");
+                problems.push(problem.hint("run `gen`"));
+            }
+            Err(problem) => problems.push(problem),
         }
     }
-    let started = !on_disk.is_empty();
-    if started {
-        findings.extend(missing);
-        findings.extend(validate::files(&on_disk, secrets));
+    files.read(folder, "", false)?;
+    Ok((files, problems))
+}
+
+/// Prints the problems and the coverage.
+fn answer(report: &Report, sound: &str, output: &mut Output) -> Answer {
+    output.problems(&report.problems);
+    let (line, answer) = match report.problems.len() {
+        0 => (sound.to_owned(), Answer::Yes),
+        1 => ("1 problem".to_owned(), Answer::No),
+        count => (format!("{count} problems"), Answer::No),
+    };
+    output.say(&line);
+    report
+        .coverage
+        .lines()
+        .iter()
+        .for_each(|line| output.say(line));
+    answer
+}
+
+/// The files of a folder.
+#[derive(Default)]
+struct Files {
+    /// Path from the folder to text, of the files that a check reads.
+    texts: BTreeMap<String, String>,
+    /// The paths of the other files.
+    others: Vec<String>,
+    /// The paths of files that were read by themselves.
+    known: BTreeSet<String>,
+}
+
+impl Files {
+    /// Adds the files of a folder, and if `deep` those of the folders in it; hidden ones are tools' own.
+    /// `.env` is never read.
+    fn read(&mut self, folder: &Path, prefix: &str, deep: bool) -> Result<()> {
+        let context = || folder.display().to_string();
+        for entry in fs::read_dir(folder).with_context(context)? {
+            let place = entry.with_context(context)?.path();
+            let Some(name) = place.file_name().and_then(|name| name.to_str()) else {
+                continue;
+            };
+            let path = format!("{prefix}{name}");
+            if place.is_dir() {
+                if deep && !name.starts_with('.') && !place.is_symlink() {
+                    self.read(&place, &format!("{path}/"), deep)?;
+                }
+            } else if place.is_file() && name != STATE && !self.known.contains(&path) {
+                self.file(&place, path)?;
+            }
+        }
+        Ok(())
     }
-    findings.dedup();
-    output.problems(&findings);
-    let files = deployment.plan.count();
-    let folder = deployment.folder.display();
-    match (findings.len(), started) {
-        (0, true) => output.say(&format!("the spec is sound, and so are the {files} files in {folder}")),
-        (0, false) => output.say(&format!("the spec is sound, and so are the {files} files it renders; there are none in {folder} yet")),
-        (count, _) => output.say(&format!("{count} problems")),
+
+    fn file(&mut self, place: &Path, path: String) -> Result<()> {
+        let size = place.metadata().map_or(0, |file| file.len());
+        if validate::is_checked(&path) && size <= MAX_BYTES {
+            let text = read_text(place, MAX_BYTES);
+            self.texts
+                .insert(path, text.map_err(|problem| anyhow::anyhow!("{problem}"))?);
+        } else {
+            self.others.push(path);
+        }
+        Ok(())
     }
-    Ok(if findings.is_empty() {
-        Answer::Yes
-    } else {
-        Answer::No
-    })
 }

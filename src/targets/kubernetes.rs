@@ -30,7 +30,7 @@ use crate::values::Cloud;
 pub use problems::problems;
 
 /// Files that are applied by hand, and that a kustomization must not name.
-pub(crate) const BY_HAND: [&str; 2] = ["keep.yaml", "restore.yaml"];
+const BY_HAND: [&str; 2] = ["keep.yaml", "restore.yaml"];
 
 /// Whether the key `machine.…` means something in a cluster.
 pub fn reads_of_machine(cloud: Option<Cloud>, key: &str) -> bool {

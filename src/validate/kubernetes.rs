@@ -1,210 +1,136 @@
-//! Manifests of Kubernetes: every field exists, every value is one that the API server takes, every
-//! name that is named is there; and the deployment's own promises are kept.
+//! Manifests of Kubernetes: fields, images, secrets, configurations, and the names that they refer to.
 //!
-//! Invariant: a finding names the file, the document and the path in it. What is the operator's, and
-//! what a folder says of it: see `references.rs`.
+//! A server-side dry run knows more: the forms of values, policies, and the kinds of other projects.
 
+mod declared;
 mod decode;
-mod fields;
-mod forms;
+mod document;
 mod kustomization;
-mod network;
-mod objects;
 mod pods;
 mod references;
-mod security;
-mod workload;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use k8s_openapi::Resource;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
-use serde_yaml::Value;
-
-use super::{entries, items};
+use super::yaml::{entries, keys, text};
+use super::{collector, configuration, yaml};
 use crate::problem::Problem;
+use declared::Declared;
+use document::Document;
 use kustomization::Kustomization;
-use workload::Workload;
+use pods::Pod;
 
-/// One document of a file.
-struct Document {
-    file: String,
-    api_version: String,
-    kind: String,
-    name: String,
-    tree: Value,
+/// What was found in the manifests of a folder.
+#[derive(Default)]
+pub(super) struct Found {
+    pub(super) problems: Vec<Problem>,
+    /// The kinds whose fields were not checked: they have no type here.
+    pub(super) without_schema: BTreeSet<String>,
+    /// Files that are parts of manifests, and were not checked.
+    pub(super) patches: BTreeSet<String>,
 }
 
-impl Document {
-    /// Where a path of it is, as findings say it.
-    fn at(&self, path: &str) -> String {
-        let Self {
-            file, kind, name, ..
-        } = self;
-        match path {
-            "" => format!("{file}: {kind} {name}"),
-            path => format!("{file}: {kind} {name}: {path}"),
-        }
-    }
-
-    /// What is at the keys, one below the other.
-    fn get(&self, keys: &[&str]) -> Option<&Value> {
-        keys.iter()
-            .try_fold(&self.tree, |value, key| value.get(*key))
-    }
-
-    /// The text that is there.
-    fn text(&self, keys: &[&str]) -> Option<&str> {
-        self.get(keys)?.as_str()
-    }
-
-    /// The elements of the list that is there.
-    fn items<'a>(&'a self, keys: &[&str]) -> impl Iterator<Item = &'a Value> + use<'a> {
-        items(self.get(keys))
-    }
-
-    fn namespace(&self) -> Option<&str> {
-        self.text(&["metadata", "namespace"])
-    }
-
-    fn labels(&self) -> BTreeMap<String, String> {
-        let labels = entries(self.get(&["metadata", "labels"]));
-        let labels =
-            labels.filter_map(|(key, value)| Some((key.to_owned(), value.as_str()?.to_owned())));
-        labels.collect()
-    }
-
-    /// The document as a type, if it is one.
-    fn typed<T: Resource + DeserializeOwned>(&self) -> Option<T> {
-        let is_one = self.kind == T::KIND;
-        is_one.then(|| serde_yaml::from_value(self.tree.clone()).ok())?
-    }
-
-    /// What a field of it says, as a type, if it is one.
-    fn field<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
-        serde_yaml::from_value(self.get(&[name])?.clone()).ok()
-    }
-
-    /// Which pods or Services it is about.
-    fn selector(&self) -> LabelSelector {
-        let tree = self.get(&["spec", "selector"]).cloned();
-        tree.and_then(|tree| serde_yaml::from_value(tree).ok())
-            .unwrap_or_default()
-    }
+/// Whether a file is a kustomization.
+pub(super) fn is_kustomization(path: &str) -> bool {
+    path.rsplit('/').next() == Some(kustomization::FILE)
 }
 
-/// The manifests of a folder.
-struct Folder<'a> {
-    files: &'a BTreeMap<String, String>,
-    kustomization: Kustomization,
-    documents: Vec<Document>,
-    workloads: Vec<Workload>,
-}
-
-impl Folder<'_> {
-    fn of_kind<'a>(&'a self, kind: &'a str) -> impl Iterator<Item = &'a Document> {
-        self.documents
-            .iter()
-            .filter(move |document| document.kind == kind)
-    }
-
-    fn named(&self, kind: &str, name: &str) -> Option<&Document> {
-        let mut documents = self.documents.iter();
-        documents.find(|document| document.kind == kind && document.name == name)
-    }
-
-    /// What makes the pods that a selector takes.
-    fn taken(&self, selector: &LabelSelector) -> Vec<&Workload> {
-        let workloads = self.workloads.iter();
-        let taken = workloads.filter(|one| workload::matches(selector, &one.labels()));
-        taken.collect()
-    }
-}
-
-/// Takes a finding: the place and what is wrong there.
-type Tell<'a> = &'a mut dyn FnMut(String, String);
-
-/// Whether a file is manifests: a document of it says of which kind it is.
+/// Whether a file has a document that says its kind.
 pub(super) fn is_manifest(path: &str, text: &str) -> bool {
     let is_head = |line: &str| line.starts_with("apiVersion:") || line.starts_with("kind:");
-    path.ends_with(".yaml") && text.lines().any(is_head)
+    (path.ends_with(".yaml") || path.ends_with(".yml")) && text.lines().any(is_head)
 }
 
-/// Everything wrong with the manifests of a folder, given as relative path to text.
-pub(super) fn check(files: &BTreeMap<String, String>) -> Vec<Problem> {
-    let mut problems = Vec::new();
-    let mut tell = |at: String, message: String| problems.push(Problem::new(at, message));
-    let kustomization = kustomization::read(files);
-    let patches = &kustomization.patches;
+/// What is wrong with the manifests among the files; `paths` are those of all files there.
+pub(super) fn check(files: &BTreeMap<String, String>, paths: &[&str]) -> Found {
+    let mut found = Found::default();
+    let mut declared = Declared::default();
+    for (path, text) in files.iter().filter(|(path, _)| is_kustomization(path)) {
+        match yaml::document(text).map(|tree| Kustomization::new(path, tree)) {
+            Ok(kustomization) => {
+                declared.kustomization(&kustomization);
+                found.patches.extend(kustomization.patches());
+                found.add(path, kustomization.missing(paths));
+            }
+            Err(problem) => found.add(path, [problem]),
+        }
+    }
+    let manifests = files.iter().filter(|(path, text)| {
+        is_manifest(path, text) && !is_kustomization(path) && !found.patches.contains(*path)
+    });
     let mut documents = Vec::new();
-    for (path, text) in files {
-        if path == kustomization::FILE {
-            kustomization::check(files, text, patches, &mut tell);
-        } else if is_manifest(path, text) && !patches.contains(path) {
-            read(path, text, &mut documents, &mut tell);
+    for (path, text) in manifests.collect::<Vec<_>>() {
+        match Document::all(path, text) {
+            Ok(all) => documents.extend(all),
+            Err(problem) => found.add(path, [problem]),
         }
     }
-    let workloads = documents.iter().filter_map(workload::of).collect();
-    let folder = Folder {
-        files,
-        kustomization,
-        documents,
-        workloads,
-    };
-    for document in &folder.documents {
-        for (path, message) in decode::check(document) {
-            tell(document.at(&path), message);
-        }
-    }
-    for rule in [
-        fields::check,
-        objects::check,
-        pods::check,
-        security::check,
-        references::check,
-        network::check,
-    ] {
-        rule(&folder, &mut tell);
-    }
-    problems
+    documents
+        .iter()
+        .for_each(|document| declared.document(document));
+    files
+        .get(".env.example")
+        .into_iter()
+        .for_each(|text| declared.env_example(text));
+    documents
+        .iter()
+        .for_each(|document| found.document(document, &declared));
+    found
 }
 
-/// Adds the documents of a file.
-fn read(path: &str, text: &str, documents: &mut Vec<Document>, tell: Tell) {
-    for (index, one) in serde_yaml::Deserializer::from_str(text).enumerate() {
-        let tree = match Value::deserialize(one) {
-            Ok(Value::Null) => continue,
-            Ok(tree) => tree,
-            // Behind what is no YAML, nothing is.
-            Err(error) => return tell(path.to_owned(), format!("not YAML: {error}")),
-        };
-        let text = |keys: &[&str]| {
-            let value = keys.iter().try_fold(&tree, |value, key| value.get(*key));
-            value.and_then(Value::as_str).map(str::to_owned)
-        };
-        let parts = (
-            text(&["apiVersion"]),
-            text(&["kind"]),
-            text(&["metadata", "name"]),
-        );
-        let (Some(api_version), Some(kind), Some(name)) = parts else {
-            let message = "has no apiVersion, kind or metadata.name: is no manifest";
-            tell(
-                format!("{path}: document {}", index + 1),
-                message.to_owned(),
-            );
-            continue;
-        };
-        documents.push(Document {
-            file: path.to_owned(),
-            api_version,
-            kind,
-            name,
-            tree,
-        });
+impl Found {
+    fn add(&mut self, place: &str, problems: impl IntoIterator<Item = Problem>) {
+        let problems = problems.into_iter();
+        self.problems
+            .extend(problems.map(|problem| problem.within(place)));
     }
+
+    fn document(&mut self, document: &Document, declared: &Declared) {
+        let place = document.place();
+        match decode::check(document) {
+            Some(problems) => self.add(&place, problems),
+            None => drop(self.without_schema.insert(document.kind.clone())),
+        }
+        match document.kind.as_str() {
+            "ConfigMap" => self.add(&place, configurations(document)),
+            "OpenTelemetryCollector" => self.add(&place, operated(document)),
+            "Secret" => self.add(&place, secret(document)),
+            _ => {}
+        }
+        if let Some(pod) = Pod::of(document) {
+            self.add(&place, pod.check());
+        }
+        self.add(&place, references::check(document, declared));
+    }
+}
+
+/// What is wrong with the files that a ConfigMap carries.
+fn configurations(document: &Document) -> Vec<Problem> {
+    let files = entries(document.get(&["data"]));
+    let problems = files.flat_map(|(file, content)| {
+        let problems = configuration::check(file, text(Some(content))).into_iter();
+        problems.map(move |problem| problem.within(&format!("data[{file}]")))
+    });
+    problems.collect()
+}
+
+/// What is wrong with the configuration in the OpenTelemetry Operator's resource.
+fn operated(document: &Document) -> Vec<Problem> {
+    let config = document.get(&["spec", "config"]);
+    let problems = config.into_iter().flat_map(collector::check);
+    problems
+        .map(|problem| problem.within("spec.config"))
+        .collect()
+}
+
+/// Base64 hides nothing.
+fn secret(document: &Document) -> Vec<Problem> {
+    let fields = ["data", "stringData"].into_iter();
+    let given = fields.filter(|field| keys(document.get(&[field])).next().is_some());
+    let problem = |field: &str| {
+        let problem = Problem::new(field, "a secret in clear text");
+        problem.hint("remove it: use `kubectl create secret`, or an ExternalSecret")
+    };
+    given.map(problem).collect()
 }
 
 #[cfg(test)]

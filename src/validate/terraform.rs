@@ -1,146 +1,119 @@
-//! A Terraform module: every name exists and is used, no secret leaves the way to its store, and what
-//! a machine gets at its first boot can be read there.
-//!
-//! Invariant: nothing here knows a cloud. `terraform validate` knows the provider's own arguments,
-//! which are no business of this.
+//! Terraform modules: every file parses, and every variable, local value, data source and module that
+//! an expression names is declared. `terraform validate` knows resources and their arguments.
 
-mod cloud_config;
-mod first_boot;
-mod startup_script;
-mod walk;
+use std::collections::BTreeMap;
 
-use std::collections::{BTreeMap, BTreeSet};
+use hcl_edit::expr::{Expression, Traversal, TraversalOperator};
+use hcl_edit::structure::{Block, Body};
+use hcl_edit::template::Template;
+use hcl_edit::visit::{self, Visit};
 
-use hcl::expr::Expression;
-use hcl::structure::Body;
-
+use super::names::missing;
 use crate::problem::Problem;
-use walk::{Declared, Walk};
 
-/// Everything wrong with the module that is among the files (relative path to text).
-pub(super) fn check(files: &BTreeMap<String, String>) -> Vec<Problem> {
-    let mut findings = Vec::new();
-    let mut walk = Walk::default();
-    for (path, text) in files.iter().filter(|(path, _)| path.ends_with(".tf")) {
-        match hcl::parse(text) {
-            Ok(body) => walk.file(path, &body),
-            Err(error) => findings.push(Problem::new(path, format!("not Terraform: {error}"))),
+/// The files of one module, by their paths: `*.tf`, and the templates that it fills in.
+pub(super) type Module<'a> = BTreeMap<&'a str, &'a str>;
+
+/// What is wrong with a module.
+pub(super) fn check(files: &Module) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let mut bodies = BTreeMap::new();
+    for (path, text) in files {
+        let parsed = match text.parse::<Body>() {
+            _ if !path.ends_with(".tf") => text.parse::<Template>().map(drop),
+            parsed => parsed.map(|body| drop(bodies.insert(*path, body))),
+        };
+        problems.extend(parsed.err().map(|error| cannot_parse(&error).within(path)));
+    }
+    if !problems.is_empty() {
+        return problems; // what one file declares is missing in the others
+    }
+    let declared: Vec<String> = bodies.values().flat_map(declared).collect();
+    for (path, body) in &bodies {
+        for block in body.blocks() {
+            let mut names = Names {
+                declared: &declared,
+                problems: Vec::new(),
+            };
+            names.visit_body(&block.body);
+            let at = format!("{path}: {}", address(block));
+            let found = names.problems.into_iter().chain(shown(block));
+            problems.extend(found.map(|problem| problem.within(&at)));
         }
     }
-    if !findings.is_empty() {
-        return findings; // what one file declares is missing in the others
-    }
-    for rule in [names, unused, variables, secrets] {
-        rule(&walk, &mut findings);
-    }
-    for call in &walk.templates {
-        match files.get(&call.file) {
-            Some(text) => findings.extend(first_boot::check(call, text)),
-            None => findings.push(Problem::new(
-                &call.at,
-                format!("there is no `{}`", call.file),
-            )),
-        }
-    }
-    findings
+    problems
 }
 
-/// What expressions name is there, once.
-fn names(walk: &Walk, findings: &mut Vec<Problem>) {
-    let mut known = BTreeSet::new();
-    for declared in &walk.declared {
-        if !known.insert(declared.address.as_str()) && declared.address != "terraform" {
-            findings.push(problem(declared, "is there twice"));
-        }
-    }
-    for reference in &walk.references {
-        if !known.contains(reference.address.as_str()) {
-            findings.push(Problem::new(
-                format!("{}: {}", reference.file, reference.at),
-                format!("there is no `{}`", reference.address),
-            ));
-        }
-    }
+fn cannot_parse(error: &hcl_edit::parser::Error) -> Problem {
+    let (line, column) = (error.location().line(), error.location().column());
+    let at = format!("line {line}, column {column}");
+    Problem::new(at, "cannot parse as HCL").hint(error.message())
 }
 
-/// What only exists to be named is named, by something else than itself.
-fn unused(walk: &Walk, findings: &mut Vec<Problem>) {
-    for declared in &walk.declared {
-        let address = &declared.address;
-        let to_be_named = ["var.", "local.", "data."]
-            .iter()
-            .any(|kind| address.starts_with(kind));
-        let itself = format!("{address}.");
-        let named = walk.references.iter().any(|reference| {
-            &reference.address == address
-                && !reference.at.starts_with(&itself)
-                && &reference.at != address
-        });
-        if to_be_named && !named {
-            findings.push(problem(declared, "is never used"));
+/// The addresses that a file declares.
+fn declared(body: &Body) -> Vec<String> {
+    let blocks = body.blocks().flat_map(|block| match block.ident.as_str() {
+        "locals" => {
+            let names = block.body.attributes().map(|local| local.key.as_str());
+            names.map(|name| format!("local.{name}")).collect()
         }
-    }
+        "check" => declared(&block.body),
+        _ => vec![address(block)],
+    });
+    blocks.collect()
 }
 
-fn variables(walk: &Walk, findings: &mut Vec<Problem>) {
-    for variable in of_kind(walk, "var.") {
-        for key in ["type", "description"] {
-            if attribute(&variable.body, key).is_none() {
-                findings.push(problem(variable, &format!("has no {key}")));
-            }
-        }
-    }
-}
-
-/// A secret is given anew each time, and goes where it is written and never read.
-fn secrets(walk: &Walk, findings: &mut Vec<Problem>) {
-    let yes = |variable: &Declared, key: &str| {
-        attribute(&variable.body, key) == Some(&Expression::Bool(true))
+/// A block as expressions name it: `var.NAME`, `data.TYPE.NAME`.
+fn address(block: &Block) -> String {
+    let kind = match block.ident.as_str() {
+        "variable" => "var",
+        kind => kind,
     };
-    for variable in of_kind(walk, "var.") {
-        match (yes(variable, "sensitive"), yes(variable, "ephemeral")) {
-            (false, false) => continue,
-            (true, true) => {}
-            (true, false) => findings.push(problem(variable, "is kept in plans: not `ephemeral`")),
-            (false, true) => findings.push(problem(variable, "is shown: not `sensitive`")),
-        }
-        let blank = Expression::String(String::new());
-        let default = attribute(&variable.body, "default");
-        if default.is_some_and(|value| *value != blank && *value != Expression::Null) {
-            findings.push(problem(
-                variable,
-                "has the value of a secret as its default",
-            ));
-        }
-        for reference in &walk.references {
-            let written_only = reference.at.ends_with("_wo");
-            let checked =
-                reference.at.starts_with("var.") && reference.at.ends_with(".validation.condition");
-            if reference.address == variable.address && !written_only && !checked {
-                findings.push(Problem::new(
-                    format!("{}: {}", reference.file, reference.at),
-                    format!(
-                        "the secret `{}` leaves the way to its store",
-                        reference.address
-                    ),
-                ));
-            }
-        }
+    let labels = block
+        .labels
+        .iter()
+        .map(|label| format!(".{}", label.as_str()));
+    labels.fold(kind.to_owned(), |address, label| address + &label)
+}
+
+/// Everyone who can read a module reads its defaults.
+fn shown(variable: &Block) -> Option<Problem> {
+    let value = |key: &str| variable.body.get_attribute(key).map(|one| &one.value);
+    let secret = value("sensitive")?.as_bool() == Some(true);
+    let default = !value("default")?.as_str().unwrap_or_default().is_empty();
+    let problem = Problem::new("default", "a secret in clear text");
+    (secret && default).then(|| problem.hint("remove it, and set the variable `TF_VAR_NAME`"))
+}
+
+/// Collects names that are not declared.
+struct Names<'a> {
+    declared: &'a [String],
+    problems: Vec<Problem>,
+}
+
+impl Visit for Names<'_> {
+    fn visit_traversal(&mut self, traversal: &Traversal) {
+        visit::visit_traversal(self, traversal);
+        let Expression::Variable(root) = &traversal.expr else {
+            return;
+        };
+        let (what, length) = match root.as_str() {
+            "var" => ("variable", 2),
+            "local" => ("local value", 2),
+            "module" => ("module", 2),
+            "data" => ("data source", 3),
+            _ => return,
+        };
+        let steps = traversal.operators.iter();
+        let steps = steps.map_while(|operator| match operator.value() {
+            TraversalOperator::GetAttr(name) => Some(name.as_str()),
+            _ => None,
+        });
+        let address = std::iter::once(root.as_str()).chain(steps).take(length);
+        let address = address.collect::<Vec<_>>().join(".");
+        let known = self.declared.iter().map(String::as_str);
+        self.problems.extend(missing("", what, &address, known));
     }
-}
-
-fn of_kind<'a>(walk: &'a Walk, kind: &'a str) -> impl Iterator<Item = &'a Declared> {
-    let all = walk.declared.iter();
-    all.filter(move |declared| declared.address.starts_with(kind))
-}
-
-fn attribute<'a>(body: &'a Body, key: &str) -> Option<&'a Expression> {
-    let mut attributes = body.attributes();
-    Some(attributes.find(|one| one.key() == key)?.expr())
-}
-
-fn problem(declared: &Declared, message: &str) -> Problem {
-    Problem::new(format!("{}: {}", declared.file, declared.address), message)
 }
 
 #[cfg(test)]

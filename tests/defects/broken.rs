@@ -7,6 +7,8 @@ use crate::cluster::{may_too_much, open, promised_less, unmarked};
 use crate::containers::{dead, probes};
 use crate::data::{lost_with_the_kustomization, misplaced};
 use crate::deployment::{Deployment, deployment};
+use crate::pods::unkept;
+use crate::selectors::{dangling, strange_peers, unguarded, unknown_hosts, unknown_objects};
 
 /// A check, a text of sound manifests, and one that the check refuses in its place.
 type Break = (fn(&Deployment) -> Vec<String>, &'static str, &'static str);
@@ -33,6 +35,30 @@ const BREAKS: &[Break] = &[
     (dead, "livenessProbe: ", "otherProbe: "),
     (probes, "/api/v2/healthcheck", "/api/v1/heartbeat"),
     (misplaced, "mountPath: /data}", "mountPath: /chroma}"),
+    (
+        unkept,
+        "enableServiceLinks: false",
+        "enableServiceLinks: true",
+    ),
+    (unkept, "readOnlyRootFilesystem: true", "privileged: true"),
+    (unkept, "requests: {cpu: ", "requests: {gpu: "),
+    (unkept, "readinessProbe:", "otherProbe:"),
+    (unkept, "port: http}", "port: htp}"),
+    (dangling, "targetPort: http}", "targetPort: https}"),
+    (dangling, "kind: StatefulSet", "kind: Other"),
+    (
+        unguarded,
+        "policyTypes: [Ingress, Egress]",
+        "policyTypes: [Ingress]",
+    ),
+    (
+        strange_peers,
+        "- podSelector:\n            matchLabels:\n",
+        "- podSelector:\n            matchLabels:\n              other: label\n",
+    ),
+    (unknown_objects, "roleRef: {", "roleRef: {}\nother: {"),
+    (unknown_objects, "name: chroma-api", "name: chroma"),
+    (unknown_hosts, ":4317", ":4319"),
 ];
 
 #[test]

@@ -1,5 +1,5 @@
-//! Clusters: who reaches a pod, what it may do, and what it is promised. What `validate` refuses of any
-//! manifest is not here: tests/render.rs runs it on everything that is rendered.
+//! Clusters: who reaches a pod, what it may do, and what it is promised. tests/render.rs runs `validate`
+//! on everything that is rendered.
 
 use chroma_otel_deploy::spec::kubernetes::Route;
 use serde_yaml::Value;

@@ -53,6 +53,21 @@ pub(crate) fn dead(one: &Deployment) -> Vec<String> {
     }
 }
 
+#[test]
+fn every_compose_service_that_stays_has_a_memory_limit() {
+    none(|one| {
+        if one.starter() != Starter::Compose {
+            return Vec::new();
+        }
+        let compose = one.yaml("docker-compose.yaml");
+        let services = compose["services"].as_mapping().unwrap().iter();
+        let stays = services.filter(|(_, service)| service.get("restart").is_some());
+        let open = stays.filter(|(_, service)| service.get("mem_limit").is_none());
+        open.map(|(name, _)| format!("{name:?} has no mem_limit"))
+            .collect()
+    });
+}
+
 /// There is neither in the image of 1.x.
 #[test]
 fn no_health_check_calls_curl_inside_the_image() {

@@ -8,10 +8,15 @@
 
 mod broken;
 mod cluster;
+mod configurations;
 mod containers;
 mod data;
 mod deployment;
 mod machine;
 mod manifests;
+mod modules;
 mod moved;
+mod pods;
+mod selectors;
+mod stack;
 mod variables;

@@ -110,8 +110,10 @@ fn moved_to_clusters() -> Vec<(&'static Deployment, Vec<&'static Deployment>)> {
 /// A value of Compose's, when `.env` and the shell have nothing; names as in a cluster.
 fn of_docker(value: &Value) -> String {
     let text = value.as_str().unwrap();
-    let default = text.split_once(":-").map(|(_, default)| default);
-    let text = default.map_or(text, |default| default.strip_suffix('}').unwrap());
+    let default = text
+        .rsplit_once(":-")
+        .map(|(_, default)| default.trim_end_matches('}'));
+    let text = default.unwrap_or(text);
     let mut text = text.to_owned();
     for service in ["otel-collector", "jaeger", "zipkin"] {
         text = text.replace(&format!("//{service}:"), &format!("//chroma-{service}:"));

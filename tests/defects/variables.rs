@@ -73,7 +73,7 @@ fn no_key_is_in_any_file() {
     });
 }
 
-/// Every variable that an operator is offered does something. (CloudFormation's parameters: `validate`.)
+/// Every variable that an operator is offered does something. (CloudFormation's parameters: cfn-lint.)
 #[test]
 fn every_variable_that_is_offered_is_used() {
     none(|one| {

@@ -198,9 +198,18 @@ class Machine:
         if self.process and self.process.poll() is None:
             os.kill(int(self.init or self.process.pid), signal.SIGKILL)
             self.process.wait(30)
-        for cgroup in sorted(Path("/sys/fs/cgroup").glob("**/chroma-otel-machine/**/"), reverse=True):
-            cgroup.rmdir()
+        eventually(self.remove_cgroups, "its cgroups are empty")
         self.disconnect()
+
+    @staticmethod
+    def remove_cgroups():
+        """Deletes the machine's cgroups; false while a process in one of them is still ending."""
+        try:
+            for cgroup in sorted(Path("/sys/fs/cgroup").glob("**/chroma-otel-machine/**/"), reverse=True):
+                cgroup.rmdir()
+        except OSError:
+            return False
+        return True
 
     def path(self, name):
         """A file of the running machine, as this one sees it."""

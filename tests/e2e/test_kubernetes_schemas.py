@@ -285,9 +285,9 @@ class TestMistakes:
     @pytest.mark.parametrize(
         "file, old, new, said",
         [
-            ("chroma.yaml", "serviceName:", "serviceNames:", "spec.serviceNames: there is no such field"),
-            ("chroma.yaml", "replicas: 1", "replicas: 2", "spec.replicas: is not 1"),
-            ("kustomization.yaml", "  - chroma.yaml\n", "", "does not name `chroma.yaml`"),
+            ("chroma.yaml", "serviceName:", "serviceNames:", "spec.serviceNames: unknown field"),
+            ("chroma.yaml", "replicas: 1", "replicas: 2", "spec.replicas: `2` servers"),
+            ("kustomization.yaml", "- chroma.yaml", "- chrome.yaml", "file `chrome.yaml` not found"),
         ],
     )
     def test_validate(self, tools, tmp_path, file, old, new, said):

@@ -1,63 +1,53 @@
-//! Every document read as its Kubernetes type, written again, and compared.
+//! Each document decoded as its Kubernetes type, encoded again, and compared.
 //!
-//! Invariant: what the type does not know is dropped on the way, and what it must have is added; so
-//! both directions of the difference are mistakes, each with its path.
-
-mod others;
-
-use std::fmt;
+//! Invariant: decoding drops unknown fields and encoding adds required ones, so a difference in either
+//! direction is a mistake.
 
 use k8s_openapi::Resource;
-use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, StatefulSet};
-use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
-use k8s_openapi::api::batch::v1::{CronJob, Job};
-use k8s_openapi::api::core::v1::{
-    ConfigMap, LimitRange, Namespace, PersistentVolumeClaim, Pod, ResourceQuota, Secret, Service,
-    ServiceAccount,
+use k8s_openapi::api::{
+    apps::v1 as apps, autoscaling::v1 as autoscaling_v1, autoscaling::v2 as autoscaling_v2,
+    batch::v1 as batch, core::v1 as core, networking::v1 as networking, policy::v1 as policy,
+    rbac::v1 as rbac, scheduling::v1 as scheduling, storage::v1 as storage,
 };
-use k8s_openapi::api::networking::v1::{Ingress, IngressClass, NetworkPolicy};
-use k8s_openapi::api::policy::v1::PodDisruptionBudget;
-use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding};
-use k8s_openapi::api::scheduling::v1::PriorityClass;
-use k8s_openapi::api::storage::v1::StorageClass;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_yaml::Value;
 
-use super::Document;
-use crate::validate::{Finding, entries};
-use others::OTHERS;
+use super::document::Document;
+use crate::problem::{Problem, nearest};
 
-/// Reads a document as one type and writes it again; else where it is something else, and what.
-type RoundTrip = fn(&Value) -> Result<Value, Finding>;
+/// Decodes a document as one type and encodes it again.
+type RoundTrip = fn(&Value) -> Result<Value, Problem>;
 
-/// What Kubernetes itself knows: apiVersion, kind, and how to read it.
-const TYPES: [(&str, &str, RoundTrip); 25] = [
-    of::<ClusterRole>(),
-    of::<ClusterRoleBinding>(),
-    of::<ConfigMap>(),
-    of::<CronJob>(),
-    of::<DaemonSet>(),
-    of::<Deployment>(),
-    of::<HorizontalPodAutoscaler>(),
-    of::<Ingress>(),
-    of::<IngressClass>(),
-    of::<Job>(),
-    of::<LimitRange>(),
-    of::<Namespace>(),
-    of::<NetworkPolicy>(),
-    of::<PersistentVolumeClaim>(),
-    of::<Pod>(),
-    of::<PodDisruptionBudget>(),
-    of::<PriorityClass>(),
-    of::<ResourceQuota>(),
-    of::<Role>(),
-    of::<RoleBinding>(),
-    of::<Secret>(),
-    of::<Service>(),
-    of::<ServiceAccount>(),
-    of::<StatefulSet>(),
-    of::<StorageClass>(),
+/// The types of Kubernetes: apiVersion, kind, and how to decode it.
+const TYPES: [(&str, &str, RoundTrip); 27] = [
+    of::<apps::DaemonSet>(),
+    of::<apps::Deployment>(),
+    of::<apps::StatefulSet>(),
+    of::<autoscaling_v1::HorizontalPodAutoscaler>(),
+    of::<autoscaling_v2::HorizontalPodAutoscaler>(),
+    of::<batch::CronJob>(),
+    of::<batch::Job>(),
+    of::<core::ConfigMap>(),
+    of::<core::LimitRange>(),
+    of::<core::Namespace>(),
+    of::<core::PersistentVolume>(),
+    of::<core::PersistentVolumeClaim>(),
+    of::<core::Pod>(),
+    of::<core::ResourceQuota>(),
+    of::<core::Secret>(),
+    of::<core::Service>(),
+    of::<core::ServiceAccount>(),
+    of::<networking::Ingress>(),
+    of::<networking::IngressClass>(),
+    of::<networking::NetworkPolicy>(),
+    of::<policy::PodDisruptionBudget>(),
+    of::<rbac::ClusterRole>(),
+    of::<rbac::ClusterRoleBinding>(),
+    of::<rbac::Role>(),
+    of::<rbac::RoleBinding>(),
+    of::<scheduling::PriorityClass>(),
+    of::<storage::StorageClass>(),
 ];
 
 const fn of<T: Resource + DeserializeOwned + Serialize>() -> (&'static str, &'static str, RoundTrip)
@@ -65,73 +55,69 @@ const fn of<T: Resource + DeserializeOwned + Serialize>() -> (&'static str, &'st
     (T::API_VERSION, T::KIND, round_trip::<T>)
 }
 
-fn round_trip<T: DeserializeOwned + Serialize>(tree: &Value) -> Result<Value, Finding> {
-    let read: T = serde_path_to_error::deserialize(tree.clone()).map_err(|error| {
-        (
-            error.path().to_string(),
-            format!("cannot be read: {}", error.inner()),
-        )
+fn round_trip<T: DeserializeOwned + Serialize>(tree: &Value) -> Result<Value, Problem> {
+    let decoded: T = serde_path_to_error::deserialize(tree.clone()).map_err(|error| {
+        let (path, message) = (error.path().to_string(), error.inner().to_string());
+        Problem::new(path, format!("cannot decode: {message}"))
     })?;
-    serde_yaml::to_value(read)
-        .map_err(|error| (String::new(), format!("cannot be written: {error}")))
+    let cannot = |error| Problem::new("", format!("cannot encode: {error}"));
+    serde_yaml::to_value(decoded).map_err(cannot)
 }
 
 /// What is wrong with the fields of a document: their names, their types, and what is missing.
-pub(super) fn check(document: &Document) -> Vec<Finding> {
+/// Nothing of a kind that has no type here.
+pub(super) fn check(document: &Document) -> Option<Vec<Problem>> {
     let (version, kind) = (document.api_version.as_str(), document.kind.as_str());
-    let mut versions = Vec::new();
-    for (known, _, read) in TYPES.iter().filter(|known| known.1 == kind) {
-        if *known == version {
-            return typed(&document.tree, *read);
-        }
-        versions.push(*known);
-    }
-    for (known, _, fields) in OTHERS.iter().filter(|known| known.1 == kind) {
-        if *known == version {
-            return untyped(&document.tree, fields);
-        }
-        versions.push(*known);
-    }
-    let message = match versions.first() {
-        Some(right) => format!("`{version}` has no {kind}: it is in `{right}`"),
-        None => format!("`{kind}` of `{version}` is unknown here"),
+    let known = TYPES
+        .iter()
+        .find(|known| (known.0, known.1) == (version, kind));
+    let Some((_, _, read)) = known else {
+        return misspelt(version, kind).map(|problem| vec![problem]);
     };
-    vec![("apiVersion".to_owned(), message)]
+    let problems = decoded(&document.tree, *read).into_iter();
+    Some(problems.map(|problem| with_hint(problem, kind)).collect())
 }
 
-fn typed(tree: &Value, read: RoundTrip) -> Vec<Finding> {
+/// A kind of Kubernetes itself in a group or version that does not have it.
+fn misspelt(version: &str, kind: &str) -> Option<Problem> {
+    let group = |version: &str| version.split('/').next().map(str::to_owned);
+    let problem = Problem::new("apiVersion", format!("`{version}` has no kind `{kind}`"));
+    if let Some((right, ..)) = TYPES.iter().find(|known| known.1 == kind) {
+        // The groups of other projects have a dot, and may have a kind of the same name.
+        let is_own = !version.contains('.') || group(version) == group(right);
+        return is_own.then(|| problem.hint(format!("use `{right}`")));
+    }
+    let kinds = TYPES.iter().filter(|known| known.0 == version);
+    let kinds: Vec<String> = kinds.map(|known| known.1.to_owned()).collect();
+    nearest(kind, &kinds).map(|near| problem.hint(format!("did you mean `{near}`?")))
+}
+
+/// The command that shows the fields there.
+fn with_hint(problem: Problem, kind: &str) -> Problem {
+    let parent = problem.at.rsplit_once('.').map_or("", |(parent, _)| parent);
+    let names = parent.split('.').filter_map(|part| part.split('[').next());
+    let path = names.filter(|name| !name.is_empty());
+    let path = path.fold(kind.to_lowercase(), |path, name| path + "." + name);
+    problem.hint(format!("see `kubectl explain {path}`"))
+}
+
+fn decoded(tree: &Value, read: RoundTrip) -> Vec<Problem> {
     let tree = quantities_as_text(tree, false);
     match read(&tree) {
-        Err(finding) => vec![finding],
-        Ok(written) => {
-            let mut findings = Vec::new();
-            difference(&tree, &written, "", &mut findings);
-            findings
+        Err(problem) => vec![problem],
+        Ok(encoded) => {
+            let mut problems = Vec::new();
+            difference(&tree, &encoded, "", &mut problems);
+            problems
         }
     }
 }
 
-fn untyped(tree: &Value, fields: &[&str]) -> Vec<Finding> {
-    let unknown = |known: &[&str], at: &str, value: Option<&Value>| {
-        let names = entries(value).map(|(name, _)| name);
-        let unknown = names.filter(|name| !known.contains(name));
-        unknown
-            .map(|name| (format!("{at}{name}"), NO_FIELD.to_owned()))
-            .collect::<Vec<_>>()
-    };
-    let mut findings = unknown(&["apiVersion", "kind", "metadata", "spec"], "", Some(tree));
-    findings.extend(unknown(fields, "spec.", tree.get("spec")));
-    if tree.get("spec").is_none() {
-        findings.push(("spec".to_owned(), MISSING.to_owned()));
-    }
-    findings
-}
+/// Fields whose values are quantities.
+const AMOUNTS: [&str; 4] = ["requests", "limits", "hard", "capacity"];
 
-const NO_FIELD: &str = "there is no such field";
-const MISSING: &str = "is missing";
-
-/// Quantities are texts to the types, and numbers as well to Kubernetes: `cpu: 2`.
-pub(super) fn quantities_as_text(value: &Value, quantities: bool) -> Value {
+/// Quantities are texts to the types; Kubernetes also takes numbers: `cpu: 2`.
+fn quantities_as_text(value: &Value, quantities: bool) -> Value {
     match value {
         Value::Number(number) if quantities => Value::String(number.to_string()),
         Value::Sequence(list) => list
@@ -140,13 +126,9 @@ pub(super) fn quantities_as_text(value: &Value, quantities: bool) -> Value {
             .collect(),
         Value::Mapping(map) => {
             let entries = map.iter().map(|(key, value)| {
-                let named = key
-                    .as_str()
-                    .is_some_and(|key| ["requests", "limits", "hard"].contains(&key));
-                (
-                    key.clone(),
-                    quantities_as_text(value, named || (quantities && !value.is_mapping())),
-                )
+                let name = key.as_str().unwrap_or_default();
+                let inside = AMOUNTS.contains(&name) || quantities && !value.is_mapping();
+                (key.clone(), quantities_as_text(value, inside))
             });
             Value::Mapping(entries.collect())
         }
@@ -154,7 +136,36 @@ pub(super) fn quantities_as_text(value: &Value, quantities: bool) -> Value {
     }
 }
 
-/// `null` and an empty list or mapping say what saying nothing says.
+fn difference(given: &Value, encoded: &Value, at: &str, problems: &mut Vec<Problem>) {
+    match (given, encoded) {
+        (Value::Mapping(given), Value::Mapping(encoded)) => {
+            for (key, value) in given {
+                let at = below(at, key);
+                match encoded.get(key) {
+                    Some(other) => difference(value, other, &at, problems),
+                    None if value.is_null() => {}
+                    None => problems.push(Problem::new(at, "unknown field")),
+                }
+            }
+            // A document in another, such as a claim's template, needs no apiVersion and kind.
+            let inner = |key: &Value| !at.is_empty() && (key == "apiVersion" || key == "kind");
+            let added = encoded
+                .keys()
+                .filter(|key| !given.contains_key(*key) && !inner(key));
+            let problem = |key| Problem::new(below(at, key), "required field is missing");
+            problems.extend(added.map(problem));
+        }
+        (Value::Sequence(given), Value::Sequence(encoded)) if given.len() == encoded.len() => {
+            for (index, (given, encoded)) in given.iter().zip(encoded).enumerate() {
+                difference(given, encoded, &format!("{at}[{index}]"), problems);
+            }
+        }
+        _ if given == encoded || is_nothing(given) && is_nothing(encoded) => {}
+        _ => problems.push(Problem::new(at, "decoded as another value")),
+    }
+}
+
+/// `null`, an empty list and an empty mapping mean the same as no field.
 fn is_nothing(value: &Value) -> bool {
     match value {
         Value::Null => true,
@@ -165,54 +176,12 @@ fn is_nothing(value: &Value) -> bool {
     }
 }
 
-fn difference(given: &Value, written: &Value, at: &str, findings: &mut Vec<Finding>) {
-    match (given, written) {
-        (Value::Mapping(given), Value::Mapping(written)) => {
-            for (key, value) in given {
-                let at = Place { at, key };
-                match written.get(key) {
-                    Some(other) => difference(value, other, &at.to_string(), findings),
-                    None if value.is_null() => {}
-                    None => findings.push((at.to_string(), NO_FIELD.to_owned())),
-                }
-            }
-            // A document inside of another, a claim's template, does without what it is.
-            let inner = |key: &Value| {
-                !at.is_empty() && ["apiVersion", "kind"].iter().any(|name| key == name)
-            };
-            let added = written
-                .iter()
-                .filter(|(key, _)| !given.contains_key(key) && !inner(key));
-            findings
-                .extend(added.map(|(key, _)| (Place { at, key }.to_string(), MISSING.to_owned())));
-        }
-        (Value::Sequence(given), Value::Sequence(written)) if given.len() == written.len() => {
-            for (index, (given, written)) in given.iter().zip(written).enumerate() {
-                difference(given, written, &format!("{at}[{index}]"), findings);
-            }
-        }
-        _ if given == written || is_nothing(given) && is_nothing(written) => {}
-        _ => findings.push((
-            at.to_owned(),
-            "is read as something else than what is written".to_owned(),
-        )),
-    }
-}
-
-/// A key below a path.
-struct Place<'a> {
-    at: &'a str,
-    key: &'a Value,
-}
-
-impl fmt::Display for Place<'_> {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let key = self.key.as_str().unwrap_or("?");
-        // A name with dots in it, as labels and files have, is one key.
-        match (self.at, key.contains('.')) {
-            ("", _) => out.write_str(key),
-            (at, true) => write!(out, "{at}[{key}]"),
-            (at, false) => write!(out, "{at}.{key}"),
-        }
+/// The path of a key; one with dots, as labels and files have, is in brackets.
+fn below(at: &str, key: &Value) -> String {
+    let key = key.as_str().unwrap_or("?");
+    match (at, key.contains('.')) {
+        ("", _) => key.to_owned(),
+        (at, true) => format!("{at}[{key}]"),
+        (at, false) => format!("{at}.{key}"),
     }
 }

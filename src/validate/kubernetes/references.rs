@@ -1,219 +1,116 @@
-//! Every name that one document says of another is there, or is the operator's.
+//! ConfigMaps, Secrets, Services, claims and accounts that a manifest refers to and that no file of the
+//! folder declares.
 //!
-//! Invariant: a folder says what is the operator's in no other place than it says it to the operator.
-//! A Secret is made by an ExternalSecret of the folder, or by the command that `.env.example` says
-//! (`kubectl create secret generic NAME …`), whose keys are the variables in that file. Outside by
-//! nature are the certificates of an Ingress, secrets that images are pulled with, classes, Gateways,
-//! issuers and stores of the whole cluster.
+//! Outside by nature are an Ingress's certificates and the Secrets that images are pulled with.
 
-mod hosts;
-mod pods;
-mod routes;
+use serde_yaml::Value;
 
-use std::collections::BTreeMap;
+use super::declared::Declared;
+use super::document::Document;
+use super::pods::Pod;
+use crate::problem::Problem;
+use crate::validate::names::missing;
+use crate::validate::yaml::{entries, items, text};
 
-use k8s_openapi::api::core::v1::Service;
-use k8s_openapi::api::rbac::v1::{RoleRef, Subject};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
-use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
-
-use super::workload::Workload;
-use super::{Document, Folder, Tell};
-use pods::Secrets;
-
-/// Every reference.
-pub(super) fn check(folder: &Folder, tell: Tell) {
-    let secrets = secrets(folder);
-    for workload in &folder.workloads {
-        pods::check(folder, workload, &secrets, tell);
+/// Every reference of a document that does not resolve.
+pub(super) fn check(document: &Document, declared: &Declared) -> Vec<Problem> {
+    let mut references = References {
+        declared,
+        problems: Vec::new(),
+    };
+    if let Some(pod) = Pod::of(document) {
+        references.in_pod(pod.spec, pod.path);
     }
-    hosts::check(folder, tell);
-    for document in &folder.documents {
-        match document.kind.as_str() {
-            "Service" => service(folder, document, tell),
-            "StatefulSet" => exists(folder, document, "Service", &["spec", "serviceName"], tell),
-            "RoleBinding" | "ClusterRoleBinding" => binding(folder, document, tell),
-            "HorizontalPodAutoscaler" => scaled(folder, document, tell),
-            "PodDisruptionBudget" => drop(selected(folder, document, tell)),
-            "Ingress" | "HTTPRoute" => routes::backends(folder, document, &document.tree, "", tell),
-            "ExternalSecret" => store(folder, document, tell),
-            "PodMonitor" => routes::pods_monitored(folder, document, tell),
-            "ServiceMonitor" => routes::services_monitored(folder, document, tell),
-            _ => {}
+    match document.kind.as_str() {
+        "StatefulSet" => {
+            let name = document.text(&["spec", "serviceName"]);
+            references.add("spec.serviceName", "Service", name, &[]);
         }
+        "Ingress" | "HTTPRoute" | "GRPCRoute" => references.of_route(&document.tree, ""),
+        _ => {}
     }
+    references.problems
 }
 
-/// The Secrets that there will be.
-fn secrets(folder: &Folder) -> Secrets {
-    let mut made = BTreeMap::new();
-    for document in folder.of_kind("ExternalSecret") {
-        let target = document.text(&["spec", "target", "name"]);
-        let keys = document
-            .items(&["spec", "data"])
-            .filter_map(|one| one.get("secretKey")?.as_str())
-            .map(str::to_owned)
-            .collect();
-        let whole = document.get(&["spec", "dataFrom"]).is_some();
-        made.insert(
-            target.unwrap_or(&document.name).to_owned(),
-            (!whole).then_some(keys),
-        );
-    }
-    if let Some(text) = folder.files.get(".env.example") {
-        let name = text
-            .split_once("create secret generic ")
-            .and_then(|(_, rest)| rest.split_whitespace().next());
-        let variables = text
-            .lines()
-            .filter_map(|line| line.trim_start_matches(['#', ' ']).split_once('='));
-        let variables = variables.map(|(name, _)| name.trim().to_owned()).collect();
-        made.extend(name.map(|name| (name.to_owned(), Some(variables))));
-    }
-    let generated = folder.kustomization.secrets.iter();
-    made.extend(generated.map(|name| (name.clone(), None)));
-    made
+struct References<'a> {
+    declared: &'a Declared,
+    problems: Vec<Problem>,
 }
 
-fn exists(folder: &Folder, document: &Document, kind: &str, path: &[&str], tell: Tell) {
-    if let Some(name) = document
-        .text(path)
-        .filter(|name| folder.named(kind, name).is_none())
-    {
-        tell(
-            document.at(&path.join(".")),
-            format!("there is no {kind} `{name}`"),
-        );
-    }
-}
-
-/// What a Service stands for, and the ports it passes on to.
-fn service(folder: &Folder, document: &Document, tell: Tell) {
-    let Some(spec) = document.typed::<Service>().and_then(|service| service.spec) else {
-        return;
-    };
-    let Some(labels) = spec.selector else {
-        return;
-    };
-    let selector = LabelSelector {
-        match_labels: Some(labels),
-        match_expressions: None,
-    };
-    let pods = folder.taken(&selector);
-    if pods.is_empty() {
-        tell(
-            document.at("spec.selector"),
-            "takes no pod of this folder".to_owned(),
-        );
-    }
-    if pods.len() > 1 {
-        let names = pods
-            .iter()
-            .map(|one| format!("`{}`", one.name))
-            .collect::<Vec<_>>()
-            .join(" and ");
-        tell(
-            document.at("spec.selector"),
-            format!("takes the pods of {names}"),
-        );
-    }
-    for (index, port) in spec.ports.iter().flatten().enumerate() {
-        let target = match &port.target_port {
-            Some(IntOrString::String(name)) => name.clone(),
-            Some(IntOrString::Int(number)) => number.to_string(),
-            None => port.port.to_string(),
-        };
-        for pod in pods.iter().filter(|pod| pod.port(&target).is_none()) {
-            let message = format!("no container of `{}` has the port `{target}`", pod.name);
-            tell(document.at(&format!("spec.ports[{index}]")), message);
+impl References<'_> {
+    /// Adds what is missing of something that a document names, and of the keys that it reads.
+    fn add(&mut self, at: &str, kind: &str, name: &str, keys: &[&str]) {
+        if name.is_empty() || self.declared.is_built_in(kind, name) {
+            return; // the decoder reports required fields
         }
-    }
-}
-
-fn binding(folder: &Folder, document: &Document, tell: Tell) {
-    // What does not read has been told.
-    let (role, subjects) = (
-        document.field::<RoleRef>("roleRef"),
-        document.field::<Vec<Subject>>("subjects"),
-    );
-    if let Some(role) = role.filter(|role| folder.named(&role.kind, &role.name).is_none()) {
-        tell(
-            document.at("roleRef"),
-            format!("there is no {} `{}`", role.kind, role.name),
-        );
-    }
-    for (index, subject) in subjects.iter().flatten().enumerate() {
-        let account = folder.named("ServiceAccount", &subject.name);
-        let at = document.at(&format!("subjects[{index}]"));
-        match account {
-            _ if subject.kind != "ServiceAccount" => {}
-            None => tell(at, format!("there is no ServiceAccount `{}`", subject.name)),
-            Some(account) if subject.namespace.as_deref() != account.namespace() => {
-                tell(
-                    at,
-                    format!("ServiceAccount `{}` is in another namespace", subject.name),
-                );
-            }
-            Some(_) => {}
-        }
-    }
-}
-
-fn scaled(folder: &Folder, document: &Document, tell: Tell) {
-    let text = |key| {
-        let path = ["spec", "scaleTargetRef", key];
-        document.text(&path).unwrap_or_default()
-    };
-    let (version, kind, name) = (text("apiVersion"), text("kind"), text("name"));
-    match folder.named(kind, name) {
-        Some(target) if target.api_version == version => {
-            if folder
-                .workloads
+        self.problems
+            .extend(missing(at, kind, name, self.declared.of_kind(kind)));
+        let at = format!("{at}: {kind} `{name}`");
+        if let Some(known) = self.declared.keys(kind, name) {
+            let known = || known.iter().map(String::as_str);
+            let missing = keys
                 .iter()
-                .any(|one| one.name == name && one.kind == kind && one.replicas.is_some())
-            {
-                let message = format!(
-                    "{kind} `{name}` says `replicas` as well: every `kubectl apply` would undo the scaling"
-                );
-                tell(document.at("spec.scaleTargetRef"), message);
+                .filter_map(|key| missing(&at, "key", key, known()));
+            self.problems.extend(missing);
+        }
+    }
+
+    /// Adds the references in a pod's specification, wherever they are in it.
+    fn in_pod(&mut self, value: &Value, path: &str) {
+        // The OpenTelemetry Operator's resource also has the collector's configuration.
+        for (key, inner) in entries(Some(value)).filter(|(key, _)| *key != "config") {
+            let at = format!("{path}.{key}");
+            match key {
+                "configMap" | "configMapRef" | "configMapKeyRef" => {
+                    self.keyed(&at, "ConfigMap", inner)
+                }
+                "secret" | "secretRef" | "secretKeyRef" => self.keyed(&at, "Secret", inner),
+                "persistentVolumeClaim" => {
+                    let name = text(inner.get("claimName"));
+                    self.add(&at, "PersistentVolumeClaim", name, &[]);
+                }
+                "serviceAccountName" | "serviceAccount" => {
+                    self.add(&at, "ServiceAccount", text(Some(inner)), &[]);
+                }
+                _ => self.in_pod(inner, &at),
             }
         }
-        Some(target) => tell(
-            document.at("spec.scaleTargetRef"),
-            format!("{kind} is in `{}`", target.api_version),
-        ),
-        None => tell(
-            document.at("spec.scaleTargetRef"),
-            format!("there is no {kind} `{name}`"),
-        ),
+        for (index, inner) in items(Some(value)).enumerate() {
+            self.in_pod(inner, &format!("{path}[{index}]"));
+        }
     }
-}
 
-/// The pods that a document is about: there are some.
-fn selected<'a>(folder: &'a Folder, document: &Document, tell: Tell) -> Vec<&'a Workload> {
-    let pods = folder.taken(&document.selector());
-    if pods.is_empty() {
-        let message = "takes no pod of this folder".to_owned();
-        tell(document.at("spec.selector"), message);
+    fn keyed(&mut self, at: &str, kind: &str, reference: &Value) {
+        let name = text(reference.get("name").or(reference.get("secretName")));
+        let is_optional = reference.get("optional").and_then(Value::as_bool) == Some(true);
+        if !is_optional || self.declared.of_kind(kind).any(|other| other == name) {
+            let files = items(reference.get("items")).map(|item| text(item.get("key")));
+            let keys = files
+                .chain([text(reference.get("key"))])
+                .filter(|key| !key.is_empty());
+            self.add(at, kind, name, &keys.collect::<Vec<_>>());
+        }
     }
-    pods
-}
 
-fn store(folder: &Folder, document: &Document, tell: Tell) {
-    let text = |key| {
-        let path = ["spec", "secretStoreRef", key];
-        document.text(&path).unwrap_or_default()
-    };
-    // A store of the whole cluster is its owner's. Of the namespace, one that is not here may be as well,
-    // but where the folder has one, that is the one that is meant.
-    let any = folder.of_kind("SecretStore").next().is_some();
-    if text("kind") != "ClusterSecretStore"
-        && any
-        && folder.named("SecretStore", text("name")).is_none()
-    {
-        tell(
-            document.at("spec.secretStoreRef"),
-            format!("there is no SecretStore `{}`", text("name")),
-        );
+    /// Adds the Services that an Ingress (`service`) or a route (`backendRefs`) sends to.
+    fn of_route(&mut self, value: &Value, path: &str) {
+        for (key, inner) in entries(Some(value)).filter(|(key, _)| *key != "metadata") {
+            let at = format!("{path}.{key}");
+            let at = at.trim_start_matches('.');
+            match key {
+                "service" => self.add(at, "Service", text(inner.get("name")), &[]),
+                "backendRefs" => items(Some(inner)).for_each(|one| {
+                    let is_own = one.get("namespace").is_none();
+                    let is_service = one.get("kind").is_none_or(|kind| kind == "Service");
+                    if is_own && is_service {
+                        self.add(at, "Service", text(one.get("name")), &[]);
+                    }
+                }),
+                _ => self.of_route(inner, at),
+            }
+        }
+        for (index, inner) in items(Some(value)).enumerate() {
+            self.of_route(inner, &format!("{path}[{index}]"));
+        }
     }
 }

@@ -1,0 +1,144 @@
+//! Terraform modules: every variable is described and used, and a secret goes to its store alone.
+
+use std::collections::BTreeMap;
+
+use hcl::expr::Expression;
+
+use crate::deployment::none;
+
+/// What is wrong with the variables, local values and data sources of a module.
+fn wrong(files: &BTreeMap<String, String>) -> Vec<String> {
+    let module = files.iter().filter(|(path, _)| path.ends_with(".tf"));
+    let texts: Vec<&str> = module.map(|(_, text)| text.as_str()).collect();
+    let mut wrong = Vec::new();
+    for block in texts
+        .iter()
+        .flat_map(|text| hcl::parse(text).unwrap().into_blocks())
+    {
+        let labels: Vec<&str> = block.labels.iter().map(|label| label.as_str()).collect();
+        let attribute = |key: &str| {
+            let mut attributes = block.body.attributes();
+            attributes
+                .find(|one| one.key.as_str() == key)
+                .map(|one| one.expr.clone())
+        };
+        match (block.identifier.as_str(), &labels[..]) {
+            ("variable", [name]) => {
+                wrong.extend(unused(
+                    &texts,
+                    &format!("var.{name}"),
+                    &format!("variable \"{name}\""),
+                ));
+                let missing = ["type", "description"]
+                    .into_iter()
+                    .filter(|key| attribute(key).is_none());
+                wrong.extend(missing.map(|key| format!("var.{name} has no {key}")));
+                let is = |key: &str| attribute(key) == Some(Expression::Bool(true));
+                if is("sensitive") != is("ephemeral") {
+                    wrong.push(format!("var.{name} is shown, or kept in plans"));
+                }
+                if is("sensitive") {
+                    wrong.extend(leaves(&texts, name));
+                }
+            }
+            ("data", [kind, name]) => {
+                let block = format!("data \"{kind}\" \"{name}\"");
+                wrong.extend(unused(&texts, &format!("data.{kind}.{name}"), &block));
+            }
+            ("locals", _) => {
+                let names = block.body.attributes().map(|local| local.key.as_str());
+                wrong.extend(
+                    names.filter_map(|name| unused(&texts, &format!("local.{name}"), "\0")),
+                );
+            }
+            _ => {}
+        }
+    }
+    wrong
+}
+
+/// An address that nothing outside of its own block names.
+fn unused(texts: &[&str], address: &str, block: &str) -> Option<String> {
+    let names = |line: &str| {
+        let mut rests = line.split(address).skip(1);
+        rests.any(|rest| !rest.starts_with(|c: char| c.is_ascii_alphanumeric() || "_-".contains(c)))
+    };
+    let mut lines = texts.iter().flat_map(|text| outside(text, block));
+    (!lines.any(names)).then(|| format!("{address} is never used"))
+}
+
+/// The lines of a file that are not in a block which begins like this.
+fn outside<'a>(text: &'a str, block: &str) -> impl Iterator<Item = &'a str> {
+    let mut inside = false;
+    text.lines().filter(move |line| {
+        let begins = line.starts_with(block);
+        let is_inside = inside || begins;
+        inside = is_inside && *line != "}" && !(begins && line.ends_with('}'));
+        !is_inside
+    })
+}
+
+/// Lines that name a secret and do not write it to its store.
+fn leaves(texts: &[&str], name: &str) -> Vec<String> {
+    let block = format!("variable \"{name}\"");
+    let address = format!("var.{name}");
+    let lines = texts.iter().flat_map(|text| outside(text, &block));
+    let named =
+        lines.filter(|line| line.contains(&address) && !line.contains(&format!("{address}_")));
+    let checks = |line: &str| line.trim_start().starts_with("condition ");
+    let writes = |line: &str| {
+        line.split('=')
+            .next()
+            .is_some_and(|key| key.trim().ends_with("_wo"))
+    };
+    let leaves = named.filter(|line| !writes(line) && !checks(line));
+    leaves
+        .map(|line| format!("{address} leaves the way to its store: {line}"))
+        .collect()
+}
+
+#[test]
+fn variables_of_modules_are_described_used_and_kept() {
+    none(|one| wrong(&one.files));
+}
+
+#[test]
+fn mistakes_in_a_module_are_found() {
+    let sound = "\
+variable \"key\" {
+  type = string
+  description = \"Key.\"
+  sensitive = true
+  ephemeral = true
+}
+
+locals {
+  size = 1
+}
+
+data \"a_region\" \"here\" {}
+
+resource \"a_secret\" \"key\" {
+  string_wo = var.key
+  size = local.size
+  region = data.a_region.here.id
+}
+";
+    let found = |old: &str, new: &str| {
+        assert!(sound.contains(old), "{old}");
+        wrong(&[("main.tf".to_owned(), sound.replacen(old, new, 1))].into())
+    };
+    assert_eq!(found("", ""), Vec::<String>::new());
+    for (old, new) in [
+        ("  description = \"Key.\"\n", ""),
+        ("  type = string\n", ""),
+        ("  ephemeral = true\n", ""),
+        ("  sensitive = true\n", ""),
+        ("string_wo = var.key", "string_wo = 1"),
+        ("string_wo = var.key", "string = var.key"),
+        ("local.size", "local.sizes"),
+        ("data.a_region.here", "data.a_region.there"),
+    ] {
+        assert_ne!(found(old, new), Vec::<String>::new(), "{old} to {new}");
+    }
+}

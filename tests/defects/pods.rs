@@ -1,0 +1,109 @@
+//! Pods: what each promises beyond what an API server asks for.
+
+use serde_yaml::Value;
+
+use crate::deployment::{Deployment, none};
+use crate::manifests::Pod;
+
+/// Promises that a pod does not keep.
+pub(crate) fn unkept(one: &Deployment) -> Vec<String> {
+    let pods = one.pods();
+    let wrong = pods.iter().flat_map(|pod| {
+        let containers = pod.containers().flat_map(container);
+        let wrong = containers.chain(main_containers(pod)).chain(volumes(pod));
+        let links =
+            (pod.spec["enableServiceLinks"] != false).then(|| "has service links".to_owned());
+        wrong
+            .chain(links)
+            .map(|what| format!("{}: {what}", pod.of))
+            .collect::<Vec<_>>()
+    });
+    wrong.collect()
+}
+
+fn container(container: &Value) -> Vec<String> {
+    let image = container["image"].as_str().unwrap_or_default();
+    let resources = &container["resources"];
+    // Chroma 0.x writes beside its program.
+    let writes = image.contains("chroma:0.");
+    let promises = [
+        (
+            "readOnlyRootFilesystem",
+            writes || container["securityContext"]["readOnlyRootFilesystem"] == true,
+        ),
+        ("requests.cpu", !resources["requests"]["cpu"].is_null()),
+        (
+            "requests.memory",
+            !resources["requests"]["memory"].is_null(),
+        ),
+        ("limits.memory", !resources["limits"]["memory"].is_null()),
+        (
+            "a patch release in its image's tag",
+            is_patch_release(image),
+        ),
+        (
+            "names for its ports",
+            list(&container["ports"]).all(|port| port["name"].is_string()),
+        ),
+    ];
+    let name = container["name"].as_str().unwrap_or_default();
+    let unkept = promises.into_iter().filter(|(_, kept)| !kept);
+    unkept
+        .map(|(what, _)| format!("{name} has no {what}"))
+        .collect()
+}
+
+/// `1.2.3`, or a digest: `1.2` moves with every patch release.
+fn is_patch_release(image: &str) -> bool {
+    let tag = image
+        .rsplit('/')
+        .next()
+        .and_then(|name| name.split_once(':'));
+    let version = tag.map_or("", |(_, tag)| tag.split('-').next().unwrap_or_default());
+    image.contains("@sha256:") || version.matches('.').count() >= 2
+}
+
+/// Probes: there is a readiness probe, and each asks a port of its container.
+fn main_containers(pod: &Pod) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for container in list(&pod.spec["containers"]) {
+        if pod.stays && !container["readinessProbe"].is_mapping() {
+            wrong.push("has no readiness probe".to_owned());
+        }
+        for probe in ["startupProbe", "livenessProbe", "readinessProbe"] {
+            let ways = ["httpGet", "tcpSocket", "grpc"].into_iter();
+            for port in ways
+                .map(|way| &container[probe][way]["port"])
+                .filter(|port| !port.is_null())
+            {
+                let mut ports = list(&container["ports"]);
+                if !ports.any(|own| own["name"] == *port || own["containerPort"] == *port) {
+                    wrong.push(format!("{probe} asks port {port:?}"));
+                }
+            }
+        }
+    }
+    wrong
+}
+
+/// Volumes that no container mounts.
+fn volumes(pod: &Pod) -> Vec<String> {
+    let mounted = |volume: &Value| {
+        let mut mounts = pod.containers().flat_map(|one| list(&one["volumeMounts"]));
+        mounts.any(|mount| mount["name"] == volume["name"])
+    };
+    let unused = list(&pod.spec["volumes"]).filter(|volume| !mounted(volume));
+    unused
+        .map(|volume| format!("never mounts {:?}", volume["name"]))
+        .collect()
+}
+
+/// The elements of a list; of anything else, none.
+pub(crate) fn list(value: &Value) -> impl Iterator<Item = &Value> {
+    value.as_sequence().into_iter().flatten()
+}
+
+#[test]
+fn every_pod_keeps_its_promises() {
+    none(unkept);
+}
