@@ -223,13 +223,13 @@ pub(super) fn files(spec: &Spec, folder: &str, context: &Value) -> Result<Vec<Ma
         "000644",
     )?;
     add(
-        format!("{folder}/cloud.j2"),
+        format!("{folder}/cloud.sh.j2"),
         "/etc/chroma-otel/cloud",
         "000644",
     )?;
     for script in ["boot", "watch"] {
         add(
-            format!("machine/{script}.j2"),
+            format!("machine/{script}.sh.j2"),
             &format!("/etc/chroma-otel/{script}"),
             "000755",
         )?;

@@ -117,8 +117,8 @@ pub(super) fn problems(spec: &Spec, module: &Module) -> Vec<Problem> {
 fn own_variables(module: &Module) -> impl Iterator<Item = &'static str> {
     let own = format!("{}/variables.tf.j2", module.folder);
     let shared = [
-        "terraform/chroma_variables.tf.j2",
-        "terraform/tracing_variables.tf.j2",
+        "terraform/_chroma-variables.tf.j2",
+        "terraform/_tracing-variables.tf.j2",
     ];
     let files = [own.as_str()].into_iter().chain(shared);
     let texts: Vec<&'static str> = files

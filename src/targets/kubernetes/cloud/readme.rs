@@ -23,9 +23,9 @@ const LONGEST_ROLE: usize = 64;
 /// The README's section, by its template.
 pub(super) fn section(spec: &Spec) -> Option<&'static str> {
     Some(match spec.target.cloud()? {
-        Cloud::Aws => "kubernetes/sections/eks.md.j2",
-        Cloud::Gcp => "kubernetes/sections/gke.md.j2",
-        Cloud::Azure => "kubernetes/sections/aks.md.j2",
+        Cloud::Aws => "kubernetes/sections/_eks.md.j2",
+        Cloud::Gcp => "kubernetes/sections/_gke.md.j2",
+        Cloud::Azure => "kubernetes/sections/_aks.md.j2",
     })
 }
 
