@@ -46,10 +46,8 @@ fn ways_in(one: &Deployment) -> Vec<String> {
             route.tree["spec"]["parentRefs"][0]["sectionName"] == listener.to_string().as_str()
         }
     };
-    let behind = match exposure.token {
-        true => format!("name: {}-proxy\n", one.spec.name),
-        false => format!("name: {}-api\n", one.spec.name),
-    };
+    let service = if exposure.token { "proxy" } else { "api" };
+    let behind = format!("name: {}-{service}\n", one.spec.name);
     if !ends_tls || !text.contains(&behind) {
         wrong.push(format!("{} leads to {text}", route.title()));
     }

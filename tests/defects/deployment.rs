@@ -258,9 +258,10 @@ fn rendered(
     let target = resolved.spec.target;
     assert_eq!(targets::problems(&resolved), [], "{name}");
     let mut files = targets::plan(&resolved).unwrap().files;
-    let objects = match target.is_kubernetes() {
-        true => objects(&files),
-        false => Vec::new(),
+    let objects = if target.is_kubernetes() {
+        objects(&files)
+    } else {
+        Vec::new()
     };
     files.extend(configurations(&objects));
     let delivered: Vec<BTreeMap<String, String>> = files
