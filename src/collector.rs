@@ -3,6 +3,7 @@
 pub mod exporters;
 pub mod redact;
 pub mod sampling;
+pub(crate) mod surroundings;
 
 /// The collector release that the images pin and the templates are written for.
 pub const COLLECTOR_VERSION: &str = env!("COLLECTOR_VERSION");

@@ -4,62 +4,124 @@
 
 mod backend_exporter;
 
+use std::collections::BTreeMap;
+
 use chroma_otel_init::Protocol;
-use minijinja::{Value, context};
+use minijinja::Value;
+use serde::Serialize;
 
 use crate::backend::{Backend, Exporter};
 use crate::render::as_is;
 use crate::spec::Spec;
-use backend_exporter::{BackendExporter, backend_exporters, settings};
+use backend_exporter::{BackendExporter, ResourceAttribute, backend_exporters, settings};
 
 /// Extensions that every collector has.
 const EXTENSIONS: [&str; 2] = ["health_check", "file_storage"];
 
-/// What the collector's template reads of the backends: `exporters`, `queue_size`, `queue_mib`, `trace_exporters`,
-/// `metrics_exporters`, `delta_exporters`, `extensions`, `extension_names`, `resource`, `longest_value` with
-/// `longest_of`, whose it is, and whether there are `several`; and what only a cluster's collector has.
-pub(crate) fn context(spec: &Spec) -> Value {
-    let backend_exporters = backend_exporters(spec);
-    let queue_size = queue_size(&backend_exporters);
-    let mut extensions = Vec::new();
-    let mut extension_names = EXTENSIONS.map(Value::from).to_vec();
-    for exporter in &backend_exporters {
-        if let Some(extension) = &exporter.backend.extension {
-            let name = format!("{}{}", extension.name, exporter.suffix);
-            extension_names.push(name.as_str().into());
-            let settings = settings(exporter.backend, &extension.settings);
-            extensions.push(context! { name, settings });
+/// What `templates/collector` reads of the backends.
+#[derive(Serialize)]
+pub(crate) struct Exporters {
+    /// The exporters, each with its queue.
+    exporters: Vec<ExporterWithQueue>,
+    /// Bytes that may wait for one backend, of one kind of signal.
+    queue_size: usize,
+    /// The same in MiB.
+    queue_mib: usize,
+    /// The exporters of the pipeline of traces.
+    trace_exporters: Vec<Value>,
+    /// The exporters of backends that take the sum since the start.
+    metrics_exporters: Vec<Value>,
+    /// The exporters of backends that take what was added since the last time.
+    delta_exporters: Vec<Value>,
+    /// The extensions that backends need.
+    extensions: Vec<ExtensionSettings>,
+    /// The names of all extensions.
+    extension_names: Vec<Value>,
+    /// Attributes that backends need on every resource.
+    resource: Vec<ResourceAttribute>,
+    /// The length of the longest attribute value that every backend takes.
+    longest_value: Option<u32>,
+    /// The backends with such a limit.
+    longest_of: Value,
+    /// Whether there is more than one backend.
+    several: bool,
+}
+
+/// An exporter and the queue before it.
+#[derive(Serialize)]
+struct ExporterWithQueue {
+    name: String,
+    settings: BTreeMap<String, Value>,
+    /// Whether it has a queue.
+    queued: bool,
+    /// Whether it retries by itself, from memory.
+    retries_itself: bool,
+    /// How spans are put together for one request, as YAML.
+    batch: Value,
+    /// Whether its queue is declared here; else it refers to another exporter's.
+    is_new: bool,
+    /// The YAML anchor of its queue.
+    queue: Value,
+}
+
+/// An extension and its settings, each as YAML.
+#[derive(Serialize)]
+struct ExtensionSettings {
+    name: String,
+    settings: BTreeMap<String, Value>,
+}
+
+impl Exporters {
+    /// Of all backends of a spec.
+    pub(crate) fn new(spec: &Spec) -> Self {
+        let backends = backend_exporters(spec);
+        let queue_size = queue_size(&backends);
+        let extensions = extensions(&backends);
+        let names = extensions.iter().map(|extension| extension.name.as_str());
+        let extension_names = EXTENSIONS.into_iter().chain(names);
+        let limited = backends
+            .iter()
+            .filter(|exporter| exporter.backend.longest_value.is_some());
+        let longest_of: Vec<&str> = limited.clone().map(BackendExporter::called).collect();
+        Self {
+            queue_size,
+            queue_mib: queue_size >> 20,
+            trace_exporters: backends.iter().map(BackendExporter::in_pipeline).collect(),
+            metrics_exporters: of_metrics(&backends, false),
+            delta_exporters: of_metrics(&backends, true),
+            extension_names: extension_names.map(Value::from).collect(),
+            resource: backends
+                .iter()
+                .flat_map(BackendExporter::resource)
+                .collect(),
+            longest_value: limited.filter_map(|one| one.backend.longest_value).min(),
+            longest_of: as_is(longest_of.join(", ")),
+            several: backends.len() > 1,
+            exporters: exporters(&backends),
+            extensions,
         }
     }
-    let takes = |delta: bool| {
-        let taking = backend_exporters.iter().filter(move |exporter| {
-            let intake = exporter.metrics();
-            intake.is_some_and(|intake| intake.delta == delta)
-        });
-        taking.map(BackendExporter::in_pipeline).collect::<Vec<_>>()
+}
+
+fn extensions(backends: &[BackendExporter]) -> Vec<ExtensionSettings> {
+    let extension = |exporter: &BackendExporter| {
+        let extension = exporter.backend.extension.as_ref()?;
+        Some(ExtensionSettings {
+            name: format!("{}{}", extension.name, exporter.suffix),
+            settings: settings(exporter.backend, &extension.settings),
+        })
     };
-    let longest = backend_exporters
-        .iter()
-        .filter(|exporter| exporter.backend.longest_value.is_some());
-    let longest: Vec<&str> = longest.map(BackendExporter::called).collect();
-    context! {
-        exporters => exporters(&backend_exporters),
-        queue_size,
-        queue_mib => queue_size >> 20,
-        trace_exporters => backend_exporters.iter().map(BackendExporter::in_pipeline).collect::<Vec<_>>(),
-        metrics_exporters => takes(false),
-        delta_exporters => takes(true),
-        extensions,
-        extension_names,
-        resource => backend_exporters.iter().flat_map(BackendExporter::resource).collect::<Vec<_>>(),
-        longest_value => backend_exporters.iter().filter_map(|exporter| exporter.backend.longest_value).min(),
-        longest_of => as_is(longest.join(", ")),
-        several => backend_exporters.len() > 1,
-        let_go => (),
-        pods => (),
-        place_attributes => Vec::<Value>::new(),
-        instance_attribute => "host.name",
-    }
+    backends.iter().filter_map(extension).collect()
+}
+
+/// The exporters of backends that take metrics as deltas, or as sums.
+fn of_metrics(backends: &[BackendExporter], delta: bool) -> Vec<Value> {
+    let takes = |exporter: &&BackendExporter| {
+        let intake = exporter.metrics();
+        intake.is_some_and(|intake| intake.delta == delta)
+    };
+    let taking = backends.iter().filter(takes);
+    taking.map(BackendExporter::in_pipeline).collect()
 }
 
 /// The endpoint in the one form that every source of the collector reads; it may
@@ -88,10 +150,10 @@ fn queue_size(backend_exporters: &[BackendExporter]) -> usize {
 }
 
 /// The exporters, each with its queue: the first of those that are alike has it, the others refer to it.
-fn exporters(backend_exporters: &[BackendExporter]) -> Vec<Value> {
+fn exporters(backends: &[BackendExporter]) -> Vec<ExporterWithQueue> {
     let mut queues: Vec<(Option<String>, String)> = Vec::new();
     let mut exporters = Vec::new();
-    for exporter in backend_exporters {
+    for exporter in backends {
         let batch = batch(exporter.backend);
         for one in exporter.configs() {
             let alike = (!one.retries_itself).then(|| batch.clone());
@@ -104,14 +166,14 @@ fn exporters(backend_exporters: &[BackendExporter]) -> Vec<Value> {
             if is_new && one.queued {
                 queues.push((alike, queue.clone()));
             }
-            exporters.push(context! {
-                name => one.name,
-                settings => one.settings,
-                queued => one.queued,
-                retries_itself => one.retries_itself,
-                batch => as_is(&batch),
+            exporters.push(ExporterWithQueue {
+                name: one.name,
+                settings: one.settings,
+                queued: one.queued,
+                retries_itself: one.retries_itself,
+                batch: as_is(&batch),
                 is_new,
-                queue => as_is(queue),
+                queue: as_is(queue),
             });
         }
     }

@@ -2,32 +2,63 @@
 //!
 //! Invariant: what counts the requests comes before what drops traces; who decides by a whole trace sees all of it.
 
-use minijinja::{Value, context};
+use serde::Serialize;
 
 use crate::problem::Problem;
 use crate::spec::Spec;
 use crate::spec::kubernetes::CollectorMode;
 use crate::spec::signals::Redact;
 
-/// What the collector's template reads: `sampling`, with `percent` and, for a decision by the whole trace,
-/// `tail` with `errors` and `slower_than_ms`; and what a README says: its `share`, and `later`, when a trace is there.
-pub(crate) fn context(spec: &Spec) -> Value {
-    let sampling = spec.tracing.sampling.as_ref().map(|sampling| {
-        let tail = sampling.tail.as_ref().map(|tail| {
-            let slower_than_ms = tail
+/// What templates read of sampling.
+#[derive(Serialize)]
+pub(crate) struct SamplingTemplate {
+    /// Absent: every trace is exported.
+    sampling: Option<Sampled>,
+    /// When a trace is in the backend, for a README.
+    later: &'static str,
+}
+
+#[derive(Serialize)]
+struct Sampled {
+    /// The share of traces that is exported, in percent.
+    percent: f64,
+    /// The same in words.
+    share: String,
+    /// Which traces are kept by their content, beside that share.
+    tail: Option<KeptTraces>,
+}
+
+#[derive(Serialize)]
+struct KeptTraces {
+    /// Those with an error.
+    errors: bool,
+    /// Those that took longer, in milliseconds.
+    slower_than_ms: Option<String>,
+}
+
+impl SamplingTemplate {
+    /// Of a spec.
+    pub(crate) fn new(spec: &Spec) -> Self {
+        let sampling = spec.tracing.sampling.as_ref();
+        let tail = sampling.and_then(|sampling| sampling.tail.as_ref());
+        let later = if tail.is_some() {
+            "10 to 30 seconds later"
+        } else {
+            "a few seconds later"
+        };
+        let kept = tail.map(|tail| KeptTraces {
+            errors: tail.errors,
+            slower_than_ms: tail
                 .slower_than
-                .map(|period| period.as_millis().to_string());
-            context! { errors => tail.errors, slower_than_ms }
+                .map(|period| period.as_millis().to_string()),
         });
-        let percent = sampling.ratio.percent();
-        context! { percent, share => share(percent), tail }
-    });
-    let decided = spec.tracing.sampling.as_ref();
-    let later = match decided.and_then(|sampling| sampling.tail.as_ref()) {
-        Some(_) => "10 to 30 seconds later",
-        None => "a few seconds later",
-    };
-    context! { sampling, later }
+        let sampling = sampling.map(|sampling| Sampled {
+            percent: sampling.ratio.percent(),
+            share: share(sampling.ratio.percent()),
+            tail: kept,
+        });
+        Self { sampling, later }
+    }
 }
 
 /// How much that is, in a sentence.

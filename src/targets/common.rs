@@ -13,7 +13,10 @@ use minijinja::value::{Serde, merge_maps};
 use minijinja::{Value, context};
 
 use crate::backend::{Backend, Exporter, Service};
-use crate::collector::{COLLECTOR_VERSION, exporters, redact, sampling};
+use crate::collector::COLLECTOR_VERSION;
+use crate::collector::exporters::Exporters;
+use crate::collector::redact::{self, RedactTemplate};
+use crate::collector::sampling::SamplingTemplate;
 use crate::image::base_images;
 use crate::plan::Change;
 use crate::plan::{Need, Plan};
@@ -94,7 +97,11 @@ pub(crate) fn of(spec: &Spec) -> Value {
         traced => version.traces() && tracing.granularity != Granularity::None,
         untraced => if version.traces() { "the granularity is `none`".to_owned() } else { format!("Chroma {version} cannot be, 0.4.15 is the first version that can") },
         zipkin => tracing.backend.exporter == Exporter::Zipkin,
-        ..merge_maps([exporters::context(spec), sampling::context(spec), redact::context(spec)])
+        ..merge_maps([
+            Value::from(Serde(Exporters::new(spec))),
+            Value::from(Serde(SamplingTemplate::new(spec))),
+            Value::from(Serde(RedactTemplate::new(spec))),
+        ])
     }
 }
 

@@ -10,7 +10,7 @@ pub(super) mod patterns;
 mod ports;
 
 use anyhow::Result;
-use minijinja::value::merge_maps;
+use minijinja::value::{Serde, merge_maps};
 use minijinja::{Value, context};
 
 use self::patterns::SecretName;
@@ -20,6 +20,7 @@ use super::secrets::{self, secrets};
 use crate::backend::Backend;
 use crate::collector::exporters::exact_endpoint;
 use crate::collector::redact;
+use crate::collector::surroundings::Surroundings;
 use crate::image::Tags;
 use crate::plan::Change;
 use crate::plan::Need;
@@ -140,10 +141,8 @@ pub(super) fn context(spec: &Spec, tags: &Tags, cloud: &CloudMachine, own: Value
     context! {
         log_options => cloud.log_options.to_vec(),
         chooses_logs => cloud.chooses_logs,
-        detectors => ["env", cloud.detector, "system"],
         metadata_addresses => cloud.metadata_addresses.to_vec(),
         says_whether_chroma_answers => cloud.says_whether_chroma_answers,
-        version_attribute => as_is("\"${env:CHROMA_VERSION}\""),
         chroma => part("chroma", context! {
             least_memory_mib => spec.chroma.memory.as_mebibytes(),
             system_memory_mib => cloud.system_memory,
@@ -153,8 +152,16 @@ pub(super) fn context(spec: &Spec, tags: &Tags, cloud: &CloudMachine, own: Value
             memory_mib => spec.collector.memory.as_mebibytes(),
             command => if wrapped { common::collector_command(spec) } else { Vec::new() },
         }),
-        ..merge_maps([shared, described(spec, tags, cloud), ports::context(spec), own])
+        ..merge_maps([shared, surroundings(spec, cloud), described(spec, tags, cloud), ports::context(spec), own])
     }
+}
+
+/// The collector is in the machine's network.
+fn surroundings(spec: &Spec, cloud: &CloudMachine) -> Value {
+    let version = as_is("\"${env:CHROMA_VERSION}\"");
+    let detectors = vec!["env", cloud.detector, "system"];
+    let listen = ports::listen(spec);
+    Value::from(Serde(Surroundings::of_machine(version, listen, detectors)))
 }
 
 /// What the README and the parameters say of the machine, the images and the backend.

@@ -5,8 +5,9 @@
 use std::collections::BTreeMap;
 
 use chroma_otel_init::{Endpoint, Protocol, variable};
+use minijinja::Value;
 use minijinja::value::Serde;
-use minijinja::{Value, context};
+use serde::Serialize;
 
 use crate::backend::{Backend, ComponentSettings, Exporter, MetricsIntake};
 use crate::render::{as_is, quoted, yaml};
@@ -41,7 +42,17 @@ pub(super) struct ExporterConfig {
     pub(super) settings: BTreeMap<String, Value>,
 }
 
-/// The backend_exporters of all backends, the first one first.
+/// An attribute that a backend needs on every resource.
+#[derive(Serialize)]
+pub(super) struct ResourceAttribute {
+    name: String,
+    /// As YAML.
+    value: Value,
+    /// Who needs it, for a comment.
+    backend: Value,
+}
+
+/// The exporters of all backends, the first one first.
 pub(super) fn backend_exporters(spec: &Spec) -> Vec<BackendExporter<'_>> {
     let first = BackendExporter {
         spec,
@@ -77,11 +88,12 @@ impl BackendExporter<'_> {
     }
 
     /// The attributes that the backend wants of every resource, each as YAML.
-    pub(super) fn resource(&self) -> Vec<Value> {
+    pub(super) fn resource(&self) -> Vec<ResourceAttribute> {
         let attributes = self.backend.resource.iter();
-        let attribute = |(name, text): (&String, &String)| {
-            let value = from_environment(self.backend, &text.as_str().into());
-            context! { name, value, backend => as_is(self.called()) }
+        let attribute = |(name, text): (&String, &String)| ResourceAttribute {
+            name: name.clone(),
+            value: from_environment(self.backend, &text.as_str().into()),
+            backend: as_is(self.called()),
         };
         attributes.map(attribute).collect()
     }

@@ -1,21 +1,24 @@
 //! What the collector is told of each kind of backend, by each way it learns the operator's values.
 
 use chroma_otel_init::variable;
+use minijinja::value::{Serde, merge_maps};
 use serde_yaml::Value as Yaml;
 
 use super::*;
+use crate::collector::surroundings::{Listen, Surroundings};
 use crate::input::sound;
 use crate::render::render;
 use crate::targets::common::of;
 
 /// The collector's configuration.
 fn written(spec: &Spec) -> String {
-    let context = context! {
-        listen => context! { receivers => "198.18.0.1", local => "127.0.0.1" },
-        detectors => ["env", "ec2", "system"],
-        version_attribute => "1.5.9",
-        ..of(spec)
+    let listen = Listen {
+        receivers: "198.18.0.1",
+        local: "127.0.0.1",
     };
+    let detectors = vec!["env", "ec2", "system"];
+    let surroundings = Surroundings::of_machine("1.5.9".into(), listen, detectors);
+    let context = merge_maps([Value::from(Serde(surroundings)), of(spec)]);
     render("collector/otel-collector.yaml.j2", &context).expect("a sound template")
 }
 
@@ -425,7 +428,7 @@ fn those_that_count_from_point_to_point_have_a_pipeline_of_their_own() {
             ("metrics.to_backend", true.into()),
         ])
         .spec;
-        let context = context(&spec);
+        let context = Value::from(Serde(Exporters::new(&spec)));
         [
             "trace_exporters",
             "metrics_exporters",

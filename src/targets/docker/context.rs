@@ -6,8 +6,10 @@ use std::net::SocketAddr;
 
 use chroma_otel_init::{ChromaVersion, Server, variable};
 
+use minijinja::value::{Serde, merge_maps};
 use minijinja::{Value, context};
 
+use crate::collector::surroundings::{Listen, Surroundings};
 use crate::image::Tags;
 use crate::plan::Need;
 use crate::render::{as_is, is_plain, quoted};
@@ -36,9 +38,6 @@ pub(super) fn of(spec: &Spec, tags: &Tags) -> Value {
         Image::Stock => crate::image::base_images(spec),
     };
     context! {
-        version_attribute => version.to_string(),
-        listen => context! { receivers => "0.0.0.0", local => "0.0.0.0" },
-        detectors => ["env", "system"],
         // Named, so that no other project name makes new and empty ones.
         volumes => context! { data => format!("{}_data", spec.name), queue => format!("{}_queue", spec.name) },
         images => context! { chroma => images.chroma, collector => images.collector },
@@ -61,8 +60,19 @@ pub(super) fn of(spec: &Spec, tags: &Tags) -> Value {
         },
         keys => others(spec),
         needs => wanted(spec).iter().map(|need| context! { variable => need.variable.as_str(), what => need.what.as_str() }).collect::<Vec<_>>(),
-        ..common::of(spec)
+        ..merge_maps([surroundings(spec), common::of(spec)])
     }
+}
+
+/// The collector is in a container with ports of its own.
+fn surroundings(spec: &Spec) -> Value {
+    let everywhere = Listen {
+        receivers: "0.0.0.0",
+        local: "0.0.0.0",
+    };
+    let version = Value::from(spec.chroma.version.to_string());
+    let surroundings = Surroundings::of_machine(version, everywhere, vec!["env", "system"]);
+    Value::from(Serde(surroundings))
 }
 
 fn otlp_ports(spec: &Spec) -> Vec<String> {

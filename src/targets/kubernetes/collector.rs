@@ -15,11 +15,13 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 use chroma_otel_init::variable;
+use minijinja::value::{Serde, merge_maps};
 use minijinja::{Value, context};
 
 use super::component::{COLLECTOR, Component, MEMBER, ROUTER, checksum, receivers, texts};
 use super::{cloud, secret_keys};
 use crate::collector::COLLECTOR_VERSION;
+use crate::collector::surroundings::{Listen, Pods, Surroundings};
 use crate::plan::Plan;
 use crate::render::render;
 use crate::spec::kubernetes::CollectorMode;
@@ -138,25 +140,31 @@ fn sees_own_namespace_only(spec: &Spec) -> bool {
 fn configuration(spec: &Spec, base: &Value, role: Role) -> Result<String> {
     let own_namespace =
         sees_own_namespace_only(spec).then(|| spec.kubernetes.namespace.to_string());
-    let seen = context! { namespace => own_namespace };
     let receives_of_many = role != Role::Member;
     // A single replica would only get the same sender back.
     let lets_go = receives_of_many && spec.collector.max_replicas > 1;
-    let context = context! {
-        version_attribute => spec.chroma.version.to_string(),
+    let surroundings = Surroundings {
+        version_attribute: spec.chroma.version.to_string().into(),
         // In Go this is every address of the pod, IPv6 as well; policies say who reaches it.
-        listen => context! { receivers => "0.0.0.0", local => "0.0.0.0" },
+        listen: Listen {
+            receivers: "0.0.0.0",
+            local: "0.0.0.0",
+        },
         // No cloud's: they would describe the collector's node, and not Chroma's.
-        detectors => ["env"],
-        let_go => lets_go.then_some(LET_GO),
+        detectors: vec!["env"],
+        let_go: lets_go.then_some(LET_GO),
         // Routers know who sent it; behind them the connection is the router's.
-        pods => receives_of_many.then_some(seen),
-        place_attributes => base.get_attr("cloud")?.get_attr("resource")?,
-        instance_attribute => "k8s.pod.name",
+        pods: receives_of_many.then_some(Pods {
+            namespace: own_namespace,
+        }),
+        place_attributes: base.get_attr("cloud")?.get_attr("resource")?,
+        instance_attribute: "k8s.pod.name",
+    };
+    let context = context! {
         // Of the deployment, not of Kubernetes.
         namespace => spec.name.to_string(),
         members_host => format!("{}.{}.svc", MEMBER.name(spec), spec.kubernetes.namespace),
-        ..base.clone()
+        ..merge_maps([Value::from(Serde(surroundings)), base.clone()])
     };
     match role {
         Role::Router => render("collector/router/otel-collector.yaml.j2", &context),

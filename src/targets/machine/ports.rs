@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 
 use minijinja::{Value, context};
 
+use crate::collector::surroundings::Listen;
 use crate::problem::Problem;
 use crate::spec::Spec;
 use crate::targets::common;
@@ -26,25 +27,30 @@ const METRICS: [(u16, &str); 2] = [
 const HEALTH: u16 = 13133;
 
 /// What the templates read: `collector_ports`, each with `number` and `what`; `takes_spans` and `shows_metrics`, for
-/// which they are open; `refused_ports`, which Chroma's container must not reach; and `listen`.
+/// which they are open; `refused_ports`, which Chroma's container must not reach.
 pub(super) fn context(spec: &Spec) -> Value {
     let (takes_spans, shows_metrics) = (!spec.clients.is_empty(), spec.metrics.monitoring);
     let otlp = OTLP.into_iter().filter(|_| takes_spans);
     let ports = otlp.chain(METRICS.into_iter().filter(|_| shows_metrics));
-    // Docker's bridge, and there alone: a backend on this machine may have the same port.
-    let receivers = "198.18.0.1";
-    let local = if shows_metrics {
-        "0.0.0.0"
-    } else {
-        "127.0.0.1"
-    };
     context! {
         collector_ports => ports.map(|(number, what)| context! { number, what }).collect::<Vec<_>>(),
         otlp_ports => OTLP.map(|(number, _)| number),
         refused_ports => METRICS.map(|(number, _)| number).into_iter().chain([HEALTH]).collect::<Vec<_>>(),
         takes_spans,
         shows_metrics,
-        listen => context! { receivers, local },
+    }
+}
+
+/// The addresses that the collector listens on.
+pub(super) fn listen(spec: &Spec) -> Listen {
+    Listen {
+        // Docker's bridge, and there alone: a backend on this machine may have the same port.
+        receivers: "198.18.0.1",
+        local: if spec.metrics.monitoring {
+            "0.0.0.0"
+        } else {
+            "127.0.0.1"
+        },
     }
 }
 
