@@ -198,8 +198,8 @@ class Machine:
         if self.process and self.process.poll() is None:
             os.kill(int(self.init or self.process.pid), signal.SIGKILL)
             self.process.wait(30)
-        eventually(self.remove_cgroups, "its cgroups are empty")
         self.disconnect()
+        eventually(self.remove_cgroups, "its cgroups are empty")
 
     @staticmethod
     def remove_cgroups():
