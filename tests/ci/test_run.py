@@ -32,13 +32,17 @@ def test_every_marker_is_a_check_and_no_other():
 def test_without_a_name_everything_is_wanted_and_every_part_is_needed():
     done = bash('choose; for name in "${!parts_of[@]}"; do wanted "$name"; done; echo $needed')
     needed = set(done.stdout.split())
-    lanes = bash('printf "%s\\n" "${downloads[@]}" "${more_downloads[@]}" "${compilations[@]}" "${later[@]}"').stdout.split()
+    lanes = bash(
+        'printf "%s\\n" "${downloads[@]}" "${more_downloads[@]}" "${compilations[@]}" "${later[@]}"'
+    ).stdout.split()
     assert needed == set(lanes)
     assert len(lanes) == len(needed)  # no part is in two lanes
 
 
 def test_every_part_has_a_recipe():
-    lanes = bash('printf "%s\\n" "${downloads[@]}" "${more_downloads[@]}" "${compilations[@]}" "${later[@]}"').stdout.split()
+    lanes = bash(
+        'printf "%s\\n" "${downloads[@]}" "${more_downloads[@]}" "${compilations[@]}" "${later[@]}"'
+    ).stdout.split()
     recipes = re.findall(r"^([\w-]+)\(\) \{", (ROOT / ".ci/parts").read_text(), re.MULTILINE)
     assert {part.partition(":")[0] for part in lanes} - set(recipes) == set()
 
