@@ -25,39 +25,11 @@ use crate::image;
 use crate::plan::Change;
 use crate::plan::{Need, Plan, SecretFile};
 use crate::spec::{Resolved, Secrets};
-use crate::values::Cloud;
 
 pub use problems::problems;
 
 /// Files that are applied by hand, and that a kustomization must not name.
 const BY_HAND: [&str; 2] = ["keep.yaml", "restore.yaml"];
-
-/// Whether the key `machine.…` means something in a cluster.
-pub fn reads_of_machine(cloud: Option<Cloud>, key: &str) -> bool {
-    let of_cloud: &[&str] = match cloud {
-        None | Some(Cloud::Aws) => &[],
-        Some(Cloud::Gcp) => &["project"],
-        Some(Cloud::Azure) => &["subscription", "resource_group"],
-    };
-    ["disk", "allow_from", "secrets"].contains(&key) || of_cloud.contains(&key)
-}
-
-/// Whether the key `kubernetes.…` means something in a cluster of this cloud, or of none.
-pub fn reads_of_kubernetes(cloud: Option<Cloud>, key: &str) -> bool {
-    let of_clouds: &[&str] = match cloud {
-        None => &[
-            "cluster",
-            "identity",
-            "tenant",
-            "auto_mode",
-            "internal_load_balancer",
-        ],
-        Some(Cloud::Aws) => &["tenant"],
-        Some(Cloud::Gcp) => &["identity", "tenant", "auto_mode"],
-        Some(Cloud::Azure) => &["auto_mode"],
-    };
-    !of_clouds.contains(&key)
-}
 
 /// The files of the deployment.
 ///
