@@ -9,8 +9,7 @@ use std::io::Write;
 use anstyle::{AnsiColor, Style};
 use similar::TextDiff;
 
-use crate::plan::Plan;
-use crate::plan::{Change, Kind};
+use crate::plan::{Change, Kind, Plan};
 use crate::problem::Problem;
 use crate::spec::{Secret, Secrets};
 use crate::validate::is_source;

@@ -15,9 +15,7 @@ use super::machine::{self, CloudMachine};
 use super::registry::Source;
 use super::terraform;
 use crate::image::{self, Tags};
-use crate::plan::Change;
-use crate::plan::Need;
-use crate::plan::Plan;
+use crate::plan::{Change, Need, Plan};
 use crate::problem::Problem;
 use crate::spec::{Resolved, Spec};
 

@@ -18,8 +18,7 @@ use crate::collector::exporters::Exporters;
 use crate::collector::redact::{self, RedactTemplate};
 use crate::collector::sampling::SamplingTemplate;
 use crate::image::base_images;
-use crate::plan::Change;
-use crate::plan::{Need, Plan};
+use crate::plan::{Change, Need, Plan};
 use crate::problem::Problem;
 use crate::render::{json, render};
 use crate::spec::kubernetes::CollectorMode;
@@ -46,13 +45,6 @@ pub(super) fn chroma_endpoint(spec: &Spec) -> String {
 /// What every target's templates read.
 pub(crate) fn of(spec: &Spec) -> Value {
     let (chroma, tracing, version) = (&spec.chroma, &spec.tracing, spec.chroma.version);
-    let images = base_images(spec);
-    let (entrypoint, cmd) = version.command();
-    let entrypoint: Vec<&str> = ["/chroma-otel-entrypoint", "--"]
-        .iter()
-        .chain(entrypoint)
-        .copied()
-        .collect();
     let rust_server = version.server() == Server::Rust;
     context! {
         name => spec.name.to_string(),
@@ -85,14 +77,14 @@ pub(crate) fn of(spec: &Spec) -> Value {
         stack => stack(spec),
         service_name => tracing.service_name.as_str(),
         chroma => context! {
-            base_image => images.chroma, entrypoint => json(&entrypoint), cmd => json(cmd),
+            base_image => base_images(spec).chroma,
             data_directory => version.data_directory(),
             read_only => rust_server, // 0.x writes its log beside its code
             port => chroma.port,
             cors_allow_origins => &chroma.cors_allow_origins,
             health_path => version.health_path(),
         },
-        collector => context! { base_image => images.collector, version => COLLECTOR_VERSION },
+        collector => context! { version => COLLECTOR_VERSION },
         collections_path => if version.health_path().starts_with("/api/v1") { "/api/v1/collections" } else { "/api/v2/tenants/default_tenant/databases/default_database/collections" },
         traced => version.traces() && tracing.granularity != Granularity::None,
         untraced => if version.traces() { "the granularity is `none`".to_owned() } else { format!("Chroma {version} cannot be, 0.4.15 is the first version that can") },

@@ -6,11 +6,11 @@ mod module;
 pub(super) mod patterns;
 pub(super) mod problems;
 
-use crate::backend::Backend;
 use anyhow::Result;
+use minijinja::{Value, context};
 
 use self::module::MODULE;
-use minijinja::{Value, context};
+use crate::backend::Backend;
 
 use super::machine::env_files::{self, EnvFile, EnvLine, Segment};
 use super::machine::{self, CloudMachine, RequiredKey};
@@ -18,9 +18,7 @@ use super::registry::Source;
 use super::secrets;
 use super::terraform;
 use crate::image::{self, Tags};
-use crate::plan::Change;
-use crate::plan::Need;
-use crate::plan::Plan;
+use crate::plan::{Change, Need, Plan};
 use crate::problem::Problem;
 use crate::spec::{Resolved, Spec};
 use crate::values::Peer;

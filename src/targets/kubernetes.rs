@@ -22,8 +22,7 @@ use minijinja::context;
 
 use super::common;
 use crate::image;
-use crate::plan::Change;
-use crate::plan::{Need, Plan, SecretFile};
+use crate::plan::{Change, Need, Plan, SecretFile};
 use crate::spec::{Resolved, Secrets};
 
 pub use problems::problems;

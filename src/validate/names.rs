@@ -12,10 +12,11 @@ pub(super) fn missing<'a>(
     name: &str,
     known: impl IntoIterator<Item = &'a str>,
 ) -> Option<Problem> {
-    let known: Vec<String> = known.into_iter().map(str::to_owned).collect();
-    if known.iter().any(|other| other == name) {
+    let known: Vec<&str> = known.into_iter().collect();
+    if known.contains(&name) {
         return None;
     }
+    let known: Vec<String> = known.into_iter().map(str::to_owned).collect();
     let hint = match nearest(name, &known) {
         Some(near) => format!("did you mean `{near}`?"),
         None => format!("add the {what}, or correct the name"),

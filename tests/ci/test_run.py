@@ -24,6 +24,11 @@ def steps(script):
     return done.returncode, done.stdout.splitlines()
 
 
+def parts_of_all_lanes():
+    lanes = '"${downloads[@]}" "${more_downloads[@]}" "${compilations[@]}" "${later[@]}"'
+    return bash(f'printf "%s\\n" {lanes}').stdout.split()
+
+
 def test_every_marker_is_a_check_and_no_other():
     markers = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["pytest"]["ini_options"]["markers"]
     assert bash('echo "${markers[@]}"').stdout.split() == [marker.partition(":")[0] for marker in markers]
@@ -32,17 +37,13 @@ def test_every_marker_is_a_check_and_no_other():
 def test_without_a_name_everything_is_wanted_and_every_part_is_needed():
     done = bash('choose; for name in "${!parts_of[@]}"; do wanted "$name"; done; echo $needed')
     needed = set(done.stdout.split())
-    lanes = bash(
-        'printf "%s\\n" "${downloads[@]}" "${more_downloads[@]}" "${compilations[@]}" "${later[@]}"'
-    ).stdout.split()
+    lanes = parts_of_all_lanes()
     assert needed == set(lanes)
     assert len(lanes) == len(needed)  # no part is in two lanes
 
 
 def test_every_part_has_a_recipe():
-    lanes = bash(
-        'printf "%s\\n" "${downloads[@]}" "${more_downloads[@]}" "${compilations[@]}" "${later[@]}"'
-    ).stdout.split()
+    lanes = parts_of_all_lanes()
     recipes = re.findall(r"^([\w-]+)\(\) \{", (ROOT / ".ci/parts").read_text(), re.MULTILINE)
     assert {part.partition(":")[0] for part in lanes} - set(recipes) == set()
 

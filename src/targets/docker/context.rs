@@ -125,15 +125,14 @@ fn tracing_environment(spec: &Spec) -> Vec<Value> {
             entry(variable::ENDPOINT, Some(COLLECTOR_ENDPOINT.into())),
             entry(
                 variable::SERVICE_NAME,
-                Some(or_synonym(
-                    variable::SERVICE_NAME,
-                    variable::RUST_SERVICE_NAME,
+                Some(or_default(
+                    &[variable::SERVICE_NAME, variable::RUST_SERVICE_NAME],
                     name,
                 )),
             ),
             entry(
                 variable::GRANULARITY,
-                Some(or_default(variable::GRANULARITY, &granularity)),
+                Some(or_default(&[variable::GRANULARITY], &granularity)),
             ),
         ];
     }
@@ -152,7 +151,7 @@ fn collector_environment(spec: &Spec) -> Vec<Value> {
         variables.push(entry(
             ours,
             Some(match &spec.tracing.endpoint {
-                Some(endpoint) => or_synonym(ours, documented, &endpoint.to_string()),
+                Some(endpoint) => or_default(&[ours, documented], &endpoint.to_string()),
                 None => as_is(format!(
                     "${{{ours}:-${{{documented}:?set {ours} in .env}}}}"
                 )),
@@ -218,20 +217,11 @@ fn health_command(image: Image, version: ChromaVersion) -> Vec<String> {
     words
 }
 
-/// `${NAME:-default}`: `.env` decides, and blank there means the default. The default has been
-/// checked for what would end it (`problems`).
-fn or_default(name: &str, default: &str) -> Value {
-    let text = format!("${{{name}:-{default}}}");
-    as_is(if is_plain(default) {
-        text
-    } else {
-        quoted(&text)
-    })
-}
-
-/// The same with a second name for the variable, which the first one beats.
-fn or_synonym(name: &str, synonym: &str, default: &str) -> Value {
-    let text = format!("${{{name}:-${{{synonym}:-{default}}}}}");
+/// `${NAME:-default}`, with several names the first one that is set: `.env` decides, and blank there
+/// means the default. The default has been checked for what would end it (`problems`).
+fn or_default(names: &[&str], default: &str) -> Value {
+    let nested = |inner: String, name: &&str| format!("${{{name}:-{inner}}}");
+    let text = names.iter().rev().fold(default.to_owned(), nested);
     as_is(if is_plain(default) {
         text
     } else {

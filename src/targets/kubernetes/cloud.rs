@@ -133,19 +133,9 @@ fn named_or(spec: &Spec, suffix: &str) -> Option<String> {
         .or_else(|| made.map(|_| format!("{}-{suffix}", spec.name)))
 }
 
-/// What stands for the placeholder in a backend's texts: the region, the project.
-pub(super) fn place(spec: &Spec) -> Option<&str> {
-    let place = match spec.target.cloud()? {
-        Cloud::Aws => &spec.kubernetes.region,
-        Cloud::Gcp => &spec.machine.project,
-        Cloud::Azure => &None,
-    };
-    place.as_ref().map(|place| place.as_str())
-}
-
 /// Variables of the collector that name the place, for the backend.
 pub(super) fn environment(spec: &Spec) -> BTreeMap<&'static str, String> {
-    let named = spec.target.cloud().and_then(Cloud::place).zip(place(spec));
+    let named = spec.target.cloud().and_then(Cloud::place).zip(spec.place());
     let pair = named.map(|(variable, place)| (variable.variable, place.to_owned()));
     pair.into_iter().collect()
 }

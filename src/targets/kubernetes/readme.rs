@@ -5,7 +5,7 @@
 use minijinja::{Value, context};
 
 use super::component::{COLLECTOR, DATABASE, MEMBER, PROXY, ROUTER, backend, claim};
-use super::{cloud, secret_keys};
+use super::secret_keys;
 use crate::collector::exporters;
 use crate::spec::Spec;
 use crate::spec::kubernetes::CollectorMode;
@@ -32,7 +32,7 @@ pub(super) fn context(spec: &Spec, base: &Value) -> Value {
         read_by(Container::Collector).then(|| collector.last().cloned().into_iter().collect()),
         read_by(Container::Proxy).then(|| proxy.clone()),
     ];
-    let place = cloud::place(spec).unwrap_or("…");
+    let place = spec.place().unwrap_or("…");
     let shown = exporters::exact_endpoint(spec).map(|endpoint| in_place(&endpoint, place));
     context! {
         workloads => [vec![database], stack.collect(), collector, proxy].concat(),

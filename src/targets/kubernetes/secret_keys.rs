@@ -6,8 +6,7 @@ use anyhow::Result;
 use minijinja::{Value, context};
 
 use super::templates;
-use crate::plan::Need;
-use crate::plan::Plan;
+use crate::plan::{Need, Plan};
 use crate::spec::kubernetes::CollectorMode;
 use crate::spec::{Resolved, Spec};
 use crate::targets::secrets::{Container, SecretVariable, secrets};

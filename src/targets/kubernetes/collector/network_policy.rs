@@ -11,7 +11,6 @@ use super::role::Role;
 use crate::backend::Exporter;
 use crate::render::{as_is, quoted};
 use crate::spec::Spec;
-use crate::targets::kubernetes::cloud;
 use crate::targets::kubernetes::component::{MEMBER, ROUTER, backend, neighbours};
 use crate::values::in_place;
 
@@ -75,7 +74,7 @@ fn to_backends(spec: &Spec) -> Vec<String> {
 
 /// An endpoint of a backend, in the place of the cluster.
 fn placed(spec: &Spec, text: &str) -> Option<Endpoint> {
-    in_place(text, cloud::place(spec).unwrap_or_default())
+    in_place(text, spec.place().unwrap_or_default())
         .parse()
         .ok()
 }
