@@ -1,13 +1,14 @@
 //! Collects the sources of the entrypoint that rendered images are built from, passes on the versions in
 //! `versions.env`, and rebuilds when a template changes: `include_dir!` alone does not notice an added file.
 
+#[path = "src/digest.rs"]
+#[expect(unreachable_pub, reason = "it is the library's module")]
+mod digest;
 #[path = "build/entrypoint_sources.rs"]
 mod entrypoint_sources;
 
 use std::path::Path;
 use std::{env, fs};
-
-use sha2::{Digest, Sha256};
 
 #[expect(
     clippy::disallowed_methods,
@@ -30,16 +31,12 @@ fn main() {
         println!("cargo::rerun-if-changed=crates/{krate}/src");
     }
     let files = entrypoint_sources::collect(Path::new("crates"));
-    let entries = files
-        .iter()
-        .map(|(path, text)| format!("    ({path:?}, {text:?}, {:?}),\n", digest(text)));
+    // Their digests are worked out here, since each `gen` would do it again.
+    let entries = files.iter().map(|(path, text)| {
+        let hash = digest::hash(text.as_bytes());
+        format!("    ({path:?}, {text:?}, {hash:?}),\n")
+    });
     let table = format!("&[\n{}]\n", entries.collect::<String>());
     let out = env::var("OUT_DIR").expect("cargo sets it");
     fs::write(Path::new(&out).join("entrypoint_sources.rs"), table).expect("OUT_DIR is writable");
-}
-
-/// What `sha256sum` prints of it. Here, since each `gen` would compute it again.
-fn digest(text: &str) -> String {
-    let bytes = Sha256::digest(text);
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
