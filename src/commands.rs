@@ -14,6 +14,7 @@ use anyhow::Result;
 use clap::CommandFactory;
 
 use crate::cli::{Cli, Command, FolderArgs, SpecArgs};
+use crate::deployment::Deployment;
 use crate::input::{self, file};
 use crate::plan::Plan;
 use crate::problem::Problem;
@@ -79,9 +80,9 @@ fn refuse<T>(problems: &[Problem], output: &mut Output) -> Result<T> {
     Err(BadInput(problems.len()).into())
 }
 
-/// A spec that can be deployed, its files, and where they go.
-struct Deployment {
-    resolved: Resolved,
+/// A deployment, its files, and where they go.
+struct Rendered {
+    deployment: Deployment,
     plan: Plan,
     folder: PathBuf,
 }
@@ -94,22 +95,23 @@ fn spec_file(spec: &SpecArgs) -> Option<PathBuf> {
     })
 }
 
-fn deployment(spec: &SpecArgs, folder: &FolderArgs, output: &mut Output) -> Result<Deployment> {
+fn rendered(spec: &SpecArgs, folder: &FolderArgs, output: &mut Output) -> Result<Rendered> {
     let file = spec_file(spec);
     let resolved = resolved(spec, file.as_deref(), None, output)?;
-    let target = resolved.spec.target;
-    let problems = targets::problems(&resolved);
+    let deployment = Deployment::new(resolved)?;
+    let problems = targets::problems(&deployment);
     if !problems.is_empty() {
         return refuse(&problems, output);
     }
-    let plan = targets::plan(&resolved)?;
+    let plan = targets::plan(&deployment)?;
+    let target = deployment.spec.target;
     let folder = match (&folder.out, &file) {
         (Some(out), _) => out.clone(),
         (None, Some(file)) => file.parent().unwrap_or(Path::new("")).to_owned(),
         (None, None) => Path::new("deploy").join(target.info().folder),
     };
-    Ok(Deployment {
-        resolved,
+    Ok(Rendered {
+        deployment,
         plan,
         folder: plain(&folder),
     })

@@ -7,15 +7,16 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result};
 use chroma_otel_init::{ChromaVersion, Server};
+use minijinja::Value;
 use minijinja::value::Serde;
-use minijinja::{Value, context};
 use serde::Serialize;
 
 use crate::collector::COLLECTOR_VERSION;
 use crate::digest::hash;
 use crate::plan::{Plan, SharedFolder};
 use crate::render::{TEMPLATES, json, render};
-use crate::spec::Spec;
+use crate::spec::{Chroma, Collector, Image};
+use crate::values::DnsLabel;
 
 /// The sources of the entrypoint without their tests: path, text and SHA-256 of each (see `build.rs`).
 static SOURCES: &[(&str, &str, &str)] =
@@ -31,6 +32,8 @@ pub struct BuildContext {
     files: BTreeMap<String, String>,
     /// What tells it from any other.
     hash: String,
+    /// The file that builds and pushes the images.
+    bake: BakeFile,
 }
 
 impl BuildContext {
@@ -38,7 +41,7 @@ impl BuildContext {
     ///
     /// # Errors
     /// A template is wrong: a bug.
-    pub fn of(spec: &Spec) -> Result<Self> {
+    pub fn new(chroma: &Chroma, collector: &Collector) -> Result<Self> {
         let mut files = BTreeMap::new();
         let mut hashes = BTreeMap::new();
         for (path, text, hash) in SOURCES {
@@ -52,7 +55,7 @@ impl BuildContext {
             let text = found.and_then(|file| file.contents_utf8());
             files.insert(path.clone(), text.context(path)?.to_owned());
         }
-        let context = Value::from(Serde(Dockerfile::new(spec)));
+        let context = Value::from(Serde(Dockerfile::new(chroma, collector)));
         for file in ["Dockerfile", ".dockerignore"] {
             let text = render(&format!("image/{file}.j2"), &context)?;
             files.insert(file.to_owned(), text);
@@ -62,7 +65,15 @@ impl BuildContext {
             hashes.entry(path.clone()).or_insert_with(hash_of);
         }
         let hash = listing_hash(&hashes);
-        Ok(Self { files, hash })
+        let bake = BakeFile {
+            registry: chroma
+                .registry
+                .as_ref()
+                .map(ToString::to_string)
+                .unwrap_or_default(),
+            tags: Tags::new(chroma.version, &hash),
+        };
+        Ok(Self { files, hash, bake })
     }
 
     /// What the tags end in.
@@ -74,17 +85,21 @@ impl BuildContext {
     ///
     /// # Errors
     /// A template is wrong: a bug.
-    pub fn into_files(self, spec: &Spec) -> Result<BTreeMap<String, String>> {
-        let registry = spec.chroma.registry.as_ref().map(ToString::to_string);
-        let context = context! {
-            registry => registry.unwrap_or_default(),
-            tags => Tags::of(spec, &self.hash).in_template(),
-        };
-        let bake = render(&format!("image/{BAKE}.j2"), &context)?;
+    pub fn into_files(self) -> Result<BTreeMap<String, String>> {
+        let bake = render(&format!("image/{BAKE}.j2"), &Value::from(Serde(self.bake)))?;
         let mut files = self.files;
         files.insert(BAKE.to_owned(), bake);
         Ok(files)
     }
+}
+
+/// What the template of the bake file reads.
+#[derive(Serialize)]
+struct BakeFile {
+    /// The registry that the spec names; else blank.
+    registry: String,
+    /// The images' names in it.
+    tags: Tags,
 }
 
 /// The first 12 digits of the SHA-256 of what `sha256sum` prints of the files, in the order of their
@@ -97,16 +112,19 @@ fn listing_hash(hashes: &BTreeMap<String, String>) -> String {
 }
 
 /// The images of Chroma and the collector.
+#[derive(Debug, Clone, Serialize)]
 pub(crate) struct Images {
     pub(crate) chroma: String,
     pub(crate) collector: String,
 }
 
-/// The published images, in the spec's repositories.
-pub(crate) fn base_images(spec: &Spec) -> Images {
-    Images {
-        chroma: spec.chroma.repository.tag(spec.chroma.version),
-        collector: spec.collector.repository.tag(COLLECTOR_VERSION),
+impl Images {
+    /// The published images, in the spec's repositories.
+    fn published(chroma: &Chroma, collector: &Collector) -> Self {
+        Self {
+            chroma: chroma.repository.tag(chroma.version),
+            collector: collector.repository.tag(COLLECTOR_VERSION),
+        }
     }
 }
 
@@ -144,9 +162,9 @@ struct CollectorImage {
 }
 
 impl Dockerfile {
-    fn new(spec: &Spec) -> Self {
-        let version = spec.chroma.version;
-        let images = base_images(spec);
+    fn new(chroma: &Chroma, collector: &Collector) -> Self {
+        let version = chroma.version;
+        let images = Images::published(chroma, collector);
         Self {
             version: version.to_string(),
             rust_image: env!("RUST_IMAGE"),
@@ -174,6 +192,7 @@ impl ChromaImage {
 }
 
 /// What identifies the images with the entrypoint within a registry.
+#[derive(Debug, Clone, Serialize)]
 pub(crate) struct Tags {
     /// Behind the version: the contents of the build context. Empty without the entrypoint.
     pub(crate) hash: String,
@@ -184,60 +203,107 @@ pub(crate) struct Tags {
 }
 
 impl Tags {
-    fn of(spec: &Spec, hash: &str) -> Self {
+    fn new(version: ChromaVersion, hash: &str) -> Self {
         Self {
             hash: hash.to_owned(),
-            chroma: format!("chroma:{}-{hash}", spec.chroma.version),
+            chroma: format!("chroma:{version}-{hash}"),
             collector: format!("otel-collector:{COLLECTOR_VERSION}-{hash}"),
         }
     }
 
     /// The names of the images. Without a registry they are local and begin with the deployment's
     /// name, joined by a dash: with a slash they would name a stranger's repository on Docker Hub.
-    pub(crate) fn images(&self, spec: &Spec) -> Images {
-        let prefix = match &spec.chroma.registry {
+    fn images(&self, name: &DnsLabel, chroma: &Chroma) -> Images {
+        let prefix = match &chroma.registry {
             Some(registry) => format!("{registry}/"),
-            None => format!("{}-", spec.name),
+            None => format!("{name}-"),
         };
         Images {
             chroma: format!("{prefix}{}", self.chroma),
             collector: format!("{prefix}{}", self.collector),
         }
     }
-
-    /// What templates read.
-    pub(crate) fn in_template(&self) -> minijinja::Value {
-        context! { chroma => self.chroma.as_str(), collector => self.collector.as_str() }
-    }
 }
 
-/// A plan with the folder that the images are built from, where the deployment builds them, and
-/// their tags.
-///
-/// # Errors
-/// A template is wrong: a bug.
-pub(crate) fn built(spec: &Spec) -> Result<(Plan, Tags)> {
-    let mut plan = Plan::default();
-    let image = spec.chroma.image;
-    if !image.has_entrypoint() {
-        return Ok((plan, Tags::of(spec, "")));
+/// The images of a deployment, and the folder that they are built from.
+pub(crate) struct DeploymentImages {
+    /// The published images.
+    pub(crate) base: Images,
+    /// The images that the containers run.
+    pub(crate) run: Images,
+    /// The names within a registry of the images with the entrypoint.
+    pub(crate) tags: Tags,
+    /// The folder that the images are built from, where the deployment builds them.
+    build: Option<BuildFolder>,
+}
+
+/// A folder of files, in the deployment's or shared with others.
+struct BuildFolder {
+    path: String,
+    is_shared: bool,
+    files: BTreeMap<String, String>,
+}
+
+impl DeploymentImages {
+    /// Of a deployment of this name.
+    ///
+    /// # Errors
+    /// A template is wrong: a bug.
+    pub(crate) fn new(name: &DnsLabel, chroma: &Chroma, collector: &Collector) -> Result<Self> {
+        let base = Images::published(chroma, collector);
+        if !chroma.image.has_entrypoint() {
+            return Ok(Self {
+                run: base.clone(),
+                base,
+                tags: Tags::new(chroma.version, ""),
+                build: None,
+            });
+        }
+        let context = BuildContext::new(chroma, collector)?;
+        let tags = Tags::new(chroma.version, &context.hash);
+        let mut run = tags.images(name, chroma);
+        if collector.image == Image::Stock {
+            run.collector.clone_from(&base.collector);
+        }
+        let build = if chroma.image.is_built() {
+            Some(BuildFolder {
+                path: chroma.image_context.to_string(),
+                is_shared: chroma.image_context.is_shared(),
+                files: context.into_files()?,
+            })
+        } else {
+            None
+        };
+        Ok(Self {
+            base,
+            run,
+            tags,
+            build,
+        })
     }
-    let build = BuildContext::of(spec)?;
-    let tags = Tags::of(spec, &build.hash);
-    if image.is_built() {
-        let folder = &spec.chroma.image_context;
-        let files = build.into_files(spec)?;
-        if folder.is_shared() {
+
+    /// A plan with the folder that the images are built from, where the deployment builds them.
+    pub(crate) fn plan(&self) -> Plan {
+        let mut plan = Plan::default();
+        let Some(BuildFolder {
+            path: folder,
+            is_shared,
+            files,
+        }) = &self.build
+        else {
+            return plan;
+        };
+        if *is_shared {
             plan.shared = Some(SharedFolder {
-                path: folder.to_string(),
-                files,
+                path: folder.clone(),
+                files: files.clone(),
             });
         } else {
-            let files = files.into_iter();
+            let files = files.iter();
             plan.files = files
-                .map(|(path, text)| (format!("{folder}/{path}"), text))
+                .map(|(path, text)| (format!("{folder}/{path}"), text.clone()))
                 .collect();
         }
+        plan
     }
-    Ok((plan, tags))
 }

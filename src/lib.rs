@@ -13,6 +13,7 @@ pub mod backend;
 pub mod cli;
 pub mod collector;
 pub mod commands;
+pub mod deployment;
 pub mod digest;
 pub mod folder;
 pub mod image;

@@ -10,6 +10,8 @@ pub use change::{Change, Kind};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use serde::Serialize;
+
 /// The files of one deployment.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Plan {
@@ -76,7 +78,7 @@ impl std::fmt::Debug for SecretFile {
 }
 
 /// A value that the operator has to supply after `gen`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Need {
     /// The variable that carries it.
     pub variable: String,

@@ -95,15 +95,6 @@ impl Spec {
         };
         place.as_ref().map(CloudName::as_str)
     }
-
-    /// The backend's endpoint as far as it is known when rendering.
-    pub fn known_endpoint(&self) -> Option<Endpoint> {
-        let of_place = || {
-            let endpoint = self.tracing.backend.endpoint.as_deref()?;
-            in_place(endpoint, self.place()?).parse().ok()
-        };
-        self.tracing.endpoint.clone().or_else(of_place)
-    }
 }
 
 /// The machine in the cloud. What is absent the operator gives when deploying.
@@ -237,6 +228,15 @@ impl Tracing {
     /// Every backend, the first one first.
     pub fn backends(&self) -> impl Iterator<Item = &Backend> {
         std::iter::once(&self.backend).chain(&self.others)
+    }
+
+    /// The first backend's endpoint as far as it is known when rendering: `place` is the region or project.
+    pub fn known_endpoint(&self, place: Option<&str>) -> Option<Endpoint> {
+        let of_place = || {
+            let endpoint = self.backend.endpoint.as_deref()?;
+            in_place(endpoint, place?).parse().ok()
+        };
+        self.endpoint.clone().or_else(of_place)
     }
 }
 

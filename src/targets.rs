@@ -11,30 +11,28 @@ pub mod gcp;
 pub mod kubernetes;
 mod machine;
 mod monitoring;
-mod registry;
-mod secrets;
+mod problems;
+pub(crate) mod shared;
 mod terraform;
 
 use anyhow::Result;
 
-use crate::collector::{redact, sampling};
+use crate::deployment::Deployment;
 use crate::plan::{Change, Need, Plan};
 use crate::problem::Problem;
-use crate::spec::Resolved;
 use crate::spec::target::Target;
 
 /// What the target cannot deploy, of a spec that is sound otherwise.
-pub fn problems(resolved: &Resolved) -> Vec<Problem> {
-    let mut problems = match resolved.spec.target {
-        Target::Docker => docker::problems(resolved),
-        Target::Aws => aws::problems(resolved),
-        Target::Gcp => gcp::problems(resolved),
-        Target::Azure => azure::problems(resolved),
-        Target::Kubernetes(_) => kubernetes::problems(resolved),
+pub fn problems(deployment: &Deployment) -> Vec<Problem> {
+    let mut problems = match deployment.spec.target {
+        Target::Docker => docker::problems(deployment),
+        Target::Aws => aws::problems(deployment),
+        Target::Gcp => gcp::problems(deployment),
+        Target::Azure => azure::problems(deployment),
+        Target::Kubernetes(_) => kubernetes::problems(deployment),
     };
-    problems.extend(sampling::problems(&resolved.spec));
-    problems.extend(redact::problems(&resolved.spec));
-    problems.extend(clients::problems(&resolved.spec));
+    problems.extend(problems::of_every_target(deployment));
+    problems.extend(clients::problems(deployment));
     problems
 }
 
@@ -42,27 +40,27 @@ pub fn problems(resolved: &Resolved) -> Vec<Problem> {
 ///
 /// # Errors
 /// A template is wrong: a bug.
-pub fn plan(resolved: &Resolved) -> Result<Plan> {
-    let mut plan = match resolved.spec.target {
-        Target::Docker => docker::plan(resolved),
-        Target::Aws => aws::plan(resolved),
-        Target::Gcp => gcp::plan(resolved),
-        Target::Azure => azure::plan(resolved),
-        Target::Kubernetes(_) => kubernetes::plan(resolved),
+pub fn plan(deployment: &Deployment) -> Result<Plan> {
+    let mut plan = match deployment.spec.target {
+        Target::Docker => docker::plan(deployment),
+        Target::Aws => aws::plan(deployment),
+        Target::Gcp => gcp::plan(deployment),
+        Target::Azure => azure::plan(deployment),
+        Target::Kubernetes(_) => kubernetes::plan(deployment),
     }?;
-    clients::add(&mut plan, &resolved.spec)?;
-    monitoring::add(&mut plan, &resolved.spec)?;
+    clients::add(&mut plan, deployment)?;
+    monitoring::add(&mut plan, deployment)?;
     Ok(plan)
 }
 
 /// What the operator still has to supply.
-pub fn needs(resolved: &Resolved) -> Vec<Need> {
-    match resolved.spec.target {
-        Target::Docker => docker::needs(resolved),
-        Target::Aws => aws::needs(resolved),
-        Target::Gcp => gcp::needs(resolved),
-        Target::Azure => azure::needs(resolved),
-        Target::Kubernetes(_) => kubernetes::needs(resolved),
+pub fn needs(deployment: &Deployment) -> Vec<Need> {
+    match deployment.spec.target {
+        Target::Docker => docker::needs(deployment),
+        Target::Aws => aws::needs(deployment),
+        Target::Gcp => gcp::needs(deployment),
+        Target::Azure => azure::needs(deployment),
+        Target::Kubernetes(_) => kubernetes::needs(deployment),
     }
 }
 
@@ -78,12 +76,12 @@ pub fn notes(target: Target, change: &Change) -> Vec<String> {
 }
 
 /// The commands that come after `gen`, to be run in the deployment's folder.
-pub fn next_steps(resolved: &Resolved) -> Vec<String> {
-    match resolved.spec.target {
-        Target::Docker => docker::next_steps(resolved),
-        Target::Aws => aws::next_steps(resolved),
-        Target::Gcp => gcp::next_steps(resolved),
-        Target::Azure => azure::next_steps(resolved),
-        Target::Kubernetes(_) => kubernetes::next_steps(resolved),
+pub fn next_steps(deployment: &Deployment) -> Vec<String> {
+    match deployment.spec.target {
+        Target::Docker => docker::next_steps(deployment),
+        Target::Aws => aws::next_steps(deployment),
+        Target::Gcp => gcp::next_steps(deployment),
+        Target::Azure => azure::next_steps(deployment),
+        Target::Kubernetes(_) => kubernetes::next_steps(deployment),
     }
 }

@@ -21,6 +21,7 @@ const LAYERS: &[&[&str]] = &[
     &["commands"],
     &["cli", "report"],
     &["targets", "folder", "validate"],
+    &["deployment"],
     &["image", "input"],
     &["collector"],
     &["spec"],

@@ -9,6 +9,7 @@
 
 use std::sync::LazyLock;
 
+use chroma_otel_deploy::deployment::Deployment;
 use chroma_otel_deploy::input::file::Override;
 use chroma_otel_deploy::input::{file, resolve};
 use chroma_otel_deploy::spec::target::Target;
@@ -213,11 +214,12 @@ proptest! {
     fn any_spec_is_refused_or_renders_sound_files(target in prop::sample::select(Target::names()), pairs in prop::collection::vec((prop::sample::select(KEYS.as_slice()), value()), 0..4)) {
         let input = file::read(None, overrides(&target, pairs)).expect("flags always read");
         let Ok(resolved) = resolve(input, &|_| None) else { return Ok(()) };
-        if !targets::problems(&resolved).is_empty() {
+        let deployment = Deployment::new(resolved).unwrap();
+        if !targets::problems(&deployment).is_empty() {
             return Ok(());
         }
-        let plan = targets::plan(&resolved).unwrap();
-        prop_assert_eq!(validate::files(&plan.all_files(), &resolved.secrets), []);
+        let plan = targets::plan(&deployment).unwrap();
+        prop_assert_eq!(validate::files(&plan.all_files(), &deployment.given), []);
     }
 
     #[test]
@@ -235,12 +237,13 @@ proptest! {
                 return Ok(());
             }
         };
-        let problems = targets::problems(&resolved);
+        let deployment = Deployment::new(resolved).unwrap();
+        let problems = targets::problems(&deployment);
         if !problems.is_empty() {
             prop_assert!(problems.iter().all(|problem| problem.at == "tracing.service_name"));
             return Ok(());
         }
-        let plan = targets::plan(&resolved).unwrap();
+        let plan = targets::plan(&deployment).unwrap();
         let compose: Yaml = serde_yaml::from_str(&plan.files["docker-compose.yaml"]).unwrap();
         let variables = &compose["services"]["chroma"]["environment"];
         if !variable.trim().is_empty() {
@@ -249,8 +252,8 @@ proptest! {
         prop_assert_eq!(interpolated(variables["CHROMA_OTEL_SERVICE_NAME"].as_str().unwrap()), service.trim());
         let collector: Yaml = serde_yaml::from_str(&plan.files["otel-collector.yaml"]).unwrap();
         let attributes = collector["processors"]["resource"]["attributes"].as_sequence().unwrap();
-        let deployment = attributes.iter().find(|one| one["key"] == "deployment.environment.name").unwrap();
-        prop_assert_eq!(deployment["value"].as_str().unwrap().replace("$$", "$"), environment.trim());
+        let environment_attribute = attributes.iter().find(|one| one["key"] == "deployment.environment.name").unwrap();
+        prop_assert_eq!(environment_attribute["value"].as_str().unwrap().replace("$$", "$"), environment.trim());
     }
 
     #[test]
@@ -262,8 +265,9 @@ proptest! {
         ];
         let input = file::read(None, overrides(target, pairs)).expect("flags always read");
         let Ok(resolved) = resolve(input, &|_| None) else { return Ok(()) };
-        prop_assert_eq!(targets::problems(&resolved), []);
-        let plan = targets::plan(&resolved).unwrap();
+        let deployment = Deployment::new(resolved).unwrap();
+        prop_assert_eq!(targets::problems(&deployment), []);
+        let plan = targets::plan(&deployment).unwrap();
         if !variable.trim().is_empty() {
             let lines = texts_of_module(&plan.files["machine.tf"]);
             prop_assert!(lines.contains(&format!("X={variable}")), "{:?}", lines);
@@ -283,8 +287,9 @@ proptest! {
         ];
         let input = file::read(None, overrides("kubernetes", pairs)).expect("flags always read");
         let Ok(resolved) = resolve(input, &|_| None) else { return Ok(()) };
-        prop_assert_eq!(targets::problems(&resolved), []);
-        let plan = targets::plan(&resolved).unwrap();
+        let deployment = Deployment::new(resolved).unwrap();
+        prop_assert_eq!(targets::problems(&deployment), []);
+        let plan = targets::plan(&deployment).unwrap();
         let given = &document(&plan.files["chroma.yaml"], "ConfigMap", "chroma-environment")["data"];
         if !variable.trim().is_empty() {
             prop_assert_eq!(given["X"].as_str().unwrap(), variable);
@@ -297,8 +302,8 @@ proptest! {
         let config = document(&plan.files["collector.yaml"], "ConfigMap", "chroma-otel-collector-config");
         let collector: Yaml = serde_yaml::from_str(config["data"]["config.yaml"].as_str().unwrap()).unwrap();
         let attributes = collector["processors"]["resource"]["attributes"].as_sequence().unwrap();
-        let deployment = attributes.iter().find(|one| one["key"] == "deployment.environment.name").unwrap();
-        prop_assert_eq!(deployment["value"].as_str().unwrap().replace("$$", "$"), environment.trim());
+        let environment_attribute = attributes.iter().find(|one| one["key"] == "deployment.environment.name").unwrap();
+        prop_assert_eq!(environment_attribute["value"].as_str().unwrap().replace("$$", "$"), environment.trim());
     }
 
     #[test]

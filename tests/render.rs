@@ -18,11 +18,12 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use chroma_otel_deploy::deployment::Deployment;
 use chroma_otel_deploy::image::BuildContext;
 use chroma_otel_deploy::input::file::Override;
 use chroma_otel_deploy::input::{file, resolve};
 use chroma_otel_deploy::plan::Plan;
-use chroma_otel_deploy::spec::Resolved;
+
 use chroma_otel_deploy::targets;
 use chroma_otel_deploy::validate;
 use serde_json::Value;
@@ -38,12 +39,13 @@ fn flag(key: &'static str, value: impl Into<Value>) -> Override {
 }
 
 /// Renders as `gen` does, with nothing taken from the environment.
-fn rendered(spec: Option<&Path>, overrides: Vec<Override>) -> (Resolved, Plan) {
+fn rendered(spec: Option<&Path>, overrides: Vec<Override>) -> (Deployment, Plan) {
     let input = file::read(spec, overrides).expect("the spec reads");
     let resolved = resolve(input, &|_| None).expect("the spec is sound");
-    assert_eq!(targets::problems(&resolved), []);
-    let plan = targets::plan(&resolved).expect("the templates render");
-    (resolved, plan)
+    let deployment = Deployment::new(resolved).expect("the templates render");
+    assert_eq!(targets::problems(&deployment), []);
+    let plan = targets::plan(&deployment).expect("the templates render");
+    (deployment, plan)
 }
 
 #[test]
@@ -59,10 +61,10 @@ fn every_spec_renders_as_in_its_snapshot() {
     let mut shown = Shown::of(&bases);
     let mut snapshots = BTreeMap::new();
     for path in specs() {
-        let (resolved, plan) = rendered(Some(&path), Vec::new());
-        check(&path, &resolved, &plan);
-        let base = bases.iter().find(|base| base.is_of(&resolved)).unwrap();
-        let files = files_of(&resolved, &plan);
+        let (deployment, plan) = rendered(Some(&path), Vec::new());
+        check(&path, &deployment, &plan);
+        let base = bases.iter().find(|base| base.is_of(&deployment)).unwrap();
+        let files = files_of(&deployment, &plan);
         let name = path.file_stem().unwrap().to_str().unwrap();
         let snapshot = shown.add(name, base, &files);
         // No change of a file leaves its snapshot as it was.
@@ -83,11 +85,11 @@ fn specs() -> Vec<PathBuf> {
     paths
 }
 
-fn check(spec: &Path, resolved: &Resolved, plan: &Plan) {
+fn check(spec: &Path, deployment: &Deployment, plan: &Plan) {
     let files = plan.all_files();
-    assert_eq!(validate::files(&files, &resolved.secrets), []);
+    assert_eq!(validate::files(&files, &deployment.given), []);
     let secrets = fs::read_to_string(spec).unwrap();
-    assert!(!secrets.contains("do-not-render-me") || !resolved.secrets.is_empty());
+    assert!(!secrets.contains("do-not-render-me") || !deployment.given.is_empty());
     let leaks = files.values().any(|text| text.contains("do-not-render-me"));
     assert!(!leaks, "a secret was rendered");
     assert_pastes(&plan.files["README.md"]);
@@ -101,9 +103,9 @@ fn image_contexts_are_as_in_their_snapshots() {
         let version = flag("chroma.version", release);
         let spec = Path::new("tests/specs/default.yaml");
         let spec = rendered(Some(spec), vec![version]).0.spec;
-        let build = BuildContext::of(&spec).unwrap();
+        let build = BuildContext::new(&spec.chroma, &spec.collector).unwrap();
         let hash = build.hash().to_owned();
-        let files = build.into_files(&spec).unwrap();
+        let files = build.into_files().unwrap();
         let files = files.iter().filter(|(path, _)| !validate::is_source(path));
         let shown = files.map(|(path, text)| format!("==> {path} <==\n{text}\n"));
         let shown = shown.collect::<String>().replace(&hash, "HASH");

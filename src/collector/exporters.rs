@@ -4,6 +4,8 @@
 
 mod backend_exporter;
 
+pub(crate) use backend_exporter::HeaderSource;
+
 use std::collections::BTreeMap;
 
 use chroma_otel_init::Protocol;
@@ -12,7 +14,7 @@ use serde::Serialize;
 
 use crate::backend::{Backend, Exporter};
 use crate::render::as_is;
-use crate::spec::Spec;
+use crate::spec::Tracing;
 use backend_exporter::{BackendExporter, ResourceAttribute, backend_exporters, settings};
 
 /// Extensions that every collector has.
@@ -72,9 +74,15 @@ struct ExtensionSettings {
 }
 
 impl Exporters {
-    /// Of all backends of a spec.
-    pub(crate) fn new(spec: &Spec) -> Self {
-        let backends = backend_exporters(spec);
+    /// Of all backends; `to_backend` says whether they get metrics, `place` the region or project where it is
+    /// known when rendering.
+    pub(crate) fn new(
+        tracing: &Tracing,
+        to_backend: bool,
+        source: HeaderSource,
+        place: Option<&str>,
+    ) -> Self {
+        let backends = backend_exporters(tracing, to_backend, source, place);
         let queue_size = queue_size(&backends);
         let extensions = extensions(&backends);
         let names = extensions.iter().map(|extension| extension.name.as_str());
@@ -126,8 +134,7 @@ fn of_metrics(backends: &[BackendExporter], delta: bool) -> Vec<Value> {
 
 /// The endpoint in the one form that every source of the collector reads; it may
 /// hold a placeholder. Absent: the operator gives it, or none is wanted.
-pub(crate) fn exact_endpoint(spec: &Spec) -> Option<String> {
-    let tracing = &spec.tracing;
+pub(crate) fn exact_endpoint(tracing: &Tracing) -> Option<String> {
     let Some(endpoint) = &tracing.endpoint else {
         return tracing.backend.endpoint.clone();
     };

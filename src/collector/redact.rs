@@ -7,10 +7,8 @@ use minijinja::Value;
 use serde::Serialize;
 
 use crate::backend::Key;
-use crate::problem::Problem;
 use crate::render::as_is;
-use crate::spec::signals::{AttributeName, NAMES_KEY, Names};
-use crate::spec::{Image, Spec};
+use crate::spec::signals::{AttributeName, NAMES_KEY, Names, Redact};
 
 /// The paths of health checks, and of what a client asks before its first request.
 const PROBES: &str = "^/api/v[12](/(heartbeat|healthcheck|version|pre-flight-checks))?/?$";
@@ -38,8 +36,7 @@ struct Redacted {
 
 impl RedactTemplate {
     /// Of a spec.
-    pub(crate) fn new(spec: &Spec) -> Self {
-        let redact = &spec.tracing.redact;
+    pub(crate) fn new(redact: &Redact) -> Self {
         let names = redact.names.map(|names| match names {
             Names::Hash => "hash",
             Names::Remove => "remove",
@@ -62,24 +59,9 @@ impl RedactTemplate {
     }
 }
 
-/// A key that nobody looks at before the collector does: a quote in it breaks its configuration, which the
-/// collector then prints. (On a machine the boot looks.)
-pub(crate) fn problems(spec: &Spec) -> Option<Problem> {
-    let unseen = spec.collector.image == Image::Stock && !spec.target.is_machine();
-    key(spec).filter(|_| unseen).map(|_| {
-        let message = "is `hash`, whose key nobody checks without the entrypoint";
-        let hint = if spec.collector.operator {
-            "use `remove`, or leave out `collector.operator`"
-        } else {
-            "use `remove`, or `image: wrapped`"
-        };
-        Problem::new("tracing.redact.names", message).hint(hint)
-    })
-}
-
 /// The key that names are hashed with, where they are: without it a name could be guessed.
-pub(crate) fn key(spec: &Spec) -> Option<Key> {
-    let hashed = spec.tracing.redact.names == Some(Names::Hash);
+pub(crate) fn key(redact: &Redact) -> Option<Key> {
+    let hashed = redact.names == Some(Names::Hash);
     hashed.then(|| Key {
         variable: NAMES_KEY.to_owned(),
         what:

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use super::{Answer, deployment, shell_word};
+use super::{Answer, rendered, shell_word};
 use crate::cli::CheckArgs;
 use crate::folder;
 use crate::report::Output;
@@ -12,18 +12,18 @@ use crate::report::Output;
 /// # Errors
 /// Input that cannot be used, or I/O.
 pub(super) fn run(args: &CheckArgs, output: &mut Output) -> Result<Answer> {
-    let deployment = deployment(&args.spec, &args.folder, output)?;
-    let changes = folder::compare(&deployment.plan, &deployment.folder)?;
-    let folder = deployment.folder.display();
+    let rendered = rendered(&args.spec, &args.folder, output)?;
+    let changes = folder::compare(&rendered.plan, &rendered.folder)?;
+    let folder = rendered.folder.display();
     if changes.is_empty() {
         output.say(&format!(
             "{folder}: {} files, all as the spec says",
-            deployment.plan.count()
+            rendered.plan.count()
         ));
         return Ok(Answer::Yes);
     }
     for change in changes.iter().filter(|change| change.before.is_some()) {
-        output.difference(change, &deployment.resolved.secrets);
+        output.difference(change, &rendered.deployment.given);
     }
     output.title(&format!(
         "{folder}: {} files are not as the spec says",

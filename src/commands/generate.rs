@@ -2,7 +2,7 @@
 
 use anyhow::{Result, bail};
 
-use super::{Answer, Deployment, deployment, shell_word};
+use super::{Answer, Rendered, rendered, shell_word};
 use crate::cli::GenArgs;
 use crate::report::Output;
 use crate::spec::Secrets;
@@ -17,36 +17,36 @@ use crate::{targets, validate};
 /// # Errors
 /// Input that cannot be used, I/O, or a plan that fails its own checks.
 pub(super) fn run(args: &GenArgs, output: &mut Output) -> Result<Answer> {
-    let deployment = deployment(&args.spec, &args.folder, output)?;
-    let findings = validate::files(&deployment.plan.all_files(), &deployment.resolved.secrets);
+    let rendered = rendered(&args.spec, &args.folder, output)?;
+    let findings = validate::files(&rendered.plan.all_files(), &rendered.deployment.given);
     if !findings.is_empty() {
         output.problems(&findings);
         bail!("the rendered files fail their own checks, and nothing was written");
     }
     if args.stdout {
-        output.plan(&deployment.plan);
+        output.plan(&rendered.plan);
         return Ok(Answer::Yes);
     }
-    let changes = folder::compare(&deployment.plan, &deployment.folder)?;
+    let changes = folder::compare(&rendered.plan, &rendered.folder)?;
     let (to_do, refused): (Vec<&Change>, Vec<&Change>) = changes
         .iter()
         .filter(|change| args.prune || change.after.is_some())
         .partition(|change| args.force || may(change.kind));
     if !refused.is_empty() {
-        return Ok(refuse(&refused, &deployment.resolved.secrets, output));
+        return Ok(refuse(&refused, &rendered.deployment.given, output));
     }
     for change in &to_do {
         if args.dry_run && change.before.is_some() {
-            output.difference(change, &deployment.resolved.secrets);
+            output.difference(change, &rendered.deployment.given);
         }
     }
     let to_do: Vec<Change> = to_do.into_iter().cloned().collect();
     let secret = if args.dry_run {
         false
     } else {
-        folder::apply(&deployment.plan, &to_do, &deployment.folder)?
+        folder::apply(&rendered.plan, &to_do, &rendered.folder)?
     };
-    summary(args, &deployment, &to_do, secret, output)?;
+    summary(args, &rendered, &to_do, secret, output)?;
     let stale: Vec<&Change> = changes
         .iter()
         .filter(|change| change.after.is_none() && !args.prune)
@@ -84,16 +84,16 @@ pub(super) fn refuse(refused: &[&Change], secrets: &Secrets, output: &mut Output
 
 fn summary(
     args: &GenArgs,
-    deployment: &Deployment,
+    rendered: &Rendered,
     changes: &[Change],
     secret: bool,
     output: &mut Output,
 ) -> Result<()> {
-    let Deployment {
-        resolved,
+    let Rendered {
+        deployment,
         plan,
         folder,
-    } = deployment;
+    } = rendered;
     let shown = folder.display();
     let all = plan.count();
     let written = changes.iter().filter(|one| one.after.is_some()).count();
@@ -109,10 +109,10 @@ fn summary(
         format!("{shown}: {would} {written} of {all} files{removed}")
     });
     output.changes(&changes.iter().collect::<Vec<_>>());
-    say_secrets(args, deployment, secret, output)?;
+    say_secrets(args, rendered, secret, output)?;
     let compared = |change: &&Change| change.before.is_some() && change.after.is_some();
     for change in changes.iter().filter(compared) {
-        for note in targets::notes(resolved.spec.target, change) {
+        for note in targets::notes(deployment.spec.target, change) {
             output.note(&note);
         }
     }
@@ -122,11 +122,11 @@ fn summary(
             "`{path}` changed: run `gen` for the other deployments that share it"
         ));
     }
-    for note in &resolved.notes {
+    for note in &deployment.notes {
         output.note(note);
     }
-    let target = resolved.spec.target;
-    let mut needs = targets::needs(resolved);
+    let target = deployment.spec.target;
+    let mut needs = targets::needs(deployment);
     let set = folder::set_variables(folder, ".env")?;
     needs.retain(|need| !set.contains(&need.variable));
     if !needs.is_empty() {
@@ -143,7 +143,7 @@ fn summary(
     if shown.to_string() != "." {
         output.say(&format!("  cd {}", shell_word(&shown.to_string())));
     }
-    for step in targets::next_steps(resolved) {
+    for step in targets::next_steps(deployment) {
         output.say(&format!("  {step}"));
     }
     Ok(())
@@ -158,25 +158,20 @@ fn rewrites(changes: &[Change], folder: &str) -> bool {
 }
 
 /// Where the secrets went that were handed to us, and which of them the operator has to look after.
-fn say_secrets(
-    args: &GenArgs,
-    deployment: &Deployment,
-    made: bool,
-    output: &mut Output,
-) -> Result<()> {
-    let Some(file) = &deployment.plan.secrets else {
+fn say_secrets(args: &GenArgs, rendered: &Rendered, made: bool, output: &mut Output) -> Result<()> {
+    let Some(file) = &rendered.plan.secrets else {
         return Ok(());
     };
-    let place = deployment.folder.join(&file.path);
+    let place = rendered.folder.join(&file.path);
     let (place, names) = (place.display(), file.variables.join(", "));
     if made {
         output.say(&format!("  secrets: {names} went to {place} (mode 0600)"));
-    } else if args.dry_run && !deployment.folder.join(&file.path).exists() {
+    } else if args.dry_run && !rendered.folder.join(&file.path).exists() {
         output.say(&format!(
             "  secrets: {names} would go to {place} (mode 0600)"
         ));
     } else {
-        let differing = folder::differing_secrets(&deployment.folder, file)?;
+        let differing = folder::differing_secrets(&rendered.folder, file)?;
         if !differing.is_empty() {
             output.note(&format!(
                 "{place} exists and was left as it is: {} is not, or otherwise, set there",

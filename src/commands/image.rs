@@ -23,7 +23,7 @@ pub(super) fn run(args: &ImageArgs, output: &mut Output) -> Result<Answer> {
     // The images are the same for every target.
     let spec = resolved(&args.spec, file.as_deref(), Some("docker"), output)?.spec;
     let plan = Plan {
-        files: BuildContext::of(&spec)?.into_files(&spec)?,
+        files: BuildContext::new(&spec.chroma, &spec.collector)?.into_files()?,
         ..Plan::default()
     };
     let folder = plain(&args.out);

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
-use super::{Answer, Deployment, deployment, spec_file};
+use super::{Answer, Rendered, rendered, spec_file};
 use crate::cli::CheckArgs;
 use crate::folder::STATE;
 use crate::input::file::read_text;
@@ -51,24 +51,24 @@ fn of_folder(folder: &Path, output: &mut Output) -> Result<Answer> {
 }
 
 fn of_spec(args: &CheckArgs, output: &mut Output) -> Result<Answer> {
-    let deployment = deployment(&args.spec, &args.folder, output)?;
-    let Deployment {
-        resolved,
+    let prepared = rendered(&args.spec, &args.folder, output)?;
+    let Rendered {
+        deployment,
         plan,
         folder,
-    } = &deployment;
+    } = &prepared;
     let (files, shown) = (plan.all_files(), folder.display());
-    let mut rendered = validate::check(&files, &[], &resolved.secrets);
+    let mut rendered = validate::check(&files, &[], &deployment.given);
     if !files.keys().any(|path| folder.join(path).exists()) {
         let sound =
             format!("no problems in the spec and the files that it renders; {shown} has none yet");
         return Ok(answer(&rendered, &sound, output));
     }
-    let (mut files, unread) = on_disk(&deployment)?;
+    let (mut files, unread) = on_disk(&prepared)?;
     let spec = spec_file(&args.spec).and_then(|spec| spec.canonicalize().ok());
     let is_spec = |path: &String| folder.join(path).canonicalize().ok() == spec;
     files.texts.retain(|path, _| !is_spec(path)); // read already
-    let report = validate::check(&files.texts, &files.others, &resolved.secrets);
+    let report = validate::check(&files.texts, &files.others, &deployment.given);
     rendered.coverage = report.coverage;
     let known = rendered.problems.clone();
     let new = report.problems.into_iter().chain(unread);
@@ -79,8 +79,8 @@ fn of_spec(args: &CheckArgs, output: &mut Output) -> Result<Answer> {
 }
 
 /// The rendered files as they are in the folder, the files beside them, and which could not be read.
-fn on_disk(deployment: &Deployment) -> Result<(Files, Vec<Problem>)> {
-    let Deployment { plan, folder, .. } = deployment;
+fn on_disk(rendered: &Rendered) -> Result<(Files, Vec<Problem>)> {
+    let Rendered { plan, folder, .. } = rendered;
     let mut files = Files::default();
     let mut problems = Vec::new();
     for path in plan.all_files().keys() {

@@ -3,71 +3,66 @@
 //! Invariant: no file holds the value of a secret; the stack's parameters and Secrets Manager do.
 
 mod cloudformation;
-mod context;
 mod expressions;
 mod module;
 mod parameters;
 pub(super) mod problems;
 mod stack;
+mod template;
 
 use anyhow::Result;
+use minijinja::Value;
+use minijinja::value::Serde;
 
 use self::module::MODULE;
+use self::template::StackTemplate;
 use super::machine::env_files::{EnvLine, Segment};
 use super::machine::{self, RequiredKey};
 use super::terraform;
-use crate::image::{self, Tags};
+use crate::deployment::Deployment;
 use crate::plan::{Change, Need, Plan};
 use crate::problem::Problem;
 use crate::render::render;
-use crate::spec::{Format, Resolved, Spec};
+use crate::spec::Format;
 
 /// What AWS cannot have, of a spec that is sound otherwise.
-pub fn problems(resolved: &Resolved) -> Vec<Problem> {
-    problems::of(resolved)
+pub fn problems(deployment: &Deployment) -> Vec<Problem> {
+    problems::of(deployment)
 }
 
 /// The files of the deployment.
 ///
 /// # Errors
 /// A template is wrong: a bug.
-pub fn plan(resolved: &Resolved) -> Result<Plan> {
-    let spec = &resolved.spec;
-    let (mut plan, tags) = image::built(spec)?;
-    match spec.format {
-        Format::Terraform => add_module(&mut plan, spec, &tags)?,
-        _ => {
-            let context = context::of(spec, &tags)?;
-            for file in ["template.yaml", "README.md"] {
-                let text = render(&format!("aws/{file}.j2"), &context)?;
-                plan.files.insert(file.to_owned(), text);
-            }
-            let parameters = parameters::file(spec);
-            plan.files.insert("parameters.json".to_owned(), parameters);
-        }
+pub fn plan(deployment: &Deployment) -> Result<Plan> {
+    let mut plan = deployment.images.plan();
+    if deployment.spec.format == Format::Terraform {
+        add_module(&mut plan, deployment)?;
+        return Ok(plan);
     }
+    let context = Value::from(Serde(StackTemplate::new(deployment)?));
+    for file in ["template.yaml", "README.md"] {
+        let text = render(&format!("aws/{file}.j2"), &context)?;
+        plan.files.insert(file.to_owned(), text);
+    }
+    let parameters = parameters::file(deployment);
+    plan.files.insert("parameters.json".to_owned(), parameters);
     Ok(plan)
 }
 
-fn add_module(plan: &mut Plan, spec: &Spec, tags: &Tags) -> Result<()> {
-    let instance = format!(
-        "INSTANCE=$(aws autoscaling describe-auto-scaling-groups --auto-scaling-group-names {} \
-         --query 'AutoScalingGroups[0].Instances[0].InstanceId' --output text)",
-        spec.name
-    );
-    let context = minijinja::context! { instance, ..stack::of(spec, tags) };
-    let mut files = stack::lines(spec, tags);
+fn add_module(plan: &mut Plan, deployment: &Deployment) -> Result<()> {
+    let mut files = stack::lines(deployment);
     files[0]
         .lines
         .push(EnvLine::variable("GROUP_NAME", Segment::Name));
-    terraform::add(plan, spec, &MODULE, context, &files)
+    let template = stack::template(deployment);
+    terraform::add(plan, deployment, &MODULE, template, &files)
 }
 
 /// What the operator still has to say.
-pub fn needs(resolved: &Resolved) -> Vec<Need> {
-    let spec = &resolved.spec;
-    let at = &spec.machine;
-    let parameter = |variable: &str| match spec.format {
+pub fn needs(deployment: &Deployment) -> Vec<Need> {
+    let at = &deployment.spec.machine;
+    let parameter = |variable: &str| match deployment.spec.format {
         Format::Terraform => variable.to_owned(),
         _ => parameters::name_of(variable),
     };
@@ -97,7 +92,11 @@ pub fn needs(resolved: &Resolved) -> Vec<Need> {
             &at.allow_from,
         ),
     ];
-    machine::needs(resolved, &places, "the ARN of a secret in Secrets Manager")
+    machine::needs(
+        deployment,
+        &places,
+        "the ARN of a secret in Secrets Manager",
+    )
 }
 
 /// What a change of a file means for the data.
@@ -133,15 +132,15 @@ pub fn notes(change: &Change) -> Vec<String> {
 }
 
 /// The commands that come after `gen`, to be run in the deployment's folder.
-pub fn next_steps(resolved: &Resolved) -> Vec<String> {
-    if resolved.spec.format == Format::Terraform {
-        return terraform::next_steps(&resolved.spec);
+pub fn next_steps(deployment: &Deployment) -> Vec<String> {
+    if deployment.spec.format == Format::Terraform {
+        return terraform::next_steps(deployment);
     }
-    let build = machine::build_step(&resolved.spec).into_iter();
+    let build = machine::build_step(deployment).into_iter();
     build
         .chain([
             "deploy: README.md, \"Deploy\"".to_owned(),
-            if resolved.spec.tracing.others.is_empty() {
+            if deployment.spec.tracing.others.is_empty() {
                 "see the traces: the output `Traces` of the stack".to_owned()
             } else {
                 "see the traces: the outputs `Traces…` of the stack".to_owned()

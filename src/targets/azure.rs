@@ -2,24 +2,25 @@
 //!
 //! Invariant: no file holds the value of a secret; the module's variables and Key Vault do.
 
-mod context;
 mod module;
 pub(super) mod patterns;
 pub(super) mod problems;
+mod template;
 
 use anyhow::Result;
 
 use self::module::{MODULE, MODULE_WITH_INSIGHTS, makes_insights, places};
+use self::template::AzureTemplate;
 use super::machine::env_files::{self, EnvFile, EnvLine, Segment};
-use super::machine::{self, CloudMachine};
-use super::registry::Source;
+use super::machine::{self, CloudMachine, MachineTemplate};
 use super::terraform;
-use crate::image::{self, Tags};
+use crate::deployment::Deployment;
+use crate::deployment::registry::ImageSource;
 use crate::plan::{Change, Need, Plan};
 use crate::problem::Problem;
-use crate::spec::{Resolved, Spec};
+use crate::spec::Machine;
 
-fn cloud(spec: &Spec) -> CloudMachine {
+fn traits(machine: &Machine) -> CloudMachine {
     CloudMachine {
         // `docker logs` reads it; what the unit says goes to the journal, and from there to the workspace.
         log_options: &["--log-driver=local"],
@@ -28,35 +29,38 @@ fn cloud(spec: &Spec) -> CloudMachine {
         metadata_addresses: &["169.254.169.254", "168.63.129.16"],
         says_whether_chroma_answers: true,
         system_memory: 640, // Azure's agent and that of Azure Monitor are in it, which nobody has measured
-        arm: patterns::is_arm(spec.machine.kind.as_str()),
+        arm: patterns::is_arm(machine.kind.as_str()),
         place: "",
     }
 }
 
 /// What Azure cannot have, of a spec that is sound otherwise.
-pub fn problems(resolved: &Resolved) -> Vec<Problem> {
-    problems::of(&resolved.spec)
+pub fn problems(deployment: &Deployment) -> Vec<Problem> {
+    problems::of(deployment)
 }
 
 /// The files of the deployment.
 ///
 /// # Errors
 /// A template is wrong: a bug.
-pub fn plan(resolved: &Resolved) -> Result<Plan> {
-    let spec = &resolved.spec;
-    let (mut plan, tags) = image::built(spec)?;
-    let context = machine::context(spec, &tags, &cloud(spec), context::of(spec));
-    let module = if makes_insights(spec) {
+pub fn plan(deployment: &Deployment) -> Result<Plan> {
+    let mut plan = deployment.images.plan();
+    let template = MachineTemplate::new(
+        deployment,
+        traits(&deployment.spec.machine),
+        AzureTemplate::new(deployment),
+    );
+    let module = if makes_insights(deployment) {
         MODULE_WITH_INSIGHTS
     } else {
         MODULE
     };
-    terraform::add(&mut plan, spec, &module, context, &lines(spec, &tags))?;
+    terraform::add(&mut plan, deployment, &module, template, &lines(deployment))?;
     Ok(plan)
 }
 
 /// The files of lines on the machine.
-fn lines(spec: &Spec, tags: &Tags) -> Vec<EnvFile> {
+fn lines(deployment: &Deployment) -> Vec<EnvFile> {
     let mut own = vec![
         EnvLine::variable("AZURE_CLIENT_ID", Segment::Local("client_id")),
         EnvLine::variable("AZURE_LOCATION", Segment::Local("location")),
@@ -66,19 +70,19 @@ fn lines(spec: &Spec, tags: &Tags) -> Vec<EnvFile> {
         // A role takes minutes to be known everywhere.
         EnvLine::variable("BOOT_SECONDS", Segment::Text("900".to_owned())),
     ];
-    let registry = match Source::of(spec) {
-        Source::Own => Some(Segment::Local("registry")),
-        Source::ByIdentity(registry) => Some(Segment::Text(registry.host().to_owned())),
-        Source::None | Source::Open => None,
+    let registry = match &deployment.image_source {
+        ImageSource::Own => Some(Segment::Local("registry")),
+        ImageSource::ByIdentity(registry) => Some(Segment::Text(registry.host().to_owned())),
+        ImageSource::None | ImageSource::Open => None,
     };
     own.extend(registry.map(|host| EnvLine::variable("REGISTRY", host)));
-    env_files::of(spec, tags, own, Vec::new())
+    env_files::of(deployment, own, Vec::new())
 }
 
 /// What the operator still has to say.
-pub fn needs(resolved: &Resolved) -> Vec<Need> {
+pub fn needs(deployment: &Deployment) -> Vec<Need> {
     let secret = "the id of a secret in Key Vault";
-    machine::needs(resolved, &places(&resolved.spec), secret)
+    machine::needs(deployment, &places(&deployment.spec.machine), secret)
 }
 
 /// What a change of a file means for the data.
@@ -90,23 +94,23 @@ pub fn notes(change: &Change) -> Vec<String> {
 }
 
 /// The commands that come after `gen`, to be run in the deployment's folder.
-pub fn next_steps(resolved: &Resolved) -> Vec<String> {
-    terraform::next_steps(&resolved.spec)
+pub fn next_steps(deployment: &Deployment) -> Vec<String> {
+    terraform::next_steps(deployment)
 }
 
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
 
-    use crate::input::sound;
+    use crate::deployment::sound;
 
     /// The files of the module that a spec with these keys makes, and the secrets it asks for.
     fn module(keys: &[(&'static str, Value)]) -> (Vec<String>, Vec<String>) {
-        let resolved = sound(&[&[("target", json!("azure"))], keys].concat());
-        assert!(super::problems(&resolved).is_empty());
-        let needs = super::needs(&resolved).into_iter();
+        let deployment = sound(&[&[("target", json!("azure"))], keys].concat());
+        assert!(super::problems(&deployment).is_empty());
+        let needs = super::needs(&deployment).into_iter();
         let secrets = needs.filter(|need| need.variable.starts_with("machine.secrets."));
-        let plan = super::plan(&resolved).expect("it renders");
+        let plan = super::plan(&deployment).expect("it renders");
         (
             plan.files.into_keys().collect(),
             secrets.map(|need| need.variable).collect(),

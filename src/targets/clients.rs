@@ -5,25 +5,27 @@
 use std::net::IpAddr;
 
 use anyhow::{Context as _, Result};
-use minijinja::{Value, context};
+use minijinja::Value;
+use minijinja::value::Serde;
+use serde::Serialize;
 
-use super::common;
+use super::shared::SharedTemplate;
 use crate::backend::Exporter;
+use crate::deployment::Deployment;
 use crate::plan::Plan;
 use crate::problem::Problem;
 use crate::render::{TEMPLATES, render};
-use crate::spec::Spec;
-use crate::spec::Target;
 use crate::spec::kubernetes::CollectorMode;
 use crate::spec::signals::Client;
+use crate::spec::{Spec, Target};
 use crate::values::{has_place, in_place};
 
 /// What the examples cannot do: their client speaks `/api/v2` alone (measured: 1.5.9 with servers of
 /// 0.4.24 and 0.5.11, which answer 404, and of 0.5.16, which it works with).
-pub(super) fn problems(spec: &Spec) -> Option<Problem> {
-    let version = spec.chroma.version;
+pub(super) fn problems(deployment: &Deployment) -> Option<Problem> {
+    let version = deployment.spec.chroma.version;
     let old = version.health_path().starts_with("/api/v1");
-    (old && !spec.clients.is_empty()).then(|| {
+    (old && !deployment.spec.clients.is_empty()).then(|| {
         let message = format!("need `/api/v2`, which Chroma {version} does not have");
         Problem::new("clients", message).hint("take Chroma 0.5.16 or newer, or leave out `clients`")
     })
@@ -33,12 +35,17 @@ pub(super) fn problems(spec: &Spec) -> Option<Problem> {
 ///
 /// # Errors
 /// A template is wrong: a bug.
-pub(super) fn add(plan: &mut Plan, spec: &Spec) -> Result<()> {
-    if spec.clients.is_empty() {
+pub(super) fn add(plan: &mut Plan, deployment: &Deployment) -> Result<()> {
+    if deployment.spec.clients.is_empty() {
         return Ok(());
     }
-    let context = context! { reach => reach(spec), traces => traces(spec), ..common::of(spec) };
-    for client in &spec.clients {
+    let template = ClientsTemplate {
+        reach: Reach::new(&deployment.spec),
+        traces: traces(deployment),
+        shared: SharedTemplate::new(deployment),
+    };
+    let context = Value::from(Serde(template));
+    for client in &deployment.spec.clients {
         for file in files(*client) {
             let text = text(&file, &context)?;
             let name = file.rsplit('/').next().unwrap_or(&file);
@@ -78,38 +85,66 @@ fn text(file: &str, context: &Value) -> Result<String> {
     Ok(text.with_context(|| format!("no `{file}`"))?.to_owned())
 }
 
-/// Where an application finds Chroma and the collector, and what it takes to get there.
-fn reach(spec: &Spec) -> Value {
-    let host = match spec.target {
-        Target::Docker => host(spec.chroma.bind),
-        // Forwarded.
-        Target::Aws | Target::Gcp | Target::Azure | Target::Kubernetes(_) => "127.0.0.1".to_owned(),
-    };
-    let own = spec.tracing.endpoint.as_ref();
-    let own = own.filter(|_| spec.collector.mode == CollectorMode::None);
-    let endpoint = match own {
-        Some(endpoint) => endpoint.to_string(),
-        None => format!("http://{host}:4317"),
-    };
-    let own = own.is_some();
-    context! { host, endpoint, own, port => spec.chroma.port, section => section(spec.target) }
+/// What the templates in `templates/clients` read.
+#[derive(Serialize)]
+struct ClientsTemplate<'a> {
+    #[serde(flatten)]
+    shared: SharedTemplate<'a>,
+    reach: Reach,
+    /// The address where the traces are, where it is known.
+    traces: Option<String>,
+}
+
+/// Where an application finds Chroma and the collector.
+#[derive(Serialize)]
+struct Reach {
+    /// Chroma's host.
+    host: String,
+    /// Chroma's port.
+    port: u16,
+    /// The endpoint for the application's own spans.
+    endpoint: String,
+    /// Whether that is the operator's own collector.
+    own: bool,
+    /// The section of the deployment's README that says how to get there.
+    section: Option<&'static str>,
+}
+
+impl Reach {
+    fn new(spec: &Spec) -> Self {
+        let host = match spec.target {
+            Target::Docker => host(spec.chroma.bind),
+            // Forwarded.
+            Target::Aws | Target::Gcp | Target::Azure | Target::Kubernetes(_) => {
+                "127.0.0.1".to_owned()
+            }
+        };
+        let own = spec.tracing.endpoint.as_ref();
+        let own = own.filter(|_| spec.collector.mode == CollectorMode::None);
+        Self {
+            endpoint: match own {
+                Some(endpoint) => endpoint.to_string(),
+                None => format!("http://{host}:4317"),
+            },
+            host,
+            own: own.is_some(),
+            port: spec.chroma.port,
+            section: section(spec.target),
+        }
+    }
 }
 
 /// The address where the traces are; nothing where only the deployment's README can say it, because the place is
 /// not known yet, the deployment makes it, a port has to be forwarded, or it takes a command.
-fn traces(spec: &Spec) -> Option<String> {
-    let backend = &spec.tracing.backend;
-    let traces = match spec.place() {
+fn traces(deployment: &Deployment) -> Option<String> {
+    let backend = &deployment.spec.tracing.backend;
+    let traces = match deployment.spec.place() {
         Some(place) => in_place(&backend.traces, place),
         None => backend.traces.clone(),
     };
-    let forwarded = backend.service.is_some() && spec.target != Target::Docker;
-    let elsewhere = spec.collector.mode == CollectorMode::None;
-    let mut keys = backend.keys.iter();
-    let made = keys.any(|key| {
-        let named = spec.machine.secrets.contains_key(&key.variable);
-        spec.target.creates_secret(&key.variable) && !named
-    });
+    let forwarded = backend.service.is_some() && deployment.spec.target != Target::Docker;
+    let elsewhere = deployment.spec.collector.mode == CollectorMode::None;
+    let made = deployment.creates_key_of(backend);
     let told = backend.exporter == Exporter::Debug || has_place(&traces) || made;
     (!forwarded && !elsewhere && !told).then_some(traces)
 }
@@ -152,7 +187,8 @@ mod tests {
         }));
         let resolved = resolve(read(None, overrides).expect("the spec reads"), &|_| None)
             .expect("the spec is sound");
-        crate::targets::problems(&resolved)
+        let deployment = Deployment::new(resolved).expect("it renders");
+        crate::targets::problems(&deployment)
     }
 
     #[test]

@@ -2,27 +2,33 @@
 //!
 //! Invariant: the value of a secret is in the secret file and nowhere else.
 
-mod context;
+mod template;
 
 use anyhow::Result;
-use minijinja::context;
+use minijinja::Value;
+use minijinja::value::Serde;
 
-use self::context::{COLLECTOR_PORTS, LOG, OTLP_PORTS, UP, wanted};
-use super::common;
+use self::template::{COLLECTOR_PORTS, DockerTemplate, LOG, OTLP_PORTS, UP, wanted};
+use super::{common, problems as shared};
 use crate::backend::Exporter;
-use crate::image;
-use crate::plan::{Need, Plan, SecretFile};
+use crate::deployment::Deployment;
+use crate::plan::{Change, Need, Plan, SecretFile};
 use crate::problem::Problem;
 use crate::render::render;
-use crate::spec::{Resolved, Secrets};
-use crate::{digest::hash, plan::Change};
+use crate::spec::Secrets;
 
 /// What Compose cannot carry, of a spec that is sound otherwise.
-pub fn problems(resolved: &Resolved) -> Vec<Problem> {
+pub fn problems(deployment: &Deployment) -> Vec<Problem> {
     let mut problems = Vec::new();
     // It stands as a default in `${NAME:-default}` and as an example in `.env.example`.
     let signs = ['$', '{', '}', '"', '\'', '`', '\\'];
-    if resolved.spec.tracing.service_name.as_str().contains(signs) {
+    if deployment
+        .spec
+        .tracing
+        .service_name
+        .as_str()
+        .contains(signs)
+    {
         problems.push(
             Problem::new(
                 "tracing.service_name",
@@ -31,30 +37,32 @@ pub fn problems(resolved: &Resolved) -> Vec<Problem> {
             .hint("leave it out"),
         );
     }
-    problems.extend(common::foreign_backend(&resolved.spec));
-    let ui = common::in_stack(&resolved.spec).map(|(_, service, _)| service.ui_port);
+    problems.extend(shared::foreign_backend(deployment));
+    let ui = deployment
+        .backends_in_stack()
+        .map(|(_, service, _)| service.ui_port);
     let otlp = OTLP_PORTS.into_iter();
-    let otlp = otlp.filter(|_| !resolved.spec.clients.is_empty());
+    let otlp = otlp.filter(|_| !deployment.spec.clients.is_empty());
     if COLLECTOR_PORTS
         .into_iter()
         .chain(otlp)
         .chain(ui)
-        .any(|port| port == resolved.spec.chroma.port)
+        .any(|port| port == deployment.spec.chroma.port)
     {
         problems.push(
             Problem::new(
                 "chroma.port",
                 format!(
                     "is `{}`, which the stack itself publishes",
-                    resolved.spec.chroma.port
+                    deployment.spec.chroma.port
                 ),
             )
             .hint("take another one"),
         );
     }
-    for (name, value) in &resolved.secrets {
+    for (name, value) in &deployment.given {
         let value = value.expose();
-        problems.extend(common::expanded(&resolved.spec, name, value));
+        problems.extend(shared::expanded(deployment, name, value));
         let ambiguous = value.ends_with('\\') || value.contains("\\'");
         if ambiguous || value.contains(['\n', '\r', '\0']) {
             problems.push(
@@ -70,21 +78,12 @@ pub fn problems(resolved: &Resolved) -> Vec<Problem> {
 ///
 /// # Errors
 /// A template is wrong: a bug.
-pub fn plan(resolved: &Resolved) -> Result<Plan> {
-    let spec = &resolved.spec;
-    let (mut plan, tags) = image::built(spec)?;
-    let context = context::of(spec, &tags);
-    common::add_configurations(&mut plan, spec, &context)?;
-    let checksum = |file: &str| {
-        plan.files
-            .get(file)
-            .map(|text| hash(text.as_bytes())[..16].to_owned())
-    };
-    let context = context! {
-        config_checksum => checksum("config.yaml"),
-        collector_checksum => checksum("otel-collector.yaml"),
-        ..context
-    };
+pub fn plan(deployment: &Deployment) -> Result<Plan> {
+    let mut plan = deployment.images.plan();
+    let template = DockerTemplate::new(deployment);
+    let context = Value::from(Serde(&template));
+    common::add_configurations(&mut plan, deployment, &context)?;
+    let context = Value::from(Serde(template.with_checksums(&plan)));
     for file in [
         "docker-compose.yaml",
         ".env.example",
@@ -94,7 +93,7 @@ pub fn plan(resolved: &Resolved) -> Result<Plan> {
         let text = render(&format!("docker/{file}.j2"), &context)?;
         plan.files.insert(file.to_owned(), text);
     }
-    plan.secrets = secret_file(&resolved.secrets);
+    plan.secrets = secret_file(&deployment.given);
     Ok(plan)
 }
 
@@ -115,10 +114,9 @@ fn secret_file(secrets: &Secrets) -> Option<SecretFile> {
 }
 
 /// What the operator has to put into `.env`.
-pub fn needs(resolved: &Resolved) -> Vec<Need> {
-    let Resolved { spec, secrets, .. } = resolved;
-    let mut needs = wanted(spec);
-    needs.retain(|need| !secrets.contains_key(&need.variable));
+pub fn needs(deployment: &Deployment) -> Vec<Need> {
+    let mut needs = wanted(deployment);
+    needs.retain(|need| !deployment.given.contains_key(&need.variable));
     needs
 }
 
@@ -135,13 +133,13 @@ pub fn notes(change: &Change) -> Vec<String> {
 }
 
 /// The commands that come after `gen`, to be run in the deployment's folder.
-pub fn next_steps(resolved: &Resolved) -> Vec<String> {
+pub fn next_steps(deployment: &Deployment) -> Vec<String> {
     let mut steps = Vec::new();
-    if !needs(resolved).is_empty() && resolved.secrets.is_empty() {
+    if !needs(deployment).is_empty() && deployment.given.is_empty() {
         steps.push("cp -n .env.example .env && chmod 600 .env && ${EDITOR:-vi} .env".to_owned());
     }
     steps.push(UP.to_owned());
-    for backend in resolved.spec.tracing.backends() {
+    for backend in deployment.spec.tracing.backends() {
         let traces = match backend.exporter {
             Exporter::Debug => LOG,
             _ => &backend.traces,

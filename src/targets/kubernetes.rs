@@ -21,9 +21,9 @@ use anyhow::Result;
 use minijinja::context;
 
 use super::common;
-use crate::image;
+use crate::deployment::Deployment;
 use crate::plan::{Change, Need, Plan, SecretFile};
-use crate::spec::{Resolved, Secrets};
+use crate::spec::Secrets;
 
 pub use problems::problems;
 
@@ -34,19 +34,18 @@ const BY_HAND: [&str; 2] = ["keep.yaml", "restore.yaml"];
 ///
 /// # Errors
 /// A template is wrong: a bug.
-pub fn plan(resolved: &Resolved) -> Result<Plan> {
-    let spec = &resolved.spec;
-    let (built, tags) = image::built(spec)?;
-    let context = context::of(spec, &tags);
+pub fn plan(deployment: &Deployment) -> Result<Plan> {
+    let built = deployment.images.plan();
+    let context = context::of(deployment);
     let mut plan = Plan::default();
-    database::add(&mut plan, spec, &context)?;
-    collector::add(&mut plan, spec, &context)?;
-    backend::add(&mut plan, spec, &context)?;
-    secret_keys::add(&mut plan, spec, &context)?;
-    exposure::add(&mut plan, spec, &context)?;
-    backup::add(&mut plan, spec, &context)?;
-    monitoring::add(&mut plan, spec, &context)?;
-    cloud::add(&mut plan, spec, &context)?;
+    database::add(&mut plan, deployment, &context)?;
+    collector::add(&mut plan, deployment, &context)?;
+    backend::add(&mut plan, deployment, &context)?;
+    secret_keys::add(&mut plan, deployment, &context)?;
+    exposure::add(&mut plan, deployment, &context)?;
+    backup::add(&mut plan, deployment, &context)?;
+    monitoring::add(&mut plan, deployment, &context)?;
+    cloud::add(&mut plan, deployment, &context)?;
     let resources: Vec<String> = plan
         .files
         .keys()
@@ -58,18 +57,22 @@ pub fn plan(resolved: &Resolved) -> Result<Plan> {
         &context! { resources, ..context.clone() },
         &["kustomization.yaml"],
     )?;
-    templates::add(&mut plan, &readme::context(spec, &context), &["README.md"])?;
+    templates::add(
+        &mut plan,
+        &readme::context(deployment, &context),
+        &["README.md"],
+    )?;
     plan.files.extend(built.files);
     plan.shared = built.shared;
-    plan.secrets = secret_file(resolved);
+    plan.secrets = secret_file(deployment);
     Ok(plan)
 }
 
 /// `.env` for the secrets that were handed to us, as `kubectl create secret --from-env-file` reads it:
 /// a value is all that follows `=`, with no quotes around it.
-fn secret_file(resolved: &Resolved) -> Option<SecretFile> {
-    let secrets: &Secrets = &resolved.secrets;
-    if secrets.is_empty() || !secret_keys::are_in_a_secret(&resolved.spec) {
+fn secret_file(deployment: &Deployment) -> Option<SecretFile> {
+    let secrets: &Secrets = &deployment.given;
+    if secrets.is_empty() || !secret_keys::are_in_a_secret(deployment) {
         return None;
     }
     let lines = secrets
@@ -83,18 +86,17 @@ fn secret_file(resolved: &Resolved) -> Option<SecretFile> {
 }
 
 /// What the operator still has to supply.
-pub fn needs(resolved: &Resolved) -> Vec<Need> {
-    let spec = &resolved.spec;
-    let mut needs: Vec<Need> = common::endpoint_need(spec, "tracing.endpoint")
+pub fn needs(deployment: &Deployment) -> Vec<Need> {
+    let mut needs: Vec<Need> = common::endpoint_need(deployment, "tracing.endpoint")
         .into_iter()
         .collect();
-    if spec.chroma.image.is_built() && spec.chroma.registry.is_none() {
+    if deployment.spec.chroma.image.is_built() && deployment.spec.chroma.registry.is_none() {
         needs.push(Need {
             variable: "chroma.registry".to_owned(),
             what: "where the nodes pull the images from that you build; without it they must be on the nodes".to_owned(),
         });
     }
-    needs.extend(secret_keys::needs(resolved));
+    needs.extend(secret_keys::needs(deployment));
     needs
 }
 
@@ -104,14 +106,13 @@ pub fn notes(change: &Change) -> Vec<String> {
 }
 
 /// The commands that come after `gen`, to be run in the deployment's folder.
-pub fn next_steps(resolved: &Resolved) -> Vec<String> {
-    let spec = &resolved.spec;
+pub fn next_steps(deployment: &Deployment) -> Vec<String> {
     let mut steps = Vec::new();
-    if spec.chroma.image.is_built() {
+    if deployment.spec.chroma.image.is_built() {
         steps.push("build the images: README.md, \"Build\"".to_owned());
     }
     steps.push("kubectl apply --filename keep.yaml".to_owned());
-    if let Some(step) = secret_keys::step(resolved) {
+    if let Some(step) = secret_keys::step(deployment) {
         steps.push(step);
     }
     steps.push("kubectl apply --kustomize .".to_owned());

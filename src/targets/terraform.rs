@@ -8,13 +8,16 @@ mod env_files;
 use std::collections::BTreeSet;
 
 use anyhow::Result;
-use minijinja::value::merge_maps;
-use minijinja::{Value, context};
+use minijinja::Value;
+use minijinja::value::Serde;
+use serde::Serialize;
 
 use super::machine::env_files::EnvFile;
-use super::machine::{self, MachineFile, parameters};
-use super::secrets::{SecretVariable, asked, name_of, secrets};
+use super::machine::parameters::EndpointParameter;
+use super::machine::{self, MachineFile, MachineTemplate, parameters};
 use crate::backend::Backend;
+use crate::deployment::Deployment;
+use crate::deployment::secrets::{SecretVariable, name_of};
 use crate::plan::Plan;
 use crate::problem::Problem;
 use crate::render::{TEMPLATES, as_is, render};
@@ -89,11 +92,11 @@ const RESERVED: [&str; 10] = [
 ];
 
 /// Secrets for which the module cannot have a variable.
-pub(super) fn problems(spec: &Spec, module: &Module) -> Vec<Problem> {
+pub(super) fn problems(deployment: &Deployment, module: &Module) -> Vec<Problem> {
     let own = own_variables(module);
     let mut taken: BTreeSet<String> = own.map(str::to_owned).collect();
     let mut problems = Vec::new();
-    for secret in secrets(spec) {
+    for secret in &deployment.secrets {
         let names = variables(&secret.variable, module);
         // A backend's own are no trouble: what is left is Chroma's.
         let key = format!("chroma.environment.{}", secret.variable);
@@ -140,19 +143,104 @@ fn variables(secret: &str, module: &Module) -> [String; 3] {
     ]
 }
 
-/// Adds the module. `context` is that of the machine, with what only this cloud's templates read;
-/// `files` are those that the variables decide.
+/// What the templates of a module read.
+#[derive(Serialize)]
+struct ModuleTemplate<'a, C> {
+    #[serde(flatten)]
+    machine: MachineTemplate<'a, C>,
+    version_pattern: String,
+    /// The variable for the endpoint, where the first backend takes one.
+    endpoint: Option<EndpointParameter>,
+    service_name_pattern: &'static str,
+    service_name_error: &'static str,
+    /// Where the traces of each backend are.
+    traces: Vec<Traces>,
+    /// The secrets that the operator is asked for.
+    secrets: Vec<SecretTemplate<'a>>,
+    /// Those without which the deployment does not start.
+    keys: Vec<SecretTemplate<'a>>,
+    /// What the store calls the name of a secret.
+    secret_kind: &'static str,
+    secret_pattern: &'static str,
+    secret_error: &'static str,
+    name_description: &'static str,
+    name_pattern: &'static str,
+    name_error: &'static str,
+    /// The command that makes the deployment and changes it.
+    apply: &'static str,
+    /// `name = value`, in a column, for `templatefile`.
+    template_values: Vec<Value>,
+    /// The files that variables decide.
+    line_files: Vec<LineFile>,
+    /// The files that are the same on every machine.
+    files: Vec<TextFile>,
+}
+
+/// Where a backend's traces are.
+#[derive(Serialize)]
+struct Traces {
+    /// The backend's name as a key of Terraform's, in a column.
+    name: Value,
+    /// The address, as an expression.
+    place: Value,
+}
+
+/// A file whose lines are expressions.
+#[derive(Serialize)]
+struct LineFile {
+    /// What stands for its text in the template of the first boot.
+    placeholder: Value,
+    path: &'static str,
+    /// The name of its `local`.
+    name: String,
+    lines: Vec<Value>,
+}
+
+/// A file with a fixed text.
+#[derive(Serialize)]
+struct TextFile {
+    path: String,
+    /// As `chmod` takes it, `0644`.
+    mode: &'static str,
+    text: String,
+}
+
+/// The variables for a secret: its value and which one it is, or the name of a secret that exists.
+#[derive(Clone, Serialize)]
+struct SecretTemplate<'a> {
+    /// The variable of the container.
+    variable: &'a str,
+    /// The same in the form of a cloud's names.
+    camel_case: String,
+    required: bool,
+    /// What an expression of the secret begins with: nothing, or the condition of its absence.
+    unless: String,
+    /// The default of the variable that counts the values.
+    version: u8,
+    description: String,
+    version_description: String,
+    given_description: String,
+    /// The name in the store that the spec gives; else blank.
+    given: &'a str,
+    what: &'a str,
+    /// The name of its variable.
+    id: String,
+}
+
+/// Adds the module. `template` is that of the machine; `files` are those that the variables decide.
 ///
 /// # Errors
 /// A template is wrong: a bug.
-pub(super) fn add(
+pub(super) fn add<C: Serialize>(
     plan: &mut Plan,
-    spec: &Spec,
+    deployment: &Deployment,
     module: &Module,
-    context: Value,
+    template: MachineTemplate<C>,
     files: &[EnvFile],
 ) -> Result<()> {
-    let context = of(spec, module, context, files)?;
+    let has_secrets = !deployment.secrets.is_empty();
+    let template = module_template(deployment, module, template, files)?;
+    let context = Value::from(Serde(template));
     let mut add = |template: &str, path: &str| -> Result<()> {
         let text = render(&format!("{template}.j2"), &context)?;
         plan.files.insert(path.to_owned(), text);
@@ -161,100 +249,98 @@ pub(super) fn add(
     for file in FILES.iter().chain(module.more_files) {
         add(&format!("{}/{file}", module.folder), file)?;
     }
-    if !secrets(spec).is_empty() {
+    if has_secrets {
         add(&format!("{}/secrets.tf", module.folder), "secrets.tf")?;
     }
     let (_, first_boot) = module.first_boot.rsplit_once('/').unwrap_or_default();
     add(module.first_boot, first_boot)
 }
 
-fn of(spec: &Spec, module: &Module, context: Value, lines: &[EnvFile]) -> Result<Value> {
-    let files = machine::files(spec, module.cloud, &context)?;
-    let endpoint = spec
-        .tracing
-        .backend
-        .wants_endpoint()
-        .then(|| parameters::endpoint(spec))
-        .map(|one| context! { default => one.default, pattern => one.pattern, description => one.description });
-    let secrets: Vec<Value> = asked(spec)
-        .into_iter()
-        .map(|one| secret(spec, module, one))
+fn module_template<'a, C: Serialize>(
+    deployment: &'a Deployment,
+    module: &Module,
+    machine: MachineTemplate<'a, C>,
+    lines: &[EnvFile],
+) -> Result<ModuleTemplate<'a, C>> {
+    let files = machine::files(deployment, module.cloud, &machine)?;
+    let Spec {
+        tracing, chroma, ..
+    } = &deployment.spec;
+    let wants_endpoint = tracing.backend.wants_endpoint();
+    let secrets = deployment.asked_secrets();
+    let secrets: Vec<SecretTemplate> = secrets
+        .map(|one| SecretTemplate::new(deployment, module, one))
         .collect();
-    let keys: Vec<Value> = secrets
-        .iter()
-        .filter(|secret| secret.get_attr("required").is_ok_and(|yes| yes.is_true()))
-        .cloned()
-        .collect();
-    Ok(context! {
-        version_pattern => parameters::version_pattern(spec),
-        endpoint,
-        service_name_pattern => parameters::service_name_pattern(spec),
-        service_name_error => match spec.chroma.image {
+    let keys = secrets.iter().filter(|secret| secret.required);
+    Ok(ModuleTemplate {
+        version_pattern: parameters::version_pattern(deployment),
+        endpoint: wants_endpoint.then(|| parameters::endpoint(deployment)),
+        service_name_pattern: parameters::service_name_pattern(deployment),
+        service_name_error: match chroma.image {
             Image::Wrapped | Image::Published => "One line, not blank.",
             Image::Stock => "One line, not blank, without quotes and backslashes.",
         },
-        traces => traces(spec, module),
+        traces: traces(deployment, module),
+        keys: keys.cloned().collect(),
         secrets,
-        keys,
-        secret_kind => module.secret_kind,
-        secret_pattern => module.secret_rule.pattern,
-        secret_error => module.secret_rule.error,
-        name_description => module.name_is,
-        name_pattern => module.name_rule.pattern,
-        name_error => module.name_rule.error,
-        apply => APPLY,
-        template_values => template_values(lines),
-        ..merge_maps([context, first_boot(module, lines, files)])
+        secret_kind: module.secret_kind,
+        secret_pattern: module.secret_rule.pattern,
+        secret_error: module.secret_rule.error,
+        name_description: module.name_is,
+        name_pattern: module.name_rule.pattern,
+        name_error: module.name_rule.error,
+        apply: APPLY,
+        template_values: template_values(lines),
+        line_files: lines.iter().map(|file| line_file(module, file)).collect(),
+        files: files.into_iter().map(text_file).collect(),
+        machine,
     })
 }
 
-/// Where the traces of each backend are: its name as a key of Terraform's, in a column, and the address.
-fn traces(spec: &Spec, module: &Module) -> Vec<Value> {
-    let backends = || spec.tracing.backends();
+fn traces(deployment: &Deployment, module: &Module) -> Vec<Traces> {
+    let backends = || deployment.spec.tracing.backends();
     let key = |backend: &Backend| format!("\"{}\"", backend.name);
     let width = backends().map(|backend| key(backend).len()).max();
     let width = width.unwrap_or(0);
     let of = |backend: &Backend| {
-        let mut keys = backend.keys.iter();
-        let made = keys.any(|key| {
-            let named = spec.machine.secrets.contains_key(&key.variable);
-            spec.target.creates_secret(&key.variable) && !named
-        });
-        let place = if made {
+        let place = if deployment.creates_key_of(backend) {
             format!("\"{}\"", module.made_traces)
         } else {
             env_files::placed(&backend.traces, module.place)
         };
-        context! { name => as_is(format!("{:width$}", key(backend))), place => as_is(place) }
+        Traces {
+            name: as_is(format!("{:width$}", key(backend))),
+            place: as_is(place),
+        }
     };
     backends().map(of).collect()
 }
 
-/// What the template of the machine's first boot reads. It fills in the files of lines, by
-/// their names.
-fn first_boot(module: &Module, lines: &[EnvFile], files: Vec<MachineFile>) -> Value {
-    let line_files: Vec<Value> = lines
-        .iter()
-        .map(|file| {
-            let name = env_files::name(file);
-            let lines: Vec<Value> = file
-                .lines
-                .iter()
-                .map(|line| as_is(env_files::expression(line, module.place, module.secret_kind)))
-                .collect();
-            context! { placeholder => as_is(format!("${{{name}}}")), path => file.path, name, lines }
-        })
-        .collect();
-    let files: Vec<Value> = files
-        .into_iter()
-        .map(|file| {
-            let mode = file.mode.trim_start_matches("00");
-            context! { path => file.path, mode, text => file.text }
-        })
-        .collect();
-    context! {
-        line_files,
-        files,
+/// A file of lines, which the template of the first boot fills in by its name.
+fn line_file(module: &Module, file: &EnvFile) -> LineFile {
+    let name = env_files::name(file);
+    let lines = file.lines.iter();
+    LineFile {
+        placeholder: as_is(format!("${{{name}}}")),
+        path: file.path,
+        name,
+        lines: lines
+            .map(|line| {
+                as_is(env_files::expression(
+                    line,
+                    module.place,
+                    module.secret_kind,
+                ))
+            })
+            .collect(),
+    }
+}
+
+fn text_file(file: MachineFile) -> TextFile {
+    TextFile {
+        path: file.path,
+        mode: file.mode.trim_start_matches("00"),
+        text: file.text,
     }
 }
 
@@ -270,33 +356,43 @@ fn template_values(files: &[EnvFile]) -> Vec<Value> {
     names.iter().map(value).collect()
 }
 
-/// The variables for a secret: its value and which one it is, or the name of a secret that exists.
-fn secret(spec: &Spec, module: &Module, secret: SecretVariable) -> Value {
-    let [id, ..] = variables(&secret.variable, module);
-    let given = spec.machine.secrets.get(&secret.variable);
-    let counts = if secret.required {
-        "Counts the values"
-    } else {
-        "Counts the values, 0 when there is none"
-    };
-    context! {
-        variable => secret.variable.as_str(),
-        camel_case => name_of(&secret.variable),
-        required => secret.required,
-        unless => if secret.required { String::new() } else { format!("!local.has_{id} ? null : ") },
-        version => u8::from(secret.required),
-        description => format!("{} (to be kept in {}).", capitalized(&secret.what), module.store),
-        version_description => format!("{counts}: Terraform does not see that {id} has changed. Raise it by 1."),
-        given_description => format!("Instead of {id}, {}.", module.secret_is),
-        given => given.map(|given| given.as_str()).unwrap_or_default(),
-        what => secret.what,
-        id,
+impl<'a> SecretTemplate<'a> {
+    fn new(deployment: &'a Deployment, module: &Module, secret: &'a SecretVariable) -> Self {
+        let [id, ..] = variables(&secret.variable, module);
+        let given = deployment.spec.machine.secrets.get(&secret.variable);
+        let (counts, unless) = if secret.required {
+            ("Counts the values", String::new())
+        } else {
+            (
+                "Counts the values, 0 when there is none",
+                format!("!local.has_{id} ? null : "),
+            )
+        };
+        Self {
+            variable: &secret.variable,
+            camel_case: name_of(&secret.variable),
+            required: secret.required,
+            unless,
+            version: u8::from(secret.required),
+            description: format!(
+                "{} (to be kept in {}).",
+                capitalized(&secret.what),
+                module.store
+            ),
+            version_description: format!(
+                "{counts}: Terraform does not see that {id} has changed. Raise it by 1."
+            ),
+            given_description: format!("Instead of {id}, {}.", module.secret_is),
+            given: given.map(|given| given.as_str()).unwrap_or_default(),
+            what: &secret.what,
+            id,
+        }
     }
 }
 
 /// The commands that come after `gen`.
-pub(super) fn next_steps(spec: &Spec) -> Vec<String> {
-    let build = machine::build_step(spec).into_iter();
+pub(super) fn next_steps(deployment: &Deployment) -> Vec<String> {
+    let build = machine::build_step(deployment).into_iter();
     build
         .chain([
             APPLY.to_owned(),
@@ -316,18 +412,18 @@ pub(super) fn capitalized(text: &str) -> String {
 mod tests {
     use serde_json::{Map, Value, json};
 
-    use crate::input::sound;
+    use crate::deployment::sound;
 
     /// What is wrong with a module when these are secrets of Chroma's.
     fn problems(secrets: &[&str]) -> Vec<String> {
         let environment = secrets.iter().map(|name| ((*name).to_owned(), Value::Null));
         let environment: Map<_, _> = environment.collect();
-        let resolved = sound(&[
+        let deployment = sound(&[
             ("target", json!("aws")),
             ("format", json!("terraform")),
             ("chroma.environment", environment.into()),
         ]);
-        let problems = crate::targets::problems(&resolved);
+        let problems = crate::targets::problems(&deployment);
         problems.iter().map(ToString::to_string).collect()
     }
 

@@ -256,8 +256,9 @@ fn rendered(
 ) -> Deployment {
     let resolved: Resolved = resolve(input, given).unwrap_or_else(|all| panic!("{name}: {all:?}"));
     let target = resolved.spec.target;
-    assert_eq!(targets::problems(&resolved), [], "{name}");
-    let mut files = targets::plan(&resolved).unwrap().files;
+    let deployment = chroma_otel_deploy::deployment::Deployment::new(resolved).unwrap();
+    assert_eq!(targets::problems(&deployment), [], "{name}");
+    let mut files = targets::plan(&deployment).unwrap().files;
     let objects = if target.is_kubernetes() {
         objects(&files)
     } else {
@@ -277,7 +278,7 @@ fn rendered(
     files.extend(delivered.into_iter().flatten());
     Deployment {
         name,
-        spec: resolved.spec,
+        spec: deployment.spec,
         files,
         objects,
     }

@@ -1,10 +1,11 @@
 //! Every range of releases × backend × image × format, rendered and validated.
 
 use chroma_otel_deploy::backend::{self, Backend};
+use chroma_otel_deploy::deployment::Deployment;
 use chroma_otel_deploy::input::file::Override;
 use chroma_otel_deploy::plan::Plan;
 use chroma_otel_deploy::spec::Target;
-use chroma_otel_deploy::spec::{Format, Image, Resolved};
+use chroma_otel_deploy::spec::{Format, Image};
 use chroma_otel_deploy::validate;
 use chroma_otel_deploy::values::Cloud;
 use chroma_otel_init::{ChromaVersion, Server};
@@ -80,8 +81,8 @@ fn renders(target: Target, format: Format, name: &str) -> bool {
                 // The README of a client also says where the traces are.
                 flags.push(flag("clients", vec!["python"]));
             }
-            let (resolved, plan) = rendered(None, flags);
-            check(&resolved, &plan, image);
+            let (deployment, plan) = rendered(None, flags);
+            check(&deployment, &plan, image);
         }
     }
     true
@@ -148,9 +149,9 @@ fn tracing(name: &str, backend: &Backend) -> [Override; 3] {
     ]
 }
 
-fn check(resolved: &Resolved, plan: &Plan, image: Image) {
-    let findings = validate::files(&plan.all_files(), &resolved.secrets);
-    assert_eq!(findings, [], "{:?}", resolved.spec);
+fn check(deployment: &Deployment, plan: &Plan, image: Image) {
+    let findings = validate::files(&plan.all_files(), &deployment.given);
+    assert_eq!(findings, [], "{:?}", deployment.spec);
     assert_eq!(
         plan.files.contains_key("image/Dockerfile"),
         image.is_built()

@@ -7,10 +7,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::Path;
 
+use chroma_otel_deploy::deployment::Deployment;
 use chroma_otel_deploy::image::BuildContext;
 use chroma_otel_deploy::plan::Plan;
+use chroma_otel_deploy::spec::Format;
 use chroma_otel_deploy::spec::Target;
-use chroma_otel_deploy::spec::{Format, Resolved};
 
 use super::{difference, flag, rendered};
 
@@ -18,8 +19,8 @@ use super::{difference, flag, rendered};
 pub(crate) type Files = BTreeMap<String, String>;
 
 /// The files of a plan, but for the folder that images are built from, which has its own snapshots.
-pub(crate) fn files_of(resolved: &Resolved, plan: &Plan) -> Files {
-    let build = BuildContext::of(&resolved.spec).unwrap();
+pub(crate) fn files_of(deployment: &Deployment, plan: &Plan) -> Files {
+    let build = BuildContext::new(&deployment.spec.chroma, &deployment.spec.collector).unwrap();
     let all = plan.all_files().into_owned();
     let whole = |text: &String| text.ends_with('\n') && !text.contains('\r');
     assert!(
@@ -55,16 +56,16 @@ impl Base {
         let of = (target, format);
         let name = format!("deploy/{}", target.info().folder);
         let recipe = Path::new(&name).join("chroma-otel.yaml");
-        let (resolved, plan) = rendered(Some(&recipe), Vec::new());
-        if resolved.spec.format == format {
-            let files = files_of(&resolved, &plan);
+        let (deployment, plan) = rendered(Some(&recipe), Vec::new());
+        if deployment.spec.format == format {
+            let files = files_of(&deployment, &plan);
             return Self { name, files, of };
         }
         let pairs = [("target", target.info().name), ("format", format.name())];
         let flags = pairs.map(|(key, value)| flag(key, value));
-        let (resolved, plan) = rendered(None, flags.into());
+        let (deployment, plan) = rendered(None, flags.into());
         let name = format!("default@{}-{}", target.info().name, format.name());
-        let files = files_of(&resolved, &plan);
+        let files = files_of(&deployment, &plan);
         Self { name, files, of }
     }
 
@@ -81,8 +82,8 @@ impl Base {
     }
 
     /// Whether a spec is compared with it.
-    pub(crate) fn is_of(&self, resolved: &Resolved) -> bool {
-        let spec = &resolved.spec;
+    pub(crate) fn is_of(&self, deployment: &Deployment) -> bool {
+        let spec = &deployment.spec;
         self.of == (general(spec.target), spec.format)
     }
 }

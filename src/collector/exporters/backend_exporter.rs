@@ -11,12 +11,12 @@ use serde::Serialize;
 
 use crate::backend::{Backend, ComponentSettings, Exporter, MetricsIntake};
 use crate::render::{as_is, quoted, yaml};
-use crate::spec::{Image, Spec, header_variable};
+use crate::spec::{Tracing, header_variable};
 use crate::values::{Cloud, in_place};
 
 /// How the collector learns the endpoint and the headers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Source {
+pub(crate) enum HeaderSource {
     /// The entrypoint reads the operator's variables in any form, and sets what the collector reads.
     Entrypoint,
     /// The endpoint is written down here, and each header has a variable.
@@ -27,9 +27,13 @@ enum Source {
 
 /// One backend's way out.
 pub(super) struct BackendExporter<'a> {
-    spec: &'a Spec,
+    tracing: &'a Tracing,
+    /// Whether backends get metrics.
+    to_backend: bool,
+    /// The region or project, where it is known when rendering.
+    place: Option<&'a str>,
     pub(super) backend: &'a Backend,
-    source: Source,
+    source: HeaderSource,
     /// What tells its components from the first backend's: nothing, or `/NAME`.
     pub(super) suffix: String,
 }
@@ -53,34 +57,32 @@ pub(super) struct ResourceAttribute {
 }
 
 /// The exporters of all backends, the first one first.
-pub(super) fn backend_exporters(spec: &Spec) -> Vec<BackendExporter<'_>> {
-    let first = BackendExporter {
-        spec,
-        backend: &spec.tracing.backend,
-        source: source(spec),
-        suffix: String::new(),
-    };
-    let others = spec.tracing.others.iter().map(|backend| BackendExporter {
-        spec,
+pub(super) fn backend_exporters<'a>(
+    tracing: &'a Tracing,
+    to_backend: bool,
+    source: HeaderSource,
+    place: Option<&'a str>,
+) -> Vec<BackendExporter<'a>> {
+    let exporter = |backend, source, suffix| BackendExporter {
+        tracing,
+        to_backend,
+        place,
         backend,
-        source: Source::Spec,
-        suffix: format!("/{}", backend.name),
+        source,
+        suffix,
+    };
+    let first = exporter(&tracing.backend, source, String::new());
+    let others = tracing.others.iter().map(|backend| {
+        let suffix = format!("/{}", backend.name);
+        exporter(backend, HeaderSource::Spec, suffix)
     });
     std::iter::once(first).chain(others).collect()
-}
-
-fn source(spec: &Spec) -> Source {
-    match spec.collector.image {
-        Image::Wrapped | Image::Published => Source::Entrypoint,
-        Image::Stock if spec.target.is_machine() => Source::Variables,
-        Image::Stock => Source::Spec,
-    }
 }
 
 impl BackendExporter<'_> {
     /// What a comment calls the backend: its name only where there are others.
     pub(super) fn called(&self) -> &str {
-        if self.spec.tracing.others.is_empty() {
+        if self.tracing.others.is_empty() {
             "the backend"
         } else {
             &self.backend.name
@@ -100,14 +102,14 @@ impl BackendExporter<'_> {
 
     /// What the backend does with metrics, if it is to get them.
     pub(super) fn metrics(&self) -> Option<&MetricsIntake> {
-        let wanted = self.spec.metrics.to_backend;
+        let wanted = self.to_backend;
         self.backend.metrics.as_ref().filter(|_| wanted)
     }
 
     /// The exporter that pipelines name: with the entrypoint, the operator's endpoint decides.
     pub(super) fn in_pipeline(&self) -> Value {
         match (&self.backend.exporter, self.source) {
-            (Exporter::Otlp, Source::Entrypoint) => as_is("\"${env:CHROMA_OTEL_EXPORTER}\""),
+            (Exporter::Otlp, HeaderSource::Entrypoint) => as_is("\"${env:CHROMA_OTEL_EXPORTER}\""),
             _ => self.configs().swap_remove(0).name.into(),
         }
     }
@@ -115,14 +117,14 @@ impl BackendExporter<'_> {
     /// The endpoint as far as it is known when rendering.
     fn known_endpoint(&self) -> Option<Endpoint> {
         if self.suffix.is_empty() {
-            return self.spec.known_endpoint();
+            return self.tracing.known_endpoint(self.place);
         }
         self.placed()?.parse().ok()
     }
 
     /// Its own endpoint, in the place where that is known, else in [`SOMEWHERE`].
     fn placed(&self) -> Option<String> {
-        let place = self.spec.place().unwrap_or(SOMEWHERE);
+        let place = self.place.unwrap_or(SOMEWHERE);
         Some(in_place(self.backend.endpoint.as_deref()?, place))
     }
 
@@ -179,7 +181,9 @@ impl BackendExporter<'_> {
             exporter("otlp_http", true, settings.collect())
         };
         match &self.backend.exporter {
-            Exporter::Otlp if self.source == Source::Entrypoint => vec![otlp_grpc(), otlp_http()],
+            Exporter::Otlp if self.source == HeaderSource::Entrypoint => {
+                vec![otlp_grpc(), otlp_http()]
+            }
             Exporter::Otlp if self.protocol() == Protocol::Grpc => vec![otlp_grpc()],
             Exporter::Otlp | Exporter::OtlpHttp => vec![otlp_http()],
             Exporter::Zipkin => {
@@ -210,14 +214,14 @@ impl BackendExporter<'_> {
         let own = self.metrics().and_then(|intake| intake.endpoint.as_deref());
         let own = own.map(Value::from);
         match (self.source, self.known_endpoint()) {
-            (Source::Spec, Some(endpoint)) => Address {
+            (HeaderSource::Spec, Some(endpoint)) => Address {
                 grpc: endpoint.authority().into(),
                 insecure: as_is(if endpoint.is_tls() { "false" } else { "true" }),
                 url: self.in_its_place(&endpoint.traces_url()),
                 metrics_url: own.or_else(|| Some(self.in_its_place(&endpoint.metrics_url()?))),
                 headers: self.headers(),
             },
-            (Source::Variables, known) => Address {
+            (HeaderSource::Variables, known) => Address {
                 grpc: from_env(variable::ENDPOINT),
                 // `https://` in the endpoint is TLS nevertheless (seen with 0.158).
                 insecure: as_is("true"),
@@ -225,7 +229,7 @@ impl BackendExporter<'_> {
                 metrics_url: own.or_else(|| Some(known?.metrics_url()?.into())),
                 headers: self.headers(),
             },
-            (Source::Entrypoint, _) | (Source::Spec, None) => Address {
+            (HeaderSource::Entrypoint, _) | (HeaderSource::Spec, None) => Address {
                 grpc: from_env("CHROMA_OTEL_GRPC_ENDPOINT"),
                 // In quotes: it stands in a flow mapping, which the first bare `}` would end.
                 insecure: as_is("\"${env:CHROMA_OTEL_GRPC_INSECURE}\""),
@@ -252,7 +256,7 @@ impl BackendExporter<'_> {
             let text = with_keys(self.backend, text.replace('$', "$$"));
             (name.as_str(), text)
         });
-        let names = &self.spec.tracing.header_names;
+        let names = &self.tracing.header_names;
         let names = names.iter().filter(|_| self.suffix.is_empty());
         let own = names.map(|name| {
             let variable = header_variable(name);

@@ -1,37 +1,48 @@
 //! What the collector is told of each kind of backend, by each way it learns the operator's values.
 
 use chroma_otel_init::variable;
-use minijinja::value::{Serde, merge_maps};
+use minijinja::value::Serde;
 use serde_yaml::Value as Yaml;
 
 use super::*;
 use crate::collector::surroundings::{Listen, Surroundings};
-use crate::input::sound;
+use crate::deployment::{Deployment, sound};
 use crate::render::render;
-use crate::targets::common::of;
+use crate::targets::shared::SharedTemplate;
+
+/// What the collector's template reads here.
+#[derive(Serialize)]
+struct Template<'a> {
+    #[serde(flatten)]
+    surroundings: Surroundings,
+    #[serde(flatten)]
+    shared: SharedTemplate<'a>,
+}
 
 /// The collector's configuration.
-fn written(spec: &Spec) -> String {
+fn written(deployment: &Deployment) -> String {
     let listen = Listen {
         receivers: "198.18.0.1",
         local: "127.0.0.1",
     };
     let detectors = vec!["env", "ec2", "system"];
-    let surroundings = Surroundings::of_machine("1.5.9".into(), listen, detectors);
-    let context = merge_maps([Value::from(Serde(surroundings)), of(spec)]);
+    let template = Template {
+        surroundings: Surroundings::of_machine("1.5.9".into(), listen, detectors),
+        shared: SharedTemplate::new(deployment),
+    };
+    let context = Value::from(Serde(template));
     render("collector/otel-collector.yaml.j2", &context).expect("a sound template")
 }
 
 /// What of the collector's configuration the backend decides.
 fn configuration(target: &str, image: &str, backend: &str, endpoint: &str) -> String {
-    let spec = sound(&[
+    let deployment = sound(&[
         ("target", target.into()),
         ("chroma.image", image.into()),
         ("tracing.backend", backend.into()),
         ("tracing.endpoint", endpoint.into()),
-    ])
-    .spec;
-    let mut tree: Yaml = serde_yaml::from_str(&written(&spec)).expect("YAML");
+    ]);
+    let mut tree: Yaml = serde_yaml::from_str(&written(&deployment)).expect("YAML");
     let own = |section: &mut Yaml, others: &[&str]| {
         let map = section.as_mapping_mut().expect("a mapping");
         others.iter().for_each(|name| drop(map.remove(*name)));
@@ -262,13 +273,15 @@ fn an_endpoint_is_given_in_the_form_that_the_collector_reads() {
             "https://xray.{region}.amazonaws.com/v1/traces",
         ),
     ] {
-        let spec = sound(&[
+        let deployment = sound(&[
             ("target", "aws".into()),
             ("tracing.backend", backend.into()),
             ("tracing.endpoint", endpoint.into()),
-        ])
-        .spec;
-        assert_eq!(exact_endpoint(&spec).as_deref(), Some(exact));
+        ]);
+        assert_eq!(
+            exact_endpoint(&deployment.spec.tracing).as_deref(),
+            Some(exact)
+        );
     }
 }
 
@@ -279,16 +292,15 @@ fn several(target: &str, platform: &str, image: &str) -> String {
         "honeycomb.region": "eu1", "grafana-cloud.region": "prod-us-east-0", "instance_id": "123456",
         "zipkin.endpoint": "http://zipkin.example.com:9411",
     });
-    let spec = sound(&[
+    let deployment = sound(&[
         ("target", target.into()),
         ("platform", platform.into()),
         ("chroma.image", image.into()),
         ("tracing.backend", backends),
         ("tracing.settings", settings),
         ("metrics.to_backend", true.into()),
-    ])
-    .spec;
-    let text = written(&spec);
+    ]);
+    let text = written(&deployment);
     let (_, text) = text.split_once("\nexporters:\n").expect("exporters");
     let (text, pipelines) = text.split_once("\nservice:\n").expect("a service");
     let decided = text.lines().filter(|line| {
@@ -417,7 +429,7 @@ fn several_have_components_of_their_own() {
 #[test]
 fn those_that_count_from_point_to_point_have_a_pipeline_of_their_own() {
     let of = |backends: &[&str]| {
-        let spec = sound(&[
+        let deployment = sound(&[
             ("target", "docker".into()),
             ("chroma.image", "stock".into()),
             ("tracing.backend", serde_json::json!(backends)),
@@ -426,9 +438,8 @@ fn those_that_count_from_point_to_point_have_a_pipeline_of_their_own() {
                 serde_json::json!({"datadog.region": "eu1"}),
             ),
             ("metrics.to_backend", true.into()),
-        ])
-        .spec;
-        let context = Value::from(Serde(Exporters::new(&spec)));
+        ]);
+        let context = Value::from(Serde(&deployment.collector.template));
         [
             "trace_exporters",
             "metrics_exporters",
@@ -459,13 +470,12 @@ fn those_that_count_from_point_to_point_have_a_pipeline_of_their_own() {
 #[test]
 fn what_is_done_for_one_of_several_names_it() {
     let told = |backends: &[&str], metrics: bool| {
-        let spec = sound(&[
+        let deployment = sound(&[
             ("target", "gcp".into()),
             ("tracing.backend", serde_json::json!(backends)),
             ("metrics.to_backend", metrics.into()),
-        ])
-        .spec;
-        let text = written(&spec);
+        ]);
+        let text = written(&deployment);
         let words = ["wants it", "is longer is", "is away"];
         let lines = text
             .lines()

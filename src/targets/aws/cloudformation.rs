@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use chroma_otel_init::variable;
-use minijinja::{Value, context};
+use minijinja::Value;
+use serde::Serialize;
 
 use super::expressions::{in_stack_region, scalar_text};
 use super::parameters::name_of;
@@ -26,15 +27,31 @@ pub(super) fn fingerprint(lines: &[EnvFile], files: &[MachineFile]) -> Value {
     as_is(format!("[{}]", parts.join(", ")))
 }
 
-/// The files as the template loops over them.
-pub(super) fn with(lines: Vec<EnvFile>, files: Vec<MachineFile>) -> Vec<Value> {
-    let of_lines = lines.into_iter().map(|file| {
-        let lines: Vec<Value> = file.lines.iter().map(|line| as_is(value(line))).collect();
-        context! { path => file.path, mode => "000600", lines }
+/// A file as the template places it: with lines that are expressions, or with a text.
+#[derive(Serialize)]
+pub(super) struct StackFile {
+    path: String,
+    mode: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lines: Option<Vec<Value>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    text: Option<String>,
+}
+
+/// The files of lines, and those with a text.
+pub(super) fn files(lines: Vec<EnvFile>, files: Vec<MachineFile>) -> Vec<StackFile> {
+    let of_lines = lines.into_iter().map(|file| StackFile {
+        path: file.path.to_owned(),
+        mode: "000600",
+        lines: Some(file.lines.iter().map(|line| as_is(value(line))).collect()),
+        text: None,
     });
-    let of_text = files
-        .into_iter()
-        .map(|file| context! { path => file.path, mode => file.mode, text => file.text });
+    let of_text = files.into_iter().map(|file| StackFile {
+        path: file.path,
+        mode: file.mode,
+        lines: None,
+        text: Some(file.text),
+    });
     of_lines.chain(of_text).collect()
 }
 

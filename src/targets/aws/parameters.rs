@@ -7,16 +7,14 @@ use std::collections::BTreeMap;
 
 use chroma_otel_init::variable;
 
-use crate::collector::exporters::exact_endpoint;
-use crate::spec::Spec;
-pub(super) use crate::targets::secrets::name_of;
-use crate::targets::secrets::secrets;
+use crate::deployment::Deployment;
+pub(super) use crate::deployment::secrets::name_of;
 use crate::values::Peer;
 use crate::values::has_place;
 
 /// Parameter to value, of those that the spec decides; blank where it says none.
-pub(super) fn values(spec: &Spec) -> BTreeMap<String, String> {
-    let (machine, tracing) = (&spec.machine, &spec.tracing);
+pub(super) fn values(deployment: &Deployment) -> BTreeMap<String, String> {
+    let (machine, tracing) = (&deployment.spec.machine, &deployment.spec.tracing);
     let text = |name: &Option<crate::values::CloudName>| {
         name.as_ref()
             .map(|name| name.as_str().to_owned())
@@ -28,7 +26,7 @@ pub(super) fn values(spec: &Spec) -> BTreeMap<String, String> {
         None => Default::default(),
     };
     let mut values: BTreeMap<String, String> = [
-        ("ChromaVersion", spec.chroma.version.to_string()),
+        ("ChromaVersion", deployment.spec.chroma.version.to_string()),
         ("InstanceType", machine.kind.as_str().to_owned()),
         ("ImageId", image(machine.kind.as_str())),
         ("VpcId", text(&machine.network)),
@@ -54,10 +52,14 @@ pub(super) fn values(spec: &Spec) -> BTreeMap<String, String> {
     );
     if tracing.backend.wants_endpoint() {
         // One with the region in it is the template's to complete.
-        let endpoint = exact_endpoint(spec).filter(|own| !has_place(own));
+        let endpoint = deployment
+            .collector
+            .exact_endpoint
+            .clone()
+            .filter(|own| !has_place(own));
         values.insert(name_of(variable::ENDPOINT), endpoint.unwrap_or_default());
     }
-    for secret in secrets(spec) {
+    for secret in &deployment.secrets {
         let arn = text(&machine.secrets.get(&secret.variable).cloned());
         values.insert(format!("{}SecretArn", name_of(&secret.variable)), arn);
     }
@@ -85,14 +87,14 @@ pub(super) fn architecture(kind: &str) -> &'static str {
 /// `parameters.json`, in the form that every `aws cloudformation deploy --parameter-overrides` reads:
 /// that of pairs of `ParameterKey` and `ParameterValue`, awscli 1.46.3 refuses.
 /// What the spec leaves open and has no blank meaning is left out.
-pub(super) fn file(spec: &Spec) -> String {
+pub(super) fn file(deployment: &Deployment) -> String {
     const NEVER_BLANK: [&str; 3] = ["VpcId", "SubnetId", "AvailabilityZone"];
     let endpoint = name_of(variable::ENDPOINT);
     let open = |name: &String| {
         NEVER_BLANK.contains(&name.as_str())
-            || (*name == endpoint && spec.tracing.backend.endpoint.is_none())
+            || (*name == endpoint && deployment.spec.tracing.backend.endpoint.is_none())
     };
-    let lines: Vec<String> = values(spec)
+    let lines: Vec<String> = values(deployment)
         .into_iter()
         .filter(|(name, value)| !(value.is_empty() && open(name)))
         .map(|(name, value)| format!("  {}", serde_json::json!(format!("{name}={value}"))))

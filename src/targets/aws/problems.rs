@@ -3,10 +3,11 @@
 //! Invariant: what a rendered template would refuse at the operator's first deployment is told here.
 
 use super::parameters::{name_of, values};
+use crate::deployment::Deployment;
+use crate::deployment::secrets::SecretVariable;
 use crate::problem::Problem;
-use crate::spec::{Format, Resolved, Spec};
+use crate::spec::Format;
 use crate::targets::machine::patterns::SecretName;
-use crate::targets::secrets::{SecretVariable, secrets};
 use crate::targets::{machine, terraform};
 
 /// The retentions that CloudWatch Logs takes, in days (API `PutRetentionPolicy`).
@@ -23,14 +24,14 @@ pub(in crate::targets) const SECRET: SecretName = SecretName {
 };
 
 /// What AWS cannot have, of a spec that is sound otherwise.
-pub(super) fn of(resolved: &Resolved) -> Vec<Problem> {
-    let spec = &resolved.spec;
-    let at = &spec.machine;
+pub(super) fn of(deployment: &Deployment) -> Vec<Problem> {
+    let at = &deployment.spec.machine;
     let mut problems = Vec::new();
     let mut wrong = |key: &str, message: String, hint: &str| {
         problems.push(Problem::new(key, message).hint(hint));
     };
-    if !spec
+    if !deployment
+        .spec
         .name
         .to_string()
         .starts_with(|c: char| c.is_ascii_lowercase())
@@ -39,7 +40,7 @@ pub(super) fn of(resolved: &Resolved) -> Vec<Problem> {
             "name",
             format!(
                 "`{}` begins with a digit, which no CloudFormation stack may",
-                spec.name
+                deployment.spec.name
             ),
             "begin with a letter",
         );
@@ -83,35 +84,47 @@ pub(super) fn of(resolved: &Resolved) -> Vec<Problem> {
             &format!("the next one is `{}`", longer.unwrap_or(3653)),
         );
     }
-    problems.extend(machine::problems(spec, &SECRET));
-    match spec.format {
-        Format::Terraform => problems.extend(terraform::problems(spec, &super::module::MODULE)),
+    problems.extend(machine::problems(deployment, &SECRET));
+    match deployment.spec.format {
+        Format::Terraform => {
+            problems.extend(terraform::problems(deployment, &super::module::MODULE))
+        }
         _ => {
-            problems.extend(texts(spec).into_iter().filter_map(in_template));
-            problems.extend(taken(&secrets(spec), spec));
+            problems.extend(texts(deployment).into_iter().filter_map(in_template));
+            problems.extend(taken(&deployment.secrets, deployment));
         }
     }
     problems
 }
 
 /// Texts of the operator's that stand in a template, by their keys.
-fn texts(spec: &Spec) -> Vec<(String, &str)> {
-    let (name, environment) = (&spec.tracing.service_name, &spec.tracing.environment);
+fn texts(deployment: &Deployment) -> Vec<(String, &str)> {
+    let (name, environment) = (
+        &deployment.spec.tracing.service_name,
+        &deployment.spec.tracing.environment,
+    );
     let mut texts = vec![
         ("tracing.service_name".to_owned(), name.as_str()),
         ("tracing.environment".to_owned(), environment.as_str()),
     ];
-    texts.extend(spec.chroma.environment.iter().filter_map(|(name, value)| {
-        let key = format!("chroma.environment.{}", name.as_str());
-        Some((key, value.as_deref()?))
-    }));
+    texts.extend(
+        deployment
+            .spec
+            .chroma
+            .environment
+            .iter()
+            .filter_map(|(name, value)| {
+                let key = format!("chroma.environment.{}", name.as_str());
+                Some((key, value.as_deref()?))
+            }),
+    );
     texts
 }
 
 /// Secrets whose parameter another one is called like, or that leave no name for one.
-fn taken(secrets: &[SecretVariable], spec: &Spec) -> Vec<Problem> {
+fn taken(secrets: &[SecretVariable], deployment: &Deployment) -> Vec<Problem> {
     let names: Vec<String> = secrets.iter().map(|one| name_of(&one.variable)).collect();
-    let others = values(spec);
+    let others = values(deployment);
     let wrong = secrets.iter().zip(&names).filter(|(_, name)| {
         let alike = names.iter().filter(|other| other == name).count() > 1;
         alike || others.contains_key(*name) || !name.starts_with(|c: char| c.is_ascii_uppercase())

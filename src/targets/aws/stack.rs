@@ -2,23 +2,62 @@
 //!
 //! Invariant: texts are plain here; each format writes them in its own form.
 
-use minijinja::{Value, context};
+use minijinja::Value;
+use serde::Serialize;
 
 use super::parameters::{architecture, values};
 use super::problems::LOG_DAYS;
-use crate::image::Tags;
+use crate::deployment::Deployment;
+use crate::deployment::registry::ImageSource;
 use crate::render::as_is;
-use crate::spec::Spec;
+use crate::spec::{Format, Spec};
 use crate::targets::machine::env_files::{self, EnvFile, EnvLine, Segment};
-use crate::targets::machine::{self, CloudMachine};
-use crate::targets::registry::Source;
+use crate::targets::machine::{CloudMachine, MachineTemplate};
+use crate::values::DnsLabel;
 
 /// The region that the `aws` command works in, wherever it has it from.
 const REGION: &str = "$(aws ec2 describe-availability-zones --query 'AvailabilityZones[0].RegionName' --output text)";
 
-/// What the templates of every format read.
-pub(super) fn of(spec: &Spec, tags: &Tags) -> Value {
-    let cloud = CloudMachine {
+/// What the templates of every format read beside those of every machine.
+#[derive(Serialize)]
+pub(super) struct AwsTemplate {
+    format: &'static str,
+    machine: MachineDefaults,
+    /// The retentions that CloudWatch Logs takes.
+    log_days: [u16; 22],
+    /// Whether the spec leaves a place open.
+    missing_places: bool,
+    /// The command that sets `INSTANCE`.
+    instance: String,
+}
+
+/// Defaults of the parameters that say where and on what; blank where the spec says nothing.
+#[derive(Serialize)]
+struct MachineDefaults {
+    #[serde(rename = "type")]
+    kind: String,
+    architecture: &'static str,
+    network: String,
+    subnet: String,
+    zone: String,
+    allowed_range: String,
+    allowed_group: String,
+    disk_gib: Value,
+    restore_from: String,
+    snapshots: Value,
+    log_days: Value,
+    alarms: String,
+}
+
+/// What the templates of a machine and those of every format read.
+pub(super) fn template(deployment: &Deployment) -> MachineTemplate<'_, AwsTemplate> {
+    let Spec {
+        machine: at,
+        format,
+        name,
+        ..
+    } = &deployment.spec;
+    let traits = CloudMachine {
         log_options: &[
             "--log-driver=awslogs",
             "--log-opt=awslogs-region=${AWS_REGION}",
@@ -30,21 +69,41 @@ pub(super) fn of(spec: &Spec, tags: &Tags) -> Value {
         metadata_addresses: &[], // a hop limit of one keeps containers from it
         says_whether_chroma_answers: false, // the load balancer does
         system_memory: 384,
-        arm: architecture(spec.machine.kind.as_str()) == "arm64",
+        arm: architecture(at.kind.as_str()) == "arm64",
         place: REGION,
     };
-    let at = &spec.machine;
-    let own = context! {
-        format => spec.format.name(),
-        machine => machine(spec),
-        log_days => LOG_DAYS,
-        missing_places => at.network.is_none() || at.subnet.is_none() || at.zone.is_none() || at.allow_from.is_none(),
+    let own = AwsTemplate {
+        format: format.name(),
+        machine: MachineDefaults::new(deployment),
+        log_days: LOG_DAYS,
+        missing_places: at.network.is_none()
+            || at.subnet.is_none()
+            || at.zone.is_none()
+            || at.allow_from.is_none(),
+        instance: instance(*format, name),
     };
-    machine::context(spec, tags, &cloud, own)
+    MachineTemplate::new(deployment, traits, own)
+}
+
+/// The command that sets `INSTANCE` to the id of the instance.
+fn instance(format: Format, name: &DnsLabel) -> String {
+    let (find, group) = match format {
+        Format::Terraform => (String::new(), name.to_string()),
+        _ => (
+            format!(
+                "GROUP=$(aws cloudformation describe-stack-resource --stack-name {name} --logical-resource-id Group --query StackResourceDetail.PhysicalResourceId --output text)\n"
+            ),
+            "\"$GROUP\"".to_owned(),
+        ),
+    };
+    format!(
+        "{find}INSTANCE=$(aws autoscaling describe-auto-scaling-groups --auto-scaling-group-names {group} \
+         --query 'AutoScalingGroups[0].Instances[0].InstanceId' --output text)"
+    )
 }
 
 /// The files of lines on the instance.
-pub(super) fn lines(spec: &Spec, tags: &Tags) -> Vec<EnvFile> {
+pub(super) fn lines(deployment: &Deployment) -> Vec<EnvFile> {
     let region = || EnvLine::variable("AWS_REGION", Segment::Local("region"));
     let own = vec![
         region(),
@@ -52,11 +111,11 @@ pub(super) fn lines(spec: &Spec, tags: &Tags) -> Vec<EnvFile> {
         EnvLine::variable("VOLUME_ID", Segment::Local("data_volume")),
         EnvLine::variable("LOG_GROUP", Segment::Local("log_group")),
     ];
-    let mut files = env_files::of(spec, tags, own, vec![region()]);
-    let host = match Source::of(spec) {
-        Source::Own => Some(Segment::Local("registry")),
-        Source::ByIdentity(registry) => Some(Segment::Text(registry.host().to_owned())),
-        Source::None | Source::Open => None,
+    let mut files = env_files::of(deployment, own, vec![region()]);
+    let host = match &deployment.image_source {
+        ImageSource::Own => Some(Segment::Local("registry")),
+        ImageSource::ByIdentity(registry) => Some(Segment::Text(registry.host().to_owned())),
+        ImageSource::None | ImageSource::Open => None,
     };
     if let Some(host) = host {
         // A helper that asks for a token when one is needed: none is on the disk.
@@ -73,22 +132,23 @@ pub(super) fn lines(spec: &Spec, tags: &Tags) -> Vec<EnvFile> {
     files
 }
 
-/// Defaults of the parameters that say where and on what; blank where the spec says nothing.
-fn machine(spec: &Spec) -> Value {
-    let values = values(spec);
-    let value = |name: &str| values.get(name).cloned().unwrap_or_default();
-    context! {
-        type => value("InstanceType"),
-        architecture => architecture(spec.machine.kind.as_str()),
-        network => value("VpcId"),
-        subnet => value("SubnetId"),
-        zone => value("AvailabilityZone"),
-        allowed_range => value("AllowedCidr"),
-        allowed_group => value("AllowedSecurityGroup"),
-        disk_gib => as_is(value("DiskSize")),
-        restore_from => value("SnapshotId"),
-        snapshots => as_is(value("SnapshotsKept")),
-        log_days => as_is(value("LogRetentionDays")),
-        alarms => value("AlarmTopicArn"),
+impl MachineDefaults {
+    fn new(deployment: &Deployment) -> Self {
+        let values = values(deployment);
+        let value = |name: &str| values.get(name).cloned().unwrap_or_default();
+        Self {
+            kind: value("InstanceType"),
+            architecture: architecture(deployment.spec.machine.kind.as_str()),
+            network: value("VpcId"),
+            subnet: value("SubnetId"),
+            zone: value("AvailabilityZone"),
+            allowed_range: value("AllowedCidr"),
+            allowed_group: value("AllowedSecurityGroup"),
+            disk_gib: as_is(value("DiskSize")),
+            restore_from: value("SnapshotId"),
+            snapshots: as_is(value("SnapshotsKept")),
+            log_days: as_is(value("LogRetentionDays")),
+            alarms: value("AlarmTopicArn"),
+        }
     }
 }

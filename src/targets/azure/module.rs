@@ -1,7 +1,8 @@
 //! The Terraform module of Azure, and what it makes.
 
 use super::patterns;
-use crate::spec::Spec;
+use crate::deployment::Deployment;
+use crate::spec::Machine;
 use crate::spec::target::CONNECTION_STRING;
 use crate::targets::machine::RequiredKey;
 use crate::targets::terraform::{Module, Rule};
@@ -37,14 +38,21 @@ pub(super) const MODULE_WITH_INSIGHTS: Module = Module {
 };
 
 /// Whether the module makes Application Insights: where the traces go there, and the spec names none.
-pub(super) fn makes_insights(spec: &Spec) -> bool {
-    let mut keys = spec.tracing.backends().flat_map(|backend| &backend.keys);
+pub(super) fn makes_insights(deployment: &Deployment) -> bool {
+    let mut keys = deployment
+        .spec
+        .tracing
+        .backends()
+        .flat_map(|backend| &backend.keys);
     keys.any(|key| key.variable == CONNECTION_STRING)
-        && !spec.machine.secrets.contains_key(CONNECTION_STRING)
+        && !deployment
+            .spec
+            .machine
+            .secrets
+            .contains_key(CONNECTION_STRING)
 }
 
-pub(super) fn places(spec: &Spec) -> [RequiredKey; 6] {
-    let at = &spec.machine;
+pub(super) fn places(at: &Machine) -> [RequiredKey; 6] {
     [
         RequiredKey::new(
             "machine.subscription",

@@ -4,8 +4,9 @@
 
 use super::module::{MODULE, MOST_SNAPSHOTS};
 use super::patterns;
+use crate::deployment::Deployment;
 use crate::problem::Problem;
-use crate::spec::{Machine, Spec};
+use crate::spec::Machine;
 use crate::targets::machine::patterns::{
     Named, SecretName, given, has_form, malformed, security_group,
 };
@@ -18,22 +19,22 @@ pub(in crate::targets) const SECRET: SecretName = SecretName {
     command: "`az keyvault secret list --vault-name VAULT --query '[].id'`",
 };
 
-pub(super) fn of(spec: &Spec) -> Vec<Problem> {
-    let mut problems = machine::problems(spec, &SECRET);
-    problems.extend(terraform::problems(spec, &MODULE));
-    problems.extend(names(spec));
-    problems.extend(peers(spec));
-    problems.extend(amounts(spec));
+pub(super) fn of(deployment: &Deployment) -> Vec<Problem> {
+    let mut problems = machine::problems(deployment, &SECRET);
+    problems.extend(terraform::problems(deployment, &MODULE));
+    problems.extend(names(deployment));
+    problems.extend(peers(deployment));
+    problems.extend(amounts(deployment));
     problems
 }
 
 /// Names that are not in Azure's form.
-fn names(spec: &Spec) -> Vec<Problem> {
-    let at = &spec.machine;
+fn names(deployment: &Deployment) -> Vec<Problem> {
+    let at = &deployment.spec.machine;
     malformed([
         Named::new(
             "name",
-            Some(spec.name.to_string()),
+            Some(deployment.spec.name.to_string()),
             patterns::DEPLOYMENT,
             "no name for what belongs to it: a key vault's begins with it",
             "take at most 40 signs, a letter first, no two dashes in a row, none at the end",
@@ -101,10 +102,10 @@ pub(in crate::targets) fn resource_group(at: &Machine) -> Named {
 }
 
 /// Azure's rules for a network go by addresses.
-fn peers(spec: &Spec) -> impl Iterator<Item = Problem> {
+fn peers(deployment: &Deployment) -> impl Iterator<Item = Problem> {
     let keys = [
-        ("machine.allow_from", &spec.machine.allow_from),
-        ("machine.ssh_from", &spec.machine.ssh_from),
+        ("machine.allow_from", &deployment.spec.machine.allow_from),
+        ("machine.ssh_from", &deployment.spec.machine.ssh_from),
     ];
     let hint = "write a range such as `10.0.0.0/16`";
     keys.into_iter()
@@ -112,8 +113,8 @@ fn peers(spec: &Spec) -> impl Iterator<Item = Problem> {
 }
 
 /// What a backup and a workspace can be given.
-fn amounts(spec: &Spec) -> Vec<Problem> {
-    let machine = &spec.machine;
+fn amounts(deployment: &Deployment) -> Vec<Problem> {
+    let machine = &deployment.spec.machine;
     let mut problems = Vec::new();
     let mut wrong = |key: &str, message: String, hint: String| {
         problems.push(Problem::new(key, message).hint(hint));

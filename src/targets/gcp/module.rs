@@ -1,6 +1,8 @@
 //! The Terraform module of GCP.
 
 use super::patterns;
+use crate::spec::Machine;
+use crate::targets::machine::RequiredKey;
 use crate::targets::terraform::{Module, Rule};
 
 pub(super) const MODULE: Module = Module {
@@ -23,3 +25,39 @@ pub(super) const MODULE: Module = Module {
         error: "Up to 22 small letters, digits and dashes, a letter first, no dash last.",
     },
 };
+
+/// The keys that say where.
+pub(super) fn places(at: &Machine) -> [RequiredKey; 5] {
+    [
+        RequiredKey::new(
+            "machine.project",
+            "project_id",
+            "the project's id",
+            &at.project,
+        ),
+        RequiredKey::new(
+            "machine.network",
+            "network",
+            "the VPC network's name",
+            &at.network,
+        ),
+        RequiredKey::new(
+            "machine.subnet",
+            "subnet",
+            "the name of a subnet with a way out",
+            &at.subnet,
+        ),
+        RequiredKey::new(
+            "machine.zone",
+            "zone",
+            "a zone of the subnet's region",
+            &at.zone,
+        ),
+        RequiredKey::new(
+            "machine.allow_from",
+            "allowed_cidr",
+            "who may connect: a range such as `10.0.0.0/16`",
+            &at.allow_from,
+        ),
+    ]
+}

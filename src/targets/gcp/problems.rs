@@ -4,8 +4,9 @@
 
 use super::module::MODULE;
 use super::patterns;
+use crate::deployment::Deployment;
 use crate::problem::Problem;
-use crate::spec::{Machine, Spec};
+use crate::spec::Machine;
 use crate::targets::machine::patterns::{
     Named, SecretName, given, has_form, malformed, security_group,
 };
@@ -24,18 +25,18 @@ pub(in crate::targets) const SECRET: SecretName = SecretName {
     command: "`gcloud secrets describe NAME --format='value(name)'`",
 };
 
-pub(super) fn of(spec: &Spec) -> Vec<Problem> {
-    let mut problems = machine::problems(spec, &SECRET);
-    problems.extend(terraform::problems(spec, &MODULE));
-    problems.extend(names(spec));
-    problems.extend(amounts(spec));
+pub(super) fn of(deployment: &Deployment) -> Vec<Problem> {
+    let mut problems = machine::problems(deployment, &SECRET);
+    problems.extend(terraform::problems(deployment, &MODULE));
+    problems.extend(names(deployment));
+    problems.extend(amounts(deployment));
     problems
 }
 
 /// Names that are not in Google's form.
-fn names(spec: &Spec) -> Vec<Problem> {
-    let at = &spec.machine;
-    let name = spec.name.to_string();
+fn names(deployment: &Deployment) -> Vec<Problem> {
+    let at = &deployment.spec.machine;
+    let name = deployment.spec.name.to_string();
     let mut problems = malformed([
         Named::new(
             "name",
@@ -108,18 +109,18 @@ pub(in crate::targets) fn project(at: &Machine) -> Named {
 }
 
 /// Amounts that Google does not take.
-fn amounts(spec: &Spec) -> Vec<Problem> {
+fn amounts(deployment: &Deployment) -> Vec<Problem> {
     let mut problems = Vec::new();
-    let disk = spec.machine.disk.as_mebibytes() / 1024;
+    let disk = deployment.spec.machine.disk.as_mebibytes() / 1024;
     if disk < LEAST_DISK {
         let message = format!("`{disk}GiB` is less than the smallest disk");
         let hint = format!("take `{LEAST_DISK}GiB` or more");
         problems.push(Problem::new("machine.disk", message).hint(hint));
     }
-    if spec.machine.log_days > LONGEST_RETENTION {
+    if deployment.spec.machine.log_days > LONGEST_RETENTION {
         let message = format!(
             "`{}` is longer than Cloud Logging keeps logs",
-            spec.machine.log_days
+            deployment.spec.machine.log_days
         );
         let hint = format!("take `{LONGEST_RETENTION}` or less");
         problems.push(Problem::new("machine.log_days", message).hint(hint));
@@ -131,12 +132,12 @@ fn amounts(spec: &Spec) -> Vec<Problem> {
 mod tests {
     use serde_json::{Value, json};
 
-    use crate::input::sound;
+    use crate::deployment::sound;
 
     /// What is wrong with a spec that has this value at a key.
     fn problems(key: &'static str, value: Value) -> Vec<String> {
-        let resolved = sound(&[("target", json!("gcp")), (key, value)]);
-        let problems = crate::targets::problems(&resolved);
+        let deployment = sound(&[("target", json!("gcp")), (key, value)]);
+        let problems = crate::targets::problems(&deployment);
         problems.iter().map(ToString::to_string).collect()
     }
 

@@ -8,24 +8,23 @@ use minijinja::value::Serde;
 use minijinja::{Value, context};
 
 use super::component::{self, backend};
+use crate::deployment::Deployment;
 use crate::plan::Plan;
 use crate::render::render;
-use crate::spec::Spec;
-use crate::targets::common::in_stack;
 
 /// Adds a file for each backend that is part of the stack: `jaeger.yaml`.
 ///
 /// # Errors
 /// A template is wrong, or a backend's file: a bug.
-pub(super) fn add(plan: &mut Plan, spec: &Spec, base: &Value) -> Result<()> {
-    for (one, service, endpoint) in in_stack(spec) {
+pub(super) fn add(plan: &mut Plan, deployment: &Deployment, base: &Value) -> Result<()> {
+    for (one, service, endpoint) in deployment.backends_in_stack() {
         let (_, version) = service
             .image
             .rsplit_once(':')
             .context("its image has a tag")?;
         let folders = service.tmpfs.iter().enumerate();
         let context = context! {
-            part => backend(one).context(spec, version),
+            part => backend(one).context(deployment, version),
             backend_name => one.name.as_str(),
             backend_summary => one.summary.as_str(),
             service => Serde(service),
@@ -34,7 +33,7 @@ pub(super) fn add(plan: &mut Plan, spec: &Spec, base: &Value) -> Result<()> {
             folders => folders.map(|(number, path)| {
                 context! { name => format!("writable-{number}"), path }
             }).collect::<Vec<_>>(),
-            senders => component::senders(spec),
+            senders => component::senders(deployment),
             ..base.clone()
         };
         let text = render("kubernetes/backend.yaml.j2", &context)?;

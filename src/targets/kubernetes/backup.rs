@@ -9,11 +9,11 @@ use minijinja::{Value, context};
 use super::component::{BACKUP, Component, api, claim};
 use super::templates;
 use super::{cloud, secret_keys};
+use crate::deployment::Deployment;
+use crate::deployment::secrets::Container;
 use crate::plan::Plan;
 use crate::render::{TEMPLATES, render};
-use crate::spec::Spec;
 use crate::spec::kubernetes::{Backup, BackupPlace};
-use crate::targets::secrets::Container;
 
 /// What runs the scripts: any Python from 3.11 does, without a package.
 const PYTHON: &str = env!("PYTHON_IMAGE");
@@ -38,8 +38,8 @@ struct Step {
 ///
 /// # Errors
 /// A template is wrong: a bug.
-pub(super) fn add(plan: &mut Plan, spec: &Spec, base: &Value) -> Result<()> {
-    let Some(backup) = &spec.kubernetes.backup else {
+pub(super) fn add(plan: &mut Plan, deployment: &Deployment, base: &Value) -> Result<()> {
+    let Some(backup) = &deployment.spec.kubernetes.backup else {
         return Ok(());
     };
     let (back_up, restore) = match backup.place {
@@ -58,27 +58,27 @@ pub(super) fn add(plan: &mut Plan, spec: &Spec, base: &Value) -> Result<()> {
             ],
         ),
     };
-    let mut policy_labels = BACKUP.selector(spec);
+    let mut policy_labels = BACKUP.selector(deployment);
     policy_labels.remove("app.kubernetes.io/component"); // of both
-    let version = spec.chroma.version.to_string();
+    let version = deployment.spec.chroma.version.to_string();
     let context = context! {
-        backup => BACKUP.context(spec, &version),
-        restore => RESTORE.context(spec, &version),
-        claim => claim(spec),
-        scratch_class => cloud::scratch_class(spec),
-        selinux_level => cloud::selinux_level(spec),
+        backup => BACKUP.context(deployment, &version),
+        restore => RESTORE.context(deployment, &version),
+        claim => claim(deployment),
+        scratch_class => cloud::scratch_class(deployment),
+        selinux_level => cloud::selinux_level(deployment),
         in_bucket => store(backup).is_some(),
         store_port => store_port(backup),
         // The copy, and the archive of it.
-        room => spec.machine.disk.twice().quantity(),
+        room => deployment.spec.machine.disk.twice().quantity(),
         schedule => backup.schedule.to_string(),
         policy_labels,
         ..base.clone()
     };
     let context = context! {
         scripts => scripts(back_up.iter().chain(&restore))?,
-        pod_of_backup => pod(spec, backup, &context, "podAffinity", &back_up)?,
-        pod_of_restore => pod(spec, backup, &context, "podAntiAffinity", &restore)?,
+        pod_of_backup => pod(deployment, backup, &context, "podAffinity", &back_up)?,
+        pod_of_restore => pod(deployment, backup, &context, "podAntiAffinity", &restore)?,
         ..context.clone()
     };
     templates::add(plan, &context, &["backup.yaml", "restore.yaml"])
@@ -90,7 +90,7 @@ impl Step {
     }
 
     /// What the template reads of it: Python has the data, a shell the keys of the store.
-    fn context(&self, spec: &Spec, backup: &Backup) -> Value {
+    fn context(&self, deployment: &Deployment, backup: &Backup) -> Value {
         let python = self.script.ends_with(".py");
         let (image, program) = if python {
             (PYTHON, "python3")
@@ -101,7 +101,7 @@ impl Step {
         if python {
             environment.extend([
                 ("DATA", "/data".to_owned()),
-                ("CHROMA_VERSION", spec.chroma.version.to_string()),
+                ("CHROMA_VERSION", deployment.spec.chroma.version.to_string()),
                 ("PYTHONDONTWRITEBYTECODE", "1".to_owned()),
             ]);
         } else {
@@ -116,7 +116,7 @@ impl Step {
         match self.script {
             "restore.py" => environment.extend([
                 ("ARCHIVE", "newest".to_owned()),
-                ("CHROMA_URL", chroma(spec)),
+                ("CHROMA_URL", chroma(deployment)),
             ]),
             "fetch.sh" => environment.push(("ARCHIVE", "newest".to_owned())),
             _ => environment.push(("KEEP", keep.to_string())),
@@ -125,7 +125,7 @@ impl Step {
         let keys = if python {
             Vec::new()
         } else {
-            secret_keys::of(spec, Container::Backup)
+            secret_keys::of(deployment, Container::Backup)
         };
         context! {
             name => self.name,
@@ -139,12 +139,16 @@ impl Step {
 }
 
 /// Where Chroma answers, when it runs.
-fn chroma(spec: &Spec) -> String {
-    format!("http://{}:{}/", api(spec), spec.chroma.port)
+fn chroma(deployment: &Deployment) -> String {
+    format!(
+        "http://{}:{}/",
+        api(deployment),
+        deployment.spec.chroma.port
+    )
 }
 
 fn pod(
-    spec: &Spec,
+    deployment: &Deployment,
     backup: &Backup,
     base: &Value,
     affinity: &str,
@@ -152,7 +156,7 @@ fn pod(
 ) -> Result<String> {
     let steps: Vec<Value> = steps
         .iter()
-        .map(|step| step.context(spec, backup))
+        .map(|step| step.context(deployment, backup))
         .collect();
     let context = context! { affinity, steps, ..base.clone() };
     Ok(render("kubernetes/backup_pod.yaml.j2", &context)?
@@ -227,17 +231,17 @@ fn store_port(backup: &Backup) -> u16 {
 }
 
 /// What the recipe says of backups, where there are any.
-pub(super) fn recipe(spec: &Spec) -> Option<Value> {
-    let backup = spec.kubernetes.backup.as_ref()?;
+pub(super) fn recipe(deployment: &Deployment) -> Option<Value> {
+    let backup = deployment.spec.kubernetes.backup.as_ref()?;
     Some(context! {
-        name => BACKUP.name(spec),
-        restore => RESTORE.name(spec),
+        name => BACKUP.name(deployment),
+        restore => RESTORE.name(deployment),
         schedule => backup.schedule.to_string(),
         keep => backup.keep,
         store => match &backup.place {
             BackupPlace::Claim(_) => None,
             BackupPlace::Bucket { bucket, prefix, .. } => Some(format!("{}/{}", bucket.as_str(), prefix.as_str())),
         },
-        data => spec.chroma.version.data_directory(),
+        data => deployment.spec.chroma.version.data_directory(),
     })
 }

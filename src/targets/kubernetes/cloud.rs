@@ -14,9 +14,9 @@ use anyhow::Result;
 use minijinja::{Value, context};
 
 use super::templates;
+use crate::deployment::Deployment;
 use crate::digest::hash;
 use crate::plan::Plan;
-use crate::spec::Spec;
 use crate::spec::kubernetes::BackupPlace;
 use crate::values::Peer;
 use crate::{backend::Backend, values::Cloud};
@@ -30,16 +30,16 @@ pub(super) use problems::problems;
 /// - `identity_egress`: `cidr` and `port` of who hands out the collector's identity, where the backend
 ///   wants one;
 /// - `section`: none, or the README's template; `recipe`: what it reads.
-pub(super) fn context(spec: &Spec) -> Value {
-    let attributes = resource(spec).into_iter();
-    let egress = identity_egress(spec).iter();
+pub(super) fn context(deployment: &Deployment) -> Value {
+    let attributes = resource(deployment).into_iter();
+    let egress = identity_egress(deployment).iter();
     context! {
-        storage_classes => storage_classes(spec),
-        environment => environment(spec),
+        storage_classes => storage_classes(deployment),
+        environment => environment(deployment),
         resource => attributes.map(|(name, value)| context! { name, value }).collect::<Vec<_>>(),
         identity_egress => egress.map(|(cidr, port)| context! { cidr => *cidr, port => *port }).collect::<Vec<_>>(),
-        section => readme::section(spec),
-        recipe => readme::context(spec),
+        section => readme::section(deployment),
+        recipe => readme::context(deployment),
     }
 }
 
@@ -56,10 +56,10 @@ struct Class {
 }
 
 /// The cloud's block storage of the usual kind, as its CSI driver names it.
-fn class(spec: &Spec) -> Option<Class> {
-    let (provisioner, parameters): (_, &[(&str, &str)]) = match spec.target.cloud()? {
+fn class(deployment: &Deployment) -> Option<Class> {
+    let (provisioner, parameters): (_, &[(&str, &str)]) = match deployment.spec.target.cloud()? {
         Cloud::Aws => (
-            if spec.kubernetes.auto_mode {
+            if deployment.spec.kubernetes.auto_mode {
                 "ebs.csi.eks.amazonaws.com"
             } else {
                 "ebs.csi.aws.com"
@@ -77,12 +77,12 @@ fn class(spec: &Spec) -> Option<Class> {
 
 /// The storage classes to make, where the spec names none: one for what is kept, and where backups go to a
 /// bucket one for what they are packed on, which would else leave a disk behind each time.
-fn storage_classes(spec: &Spec) -> Vec<Value> {
-    let given = spec.kubernetes.storage_class.is_some();
-    let Some(class) = class(spec).filter(|_| !given) else {
+fn storage_classes(deployment: &Deployment) -> Vec<Value> {
+    let given = deployment.spec.kubernetes.storage_class.is_some();
+    let Some(class) = class(deployment).filter(|_| !given) else {
         return Vec::new();
     };
-    let backup = spec.kubernetes.backup.as_ref();
+    let backup = deployment.spec.kubernetes.backup.as_ref();
     let packed = backup.is_some_and(|backup| matches!(backup.place, BackupPlace::Bucket { .. }));
     let kept = "A volume's disk stays when its claim is deleted. Classes cannot be changed.";
     let scratch = "Where a backup is packed before it is sent: the disk goes with the pod.";
@@ -94,7 +94,7 @@ fn storage_classes(spec: &Spec) -> Vec<Value> {
     wanted
         .map(|(_, suffix, reclaim, what)| {
             context! {
-                name => format!("{}-{suffix}", spec.name),
+                name => format!("{}-{suffix}", deployment.spec.name),
                 what,
                 provisioner => class.provisioner,
                 parameters => BTreeMap::from_iter(class.parameters.iter().copied()),
@@ -106,51 +106,67 @@ fn storage_classes(spec: &Spec) -> Vec<Value> {
 
 /// The storage class of volumes that are kept: the spec's, else on a cloud the one that is rendered.
 /// Absent: the cluster's default.
-pub(super) fn storage_class(spec: &Spec) -> Option<String> {
-    named_or(spec, DATA)
+pub(super) fn storage_class(deployment: &Deployment) -> Option<String> {
+    named_or(deployment, DATA)
 }
 
 /// The storage class of volumes that go with their pod, likewise.
-pub(super) fn scratch_class(spec: &Spec) -> Option<String> {
-    named_or(spec, SCRATCH)
+pub(super) fn scratch_class(deployment: &Deployment) -> Option<String> {
+    named_or(deployment, SCRATCH)
 }
 
 /// The SELinux level of all pods on Chroma's volume, where a node gives every pod its own: Bottlerocket,
 /// and EKS Auto Mode, which runs on it. There a pod that comes second is refused the files, or takes them
 /// from the first (bottlerocket-os/bottlerocket issue #2417). Nodes without SELinux do not look at it.
-pub(super) fn selinux_level(spec: &Spec) -> Option<String> {
-    let shared = spec.kubernetes.backup.is_some() && spec.target.cloud() == Some(Cloud::Aws);
-    let of = hash(format!("{}/{}", spec.kubernetes.namespace, spec.name).as_bytes());
+pub(super) fn selinux_level(deployment: &Deployment) -> Option<String> {
+    let shared = deployment.spec.kubernetes.backup.is_some()
+        && deployment.spec.target.cloud() == Some(Cloud::Aws);
+    let of = hash(
+        format!(
+            "{}/{}",
+            deployment.spec.kubernetes.namespace, deployment.spec.name
+        )
+        .as_bytes(),
+    );
     let category = |digits| u16::from_str_radix(digits, 16).unwrap_or_default() % 512;
     shared.then(|| format!("s0:c{},c{}", category(&of[..3]), 512 + category(&of[3..6])))
 }
 
-fn named_or(spec: &Spec, suffix: &str) -> Option<String> {
-    let given = spec.kubernetes.storage_class.as_ref();
-    let made = spec.target.cloud();
+fn named_or(deployment: &Deployment, suffix: &str) -> Option<String> {
+    let given = deployment.spec.kubernetes.storage_class.as_ref();
+    let made = deployment.spec.target.cloud();
     given
         .map(ToString::to_string)
-        .or_else(|| made.map(|_| format!("{}-{suffix}", spec.name)))
+        .or_else(|| made.map(|_| format!("{}-{suffix}", deployment.spec.name)))
 }
 
 /// Variables of the collector that name the place, for the backend.
-pub(super) fn environment(spec: &Spec) -> BTreeMap<&'static str, String> {
-    let named = spec.target.cloud().and_then(Cloud::place).zip(spec.place());
+pub(super) fn environment(deployment: &Deployment) -> BTreeMap<&'static str, String> {
+    let named = deployment
+        .spec
+        .target
+        .cloud()
+        .and_then(Cloud::place)
+        .zip(deployment.spec.place());
     let pair = named.map(|(variable, place)| (variable.variable, place.to_owned()));
     pair.into_iter().collect()
 }
 
 /// Where the cluster is, in the names of OpenTelemetry's semantic conventions 1.40, as the collector's
 /// detectors have them. No detector is asked: it would want the node's identity, or the API.
-fn resource(spec: &Spec) -> BTreeMap<&'static str, &str> {
-    let at = &spec.kubernetes;
-    let Some(cloud) = spec.target.cloud() else {
+fn resource(deployment: &Deployment) -> BTreeMap<&'static str, &str> {
+    let at = &deployment.spec.kubernetes;
+    let Some(cloud) = deployment.spec.target.cloud() else {
         return BTreeMap::new();
     };
     let (provider, platform, account) = match cloud {
         Cloud::Aws => ("aws", "aws_eks", &None),
-        Cloud::Gcp => ("gcp", "gcp_kubernetes_engine", &spec.machine.project),
-        Cloud::Azure => ("azure", "azure.aks", &spec.machine.subscription),
+        Cloud::Gcp => (
+            "gcp",
+            "gcp_kubernetes_engine",
+            &deployment.spec.machine.project,
+        ),
+        Cloud::Azure => ("azure", "azure.aks", &deployment.spec.machine.subscription),
     };
     let location = at.region.as_ref().map(|region| region.as_str());
     let (region, zone) = match location.map(|location| (location, location.rsplit_once('-'))) {
@@ -180,8 +196,8 @@ fn resource(spec: &Spec) -> BTreeMap<&'static str, &str> {
 }
 
 /// Who hands out the collector's identity.
-fn identity_egress(spec: &Spec) -> &'static [(&'static str, u16)] {
-    match spec.tracing.backends().find_map(Backend::cloud) {
+fn identity_egress(deployment: &Deployment) -> &'static [(&'static str, u16)] {
+    match deployment.spec.tracing.backends().find_map(Backend::cloud) {
         // EKS Pod Identity's agent, on every node.
         Some(Cloud::Aws) => &[("169.254.170.23/32", 80)],
         // GKE's metadata server: its address, and where the node's rules lead (GKE, "Workload Identity
@@ -193,18 +209,19 @@ fn identity_egress(spec: &Spec) -> &'static [(&'static str, u16)] {
 
 /// What makes a load balancer one inside of the cloud's network. On every cloud it sends to nodes that
 /// have the pod, by the address of who asks: a NetworkPolicy can tell by it who may.
-fn load_balancer(spec: &Spec) -> Option<Value> {
-    let cloud = spec
+fn load_balancer(deployment: &Deployment) -> Option<Value> {
+    let cloud = deployment
+        .spec
         .target
         .cloud()
-        .filter(|_| spec.kubernetes.internal_load_balancer)?;
-    let Some(Peer::Range(range)) = &spec.machine.allow_from else {
+        .filter(|_| deployment.spec.kubernetes.internal_load_balancer)?;
+    let Some(Peer::Range(range)) = &deployment.spec.machine.allow_from else {
         return None; // a problem by then
     };
     let (class, annotations): (_, &[(&str, &str)]) = match cloud {
         // With no class, a cluster without a controller makes one that the world can reach.
         Cloud::Aws => (
-            Some(if spec.kubernetes.auto_mode {
+            Some(if deployment.spec.kubernetes.auto_mode {
                 "eks.amazonaws.com/nlb"
             } else {
                 "service.k8s.aws/nlb"
@@ -232,7 +249,7 @@ fn load_balancer(spec: &Spec) -> Option<Value> {
             )],
         ),
     };
-    let mut all = super::component::texts(&spec.kubernetes.annotations);
+    let mut all = super::component::texts(&deployment.spec.kubernetes.annotations);
     all.extend(
         annotations
             .iter()
@@ -245,12 +262,12 @@ fn load_balancer(spec: &Spec) -> Option<Value> {
 ///
 /// # Errors
 /// A template is wrong: a bug.
-pub(super) fn add(plan: &mut Plan, spec: &Spec, base: &Value) -> Result<()> {
-    if let Some(load_balancer) = load_balancer(spec) {
+pub(super) fn add(plan: &mut Plan, deployment: &Deployment, base: &Value) -> Result<()> {
+    if let Some(load_balancer) = load_balancer(deployment) {
         let context = context! { load_balancer, ..base.clone() };
         templates::add(plan, &context, &["load-balancer.yaml"])?;
     }
-    if let Some(store) = store::context(spec) {
+    if let Some(store) = store::context(deployment) {
         let context = context! { store, ..base.clone() };
         templates::add(plan, &context, &["secrets.yaml"])?;
     }

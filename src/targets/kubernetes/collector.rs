@@ -22,12 +22,12 @@ use super::component::{COLLECTOR, Component, MEMBER, ROUTER, checksum, receivers
 use super::{cloud, secret_keys};
 use crate::collector::COLLECTOR_VERSION;
 use crate::collector::surroundings::{Listen, Pods, Surroundings};
+use crate::deployment::Deployment;
+use crate::deployment::secrets::Container;
 use crate::plan::Plan;
 use crate::render::render;
+use crate::spec::Image;
 use crate::spec::kubernetes::CollectorMode;
-use crate::spec::{Image, Spec};
-use crate::targets::common;
-use crate::targets::secrets::Container;
 
 /// How long a sender's connection lasts where there may be several replicas, so that a new one has
 /// work within minutes. Not shorter: Chroma 1.x drops the batch that it sends at that very moment.
@@ -44,14 +44,17 @@ const PLAIN: [&str; 3] = [
 ///
 /// # Errors
 /// A template is wrong: a bug.
-pub(super) fn add(plan: &mut Plan, spec: &Spec, base: &Value) -> Result<()> {
+pub(super) fn add(plan: &mut Plan, deployment: &Deployment, base: &Value) -> Result<()> {
     let mut file = |name: &str, template: &str, role: Role| -> Result<()> {
-        let context = workload(spec, base, role)?;
+        let context = workload(deployment, base, role)?;
         let text = render(&format!("kubernetes/{template}.yaml.j2"), &context)?;
         plan.files.insert(format!("{name}.yaml"), text);
         Ok(())
     };
-    match (spec.collector.mode, spec.collector.operator) {
+    match (
+        deployment.spec.collector.mode,
+        deployment.spec.collector.operator,
+    ) {
         (CollectorMode::None, _) => Ok(()),
         (CollectorMode::Gateway, true) => file("collector", "operator", Role::Gateway),
         (CollectorMode::Gateway, false) => file("collector", "collector", Role::Gateway),
@@ -63,48 +66,48 @@ pub(super) fn add(plan: &mut Plan, spec: &Spec, base: &Value) -> Result<()> {
 }
 
 /// What the templates of a workload read.
-fn workload(spec: &Spec, base: &Value, role: Role) -> Result<Value> {
+fn workload(deployment: &Deployment, base: &Value, role: Role) -> Result<Value> {
     let (collector, tiered) = (
-        &spec.collector,
-        spec.collector.mode == CollectorMode::Tiered,
+        &deployment.spec.collector,
+        deployment.spec.collector.mode == CollectorMode::Tiered,
     );
     let part = part(role);
     let keys = match role {
         Role::Router => Vec::new(),
-        Role::Gateway | Role::Member => secret_keys::of(spec, Container::Collector),
+        Role::Gateway | Role::Member => secret_keys::of(deployment, Container::Collector),
     };
     let variables = match role {
         Role::Router => BTreeMap::new(),
-        Role::Gateway | Role::Member => variables(spec),
+        Role::Gateway | Role::Member => variables(deployment),
     };
-    let config = configuration(spec, base, role)?;
+    let config = configuration(deployment, base, role)?;
     let checksum = checksum(&format!("{config}{variables:?}"));
-    let name = part.name(spec);
-    let more = texts(&spec.kubernetes.annotations);
+    let name = part.name(deployment);
+    let more = texts(&deployment.spec.kubernetes.annotations);
     let pod_annotations = more
         .into_iter()
         .chain([("checksum/config".to_owned(), checksum)]);
     Ok(context! {
-        part => part.context(spec, COLLECTOR_VERSION),
+        part => part.context(deployment, COLLECTOR_VERSION),
         // Chroma knows one name, whoever is behind it.
-        service_name => COLLECTOR.name(spec),
+        service_name => COLLECTOR.name(deployment),
         // Clouds know who sends to the backend by this account.
         account => match role {
             Role::Router => name.clone(),
-            Role::Gateway | Role::Member => COLLECTOR.name(spec),
+            Role::Gateway | Role::Member => COLLECTOR.name(deployment),
         },
-        members => tiered.then(|| MEMBER.name(spec)),
-        cluster_role => (role != Role::Member && !sees_own_namespace_only(spec))
-            .then(|| format!("{}-{name}", spec.kubernetes.namespace)),
+        members => tiered.then(|| MEMBER.name(deployment)),
+        cluster_role => (role != Role::Member && !sees_own_namespace_only(deployment))
+            .then(|| format!("{}-{name}", deployment.spec.kubernetes.namespace)),
         sees_pods => role != Role::Member,
         metrics => role != Role::Router,
         config,
         variables,
         pod_annotations => pod_annotations.collect::<BTreeMap<_, _>>(),
         keys,
-        run => run(spec, role),
+        run => run(deployment, role),
         image => base.get_attr("images")?.get_attr("collector")?,
-        go_memory_limit => common::go_memory_limit(spec),
+        go_memory_limit => deployment.collector.go_memory_limit.clone(),
         memory => collector.memory.quantity(),
         cpu => format!("{CPU}m"),
         cpu_used => format!("{CPU_USED}m"),
@@ -113,12 +116,12 @@ fn workload(spec: &Spec, base: &Value, role: Role) -> Result<Value> {
         replicas => collector.replicas,
         max_replicas => collector.max_replicas,
         scales => role != Role::Member && collector.max_replicas > collector.replicas,
-        storage_class => cloud::storage_class(spec),
-        callers => network_policy::callers(spec, role),
-        egress => network_policy::egress(spec, role),
-        receivers => receivers(spec),
+        storage_class => cloud::storage_class(deployment),
+        callers => network_policy::callers(deployment, role),
+        egress => network_policy::egress(deployment, role),
+        receivers => receivers(deployment),
         operator => collector.operator,
-        otel_name => format!("{}-otel", spec.name),
+        otel_name => format!("{}-otel", deployment.spec.name),
         ..base.clone()
     })
 }
@@ -132,19 +135,19 @@ fn part(role: Role) -> Component<'static> {
 }
 
 /// Whether nobody of another namespace may send: then no pod of another has to be seen.
-fn sees_own_namespace_only(spec: &Spec) -> bool {
-    spec.kubernetes.allow_namespaces.is_empty()
+fn sees_own_namespace_only(deployment: &Deployment) -> bool {
+    deployment.spec.kubernetes.allow_namespaces.is_empty()
 }
 
 /// The configuration, in the one form of all targets or as a router's.
-fn configuration(spec: &Spec, base: &Value, role: Role) -> Result<String> {
-    let own_namespace =
-        sees_own_namespace_only(spec).then(|| spec.kubernetes.namespace.to_string());
+fn configuration(deployment: &Deployment, base: &Value, role: Role) -> Result<String> {
+    let own_namespace = sees_own_namespace_only(deployment)
+        .then(|| deployment.spec.kubernetes.namespace.to_string());
     let receives_of_many = role != Role::Member;
     // A single replica would only get the same sender back.
-    let lets_go = receives_of_many && spec.collector.max_replicas > 1;
+    let lets_go = receives_of_many && deployment.spec.collector.max_replicas > 1;
     let surroundings = Surroundings {
-        version_attribute: spec.chroma.version.to_string().into(),
+        version_attribute: deployment.spec.chroma.version.to_string().into(),
         // In Go this is every address of the pod, IPv6 as well; policies say who reaches it.
         listen: Listen {
             receivers: "0.0.0.0",
@@ -162,8 +165,8 @@ fn configuration(spec: &Spec, base: &Value, role: Role) -> Result<String> {
     };
     let context = context! {
         // Of the deployment, not of Kubernetes.
-        namespace => spec.name.to_string(),
-        members_host => format!("{}.{}.svc", MEMBER.name(spec), spec.kubernetes.namespace),
+        namespace => deployment.spec.name.to_string(),
+        members_host => format!("{}.{}.svc", MEMBER.name(deployment), deployment.spec.kubernetes.namespace),
         ..merge_maps([Value::from(Serde(surroundings)), base.clone()])
     };
     match role {
@@ -173,25 +176,26 @@ fn configuration(spec: &Spec, base: &Value, role: Role) -> Result<String> {
 }
 
 /// The variables that are no secrets.
-fn variables(spec: &Spec) -> BTreeMap<String, String> {
-    let environment = cloud::environment(spec).into_iter();
+fn variables(deployment: &Deployment) -> BTreeMap<String, String> {
+    let environment = cloud::environment(deployment).into_iter();
     let mut variables: BTreeMap<String, String> = environment
         .map(|(name, value)| (name.to_owned(), value))
         .collect();
-    let wanted = spec.collector.image.has_entrypoint() && spec.tracing.backend.wants_endpoint();
-    if wanted && let Some(endpoint) = spec.known_endpoint() {
+    let wanted = deployment.spec.collector.image.has_entrypoint()
+        && deployment.spec.tracing.backend.wants_endpoint();
+    if wanted && let Some(endpoint) = deployment.collector.known_endpoint.clone() {
         variables.insert(variable::ENDPOINT.to_owned(), endpoint.to_string());
     }
     variables
 }
 
 /// What the container runs, as lines of YAML; nothing where the image says it.
-fn run(spec: &Spec, role: Role) -> Vec<Value> {
+fn run(deployment: &Deployment, role: Role) -> Vec<Value> {
     let line = |key: &str, value: Vec<String>| context! { key, value };
-    match (spec.collector.image, role) {
+    match (deployment.spec.collector.image, role) {
         (Image::Stock, _) => Vec::new(),
         (Image::Wrapped | Image::Published, Role::Gateway | Role::Member) => {
-            vec![line("args", common::collector_command(spec))]
+            vec![line("args", deployment.collector.command.clone())]
         }
         // It has no endpoint of an operator's to read.
         (Image::Wrapped | Image::Published, Role::Router) => {
@@ -204,12 +208,12 @@ fn run(spec: &Spec, role: Role) -> Vec<Value> {
 mod tests {
     use serde_json::{Value as Json, json};
 
-    use crate::input::sound;
+    use crate::deployment::sound;
 
     /// Whether this collector ends its senders' connections.
     fn ends_connections(keys: &[(&'static str, Json)]) -> bool {
-        let resolved = sound(&[&[("target", json!("kubernetes"))], keys].concat());
-        let plan = crate::targets::kubernetes::plan(&resolved).expect("it renders");
+        let deployment = sound(&[&[("target", json!("kubernetes"))], keys].concat());
+        let plan = crate::targets::kubernetes::plan(&deployment).expect("it renders");
         plan.files["collector.yaml"].contains("max_connection_age")
     }
 

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use minijinja::{Value, context};
 
 use crate::backend::Backend;
+use crate::deployment::Deployment;
 use crate::digest::hash;
 use crate::render::as_is;
-use crate::spec::Spec;
 use crate::spec::kubernetes::CollectorMode;
 use crate::values::LabelKey;
 
@@ -76,65 +76,65 @@ pub(super) const BACKUP: Component<'static> = Component {
 
 impl Component<'_> {
     /// The name of its workload.
-    pub(super) fn name(self, spec: &Spec) -> String {
+    pub(super) fn name(self, deployment: &Deployment) -> String {
         match self.suffix {
-            "" => spec.name.to_string(),
-            suffix => format!("{}-{suffix}", spec.name),
+            "" => deployment.spec.name.to_string(),
+            suffix => format!("{}-{suffix}", deployment.spec.name),
         }
     }
 
     /// The labels that its pods alone have.
-    pub(super) fn selector(self, spec: &Spec) -> BTreeMap<String, String> {
+    pub(super) fn selector(self, deployment: &Deployment) -> BTreeMap<String, String> {
         BTreeMap::from([
             label("name", self.program),
-            label("instance", &spec.name.to_string()),
+            label("instance", &deployment.spec.name.to_string()),
             label("component", self.role),
         ])
     }
 
     /// What templates read of it: `name`, `labels`, `selector`.
-    pub(super) fn context(self, spec: &Spec, version: &str) -> Value {
-        let selector = self.selector(spec);
-        let mut labels = own_labels(spec);
+    pub(super) fn context(self, deployment: &Deployment, version: &str) -> Value {
+        let selector = self.selector(deployment);
+        let mut labels = own_labels(deployment);
         labels.extend(selector.clone());
         labels.extend([label("version", version)]);
-        context! { name => self.name(spec), labels, selector }
+        context! { name => self.name(deployment), labels, selector }
     }
 }
 
 /// The collector's pods that Chroma sends to, as policies know them: labels that all of them have.
-pub(super) fn receivers(spec: &Spec) -> BTreeMap<String, String> {
-    match spec.collector.mode {
-        CollectorMode::Tiered => collectors(spec, ROUTER),
-        CollectorMode::Gateway | CollectorMode::None => collectors(spec, COLLECTOR),
+pub(super) fn receivers(deployment: &Deployment) -> BTreeMap<String, String> {
+    match deployment.spec.collector.mode {
+        CollectorMode::Tiered => collectors(deployment, ROUTER),
+        CollectorMode::Gateway | CollectorMode::None => collectors(deployment, COLLECTOR),
     }
 }
 
 /// The pods that send to the backend, likewise.
-pub(super) fn senders(spec: &Spec) -> BTreeMap<String, String> {
-    match spec.collector.mode {
-        CollectorMode::Gateway => collectors(spec, COLLECTOR),
-        CollectorMode::Tiered => collectors(spec, MEMBER),
-        CollectorMode::None => DATABASE.selector(spec),
+pub(super) fn senders(deployment: &Deployment) -> BTreeMap<String, String> {
+    match deployment.spec.collector.mode {
+        CollectorMode::Gateway => collectors(deployment, COLLECTOR),
+        CollectorMode::Tiered => collectors(deployment, MEMBER),
+        CollectorMode::None => DATABASE.selector(deployment),
     }
 }
 
 /// Pods of a collector. The operator's carry the program of their resource, and its own word for
 /// everything else (opentelemetry-operator 0.140, `manifestutils.Labels`).
-fn collectors(spec: &Spec, component: Component<'_>) -> BTreeMap<String, String> {
-    if spec.collector.operator {
+fn collectors(deployment: &Deployment, component: Component<'_>) -> BTreeMap<String, String> {
+    if deployment.spec.collector.operator {
         BTreeMap::from([
             label("name", component.program),
             label("managed-by", "opentelemetry-operator"),
         ])
     } else {
-        component.selector(spec)
+        component.selector(deployment)
     }
 }
 
 /// The labels of every object, whatever component it is of: the spec's, and whose it is.
-pub(super) fn own_labels(spec: &Spec) -> BTreeMap<String, String> {
-    let mut labels = texts(&spec.kubernetes.labels);
+pub(super) fn own_labels(deployment: &Deployment) -> BTreeMap<String, String> {
+    let mut labels = texts(&deployment.spec.kubernetes.labels);
     labels.extend([
         label("part-of", "chroma"),
         label("managed-by", "chroma-otel-deploy"),
@@ -155,8 +155,8 @@ pub(super) fn texts(map: &BTreeMap<LabelKey, String>) -> BTreeMap<String, String
 }
 
 /// Peers of a policy: the pods of the own namespace, and those of the namespaces that the spec lets in.
-pub(super) fn neighbours(spec: &Spec) -> Vec<Value> {
-    let namespaces = spec.kubernetes.allow_namespaces.iter();
+pub(super) fn neighbours(deployment: &Deployment) -> Vec<Value> {
+    let namespaces = deployment.spec.kubernetes.allow_namespaces.iter();
     let namespaces = namespaces.map(|name| {
         format!("namespaceSelector: {{matchLabels: {{kubernetes.io/metadata.name: {name}}}}}")
     });
@@ -166,13 +166,13 @@ pub(super) fn neighbours(spec: &Spec) -> Vec<Value> {
 
 /// Chroma's Service. Never `chroma`: of that name it would set CHROMA_PORT in pods beside it, which 1.x
 /// dies of.
-pub(super) fn api(spec: &Spec) -> String {
-    format!("{}-api", spec.name)
+pub(super) fn api(deployment: &Deployment) -> String {
+    format!("{}-api", deployment.spec.name)
 }
 
 /// The claim that Chroma's data is on.
-pub(super) fn claim(spec: &Spec) -> String {
-    format!("data-{}-0", DATABASE.name(spec))
+pub(super) fn claim(deployment: &Deployment) -> String {
+    format!("data-{}-0", DATABASE.name(deployment))
 }
 
 /// What tells one configuration from another, on the pods that have read it.

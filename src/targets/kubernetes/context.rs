@@ -2,39 +2,31 @@
 //!
 //! Invariant: every choice is made here and in the modules beside; the templates only place values.
 
+use minijinja::value::Serde;
 use minijinja::{Value, context};
 
 use super::component::{DATABASE, api, texts};
-use crate::image::Tags;
+use crate::deployment::Deployment;
 use crate::render::{as_is, yaml};
-use crate::spec::{Image, Spec};
-use crate::targets::common;
+use crate::targets::shared::SharedTemplate;
 use crate::values::Cloud;
 
 /// What every template reads.
-pub(super) fn of(spec: &Spec, tags: &Tags) -> Value {
-    let (cluster, version) = (&spec.kubernetes, spec.chroma.version);
-    let (stock, own) = (crate::image::base_images(spec), tags.images(spec));
-    let image = |made: Image, own: String, stock: String| match made {
-        Image::Wrapped | Image::Published => own,
-        Image::Stock => stock,
-    };
+pub(super) fn of(deployment: &Deployment) -> Value {
+    let (cluster, version) = (&deployment.spec.kubernetes, deployment.spec.chroma.version);
     context! {
         namespace => cluster.namespace.to_string(),
         annotations => texts(&cluster.annotations),
-        database => DATABASE.context(spec, &version.to_string()),
-        api => api(spec),
-        images => context! {
-            chroma => image(spec.chroma.image, own.chroma, stock.chroma),
-            collector => image(spec.collector.image, own.collector, stock.collector),
-        },
-        registry => spec.chroma.registry.as_ref().map(ToString::to_string),
-        chroma_endpoint => common::chroma_endpoint(spec),
+        database => DATABASE.context(deployment, &version.to_string()),
+        api => api(deployment),
+        images => Value::from(Serde(&deployment.images.run)),
+        registry => deployment.spec.chroma.registry.as_ref().map(ToString::to_string),
+        chroma_endpoint => deployment.chroma_endpoint.clone(),
         secret => cluster.secret.to_string(),
-        pod => pod(spec),
-        dns_address => dns_address(spec),
-        cloud => super::cloud::context(spec),
-        ..common::of(spec)
+        pod => pod(deployment),
+        dns_address => dns_address(deployment),
+        cloud => super::cloud::context(deployment),
+        ..Value::from(Serde(SharedTemplate::new(deployment)))
     }
 }
 
@@ -42,8 +34,9 @@ pub(super) fn of(spec: &Spec, tags: &Tags) -> Value {
 /// address that each chooses for itself (NodeLocal DNSCache 169.254.20.10, kubespray's 169.254.25.10, Cloud
 /// DNS on GKE 169.254.169.254, LocalDNS on AKS 169.254.10.10). EKS Auto Mode has it on the node, too, behind
 /// an address that no document tells.
-fn dns_address(spec: &Spec) -> &'static str {
-    let auto_mode = spec.target.cloud() == Some(Cloud::Aws) && spec.kubernetes.auto_mode;
+fn dns_address(deployment: &Deployment) -> &'static str {
+    let auto_mode =
+        deployment.spec.target.cloud() == Some(Cloud::Aws) && deployment.spec.kubernetes.auto_mode;
     if auto_mode {
         "0.0.0.0/0"
     } else {
@@ -52,8 +45,8 @@ fn dns_address(spec: &Spec) -> &'static str {
 }
 
 /// What every pod's spec begins with, each a key and its value as YAML.
-fn pod(spec: &Spec) -> Vec<Value> {
-    let cluster = &spec.kubernetes;
+fn pod(deployment: &Deployment) -> Vec<Value> {
+    let cluster = &deployment.spec.kubernetes;
     let mut lines = Vec::new();
     let mut line = |key: &str, value: Value| lines.push(context! { key, value });
     if let Some(class) = &cluster.priority_class {

@@ -11,43 +11,44 @@ use minijinja::{Value, context};
 use super::component::{self, BACKUP, texts};
 use super::templates;
 use super::{cloud, secret_keys};
+use crate::deployment::Deployment;
+use crate::deployment::secrets::Container;
 use crate::plan::{Change, Plan};
 use crate::render::{as_is, render};
+use crate::spec::Image;
 use crate::spec::kubernetes::{BackupPlace, CollectorMode};
-use crate::spec::{Image, Spec};
 use crate::targets::common;
-use crate::targets::secrets::Container;
 use crate::values::Peer;
 
 /// Adds `keep.yaml` and `chroma.yaml`.
 ///
 /// # Errors
 /// A template is wrong: a bug.
-pub(super) fn add(plan: &mut Plan, spec: &Spec, base: &Value) -> Result<()> {
-    let config = if spec.chroma.version.server() == Server::Rust {
+pub(super) fn add(plan: &mut Plan, deployment: &Deployment, base: &Value) -> Result<()> {
+    let config = if deployment.spec.chroma.version.server() == Server::Rust {
         Some(render("chroma/config.yaml.j2", base)?)
     } else {
         None
     };
-    let environment = environment(spec);
+    let environment = environment(deployment);
     let checksum = component::checksum(&format!("{config:?}{environment:?}"));
-    let version = spec.chroma.version;
+    let version = deployment.spec.chroma.version;
     let context = context! {
         config,
         environment,
-        pod_annotations => pod_annotations(spec, checksum),
-        namespace_labels => namespace_labels(spec),
-        keys => secret_keys::of(spec, Container::Chroma),
-        memory => spec.chroma.memory.quantity(),
-        disk => spec.machine.disk.quantity(),
-        storage_class => cloud::storage_class(spec),
-        selinux_level => cloud::selinux_level(spec),
-        backup_disk => backup_disk(spec),
-        backup => BACKUP.context(spec, &version.to_string()),
+        pod_annotations => pod_annotations(deployment, checksum),
+        namespace_labels => namespace_labels(deployment),
+        keys => secret_keys::of(deployment, Container::Chroma),
+        memory => deployment.spec.chroma.memory.quantity(),
+        disk => deployment.spec.machine.disk.quantity(),
+        storage_class => cloud::storage_class(deployment),
+        selinux_level => cloud::selinux_level(deployment),
+        backup_disk => backup_disk(deployment),
+        backup => BACKUP.context(deployment, &version.to_string()),
         // Not ready is no reason to start it again.
         liveness_path => version.health_path().replace("healthcheck", "heartbeat"),
-        callers => callers(spec),
-        receivers => receivers(spec),
+        callers => callers(deployment),
+        receivers => receivers(deployment),
         ..base.clone()
     };
     templates::add(plan, &context, &["keep.yaml", "chroma.yaml"])
@@ -55,28 +56,28 @@ pub(super) fn add(plan: &mut Plan, spec: &Spec, base: &Value) -> Result<()> {
 
 /// Annotations of the pod. What moves pods to save machines leaves this one alone; who drains a node by
 /// hand, or upgrades it, does not. The operator's own word for either wins.
-fn pod_annotations(spec: &Spec, checksum: String) -> BTreeMap<String, String> {
+fn pod_annotations(deployment: &Deployment, checksum: String) -> BTreeMap<String, String> {
     let stays = [
         ("cluster-autoscaler.kubernetes.io/safe-to-evict", "false"),
         ("karpenter.sh/do-not-disrupt", "true"),
     ];
     let stays = stays.map(|(name, value)| (name.to_owned(), value.to_owned()));
     let mut annotations = BTreeMap::from(stays);
-    annotations.extend(texts(&spec.kubernetes.annotations));
+    annotations.extend(texts(&deployment.spec.kubernetes.annotations));
     annotations.insert("checksum/config".to_owned(), checksum);
     annotations
 }
 
-fn namespace_labels(spec: &Spec) -> BTreeMap<String, String> {
+fn namespace_labels(deployment: &Deployment) -> BTreeMap<String, String> {
     let (key, level) = ("pod-security.kubernetes.io/enforce", "restricted");
-    let mut labels = component::own_labels(spec);
+    let mut labels = component::own_labels(deployment);
     labels.insert(key.to_owned(), level.to_owned());
     labels
 }
 
 /// Size of the claim that backups are kept on, if they are kept on one.
-pub(super) fn backup_disk(spec: &Spec) -> Option<String> {
-    match &spec.kubernetes.backup.as_ref()?.place {
+pub(super) fn backup_disk(deployment: &Deployment) -> Option<String> {
+    match &deployment.spec.kubernetes.backup.as_ref()?.place {
         BackupPlace::Claim(size) => Some(size.quantity()),
         BackupPlace::Bucket { .. } => None,
     }
@@ -84,38 +85,41 @@ pub(super) fn backup_disk(spec: &Spec) -> Option<String> {
 
 /// Who may connect to Chroma, as a policy names them, one a line; nothing for everyone: then a route
 /// from outside ends at Chroma itself, and whose pods bring it nobody knows here.
-fn callers(spec: &Spec) -> Vec<Value> {
-    let exposure = spec.kubernetes.exposure.as_ref();
+fn callers(deployment: &Deployment) -> Vec<Value> {
+    let exposure = deployment.spec.kubernetes.exposure.as_ref();
     if exposure.is_some_and(|one| !one.token) {
         return Vec::new();
     }
-    let mut callers = component::neighbours(spec);
-    if let Some(Peer::Range(range)) = &spec.machine.allow_from {
+    let mut callers = component::neighbours(deployment);
+    if let Some(Peer::Range(range)) = &deployment.spec.machine.allow_from {
         callers.push(as_is(format!("ipBlock: {{cidr: \"{range}\"}}")));
     }
     callers
 }
 
 /// Where Chroma may send its spans: the collector's pods, or one of the operator's own at any address.
-fn receivers(spec: &Spec) -> Value {
+fn receivers(deployment: &Deployment) -> Value {
     let (own, endpoint) = (
-        spec.collector.mode == CollectorMode::None,
-        &spec.tracing.endpoint,
+        deployment.spec.collector.mode == CollectorMode::None,
+        &deployment.spec.tracing.endpoint,
     );
     match (own, endpoint) {
         (true, Some(endpoint)) => context! { labels => (), port => endpoint.port() },
-        _ => context! { labels => component::receivers(spec), port => 4317 },
+        _ => context! { labels => component::receivers(deployment), port => 4317 },
     }
 }
 
 /// The variables of Chroma's container that are no secrets.
-fn environment(spec: &Spec) -> BTreeMap<String, String> {
-    let tracing = &spec.tracing;
+fn environment(deployment: &Deployment) -> BTreeMap<String, String> {
+    let tracing = &deployment.spec.tracing;
     let name = tracing.service_name.as_str();
     let mut variables: BTreeMap<String, String> = BTreeMap::new();
-    match spec.chroma.image {
+    match deployment.spec.chroma.image {
         Image::Wrapped | Image::Published => variables.extend([
-            (variable::ENDPOINT.to_owned(), common::chroma_endpoint(spec)),
+            (
+                variable::ENDPOINT.to_owned(),
+                deployment.chroma_endpoint.clone(),
+            ),
             (variable::SERVICE_NAME.to_owned(), name.to_owned()),
             (
                 variable::GRANULARITY.to_owned(),
@@ -123,7 +127,7 @@ fn environment(spec: &Spec) -> BTreeMap<String, String> {
             ),
         ]),
         Image::Stock => {
-            let translated = common::translated(spec, name, tracing.granularity);
+            let translated = deployment.translated_variables(name, tracing.granularity);
             variables.extend(
                 translated
                     .into_iter()
@@ -131,12 +135,11 @@ fn environment(spec: &Spec) -> BTreeMap<String, String> {
             );
         }
     }
-    let server = common::server_variables(spec).into_iter();
-    variables.extend(server.map(|(name, value)| (name.to_owned(), value)));
-    let own = spec.chroma.environment.iter();
-    let own = own.filter(|(name, _)| !common::is_merged(spec, name));
-    variables
-        .extend(own.filter_map(|(name, value)| Some((name.as_str().to_owned(), value.clone()?))));
+    let server = deployment.server_variables.iter();
+    let server = server.map(|(name, value)| ((*name).to_owned(), value.clone()));
+    let own = deployment.own_variables();
+    let own = own.filter_map(|(name, value)| Some((name.to_owned(), value?.to_owned())));
+    variables.extend(server.chain(own));
     variables
 }
 

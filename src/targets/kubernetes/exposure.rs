@@ -11,11 +11,11 @@ use minijinja::{Value, context};
 use super::component::{PROXY, api, checksum, texts};
 use super::secret_keys;
 use super::templates;
+use crate::deployment::Deployment;
+use crate::deployment::secrets::{Container, TOKEN};
 use crate::plan::Plan;
 use crate::render::render;
-use crate::spec::Spec;
 use crate::spec::kubernetes::{Exposure, Route};
-use crate::targets::secrets::{Container, TOKEN};
 
 /// The proxy's version: what `caddy version` says of the Go module, and the image's tag.
 const CADDY_VERSION: &str = env!("CADDY_VERSION");
@@ -44,15 +44,15 @@ const OF_CONTROLLERS: [(&str, &str, &str); 3] = [
 ///
 /// # Errors
 /// A template is wrong: a bug.
-pub(super) fn add(plan: &mut Plan, spec: &Spec, base: &Value) -> Result<()> {
-    let Some(exposure) = &spec.kubernetes.exposure else {
+pub(super) fn add(plan: &mut Plan, deployment: &Deployment, base: &Value) -> Result<()> {
+    let Some(exposure) = &deployment.spec.kubernetes.exposure else {
         return Ok(());
     };
     let caddyfile = render("kubernetes/Caddyfile.j2", base)?;
     let service = if exposure.token {
-        (PROXY.name(spec), 8080)
+        (PROXY.name(deployment), 8080)
     } else {
-        (api(spec), spec.chroma.port)
+        (api(deployment), deployment.spec.chroma.port)
     };
     let (ingress, gateway) = match &exposure.route {
         Route::Ingress {
@@ -80,13 +80,13 @@ pub(super) fn add(plan: &mut Plan, spec: &Spec, base: &Value) -> Result<()> {
     let context = context! {
         host => exposure.host.to_string(),
         token => exposure.token,
-        proxy => PROXY.context(spec, CADDY_VERSION),
+        proxy => PROXY.context(deployment, CADDY_VERSION),
         caddy_image => format!("caddy:{CADDY_VERSION}"),
         checksum => checksum(&caddyfile),
         caddyfile => caddyfile.trim_end(),
-        proxy_keys => secret_keys::of(spec, Container::Proxy),
+        proxy_keys => secret_keys::of(deployment, Container::Proxy),
         service => context! { name => service.0, port => service.1 },
-        route_annotations => annotations(spec, exposure),
+        route_annotations => annotations(deployment, exposure),
         ingress,
         gateway,
         ..base.clone()
@@ -95,8 +95,8 @@ pub(super) fn add(plan: &mut Plan, spec: &Spec, base: &Value) -> Result<()> {
 }
 
 /// The route's annotations: every object's, what its controller must know, and the spec's own, which win.
-fn annotations(spec: &Spec, exposure: &Exposure) -> BTreeMap<String, String> {
-    let mut annotations = texts(&spec.kubernetes.annotations);
+fn annotations(deployment: &Deployment, exposure: &Exposure) -> BTreeMap<String, String> {
+    let mut annotations = texts(&deployment.spec.kubernetes.annotations);
     if let Route::Ingress { class, issuer, .. } = &exposure.route {
         let class = class.as_ref().map(ToString::to_string);
         let read = OF_CONTROLLERS.into_iter();
@@ -119,13 +119,13 @@ fn annotations(spec: &Spec, exposure: &Exposure) -> BTreeMap<String, String> {
 }
 
 /// What the recipe says of the address, where there is one.
-pub(super) fn recipe(spec: &Spec) -> Option<Value> {
-    let exposure = spec.kubernetes.exposure.as_ref()?;
+pub(super) fn recipe(deployment: &Deployment) -> Option<Value> {
+    let exposure = deployment.spec.kubernetes.exposure.as_ref()?;
     Some(context! {
         host => exposure.host.to_string(),
         token => exposure.token,
         variable => TOKEN,
-        proxy => PROXY.name(spec),
+        proxy => PROXY.name(deployment),
         tls_secret => match &exposure.route {
             Route::Ingress { tls_secret, issuer: None, .. } => Some(tls_secret.to_string()),
             Route::Ingress { .. } | Route::Gateway { .. } => None,

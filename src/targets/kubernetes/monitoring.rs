@@ -11,9 +11,9 @@ use minijinja::{Value, context};
 use super::component::{BACKUP, COLLECTOR, own_labels, receivers};
 use super::templates;
 use crate::collector::COLLECTOR_VERSION;
+use crate::deployment::Deployment;
 use crate::plan::Plan;
 use crate::render::{as_is, render};
-use crate::spec::Spec;
 use crate::spec::kubernetes::CollectorMode;
 use crate::targets::monitoring::{Labels, dashboard, rules};
 
@@ -21,34 +21,38 @@ use crate::targets::monitoring::{Labels, dashboard, rules};
 ///
 /// # Errors
 /// A template is wrong: a bug.
-pub(super) fn add(plan: &mut Plan, spec: &Spec, base: &Value) -> Result<()> {
-    if !spec.metrics.monitoring || spec.collector.mode == CollectorMode::None {
+pub(super) fn add(plan: &mut Plan, deployment: &Deployment, base: &Value) -> Result<()> {
+    if !deployment.spec.metrics.monitoring || deployment.spec.collector.mode == CollectorMode::None
+    {
         return Ok(());
     }
-    let namespace = &spec.kubernetes.namespace;
+    let namespace = &deployment.spec.kubernetes.namespace;
     let labels = Labels {
         place: ("namespace", &namespace.to_string()),
         replica: "pod",
-        collectors: Some((format!("{}-otel-.+", spec.name), ".*-otel-.*")),
+        collectors: Some((format!("{}-otel-.+", deployment.spec.name), ".*-otel-.*")),
     };
-    let (backup, cronjob) = (spec.kubernetes.backup.as_ref(), BACKUP.name(spec));
+    let (backup, cronjob) = (
+        deployment.spec.kubernetes.backup.as_ref(),
+        BACKUP.name(deployment),
+    );
     let alerts = context! {
-        statefulset => as_is(format!("namespace=\"{namespace}\", statefulset=\"{}\"", spec.name)),
+        statefulset => as_is(format!("namespace=\"{namespace}\", statefulset=\"{}\"", deployment.spec.name)),
         volumes => as_is(format!(
             "namespace=\"{namespace}\", persistentvolumeclaim=~\"data-{0}-0|queue-{0}-otel-member-[0-9]+\"",
-            spec.name
+            deployment.spec.name
         )),
         cronjob => backup.map(|_| as_is(format!("namespace=\"{namespace}\", cronjob=\"{cronjob}\""))),
         ..base.clone()
     };
-    let part = COLLECTOR.context(spec, COLLECTOR_VERSION);
+    let part = COLLECTOR.context(deployment, COLLECTOR_VERSION);
     let context = context! {
-        collectors => collectors(spec),
-        rules => rules(spec, &labels)?.trim_end(),
+        collectors => collectors(deployment),
+        rules => rules(deployment, &labels)?.trim_end(),
         alerts => render("kubernetes/alerts.yaml.j2", &alerts)?.trim_end(),
         dashboard => dashboard(&labels)?.trim_end(),
-        dashboard_name => format!("{}-dashboard", spec.name),
-        dashboard_labels => dashboard_labels(spec),
+        dashboard_name => format!("{}-dashboard", deployment.spec.name),
+        dashboard_labels => dashboard_labels(deployment),
         part,
         ..base.clone()
     };
@@ -56,17 +60,17 @@ pub(super) fn add(plan: &mut Plan, spec: &Spec, base: &Value) -> Result<()> {
 }
 
 /// Labels of all pods of the collector: routers and members alike.
-fn collectors(spec: &Spec) -> BTreeMap<String, String> {
-    let mut labels = receivers(spec);
-    if spec.collector.mode == CollectorMode::Tiered {
+fn collectors(deployment: &Deployment) -> BTreeMap<String, String> {
+    let mut labels = receivers(deployment);
+    if deployment.spec.collector.mode == CollectorMode::Tiered {
         labels.remove("app.kubernetes.io/component");
     }
     labels
 }
 
 /// What Grafana's sidecar looks for, beside the usual.
-fn dashboard_labels(spec: &Spec) -> BTreeMap<String, String> {
-    let mut labels = own_labels(spec);
+fn dashboard_labels(deployment: &Deployment) -> BTreeMap<String, String> {
+    let mut labels = own_labels(deployment);
     labels.insert("grafana_dashboard".to_owned(), "1".to_owned());
     labels
 }

@@ -1,39 +1,44 @@
 //! What a cluster cannot have, of a spec that is sound otherwise.
 //!
-//! Invariant: every finding names a key of the spec, or the variable of a secret.
+//! Invariant: every finding names a key of the deployment, or the variable of a secret.
 
 use chroma_otel_init::Server;
 
 use super::{cloud, secret_keys};
 use crate::backend::Backend;
+use crate::deployment::Deployment;
+use crate::deployment::secrets::Container;
 use crate::problem::Problem;
+use crate::spec::Image;
 use crate::spec::kubernetes::CollectorMode;
-use crate::spec::{Image, Resolved, Spec};
-use crate::targets::common;
 use crate::targets::machine::patterns::security_group;
-use crate::targets::secrets::Container;
+use crate::targets::problems as shared;
 
 /// The longest name: what is appended to it must fit a label, of 63 characters.
 const LONGEST_NAME: usize = 35;
 
 /// Everything that a cluster cannot have.
-pub fn problems(resolved: &Resolved) -> Vec<Problem> {
-    let spec = &resolved.spec;
-    let mut problems: Vec<Problem> = [name(spec), namespace(spec), image(spec), peer(spec)]
-        .into_iter()
-        .flatten()
-        .collect();
-    problems.extend(collector(spec));
-    problems.extend(in_stack(spec));
-    problems.extend(common::foreign_backend(spec));
-    problems.extend(cloud::problems(spec));
-    problems.extend(taken_variables(spec));
-    problems.extend(values(resolved));
+pub fn problems(deployment: &Deployment) -> Vec<Problem> {
+    let mut problems: Vec<Problem> = [
+        name(deployment),
+        namespace(deployment),
+        image(deployment),
+        peer(deployment),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    problems.extend(collector(deployment));
+    problems.extend(in_stack(deployment));
+    problems.extend(shared::foreign_backend(deployment));
+    problems.extend(cloud::problems(deployment));
+    problems.extend(taken_variables(deployment));
+    problems.extend(values(deployment));
     problems
 }
 
-fn name(spec: &Spec) -> Option<Problem> {
-    let name = spec.name.to_string();
+fn name(deployment: &Deployment) -> Option<Problem> {
+    let name = deployment.spec.name.to_string();
     let wrong = name.len() > LONGEST_NAME || name.starts_with(|c: char| c.is_ascii_digit());
     wrong.then(|| {
         let message = format!("`{name}` cannot be what Kubernetes' Services begin with");
@@ -43,8 +48,8 @@ fn name(spec: &Spec) -> Option<Problem> {
 }
 
 /// `keep.yaml` makes the namespace and says what may run in it, which others there would suffer from.
-fn namespace(spec: &Spec) -> Option<Problem> {
-    let name = spec.kubernetes.namespace.to_string();
+fn namespace(deployment: &Deployment) -> Option<Problem> {
+    let name = deployment.spec.kubernetes.namespace.to_string();
     let shared = name == "default" || name.starts_with("kube-");
     shared.then(|| {
         let message = format!("is `{name}`, which is the cluster's own");
@@ -54,43 +59,47 @@ fn namespace(spec: &Spec) -> Option<Problem> {
 }
 
 /// The published 0.x images want to be root, which the `restricted` standard forbids.
-fn image(spec: &Spec) -> Option<Problem> {
-    let (python, version) = (Server::Python, spec.chroma.version);
-    (version.server() == python && spec.chroma.image == Image::Stock).then(|| {
+fn image(deployment: &Deployment) -> Option<Problem> {
+    let (python, version) = (Server::Python, deployment.spec.chroma.version);
+    (version.server() == python && deployment.spec.chroma.image == Image::Stock).then(|| {
         let message = format!("is `stock`, and Chroma {version} as published runs as root only");
         Problem::new("chroma.image", message).hint("use `image: wrapped`, which runs as any other")
     })
 }
 
 /// A NetworkPolicy goes by addresses.
-fn peer(spec: &Spec) -> Option<Problem> {
+fn peer(deployment: &Deployment) -> Option<Problem> {
     let hint = "write a range of addresses, such as `10.0.0.0/16`";
-    security_group("machine.allow_from", &spec.machine.allow_from, hint)
+    security_group(
+        "machine.allow_from",
+        &deployment.spec.machine.allow_from,
+        hint,
+    )
 }
 
 /// What one way to run the collector leaves no room for.
-fn collector(spec: &Spec) -> Vec<Problem> {
+fn collector(deployment: &Deployment) -> Vec<Problem> {
     let mut problems = Vec::new();
     let mut wrong = |key: &str, message: &str, hint: &str| {
         problems.push(Problem::new(key, message).hint(hint));
     };
-    match spec.collector.mode {
+    match deployment.spec.collector.mode {
         CollectorMode::Gateway => {}
-        CollectorMode::Tiered if spec.collector.operator => wrong(
+        CollectorMode::Tiered if deployment.spec.collector.operator => wrong(
             "collector.operator",
             "is `true`, and with `collector.mode: tiered` there are two collectors that must find each other",
             "use `collector.mode: gateway`, or leave it out",
         ),
         CollectorMode::Tiered => {}
         CollectorMode::None => {
-            if spec.collector.operator {
+            if deployment.spec.collector.operator {
                 wrong(
                     "collector.operator",
                     "is `true`, and with `collector.mode: none` there is nothing to run",
                     "leave out one of the two",
                 );
             }
-            if spec.metrics.monitoring {
+            if deployment.spec.metrics.monitoring {
                 wrong(
                     "metrics.monitoring",
                     "is `true`, and with `collector.mode: none` nobody makes metrics of the spans",
@@ -124,17 +133,17 @@ const OWN: [&str; 17] = [
 ];
 
 /// A backend in the stack has a file and a workload of its own, by its name.
-fn in_stack(spec: &Spec) -> Option<Problem> {
+fn in_stack(deployment: &Deployment) -> Option<Problem> {
     let taken = |(one, ..): &(&Backend, _, _)| OWN.contains(&one.name.as_str());
-    let (one, ..) = common::in_stack(spec).find(taken)?;
+    let (one, ..) = deployment.backends_in_stack().find(taken)?;
     let message = format!("`{}` is what a part of the deployment is called", one.name);
     Some(Problem::new("tracing.backend_file", message).hint("give the file another name"))
 }
 
 /// Variables of the Secret that two want, each with a value of its own.
-fn taken_variables(spec: &Spec) -> Vec<Problem> {
-    let all = secret_keys::all(spec);
-    let by_name = spec.chroma.environment.iter();
+fn taken_variables(deployment: &Deployment) -> Vec<Problem> {
+    let all = secret_keys::all(deployment);
+    let by_name = deployment.spec.chroma.environment.iter();
     let by_name = by_name.filter(|(_, value)| value.is_none());
     let taken = by_name.filter(|(name, _)| {
         let same = all.iter().filter(|key| key.variable == name.as_str());
@@ -150,11 +159,10 @@ fn taken_variables(spec: &Spec) -> Vec<Problem> {
 }
 
 /// Values of secrets that do not arrive as they are; none of them is shown.
-fn values(resolved: &Resolved) -> Vec<Problem> {
-    let spec = &resolved.spec;
-    let keys = secret_keys::all(spec);
+fn values(deployment: &Deployment) -> Vec<Problem> {
+    let keys = secret_keys::all(deployment);
     let mut problems = Vec::new();
-    for (name, value) in &resolved.secrets {
+    for (name, value) in &deployment.given {
         let value = value.expose();
         let mut wrong = |message, hint| {
             problems.push(Problem::new(name, message).hint(hint));
@@ -169,7 +177,7 @@ fn values(resolved: &Resolved) -> Vec<Problem> {
             .iter()
             .filter(|key| key.container == Container::Collector);
         if of_collector.any(|key| key.variable == *name) {
-            problems.extend(common::expanded(spec, name, value));
+            problems.extend(shared::expanded(deployment, name, value));
         }
     }
     problems

@@ -7,12 +7,11 @@
 
 use chroma_otel_init::{Granularity, variable};
 
-use crate::collector::exporters::exact_endpoint;
-use crate::image::Tags;
-use crate::spec::{Image, Spec};
-use crate::targets::common::{self, COLLECTOR_ENDPOINT};
-use crate::targets::registry::Source;
-use crate::targets::secrets::{Container, secrets};
+use crate::deployment::Deployment;
+use crate::deployment::chroma::COLLECTOR_ENDPOINT;
+use crate::deployment::registry::ImageSource;
+use crate::deployment::secrets::Container;
+use crate::spec::Image;
 use crate::values::has_place;
 
 /// Stands for a service name that only the stack knows.
@@ -111,44 +110,48 @@ impl EnvLine {
 /// The files of lines. `machine` are a cloud's own lines of `machine.env`, the first ones there;
 /// `collector` those of the collector's environment.
 pub(in crate::targets) fn of(
-    spec: &Spec,
-    tags: &Tags,
+    deployment: &Deployment,
     machine: Vec<EnvLine>,
     collector: Vec<EnvLine>,
 ) -> Vec<EnvFile> {
     let file = |path, lines| EnvFile { path, lines };
-    let machine = machine.into_iter().chain(image_lines(spec, tags));
+    let machine = machine.into_iter().chain(image_lines(deployment));
     vec![
         file("/etc/chroma-otel/machine.env", machine.collect()),
-        file("/etc/chroma-otel/chroma.env", chroma_lines(spec)),
+        file("/etc/chroma-otel/chroma.env", chroma_lines(deployment)),
         file(
             "/etc/chroma-otel/collector.env",
-            collector_lines(spec, collector),
+            collector_lines(deployment, collector),
         ),
-        file("/etc/chroma-otel/secrets", secret_lines(spec)),
+        file("/etc/chroma-otel/secrets", secret_lines(deployment)),
     ]
 }
 
-fn image_lines(spec: &Spec, tags: &Tags) -> Vec<EnvLine> {
+fn image_lines(deployment: &Deployment) -> Vec<EnvLine> {
     let image = |variable: &str, rest: Vec<Segment>| {
         let named = [Segment::Text(format!("{variable}="))].into_iter();
-        EnvLine::of_parts(named.chain(registry_parts(spec)).chain(rest).collect())
+        EnvLine::of_parts(
+            named
+                .chain(registry_parts(deployment))
+                .chain(rest)
+                .collect(),
+        )
     };
-    let (chroma, collector) = match spec.chroma.image {
+    let (chroma, collector) = match deployment.spec.chroma.image {
         Image::Wrapped | Image::Published => (
             vec![
                 Segment::Text("chroma:".to_owned()),
                 Segment::Parameter(CHROMA_VERSION),
-                Segment::Text(format!("-{}", tags.hash)),
+                Segment::Text(format!("-{}", deployment.images.tags.hash)),
             ],
-            vec![Segment::Text(tags.collector.clone())],
+            vec![Segment::Text(deployment.images.tags.collector.clone())],
         ),
         Image::Stock => (
             vec![
-                Segment::Text(spec.chroma.repository.tag("")),
+                Segment::Text(deployment.spec.chroma.repository.tag("")),
                 Segment::Parameter(CHROMA_VERSION),
             ],
-            vec![Segment::Text(crate::image::base_images(spec).collector)],
+            vec![Segment::Text(deployment.images.base.collector.clone())],
         ),
     };
     vec![
@@ -159,43 +162,38 @@ fn image_lines(spec: &Spec, tags: &Tags) -> Vec<EnvLine> {
 }
 
 /// What the images' names begin with: the spec's registry, or a folder of the recipe's own.
-fn registry_parts(spec: &Spec) -> Vec<Segment> {
-    match (Source::of(spec), &spec.chroma.registry) {
-        (Source::None, _) => Vec::new(),
-        (Source::ByIdentity(_) | Source::Open, Some(registry)) => {
+fn registry_parts(deployment: &Deployment) -> Vec<Segment> {
+    match (&deployment.image_source, &deployment.spec.chroma.registry) {
+        (ImageSource::None, _) => Vec::new(),
+        (ImageSource::ByIdentity(_) | ImageSource::Open, Some(registry)) => {
             vec![Segment::Text(format!("{registry}/"))]
         }
         _ => vec![
             Segment::Local("registry"),
-            Segment::Text(format!("/{}/", spec.name)),
+            Segment::Text(format!("/{}/", deployment.spec.name)),
         ],
     }
 }
 
-fn chroma_lines(spec: &Spec) -> Vec<EnvLine> {
+fn chroma_lines(deployment: &Deployment) -> Vec<EnvLine> {
     // `cfn-init` refuses an empty file, which this one is with the stock image and granularity `none`.
     let mut lines = vec![EnvLine::fixed(
         "# what the container of Chroma is given".to_owned(),
     )];
-    match spec.chroma.image {
+    match deployment.spec.chroma.image {
         Image::Wrapped | Image::Published => lines.extend([
             EnvLine::fixed(format!("{}={COLLECTOR_ENDPOINT}", variable::ENDPOINT)),
             parameter_line(variable::SERVICE_NAME),
             parameter_line(variable::GRANULARITY),
         ]),
-        Image::Stock => lines.extend(translated_lines(spec)),
+        Image::Stock => lines.extend(translated_lines(deployment)),
     }
-    let server = common::server_variables(spec).into_iter();
+    let server = deployment.server_variables.iter();
     lines.extend(server.map(|(name, value)| EnvLine::fixed(format!("{name}={value}"))));
-    let own = spec
-        .chroma
-        .environment
-        .iter()
-        .filter(|(name, _)| !common::is_merged(spec, name));
-    lines.extend(own.filter_map(|(name, value)| {
-        let value = value.as_ref()?; // else it is a secret
-        Some(EnvLine::fixed(format!("{}={value}", name.as_str())))
-    }));
+    // A variable without a value is a secret.
+    let own = deployment.own_variables();
+    lines
+        .extend(own.filter_map(|(name, value)| Some(EnvLine::fixed(format!("{name}={}", value?)))));
     lines
 }
 
@@ -205,8 +203,8 @@ fn parameter_line(name: &'static str) -> EnvLine {
 }
 
 /// What the published image reads instead of the four variables; with granularity `none`, nothing.
-fn translated_lines(spec: &Spec) -> Vec<EnvLine> {
-    let of = |granularity| common::translated(spec, SERVICE_NAME, granularity);
+fn translated_lines(deployment: &Deployment) -> Vec<EnvLine> {
+    let of = |granularity| deployment.translated_variables(SERVICE_NAME, granularity);
     let [untraced, operation, segment, all] = [
         Granularity::None,
         Granularity::Operation,
@@ -239,26 +237,33 @@ fn translated_lines(spec: &Spec) -> Vec<EnvLine> {
     lines.collect()
 }
 
-fn collector_lines(spec: &Spec, own: Vec<EnvLine>) -> Vec<EnvLine> {
-    let limit = format!("GOMEMLIMIT={}", common::go_memory_limit(spec));
+fn collector_lines(deployment: &Deployment, own: Vec<EnvLine>) -> Vec<EnvLine> {
+    let limit = format!("GOMEMLIMIT={}", deployment.collector.go_memory_limit);
     let mut lines = vec![EnvLine::fixed(limit)];
     lines.extend(own);
     lines.push(parameter_line(CHROMA_VERSION)); // the spans' service.version
-    if spec.tracing.backend.wants_endpoint() {
-        lines.push(match exact_endpoint(spec).filter(|own| has_place(own)) {
-            None => parameter_line(variable::ENDPOINT),
-            Some(own) => EnvLine {
-                text: Text::EndpointOr(own),
-                only_if: None,
+    if deployment.spec.tracing.backend.wants_endpoint() {
+        lines.push(
+            match deployment
+                .collector
+                .exact_endpoint
+                .clone()
+                .filter(|own| has_place(own))
+            {
+                None => parameter_line(variable::ENDPOINT),
+                Some(own) => EnvLine {
+                    text: Text::EndpointOr(own),
+                    only_if: None,
+                },
             },
-        });
+        );
     }
     lines
 }
 
 /// One line a secret: whose it is, the variable, and what the store knows it by.
-fn secret_lines(spec: &Spec) -> Vec<EnvLine> {
-    let lines = secrets(spec).into_iter().map(|secret| {
+fn secret_lines(deployment: &Deployment) -> Vec<EnvLine> {
+    let lines = deployment.secrets.iter().map(|secret| {
         let container = match secret.container {
             Container::Chroma => "chroma",
             Container::Collector => "collector",
@@ -271,7 +276,7 @@ fn secret_lines(spec: &Spec) -> Vec<EnvLine> {
         if secret.required {
             line
         } else {
-            line.only_if(Condition::HasSecret(secret.variable))
+            line.only_if(Condition::HasSecret(secret.variable.clone()))
         }
     });
     // `cfn-init` refuses an empty file.

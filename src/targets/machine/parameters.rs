@@ -4,14 +4,15 @@
 //! Invariant: texts are plain here; each format writes them in its own form.
 
 use chroma_otel_init::{Endpoint, Protocol, Server};
+use serde::Serialize;
 
-use crate::collector::exporters::exact_endpoint;
-use crate::spec::{Image, Spec};
+use crate::deployment::Deployment;
+use crate::spec::Image;
 use crate::values::has_place;
 
 /// The releases that the same files can run.
-pub(in crate::targets) fn version_pattern(spec: &Spec) -> String {
-    let version = spec.chroma.version;
+pub(in crate::targets) fn version_pattern(deployment: &Deployment) -> String {
+    let version = deployment.spec.chroma.version;
     if version.server() == Server::Python {
         format!(r"^0\.{}\.\d+$", version.minor)
     } else {
@@ -19,8 +20,8 @@ pub(in crate::targets) fn version_pattern(spec: &Spec) -> String {
     }
 }
 
-pub(in crate::targets) fn version_description(spec: &Spec) -> &'static str {
-    match spec.chroma.image {
+pub(in crate::targets) fn version_description(deployment: &Deployment) -> &'static str {
+    match deployment.spec.chroma.image {
         Image::Wrapped | Image::Published => {
             "Release of Chroma. An image of it with the entrypoint must be in the registry."
         }
@@ -29,14 +30,16 @@ pub(in crate::targets) fn version_description(spec: &Spec) -> &'static str {
 }
 
 /// Of the machine's type. Machines come with powers of two.
-pub(in crate::targets) fn machine_description(spec: &Spec) -> String {
-    let least = spec.chroma.memory.as_mebibytes() + spec.collector.memory.as_mebibytes() + 512;
+pub(in crate::targets) fn machine_description(deployment: &Deployment) -> String {
+    let least = deployment.spec.chroma.memory.as_mebibytes()
+        + deployment.spec.collector.memory.as_mebibytes()
+        + 512;
     let gibibytes = least.div_ceil(1024).next_power_of_two();
     format!("{gibibytes} GiB of memory or more: Chroma's, the collector's, and the system's.")
 }
 
-pub(in crate::targets) fn service_name_pattern(spec: &Spec) -> &'static str {
-    match spec.chroma.image {
+pub(in crate::targets) fn service_name_pattern(deployment: &Deployment) -> &'static str {
+    match deployment.spec.chroma.image {
         Image::Wrapped | Image::Published => r"^[^\r\n]*\S[^\r\n]*$",
         // Chroma gets it in quotes, and nobody escapes one in it.
         Image::Stock => r#"^[^\r\n"\\]*[^\s"\\][^\r\n"\\]*$"#,
@@ -44,6 +47,7 @@ pub(in crate::targets) fn service_name_pattern(spec: &Spec) -> &'static str {
 }
 
 /// The parameter for the backend's endpoint.
+#[derive(Serialize)]
 pub(in crate::targets) struct EndpointParameter {
     /// Nothing where the operator has to give one.
     pub(in crate::targets) default: Option<String>,
@@ -53,8 +57,8 @@ pub(in crate::targets) struct EndpointParameter {
     pub(in crate::targets) description: &'static str,
 }
 
-pub(in crate::targets) fn endpoint(spec: &Spec) -> EndpointParameter {
-    let exact = exact_endpoint(spec);
+pub(in crate::targets) fn endpoint(deployment: &Deployment) -> EndpointParameter {
+    let exact = deployment.collector.exact_endpoint.clone();
     let fallback = exact.as_deref().is_some_and(has_place);
     let speaks_grpc = |url: &String| {
         let endpoint = url.parse::<Endpoint>();
@@ -64,7 +68,7 @@ pub(in crate::targets) fn endpoint(spec: &Spec) -> EndpointParameter {
     EndpointParameter {
         default: if fallback { Some(String::new()) } else { exact },
         fallback,
-        pattern: match (spec.chroma.image, fallback, grpc) {
+        pattern: match (deployment.spec.chroma.image, fallback, grpc) {
             (_, true, _) => r"^\S*$",
             (Image::Wrapped | Image::Published, ..) => r"^\S+$",
             (Image::Stock, _, false) => r"^https?://\S+$",

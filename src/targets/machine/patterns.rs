@@ -4,8 +4,8 @@
 
 use serde_json::json;
 
+use crate::deployment::Deployment;
 use crate::problem::Problem;
-use crate::spec::Spec;
 use crate::values::{CloudName, Peer};
 
 /// A name in the spec that a cloud has a form for.
@@ -36,7 +36,7 @@ impl Named {
     }
 }
 
-/// A value of the spec, as [`Named`] takes it.
+/// A value of the deployment, as [`Named`] takes it.
 pub(in crate::targets) fn given(value: &Option<CloudName>) -> Option<String> {
     value.as_ref().map(|name| name.as_str().to_owned())
 }
@@ -69,11 +69,11 @@ pub(in crate::targets) struct SecretName {
 /// What is wrong with `machine.secrets`: variables that nobody reads, and names that are none in the
 /// cloud's store. The value of neither is told: somebody may have taken it for the secret's place.
 pub(in crate::targets) fn secrets(
-    spec: &Spec,
+    deployment: &Deployment,
     known: &[String],
     store: Option<&SecretName>,
 ) -> Vec<Problem> {
-    let named = spec.machine.secrets.iter();
+    let named = deployment.spec.machine.secrets.iter();
     let wrong = named.filter_map(|(variable, name)| {
         let key = format!("machine.secrets.{variable}");
         if !known.contains(variable) {

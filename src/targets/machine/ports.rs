@@ -4,12 +4,12 @@
 
 use std::collections::BTreeSet;
 
-use minijinja::{Value, context};
+use serde::Serialize;
 
 use crate::collector::surroundings::Listen;
+use crate::deployment::Deployment;
 use crate::problem::Problem;
 use crate::spec::Spec;
-use crate::targets::common;
 
 /// Where applications send their own spans, and what comes there, as a security group of AWS may describe it.
 const OTLP: [(u16, &str); 2] = [
@@ -26,27 +26,53 @@ const METRICS: [(u16, &str); 2] = [
 /// Where the collector says that it is well: on the machine alone.
 const HEALTH: u16 = 13133;
 
-/// What the templates read: `collector_ports`, each with `number` and `what`; `takes_spans` and `shows_metrics`, for
-/// which they are open; `refused_ports`, which Chroma's container must not reach.
-pub(super) fn context(spec: &Spec) -> Value {
-    let (takes_spans, shows_metrics) = (!spec.clients.is_empty(), spec.metrics.monitoring);
-    let otlp = OTLP.into_iter().filter(|_| takes_spans);
-    let ports = otlp.chain(METRICS.into_iter().filter(|_| shows_metrics));
-    context! {
-        collector_ports => ports.map(|(number, what)| context! { number, what }).collect::<Vec<_>>(),
-        otlp_ports => OTLP.map(|(number, _)| number),
-        refused_ports => METRICS.map(|(number, _)| number).into_iter().chain([HEALTH]).collect::<Vec<_>>(),
-        takes_spans,
-        shows_metrics,
+/// The ports that the templates open and refuse.
+#[derive(Serialize)]
+pub(super) struct OpenPorts {
+    /// Ports of the collector that the network reaches.
+    collector_ports: Vec<Port>,
+    /// Ports for spans of applications.
+    otlp_ports: [u16; 2],
+    /// Ports that Chroma's container must not reach.
+    refused_ports: [u16; 3],
+    /// Whether the ports for spans are open.
+    takes_spans: bool,
+    /// Whether the ports of metrics are open.
+    shows_metrics: bool,
+}
+
+/// An open port.
+#[derive(Serialize)]
+struct Port {
+    number: u16,
+    /// What it is for, as a rule describes it.
+    what: &'static str,
+}
+
+impl OpenPorts {
+    pub(super) fn new(deployment: &Deployment) -> Self {
+        let Spec {
+            clients, metrics, ..
+        } = &deployment.spec;
+        let (takes_spans, shows_metrics) = (!clients.is_empty(), metrics.monitoring);
+        let otlp = OTLP.into_iter().filter(|_| takes_spans);
+        let ports = otlp.chain(METRICS.into_iter().filter(|_| shows_metrics));
+        Self {
+            collector_ports: ports.map(|(number, what)| Port { number, what }).collect(),
+            otlp_ports: OTLP.map(|(number, _)| number),
+            refused_ports: [METRICS[0].0, METRICS[1].0, HEALTH],
+            takes_spans,
+            shows_metrics,
+        }
     }
 }
 
 /// The addresses that the collector listens on.
-pub(super) fn listen(spec: &Spec) -> Listen {
+pub(super) fn listen(deployment: &Deployment) -> Listen {
     Listen {
         // Docker's bridge, and there alone: a backend on this machine may have the same port.
         receivers: "198.18.0.1",
-        local: if spec.metrics.monitoring {
+        local: if deployment.spec.metrics.monitoring {
             "0.0.0.0"
         } else {
             "127.0.0.1"
@@ -55,11 +81,13 @@ pub(super) fn listen(spec: &Spec) -> Listen {
 }
 
 /// A port for Chroma that something else on the machine has.
-pub(super) fn taken(spec: &Spec) -> Option<Problem> {
-    let backends = common::in_stack(spec).map(|(_, service, _)| service.ui_port);
+pub(super) fn taken(deployment: &Deployment) -> Option<Problem> {
+    let backends = deployment
+        .backends_in_stack()
+        .map(|(_, service, _)| service.ui_port);
     let collectors = OTLP.iter().chain(&METRICS).map(|(number, _)| *number);
     let taken: BTreeSet<u16> = collectors.chain(backends).chain([HEALTH, 22]).collect();
-    let port = spec.chroma.port;
+    let port = deployment.spec.chroma.port;
     taken.contains(&port).then(|| {
         let message = format!("is `{port}`, which something else on the machine has");
         Problem::new("chroma.port", message).hint("take another one")
@@ -70,12 +98,12 @@ pub(super) fn taken(spec: &Spec) -> Option<Problem> {
 mod tests {
     use serde_json::{Value, json};
 
-    use crate::input::sound;
+    use crate::deployment::sound;
 
     /// What is wrong with a machine whose spec has these keys.
     fn problems(keys: &[(&'static str, Value)]) -> Vec<String> {
-        let resolved = sound(&[&[("target", json!("gcp"))], keys].concat());
-        let problems = crate::targets::problems(&resolved);
+        let deployment = sound(&[&[("target", json!("gcp"))], keys].concat());
+        let problems = crate::targets::problems(&deployment);
         problems.iter().map(ToString::to_string).collect()
     }
 
@@ -99,13 +127,11 @@ mod tests {
     #[test]
     fn a_port_is_open_for_those_who_asked() {
         let ports = |keys: &[(&'static str, Value)]| -> Vec<u16> {
-            let resolved = sound(&[&[("target", json!("gcp"))], keys].concat());
-            let context = super::context(&resolved.spec);
-            let ports = context.get_attr("collector_ports").expect("it is there");
-            let numbers = ports.try_iter().expect("a list").map(|port| {
-                let number = port.get_attr("number").expect("it is there");
-                u16::try_from(number).expect("a number")
-            });
+            let deployment = sound(&[&[("target", json!("gcp"))], keys].concat());
+            let open = super::OpenPorts::new(&deployment)
+                .collector_ports
+                .into_iter();
+            let numbers = open.map(|port| port.number);
             numbers.collect()
         };
         let clients = ("clients", json!(["python"]));

@@ -3,8 +3,8 @@
 //! Invariant: a manifest has nobody to ask later, so what it cannot do without is missing here, by its
 //! key.
 
+use crate::deployment::Deployment;
 use crate::problem::Problem;
-use crate::spec::Spec;
 use crate::targets::kubernetes::secret_keys;
 use crate::targets::machine::patterns::{self, Named, SecretName, given, malformed};
 use crate::targets::{aws, azure, gcp};
@@ -29,19 +29,19 @@ const AZURE_REGION: &str = "^[a-z0-9]+$";
 const AKS_CLUSTER: &str = "^[A-Za-z0-9]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?$";
 
 /// Everything that is a cloud's, and cannot be had.
-pub(in crate::targets::kubernetes) fn problems(spec: &Spec) -> Vec<Problem> {
-    let mut problems = names(spec);
-    problems.extend(missing(spec));
-    problems.extend(secrets(spec));
+pub(in crate::targets::kubernetes) fn problems(deployment: &Deployment) -> Vec<Problem> {
+    let mut problems = names(deployment);
+    problems.extend(missing(deployment));
+    problems.extend(secrets(deployment));
     problems
 }
 
 /// Names that do not have the form that the cloud gives them.
-fn names(spec: &Spec) -> Vec<Problem> {
-    let Some(cloud) = spec.target.cloud() else {
+fn names(deployment: &Deployment) -> Vec<Problem> {
+    let Some(cloud) = deployment.spec.target.cloud() else {
         return Vec::new();
     };
-    let (at, machine) = (&spec.kubernetes, &spec.machine);
+    let (at, machine) = (&deployment.spec.kubernetes, &deployment.spec.machine);
     let (region, cluster) = ("kubernetes.region", "kubernetes.cluster");
     let is_cluster = "no cluster's name";
     match cloud {
@@ -121,17 +121,17 @@ fn names(spec: &Spec) -> Vec<Problem> {
 }
 
 /// What is not there, and that something else in the spec needs.
-fn missing(spec: &Spec) -> Vec<Problem> {
-    let (at, machine) = (&spec.kubernetes, &spec.machine);
+fn missing(deployment: &Deployment) -> Vec<Problem> {
+    let (at, machine) = (&deployment.spec.kubernetes, &deployment.spec.machine);
     let mut problems = Vec::new();
     let mut missing = |key: &str, message: &str, hint: &str| {
         problems.push(Problem::new(key, message).hint(hint));
     };
-    let mut backends = spec.tracing.backends();
+    let mut backends = deployment.spec.tracing.backends();
     let of_cloud = |backend: &&Backend| {
         backend
             .cloud()
-            .is_some_and(|own| Some(own) == spec.target.cloud())
+            .is_some_and(|own| Some(own) == deployment.spec.target.cloud())
     };
     if let Some(backend) = backends.find(of_cloud) {
         let name = &backend.name;
@@ -150,7 +150,7 @@ fn missing(spec: &Spec) -> Vec<Problem> {
         }
     }
     let range = matches!(machine.allow_from, Some(Peer::Range(_)));
-    if spec.target.cloud().is_some() && at.internal_load_balancer && !range {
+    if deployment.spec.target.cloud().is_some() && at.internal_load_balancer && !range {
         missing(
             "machine.allow_from",
             "is missing, and `kubernetes.internal_load_balancer` lets in whom it names",
@@ -161,7 +161,7 @@ fn missing(spec: &Spec) -> Vec<Problem> {
     if from_store
         && at.identity.is_some()
         && at.tenant.is_none()
-        && spec.target.cloud() == Some(Cloud::Azure)
+        && deployment.spec.target.cloud() == Some(Cloud::Azure)
     {
         missing(
             "kubernetes.tenant",
@@ -169,7 +169,7 @@ fn missing(spec: &Spec) -> Vec<Problem> {
             "`az account show --query tenantId` shows it",
         );
     }
-    if from_store && at.secret_store.is_none() && spec.target.cloud().is_none() {
+    if from_store && at.secret_store.is_none() && deployment.spec.target.cloud().is_none() {
         missing(
             "kubernetes.secret_store",
             "is missing, and `machine.secrets` names secrets in a store",
@@ -181,25 +181,26 @@ fn missing(spec: &Spec) -> Vec<Problem> {
 
 /// What is wrong with `machine.secrets`: all keys come from a store, or none. In a store that the spec
 /// names, a secret may be called anything.
-fn secrets(spec: &Spec) -> Vec<Problem> {
-    let named = &spec.machine.secrets;
+fn secrets(deployment: &Deployment) -> Vec<Problem> {
+    let named = &deployment.spec.machine.secrets;
     if named.is_empty() {
         return Vec::new();
     }
-    let all = secret_keys::all(spec);
+    let all = secret_keys::all(deployment);
     let known: Vec<String> = all.iter().map(|one| one.variable.clone()).collect();
-    let own = spec
+    let own = deployment
+        .spec
         .target
         .cloud()
-        .filter(|_| spec.kubernetes.secret_store.is_none());
+        .filter(|_| deployment.spec.kubernetes.secret_store.is_none());
     let name: Option<(Cloud, &SecretName)> = own.map(|cloud| match cloud {
         Cloud::Aws => (cloud, &aws::problems::SECRET),
         Cloud::Gcp => (cloud, &gcp::problems::SECRET),
         Cloud::Azure => (cloud, &azure::problems::SECRET),
     });
-    let mut problems = patterns::secrets(spec, &known, name.map(|(_, name)| name));
+    let mut problems = patterns::secrets(deployment, &known, name.map(|(_, name)| name));
     if problems.is_empty() {
-        problems.extend(name.and_then(|(cloud, _)| scattered(spec, cloud)));
+        problems.extend(name.and_then(|(cloud, _)| scattered(deployment, cloud)));
         let forgotten = all
             .iter()
             .filter(|key| key.required && !named.contains_key(&key.variable));
@@ -216,8 +217,8 @@ fn secrets(spec: &Spec) -> Vec<Problem> {
 }
 
 /// Secrets that are not where the first one is: a store is in one place.
-fn scattered(spec: &Spec, cloud: Cloud) -> Option<Problem> {
-    let mut named = spec.machine.secrets.iter();
+fn scattered(deployment: &Deployment, cloud: Cloud) -> Option<Problem> {
+    let mut named = deployment.spec.machine.secrets.iter();
     let first = store::place(cloud, named.next()?.1.as_str());
     let (variable, other) = named.find(|(_, name)| store::place(cloud, name.as_str()) != first)?;
     let other = store::place(cloud, other.as_str());

@@ -3,13 +3,18 @@
 //! Invariant: a registry that is somebody else's gets no command.
 
 use minijinja::Value;
+use minijinja::value::Serde;
 
-use crate::spec::Spec;
-use crate::targets::registry::Registry;
+use crate::deployment::Deployment;
+use crate::deployment::registry::Registry;
 
 /// What the README reads of the registry: `kind` and what its commands name. Nothing where the
 /// deployment builds no image, or the registry is not a cloud's.
-pub(super) fn context(spec: &Spec) -> Option<Value> {
-    let registry = spec.chroma.image.is_built().then(|| Registry::of(spec))?;
-    registry.map(|registry| registry.in_template())
+pub(super) fn context(deployment: &Deployment) -> Option<Value> {
+    let chroma = &deployment.spec.chroma;
+    let address = chroma
+        .registry
+        .as_ref()
+        .filter(|_| chroma.image.is_built())?;
+    Some(Value::from(Serde(Registry::of(address)?)))
 }

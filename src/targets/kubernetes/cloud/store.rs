@@ -11,66 +11,74 @@ use minijinja::{Value, context};
 use serde_json::json;
 
 use super::super::secret_keys;
-use crate::spec::Spec;
+use crate::deployment::Deployment;
 use crate::targets::machine::patterns::given;
 use crate::values::Cloud;
 
 /// What `secrets.yaml` reads: `account`, `provider`, `reference` and `keys`. Nothing where the operator
 /// makes the Secret.
-pub(super) fn context(spec: &Spec) -> Option<Value> {
-    if secret_keys::are_in_a_secret(spec) {
+pub(super) fn context(deployment: &Deployment) -> Option<Value> {
+    if secret_keys::are_in_a_secret(deployment) {
         return None;
     }
-    let named = &spec.kubernetes.secret_store;
-    let own = spec.target.cloud().filter(|_| named.is_none());
+    let named = &deployment.spec.kubernetes.secret_store;
+    let own = deployment.spec.target.cloud().filter(|_| named.is_none());
     let (kind, name) = match named {
         Some(store) if store.of_cluster => ("ClusterSecretStore", store.name.to_string()),
         Some(store) => ("SecretStore", store.name.to_string()),
-        None => ("SecretStore", account(spec)),
+        None => ("SecretStore", account(deployment)),
     };
-    let keys = spec.machine.secrets.iter().map(|(variable, name)| {
-        let key = own.map_or(name.as_str(), |cloud| key(cloud, name.as_str()));
-        context! { variable, key }
-    });
+    let keys = deployment
+        .spec
+        .machine
+        .secrets
+        .iter()
+        .map(|(variable, name)| {
+            let key = own.map_or(name.as_str(), |cloud| key(cloud, name.as_str()));
+            context! { variable, key }
+        });
     Some(context! {
         name => name.as_str(),
-        account => own.is_some_and(|cloud| has_account(spec, cloud)).then(|| context! {
-            name => account(spec), annotations => annotations(spec),
+        account => own.is_some_and(|cloud| has_account(deployment, cloud)).then(|| context! {
+            name => account(deployment), annotations => annotations(deployment),
         }),
-        provider => own.and_then(|cloud| provider(spec, cloud)).map(Serde),
+        provider => own.and_then(|cloud| provider(deployment, cloud)).map(Serde),
         reference => context! { kind, name => name.as_str() },
         keys => keys.collect::<Vec<_>>(),
     })
 }
 
 /// The ServiceAccount that reads the store, and the store's own name.
-pub(super) fn account(spec: &Spec) -> String {
-    format!("{}-secrets", spec.name)
+pub(super) fn account(deployment: &Deployment) -> String {
+    format!("{}-secrets", deployment.spec.name)
 }
 
 /// Whether an account of this deployment's own reads the store; else the operator's.
-fn has_account(spec: &Spec, cloud: Cloud) -> bool {
-    cloud == Cloud::Gcp || spec.kubernetes.identity.is_some()
+fn has_account(deployment: &Deployment, cloud: Cloud) -> bool {
+    cloud == Cloud::Gcp || deployment.spec.kubernetes.identity.is_some()
 }
 
 /// How the cloud knows the account. GKE knows it by its name.
-fn annotations(spec: &Spec) -> BTreeMap<String, String> {
-    let mut annotations = super::super::component::texts(&spec.kubernetes.annotations);
-    let name = match spec.target.cloud() {
+fn annotations(deployment: &Deployment) -> BTreeMap<String, String> {
+    let mut annotations = super::super::component::texts(&deployment.spec.kubernetes.annotations);
+    let name = match deployment.spec.target.cloud() {
         Some(Cloud::Aws) => "eks.amazonaws.com/role-arn",
         Some(Cloud::Azure) => "azure.workload.identity/client-id",
         Some(Cloud::Gcp) | None => return annotations,
     };
-    let identity = spec.kubernetes.identity.iter();
+    let identity = deployment.spec.kubernetes.identity.iter();
     annotations.extend(identity.map(|identity| (name.to_owned(), identity.as_str().to_owned())));
     annotations
 }
 
-/// What the store is, as `spec.provider` of a SecretStore has it.
-fn provider(spec: &Spec, cloud: Cloud) -> Option<serde_json::Value> {
-    let at = &spec.kubernetes;
-    let place = place(cloud, spec.machine.secrets.values().next()?.as_str());
-    let account = has_account(spec, cloud).then(|| json!({ "name": account(spec) }));
+/// What the store is, as `deployment.spec.provider` of a SecretStore has it.
+fn provider(deployment: &Deployment, cloud: Cloud) -> Option<serde_json::Value> {
+    let at = &deployment.spec.kubernetes;
+    let place = place(
+        cloud,
+        deployment.spec.machine.secrets.values().next()?.as_str(),
+    );
+    let account = has_account(deployment, cloud).then(|| json!({ "name": account(deployment) }));
     let provider = match cloud {
         Cloud::Aws => json!({ "aws": {
             "service": "SecretsManager", "region": place,
@@ -80,7 +88,7 @@ fn provider(spec: &Spec, cloud: Cloud) -> Option<serde_json::Value> {
             "projectID": place,
             "auth": { "workloadIdentity": {
                 // What is not said, the operator asks the metadata server for.
-                "clusterProjectID": given(&spec.machine.project),
+                "clusterProjectID": given(&deployment.spec.machine.project),
                 "clusterLocation": given(&at.region),
                 "clusterName": given(&at.cluster),
                 "serviceAccountRef": account,

@@ -4,24 +4,23 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use crate::input::sound;
-use crate::spec::Resolved;
+use crate::deployment::{Deployment, sound};
 
 /// A spec for the Kubernetes of a target, with these values at their keys.
-fn resolved(target: &str, keys: &[(&'static str, Value)]) -> Resolved {
+fn deployment(target: &str, keys: &[(&'static str, Value)]) -> Deployment {
     let cluster = [("target", json!(target)), ("platform", json!("kubernetes"))];
     sound(&[&cluster, keys].concat())
 }
 
 fn problems(target: &str, keys: &[(&'static str, Value)]) -> Vec<String> {
-    let problems = super::problems(&resolved(target, keys).spec);
+    let problems = super::problems(&deployment(target, keys));
     problems.iter().map(ToString::to_string).collect()
 }
 
 /// The documents of a file of the deployment, by their kinds; nothing where there is no such file.
-fn documents(resolved: &Resolved, file: &str) -> BTreeMap<String, Value> {
+fn documents(deployment: &Deployment, file: &str) -> BTreeMap<String, Value> {
     use serde::Deserialize;
-    let plan = crate::targets::kubernetes::plan(resolved).expect("it renders");
+    let plan = crate::targets::kubernetes::plan(deployment).expect("it renders");
     let text = plan.files.get(file).cloned().unwrap_or_default();
     let documents = serde_yaml::Deserializer::from_str(&text).map(|document| {
         let value = Value::deserialize(document).expect("it is YAML");
@@ -37,7 +36,7 @@ const PLACES: [(&str, &[(&str, &str)]); 3] = [
 ];
 
 /// A spec that has what its backend wants to know.
-fn placed(target: &str, more: &[(&'static str, Value)]) -> Resolved {
+fn placed(target: &str, more: &[(&'static str, Value)]) -> Deployment {
     let (_, places) = PLACES
         .iter()
         .find(|(name, _)| *name == target)
@@ -47,10 +46,10 @@ fn placed(target: &str, more: &[(&'static str, Value)]) -> Resolved {
         .map(|(key, value)| (*key, json!(value)))
         .collect();
     keys.extend(more.iter().cloned());
-    let resolved = resolved(target, &keys);
-    let problems = super::problems(&resolved.spec);
+    let deployment = deployment(target, &keys);
+    let problems = super::problems(&deployment);
     assert!(problems.is_empty(), "{problems:?}");
-    resolved
+    deployment
 }
 
 #[test]
@@ -61,13 +60,13 @@ fn a_cloud_has_a_disk_that_is_kept_unless_the_spec_names_a_class() {
         ("gcp", json!(false), "pd.csi.storage.gke.io"),
         ("azure", json!(false), "disk.csi.azure.com"),
     ] {
-        let resolved = placed(target, &[("kubernetes.auto_mode", more)]);
-        let class = &documents(&resolved, "keep.yaml")["StorageClass"];
+        let deployment = placed(target, &[("kubernetes.auto_mode", more)]);
+        let class = &documents(&deployment, "keep.yaml")["StorageClass"];
         assert_eq!(class["provisioner"], provisioner);
         assert_eq!(class["reclaimPolicy"], "Retain");
         assert_eq!(class["volumeBindingMode"], "WaitForFirstConsumer");
         assert_eq!(class["metadata"]["name"], "chroma-data");
-        let set = &documents(&resolved, "chroma.yaml")["StatefulSet"];
+        let set = &documents(&deployment, "chroma.yaml")["StatefulSet"];
         assert_eq!(
             set["spec"]["volumeClaimTemplates"][0]["spec"]["storageClassName"],
             "chroma-data"
@@ -81,18 +80,18 @@ fn a_cloud_has_a_disk_that_is_kept_unless_the_spec_names_a_class() {
             "fast"
         );
     }
-    let own = resolved("kubernetes", &[]);
+    let own = deployment("kubernetes", &[]);
     assert!(!documents(&own, "keep.yaml").contains_key("StorageClass"));
 }
 
 #[test]
 fn a_backup_on_its_way_to_a_bucket_leaves_no_disk_behind() {
     let backup = json!({"bucket": "backups"});
-    let resolved = placed("aws", &[("kubernetes.backup", backup)]);
-    let class = &documents(&resolved, "keep.yaml")["StorageClass"]; // the last of two
+    let deployment = placed("aws", &[("kubernetes.backup", backup)]);
+    let class = &documents(&deployment, "keep.yaml")["StorageClass"]; // the last of two
     assert_eq!(class["reclaimPolicy"], "Delete");
     let pod = "/spec/jobTemplate/spec/template/spec/volumes";
-    let job = &documents(&resolved, "backup.yaml")["CronJob"];
+    let job = &documents(&deployment, "backup.yaml")["CronJob"];
     let volumes = job.pointer(pod).and_then(Value::as_array).expect("volumes");
     let packed = volumes.iter().find(|one| one["name"] == "backups");
     assert_eq!(
@@ -104,9 +103,9 @@ fn a_backup_on_its_way_to_a_bucket_leaves_no_disk_behind() {
 #[test]
 fn pods_that_share_a_volume_share_its_label_where_nodes_give_each_its_own() {
     let level = |target: &str, backup: Value, file: &str, kind: &str, pod: &str| {
-        let resolved = placed(target, &[("kubernetes.backup", backup)]);
+        let deployment = placed(target, &[("kubernetes.backup", backup)]);
         let path = format!("{pod}/securityContext/seLinuxOptions/level");
-        documents(&resolved, file)[kind].pointer(&path).cloned()
+        documents(&deployment, file)[kind].pointer(&path).cloned()
     };
     let job = "/spec/jobTemplate/spec/template/spec";
     let chroma = |target, backup| {
@@ -143,16 +142,16 @@ fn the_collector_learns_where_it_is() {
         ("aws", "AWS_REGION", "eu-central-1"),
         ("gcp", "GOOGLE_CLOUD_PROJECT", "acme-search-1"),
     ] {
-        let spec = placed(target, &[]).spec;
+        let deployment = placed(target, &[]);
         assert_eq!(
-            super::environment(&spec),
+            super::environment(&deployment),
             BTreeMap::from([(variable, value.to_owned())])
         );
-        assert!(!super::identity_egress(&spec).is_empty());
+        assert!(!super::identity_egress(&deployment).is_empty());
     }
     let at = |region: &str| {
-        let spec = placed("gcp", &[("kubernetes.region", json!(region))]).spec;
-        let named = super::resource(&spec);
+        let deployment = placed("gcp", &[("kubernetes.region", json!(region))]);
+        let named = super::resource(&deployment);
         ["cloud.region", "cloud.availability_zone"]
             .map(|name| named.get(name).map(ToString::to_string))
     };
@@ -161,11 +160,14 @@ fn the_collector_learns_where_it_is() {
         at("europe-west3-a"),
         ["europe-west3", "europe-west3-a"].map(|name| Some(name.to_owned()))
     );
-    let spec = placed("azure", &[]).spec;
-    assert!(super::environment(&spec).is_empty() && super::identity_egress(&spec).is_empty());
+    let deployment = placed("azure", &[]);
+    assert!(
+        super::environment(&deployment).is_empty()
+            && super::identity_egress(&deployment).is_empty()
+    );
     // Elsewhere than in the cloud, nobody has its identity.
-    let spec = placed("aws", &[("tracing.backend", json!("honeycomb"))]).spec;
-    assert!(super::identity_egress(&spec).is_empty());
+    let deployment = placed("aws", &[("tracing.backend", json!("honeycomb"))]);
+    assert!(super::identity_egress(&deployment).is_empty());
 }
 
 #[test]
@@ -203,8 +205,8 @@ fn a_load_balancer_is_inside_and_lets_in_whom_the_spec_names() {
         ),
     ] {
         let auto = ("kubernetes.auto_mode", json!(auto));
-        let resolved = placed(target, &[wants.clone(), from.clone(), auto]);
-        let service = &documents(&resolved, "load-balancer.yaml")["Service"];
+        let deployment = placed(target, &[wants.clone(), from.clone(), auto]);
+        let service = &documents(&deployment, "load-balancer.yaml")["Service"];
         assert_eq!(service["spec"]["loadBalancerClass"], class);
         assert_eq!(
             service["spec"]["loadBalancerSourceRanges"],
@@ -225,7 +227,7 @@ fn secrets_come_from_the_clouds_own_store() {
     let honeycomb = ("tracing.backend", json!("honeycomb"));
     let of = |target: &str, more: &[(&'static str, Value)]| {
         let keys = [std::slice::from_ref(&honeycomb), more].concat();
-        documents(&resolved(target, &keys), "secrets.yaml")
+        documents(&deployment(target, &keys), "secrets.yaml")
     };
     let arn = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:honeycomb-AbCdEf";
     let shared = of("aws", &[secret(arn)]);
@@ -402,9 +404,8 @@ fn what_a_manifest_cannot_do_without_is_missing_by_its_key() {
 
 #[test]
 fn roles_have_names_of_their_own_that_aws_takes() {
-    let of = |keys: &[(&'static str, Value)]| {
-        super::readme::role(&placed("aws", keys).spec, "collector")
-    };
+    let of =
+        |keys: &[(&'static str, Value)]| super::readme::role(&placed("aws", keys), "collector");
     assert_eq!(of(&[]), "chroma-collector");
     let search = ("kubernetes.cluster", json!("search"));
     assert_eq!(
@@ -419,7 +420,7 @@ fn roles_have_names_of_their_own_that_aws_takes() {
 fn only_a_clouds_own_registry_gets_commands() {
     let of = |target: &str, registry: &str| {
         let keys = [("chroma.registry", json!(registry))];
-        let value = super::registry::context(&placed(target, &keys).spec)?;
+        let value = super::registry::context(&placed(target, &keys))?;
         serde_json::to_value(value).ok()
     };
     let ecr = of(

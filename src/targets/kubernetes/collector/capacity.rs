@@ -4,7 +4,7 @@
 
 use minijinja::{Value, context};
 
-use crate::spec::Spec;
+use crate::deployment::Deployment;
 use crate::spec::kubernetes::CollectorMode;
 
 /// Spans a second that one core takes, of requests to Chroma 1.5.9 with the configuration that is rendered:
@@ -22,7 +22,7 @@ pub(super) const CPU_USED: u32 = 350;
 
 /// What the recipe says of it: `core` and `router_core`, spans a second; `rows`, each with `rate`,
 /// `replicas` of what sends to the backend, `cores` that they use, and `routers`.
-pub(in crate::targets::kubernetes) fn of(spec: &Spec) -> Value {
+pub(in crate::targets::kubernetes) fn of(deployment: &Deployment) -> Value {
     let rows = [1_000, 10_000, 100_000, 1_000_000].map(|rate: u32| {
         let replicas = |core: u32| (rate * 10).div_ceil(core * CPU_USED / 100).max(2);
         context! {
@@ -34,10 +34,10 @@ pub(in crate::targets::kubernetes) fn of(spec: &Spec) -> Value {
         core => grouped(SENDER),
         router_core => grouped(ROUTER),
         rows => rows.to_vec(),
-        replicas => spec.collector.replicas,
-        max_replicas => spec.collector.max_replicas,
-        scales => spec.collector.max_replicas > spec.collector.replicas,
-        tiered => spec.collector.mode == CollectorMode::Tiered,
+        replicas => deployment.spec.collector.replicas,
+        max_replicas => deployment.spec.collector.max_replicas,
+        scales => deployment.spec.collector.max_replicas > deployment.spec.collector.replicas,
+        tiered => deployment.spec.collector.mode == CollectorMode::Tiered,
     }
 }
 

@@ -9,21 +9,21 @@ use minijinja::{Value, context};
 
 use super::role::Role;
 use crate::backend::Exporter;
+use crate::deployment::Deployment;
 use crate::render::{as_is, quoted};
-use crate::spec::Spec;
 use crate::targets::kubernetes::component::{MEMBER, ROUTER, backend, neighbours};
 use crate::values::in_place;
 
 /// Who may send spans and metrics, one a line.
-pub(super) fn callers(spec: &Spec, role: Role) -> Vec<Value> {
+pub(super) fn callers(deployment: &Deployment, role: Role) -> Vec<Value> {
     if role == Role::Member {
-        return vec![as_is(pods(&ROUTER.selector(spec)))];
+        return vec![as_is(pods(&ROUTER.selector(deployment)))];
     }
-    neighbours(spec)
+    neighbours(deployment)
 }
 
 /// Where it may connect to, besides names: `what`, and the `rule` as YAML.
-pub(super) fn egress(spec: &Spec, role: Role) -> Vec<Value> {
+pub(super) fn egress(deployment: &Deployment, role: Role) -> Vec<Value> {
     let rule = |what: &str, rule: String| context! { what, rule => as_is(rule) };
     let mut rules = Vec::new();
     if role != Role::Member {
@@ -33,37 +33,45 @@ pub(super) fn egress(spec: &Spec, role: Role) -> Vec<Value> {
         ));
     }
     if role == Role::Router {
-        let members = pods(&MEMBER.selector(spec));
+        let members = pods(&MEMBER.selector(deployment));
         rules.push(rule("the members", to(&members, 4317)));
     } else {
-        let to_backends = to_backends(spec).into_iter();
+        let to_backends = to_backends(deployment).into_iter();
         rules.extend(to_backends.map(|one| rule("the backend", one)));
     }
     rules
 }
 
 /// The rules that let spans and metrics out; none where they stay in the log.
-fn to_backends(spec: &Spec) -> Vec<String> {
+fn to_backends(deployment: &Deployment) -> Vec<String> {
     let mut own = Vec::new();
     let mut elsewhere = BTreeSet::new();
-    for (index, one) in spec.tracing.backends().enumerate() {
+    for (index, one) in deployment.spec.tracing.backends().enumerate() {
         let endpoint = match index {
-            0 => spec.known_endpoint(),
-            _ => one.endpoint.as_deref().and_then(|text| placed(spec, text)),
+            0 => deployment.collector.known_endpoint.clone(),
+            _ => one
+                .endpoint
+                .as_deref()
+                .and_then(|text| placed(deployment, text)),
         };
         let part = backend(one);
         match (&one.exporter, endpoint) {
             // The one in the stack, unless the spec says another endpoint.
-            (_, Some(endpoint)) if one.service.is_some() && endpoint.host() == part.name(spec) => {
-                own.push(to(&pods(&part.selector(spec)), endpoint.port()));
+            (_, Some(endpoint))
+                if one.service.is_some() && endpoint.host() == part.name(deployment) =>
+            {
+                own.push(to(&pods(&part.selector(deployment)), endpoint.port()));
             }
             (_, Some(endpoint)) => drop(elsewhere.insert(endpoint.port())),
             (Exporter::Debug, None) => {}
             (Exporter::Component(_), None) => drop(elsewhere.insert(443)),
             (_, None) => elsewhere.extend([443, 4317, 4318]),
         }
-        let metrics = one.metrics.as_ref().filter(|_| spec.metrics.to_backend);
-        let metrics = metrics.and_then(|metrics| placed(spec, metrics.endpoint.as_deref()?));
+        let metrics = one
+            .metrics
+            .as_ref()
+            .filter(|_| deployment.spec.metrics.to_backend);
+        let metrics = metrics.and_then(|metrics| placed(deployment, metrics.endpoint.as_deref()?));
         elsewhere.extend(metrics.map(|endpoint| endpoint.port()));
     }
     if !elsewhere.is_empty() {
@@ -73,8 +81,8 @@ fn to_backends(spec: &Spec) -> Vec<String> {
 }
 
 /// An endpoint of a backend, in the place of the cluster.
-fn placed(spec: &Spec, text: &str) -> Option<Endpoint> {
-    in_place(text, spec.place().unwrap_or_default())
+fn placed(deployment: &Deployment, text: &str) -> Option<Endpoint> {
+    in_place(text, deployment.spec.place().unwrap_or_default())
         .parse()
         .ok()
 }
@@ -104,11 +112,11 @@ fn pods(labels: &BTreeMap<String, String>) -> String {
 mod tests {
     use serde_json::{Value, json};
 
-    use crate::input::sound;
+    use crate::deployment::sound;
 
     /// The rules of a spec with these values at their keys, without the labels.
     fn rules(keys: &[(&'static str, Value)]) -> Vec<String> {
-        let rules = super::to_backends(&sound(keys).spec).into_iter();
+        let rules = super::to_backends(&sound(keys)).into_iter();
         let own = |rule: String| match rule.split_once("app.kubernetes.io/name: ") {
             Some((_, rest)) => rest.replace(['"', '{', '}', '[', ']', ')'], ""),
             None => rule,

@@ -3,17 +3,16 @@
 use serde_json::{Value as Json, json};
 
 use super::*;
-use crate::input::sound;
+use crate::deployment::sound;
 use crate::plan::Kind;
-use crate::spec::Resolved;
 
 /// The spec of a cluster, with these values at their keys.
-fn resolved(keys: &[(&'static str, Json)]) -> Resolved {
+fn deployment(keys: &[(&'static str, Json)]) -> Deployment {
     sound(&[&[("target", json!("kubernetes"))], keys].concat())
 }
 
 fn chroma_yaml(keys: &[(&'static str, Json)]) -> String {
-    let plan = crate::targets::kubernetes::plan(&resolved(keys)).expect("it renders");
+    let plan = crate::targets::kubernetes::plan(&deployment(keys)).expect("it renders");
     plan.files["chroma.yaml"].clone()
 }
 
@@ -69,8 +68,8 @@ fn every_change_of_the_configuration_makes_a_new_pod() {
 #[test]
 fn the_operators_annotations_win() {
     let own = json!({"karpenter.sh/do-not-disrupt": "false", "a": "b"});
-    let spec = resolved(&[("kubernetes.annotations", own)]).spec;
-    let annotations = pod_annotations(&spec, "hash".to_owned());
+    let deployment = deployment(&[("kubernetes.annotations", own)]);
+    let annotations = pod_annotations(&deployment, "hash".to_owned());
     let expected = [
         ("a", "b"),
         ("checksum/config", "hash"),
@@ -84,7 +83,7 @@ fn the_operators_annotations_win() {
 #[test]
 fn only_who_is_named_may_connect() {
     let callers = |keys: &[(&'static str, Json)]| {
-        let callers = callers(&resolved(keys).spec);
+        let callers = callers(&deployment(keys));
         callers.iter().map(ToString::to_string).collect::<Vec<_>>()
     };
     assert_eq!(callers(&[]), ["podSelector: {}"]);

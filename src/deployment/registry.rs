@@ -2,18 +2,20 @@
 //!
 //! Invariant: a registry of no cloud that is known here gets no command and no permission.
 
-use minijinja::{Value, context};
+use serde::Serialize;
 
-use crate::spec::Spec;
-use crate::values::Cloud;
+use crate::spec::Chroma;
+use crate::values::{Cloud, ImageRepository};
 
 /// The repositories of the images with the entrypoint, below a registry's path.
 const REPOSITORIES: [&str; 2] = ["chroma", "otel-collector"];
 
 /// A cloud's registry, as the address of `chroma.registry` names it.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Registry {
+#[derive(Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "kind")]
+pub(crate) enum Registry {
     /// `ACCOUNT.dkr.ecr.REGION.amazonaws.com/PATH`, which has a repository for each image.
+    #[serde(rename = "ecr")]
     Elastic {
         host: String,
         account: String,
@@ -21,6 +23,7 @@ pub(super) enum Registry {
         repositories: Vec<String>,
     },
     /// `LOCATION-docker.pkg.dev/PROJECT/REPOSITORY`
+    #[serde(rename = "gar")]
     Artifact {
         host: String,
         location: String,
@@ -28,13 +31,14 @@ pub(super) enum Registry {
         repository: String,
     },
     /// `NAME.azurecr.io`
+    #[serde(rename = "acr")]
     Azure { host: String, name: String },
 }
 
 impl Registry {
     /// The one that the spec names, if it is a cloud's.
-    pub(super) fn of(spec: &Spec) -> Option<Self> {
-        let address = spec.chroma.registry.as_ref()?.to_string();
+    pub(crate) fn of(address: &ImageRepository) -> Option<Self> {
+        let address = address.to_string();
         let (host, path) = address.split_once('/').unwrap_or((&address, ""));
         let parts: Vec<&str> = host.split('.').collect();
         match parts[..] {
@@ -62,7 +66,7 @@ impl Registry {
     }
 
     /// Where it is.
-    pub(super) fn host(&self) -> &str {
+    pub(crate) fn host(&self) -> &str {
         match self {
             Self::Elastic { host, .. } | Self::Artifact { host, .. } | Self::Azure { host, .. } => {
                 host
@@ -71,36 +75,17 @@ impl Registry {
     }
 
     /// Whose it is.
-    pub(super) fn cloud(&self) -> Cloud {
+    pub(crate) fn cloud(&self) -> Cloud {
         match self {
             Self::Elastic { .. } => Cloud::Aws,
             Self::Artifact { .. } => Cloud::Gcp,
             Self::Azure { .. } => Cloud::Azure,
         }
     }
-
-    /// What templates read: `kind`, and what commands and permissions name.
-    pub(super) fn in_template(&self) -> Value {
-        match self {
-            Self::Elastic {
-                host,
-                account,
-                region,
-                repositories,
-            } => context! { kind => "ecr", host, account, region, repositories },
-            Self::Artifact {
-                host,
-                location,
-                project,
-                repository,
-            } => context! { kind => "gar", host, location, project, repository },
-            Self::Azure { host, name } => context! { kind => "acr", host, name },
-        }
-    }
 }
 
 /// The repositories below a path, which may be empty.
-pub(super) fn repositories(path: &str) -> Vec<String> {
+pub(crate) fn repositories(path: &str) -> Vec<String> {
     let below = |name: &str| match path {
         "" => name.to_owned(),
         path => format!("{path}/{name}"),
@@ -109,7 +94,7 @@ pub(super) fn repositories(path: &str) -> Vec<String> {
 }
 
 /// Where a machine pulls the images with the entrypoint from.
-pub(super) enum Source {
+pub(crate) enum ImageSource {
     /// Nothing is pulled but images without it.
     None,
     /// A registry that the recipe makes, in the machine's cloud.
@@ -120,39 +105,51 @@ pub(super) enum Source {
     Open,
 }
 
-impl Source {
+impl ImageSource {
     /// Of a machine.
-    pub(super) fn of(spec: &Spec) -> Self {
-        if !spec.chroma.image.has_entrypoint() {
+    pub(super) fn new(chroma: &Chroma, cloud: Option<Cloud>) -> Self {
+        if !chroma.image.has_entrypoint() {
             return Self::None;
         }
-        if spec.chroma.registry.is_none() {
+        let Some(address) = &chroma.registry else {
             return Self::Own;
-        }
-        match Registry::of(spec) {
-            Some(registry) if Some(registry.cloud()) == spec.target.cloud() => {
-                Self::ByIdentity(registry)
-            }
+        };
+        match Registry::of(address) {
+            Some(registry) if Some(registry.cloud()) == cloud => Self::ByIdentity(registry),
             _ => Self::Open,
         }
     }
 
     /// Whether the machine logs in.
-    pub(super) fn logs_in(&self) -> bool {
+    pub(crate) fn logs_in(&self) -> bool {
         matches!(self, Self::Own | Self::ByIdentity(_))
     }
+}
 
-    /// What templates read: `own`, `logs_in`, `open`, and `given` with the registry.
-    pub(super) fn in_template(&self) -> Value {
-        let given = match self {
-            Self::ByIdentity(registry) => Some(registry.in_template()),
-            _ => None,
-        };
-        context! {
-            own => matches!(self, Self::Own),
-            open => matches!(self, Self::Open),
-            logs_in => self.logs_in(),
-            given,
+/// What templates read of it.
+#[derive(Serialize)]
+pub(crate) struct ImageSourceTemplate<'a> {
+    /// Whether the recipe makes the registry.
+    own: bool,
+    /// Whether images are pulled without credentials.
+    open: bool,
+    /// Whether the machine logs in.
+    logs_in: bool,
+    /// The spec's registry, where the machine's identity logs in to it.
+    given: Option<&'a Registry>,
+}
+
+impl ImageSource {
+    /// What templates read of it.
+    pub(crate) fn template(&self) -> ImageSourceTemplate<'_> {
+        ImageSourceTemplate {
+            own: matches!(self, Self::Own),
+            open: matches!(self, Self::Open),
+            logs_in: self.logs_in(),
+            given: match self {
+                Self::ByIdentity(registry) => Some(registry),
+                _ => None,
+            },
         }
     }
 }

@@ -5,26 +5,25 @@
 use chroma_otel_init::variable;
 
 use crate::collector::redact;
-use crate::plan::Need;
 use crate::spec::kubernetes::BackupPlace;
-use crate::spec::{Image, Resolved, Spec, header_variable};
+use crate::spec::{Image, Spec, header_variable};
 
 /// A variable whose value only the secret store has.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct SecretVariable {
+pub(crate) struct SecretVariable {
     /// Its name.
-    pub(super) variable: String,
+    pub(crate) variable: String,
     /// Whose it is.
-    pub(super) container: Container,
+    pub(crate) container: Container,
     /// What it is and where to get it.
-    pub(super) what: String,
+    pub(crate) what: String,
     /// Whether the deployment is of no use without it.
-    pub(super) required: bool,
+    pub(crate) required: bool,
 }
 
 /// Who gets a variable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Container {
+pub(crate) enum Container {
     /// The database.
     Chroma,
     /// The collector.
@@ -36,7 +35,7 @@ pub(super) enum Container {
 }
 
 /// The token that the proxy before Chroma asks for.
-pub(super) const TOKEN: &str = "CHROMA_TOKEN";
+pub(crate) const TOKEN: &str = "CHROMA_TOKEN";
 
 /// What a cluster's own parts need: the proxy its token, backups the keys of their bucket.
 fn of_cluster(spec: &Spec) -> Vec<SecretVariable> {
@@ -69,7 +68,7 @@ fn of_cluster(spec: &Spec) -> Vec<SecretVariable> {
 }
 
 /// Every secret variable of the deployment, in the order in which an operator is asked for them.
-pub(super) fn secrets(spec: &Spec) -> Vec<SecretVariable> {
+pub(super) fn all(spec: &Spec) -> Vec<SecretVariable> {
     let tracing = &spec.tracing;
     let of_collector = |variable: &str, what: String, required: bool| SecretVariable {
         variable: variable.to_owned(),
@@ -84,7 +83,7 @@ pub(super) fn secrets(spec: &Spec) -> Vec<SecretVariable> {
             secrets.push(of_collector(&key.variable, key.what.clone(), true));
         }
     }
-    let names = redact::key(spec).into_iter();
+    let names = redact::key(&spec.tracing.redact).into_iter();
     secrets.extend(names.map(|key| of_collector(&key.variable, key.what, true)));
     match spec.collector.image {
         Image::Wrapped | Image::Published if tracing.backend.wants_endpoint() => {
@@ -125,41 +124,8 @@ pub(super) fn secrets(spec: &Spec) -> Vec<SecretVariable> {
     secrets
 }
 
-/// Those that an operator is asked for: not one that the target makes itself where the spec names none.
-pub(super) fn asked(spec: &Spec) -> Vec<SecretVariable> {
-    let mut secrets = secrets(spec);
-    secrets.retain(|one| {
-        spec.machine.secrets.contains_key(&one.variable)
-            || !spec.target.creates_secret(&one.variable)
-    });
-    secrets
-}
-
-/// The secrets that a deployment in a cloud needs and the spec names no place for. `what` is what the
-/// spec takes: `the ARN of a secret in …`.
-pub(super) fn needs(resolved: &Resolved, what: &str) -> Vec<Need> {
-    let named = &resolved.spec.machine.secrets;
-    let missing = asked(&resolved.spec)
-        .into_iter()
-        .filter(|secret| secret.required && !named.contains_key(&secret.variable));
-    missing
-        .map(|secret| Need {
-            variable: format!("machine.secrets.{}", secret.variable),
-            what: format!(
-                "{what} with {}{}",
-                secret.what,
-                if resolved.secrets.contains_key(&secret.variable) {
-                    "; the value given here went nowhere"
-                } else {
-                    ""
-                }
-            ),
-        })
-        .collect()
-}
-
 /// A variable's name in the form of a cloud's own: `HONEYCOMB_API_KEY` is `HoneycombApiKey`.
-pub(super) fn name_of(variable: &str) -> String {
+pub(crate) fn name_of(variable: &str) -> String {
     let words = variable.split('_').filter(|word| !word.is_empty());
     words
         .map(|word| {

@@ -1,0 +1,214 @@
+//! What the templates in `templates/aws` read.
+//!
+//! Invariant: every choice is made here and in `lines`; the template only places values.
+
+use anyhow::Result;
+use chroma_otel_init::{Server, variable};
+use minijinja::Value;
+use serde::Serialize;
+
+use super::cloudformation::{self, StackFile};
+use super::expressions::{in_stack_region, scalar_text};
+use super::parameters::{image, name_of};
+use super::stack::{self, AwsTemplate};
+use crate::deployment::Deployment;
+use crate::deployment::secrets::{Container, SecretVariable};
+use crate::render::{as_is, is_plain};
+use crate::spec::{Image, Spec, Tracing};
+use crate::targets::machine::{self, MachineTemplate, parameters};
+use crate::targets::terraform::capitalized;
+use crate::values::{DnsLabel, has_place};
+
+/// What the templates of the stack read.
+#[derive(Serialize)]
+pub(super) struct StackTemplate<'a> {
+    #[serde(flatten)]
+    machine: MachineTemplate<'a, AwsTemplate>,
+    description: String,
+    /// The parameters of the group "Tracing".
+    tracing_parameters: Vec<String>,
+    /// The parameters of Chroma's secrets.
+    chroma_secrets: Vec<String>,
+    version_pattern: Value,
+    /// The parameter for the endpoint, where the first backend takes one.
+    endpoint: Option<EndpointTemplate>,
+    /// The parameter of Systems Manager that names the machine's image.
+    image_id: String,
+    /// Absent: a template cannot carry the name, which is in `parameters.json` alone.
+    default_service_name: Option<&'a str>,
+    service_name_pattern: Value,
+    /// The secrets of the deployment.
+    secrets: Vec<SecretParameter<'a>>,
+    /// Those without which it does not start.
+    keys: Vec<SecretParameter<'a>>,
+    /// Whether the detail of spans is chosen by conditions.
+    shows_detail: bool,
+    /// Where the traces of each backend are.
+    traces: Vec<Traces>,
+    /// What a new instance is made for when it changes.
+    fingerprint: Value,
+    files: Vec<StackFile>,
+    /// The command that makes the stack and changes it.
+    deploy: String,
+}
+
+/// The parameter for the endpoint.
+#[derive(Serialize)]
+struct EndpointTemplate {
+    default: Option<Value>,
+    /// Whether blank stands for the backend's own.
+    fallback: bool,
+    pattern: Value,
+    description: &'static str,
+}
+
+/// The parameters for a secret: a value, or the ARN of a secret that exists.
+#[derive(Clone, Serialize)]
+struct SecretParameter<'a> {
+    id: String,
+    variable: &'a str,
+    required: bool,
+    description: String,
+    arn_description: String,
+    what: &'a str,
+}
+
+/// Where a backend's traces are.
+#[derive(Serialize)]
+struct Traces {
+    /// What the name of its output has behind `Traces`.
+    id: Value,
+    /// The address.
+    place: Value,
+}
+
+impl<'a> StackTemplate<'a> {
+    /// Of a deployment.
+    ///
+    /// # Errors
+    /// A template is wrong: a bug.
+    pub(super) fn new(deployment: &'a Deployment) -> Result<Self> {
+        let machine = stack::template(deployment);
+        let files = machine::files(deployment, "aws", &machine)?;
+        let lines = stack::lines(deployment);
+        let Spec {
+            chroma,
+            tracing,
+            machine: at,
+            ..
+        } = &deployment.spec;
+        let wants_endpoint = tracing.backend.wants_endpoint();
+        let mut tracing_parameters: Vec<String> = Vec::new();
+        if wants_endpoint {
+            tracing_parameters.push(name_of(variable::ENDPOINT));
+        }
+        tracing_parameters.extend([variable::SERVICE_NAME, variable::GRANULARITY].map(name_of));
+        tracing_parameters.extend(secret_names(deployment, Container::Collector));
+        let secrets: Vec<SecretParameter> = deployment
+            .secrets
+            .iter()
+            .map(SecretParameter::new)
+            .collect();
+        let keys = secrets.iter().filter(|secret| secret.required);
+        let service_name = tracing.service_name.as_str();
+        Ok(Self {
+            description: format!(
+                "Chroma with traces to {}. Written by chroma-otel-deploy.",
+                machine.shared.backend.summary
+            ),
+            tracing_parameters,
+            chroma_secrets: secret_names(deployment, Container::Chroma),
+            version_pattern: as_is(parameters::version_pattern(deployment)),
+            endpoint: wants_endpoint.then(|| EndpointTemplate::new(deployment)),
+            image_id: image(at.kind.as_str()),
+            default_service_name: Some(service_name).filter(|name| is_plain(name)),
+            service_name_pattern: as_is(parameters::service_name_pattern(deployment)),
+            keys: keys.cloned().collect(),
+            secrets,
+            shows_detail: chroma.image == Image::Stock && chroma.version.server() == Server::Rust,
+            traces: traces(tracing),
+            fingerprint: cloudformation::fingerprint(&lines, &files),
+            files: cloudformation::files(lines, files),
+            deploy: deploy_command(&deployment.spec.name),
+            machine,
+        })
+    }
+}
+
+/// The parameters of a container's secrets.
+fn secret_names(deployment: &Deployment, container: Container) -> Vec<String> {
+    let secrets = deployment.secrets.iter();
+    let of = secrets.filter(|one| one.container == container);
+    of.flat_map(|one| {
+        let name = name_of(&one.variable);
+        [format!("{name}SecretArn"), name]
+    })
+    .collect()
+}
+
+/// The one line that makes the stack and changes it.
+fn deploy_command(name: &DnsLabel) -> String {
+    format!(
+        "aws cloudformation deploy --stack-name {name} --template-file template.yaml --parameter-overrides file://parameters.json --capabilities CAPABILITY_IAM --s3-bucket \"$BUCKET\""
+    )
+}
+
+/// Where the traces of each backend are: what the name of its output has behind `Traces`, and the address.
+fn traces(tracing: &Tracing) -> Vec<Traces> {
+    let outputs = tracing.backends().enumerate().map(|(index, backend)| {
+        let id = match index {
+            0 => String::new(),
+            _ => format!("In{}", name_of(&backend.name.replace('-', "_"))),
+        };
+        Traces {
+            id: as_is(id),
+            place: regional(&backend.traces),
+        }
+    });
+    outputs.collect()
+}
+
+/// Text with the stack's region in the place of `{region}`, as a value of the template.
+fn regional(text: &str) -> Value {
+    if has_place(text) {
+        as_is(format!("!Sub {}", scalar_text(&in_stack_region(text))))
+    } else {
+        scalar(text)
+    }
+}
+
+/// A default of type String: in quotes where YAML would read something else.
+fn scalar(text: &str) -> Value {
+    as_is(scalar_text(text))
+}
+
+impl EndpointTemplate {
+    fn new(deployment: &Deployment) -> Self {
+        let parameter = parameters::endpoint(deployment);
+        Self {
+            default: parameter.default.as_deref().map(scalar),
+            fallback: parameter.fallback,
+            pattern: as_is(parameter.pattern),
+            description: parameter.description,
+        }
+    }
+}
+
+impl<'a> SecretParameter<'a> {
+    fn new(secret: &'a SecretVariable) -> Self {
+        let name = name_of(&secret.variable);
+        Self {
+            variable: &secret.variable,
+            required: secret.required,
+            description: format!(
+                "{} (to be kept in Secrets Manager).",
+                capitalized(&secret.what)
+            ),
+            arn_description: format!(
+                "Instead of {name}, the full ARN of a secret that is the plain value."
+            ),
+            what: &secret.what,
+            id: name,
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! What only the templates in `templates/azure` read: defaults of the variables, and the README's commands.
+//!
+//! Invariant: every choice is made here; the templates only place values.
+
+use serde::Serialize;
+
+use super::module::{MOST_SNAPSHOTS, makes_insights, places};
+use super::patterns;
+use crate::deployment::Deployment;
+use crate::spec::Machine;
+use crate::values::{CloudName, Peer};
+
+/// What only the templates in `templates/azure` read.
+#[derive(Serialize)]
+pub(super) struct AzureTemplate {
+    /// Whether the module makes Application Insights.
+    makes_insights: bool,
+    /// Whether the spec leaves a place open.
+    missing_places: bool,
+    /// How many daily snapshots can be kept.
+    most_snapshots: u16,
+    machine: MachineDefaults,
+    forms: Forms,
+    /// What the name of a Key Vault begins with. The shell adds the first part of the subscription's id,
+    /// since these names are the world's.
+    vault: String,
+    /// What the name of a registry begins with, likewise.
+    registry_stem: String,
+    #[serde(flatten)]
+    commands: Commands,
+}
+
+/// Defaults of the variables that say where and on what; nothing where the spec says nothing.
+#[derive(Serialize)]
+struct MachineDefaults {
+    #[serde(rename = "type")]
+    kind: String,
+    architecture: &'static str,
+    subscription: Option<String>,
+    resource_group: Option<String>,
+    location: Option<String>,
+    zone: Option<String>,
+    subnet: Option<String>,
+    allowed_range: Option<String>,
+    ssh_range: String,
+    ssh_key: Option<String>,
+    disk_gib: u64,
+    restore_from: String,
+    snapshots: u16,
+    log_days: u16,
+    alarms: String,
+}
+
+/// Regular expressions of names.
+#[derive(Serialize)]
+struct Forms {
+    size: &'static str,
+    subscription: &'static str,
+    group: &'static str,
+    subnet: &'static str,
+    snapshot_or_blank: &'static str,
+    action_group_or_blank: &'static str,
+}
+
+/// The README's commands: names where the spec gives none are suggestions.
+#[derive(Serialize)]
+struct Commands {
+    /// The resource group.
+    group: String,
+    zone: String,
+    location: String,
+    /// Stops Chroma.
+    stop: String,
+    /// Starts it.
+    start: String,
+    /// Terraform's addresses of the disk.
+    forget_disk: String,
+    /// Those of the backup.
+    forget_backup: String,
+    /// Those of both.
+    forget_data: String,
+}
+
+impl AzureTemplate {
+    /// Of a deployment.
+    pub(super) fn new(deployment: &Deployment) -> Self {
+        let name = deployment.spec.name.to_string();
+        let stem = name[..name.len().min(15)].trim_end_matches('-');
+        let machine = &deployment.spec.machine;
+        Self {
+            makes_insights: makes_insights(deployment),
+            missing_places: places(machine).iter().any(|place| place.missing),
+            most_snapshots: MOST_SNAPSHOTS,
+            machine: MachineDefaults::new(machine),
+            forms: Forms {
+                size: patterns::SIZE,
+                subscription: patterns::SUBSCRIPTION,
+                group: patterns::GROUP,
+                subnet: patterns::SUBNET,
+                snapshot_or_blank: patterns::SNAPSHOT_OR_BLANK,
+                action_group_or_blank: patterns::ACTION_GROUP_OR_BLANK,
+            },
+            vault: stem.to_owned(),
+            registry_stem: name.replace('-', ""),
+            commands: Commands::new(&name, machine),
+        }
+    }
+}
+
+impl MachineDefaults {
+    fn new(machine: &Machine) -> Self {
+        let text = |name: &Option<CloudName>| name.as_ref().map(|name| name.as_str().to_owned());
+        let range = |peer: &Option<Peer>| match peer {
+            Some(Peer::Range(range)) => Some(range.clone()),
+            _ => None,
+        };
+        let arm = patterns::is_arm(machine.kind.as_str());
+        let place = machine
+            .zone
+            .as_ref()
+            .map(|zone| patterns::place(zone.as_str()));
+        Self {
+            kind: machine.kind.as_str().to_owned(),
+            architecture: if arm { "arm64" } else { "x86_64" },
+            subscription: text(&machine.subscription),
+            resource_group: text(&machine.resource_group),
+            location: place.map(|(location, _)| location.to_owned()),
+            zone: place.map(|(_, zone)| zone.to_owned()),
+            subnet: text(&machine.subnet),
+            allowed_range: range(&machine.allow_from),
+            ssh_range: range(&machine.ssh_from).unwrap_or_default(),
+            ssh_key: machine.ssh_key.as_ref().map(|key| key.as_str().to_owned()),
+            disk_gib: machine.disk.as_mebibytes() / 1024,
+            restore_from: text(&machine.restore_from).unwrap_or_default(),
+            snapshots: machine.snapshots,
+            log_days: machine.log_days,
+            alarms: text(&machine.alarms).unwrap_or_default(),
+        }
+    }
+}
+
+impl Commands {
+    fn new(name: &str, machine: &Machine) -> Self {
+        let group = machine.resource_group.as_ref();
+        let group = group.map_or(name, |group| group.as_str());
+        let zone = machine.zone.as_ref();
+        let zone = zone.map_or("westeurope-1", |zone| zone.as_str());
+        let run = |script: &str| {
+            format!(
+                "az vm run-command invoke --resource-group {group} --name {name} --command-id RunShellScript --scripts '{script}' --output none"
+            )
+        };
+        let disk = [
+            "azurerm_managed_disk.data",
+            "azurerm_management_lock.data",
+            "azurerm_role_assignment.backup_reads_disk",
+            "azurerm_data_protection_backup_instance_disk.data",
+        ];
+        let backup = [
+            "azurerm_data_protection_backup_policy_disk.data",
+            "azurerm_data_protection_backup_vault.data",
+            "azurerm_role_assignment.backup_makes_snapshots",
+        ];
+        // The role on the disk, which is locked, and what belongs to the vault, which outlives its last snapshots.
+        let stop_backup = [&disk[2..3], &backup[..]].concat();
+        let forget = |addresses: &[&str]| addresses.join(" \\\n  ");
+        Self {
+            group: group.to_owned(),
+            zone: zone.to_owned(),
+            location: patterns::place(zone).0.to_owned(),
+            stop: run("systemctl stop chroma && sync"),
+            start: run("systemctl start chroma"),
+            forget_disk: forget(&disk),
+            forget_backup: forget(&stop_backup),
+            forget_data: forget(&[&disk[..], &backup[..]].concat()),
+        }
+    }
+}

@@ -1,0 +1,345 @@
+//! What the templates in `templates/docker` read.
+//!
+//! Invariant: every choice is made here; the templates only place values.
+
+use std::net::SocketAddr;
+
+use chroma_otel_init::{ChromaVersion, Server, variable};
+use minijinja::Value;
+use serde::Serialize;
+
+use crate::collector::surroundings::{Listen, Surroundings};
+use crate::deployment::Deployment;
+use crate::deployment::chroma::COLLECTOR_ENDPOINT;
+use crate::digest::hash;
+use crate::image::Images;
+use crate::plan::{Need, Plan};
+use crate::render::{as_is, is_plain, quoted};
+use crate::spec::{Image, Spec, Tracing};
+use crate::targets::common;
+use crate::targets::shared::SharedTemplate;
+
+/// Ports of the collector on this machine: its own metrics, and those of the requests.
+pub(super) const COLLECTOR_PORTS: [u16; 2] = [8888, 8889];
+
+/// Ports of the collector that clients of Chroma send spans to.
+pub(super) const OTLP_PORTS: [u16; 2] = [4317, 4318];
+
+/// The command that starts the deployment and brings a running one up to date. Images are built by it
+/// where there is something to build (`pull_policy`).
+pub(super) const UP: &str = "docker compose up --detach --wait --remove-orphans";
+
+/// The command that shows the collector's own log.
+pub(super) const LOG: &str = "docker compose logs otel-collector";
+
+/// What the templates in `templates/docker` read.
+#[derive(Serialize)]
+pub(super) struct DockerTemplate<'a> {
+    #[serde(flatten)]
+    shared: SharedTemplate<'a>,
+    #[serde(flatten)]
+    surroundings: Surroundings,
+    /// The names of the volumes: a project of another name would start with new and empty ones.
+    volumes: Volumes,
+    images: &'a Images,
+    /// Where Chroma is published, `127.0.0.1:8000`.
+    address: String,
+    /// Chroma's published ports.
+    ports: [String; 1],
+    /// The collector's published ports for spans of applications.
+    otlp_ports: Vec<String>,
+    /// The folders of the examples, in backticks.
+    clients: Vec<String>,
+    /// Whether `monitoring/` is rendered.
+    monitored: bool,
+    chroma_environment: Vec<EnvEntry>,
+    collector_environment: Vec<EnvEntry>,
+    /// What the collector's container runs.
+    collector_command: &'a [String],
+    /// Chroma's health check.
+    health: Vec<String>,
+    memory: MemoryLimits,
+    /// The command that starts the deployment and brings a running one up to date.
+    up: &'static str,
+    /// The command that shows the collector's log.
+    collector_log: &'static str,
+    /// The endpoint, or where it is set, for a table.
+    shown_endpoint: String,
+    /// What `.env.example` asks for beside the four variables.
+    keys: Vec<Need>,
+    /// The variables without which the deployment does not start.
+    needs: Vec<Need>,
+    /// The checksum of Chroma's configuration; a new one makes a new container.
+    config_checksum: Option<String>,
+    /// The checksum of the collector's configuration.
+    collector_checksum: Option<String>,
+}
+
+/// The names of the volumes.
+#[derive(Serialize)]
+struct Volumes {
+    data: String,
+    queue: String,
+}
+
+/// The containers' memory limits.
+#[derive(Serialize)]
+struct MemoryLimits {
+    chroma: String,
+    collector: String,
+}
+
+/// A variable of a container. Without a value, Compose passes it on from `.env` or leaves it out.
+#[derive(Serialize)]
+struct EnvEntry {
+    name: String,
+    value: Option<Value>,
+}
+
+impl EnvEntry {
+    fn new(name: impl Into<String>, value: impl Into<Value>) -> Self {
+        Self {
+            name: name.into(),
+            value: Some(value.into()),
+        }
+    }
+
+    /// Of the variable of this name in `.env`.
+    fn passed_on(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            value: None,
+        }
+    }
+}
+
+impl<'a> DockerTemplate<'a> {
+    /// Of a deployment.
+    pub(super) fn new(deployment: &'a Deployment) -> Self {
+        let Spec {
+            name,
+            chroma,
+            tracing,
+            collector,
+            ..
+        } = &deployment.spec;
+        let address = SocketAddr::new(chroma.bind, chroma.port).to_string();
+        let clients = deployment.spec.clients.iter();
+        Self {
+            shared: SharedTemplate::new(deployment),
+            surroundings: surroundings(chroma.version),
+            volumes: Volumes {
+                data: format!("{name}_data"),
+                queue: format!("{name}_queue"),
+            },
+            images: &deployment.images.run,
+            ports: [format!("{address}:8000")],
+            address,
+            otlp_ports: otlp_ports(deployment),
+            clients: clients
+                .map(|client| format!("`clients/{client}`"))
+                .collect(),
+            monitored: deployment.spec.metrics.monitoring,
+            chroma_environment: chroma_environment(deployment),
+            collector_environment: collector_environment(deployment),
+            collector_command: &deployment.collector.command,
+            health: health_command(chroma.image, chroma.version),
+            memory: MemoryLimits {
+                chroma: chroma.memory.to_string(),
+                collector: collector.memory.to_string(),
+            },
+            up: UP,
+            collector_log: LOG,
+            shown_endpoint: match &tracing.endpoint {
+                Some(endpoint) => format!("`{endpoint}`"),
+                None => "in `.env`".to_owned(),
+            },
+            keys: needed_keys(deployment),
+            needs: wanted(deployment),
+            config_checksum: None,
+            collector_checksum: None,
+        }
+    }
+
+    /// With the checksums of the configurations that are in the plan.
+    pub(super) fn with_checksums(mut self, plan: &Plan) -> Self {
+        let checksum = |file: &str| {
+            let text = plan.files.get(file)?;
+            Some(hash(text.as_bytes())[..16].to_owned())
+        };
+        self.config_checksum = checksum("config.yaml");
+        self.collector_checksum = checksum("otel-collector.yaml");
+        self
+    }
+}
+
+/// The collector is in a container with ports of its own.
+fn surroundings(version: ChromaVersion) -> Surroundings {
+    let everywhere = Listen {
+        receivers: "0.0.0.0",
+        local: "0.0.0.0",
+    };
+    let version = Value::from(version.to_string());
+    Surroundings::of_machine(version, everywhere, vec!["env", "system"])
+}
+
+fn otlp_ports(deployment: &Deployment) -> Vec<String> {
+    let ports = OTLP_PORTS
+        .into_iter()
+        .filter(|_| !deployment.spec.clients.is_empty());
+    ports
+        .map(|port| {
+            format!(
+                "{}:{port}",
+                SocketAddr::new(deployment.spec.chroma.bind, port)
+            )
+        })
+        .collect()
+}
+
+/// What `.env.example` asks for beside the four variables.
+fn needed_keys(deployment: &Deployment) -> Vec<Need> {
+    let is_ours = |name: &str| variable::TABLE.iter().any(|row| row.name == name);
+    let mut keys = wanted(deployment);
+    keys.retain(|need| !is_ours(&need.variable));
+    keys
+}
+
+fn chroma_environment(deployment: &Deployment) -> Vec<EnvEntry> {
+    let mut variables = tracing_environment(deployment);
+    let server = deployment.server_variables.iter();
+    variables.extend(server.map(|(name, value)| EnvEntry::new(*name, value.as_str())));
+    variables.extend(deployment.own_variables().map(|(name, value)| {
+        let value = match value {
+            Some(value) => value.into(),
+            None => required(name),
+        };
+        EnvEntry::new(name, value)
+    }));
+    variables
+}
+
+/// The four variables; for the published image, what this version reads instead.
+fn tracing_environment(deployment: &Deployment) -> Vec<EnvEntry> {
+    let tracing = &deployment.spec.tracing;
+    let name = tracing.service_name.as_str();
+    if deployment.spec.chroma.image.has_entrypoint() {
+        let names = [variable::SERVICE_NAME, variable::RUST_SERVICE_NAME];
+        let granularity = tracing.granularity.to_string();
+        return vec![
+            EnvEntry::new(variable::ENDPOINT, COLLECTOR_ENDPOINT),
+            EnvEntry::new(variable::SERVICE_NAME, or_default(&names, name)),
+            EnvEntry::new(
+                variable::GRANULARITY,
+                or_default(&[variable::GRANULARITY], &granularity),
+            ),
+        ];
+    }
+    let translated = deployment.translated_variables(name, tracing.granularity);
+    let translated = translated.into_iter();
+    translated
+        .map(|(name, value)| EnvEntry::new(name, value))
+        .collect()
+}
+
+fn collector_environment(deployment: &Deployment) -> Vec<EnvEntry> {
+    let Spec {
+        chroma, tracing, ..
+    } = &deployment.spec;
+    let limit = deployment.collector.go_memory_limit.as_str();
+    let mut variables = vec![EnvEntry::new("GOMEMLIMIT", limit)];
+    if chroma.image.has_entrypoint() && tracing.backend.wants_endpoint() {
+        variables.extend(endpoint_environment(tracing));
+    }
+    variables.push(EnvEntry::passed_on("OTEL_RESOURCE_ATTRIBUTES"));
+    let chromas = |name: &str| chroma.environment.keys().any(|key| key.as_str() == name);
+    let named = wanted(deployment).into_iter();
+    let named = named.map(|need| need.variable);
+    let named = named.filter(|name| name != variable::ENDPOINT && !chromas(name));
+    variables.extend(named.map(|name| {
+        let value = required(&name);
+        EnvEntry::new(name, value)
+    }));
+    variables
+}
+
+/// The endpoint by both of its names, and the headers that belong to the documented one.
+fn endpoint_environment(tracing: &Tracing) -> Vec<EnvEntry> {
+    let (ours, documented) = (variable::ENDPOINT, variable::RUST_ENDPOINT);
+    let value = match &tracing.endpoint {
+        Some(endpoint) => or_default(&[ours, documented], &endpoint.to_string()),
+        None => as_is(format!(
+            "${{{ours}:-${{{documented}:?set {ours} in .env}}}}"
+        )),
+    };
+    let mut variables = vec![EnvEntry::new(ours, value), EnvEntry::passed_on(documented)];
+    if tracing.header_names.is_empty() {
+        // The documented headers belong to the documented endpoint, unless OpenTelemetry's own is
+        // set: the entrypoint has to see both.
+        let seen = [
+            variable::HEADERS,
+            variable::OTLP_HEADERS,
+            variable::OTLP_ENDPOINT,
+            variable::OTLP_TRACES_ENDPOINT,
+        ];
+        variables.extend(seen.map(EnvEntry::passed_on));
+    }
+    variables
+}
+
+fn health_command(image: Image, version: ChromaVersion) -> Vec<String> {
+    let path = version.health_path();
+    let words: Vec<String> = match (image, version.server()) {
+        (Image::Wrapped | Image::Published, _) => vec![
+            "CMD".into(),
+            "/chroma-otel-entrypoint".into(),
+            "healthcheck".into(),
+        ],
+        (Image::Stock, Server::Python) => vec![
+            "CMD".into(),
+            "python".into(),
+            "-c".into(),
+            format!(
+                "import urllib.request as r; r.urlopen('http://127.0.0.1:8000{path}', timeout=2)"
+            ),
+        ],
+        // The image has neither curl nor wget, but bash opens sockets.
+        (Image::Stock, _) => vec![
+            "CMD".into(),
+            "bash".into(),
+            "-c".into(),
+            format!(
+                "exec 3<>/dev/tcp/127.0.0.1/8000; printf 'GET {path} HTTP/1.0\\r\\n\\r\\n' >&3; grep -q '^HTTP/1.. 200' <&3"
+            ),
+        ],
+    };
+    words
+}
+
+/// `${NAME:-default}`, with several names the first one that is set: `.env` decides, and blank there
+/// means the default. The default has been checked for what would end it (`problems`).
+fn or_default(names: &[&str], default: &str) -> Value {
+    let nested = |inner: String, name: &&str| format!("${{{name}:-{inner}}}");
+    let text = names.iter().rev().fold(default.to_owned(), nested);
+    as_is(if is_plain(default) {
+        text
+    } else {
+        quoted(&text)
+    })
+}
+
+/// `${NAME:?…}`: without it, Compose says so and starts nothing.
+fn required(name: &str) -> Value {
+    as_is(format!("${{{name}:?set it in .env}}"))
+}
+
+/// Every variable without which the deployment does not start.
+pub(super) fn wanted(deployment: &Deployment) -> Vec<Need> {
+    let endpoint = common::endpoint_need(deployment, variable::ENDPOINT).into_iter();
+    let required = deployment.secrets.iter().filter(|secret| secret.required);
+    let secrets = required.map(|secret| Need {
+        variable: secret.variable.clone(),
+        what: secret.what.clone(),
+    });
+    endpoint.chain(secrets).collect()
+}

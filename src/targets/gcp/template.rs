@@ -1,0 +1,154 @@
+//! What only the templates in `templates/gcp` read.
+
+use serde::Serialize;
+
+use super::module::places;
+use super::patterns;
+use crate::backend::Backend;
+use crate::deployment::Deployment;
+use crate::spec::Machine;
+use crate::values::{CloudName, Peer};
+
+/// What only the templates in `templates/gcp` read.
+#[derive(Serialize)]
+pub(super) struct GcpTemplate<'a> {
+    /// Google's services that the deployment needs, but for Compute Engine and those of alarms.
+    services: Vec<&'a str>,
+    /// Whether the spec leaves a place open.
+    missing_places: bool,
+    /// The command that waits until the machine says how its boot went.
+    wait: String,
+    /// The command that shows the logs.
+    logs: String,
+    /// The command that shows the collector's log.
+    collector_log: String,
+    machine: MachineDefaults<'a>,
+    forms: Forms,
+}
+
+/// Defaults of the variables that say where and on what.
+#[derive(Serialize)]
+struct MachineDefaults<'a> {
+    #[serde(rename = "type")]
+    kind: &'a str,
+    architecture: &'static str,
+    project: Option<&'a str>,
+    network: Option<&'a str>,
+    subnet: Option<&'a str>,
+    zone: Option<&'a str>,
+    allowed_range: Option<&'a str>,
+    disk_gib: u64,
+    restore_from: &'a str,
+    snapshots: u16,
+    log_days: u16,
+    alarms: &'a str,
+}
+
+/// Regular expressions of names.
+#[derive(Serialize)]
+struct Forms {
+    machine_type: &'static str,
+    project: &'static str,
+    zone: &'static str,
+    name: &'static str,
+    name_or_blank: &'static str,
+    channel_or_blank: &'static str,
+}
+
+impl<'a> GcpTemplate<'a> {
+    /// Of a deployment.
+    pub(super) fn new(deployment: &'a Deployment) -> Self {
+        let name = deployment.spec.name.to_string();
+        Self {
+            services: services(deployment),
+            missing_places: places(&deployment.spec.machine)
+                .iter()
+                .any(|place| place.missing),
+            wait: wait(&name),
+            logs: logs(&name, ""),
+            collector_log: logs(&name, "'jsonPayload.container.name:\"otel-collector\"' "),
+            machine: MachineDefaults::new(&deployment.spec.machine),
+            forms: Forms {
+                machine_type: patterns::MACHINE_TYPE,
+                project: patterns::PROJECT,
+                zone: patterns::ZONE,
+                name: patterns::NAME,
+                name_or_blank: patterns::NAME_OR_BLANK,
+                channel_or_blank: patterns::CHANNEL_OR_BLANK,
+            },
+        }
+    }
+}
+
+impl<'a> MachineDefaults<'a> {
+    fn new(machine: &'a Machine) -> Self {
+        let text = |name: &'a Option<CloudName>| name.as_ref().map(CloudName::as_str);
+        let arm = patterns::is_arm(machine.kind.as_str());
+        Self {
+            kind: machine.kind.as_str(),
+            architecture: if arm { "arm64" } else { "x86_64" },
+            project: text(&machine.project),
+            network: text(&machine.network),
+            subnet: text(&machine.subnet),
+            zone: text(&machine.zone),
+            allowed_range: match &machine.allow_from {
+                Some(Peer::Range(range)) => Some(range),
+                _ => None,
+            },
+            disk_gib: machine.disk.as_mebibytes() / 1024,
+            restore_from: text(&machine.restore_from).unwrap_or_default(),
+            snapshots: machine.snapshots,
+            log_days: machine.log_days,
+            alarms: text(&machine.alarms).unwrap_or_default(),
+        }
+    }
+}
+
+/// The command that waits until the machine says how its boot went, for a quarter of an hour.
+fn wait(name: &str) -> String {
+    format!(
+        "for _ in {{1..90}}; do\n  \
+         SAID=$(gcloud compute instances get-guest-attributes {} --query-path chroma-otel/boot --format 'value(value)' 2>/dev/null)\n  \
+         if [ -n \"$SAID\" ]; then break; fi\n  \
+         sleep 10\n\
+         done\n\
+         echo \"${{SAID:-it has said nothing yet}}\"",
+        name
+    )
+}
+
+/// The command that shows the logs of the last hour (`--freshness` is ignored with another order): those that
+/// `filter` lets through, which is nothing or ends with a space.
+fn logs(name: &str, filter: &str) -> String {
+    format!(
+        "zone=$(gcloud config get compute/zone)\n\
+         gcloud logging read {filter}--bucket {}-logs --location \"${{zone%-*}}\" --view _AllLogs --freshness 1h --limit 100 \\\n  \
+         --format 'value(timestamp, jsonPayload.container.name, jsonPayload.message, textPayload)'",
+        name
+    )
+}
+
+/// Google's services that the deployment needs, but for Compute Engine and those of alarms.
+fn services(deployment: &Deployment) -> Vec<&str> {
+    let mut services = vec![
+        "cloudresourcemanager.googleapis.com",
+        "iam.googleapis.com",
+        "iap.googleapis.com",
+        "logging.googleapis.com",
+    ];
+    if deployment.image_source.logs_in() {
+        services.push("artifactregistry.googleapis.com");
+    }
+    if !deployment.secrets.is_empty() {
+        services.push("secretmanager.googleapis.com");
+    }
+    let backends = deployment
+        .spec
+        .tracing
+        .backends()
+        .flat_map(Backend::services);
+    services.extend(backends.map(String::as_str));
+    services.sort_unstable();
+    services.dedup();
+    services
+}
