@@ -54,12 +54,19 @@ def test_a_named_check_needs_only_its_own_parts():
     assert "kubernetes" not in bash("choose collector; echo $needed").stdout.split()
 
 
-@pytest.mark.parametrize("file", sorted((ROOT / "tests/e2e").glob("test_*.py")), ids=lambda file: file.stem)
+E2E = ROOT / "tests/e2e"
+
+
+@pytest.mark.parametrize(
+    "file", sorted(E2E.rglob("test_*.py")), ids=lambda file: file.relative_to(E2E).with_suffix("").as_posix()
+)
 def test_the_parts_that_a_test_names_are_needed_by_its_markers(file):
     text = file.read_text()
+    helpers = [] if file.parent == E2E else [other.read_text() for other in file.parent.glob("*.py")]
     optional = {"az"}
     named = {
-        part.replace("otelcol-", "otelcol:") for part in re.findall(r"""part\(f?["']([\w-]+)[/"']""", text)
+        part.replace("otelcol-", "otelcol:")
+        for part in re.findall(r"""part\(f?["']([\w-]+)[/"']""", text + "".join(helpers))
     } - optional
     marked = re.search(r"^pytestmark = (.*)$", text, re.MULTILINE)
     markers = re.findall(r"mark\.(\w+)", marked[1]) if marked else ["gcp", "azure"]

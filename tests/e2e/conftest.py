@@ -32,10 +32,22 @@ PINNED = dict(re.findall(r'^(\w+)="?([^"\n]*)', (ROOT / "versions.env").read_tex
 VERSIONS = PINNED["CHROMA_VERSIONS"].split()
 
 
-# What starts first: the files that take longest (the table at the end of a run has their times), so that no worker is
-# left alone with one.
-FIRST = ["test_machine", "test_machine_clouds", "test_kubernetes", "test_docker", "test_aws"]
-# Files whose tests share nothing: any worker takes any of them.
+# The slowest files start first, so that no worker is left alone with one ("files" at the end of a run shows times).
+# The tests of a machine run in this order.
+FIRST = [
+    "machine_aws/test_lifecycle",
+    "machine_aws/test_boot_failures",
+    "machine_aws/test_data_disk",
+    "machine_aws/test_published_images",
+    "machine_aws/test_delivered_files",
+    "machine_gcp_azure/test_lifecycle",
+    "machine_gcp_azure/test_boot_failures",
+    "machine_gcp_azure/test_delivered_files",
+    "test_kubernetes",
+    "test_docker",
+    "test_aws",
+]
+# Files whose tests share no fixture: any worker runs any of them.
 SPREAD = {
     "test_backend_aws",
     "test_backend_azure",
@@ -58,19 +70,27 @@ SPREAD = {
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
-    """A file's tests share what they start, but for those of SPREAD, and there is one stand-in machine at a time.
-    (pytest-xdist's own groups, 3.8.0, do nothing with pytest 9.2.0.) Files start in the order of their collection."""
+    """One worker runs a file, or a folder whose tests share fixtures; a second one would set them up again. It also
+    runs all machines, one after the other. (The groups of pytest-xdist 3.8.0 have no effect with pytest 9.2.0.)"""
     from xdist.scheduler import LoadFileScheduling
 
-    class OneMachine(LoadFileScheduling):
+    class BySharedFixtures(LoadFileScheduling):
         def _split_scope(self, nodeid):
-            file = super()._split_scope(nodeid)
-            if Path(file).stem in SPREAD:
+            file = Path(super()._split_scope(nodeid))
+            if file.stem in SPREAD:
                 return nodeid
-            return "machine" if "test_machine" in file else file
+            if file.parent.name.startswith("machine"):
+                return "machine"
+            return str(file if file.parent.name == HERE.name else file.parent)
 
-    config.option.loadscopereorder = False
-    return OneMachine(config, log)
+    config.option.loadscopereorder = False  # in the order of collection
+    return BySharedFixtures(config, log)
+
+
+def position(file):
+    """Where a test file stands in FIRST."""
+    name = file.relative_to(HERE).with_suffix("").as_posix() if file.is_relative_to(HERE) else file.stem
+    return FIRST.index(name) if name in FIRST else len(FIRST)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -86,7 +106,7 @@ def pytest_collection_modifyitems(config, items):
         item.nodeid for item in of_ours if not parts.intersection(mark.name for mark in item.iter_markers())
     ]:
         raise pytest.UsageError("tests without a marker of pyproject.toml: " + ", ".join(unmarked))
-    items.sort(key=lambda item: FIRST.index(item.path.stem) if item.path.stem in FIRST else len(FIRST))
+    items.sort(key=lambda item: position(item.path))
 
 
 def pytest_terminal_summary(terminalreporter):

@@ -1,0 +1,1 @@
+"""A booted stand-in machine in AWS, shared by the tests of this folder."""

@@ -1,0 +1,48 @@
+"""The files that the rendered CloudFormation template delivers to the machine."""
+
+from booted_machine import HOSTILE, generate
+from cloudformation import load, machine_files
+
+from machine_aws.aws_services import REGION
+
+SPEC = """
+target: aws
+chroma: {version: 1.5.9, environment: {SECRET: null}}
+tracing: {backend: otlp}
+"""
+STOCK = """
+target: aws
+chroma: {version: 1.5.9, image: stock}
+tracing: {backend: jaeger, redact: {names: hash}}
+clients: [python]
+metrics: {monitoring: true}
+"""
+
+
+def rendered_files(tools, folder, cloud, spec, parameters):
+    """The files on the machine, as the rendered template delivers them: {path: (mode, text)}."""
+    out = generate(tools, folder, spec)
+    network = {"VpcId": "vpc-1", "SubnetId": "subnet-1", "AvailabilityZone": f"{REGION}a", "AllowedCidr": "10.0.0.0/8"}
+    made = {"DataVolume": cloud.volume, "Logs": "/chroma"}
+    return machine_files(load(out / "template.yaml"), network | parameters, made)
+
+
+def terraforms(tools, folder, path):
+    """The file at this path on a machine that Terraform makes."""
+    import yaml
+
+    module = generate(tools, folder, SPEC, "--format", "terraform")
+    tree = yaml.safe_load((module / "cloud-config.yaml.tftpl").read_text())
+    [text] = [file["content"] for file in tree["write_files"] if file["path"] == path]
+    return text.replace("$${", "${").replace("%%{", "%{")
+
+
+def wrapped_files(tools, folder, cloud, endpoint):
+    parameters = {
+        "AlarmTopicArn": f"arn:aws:sns:{REGION}:123456789012:alarms",
+        "ChromaOtelCollectionEndpoint": endpoint,
+        "ChromaOtelServiceName": HOSTILE,
+        "ChromaOtelCollectionHeadersSecretArn": cloud.headers,
+        "SecretSecretArn": cloud.extra,
+    }
+    return rendered_files(tools, folder, cloud, SPEC, parameters)

@@ -1,0 +1,90 @@
+"""Boots that fail: what is reported, and what recovers."""
+
+import pytest
+from booted_machine import HOSTILE, client, trace_arrives
+from stand_in_machine import AMAZON
+
+from machine_aws.machine_files import terraforms
+from machine_aws.machine_steps import STACK, replace_disk, signals, written_secrets
+
+pytestmark = pytest.mark.aws
+NO_ACTION = (
+    "An error occurred (ValidationError) when calling the CompleteLifecycleAction operation:"
+    " No active Lifecycle Action found with instance ID i-1"
+)
+# What a step calls, which is let fail for good; and how long it is tried again.
+FAILURES = {
+    "install": ("systemctl", "enable --now docker.service", 2),
+    "disk": ("df", "", 2),
+    "secrets": ("aws", "get-secret-value", 2),
+    "images": ("docker", "", 5),
+    "start": ("systemctl", "daemon-reload", 5),
+    "healthy": ("curl", "13133", 6),
+    "report": ("cfn-signal", "--success true", 8),
+}
+
+
+class TestFailures:
+    @pytest.mark.parametrize("step", FAILURES)
+    def test_a_step_that_always_fails_is_reported(self, machine, cloud, step):
+        command, words, limit = FAILURES[step]
+        machine.path("/etc/chroma-otel/reported").unlink(missing_ok=True)
+        machine.forget_calls()
+        machine.let_fail(command, words)
+        done = machine.boot(limit=limit, check=False)
+        machine.let_work()
+        assert done.returncode == 1, done.stderr
+        reason = done.stderr.splitlines()[-1].removeprefix("chroma-otel: ")
+        assert reason.startswith(f"{step} failed: ") and "out of luck" in reason, done.stderr
+        assert signals(machine)[-1] == f"cfn-signal --success false {STACK}"
+        assert cloud.log(f"boot-{cloud.instance}")[-1] == reason
+        assert written_secrets(machine) == []
+
+    @pytest.mark.parametrize("says, status", [(NO_ACTION, 0), ("out of luck", 1)])
+    def test_terraforms_group_may_not_wait_either(self, machine, tools, folder, says, status):
+        machine.write("/test/cloud", "GROUP_NAME=chroma\n" + terraforms(tools, folder, "/etc/chroma-otel/cloud"))
+        boot = machine.read("/etc/chroma-otel/boot")
+        machine.write("/test/boot", boot.replace('source "$configuration/cloud"', "source /test/cloud"), 0o755)
+        machine.forget_calls()
+        machine.let_fail("aws", "complete-lifecycle-action", says=says)
+        done = machine.boot("report_success", script="/test/boot", check=False)
+        machine.let_work()
+        assert (done.returncode, done.stderr) == (status, f"{says}\n" if status else "")
+        [call] = [call for call in machine.calls if "complete-lifecycle-action" in call]
+        assert call.endswith("--lifecycle-action-result CONTINUE")
+
+    def test_too_little_memory_is_refused(self, machine):
+        boot = machine.read("/etc/chroma-otel/boot").replace("chroma >= 2048", "chroma >= 2048000")
+        machine.write("/test/boot", boot, 0o755)
+        done = machine.boot("limits", script="/test/boot", check=False)
+        assert done.returncode == 65 and "take a larger machine" in done.stderr, done.stderr
+
+    def test_an_empty_secret_is_named(self, machine, cloud):
+        cloud.store("extra", " \n")
+        done = machine.boot("secrets", check=False)
+        cloud.store("extra", "s3cret" + HOSTILE)
+        assert done.returncode == 65 and "`SECRET` is empty" in done.stderr, done.stderr
+
+    def test_a_collector_that_cannot_start_is_reported_with_its_own_words(self, machine, cloud):
+        before = machine.read("/etc/chroma-otel/collector.env")
+        machine.write("/etc/chroma-otel/collector.env", before.replace("=http://", "=http://:"))
+        done = machine.boot(limit=10, check=False)
+        machine.write("/etc/chroma-otel/collector.env", before)
+        machine.boot()
+        assert "healthy failed: " in done.stderr, done.stderr
+        assert "error: `CHROMA_OTEL_COLLECTION_ENDPOINT`" in cloud.log(f"boot-{cloud.instance}")[-1]
+
+    def test_every_command_fails_once_and_the_boot_ends_well(self, machine, cloud, disks, sink, tools):
+        replace_disk(machine, cloud, disks())
+        machine.path("/etc/chroma-otel/reported").unlink()
+        machine.pack_docker()
+        machine.forget_calls()
+        for command in (*AMAZON.in_front, "cfn-signal"):
+            machine.let_fail(command, times="once")
+        machine.boot(limit=200)
+        left = [file.name for file in machine.path("/test/fail").iterdir()]
+        machine.let_work()
+        assert set(left) <= {"journalctl"}, left
+        assert len([call for call in machine.calls if call.startswith("mkfs.ext4")]) == 2  # the first failed
+        client(tools, machine, "fill", "query")
+        trace_arrives(sink)

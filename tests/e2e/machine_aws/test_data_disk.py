@@ -1,0 +1,80 @@
+"""The data disk: foreign, missing, grown, full."""
+
+import json
+import urllib.error
+import urllib.request
+
+import pytest
+from booted_machine import COLLECTIONS, FOREIGN, client, digest, started, watch
+
+from machine_aws.machine_steps import replace_disk
+
+pytestmark = pytest.mark.aws
+
+
+def may_grow():
+    with open("/proc/self/status") as status:
+        return bool(int(status.read().split("CapEff:")[1].split()[0], 16) >> 24 & 1)
+
+
+def size(machine):
+    return int(machine.run("df", "--output=size", "/var/lib/chroma-otel").stdout.split()[-1])
+
+
+class TestDisks:
+    @pytest.mark.parametrize("kind", FOREIGN)
+    def test_a_disk_that_is_not_ours_is_left_alone(self, machine, cloud, disks, kind):
+        disk = disks(16)
+        FOREIGN[kind](disk.device)
+        before = digest(disk)
+        replace_disk(machine, cloud, disk)
+        done = machine.boot("disk", check=False)
+        assert done.returncode == 65 and kind in done.stderr and "left alone" in done.stderr, done.stderr
+        assert digest(disk) == before
+
+    def test_without_its_disk_chroma_does_not_start(self, machine, cloud, disks):
+        replace_disk(machine, cloud, disks(16))
+        done = machine.run("systemctl", "start", "chroma.service", check=False)
+        assert done.returncode != 0
+        assert machine.container("chroma") is None
+
+    def test_another_machines_disk_keeps_its_data(self, machine, cloud, tools):
+        """The disk of the first machine's life."""
+        replace_disk(machine, cloud, machine.disk)
+        machine.forget_calls()
+        machine.boot()
+        client(tools, machine, "query")
+        assert not [call for call in machine.calls if call.startswith("mkfs")]
+
+    @pytest.mark.skipif(
+        not may_grow(), reason="this kernel does not let us grow a mounted file system (CAP_SYS_RESOURCE)"
+    )
+    def test_a_grown_disk_is_used_within_ten_minutes(self, machine, tools):
+        before, since = size(machine), started(machine)
+        machine.disk.grow(512)
+        watch(machine)
+        assert size(machine) > 1.8 * before
+        assert started(machine) == since
+        client(tools, machine, "query")
+
+    def test_a_disk_that_cannot_grow_is_said_and_used_as_it_is(self, machine, cloud):
+        machine.forget_calls()
+        machine.let_fail("resize2fs", says="no")
+        watch(machine)
+        machine.let_work()
+        assert [call for call in machine.calls if call.startswith("resize2fs")] == [f"resize2fs {machine.disk.device}"]
+        said = machine.journal("--unit=chroma-otel-watch").splitlines()
+        assert "warning: the file system could not be made as large as its disk: no" in said
+
+    def test_a_full_disk_is_said_and_loses_nothing(self, machine, cloud, tools):
+        machine.run("sh", "-c", "cat /dev/zero >/var/lib/chroma-otel/data/filler", check=False)
+        assert "the data disk is 100 % full" in machine.boot(check=False, limit=30).stderr
+        body = json.dumps({"name": "no-room"}).encode()
+        request = urllib.request.Request(COLLECTIONS, body, {"Content-Type": "application/json"})
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(request, timeout=10)
+        assert "full" in refused.value.read().decode()
+        machine.path("/var/lib/chroma-otel/data/filler").unlink()
+        machine.run("systemctl", "restart", "chroma.service")
+        machine.boot()
+        client(tools, machine, "query", "fill")

@@ -1,0 +1,25 @@
+"""The files that CloudFormation delivers, by their checkers."""
+
+import pytest
+from stand_in_machine import host
+
+from machine_aws.machine_files import SPEC, STOCK, rendered_files
+
+pytestmark = pytest.mark.aws
+
+
+def test_scripts_and_units_pass_their_checkers(machine):
+    folder = machine.path("/etc/chroma-otel")
+    host("shellcheck", "--shell=bash", folder / "boot", folder / "watch", folder / "cloud")
+    units = ("chroma-otel.service", "chroma.service", "otel-collector.service", "chroma-otel-watch.timer")
+    done = machine.run("systemd-analyze", "verify", *(f"/etc/systemd/system/{unit}" for unit in units))
+    assert done.stdout + done.stderr == ""
+
+
+@pytest.mark.parametrize("spec", [SPEC, STOCK], ids=["wrapped", "stock"])
+def test_cloudformation_delivers_plain_characters(cloud, tools, folder, spec):
+    """It gives `?` back for others when metadata is read through its API, as cfn-init does."""
+    parameters = {"ChromaOtelCollectionEndpoint": "otlp.example.com", "SecretSecretArn": cloud.extra}
+    own = {"ChromaOtelNamesKeySecretArn": cloud.names}
+    files = rendered_files(tools, folder, cloud, spec, parameters if spec == SPEC else own)
+    assert [path for path, (_, text) in files.items() if not text.isascii()] == []

@@ -1,0 +1,60 @@
+"""Steps and checks of the machine that differ between clouds."""
+
+import base64
+import gzip
+import re
+import subprocess
+
+from terraform.clouds import GCP
+
+LINKS = {"gcp": "/dev/disk/by-id/google-chroma-data", "azure": "/dev/disk/azure/scsi1/lun0"}
+
+
+def deliver(cloud, machine, state, tools, folder):
+    """Brings the files to the machine as its cloud does."""
+    user_data = cloud.user_data(state)
+    if cloud is GCP:  # the guest agent runs it, at every boot
+        machine.path("/startup-script").write_bytes(user_data)
+        machine.path("/startup-script").chmod(0o755)
+        return machine.run("/startup-script")
+    for path, (mode, text) in cloud.boot(tools, user_data, folder / "cloud-init").items():
+        machine.write(path, text, mode)
+    machine.run("systemctl", "daemon-reload")  # as `runcmd` says
+    return machine.run("systemctl", "enable", "--now", "--no-block", "chroma-otel.service")
+
+
+def forget_images(machine, services, state, cloud):
+    """The registry has the images, and the machine does not know them by their names there. (What it has under
+    another name is not sent again.)"""
+    data = cloud.user_data(state)
+    text = (gzip.decompress(data) if data.startswith(b"\x1f\x8b") else data).decode()
+    lines = [base64.b64decode(one).decode() for one in re.findall(r"[A-Za-z0-9+/]{80,}={0,2}", text)]
+    wanted = dict(
+        line.split("=", 1)
+        for part in lines
+        for line in part.splitlines()
+        if re.match(r"(CHROMA|COLLECTOR)_IMAGE=", line)
+    )
+    ids = machine.run("docker", "image", "inspect", "--format={{.Id}}", *machine.images).stdout.split()
+    names = [wanted["CHROMA_IMAGE"], wanted["COLLECTOR_IMAGE"]]
+    services.make(images=dict(zip(names, ids, strict=True)))
+    machine.run("docker", "image", "rm", *names, check=False)
+
+
+def leaked(machine):
+    """What the machine has written to a disk, or passed as an argument, with a secret or a token in it. (Docker
+    and containerd keep a container's environment while the container is there, for root only.)"""
+    pattern = "s3cret|token-[0-9a-f]{32}"
+    command = ["grep", "-rlaE", "--exclude-dir=containerd", pattern, machine.state / "upper"]
+    found = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert found.returncode in (0, 1), found.stderr
+    said = machine.journal().splitlines() + machine.calls
+    return found.stdout.split() + [line for line in said if re.search(pattern, line)]
+
+
+def reported(cloud, machine, services):
+    """What was said of the boot where the README says to look: the last word."""
+    if cloud is GCP:
+        return [one["value"] for one in services.of("guest")][-1:]
+    failure = machine.path("/run/chroma-otel/failure")
+    return [failure.read_text().strip() if failure.exists() else "healthy"]
