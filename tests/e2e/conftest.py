@@ -33,7 +33,7 @@ VERSIONS = PINNED["CHROMA_VERSIONS"].split()
 
 
 # The slowest files start first, so that no worker is left alone with one ("files" at the end of a run shows times).
-# The tests of a machine run in this order.
+# Tests that share a machine or a cluster run in this order.
 FIRST = [
     "machine_aws/test_lifecycle",
     "machine_aws/test_boot_failures",
@@ -43,7 +43,10 @@ FIRST = [
     "machine_gcp_azure/test_lifecycle",
     "machine_gcp_azure/test_boot_failures",
     "machine_gcp_azure/test_delivered_files",
-    "test_kubernetes",
+    "kubernetes_cluster/test_lifecycle",
+    "kubernetes_cluster/test_tiered_collector",
+    "kubernetes_cluster/test_without_collector",
+    "kubernetes_cluster/test_api_server",
     "test_docker",
     "test_aws",
 ]

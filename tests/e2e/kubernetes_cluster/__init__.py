@@ -1,0 +1,1 @@
+"""A Kubernetes of one node, shared by the tests of this folder."""

@@ -1,0 +1,68 @@
+"""The cluster, the backend and the deployments in it. The cluster is started once for all tests of this folder."""
+
+import json
+import os
+
+import pytest
+from conftest import CACHE, ROOT, Server, Sink, free_ports, missing
+
+from kubernetes_cluster.cluster import ENGINE, MACHINE, Cluster
+from kubernetes_cluster.deployment import Deployment
+
+
+@pytest.fixture(scope="package")
+def cluster(tools):
+    """The cluster, started if it does not run; then it is stopped again."""
+    for part in ("kubernetes", "crds", "python"):
+        tools.part(part)
+    if not os.path.exists(ENGINE.removeprefix("unix://")):
+        missing("the Docker engine (see .ci/engine)")
+    cluster, script = Cluster(), ROOT / ".ci/cluster"
+    ran = (CACHE / "cluster/kubeconfig").exists()
+    cluster.run(script, "start")
+    try:
+        cluster.run(script, "images")
+        yield cluster
+    finally:
+        if not ran:
+            cluster.run(script, "stop")
+
+
+@pytest.fixture(scope="package")
+def sink(cluster, tools, tmp_path_factory):
+    """A backend outside of the cluster, on this machine: at an address that it has for the cluster."""
+    home, (port,) = tmp_path_factory.mktemp("sink"), free_ports(1)
+    records = home / "sink.jsonl"
+    command = [tools.program("otlp-sink"), "--grpc", f"{MACHINE}:{port}", "--out", records]
+    server = Server(command, {}, home / "sink.log", home)
+    try:
+        yield Sink(server, records)
+    finally:
+        server.stop()
+
+
+@pytest.fixture(scope="class")
+def deployed(request, cluster, tools, tmp_path_factory):
+    """The deployment of the class's `spec`, with its `keys`, installed by its README; gone at the end. The backend
+    `otlp`, if it is one of them, is the sink."""
+    spec = json.loads(json.dumps(request.cls.spec))
+    if "otlp" in spec.get("tracing", {}).get("backend", []):
+        spec["tracing"]["endpoint"] = request.getfixturevalue("sink").grpc
+    deployment = Deployment(cluster, tools, tmp_path_factory.mktemp(spec["name"]), {"target": "kubernetes", **spec})
+    deployment.keys = dict(request.cls.keys)
+    try:
+        deployment.install()
+        yield deployment
+    finally:
+        deployment.remove()
+
+
+@pytest.fixture(scope="class")
+def neighbours(cluster, deployed):
+    """Pods in the deployment's own namespace, in one that may connect, and in one that may not."""
+    for namespace in ("friends", "strangers"):
+        cluster.namespace(namespace)
+    for namespace in (deployed.namespace, "friends", "strangers"):
+        cluster.visitor(namespace)
+    yield
+    cluster.leave("friends", "strangers")

@@ -1,0 +1,27 @@
+"""Chroma that sends to the backend directly."""
+
+import json
+
+import pytest
+
+pytestmark = pytest.mark.kubernetes
+
+
+class TestWithoutCollector:
+    """Chroma sends to a backend by itself."""
+
+    spec = {
+        "name": "alone",
+        "chroma": {"image": "stock"},
+        "machine": {"disk": "1GiB"},
+        "tracing": {"backend": "otlp"},
+        "collector": {"mode": "none"},
+    }
+    keys = {}
+
+    def test_a_request_is_a_trace(self, cluster, sink, deployed):
+        query = deployed.ask()
+        sink.wait_for(
+            lambda spans: query in json.dumps([span["attributes"] for span in spans]), f"{query}: {deployed.logs()}", 60
+        )
+        assert [one["kind"] for one in cluster.get("deployments,daemonsets", "--namespace", "alone")["items"]] == []
