@@ -48,7 +48,8 @@ FIRST = [
     "kubernetes_cluster/test_without_collector",
     "kubernetes_cluster/test_api_server",
     "test_docker",
-    "test_aws",
+    "test_cloudformation_template",
+    "test_cloudformation_stacks",
 ]
 # Files whose tests share no fixture: any worker runs any of them.
 SPREAD = {

@@ -11,9 +11,9 @@ import json
 import re
 
 import pytest
+from cloudformation_template import ARN, HEADERS, REGION, SECRET, SPECS, Template
 from conftest import HERE, renderer
 from terraform.module import HOSTILE, Module, changes, check_scripts, diagnostics, first_boot, provider_folder
-from test_aws import ARN, HEADERS, REGION, SECRET, SPECS, Template
 
 pytestmark = pytest.mark.aws
 
