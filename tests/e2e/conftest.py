@@ -67,7 +67,9 @@ SPREAD = {
     "test_exposure",
     "test_kubernetes_alerts",
     "test_kubernetes_clouds",
-    "test_leaving",
+    "test_redaction",
+    "test_sampling",
+    "test_custom_backend",
     "test_monitoring",
 }
 

@@ -1,21 +1,17 @@
-"""What leaves the machine: no contents, no names that are to be hidden, and the traces that were asked for.
-
-Invariant: each test sees what it looks for arrive without the setting, or makes it itself.
-"""
+"""Redaction: contents never leave the collector, names and attributes as the spec says."""
 
 import json
 import re
 import subprocess
-import time
 import urllib.error
 import urllib.request
 
 import pytest
 from conftest import VERSIONS, client, eventually, get
-from test_collector import ENVIRONMENT, SDK, attributes, orphans, request_of_1x, samples, send, send_metrics
+from docker_spec import deploy, stand_in  # noqa: F401 (fixtures)
+from test_collector import ENVIRONMENT, attributes, orphans, request_of_1x, send, send_metrics
 
 pytestmark = pytest.mark.collector
-
 COLLECTIONS = "/api/v2/tenants/tenantTOLD/databases/databaseTOLD/collections"
 NAMES = ("tenantTOLD", "databaseTOLD", "collectionTOLD")
 CONTENTS = ("contentTOLD", "0.123456789")
@@ -65,18 +61,6 @@ def texts(span):
 def told(spans, words):
     """Where such a word stands, and in which form."""
     return sorted({match for span in spans for match in re.findall(rf'"[^"]*(?:{"|".join(words)})[^"]*"', texts(span))})
-
-
-@pytest.fixture
-def deploy(render, tmp_path):
-    """deploy({key of `tracing`: value}, key of the spec: value, …) -> the folder of a deployment."""
-
-    def run(tracing, **keys):
-        spec = {"target": "docker", "tracing": {"backend": "otlp", **tracing}, **keys}
-        (tmp_path / "spec.json").write_text(json.dumps(spec))
-        return render(spec="spec.json")
-
-    return run
 
 
 @pytest.fixture
@@ -369,148 +353,6 @@ def test_requests_are_whole_with_nothing_else_allowed(deploy, otelcol, sink, chr
     assert all(needed <= of.keys() for of in requests)
     assert {span["resource"]["service.version"] for span in spans} == {version}
     assert set(orphans(spans)) <= ({"read"} if not version.startswith("0.") else set())
-
-
-def trace(number, status=200, milliseconds=1):
-    """A request with two spans below it, as Chroma would send it."""
-    start = 1_700_000_000_000_000_000
-    same = {
-        "traceId": f"{number * 0x9E3779B97F4A7C15F39CC0605CEDC835 % (1 << 128):032x}",
-        "startTimeUnixNano": str(start),
-    }
-    request = {
-        **request_of_1x(status),
-        **same,
-        "spanId": f"{number:015x}1",
-        "endTimeUnixNano": str(start + milliseconds * 1_000_000),
-    }
-    below = [
-        {**same, "name": "below", "spanId": f"{number:015x}{last}", "parentSpanId": request["spanId"]}
-        for last in (2, 3)
-    ]
-    return [*below, request]
-
-
-def whole(spans):
-    """The traces of which there is any span: all are there, or it is not whole."""
-    by_trace = {}
-    for span in spans:
-        by_trace.setdefault(span["trace_id"], []).append(span)
-    assert {len(of) for of in by_trace.values()} <= {3}
-    return by_trace
-
-
-@pytest.fixture
-def sampled(deploy, otelcol, sink):
-    """sampled(traces, wanted, ratio=…) -> the spans that leave of these traces, by trace. All requests have been
-    counted, and the traces `wanted` have left, before the collector is stopped."""
-
-    def run(traces, wanted=frozenset(), **sampling):
-        running = otelcol(deploy({"sampling": sampling}), {"CHROMA_OTEL_COLLECTION_ENDPOINT": sink.grpc})
-        for at in range(0, len(traces), 100):
-            send(running, *(span for one in traces[at : at + 100] for span in one))
-
-        def counted():
-            page = get(running.prometheus)
-            return sum(samples(page, "traces_span_metrics_calls_total")) == len(traces)
-
-        # The first flush of a series is 0, so that its rate is right.
-        eventually(counted, lambda: get(running.prometheus), seconds=60)
-        # A collector (0.158) that is stopped while traces wait for their decision loses one of them now and then.
-        sink.wait_for(lambda spans: wanted <= {span["trace_id"] for span in spans}, f"{len(wanted)} traces", 60)
-        running.stop()
-        return whole(sink.spans())
-
-    return run
-
-
-def test_a_share_leaves_in_whole_traces_and_all_are_counted(sampled):
-    kept = sampled([trace(number) for number in range(1, 2001)], ratio=0.1)
-    assert 140 <= len(kept) <= 260  # four and a half standard deviations
-
-
-def test_errors_and_slow_traces_are_kept_whole(sampled):
-    failed = [trace(number, status=500) for number in range(1, 21)]
-    slow = [trace(number, milliseconds=700) for number in range(21, 41)]
-    refused = [trace(number, status=404) for number in range(41, 61)]
-    rest = [trace(number, milliseconds=400) for number in range(61, 1061)]
-    wanted = {one[0]["traceId"] for one in (*failed, *slow)}
-    kept = sampled([*failed, *slow, *refused, *rest], wanted, ratio=0.1, errors=True, slower_than="500ms")
-    assert wanted <= kept.keys()
-    assert 60 <= len(kept.keys() - wanted) <= 148  # of 1020; four and a half standard deviations
-
-
-def test_an_application_fails_when_it_says_so(deploy, otelcol, sink):
-    running = otelcol(
-        deploy({"sampling": {"ratio": 0, "errors": True}}), {"CHROMA_OTEL_COLLECTION_ENDPOINT": sink.grpc}
-    )
-    failed = [
-        {"name": f"status {code}", "kind": 2, "status": {"code": code}, "resource": SDK, "traceId": f"{code + 1:032x}"}
-        for code in (0, 2)
-    ]
-    send(running, *failed)
-    assert [span["name"] for span in sink.wait_for(lambda spans: spans)] == ["status 2"]
-
-
-def test_a_trace_is_decided_when_its_first_span_has_come(deploy, otelcol, sink):
-    running = otelcol(
-        deploy({"sampling": {"ratio": 0, "errors": True}}), {"CHROMA_OTEL_COLLECTION_ENDPOINT": sink.grpc}
-    )
-    *below, failed = trace(1, status=500)
-    send(running, below[0])
-    send(running, *trace(2), failed)
-    begun = time.monotonic()
-    sink.wait_for(lambda spans: len(spans) == 2)
-    assert time.monotonic() - begun > 5  # it waits for more
-    send(running, below[1])  # and what comes later goes the same way
-    assert len(sink.wait_for(lambda spans: len(spans) == 3 and whole(spans))) == 1
-    running.stop()
-    assert len(sink.spans()) == 3
-
-
-def stand_in(folder, **more):
-    """What a spec says of a backend that is no preset: its file."""
-    told = {
-        "summary": "A stand-in",
-        "documentation": "https://example.com/",
-        "traces": "nowhere",
-        "example": "http://example:4317",
-        "exporter": "otlp",
-    }
-    (folder / "stand-in.json").write_text(json.dumps({**told, **more}))
-    return {"backend": None, "backend_file": "stand-in.json"}
-
-
-@pytest.mark.parametrize("temporality", ["cumulative", "delta"])
-def test_a_backend_gets_metrics_as_it_wants_them(deploy, otelcol, sink, chroma, tools, tmp_path, temporality):
-    backend = stand_in(tmp_path, metrics={"delta": temporality == "delta"})
-    rendered = deploy(backend, metrics={"to_backend": True})
-    running = otelcol(rendered, {"CHROMA_OTEL_COLLECTION_ENDPOINT": sink.grpc})
-    variables = {"CHROMA_OTEL_COLLECTION_ENDPOINT": running.grpc, "OTEL_METRIC_EXPORT_INTERVAL": "1000"}
-    server = chroma("1.5.9", variables, rendered)
-    client(tools, "1.5.9", server.port, "fill", "query")
-    wanted = {"traces.span.metrics.calls", "traces.span.metrics.duration", "collection_query"}
-
-    def arrived():
-        return wanted <= {metric["name"] for metric in sink.read("metric")}
-
-    eventually(arrived, lambda: sorted({metric["name"] for metric in sink.read("metric")}), seconds=60)
-    of = {metric["temporality"] for metric in sink.read("metric") if metric["name"] in wanted}
-    assert of == {temporality.upper()}
-    assert {
-        metric["resource"]["service.version"] for metric in sink.read("metric") if metric["name"] == "collection_query"
-    } == {"1.5.9"}
-    assert samples(get(running.prometheus), "collection_query_total")  # and Prometheus as before
-
-
-def test_long_values_are_cut_where_the_backend_wants_it(deploy, otelcol, sink, tmp_path):
-    rendered = deploy(stand_in(tmp_path, longest_value=100))
-    running = otelcol(rendered, {"CHROMA_OTEL_COLLECTION_ENDPOINT": sink.grpc})
-    event = {"timeUnixNano": "1700000000000000000", "name": "e", "attributes": attributes({"text": "é" * 100})}
-    send(running, {"attributes": {"text": "é" * 100}, "events": [event]})
-    [span] = sink.wait_for(lambda spans: spans)
-    for of in (span["attributes"], span["events"][0]["attributes"]):
-        assert of["text"] == "é" * 50
 
 
 @pytest.mark.parametrize(

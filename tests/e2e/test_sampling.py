@@ -1,0 +1,107 @@
+"""Sampling: which traces are kept, and that they are whole."""
+
+import time
+
+import pytest
+from conftest import eventually, get
+from docker_spec import deploy, stand_in  # noqa: F401 (fixtures)
+from test_collector import SDK, request_of_1x, samples, send
+
+pytestmark = pytest.mark.collector
+
+
+def trace(number, status=200, milliseconds=1):
+    """A request with two spans below it, as Chroma would send it."""
+    start = 1_700_000_000_000_000_000
+    same = {
+        "traceId": f"{number * 0x9E3779B97F4A7C15F39CC0605CEDC835 % (1 << 128):032x}",
+        "startTimeUnixNano": str(start),
+    }
+    request = {
+        **request_of_1x(status),
+        **same,
+        "spanId": f"{number:015x}1",
+        "endTimeUnixNano": str(start + milliseconds * 1_000_000),
+    }
+    below = [
+        {**same, "name": "below", "spanId": f"{number:015x}{last}", "parentSpanId": request["spanId"]}
+        for last in (2, 3)
+    ]
+    return [*below, request]
+
+
+def whole(spans):
+    """The traces of which there is any span: all are there, or it is not whole."""
+    by_trace = {}
+    for span in spans:
+        by_trace.setdefault(span["trace_id"], []).append(span)
+    assert {len(of) for of in by_trace.values()} <= {3}
+    return by_trace
+
+
+@pytest.fixture
+def sampled(deploy, otelcol, sink):
+    """sampled(traces, wanted, ratio=…) -> the spans that leave of these traces, by trace. All requests have been
+    counted, and the traces `wanted` have left, before the collector is stopped."""
+
+    def run(traces, wanted=frozenset(), **sampling):
+        running = otelcol(deploy({"sampling": sampling}), {"CHROMA_OTEL_COLLECTION_ENDPOINT": sink.grpc})
+        for at in range(0, len(traces), 100):
+            send(running, *(span for one in traces[at : at + 100] for span in one))
+
+        def counted():
+            page = get(running.prometheus)
+            return sum(samples(page, "traces_span_metrics_calls_total")) == len(traces)
+
+        # The first flush of a series is 0, so that its rate is right.
+        eventually(counted, lambda: get(running.prometheus), seconds=60)
+        # A collector (0.158) that is stopped while traces wait for their decision loses one of them now and then.
+        sink.wait_for(lambda spans: wanted <= {span["trace_id"] for span in spans}, f"{len(wanted)} traces", 60)
+        running.stop()
+        return whole(sink.spans())
+
+    return run
+
+
+def test_a_share_leaves_in_whole_traces_and_all_are_counted(sampled):
+    kept = sampled([trace(number) for number in range(1, 2001)], ratio=0.1)
+    assert 140 <= len(kept) <= 260  # four and a half standard deviations
+
+
+def test_errors_and_slow_traces_are_kept_whole(sampled):
+    failed = [trace(number, status=500) for number in range(1, 21)]
+    slow = [trace(number, milliseconds=700) for number in range(21, 41)]
+    refused = [trace(number, status=404) for number in range(41, 61)]
+    rest = [trace(number, milliseconds=400) for number in range(61, 1061)]
+    wanted = {one[0]["traceId"] for one in (*failed, *slow)}
+    kept = sampled([*failed, *slow, *refused, *rest], wanted, ratio=0.1, errors=True, slower_than="500ms")
+    assert wanted <= kept.keys()
+    assert 60 <= len(kept.keys() - wanted) <= 148  # of 1020; four and a half standard deviations
+
+
+def test_an_application_fails_when_it_says_so(deploy, otelcol, sink):
+    running = otelcol(
+        deploy({"sampling": {"ratio": 0, "errors": True}}), {"CHROMA_OTEL_COLLECTION_ENDPOINT": sink.grpc}
+    )
+    failed = [
+        {"name": f"status {code}", "kind": 2, "status": {"code": code}, "resource": SDK, "traceId": f"{code + 1:032x}"}
+        for code in (0, 2)
+    ]
+    send(running, *failed)
+    assert [span["name"] for span in sink.wait_for(lambda spans: spans)] == ["status 2"]
+
+
+def test_a_trace_is_decided_when_its_first_span_has_come(deploy, otelcol, sink):
+    running = otelcol(
+        deploy({"sampling": {"ratio": 0, "errors": True}}), {"CHROMA_OTEL_COLLECTION_ENDPOINT": sink.grpc}
+    )
+    *below, failed = trace(1, status=500)
+    send(running, below[0])
+    send(running, *trace(2), failed)
+    begun = time.monotonic()
+    sink.wait_for(lambda spans: len(spans) == 2)
+    assert time.monotonic() - begun > 5  # it waits for more
+    send(running, below[1])  # and what comes later goes the same way
+    assert len(sink.wait_for(lambda spans: len(spans) == 3 and whole(spans))) == 1
+    running.stop()
+    assert len(sink.spans()) == 3
