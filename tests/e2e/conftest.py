@@ -62,15 +62,18 @@ SPREAD = {
     "test_backup",
     "test_chroma",
     "test_collector",
-    "test_collector_kubernetes",
+    "test_custom_backend",
     "test_environment",
     "test_exposure",
     "test_kubernetes_alerts",
     "test_kubernetes_clouds",
+    "test_kubernetes_collector_configuration",
+    "test_kubernetes_collector_metrics",
+    "test_kubernetes_gateway",
+    "test_kubernetes_tiered_collector",
+    "test_monitoring",
     "test_redaction",
     "test_sampling",
-    "test_custom_backend",
-    "test_monitoring",
 }
 
 

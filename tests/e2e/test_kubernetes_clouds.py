@@ -18,11 +18,11 @@ from pathlib import Path
 
 import pytest
 from conftest import HERE, free_ports, get, missing, start_sink
+from kubernetes_collector import cluster, document, documents, run  # noqa: F401 (fixtures)
 from test_backend_aws import KEY, REGION, SECRET
 from test_backend_aws import TOKEN as SESSION
 from test_backend_google import PROJECT, TOKEN, google  # noqa: F401 (fixtures)
 from test_collector import COMPLAINT, send
-from test_collector_kubernetes import cluster, document, documents, run  # noqa: F401 (fixtures)
 
 pytestmark = pytest.mark.kubernetes
 
