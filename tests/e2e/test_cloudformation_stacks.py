@@ -8,7 +8,7 @@ import subprocess
 import time
 
 import pytest
-from cloudformation_template import ACCESS, ARN, HEADERS, OTLP, REGION, SECRET, SPECS, Template, rendered  # noqa: F401 (fixtures)
+from cloudformation_template import ACCESS, ARN, HEADERS, OTLP, REGION, SECRET, Template, rendered  # noqa: F401 (fixtures)
 from conftest import Server, eventually, free_ports, get, renderer
 
 pytestmark = pytest.mark.aws

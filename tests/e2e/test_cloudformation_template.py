@@ -8,9 +8,10 @@ import shutil
 import subprocess
 
 import pytest
-from cloudformation_template import ACCESS, ARN, HEADERS, OTLP, REGION, SECRET, SPECS, Template, rendered  # noqa: F401 (fixtures)
+from cloudformation_template import ACCESS, ARN, HEADERS, REGION, SECRET, SPECS, Template, rendered  # noqa: F401 (fixtures)
 
 pytestmark = pytest.mark.aws
+
 every_spec = pytest.mark.parametrize("spec", SPECS.values(), ids=SPECS.keys())
 
 

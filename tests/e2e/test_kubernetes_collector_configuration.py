@@ -7,7 +7,7 @@ import subprocess
 import pytest
 from backends import PRESETS, Case
 from conftest import HERE
-from kubernetes_collector import cluster, document, documents, gateway, run  # noqa: F401 (fixtures)
+from kubernetes_collector import documents
 from test_collector import ENVIRONMENT
 
 pytestmark = [pytest.mark.collector, pytest.mark.kubernetes]

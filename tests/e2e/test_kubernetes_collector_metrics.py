@@ -5,10 +5,11 @@ import re
 
 import pytest
 from conftest import client, eventually, free_ports, get, start_sink
-from kubernetes_collector import cluster, document, documents, gateway, run  # noqa: F401 (fixtures)
+from kubernetes_collector import cluster, document, gateway, run  # noqa: F401 (fixtures)
 from test_collector import ask, send
 
 pytestmark = [pytest.mark.collector, pytest.mark.kubernetes]
+
 FROM_PROMETHEUS = {"namespace", "pod"}  # labels of what is scraped
 
 

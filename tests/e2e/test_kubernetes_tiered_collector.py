@@ -5,10 +5,11 @@ import signal
 
 import pytest
 from conftest import eventually, free_ports, get
-from kubernetes_collector import cluster, document, documents, gateway, run  # noqa: F401 (fixtures)
+from kubernetes_collector import cluster, run  # noqa: F401 (fixtures)
 from test_collector import ask, request_of_1x, samples, send
 
 pytestmark = [pytest.mark.collector, pytest.mark.kubernetes]
+
 MEMBERS = ["127.0.0.2", "127.0.0.3", "127.0.0.4"]
 MEMBER = "chroma-otel-member"
 NAME = f"{MEMBER}.chroma.svc"  # as routers look it up

@@ -12,6 +12,7 @@ from docker_spec import deploy, stand_in  # noqa: F401 (fixtures)
 from test_collector import ENVIRONMENT, attributes, orphans, request_of_1x, send, send_metrics
 
 pytestmark = pytest.mark.collector
+
 COLLECTIONS = "/api/v2/tenants/tenantTOLD/databases/databaseTOLD/collections"
 NAMES = ("tenantTOLD", "databaseTOLD", "collectionTOLD")
 CONTENTS = ("contentTOLD", "0.123456789")

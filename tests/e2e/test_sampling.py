@@ -4,7 +4,7 @@ import time
 
 import pytest
 from conftest import eventually, get
-from docker_spec import deploy, stand_in  # noqa: F401 (fixtures)
+from docker_spec import deploy  # noqa: F401 (fixtures)
 from test_collector import SDK, request_of_1x, samples, send
 
 pytestmark = pytest.mark.collector

@@ -8,6 +8,7 @@ from machine_aws.machine_files import terraforms
 from machine_aws.machine_steps import STACK, replace_disk, signals, written_secrets
 
 pytestmark = pytest.mark.aws
+
 NO_ACTION = (
     "An error occurred (ValidationError) when calling the CompleteLifecycleAction operation:"
     " No active Lifecycle Action found with instance ID i-1"

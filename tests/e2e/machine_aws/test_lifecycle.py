@@ -16,6 +16,7 @@ from machine_aws.aws_services import REGION
 from machine_aws.machine_steps import COLLECTOR_PORTS, STACK, signals, written_secrets
 
 pytestmark = pytest.mark.aws
+
 # What CloudFormation and Auto Scaling say when nobody waits for this launch, or no longer.
 SETTLED = (
     f"ValidationError: Stack arn:aws:cloudformation:{REGION}:123456789012:stack/chroma/0"

@@ -16,6 +16,7 @@ from machine_aws.machine_files import STOCK, rendered_files
 from machine_aws.machine_steps import COLLECTOR_PORTS, replace_disk
 
 pytestmark = pytest.mark.aws
+
 # An application's span, over gRPC: ENDPOINT SERVICE.
 SEND_SPAN = """
 import sys
