@@ -25,9 +25,9 @@ FAILURES = {
 }
 
 
-class TestFailures:
+class TestBootFailures:
     @pytest.mark.parametrize("step", FAILURES)
-    def test_a_step_that_always_fails_is_reported(self, machine, cloud, step):
+    def test_permanent_failure_of_a_step_is_reported(self, machine, cloud, step):
         command, words, limit = FAILURES[step]
         machine.path("/etc/chroma-otel/reported").unlink(missing_ok=True)
         machine.forget_calls()
@@ -42,7 +42,7 @@ class TestFailures:
         assert written_secrets(machine) == []
 
     @pytest.mark.parametrize("says, status", [(NO_ACTION, 0), ("out of luck", 1)])
-    def test_terraforms_group_may_not_wait_either(self, machine, tools, folder, says, status):
+    def test_boot_accepts_a_completed_lifecycle_action(self, machine, tools, folder, says, status):
         machine.write("/test/cloud", "GROUP_NAME=chroma\n" + terraforms(tools, folder, "/etc/chroma-otel/cloud"))
         boot = machine.read("/etc/chroma-otel/boot")
         machine.write("/test/boot", boot.replace('source "$configuration/cloud"', "source /test/cloud"), 0o755)
@@ -54,19 +54,19 @@ class TestFailures:
         [call] = [call for call in machine.calls if "complete-lifecycle-action" in call]
         assert call.endswith("--lifecycle-action-result CONTINUE")
 
-    def test_too_little_memory_is_refused(self, machine):
+    def test_boot_rejects_too_little_memory(self, machine):
         boot = machine.read("/etc/chroma-otel/boot").replace("chroma >= 2048", "chroma >= 2048000")
         machine.write("/test/boot", boot, 0o755)
         done = machine.boot("limits", script="/test/boot", check=False)
         assert done.returncode == 65 and "take a larger machine" in done.stderr, done.stderr
 
-    def test_an_empty_secret_is_named(self, machine, cloud):
+    def test_boot_rejects_an_empty_secret_and_names_it(self, machine, cloud):
         cloud.store("extra", " \n")
         done = machine.boot("secrets", check=False)
         cloud.store("extra", "s3cret" + HOSTILE)
         assert done.returncode == 65 and "`SECRET` is empty" in done.stderr, done.stderr
 
-    def test_a_collector_that_cannot_start_is_reported_with_its_own_words(self, machine, cloud):
+    def test_report_includes_the_error_of_a_failed_collector(self, machine, cloud):
         before = machine.read("/etc/chroma-otel/collector.env")
         machine.write("/etc/chroma-otel/collector.env", before.replace("=http://", "=http://:"))
         done = machine.boot(limit=10, check=False)
@@ -75,7 +75,7 @@ class TestFailures:
         assert "healthy failed: " in done.stderr, done.stderr
         assert "error: `CHROMA_OTEL_COLLECTION_ENDPOINT`" in cloud.log(f"boot-{cloud.instance}")[-1]
 
-    def test_every_command_fails_once_and_the_boot_ends_well(self, machine, cloud, disks, sink, tools):
+    def test_boot_retries_every_command_that_fails_once(self, machine, cloud, disks, sink, tools):
         replace_disk(machine, cloud, disks())
         machine.path("/etc/chroma-otel/reported").unlink()
         machine.pack_docker()

@@ -21,9 +21,9 @@ def size(machine):
     return int(machine.run("df", "--output=size", "/var/lib/chroma-otel").stdout.split()[-1])
 
 
-class TestDisks:
+class TestDataDisk:
     @pytest.mark.parametrize("kind", FOREIGN)
-    def test_a_disk_that_is_not_ours_is_left_alone(self, machine, cloud, disks, kind):
+    def test_foreign_disk_is_left_unchanged(self, machine, cloud, disks, kind):
         disk = disks(16)
         FOREIGN[kind](disk.device)
         before = digest(disk)
@@ -32,13 +32,13 @@ class TestDisks:
         assert done.returncode == 65 and kind in done.stderr and "left alone" in done.stderr, done.stderr
         assert digest(disk) == before
 
-    def test_without_its_disk_chroma_does_not_start(self, machine, cloud, disks):
+    def test_chroma_does_not_start_without_its_disk(self, machine, cloud, disks):
         replace_disk(machine, cloud, disks(16))
         done = machine.run("systemctl", "start", "chroma.service", check=False)
         assert done.returncode != 0
         assert machine.container("chroma") is None
 
-    def test_another_machines_disk_keeps_its_data(self, machine, cloud, tools):
+    def test_disk_of_a_replaced_machine_keeps_its_data(self, machine, cloud, tools):
         """The disk of the first machine's life."""
         replace_disk(machine, cloud, machine.disk)
         machine.forget_calls()
@@ -49,7 +49,7 @@ class TestDisks:
     @pytest.mark.skipif(
         not may_grow(), reason="this kernel does not let us grow a mounted file system (CAP_SYS_RESOURCE)"
     )
-    def test_a_grown_disk_is_used_within_ten_minutes(self, machine, tools):
+    def test_watch_extends_the_file_system_of_a_grown_disk(self, machine, tools):
         before, since = size(machine), started(machine)
         machine.disk.grow(512)
         watch(machine)
@@ -57,7 +57,7 @@ class TestDisks:
         assert started(machine) == since
         client(tools, machine, "query")
 
-    def test_a_disk_that_cannot_grow_is_said_and_used_as_it_is(self, machine, cloud):
+    def test_failed_resize_is_a_warning_and_the_disk_stays_in_use(self, machine, cloud):
         machine.forget_calls()
         machine.let_fail("resize2fs", says="no")
         watch(machine)
@@ -66,7 +66,7 @@ class TestDisks:
         said = machine.journal("--unit=chroma-otel-watch").splitlines()
         assert "warning: the file system could not be made as large as its disk: no" in said
 
-    def test_a_full_disk_is_said_and_loses_nothing(self, machine, cloud, tools):
+    def test_full_disk_is_reported_without_data_loss(self, machine, cloud, tools):
         machine.run("sh", "-c", "cat /dev/zero >/var/lib/chroma-otel/data/filler", check=False)
         assert "the data disk is 100 % full" in machine.boot(check=False, limit=30).stderr
         body = json.dumps({"name": "no-room"}).encode()

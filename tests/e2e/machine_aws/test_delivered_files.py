@@ -8,7 +8,7 @@ from machine_aws.machine_files import SPEC, STOCK, rendered_files
 pytestmark = pytest.mark.aws
 
 
-def test_scripts_and_units_pass_their_checkers(machine):
+def test_scripts_and_units_pass_their_linters(machine):
     folder = machine.path("/etc/chroma-otel")
     host("shellcheck", "--shell=bash", folder / "boot", folder / "watch", folder / "cloud")
     units = ("chroma-otel.service", "chroma.service", "otel-collector.service", "chroma-otel-watch.timer")
@@ -17,7 +17,7 @@ def test_scripts_and_units_pass_their_checkers(machine):
 
 
 @pytest.mark.parametrize("spec", [SPEC, STOCK], ids=["wrapped", "stock"])
-def test_cloudformation_delivers_plain_characters(cloud, tools, folder, spec):
+def test_delivered_files_are_ascii(cloud, tools, folder, spec):
     """It gives `?` back for others when metadata is read through its API, as cfn-init does."""
     parameters = {"ChromaOtelCollectionEndpoint": "otlp.example.com", "SecretSecretArn": cloud.extra}
     own = {"ChromaOtelNamesKeySecretArn": cloud.names}

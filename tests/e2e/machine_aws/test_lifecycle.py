@@ -44,8 +44,8 @@ def opens(port, address=ADDRESS):
     return False
 
 
-class TestOneMachine:
-    def test_the_first_boot_brings_up_everything(self, machine, cloud, sink, tools):
+class TestLifecycle:
+    def test_first_boot_starts_all_services(self, machine, cloud, sink, tools):
         machine.run("systemctl", "daemon-reload")
         machine.run("systemctl", "enable", "--now", "--no-block", "chroma-otel.service")
         until_active(machine, "chroma-otel.service")
@@ -55,7 +55,7 @@ class TestOneMachine:
         client(tools, machine, "fill", "query")
         assert trace_arrives(sink)["headers"]["x-api-key"] == KEY
 
-    def test_values_reach_the_containers_as_they_are(self, machine):
+    def test_containers_receive_values_unchanged(self, machine):
         def environment(name):
             return dict(entry.split("=", 1) for entry in machine.container(name)["Config"]["Env"])
 
@@ -63,16 +63,16 @@ class TestOneMachine:
         assert environment("chroma")["SECRET"] == "s3cret" + HOSTILE
         assert json.loads(environment("otel-collector")["CHROMA_OTEL_COLLECTION_HEADERS"]) == {"x-api-key": KEY}
 
-    def test_secrets_are_only_where_root_looks_and_nothing_stays(self, machine):
+    def test_secrets_are_in_memory_only_and_readable_by_root(self, machine):
         assert written_secrets(machine) == []
         names = ["chroma.env", "collector.env"]
         assert [machine.path(f"/run/chroma-otel/{name}").stat().st_mode & 0o777 for name in names] == [0o600] * 2
         assert machine.path("/run/chroma-otel").stat().st_mode & 0o777 == 0o700
 
-    def test_the_network_reaches_chroma_and_not_the_collector(self, machine):
+    def test_network_reaches_chroma_but_not_the_collector(self, machine):
         assert [port for port in (8000, *COLLECTOR_PORTS, 13133) if opens(port)] == [8000]
 
-    def test_the_containers_are_confined(self, machine):
+    def test_containers_run_confined(self, machine):
         for name in ("chroma", "otel-collector"):
             settings = machine.container(name)["HostConfig"]
             assert settings["ReadonlyRootfs"] and settings["CapDrop"] == ["ALL"] and not settings["CapAdd"]
@@ -80,14 +80,14 @@ class TestOneMachine:
         total = int(machine.read("/proc/meminfo").split()[1]) // 1024
         assert machine.container("chroma")["HostConfig"]["Memory"] == (total - 512 - 384) << 20
 
-    def test_both_logs_reach_the_cloud(self, machine, cloud):
+    def test_container_logs_reach_cloudwatch(self, machine, cloud):
         here = machine.run("uname", "--nodename").stdout.strip()
         for name in ("chroma", "otel-collector"):
             options = machine.container(name)["HostConfig"]["LogConfig"]["Config"]
             assert (options["mode"], options["max-buffer-size"]) == ("non-blocking", "25m")
             eventually(lambda: cloud.log(f"{name}/{here}"), f"a log of {name}", 20)
 
-    def test_a_second_run_changes_nothing(self, machine, cloud):
+    def test_second_boot_run_changes_nothing(self, machine, cloud):
         before = started(machine)
         machine.forget_calls()
         machine.run("systemctl", "restart", "chroma-otel.service")
@@ -95,7 +95,7 @@ class TestOneMachine:
         changes = ("dnf", "mkfs", "mount ", "chown", "docker pull", "aws ec2", "systemctl restart", "cfn-signal")
         assert [call for call in machine.calls if call.startswith(changes)] == []
 
-    def test_a_new_secret_restarts_its_container_only(self, machine, cloud, sink):
+    def test_rotated_secret_restarts_only_its_container(self, machine, cloud, sink):
         chroma, collector = started(machine)
         cloud.store("headers", json.dumps({"x-api-key": "s3cret-2"}))
         watch(machine)
@@ -114,7 +114,7 @@ class TestOneMachine:
         names = {one["MetricName"] for one in metrics if one["Dimensions"] == of_stack}
         assert names == {"DiskUsedPercent", "CollectorQueueSize", "CollectorSendFailedSpans"}
 
-    def test_what_somebody_stopped_stays_stopped_until_the_next_boot(self, machine, cloud):
+    def test_stopped_container_stays_stopped_until_the_next_boot(self, machine, cloud):
         machine.run("systemctl", "stop", "otel-collector.service")
         assert machine.run("systemctl", "is-failed", "otel-collector.service", check=False).stdout != "failed\n"
         cloud.store("headers", json.dumps({"x-api-key": KEY}))
@@ -124,7 +124,7 @@ class TestOneMachine:
         assert machine.container("otel-collector")["State"]["Running"]
 
     @pytest.mark.parametrize("name", ["chroma", "otel-collector"])
-    def test_a_crashed_container_comes_back(self, machine, name):
+    def test_crashed_container_restarts(self, machine, name):
         before = machine.container(name)["State"]
         machine.run("docker", "kill", name)
 
@@ -135,7 +135,7 @@ class TestOneMachine:
         eventually(back, f"{name} again", 30)
         eventually(lambda: machine.boot("healthy", check=False).returncode == 0, "both healthy", 30)
 
-    def test_a_chroma_that_hangs_is_restarted_at_the_third_check_in_a_row(self, machine, tools):
+    def test_hanging_chroma_restarts_at_the_third_failed_check_in_a_row(self, machine, tools):
         def send(signal):
             entrypoint = machine.container("chroma")["State"]["Pid"]
             server = machine.read(f"/proc/{entrypoint}/task/{entrypoint}/children").strip()
@@ -164,7 +164,7 @@ class TestOneMachine:
         [said] = [line for line in journal if "chroma hangs and is restarted" in line]
         assert "chroma does not answer at http://127.0.0.1:8000/" in said
 
-    def test_spans_that_find_a_full_queue_count_as_failed(self, machine, cloud, sink):
+    def test_full_queue_counts_spans_as_failed(self, machine, cloud, sink):
         path = "/etc/chroma-otel/otel-collector.yaml"
         configuration, before = machine.read(path), published(cloud, "CollectorSendFailedSpans")
         changed = configuration.replace("queue_size: 268435456", "queue_size: 1").replace("batch:", "#batch:")
@@ -187,7 +187,7 @@ class TestOneMachine:
         eventually(lambda: machine.boot("healthy", check=False).returncode == 0, "both healthy", 30)
         trace_arrives(sink)
 
-    def test_an_instance_that_the_group_made_by_itself_boots_well(self, machine):
+    def test_replacement_instance_boots_after_the_stack_is_complete(self, machine):
         """The stack is complete and waits for nobody."""
         reported = machine.path("/etc/chroma-otel/reported")
         reported.unlink()
@@ -199,7 +199,7 @@ class TestOneMachine:
         assert reported.exists() and failed.returncode == 0, failed.stderr
         assert signals(machine) == [f"cfn-signal --success {word} {STACK}" for word in ("true", "false")]
 
-    def test_after_a_reboot_everything_is_there(self, machine, cloud, sink, tools):
+    def test_data_and_traces_survive_a_reboot(self, machine, cloud, sink, tools):
         machine.forget_calls()
         machine.off()
         machine.on()

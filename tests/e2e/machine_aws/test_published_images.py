@@ -65,7 +65,7 @@ def stock(machine, cloud, tools, folder):
 
 
 class TestPublishedImages:
-    def test_traces_reach_the_backend_and_data_is_still_there(self, stock, tools):
+    def test_traces_reach_the_backend_and_data_is_kept(self, stock, tools):
         client(tools, stock, "query")
         query = new_query()
         with urllib.request.urlopen(f"{COLLECTIONS}?{query}", timeout=10) as answer:
@@ -73,7 +73,7 @@ class TestPublishedImages:
         found = "http://127.0.0.1:16686/api/traces?service=chromadb&limit=1000&lookback=1h"
         eventually(lambda: query in get_inside(stock, found), f"{query} in Jaeger", 30)
 
-    def test_the_last_spans_leave_before_a_stop(self, stock):
+    def test_stop_exports_the_last_spans(self, stock):
         query = new_query()
         with urllib.request.urlopen(f"{COLLECTIONS}?{query}", timeout=10) as answer:
             assert answer.status == 200
@@ -83,7 +83,7 @@ class TestPublishedImages:
         stock.boot()
 
     @pytest.mark.parametrize("address", [ADDRESS, "127.0.0.1"], ids=["network", "forwarded"])
-    def test_spans_of_clients_reach_the_backend(self, stock, tools, address):
+    def test_client_spans_reach_the_backend(self, stock, tools, address):
         """From the network, and at a port that is forwarded to the machine; the backend has the same port there."""
         names = [f"client-{time.monotonic_ns()}-{way}" for way in ("grpc", "http")]
         send = [str(tools.chroma("1.5.9") / "python"), "-c", SEND_SPAN, f"http://{address}:4317", names[0]]
@@ -105,7 +105,7 @@ class TestPublishedImages:
             lambda: {*names} <= set(json.loads(get_inside(stock, known) or "{}").get("data") or []), str(names), 30
         )
 
-    def test_prometheus_reaches_both_pages_from_the_network(self, stock):
+    def test_prometheus_scrapes_both_pages_from_the_network(self, stock):
         for port, name in ((8888, "otelcol_exporter_sent_spans"), (8889, "traces_span_metrics_calls_total")):
             eventually(
                 lambda: name in get(f"http://{ADDRESS}:{port}/metrics"),
@@ -113,7 +113,7 @@ class TestPublishedImages:
                 30,
             )
 
-    def test_chroma_reaches_no_more_of_the_collector_than_before(self, stock):
+    def test_chroma_reaches_only_the_otlp_ports_of_the_collector(self, stock):
         def reached(address):
             probe = "for port in %s; do (exec 3<>/dev/tcp/%s/$port) 2>/dev/null && echo $port; done; true"
             ports = " ".join(map(str, (*COLLECTOR_PORTS, 13133)))
@@ -122,11 +122,11 @@ class TestPublishedImages:
         assert reached("otel-collector") == ["4317", "4318"]
         assert reached(ADDRESS) == []
 
-    def test_the_collector_does_not_expand_dollars_of_a_secret(self, stock):
+    def test_collector_does_not_expand_dollar_signs_in_secrets(self, stock):
         doubled = ("s3cret" + HOSTILE).replace("$", "$$")
         assert stock.read("/run/chroma-otel/collector.env") == f"CHROMA_OTEL_NAMES_KEY=s3cret-word\nUNUSED={doubled}\n"
 
-    def test_a_word_that_would_end_a_text_of_the_configuration_is_refused_by_name(self, stock, cloud):
+    def test_boot_rejects_a_names_key_with_quotes_and_names_it(self, stock, cloud):
         cloud.store("names", 's3cret") or ("')
         done = stock.boot("secrets", check=False)
         cloud.store("names", "s3cret-word")

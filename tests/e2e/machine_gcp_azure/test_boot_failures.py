@@ -17,9 +17,9 @@ REFUSED = {
 }
 
 
-class TestFailures:
+class TestBootFailures:
     @pytest.mark.parametrize("step", ["install", "disk", "secrets", "images", "healthy"])
-    def test_a_step_that_always_fails_is_reported(self, machine, cloud, services, state, step):
+    def test_permanent_failure_of_a_step_is_reported(self, machine, cloud, services, state, step):
         reached = machine.path("/etc/chroma-otel/reported")
         reached.unlink(missing_ok=True)
         limit = 4
@@ -57,7 +57,7 @@ class TestFailures:
         assert reached.exists()
         assert reported(cloud, machine, services) == ["healthy"]
 
-    def test_a_policy_against_guest_attributes_does_not_fail_the_boot(self, machine, cloud, services):
+    def test_boot_succeeds_when_guest_attributes_are_forbidden(self, machine, cloud, services):
         machine.path("/etc/chroma-otel/reported").unlink()
         services.forget()
         services.refuse("PUT 169.254.169.254" if cloud is GCP else "")
@@ -68,7 +68,7 @@ class TestFailures:
         assert said == ([("INFO", "healthy")] if cloud is GCP else [])
         assert machine.path("/etc/chroma-otel/reported").exists()
 
-    def test_chroma_starts_while_its_logs_are_refused(self, machine, cloud, services, tools):
+    def test_chroma_starts_when_the_log_service_rejects_its_logs(self, machine, cloud, services, tools):
         def driver():
             machine.run("systemctl", "restart", "chroma.service")
             eventually(lambda: machine.boot("chroma_healthy", check=False).returncode == 0, "a healthy Chroma", 60)
@@ -81,7 +81,7 @@ class TestFailures:
         # On Azure they stay on the machine, and the agent takes them from there.
         assert driver() == ("gcplogs" if cloud is GCP else "local")
 
-    def test_whoever_waits_hears_of_it(self, machine, cloud, services):
+    def test_boot_failure_reaches_the_waiting_operator(self, machine, cloud, services):
         """On Google's cloud a person asks for the guest attribute, on Azure `terraform apply` does it."""
         machine.run("systemctl", "stop", "chroma-otel.service")
         services.forget()
@@ -98,7 +98,7 @@ class TestFailures:
             done = machine.boot("outcome")
             assert done.stdout + done.stderr == ""
 
-    def test_everything_fails_once_and_the_boot_ends_well(self, machine, cloud, services, disks, sink, tools):
+    def test_boot_retries_every_command_and_request_that_fails_once(self, machine, cloud, services, disks, sink, tools):
         machine.run("systemctl", "stop", "chroma.service", "otel-collector.service")
         machine.run("umount", "/var/lib/chroma-otel")
         machine.offer(disks(), LINKS[cloud.name])
@@ -119,7 +119,7 @@ class TestFailures:
         client(tools, machine, "fill", "query")
         trace_arrives(sink)
 
-    def test_a_disk_that_is_not_ours_is_left_alone(self, machine, cloud, disks, tools):
+    def test_foreign_disk_is_left_unchanged(self, machine, cloud, disks, tools):
         disk = disks(16)
         FOREIGN["PTTYPE=dos"](disk.device)
         before = digest(disk)

@@ -24,8 +24,8 @@ printf 'GET %s HTTP/1.1\r\nHost: %s\r\n%s\r\nConnection: close\r\n\r\n' "$3" "$1
 read -r line <&3 && echo "$line"'''
 
 
-class TestOneMachine:
-    def test_the_first_boot_waits_for_the_disk_and_brings_up_everything(
+class TestLifecycle:
+    def test_first_boot_waits_for_the_disk_and_starts_all_services(
         self, machine, cloud, services, state, sink, tools, folder
     ):
         deliver(cloud, machine, state, tools, folder)
@@ -47,7 +47,7 @@ class TestOneMachine:
         client(tools, machine, "fill", "query")
         assert trace_arrives(sink)["headers"]["x-api-key"] == KEY
 
-    def test_values_reach_the_containers_as_they_are(self, machine):
+    def test_containers_receive_values_unchanged(self, machine):
         def environment(name):
             return dict(entry.split("=", 1) for entry in machine.container(name)["Config"]["Env"])
 
@@ -55,13 +55,13 @@ class TestOneMachine:
         assert environment("chroma")["SECRET"] == "s3cret" + HOSTILE
         assert json.loads(environment("otel-collector")["CHROMA_OTEL_COLLECTION_HEADERS"]) == {"x-api-key": KEY}
 
-    def test_nothing_secret_stays(self, machine, services):
+    def test_secrets_are_in_memory_only_and_readable_by_root(self, machine, services):
         assert leaked(machine) == []
         names = ["chroma.env", "collector.env"]
         assert [machine.path(f"/run/chroma-otel/{name}").stat().st_mode & 0o777 for name in names] == [0o600] * 2
         assert machine.path("/run/chroma-otel").stat().st_mode & 0o777 == 0o700
 
-    def test_no_container_on_the_bridge_gets_the_machines_identity(self, machine, cloud):
+    def test_bridge_containers_cannot_use_the_machine_identity(self, machine, cloud):
         image = machine.container("chroma")["Config"]["Image"]
         header, token = TOKEN[cloud.name]
 
@@ -101,7 +101,7 @@ class TestOneMachine:
         machine.boot("confine")
         assert not answers(token) and rules() == [1] * len(addresses)
 
-    def test_both_logs_are_kept(self, machine, cloud, services):
+    def test_container_logs_are_kept(self, machine, cloud, services):
         for name in ("chroma", "otel-collector"):
             driver = machine.container(name)["HostConfig"]["LogConfig"]
             if cloud is GCP:
@@ -120,7 +120,7 @@ class TestOneMachine:
                 assert driver["Type"] == "local"  # what stays in Docker: rotated, and small
                 assert machine.journal(f"_SYSTEMD_UNIT={name}.service").strip()
 
-    def test_a_second_run_changes_nothing(self, machine, cloud, services, state, tools, folder):
+    def test_second_boot_run_changes_nothing(self, machine, cloud, services, state, tools, folder):
         before = started(machine)
         machine.forget_calls()
         services.forget()
@@ -138,7 +138,7 @@ class TestOneMachine:
         assert [call for call in machine.calls if call.startswith(changes)] == []
         assert services.of("login") == [] and services.of("guest") == []
 
-    def test_a_new_secret_restarts_its_container_only(self, machine, services, sink):
+    def test_rotated_secret_restarts_only_its_container(self, machine, services, sink):
         chroma, collector = started(machine)
         services.store("headers", json.dumps({"x-api-key": "s3cret-2"}))
         watch(machine)
@@ -167,7 +167,7 @@ class TestOneMachine:
         assert found["ChromaAnswers"] == 0
         machine.boot()
 
-    def test_after_a_reboot_everything_is_there(self, machine, cloud, services, state, sink, tools, folder):
+    def test_data_and_traces_survive_a_reboot(self, machine, cloud, services, state, sink, tools, folder):
         machine.off()
         machine.on()
         machine.attach()
