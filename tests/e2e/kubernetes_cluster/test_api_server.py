@@ -9,7 +9,7 @@ from test_kubernetes_schemas import SPECS
 pytestmark = pytest.mark.kubernetes
 
 
-class TestTheApiServer:
+class TestApiServer:
     """What it says to every spec, without doing it."""
 
     def take(self, cluster, folder):
@@ -31,7 +31,7 @@ class TestTheApiServer:
         return said
 
     @pytest.mark.parametrize("spec", SPECS)
-    def test_it_takes_every_object_without_a_warning(self, cluster, tools, tmp_path, spec):
+    def test_api_server_accepts_every_object_without_warnings(self, cluster, tools, tmp_path, spec):
         (tmp_path / "spec.yaml").write_text(SPECS[spec])
         target = re.search(r"^target: (\w+)", SPECS[spec], re.M)[1]
         folder = renderer(tools, tmp_path)(spec=tmp_path / "spec.yaml", target=target)
@@ -47,7 +47,7 @@ class TestTheApiServer:
             ("port: 8000, targetPort", "port: 80000, targetPort"),  # not in range
         ],
     )
-    def test_it_finds_a_mistake(self, cluster, tools, tmp_path, old, new):
+    def test_api_server_rejects_invalid_fields(self, cluster, tools, tmp_path, old, new):
         folder = renderer(tools, tmp_path)(target="kubernetes")
         text = (folder / "chroma.yaml").read_text()
         assert old in text

@@ -39,7 +39,7 @@ def trace_arrives(deployment, service="chromadb"):
 
 
 @pytest.mark.usefixtures("neighbours")
-class TestLife:
+class TestLifecycle:
     """A deployment from its first day, of an older Chroma, to its last: built images, Jaeger, backups, a proxy."""
 
     spec = {
@@ -50,7 +50,7 @@ class TestLife:
     }
     keys = {"CHROMA_TOKEN": "an-old-token-0123456789"}
 
-    def test_pods_meet_the_strictest_standard(self, cluster, deployed):
+    def test_pods_meet_the_restricted_pod_security_standard(self, cluster, deployed):
         labels = cluster.get("namespace", deployed.namespace)["metadata"]["labels"]
         assert labels["pod-security.kubernetes.io/enforce"] == "restricted"
         # That it is enforced: a pod that asks for nothing is refused.
@@ -67,7 +67,7 @@ class TestLife:
         # Chroma, two collectors (the autoscaler's minimum), Jaeger, two proxies, the visitor.
         assert all(state["restartCount"] == 0 for state in eventually(all_ready, cluster.events, 120)), cluster.events()
 
-    def test_a_newer_chroma_keeps_the_data(self, deployed, tools):
+    def test_upgrade_keeps_the_data(self, deployed, tools):
         deployed.client(tools, "1.0.20", "fill", "query")
         trace_arrives(deployed)
         deployed.gen({"chroma": {"version": "1.5.9"}})
@@ -76,7 +76,7 @@ class TestLife:
         assert deployed.pod("life-0")["spec"]["containers"][0]["image"].startswith("life-chroma:1.5.9-")
         deployed.client(tools, "1.5.9", "query")
 
-    def test_a_request_is_a_trace_of_the_pod_that_answered(self, cluster, deployed):
+    def test_trace_contains_the_pod_of_the_request(self, cluster, deployed):
         """By the README's own two commands; only the port on this machine is another."""
         [forward], [curl] = deployed.recipe("See a trace", "port-forward"), deployed.recipe("See a trace", "curl")
         with cluster.forward(None, None, 8000, forward.split()) as port:
@@ -92,14 +92,14 @@ class TestLife:
         assert resource["k8s.node.name"] == "node"
         assert resource["service.version"] == "1.5.9"
 
-    def test_probes_are_no_traces(self, cluster, deployed):
+    def test_probes_are_not_traced(self, cluster, deployed):
         trace_arrives(deployed)
         with cluster.forward("life", "service/life-jaeger", 16686) as ui:
             paths = {span.get("url.path") for trace in traces_in_jaeger(deployed, ui) for span, _ in trace}
         assert COLLECTIONS in paths
         assert not [path for path in paths if path and ("heartbeat" in path or "healthcheck" in path)], paths
 
-    def test_only_who_may_connects(self, cluster, deployed):
+    def test_network_policies_reject_other_namespaces(self, cluster, deployed):
         chroma, collector, jaeger = "life-api.life:8000", "life-otel-collector.life:4317", "life-jaeger.life:16686"
         doors = [chroma, collector, jaeger]
         assert cluster.connections("life", *doors) == {chroma: OPEN, collector: OPEN, jaeger: REFUSED}
@@ -112,7 +112,7 @@ class TestLife:
         with cluster.forward("life", "service/life-jaeger", 16686) as ui:
             assert get(f"http://127.0.0.1:{ui}/"), "Jaeger is there"
 
-    def test_chroma_reaches_names_and_the_collector_and_nothing_else(self, cluster, deployed, start, tmp_path):
+    def test_chroma_reaches_only_dns_and_the_collector(self, cluster, deployed, start, tmp_path):
         (port,) = free_ports(1)
         outside = start(
             "outside", ["python3", "-m", "http.server", "--bind", MACHINE, "--directory", tmp_path, str(port)]
@@ -137,7 +137,7 @@ class TestLife:
         # All of these are there, for who may.
         assert set(cluster.connections("strangers", beyond["outside"], beyond["api"]).values()) == {OPEN}
 
-    def test_a_backup_brings_the_data_back(self, cluster, deployed, tools):
+    def test_backup_restores_the_data(self, cluster, deployed, tools):
         assert "chroma-2" in deployed.follow("Back up and restore", "create job")
         deployed.client(tools, "1.5.9", "delete")
         stop, go = deployed.recipe("Restore", "--replicas 0") + deployed.recipe("Restore", "--replicas 1")
@@ -149,7 +149,7 @@ class TestLife:
         deployed.follow("Restore", "before-restore")
         assert cluster.kubectl(*aside, check=False).returncode != 0
 
-    def test_the_proxy_asks_for_the_token_and_takes_a_new_one(self, cluster, deployed, tools):
+    def test_proxy_requires_the_token_and_accepts_a_rotated_one(self, cluster, deployed, tools):
         old, new = self.keys["CHROMA_TOKEN"], "a-new-token-9876543210"
 
         def status(token):
@@ -173,7 +173,7 @@ class TestLife:
         deployed.follow("From outside", "rollout status")
         assert [status(None), status(old), status(new)] == [401, 401, 200]
 
-    def test_a_changed_variable_is_a_new_pod_with_the_same_data(self, deployed, tools):
+    def test_changed_variable_replaces_the_pod_and_keeps_the_data(self, deployed, tools):
         before = deployed.pod("life-0")["metadata"]["uid"]
         deployed.gen({"tracing": {"service_name": "renamed"}})
         deployed.follow("Change a variable")
@@ -188,7 +188,7 @@ class TestLife:
         deployed.settle()
         assert deployed.pod("life-0")["metadata"]["uid"] == before
 
-    def test_uninstalled_and_installed_again_the_data_is_there(self, cluster, deployed, tools):
+    def test_data_survives_uninstall_and_reinstall(self, cluster, deployed, tools):
         remove, *_ = deployed.recipe("Uninstall", "delete --kustomize .")
         cluster.run("bash", "-euc", remove, cwd=deployed.folder)
         left = cluster.get(

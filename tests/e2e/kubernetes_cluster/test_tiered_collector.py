@@ -22,7 +22,7 @@ def trace_in_sink(sink, deployed):
     return sink.wait_for(whole, f"{query}: {deployed.logs()}", 90)
 
 
-class TestTiers:
+class TestTieredCollector:
     """The published images, routers before members that keep their queue on claims, two backends, and a key for one."""
 
     spec = {
@@ -34,7 +34,7 @@ class TestTiers:
     }
     keys = {"CHROMA_OTEL_HEADER_X_API_KEY": "first-key"}
 
-    def test_a_trace_arrives_with_its_pod_and_the_key(self, sink, deployed):
+    def test_trace_arrives_with_pod_attributes_and_key(self, sink, deployed):
         first, spans = trace_in_sink(sink, deployed)
         assert first["resource"]["k8s.pod.name"] == first["resource"]["service.instance.id"] == "tiers-0"
         assert first["resource"]["k8s.statefulset.name"] == "tiers"
@@ -42,7 +42,7 @@ class TestTiers:
         ids = {span["span_id"] for span in spans}
         assert all(span["parent_span_id"] in ids for span in spans if span is not first), spans
 
-    def test_it_is_in_every_backend(self, sink, deployed):
+    def test_trace_arrives_in_every_backend(self, sink, deployed):
         """By the README's own words for the one in the stack, and with every span."""
         _, spans = trace_in_sink(sink, deployed)
         [(service, port)] = re.findall(
@@ -60,7 +60,7 @@ class TestTiers:
 
             eventually(lambda: found() == sent(), lambda: f"{found()}, not {sent()}: {deployed.logs()}", 60)
 
-    def test_members_have_claims(self, cluster, deployed):
+    def test_members_have_volume_claims(self, cluster, deployed):
         members = cluster.get("pods", "--namespace", "tiers", "--selector", "app.kubernetes.io/component=member")[
             "items"
         ]
@@ -77,7 +77,7 @@ class TestTiers:
         }
         assert len(members) == len(claimed) == 2 and claimed <= bound
 
-    def test_a_rotated_key_reaches_the_backend(self, sink, deployed):
+    def test_rotated_key_reaches_the_backend(self, sink, deployed):
         deployed.keys = {"CHROMA_OTEL_HEADER_X_API_KEY": "second-key"}
         deployed.set_keys()
         deployed.follow("Rotate a key")

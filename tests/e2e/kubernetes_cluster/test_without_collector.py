@@ -19,7 +19,7 @@ class TestWithoutCollector:
     }
     keys = {}
 
-    def test_a_request_is_a_trace(self, cluster, sink, deployed):
+    def test_request_is_traced(self, cluster, sink, deployed):
         query = deployed.ask()
         sink.wait_for(
             lambda spans: query in json.dumps([span["attributes"] for span in spans]), f"{query}: {deployed.logs()}", 60
