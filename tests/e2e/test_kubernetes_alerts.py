@@ -47,5 +47,5 @@ BACKUP = '{namespace="chroma", cronjob="chroma-backup"}'
         ("BackupFailed", "7h", {DUE + BACKUP: "600x600", DONE + BACKUP: "500x30 660x570"}, False),
     ],
 )
-def test_who_is_called(fires, alert, at, series, called):
+def test_alerts_fire_only_when_their_condition_holds(fires, alert, at, series, called):
     assert fires("kubernetes", alert, at, series) == called

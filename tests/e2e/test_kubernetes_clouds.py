@@ -165,7 +165,7 @@ def read_by(program, refusal, blocks, folder, environment):
 
 
 @pytest.mark.parametrize("cloud", SPECS)
-def test_what_is_pasted_is_read_by_both_shells(rendered, tmp_path, cloud):
+def test_readme_commands_parse_in_bash_and_zsh(rendered, tmp_path, cloud):
     blocks, removes = recipe(rendered(cloud))
     assert blocks and removes
     shells = ["bash", *(["zsh"] if shutil.which("zsh") else [])]
@@ -178,7 +178,7 @@ def test_what_is_pasted_is_read_by_both_shells(rendered, tmp_path, cloud):
             assert (done.returncode, done.stderr) == (0, ""), block
 
 
-def test_xray_is_signed_for_by_the_pods_identity(rendered, run, cluster, tools, start, service, tmp_path):
+def test_requests_to_xray_are_signed_with_the_pod_identity(rendered, run, cluster, tools, start, service, tmp_path):
     def agent(method, path, _):
         return (
             {
@@ -232,7 +232,7 @@ def test_xray_is_signed_for_by_the_pods_identity(rendered, run, cluster, tools, 
     assert SECRET not in collector.log and SESSION not in collector.log
 
 
-def test_google_gets_the_token_of_the_pods_account(rendered, run, cluster, google, tools, start, tmp_path):
+def test_google_receives_the_token_of_the_pod_account(rendered, run, cluster, google, tools, start, tmp_path):
     sink = start_sink(tools, start, tmp_path, "--tls-dir", tmp_path / "tls")
     folder = rendered("gcp")
     variables = document(folder, "ConfigMap", "chroma-otel-collector")["data"]
@@ -259,7 +259,7 @@ def test_google_gets_the_token_of_the_pods_account(rendered, run, cluster, googl
     assert COMPLAINT.findall(collector.log) == []
 
 
-def test_the_recipe_for_eks_makes_roles_for_these_accounts_alone(rendered, tools, start, service, tmp_path):
+def test_eks_commands_create_roles_only_for_the_service_accounts(rendered, tools, start, service, tmp_path):
     import boto3
     import yaml
 
@@ -345,7 +345,7 @@ def test_the_recipe_for_eks_makes_roles_for_these_accounts_alone(rendered, tools
     assert ("DELETE", f"/clusters/{CLUSTER}/pod-identity-associations/a-1") in [request[:2] for request in eks.taken]
 
 
-def test_the_recipe_for_gke_gives_these_accounts_their_roles_alone(rendered, service, tmp_path):
+def test_gke_commands_grant_roles_only_to_the_service_accounts(rendered, service, tmp_path):
     import yaml
 
     gcloud = Path(shutil.which("gcloud") or missing("`gcloud`", optional=True))
@@ -413,7 +413,7 @@ def test_the_recipe_for_gke_gives_these_accounts_their_roles_alone(rendered, ser
     assert read >= 8
 
 
-def test_the_recipe_for_aks_is_commands_that_azure_takes(rendered, tools, tmp_path):
+def test_aks_commands_are_valid_az_commands(rendered, tools, tmp_path):
     az = tools.part("az/bin/az", optional=True)
     blocks, removes = recipe(rendered("azure"))
     environment = {"AZURE_CONFIG_DIR": str(tmp_path / "az"), "AZURE_CORE_COLLECT_TELEMETRY": "no"}

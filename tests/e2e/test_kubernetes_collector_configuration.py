@@ -39,7 +39,7 @@ def check_configurations(tools, rendered, folder, keys):
 
 @pytest.mark.parametrize("way", ["gateway", "tiered", "operator", "stock"])
 @pytest.mark.parametrize("backend", [name for name, preset in PRESETS.items() if "identity" not in preset])
-def test_the_configurations_are_valid(render, tools, tmp_path, backend, way):
+def test_collector_accepts_the_configuration_of_every_backend(render, tools, tmp_path, backend, way):
     """Of each backend that needs no cloud's identity; those that do: test_backend_aws.py, test_backend_google.py."""
     case = Case(backend)
     tracing = {"backend": backend, "settings": case.settings, **({"endpoint": case.given} if case.given else {})}
@@ -56,7 +56,7 @@ def test_the_configurations_are_valid(render, tools, tmp_path, backend, way):
 
 
 @pytest.mark.parametrize("spec", ["kubernetes-several", "kubernetes-operator-several", "eks-several"])
-def test_the_configurations_of_several_backends_are_valid(render, tools, tmp_path, spec):
+def test_collector_accepts_configurations_with_several_backends(render, tools, tmp_path, spec):
     file = HERE.parent / f"specs/{spec}.yaml"
     rendered = render(target=re.search(r"^target: (\w+)", file.read_text(), re.M)[1], spec=file)
     read = set(re.findall(r"secretKeyRef: \{name: chroma-keys, key: (\w+)", (rendered / "collector.yaml").read_text()))

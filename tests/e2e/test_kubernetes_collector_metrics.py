@@ -19,7 +19,7 @@ def selectors(expression):
         yield name, set(re.findall(r'(\w+)\s*(?:=~|!=|!~|=)\s*"', matchers)) - FROM_PROMETHEUS
 
 
-def test_alerts_and_dashboard_read_what_there_is(gateway, render, sink, chroma, tools, start, tmp_path):
+def test_alerts_and_dashboard_query_existing_series(gateway, render, sink, chroma, tools, start, tmp_path):
     """Every series with its labels is in a real scrape: of requests that went well, of a backend that refuses,
     of a full queue, of memory that is used up."""
     (tmp_path / "spec.yaml").write_text("target: kubernetes\nmetrics: {monitoring: true}\n")

@@ -13,7 +13,7 @@ from test_collector import COLLECTIONS, ask, send
 pytestmark = [pytest.mark.collector, pytest.mark.kubernetes]
 
 
-def test_the_pod_is_named_and_nothing_else_is_asked_for(gateway, sink, cluster):
+def test_gateway_adds_pod_attributes_and_requests_only_pods(gateway, sink, cluster):
     collector, rendered = gateway()
     role = document(rendered, "Role", "chroma-otel-collector")
     assert role["rules"] == [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list", "watch"]}]
@@ -39,7 +39,7 @@ def test_the_pod_is_named_and_nothing_else_is_asked_for(gateway, sink, cluster):
     assert re.findall(r"^.*\t(?:warn|error)\t.*$", collector.log, re.MULTILINE) == []
 
 
-def test_with_senders_elsewhere_all_pods_are_seen(run, render, sink, cluster, tmp_path):
+def test_gateway_watches_all_pods_when_other_namespaces_are_allowed(run, render, sink, cluster, tmp_path):
     (tmp_path / "spec.yaml").write_text(
         "target: kubernetes\ntracing: {backend: otlp, endpoint: http://backend:4317}\n"
         "kubernetes: {allow_namespaces: [web]}\n"
@@ -63,7 +63,7 @@ def runs(numbers):
 
 
 @pytest.mark.parametrize("version", ["0.6.3", "1.5.9"])
-def test_a_connection_that_ends_costs_only_batches_that_chroma_drops(gateway, sink, chroma, tools, version):
+def test_closed_connection_loses_only_batches_that_chroma_drops(gateway, sink, chroma, tools, version):
     """The rendered five minutes, shortened to a fifth of a second, over requests that take several."""
     short = {"max_connection_age": "200ms"}
     more = {"receivers": {"otlp": {"protocols": {"grpc": {"keepalive": {"server_parameters": short}}}}}}
@@ -90,7 +90,7 @@ def test_a_connection_that_ends_costs_only_batches_that_chroma_drops(gateway, si
         assert not lost
 
 
-def test_a_stop_sends_what_has_arrived(gateway, sink):
+def test_stop_exports_all_received_spans(gateway, sink):
     """As when a pod goes: SIGTERM while spans wait, and the folder of the queue goes with it."""
     collector, _ = gateway()
     names = set()
@@ -103,7 +103,7 @@ def test_a_stop_sends_what_has_arrived(gateway, sink):
     assert {span["name"] for span in sink.spans()} == names
 
 
-def test_what_waits_for_the_backend_survives_the_container_and_not_the_pod(gateway, tools, start, tmp_path, cluster):
+def test_queued_spans_survive_the_container_but_not_the_pod(gateway, tools, start, tmp_path, cluster):
     (port,) = free_ports(1)
     queue = tmp_path / "queue"
     away = {"endpoint": f"http://127.0.0.1:{port}", "queue": queue}

@@ -161,7 +161,7 @@ def kustomized(folder):
     return done, [*yaml.safe_load_all(done.stdout)]
 
 
-def test_the_specs_render_every_file_and_every_kind(tools, tmp_path_factory):
+def test_specs_render_every_file_and_kind(tools, tmp_path_factory):
     root = HERE.parent.parent
     templates = {file.name.removesuffix(".j2") for file in (root / "templates/kubernetes").glob("*.yaml.j2")}
     code = "".join(file.read_text() for file in (root / "src/targets/kubernetes").glob("**/*.rs"))
@@ -177,12 +177,12 @@ def test_the_specs_render_every_file_and_every_kind(tools, tmp_path_factory):
 
 class TestEverySpec:
     @pytest.mark.parametrize("version", VERSIONS)
-    def test_the_official_schemas_know_every_field(self, tools, folder, tmp_path, version):
+    def test_official_schemas_accept_every_object(self, tools, folder, tmp_path, version):
         trees = [tree for file, tree in documents(folder) if file != "kustomization.yaml" and not of_others(tree)]
         wrong, passed = official(tools, tmp_path, version, trees)
         assert wrong == [] and passed == len(trees) > 5
 
-    def test_others_definitions_know_every_field(self, folder):
+    def test_crd_schemas_accept_every_object(self, folder):
         import jsonschema
 
         known = definitions()
@@ -192,18 +192,18 @@ class TestEverySpec:
                 errors = jsonschema.Draft202012Validator(known[key]).iter_errors(tree)
                 assert [f"{'.'.join(map(str, error.path))}: {error.message[:300]}" for error in errors] == [], key
 
-    def test_kustomize_loses_nothing(self, folder):
+    def test_kustomize_outputs_every_object_unchanged(self, folder):
         done, made = kustomized(folder)
         assert done.returncode == 0 and done.stderr == "", done.stderr
         applied = [tree for file, tree in documents(folder) if file not in ["kustomization.yaml", *BY_HAND]]
         assert {identity(tree): tree for tree in made} == {identity(tree): tree for tree in applied}
         assert len(made) == len(applied) > 3
 
-    def test_it_is_yaml_that_people_write(self, tools, folder):
+    def test_files_pass_yamllint(self, tools, folder):
         done = lint(tools, *folder.glob("*.yaml"))
         assert done.returncode == 0, done.stdout
 
-    def test_yaml_means_the_same_to_every_reader(self, folder):
+    def test_plain_scalars_mean_the_same_in_yaml_1_1_and_1_2(self, folder):
         """YAML 1.1, as kubectl reads it, takes more words for booleans than 1.2, and other numbers."""
         import yaml
 
@@ -213,11 +213,11 @@ class TestEverySpec:
             plain = [token.value for token in scalars if token.plain and told_apart.fullmatch(token.value)]
             assert plain == [] and len(scalars) > 5, f"{file.name}: {plain}"
 
-    def test_validate_takes_the_folder_alone(self, tools, folder, tmp_path):
+    def test_validate_accepts_the_folder(self, tools, folder, tmp_path):
         done = validate(tools, folder, tmp_path)
         assert done.returncode == 0, done.stdout + done.stderr
 
-    def test_the_rules_are_prometheus_own(self, folder, tmp_path):
+    def test_alert_rules_pass_promtool(self, folder, tmp_path):
         for index, tree in enumerate(tree for _, tree in documents(folder) if tree["kind"] == "PrometheusRule"):
             file = tmp_path / f"rules-{index}.json"
             file.write_text(json.dumps(tree["spec"]))
@@ -237,7 +237,7 @@ def promtool(file):
         return missing("`promtool` (Debian's package prometheus)")
 
 
-class TestMistakes:
+class TestInvalidManifests:
     """What each checker must find."""
 
     @pytest.mark.parametrize("version", VERSIONS)
@@ -250,7 +250,7 @@ class TestMistakes:
             ('"containerPort"', '"containerport"'),
         ],
     )
-    def test_the_official_schemas(self, tools, full, tmp_path, version, old, new):
+    def test_official_schemas_reject_invalid_fields(self, tools, full, tmp_path, version, old, new):
         trees = [tree for file, tree in documents(full) if file != "kustomization.yaml" and not of_others(tree)]
         text = json.dumps(trees)
         assert old in text
@@ -258,7 +258,7 @@ class TestMistakes:
         assert wrong != []
 
     @pytest.mark.parametrize("kind, field", [("PodMonitor", "podMetricsEndpoints"), ("PrometheusRule", "groups")])
-    def test_others_definitions(self, full, kind, field):
+    def test_crd_schemas_reject_unknown_fields(self, full, kind, field):
         import jsonschema
 
         [tree, *_] = [tree for _, tree in documents(full) if tree["kind"] == kind]
@@ -266,18 +266,18 @@ class TestMistakes:
         key = tree["apiVersion"], kind
         assert not jsonschema.Draft202012Validator(definitions()[key]).is_valid(tree)
 
-    def test_kustomize(self, tools, tmp_path):
+    def test_kustomize_rejects_a_missing_file(self, tools, tmp_path):
         folder = rendered(tools, tmp_path, DEFAULT)
         file = folder / "kustomization.yaml"
         file.write_text(file.read_text().replace("- chroma.yaml", "- chrome.yaml"))
         assert kustomized(folder)[0].returncode != 0
 
-    def test_yamllint(self, tools, tmp_path):
+    def test_yamllint_rejects_duplicate_keys(self, tools, tmp_path):
         file = tmp_path / "twice.yaml"
         file.write_text("a: 1\na: 2\n")
         assert lint(tools, file).returncode != 0
 
-    def test_promtool(self, tmp_path):
+    def test_promtool_rejects_invalid_expressions(self, tmp_path):
         file = tmp_path / "rules.yaml"
         file.write_text("groups: [{name: a, rules: [{alert: A, expr: 'rate(x[5m'}]}]\n")
         assert promtool(file).returncode != 0
@@ -290,7 +290,7 @@ class TestMistakes:
             ("kustomization.yaml", "- chroma.yaml", "- chrome.yaml", "file `chrome.yaml` not found"),
         ],
     )
-    def test_validate(self, tools, tmp_path, file, old, new, said):
+    def test_validate_rejects_invalid_manifests(self, tools, tmp_path, file, old, new, said):
         folder = rendered(tools, tmp_path, DEFAULT)
         text = (folder / file).read_text()
         assert old in text

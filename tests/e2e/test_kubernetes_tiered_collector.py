@@ -62,7 +62,7 @@ def trace(number):
     ]
 
 
-def test_every_trace_is_at_one_member(tiers, sink):
+def test_all_spans_of_a_trace_reach_one_member(tiers, sink):
     routers, members, _, _ = tiers
     traces = [trace(number) for number in range(1, 61)]
     for part in range(16):
@@ -76,7 +76,7 @@ def test_every_trace_is_at_one_member(tiers, sink):
     assert sum(counted) == len(wanted) and all(count > 0 and count % 16 == 0 for count in counted), counted
 
 
-def test_metrics_of_a_service_are_at_one_member(tiers, sink, chroma, tools, tmp_path):
+def test_all_metrics_of_a_service_reach_one_member(tiers, sink, chroma, tools, tmp_path):
     routers, members, _, _ = tiers
     for router in routers:
         send(router, request_of_1x(200, "/api/v2/tenants"))
@@ -114,7 +114,7 @@ def test_metrics_of_a_service_are_at_one_member(tiers, sink, chroma, tools, tmp_
     assert values == [[3]]
 
 
-def test_a_member_that_goes_and_comes_back_costs_no_span(tiers, sink):
+def test_lost_and_returning_member_loses_no_spans(tiers, sink):
     routers, members, hosts, member = tiers
     gone = MEMBERS[0]
     first = [span for number in range(1, 41) for span in trace(number)]
