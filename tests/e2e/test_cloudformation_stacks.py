@@ -120,7 +120,7 @@ def name():
 
 
 class TestMachinesInMoto:
-    def test_a_stack_is_created_updated_and_deleted(self, moto, rendered, name):
+    def test_stack_is_created_updated_and_deleted(self, moto, rendered, name):
         template, ec2 = Template(rendered(OTLP)), moto("ec2")
         clients = ec2.create_security_group(GroupName=name, Description="clients")["GroupId"]
         body = template.for_moto()
@@ -209,7 +209,7 @@ class TestSecretsInLocalstack:
     OWN = {"ChromaOtelCollectionHeaders": HEADERS, "ChromaOtelCollectionHeadersSecretArn": ""}
     TOPIC = f"arn:aws:sns:{REGION}:000000000000:alarms"
 
-    def test_a_value_is_in_the_store_and_nowhere_else(self, localstack, rendered, name):
+    def test_secret_value_is_only_in_secrets_manager(self, localstack, rendered, name):
         template = Template(rendered(OTLP))
         localstack.put("create", name, template, **self.OWN, AlarmTopicArn=self.TOPIC)
         made = localstack.identifiers(name)
@@ -239,7 +239,7 @@ class TestSecretsInLocalstack:
         localstack.delete(name)
         assert made[secret] not in [one["ARN"] for one in store.list_secrets()["SecretList"]]
 
-    def test_a_secret_of_the_operators_own_is_read_and_none_is_made(self, localstack, rendered, name):
+    def test_existing_secret_is_read_and_none_is_created(self, localstack, rendered, name):
         template = Template(rendered(OTLP))
         localstack.put("create", name, template)
         made = localstack.identifiers(name)
@@ -266,7 +266,7 @@ class TestSecretsInLocalstack:
                     found.setdefault(action, []).extend(as_list[1])
         return found
 
-    def test_the_recipe_deploys(self, localstack, tools, tmp_path):
+    def test_readme_commands_deploy_the_stack(self, localstack, tools, tmp_path):
         """The README's own lines, with the real `aws`."""
         place = dict(zip(("network", "subnet", "zone"), localstack.place().values(), strict=True))
         spec = {

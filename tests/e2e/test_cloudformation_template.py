@@ -39,7 +39,7 @@ def written(files, folder):
 
 @every_spec
 class TestTemplate:
-    def test_cfn_lint_finds_nothing(self, template, tools):
+    def test_template_passes_cfn_lint(self, template, tools):
         run(
             tools.part("aws/bin/cfn-lint"),
             "--non-zero-exit-code",
@@ -61,7 +61,7 @@ class TestTemplate:
         assert len(found) > 2
         run("shellcheck", *found)
 
-    def test_units_are_sound(self, template, tmp_path):
+    def test_units_pass_systemd_analyze(self, template, tmp_path):
         root = written(template.files(), tmp_path)
         written({"/usr/bin/docker": (0o755, ""), "/bin/sleep": (0o755, "")}, root)
         shutil.copytree("/lib/systemd/system", root / "usr/lib/systemd/system", symlinks=True)
@@ -69,7 +69,7 @@ class TestTemplate:
         assert {"chroma-otel.service", "chroma.service", "otel-collector.service"} <= set(units)
         run("systemd-analyze", "verify", "--man=no", f"--root={root}", *units)
 
-    def test_the_collector_accepts_its_configuration(self, template, spec, tools, tmp_path):
+    def test_collector_accepts_the_configuration(self, template, spec, tools, tmp_path):
         files = template.files()
         root = written(files, tmp_path)
         unit = files["/etc/systemd/system/otel-collector.service"][1].replace("\\\n", " ")
@@ -97,7 +97,7 @@ class TestTemplate:
         )
         assert done.returncode == 0, done.stdout + done.stderr
 
-    def test_a_secret_stands_nowhere_but_in_its_store(self, template):
+    def test_secrets_are_only_in_secrets_manager(self, template):
         for name in template.secrets:
             value = HEADERS if name.endswith("Headers") else HEADERS.replace(" ", "")
             own = {name: value, f"{name}SecretArn": ""}
@@ -111,7 +111,7 @@ class TestTemplate:
             assert SECRET not in template.user_data(**own)
             assert SECRET not in json.dumps(template.files(**own))
 
-    def test_any_text_reaches_the_machine_unchanged(self, template):
+    def test_text_parameters_reach_the_machine_unchanged(self, template):
         hostile = [
             'it\'s "quoted" `id` $(id)',
             "$HOME ${HOME} $$ ${env:PATH}",
@@ -144,7 +144,7 @@ class TestTemplate:
                 )
         assert arrived > 5
 
-    def test_what_systemd_reads_is_plain(self, template):
+    def test_environment_files_for_systemd_have_no_special_characters(self, template):
         """systemd expands `$`, `%`, quotes and backslashes in an EnvironmentFile and a shell would, too."""
         names = [name for name in ("'\"$ %\\", "'$ %") if template.takes("ChromaOtelServiceName", name)]
         files = template.files(ChromaOtelServiceName=names[0], AlarmTopicArn=f"arn:aws:sns:{REGION}:123456789012:a")
@@ -154,7 +154,7 @@ class TestTemplate:
         for line in files["/etc/chroma-otel/machine.env"][1].splitlines():
             assert not line or line.startswith("#") or line.partition("=")[2], f"{line} is empty"
 
-    def test_no_variable_is_empty(self, template):
+    def test_environment_files_have_no_empty_variables(self, template):
         for path in ("/etc/chroma-otel/chroma.env", "/etc/chroma-otel/collector.env"):
             for more in ({}, {"ChromaOtelCollectionEndpoint": ""}, {"ChromaOtelServiceName": ""}):
                 if all(
@@ -163,7 +163,7 @@ class TestTemplate:
                     for line in template.files(**more)[path][1].splitlines():
                         assert line.startswith("#") or line.partition("=")[2].strip(), f"{path}: {line!r} under {more}"
 
-    def test_user_data_is_the_bash_that_is_meant(self, template):
+    def test_user_data_resolves_to_bash_with_stack_and_region(self, template):
         script = template.user_data(pseudo={"AWS::StackName": "a-stack-of-mine", "AWS::Region": "eu-west-3"})
         assert script.startswith("#!/bin/bash\n") and script.endswith("\n")
         assert "${AWS" not in script and "${!" not in script and "!Ref" not in script
@@ -173,7 +173,7 @@ class TestTemplate:
         [signalled] = re.findall(r"cfn-signal .*--resource (\w+)", script)
         assert template.tree["Resources"][signalled]["CreationPolicy"]["ResourceSignal"]
 
-    def test_the_longest_values_fit_in_user_data(self, template):
+    def test_user_data_with_the_longest_values_stays_below_the_limit(self, template):
         longest = {}
         for name in template.texts():
             most = template.tree["Parameters"][name].get("MaxLength", 4096)
@@ -181,7 +181,7 @@ class TestTemplate:
                 longest[name] = "a" * most
         assert len(template.user_data(**longest).encode()) <= 16384
 
-    def test_whatever_changes_the_machine_makes_a_new_one(self, template):
+    def test_changed_machine_files_replace_the_instance(self, template):
         """The group rolls when the user data changes, and by nothing else that cfn-init brings."""
         before, script = template.files(), template.user_data()
         changed = 0
@@ -209,7 +209,7 @@ class TestTemplate:
                     changed += 1
         assert changed > 3
 
-    def test_rules_refuse_what_cannot_work(self, template):
+    def test_rules_reject_invalid_parameter_combinations(self, template):
         def refused(**more):
             return template.module.refusals(template.tree, template.parameters(**more))
 
@@ -221,7 +221,7 @@ class TestTemplate:
         for world in ("0.0.0.0/0", "0.0.0.0/1", "128.0.0.0/1", "::/0"):
             assert not template.takes("AllowedCidr", world), world
 
-    def test_data_survives(self, template):
+    def test_volume_and_logs_are_retained(self, template):
         """What no stand-in does."""
         [volume] = template.of_type("AWS::EC2::Volume").values()
         assert volume["DeletionPolicy"] == volume["UpdateReplacePolicy"] == "Snapshot"
@@ -237,7 +237,7 @@ class TestTemplate:
         for logs in template.of_type("AWS::Logs::LogGroup").values():
             assert logs["DeletionPolicy"] == logs["UpdateReplacePolicy"] == "Retain"
 
-    def test_the_machine_is_closed(self, template, spec):
+    def test_machine_is_private_and_opens_only_the_required_ports(self, template, spec):
         [data] = [one["Properties"]["LaunchTemplateData"] for one in template.resources("AWS::EC2::LaunchTemplate")]
         assert data["MetadataOptions"] == {"HttpTokens": "required", "HttpPutResponseHopLimit": 1}
         assert [one["AssociatePublicIpAddress"] for one in data["NetworkInterfaces"]] == [False]
@@ -266,7 +266,7 @@ class TestTemplate:
     "change", [{"memory": "3GiB"}, {"port": "8001"}, {"chroma_version": "1.0.20"}, {"backend": "debug"}], ids=str
 )
 @pytest.mark.parametrize("image", ["wrapped", "stock"])
-def test_another_spec_makes_another_machine(rendered, image, change):
+def test_changed_spec_changes_the_user_data(rendered, image, change):
     """What cfn-init brings is no part of the launch template: its fingerprint in the user data is."""
     before, after = Template(rendered({"image": image})), Template(rendered({"image": image, **change}))
     assert before.files() != after.files()

@@ -100,13 +100,13 @@ def given(template):
 
 @every_spec
 class TestModule:
-    def test_it_is_written_as_terraform_writes_it(self, module):
+    def test_module_is_formatted(self, module):
         module.terraform("fmt", "-check", "-diff")
 
-    def test_it_is_valid(self, module):
+    def test_module_is_valid(self, module):
         assert diagnostics(module) == []
 
-    def test_the_machine_is_what_cloudformation_makes(self, module, folders, spec, boot, tmp_path):
+    def test_machine_matches_the_cloudformation_template(self, module, folders, spec, boot, tmp_path):
         template = Template(folders(spec, "cloudformation"))
         topic = f"arn:aws:sns:{REGION}:{ACCOUNT}:pages"
         parameters = {**given(template), **template.parameters(AlarmTopicArn=topic)}
@@ -157,7 +157,7 @@ class TestModule:
         doors = sorted(rule["FromPort"] for wall in walls for rule in wall["SecurityGroupIngress"])
         assert ports("aws_vpc_security_group_ingress_rule", "from_port") == doors
 
-    def test_it_takes_what_cloudformation_takes(self, module, folders, spec):
+    def test_variables_match_the_cloudformation_parameters(self, module, folders, spec):
         template = Template(folders(spec, "cloudformation"))
         parameters, decided = template.tree["Parameters"], given(template)
         # Which Amazon Linux: Terraform looks it up by the architecture.
@@ -184,7 +184,7 @@ class TestModule:
                 # What a change comes to is not the same.
                 assert re.split(r"[;.](?: |$)", parameter["Description"])[0] in text, name
 
-    def test_the_alarms_are_those_of_cloudformation(self, module, folders, spec):
+    def test_alarms_match_the_cloudformation_template(self, module, folders, spec):
         template = Template(folders(spec, "cloudformation"))
         topic = f"arn:aws:sns:{REGION}:{ACCOUNT}:pages"
         parameters = {**given(template), **template.parameters(AlarmTopicArn=topic)}
@@ -214,16 +214,16 @@ class TestModule:
 class TestOperation:
     """What an operator does with a module, on a cloud that agrees to everything."""
 
-    def test_any_character_survives(self, module, boot):
+    def test_special_characters_reach_the_machine_unchanged(self, module, boot):
         files = boot(module.apply(**module.values(chroma_otel_service_name=HOSTILE)))
         assert f"\nCHROMA_OTEL_SERVICE_NAME={HOSTILE}\n" in files["/etc/chroma-otel/chroma.env"][1]
 
-    def test_user_data_stays_below_ec2s_limit(self, module):
+    def test_user_data_stays_below_the_ec2_limit(self, module):
         state = module.apply(**module.values())
         size = len(base64.b64decode(state["aws_launch_template.machine"]["user_data"]))
         assert 6_000 < size < 14_000, size
 
-    def test_a_secret_is_in_no_state_and_no_plan(self, module, boot):
+    def test_secrets_are_not_in_state_or_plan(self, module, boot):
         values = module.values(
             honeycomb_api_key=f"{SECRET}-é'\"$",
             chroma_otel_collection_headers=HEADERS,
@@ -250,19 +250,19 @@ class TestOperation:
     @pytest.mark.parametrize(
         "change", [{"chroma_version": "1.5.8"}, {"chroma_otel_granularity": "all"}], ids=lambda one: [*one][0]
     )
-    def test_a_change_rolls_the_instance_and_keeps_the_volume(self, module, change):
+    def test_change_replaces_the_instance_and_keeps_the_volume(self, module, change):
         values = module.values(chroma_version="1.5.9")
         module.apply(**values)
         assert changes(module.plan(**values)) == {}
         changed = changes(module.plan(**{**values, **change}))
         assert changed == {"aws_launch_template.machine": ["update"], "aws_autoscaling_group.chroma": ["update"]}
 
-    def test_a_volume_grows_without_a_new_machine(self, module):
+    def test_volume_grows_without_replacing_the_machine(self, module):
         values = module.values()
         module.apply(**values)
         assert changes(module.plan(**{**values, "disk_size": 30})) == {"aws_ebs_volume.data": ["update"]}
 
-    def test_the_data_is_not_destroyed(self, module):
+    def test_destroy_fails_while_the_data_disk_is_in_the_state(self, module):
         values = module.values()
         module.apply(**values)
         assert "prevent_destroy" in module.terraform("destroy", "-auto-approve", fails=True, **values)
@@ -271,7 +271,7 @@ class TestOperation:
         module.terraform("destroy", "-auto-approve", **values)
         assert module.state() == {}
 
-    def test_another_volume_takes_the_place_of_the_old_one(self, module):
+    def test_restored_volume_replaces_the_old_one(self, module):
         values = module.values()
         module.apply(**values)
         module.terraform("state", "rm", "aws_ebs_volume.data")  # as README.md says
@@ -290,13 +290,13 @@ class TestOperation:
         ],
         ids=lambda text: text.strip()[:20],
     )
-    def test_the_schema_knows_a_mistake(self, module, file, right, wrong):
+    def test_schema_rejects_invalid_arguments(self, module, file, right, wrong):
         text = (module.folder / file).read_text()
         assert right in text
         (module.folder / file).write_text(text.replace(right, wrong))
         module.terraform("validate", fails=True)
 
-    def test_alarms_and_snapshots_are_made_on_request(self, module):
+    def test_alarms_and_snapshots_are_optional(self, module):
         def made(**values):
             return {address.partition(".")[0] for address in changes(module.plan(**module.values(**values)))}
 
@@ -326,6 +326,6 @@ class TestOperation:
             ({"availability_zone": f"{REGION}b"}, "The subnet is in vpc-1 and eu-central-1a"),
         ],
     )
-    def test_what_cannot_work_is_refused(self, module, wrong, why):
+    def test_invalid_variables_are_rejected(self, module, wrong, why):
         said = module.terraform("plan", "-input=false", fails=True, **module.values(**wrong))
         assert why in said and SECRET not in said

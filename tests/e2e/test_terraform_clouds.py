@@ -143,11 +143,11 @@ def expected_roles(cloud, spec, wrapped, alarms, secrets):
 @every_cloud
 @every_spec
 class TestModule:
-    def test_it_is_written_as_terraform_writes_it_and_valid(self, module):
+    def test_module_is_formatted_and_valid(self, module):
         module.terraform("fmt", "-check", "-diff")
         assert diagnostics(module) == []
 
-    def test_the_machine_gets_what_was_rendered_and_may_do_no_more(self, module, cloud, spec, tools, tmp_path):
+    def test_machine_receives_the_rendered_files_and_minimal_permissions(self, module, cloud, spec, tools, tmp_path):
         alarm = dict([cloud.alarm])
         state = module.apply(**module.values(name="chroma", **alarm))
         files = cloud.boot(tools, cloud.user_data(state), tmp_path / "machine")
@@ -182,7 +182,7 @@ class TestModule:
         if spec != "hostile":
             assert roles(cloud, state) == expected_roles(cloud, spec, wrapped, True, cloud.stored[1] in known)
 
-    def test_it_takes_what_the_spec_says(self, module, cloud, spec, tools):
+    def test_variable_defaults_match_the_spec(self, module, cloud, spec, tools):
         decided = {
             "disk_size": 200,
             "snapshots_kept": 30,
@@ -222,16 +222,16 @@ def registry(cloud):
 class TestOperation:
     """What an operator does with a module, on a cloud that agrees to everything."""
 
-    def test_any_character_survives(self, module, cloud, tools, tmp_path):
+    def test_special_characters_reach_the_machine_unchanged(self, module, cloud, tools, tmp_path):
         state = module.apply(**module.values(chroma_otel_service_name=HOSTILE))
         files = cloud.boot(tools, cloud.user_data(state), tmp_path / "machine")
         assert f"\nCHROMA_OTEL_SERVICE_NAME={HOSTILE}\n" in "\n" + files["/etc/chroma-otel/chroma.env"][1]
 
-    def test_what_the_machine_starts_with_stays_below_the_limit(self, applied, cloud):
+    def test_boot_data_stays_below_the_limit(self, applied, cloud):
         size, limit = len(cloud.user_data(applied.state())), {"gcp": 256, "azure": 64}[cloud.name] * 1024
         assert 10_000 < size < limit * 3 // 4, size
 
-    def test_a_secret_is_in_no_state_and_no_plan(self, module, cloud, tools, tmp_path):
+    def test_secrets_are_not_in_state_or_plan(self, module, cloud, tools, tmp_path):
         values = module.values(
             honeycomb_api_key=f"{SECRET}-é'\"$",
             chroma_otel_collection_headers=HEADERS,
@@ -257,7 +257,7 @@ class TestOperation:
     @pytest.mark.parametrize(
         "change", [{"chroma_version": "1.5.8"}, {"chroma_otel_granularity": "all"}], ids=lambda one: [*one][0]
     )
-    def test_a_change_makes_a_new_machine_and_keeps_the_disk(self, applied, cloud, change):
+    def test_change_replaces_the_machine_and_keeps_the_disk(self, applied, cloud, change):
         values = applied.values()
         assert changes(applied.plan(**values)) == {}
         plan = applied.plan(**{**values, **change})
@@ -269,10 +269,10 @@ class TestOperation:
         address = {"gcp": "google_compute_address.chroma", "azure": "azurerm_network_interface.chroma"}[cloud.name]
         assert address in applied.state() and address not in done
 
-    def test_a_disk_grows_without_a_new_machine(self, applied, cloud):
+    def test_disk_grows_without_replacing_the_machine(self, applied, cloud):
         assert changes(applied.plan(**{**applied.values(), "disk_size": 30})) == {cloud.data: ["update"]}
 
-    def test_the_data_is_not_destroyed(self, applied, cloud):
+    def test_destroy_fails_while_the_data_disk_is_in_the_state(self, applied, cloud):
         values = applied.values()
         assert "prevent_destroy" in applied.terraform("destroy", "-auto-approve", fails=True, **values)
         kept = forgotten(applied, "Delete")
@@ -281,7 +281,7 @@ class TestOperation:
         applied.terraform("destroy", "-auto-approve", **values)
         assert applied.state() == {}
 
-    def test_another_disk_takes_the_place_of_the_old_one(self, applied, cloud):
+    def test_restored_disk_replaces_the_old_one(self, applied, cloud):
         values = applied.values(**dict([cloud.snapshot]))
         applied.terraform("plan", fails=True, **values)  # the old one would be destroyed
         before = applied.state()[cloud.data]["name"]
@@ -291,7 +291,7 @@ class TestOperation:
         [after] = [one["change"]["after"] for one in plan["resource_changes"] if one["address"] == cloud.data]
         assert after["name"] != before  # they are beside each other
 
-    def test_alarms_and_snapshots_are_made_on_request(self, applied, cloud):
+    def test_alarms_and_snapshots_are_optional(self, applied, cloud):
         def made(**values):
             return {address.partition(".")[0] for address in changes(applied.plan(**applied.values(**values)))}
 
@@ -313,7 +313,7 @@ class TestOperation:
         assert snapshots <= {address.partition(".")[0] for address in state}
         assert snapshots <= made(snapshots_kept=0)
 
-    def test_nobody_else_gets_in(self, applied, cloud):
+    def test_firewall_allows_only_the_client_range(self, applied, cloud):
         state = applied.state()
         if cloud is GCP:
             rules = of_type(state, "google_compute_firewall").values()
@@ -345,7 +345,7 @@ class TestOperation:
             assert of_type(state, "azurerm_network_interface_security_group_association")
         assert not [address for address in state if "public_ip" in address or "external" in address]
 
-    def test_everything_carries_the_name(self, applied, cloud):
+    def test_every_resource_is_labelled_with_the_deployment_name(self, applied, cloud):
         key = {"gcp": "labels", "azure": "tags"}[cloud.name]
         state = {address: one for address, one in applied.state().items() if not address.startswith("data.")}
         named = {
@@ -373,7 +373,7 @@ class TestOperation:
         ],
         ids=lambda one: "-".join(one) if isinstance(one, dict) else "",
     )
-    def test_what_cannot_work_is_refused(self, module, cloud, wrong, why):
+    def test_invalid_variables_are_rejected(self, module, cloud, wrong, why):
         wrong = {name: cloud.stored[1] if value == "stored" else value for name, value in wrong.items()}
         said = module.terraform("plan", "-input=false", fails=True, **module.values(**wrong))
         assert why in said and SECRET not in said
@@ -382,7 +382,7 @@ class TestOperation:
 
 @every_cloud
 @pytest.mark.parametrize("spec", ["several"])
-def test_who_reaches_chroma_reaches_what_was_asked_for_of_the_collector(module, cloud):
+def test_clients_of_chroma_also_reach_the_enabled_collector_ports(module, cloud):
     plan = module.plan(**module.values())
     doors = {"gcp": "google_compute_firewall.clients", "azure": "azurerm_network_security_rule.clients"}[cloud.name]
     [rule] = [one["change"]["after"] for one in plan["resource_changes"] if one["address"] == doors]
@@ -422,7 +422,7 @@ OWN_MISTAKES = [
     "cloud, wrong, why", OWN_MISTAKES, ids=[f"{one[0].name}-{[*one[1]][0]}" for one in OWN_MISTAKES]
 )
 @pytest.mark.parametrize("spec", ["honeycomb"])
-def test_a_clouds_own_variables_are_checked(module, wrong, why):
+def test_invalid_cloud_specific_variables_are_rejected(module, wrong, why):
     said = module.terraform("plan", "-input=false", fails=True, **module.values(**wrong))
     assert why.lower() in said.lower() and f'variable "{[*wrong][0]}"' in said
 
@@ -447,7 +447,7 @@ MISTAKES = [
     "cloud, file, right, wrong", MISTAKES, ids=[f"{one[0].name}-{one[2].split()[0]}" for one in MISTAKES]
 )
 @pytest.mark.parametrize("spec", ["honeycomb"])
-def test_the_schema_knows_a_mistake(module, file, right, wrong):
+def test_schema_rejects_invalid_arguments(module, file, right, wrong):
     text = (module.folder / file).read_text()
     assert right in text
     (module.folder / file).write_text(text.replace(right, wrong))
