@@ -148,7 +148,7 @@ def machine(render, tools, start, tmp_path, cloud):
     return run
 
 
-def test_what_prepares_an_account_are_commands_that_aws_takes(tools, cloud):
+def test_account_setup_commands_are_valid_aws_commands(tools, cloud):
     backend = PRESETS["aws-xray"]
     aws = tools.part("aws/bin/aws")
     environment = {
@@ -178,7 +178,7 @@ def now():
 
 @pytest.mark.parametrize("image", ["wrapped", "stock"])
 @pytest.mark.parametrize("backend", ["aws-xray", "aws-xray-classic"])
-def test_the_configuration_is_valid(render, tools, tmp_path, cloud, checked, backend, image):
+def test_collector_accepts_the_configuration(render, tools, tmp_path, cloud, checked, backend, image):
     checked(backend, "validate")
     made = Machine(render(target="aws", backend=backend, image=image), tmp_path, {})
     otelcol = tools.part("otelcol-awsxray/otelcol-contrib") if backend == "aws-xray-classic" else tools.otelcol
@@ -193,7 +193,7 @@ def test_the_configuration_is_valid(render, tools, tmp_path, cloud, checked, bac
 
 
 @pytest.mark.parametrize("image", ["wrapped", "stock"])
-def test_xray_has_its_own_address_in_every_region(render, tmp_path, checked, image):
+def test_xray_endpoint_contains_the_region(render, tmp_path, checked, image):
     checked("aws-xray", "second source")
     made = Machine(render(target="aws", backend="aws-xray", image=image), tmp_path, {})
     assert WIRE["aws-xray"]["host"] == f"xray.{REGION}.amazonaws.com"
@@ -202,7 +202,9 @@ def test_xray_has_its_own_address_in_every_region(render, tmp_path, checked, ima
 
 
 @pytest.mark.parametrize("image", ["wrapped", "stock"])
-def test_xray_gets_otlp_over_https_signed_for_by_the_machine(machine, tools, start, tmp_path, checked, image):
+def test_xray_receives_otlp_over_https_signed_with_the_machine_identity(
+    machine, tools, start, tmp_path, checked, image
+):
     checked("aws-xray", image, "headers", "second source")
     sink = start_sink(tools, start, tmp_path, "--tls-dir", tmp_path / "tls")
     address = f"{sink.http.replace('http:', 'https:')}/v1/traces"
@@ -226,7 +228,7 @@ def test_xray_gets_otlp_over_https_signed_for_by_the_machine(machine, tools, sta
     assert COMPLAINT.findall(collector.log) == []
 
 
-def test_the_signature_is_that_of_what_is_sent(machine, cloud):
+def test_signature_matches_the_request(machine, cloud):
     from botocore.auth import SigV4Auth
     from botocore.awsrequest import AWSRequest
     from botocore.credentials import Credentials
@@ -246,7 +248,7 @@ def test_the_signature_is_that_of_what_is_sent(machine, cloud):
     assert path == "/v1/traces" and signer.signature(text, request) == fields["Signature"]
 
 
-def test_a_request_to_xray_stays_below_its_limits(machine, cloud):
+def test_requests_to_xray_stay_below_the_span_limit(machine, cloud):
     collector = machine({"ChromaOtelCollectionEndpoint": f"{cloud.url}/v1/traces"}, backend="aws-xray")
     names = [f"span {number}" for number in range(2500)]
     send(collector, *({"name": name} for name in names))
@@ -260,7 +262,7 @@ def test_a_request_to_xray_stays_below_its_limits(machine, cloud):
 
 
 @pytest.mark.parametrize("image", ["wrapped", "stock"])
-def test_xray_gets_segment_documents(machine, tools, cloud, checked, image):
+def test_xray_classic_receives_segment_documents(machine, tools, cloud, checked, image):
     checked("aws-xray-classic", image, "headers", "second source")
     otelcol = tools.part("otelcol-awsxray/otelcol-contrib")
     there = {"exporters": {"awsxray": {"endpoint": cloud.url}}}
@@ -286,7 +288,7 @@ def test_xray_gets_segment_documents(machine, tools, cloud, checked, image):
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
-def test_the_published_collector_takes_a_scheme_for_tls_or_none(machine, tools, start, tmp_path, scheme):
+def test_scheme_of_the_endpoint_selects_tls_in_the_published_collector(machine, tools, start, tmp_path, scheme):
     options = ["--tls-dir", tmp_path / "tls"] if scheme == "https" else []
     sink = start_sink(tools, start, tmp_path, *options)
     address = sink.grpc.replace("http:", f"{scheme}:")
@@ -302,7 +304,7 @@ def test_the_published_collector_takes_a_scheme_for_tls_or_none(machine, tools, 
     assert span["name"] == "through"
 
 
-def test_tls_asks_who_is_there(machine, tools, start, tmp_path):
+def test_tls_rejects_an_unknown_certificate_authority(machine, tools, start, tmp_path):
     sink = start_sink(tools, start, tmp_path, "--tls-dir", tmp_path / "tls")
     collector = machine(
         {"ChromaOtelCollectionEndpoint": sink.grpc.replace("http:", "https:")},

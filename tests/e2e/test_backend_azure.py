@@ -96,7 +96,7 @@ def collector(render, otelcol, ingestion):
 
 
 @pytest.mark.parametrize("image", ["wrapped", "stock"])
-def test_the_connection_string_is_read_from_the_env_file_as_it_is(render, tools, ingestion, image):
+def test_env_file_delivers_the_connection_string_unchanged(render, tools, ingestion, image):
     rendered = render(backend="azure-monitor", image=image)
     (rendered / ".env").write_text(f"{VARIABLE}={ingestion.connection_string}\n")
     compose = tools.part("plugins/cli-plugins/docker-compose")
@@ -108,7 +108,7 @@ def test_the_connection_string_is_read_from_the_env_file_as_it_is(render, tools,
 
 
 @pytest.mark.parametrize("image", ["wrapped", "stock"])
-def test_a_request_is_a_request_and_what_is_below_it_a_dependency(collector, ingestion, checked, image):
+def test_server_spans_become_requests_and_child_spans_dependencies(collector, ingestion, checked, image):
     checked("azure-monitor", image, "headers")  # its key is in each envelope, which the stand-in looks at
     running = collector(image)
     request = {**request_of_1x(503, "/api/v2/x"), "status": {"code": 2, "message": "away"}}
@@ -128,7 +128,7 @@ def test_a_request_is_a_request_and_what_is_below_it_a_dependency(collector, ing
     assert KEY not in running.log
 
 
-def test_a_request_to_azure_stays_below_its_limits(collector, ingestion):
+def test_requests_to_azure_stay_below_the_batch_limit(collector, ingestion):
     names = {f"span {number}" for number in range(2500)}
     send(collector(), *({"name": name} for name in names))
     ingestion.wait_for(names)
@@ -136,7 +136,7 @@ def test_a_request_to_azure_stays_below_its_limits(collector, ingestion):
     assert max(sizes) <= 1024, sizes
 
 
-def test_an_outage_shorter_than_the_exporters_patience_loses_nothing(collector, ingestion):
+def test_short_outage_of_azure_loses_no_spans(collector, ingestion):
     running = collector()
     ingestion.away = True
     send(running, {"name": "while away"})

@@ -121,7 +121,7 @@ def collector(render, tools, start, tmp_path, google):
 
 
 @pytest.mark.parametrize("image", ["wrapped", "stock"])
-def test_the_configuration_is_valid(render, tools, tmp_path, google, checked, image):
+def test_collector_accepts_the_configuration(render, tools, tmp_path, google, checked, image):
     checked("google-cloud-trace", "validate")
     configuration = Machine(render(target="gcp", image=image), tmp_path).configuration
     environment = {
@@ -138,7 +138,9 @@ def test_the_configuration_is_valid(render, tools, tmp_path, google, checked, im
 
 
 @pytest.mark.parametrize("image", ["wrapped", "stock"])
-def test_google_gets_otlp_over_https_with_the_machines_token(collector, tools, start, tmp_path, google, checked, image):
+def test_google_receives_otlp_over_https_with_the_machine_token(
+    collector, tools, start, tmp_path, google, checked, image
+):
     checked("google-cloud-trace", image, "headers", "second source")
     sink = start_sink(tools, start, tmp_path, "--tls-dir", tmp_path / "tls")
     address = f"{sink.http.replace('http:', 'https:')}/v1/traces"
@@ -161,7 +163,7 @@ def test_google_gets_otlp_over_https_with_the_machines_token(collector, tools, s
     assert TOKEN not in running.log
 
 
-def test_a_request_to_google_stays_below_its_limits(collector, google):
+def test_requests_to_google_stay_below_the_span_limit(collector, google):
     running = collector(f"http://{google.address}/v1/traces")
     names = [f"span {number}" for number in range(1000)]
     send(running, *({"name": name} for name in names))

@@ -32,7 +32,7 @@ def validated(tools, command, environment, configuration):
 
 @pytest.mark.parametrize("image", IMAGES)
 @pytest.mark.parametrize("backend", LOCAL)
-def test_the_configuration_is_valid(tools, tmp_path, checked, backend, image):
+def test_collector_accepts_the_configuration(tools, tmp_path, checked, backend, image):
     checked(backend, "validate")
     case = Case(backend)
     rendered = generate(tools, tmp_path, case.flags(image), case.keys)
@@ -43,7 +43,7 @@ def test_the_configuration_is_valid(tools, tmp_path, checked, backend, image):
 
 
 @pytest.mark.parametrize("backend", WITH_CHOICES)
-def test_every_choice_has_its_own_host(tools, tmp_path, checked, backend):
+def test_every_choice_of_a_setting_has_a_distinct_host(tools, tmp_path, checked, backend):
     hosts = {}
     for number, (chosen, case, known) in enumerate(choices(backend)):
         rendered = generate(tools, tmp_path, case.flags("wrapped"), case.keys, out=f"rendered-{number}")
@@ -57,12 +57,12 @@ def test_every_choice_has_its_own_host(tools, tmp_path, checked, backend):
     assert len(hosts) == number + 1
 
 
-def test_the_second_source_is_of_backends_that_there_are():
+def test_wire_yaml_contains_only_existing_backends():
     assert sorted(set(WIRE) - PRESETS.keys()) == []
 
 
 @pytest.mark.parametrize("backend", OTHERS)
-def test_what_speaks_otherwise_has_a_test_of_its_own(backend):
+def test_backends_with_other_exporters_have_a_separate_test(backend):
     if PRESETS[backend]["exporter"] == "debug":
         return  # below
     tests = [file for file in HERE.glob("test_backend_*.py") if f'checked("{backend}"' in file.read_text()]
@@ -71,7 +71,7 @@ def test_what_speaks_otherwise_has_a_test_of_its_own(backend):
 
 
 @pytest.mark.parametrize("image", IMAGES)
-def test_the_collectors_own_log_shows_spans(tools, start, tmp_path, checked, image):
+def test_debug_backend_logs_spans(tools, start, tmp_path, checked, image):
     checked("debug", image)
     rendered = generate(tools, tmp_path, Case("debug").flags(image))
     command, environment = composed(tools, rendered)
@@ -86,7 +86,7 @@ def test_the_collectors_own_log_shows_spans(tools, start, tmp_path, checked, ima
 
 @pytest.mark.parametrize("image", IMAGES)
 @pytest.mark.parametrize("backend", WITH_KEYS)
-def test_a_missing_key_is_found_before_anything_starts(tools, tmp_path, checked, backend, image):
+def test_missing_key_prevents_the_start(tools, tmp_path, checked, backend, image):
     checked(backend, "keys")
     case = Case(backend)
     rendered = generate(tools, tmp_path, case.flags(image), case.keys)

@@ -117,7 +117,7 @@ def files(folder, keys, port):
 
 @pytest.mark.parametrize("image", IMAGES)
 @pytest.mark.parametrize("part", range(3))
-def test_they_arrive_unchanged(tools, start, tmp_path, part, image):
+def test_keys_arrive_unchanged(tools, start, tmp_path, part, image):
     keys = (KEYS + (EXPANDED if image == "wrapped" else []))[part::3]  # the stand-in takes 100 headers a request
     stand_in = StandIn(tools, start, tmp_path, [("keys.example.com", 4318, False)], own_address())
     own = {named("own", number): key for number, key in enumerate(keys)}
@@ -145,7 +145,7 @@ def test_they_arrive_unchanged(tools, start, tmp_path, part, image):
 
 
 @pytest.mark.parametrize("key", EXPANDED + MAPPINGS)
-def test_what_the_published_collector_would_not_read_as_it_is_is_refused_by_name(tools, tmp_path, key):
+def test_stock_image_rejects_keys_that_the_collector_would_change(tools, tmp_path, key):
     flags = files(tmp_path, [key], 4318)
     said = generate(tools, tmp_path, [*flags, "--image", "stock"], {variable(0): key}, refused=True)
     assert f"error: {variable(0)}: " in said and "image: wrapped" in said
@@ -159,7 +159,7 @@ def test_what_the_published_collector_would_not_read_as_it_is_is_refused_by_name
 
 
 @pytest.mark.parametrize("key", MAPPINGS)
-def test_what_would_stop_the_collector_is_refused_by_name(tools, tmp_path, key):
+def test_entrypoint_rejects_keys_that_are_yaml_mappings(tools, tmp_path, key):
     """In a header of the first backend it is read by the entrypoint alone, and arrives."""
     flags = files(tmp_path, [key], 4318)
     for given, code in ((flags[:4], 0), (flags, 64)):
@@ -176,7 +176,7 @@ def test_what_would_stop_the_collector_is_refused_by_name(tools, tmp_path, key):
 
 @pytest.mark.parametrize("image", IMAGES)
 @pytest.mark.parametrize("key", ["a\\", "a\\'b", "a\nb"])
-def test_what_an_env_file_cannot_carry_is_refused_by_name(tools, tmp_path, key, image):
+def test_gen_rejects_keys_that_an_env_file_cannot_hold(tools, tmp_path, key, image):
     flags = files(tmp_path, [key], 4318)
     said = generate(tools, tmp_path, [*flags, "--image", image], {variable(0): key}, refused=True)
     assert f"error: {variable(0)}: " in said and key not in said
@@ -184,7 +184,7 @@ def test_what_an_env_file_cannot_carry_is_refused_by_name(tools, tmp_path, key, 
 
 
 @pytest.mark.parametrize("key", ["", "  ", "a\nb", "a\x01b", "\N{SNOWMAN}"])
-def test_what_no_header_can_have_is_refused_by_name(tools, tmp_path, key):
+def test_entrypoint_rejects_keys_that_are_invalid_in_headers(tools, tmp_path, key):
     flags = files(tmp_path, ["fine"], 4318)
     rendered = generate(tools, tmp_path, flags, {variable(0): "fine"})
     command, environment = composed(tools, rendered)
@@ -195,7 +195,7 @@ def test_what_no_header_can_have_is_refused_by_name(tools, tmp_path, key):
         assert not key.strip() or key not in done.stderr
 
 
-def test_a_key_in_quotes_is_what_is_between_them(tools, tmp_path):
+def test_entrypoint_removes_quotes_around_a_key(tools, tmp_path):
     """As env files are written for programs that take the quotes off, and not for Docker's `--env-file`."""
     flags = files(tmp_path, ["fine"], 4318)
     rendered = generate(tools, tmp_path, flags, {variable(0): "fine"})

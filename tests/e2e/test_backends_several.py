@@ -68,7 +68,7 @@ def counted(sink):
 
 
 @pytest.mark.parametrize("image", IMAGES)
-def test_one_that_is_away_holds_up_nobody(tools, start, tmp_path, jaeger, image):
+def test_unavailable_backend_does_not_delay_the_others(tools, start, tmp_path, jaeger, image):
     elsewhere = {"jaeger": own_address(), "honeycomb.internal": own_address()}
     in_jaeger = jaeger(elsewhere["jaeger"])
     stand_in = StandIn(tools, start, tmp_path, [("zipkin", 9411, False)], own_address(), elsewhere)
@@ -105,7 +105,7 @@ def test_one_that_is_away_holds_up_nobody(tools, start, tmp_path, jaeger, image)
 
 @pytest.mark.parametrize("image", IMAGES)
 @pytest.mark.parametrize("as_second", [False, True], ids=["first", "second"])
-def test_one_of_the_operators_own_gets_what_its_file_says(tools, start, tmp_path, image, as_second):
+def test_custom_backend_receives_spans_with_the_headers_of_its_file(tools, start, tmp_path, image, as_second):
     (tmp_path / "files").mkdir()
     (tmp_path / "files/ours.yaml").write_text(OWN)
     spec = {"target": "docker", "tracing": {"backend_file": "files/ours.yaml", "settings": {"cell": "west"}}}

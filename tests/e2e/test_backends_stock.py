@@ -10,5 +10,5 @@ IMAGE = "stock"
 
 
 @pytest.mark.parametrize("backend", SPOKEN)
-def test_it_gets_spans_and_exactly_its_headers(tools, start, tmp_path, stand_in, checked, backend):
+def test_backend_receives_spans_with_exactly_its_headers(tools, start, tmp_path, stand_in, checked, backend):
     check_export(tools, start, tmp_path, Case(backend), IMAGE, stand_in, checked)

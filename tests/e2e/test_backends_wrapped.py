@@ -10,7 +10,7 @@ IMAGE = "wrapped"
 
 
 @pytest.mark.parametrize("backend", SPOKEN)
-def test_it_gets_spans_and_exactly_its_headers(tools, start, tmp_path, stand_in, checked, backend):
+def test_backend_receives_spans_with_exactly_its_headers(tools, start, tmp_path, stand_in, checked, backend):
     check_export(tools, start, tmp_path, Case(backend), IMAGE, stand_in, checked)
 
 
@@ -18,5 +18,5 @@ def test_it_gets_spans_and_exactly_its_headers(tools, start, tmp_path, stand_in,
     "case",
     [pytest.param(case, id=f"{case.name}-{number}") for name in SPOKEN for number, case in enumerate(variants(name))],
 )
-def test_what_an_operator_says_changes_what_it_is_about(tools, start, tmp_path, stand_in, checked, case):
+def test_settings_of_the_operator_change_the_request(tools, start, tmp_path, stand_in, checked, case):
     check_export(tools, start, tmp_path, case, IMAGE, stand_in, checked)
