@@ -9,7 +9,7 @@ pytestmark = pytest.mark.collector
 
 
 @pytest.mark.parametrize("temporality", ["cumulative", "delta"])
-def test_a_backend_gets_metrics_as_it_wants_them(deploy, otelcol, sink, chroma, tools, tmp_path, temporality):
+def test_metrics_have_the_temporality_of_the_backend(deploy, otelcol, sink, chroma, tools, tmp_path, temporality):
     backend = stand_in(tmp_path, metrics={"delta": temporality == "delta"})
     rendered = deploy(backend, metrics={"to_backend": True})
     running = otelcol(rendered, {"CHROMA_OTEL_COLLECTION_ENDPOINT": sink.grpc})
@@ -30,7 +30,7 @@ def test_a_backend_gets_metrics_as_it_wants_them(deploy, otelcol, sink, chroma, 
     assert samples(get(running.prometheus), "collection_query_total")  # and Prometheus as before
 
 
-def test_long_values_are_cut_where_the_backend_wants_it(deploy, otelcol, sink, tmp_path):
+def test_long_values_are_truncated_to_the_limit_of_the_backend(deploy, otelcol, sink, tmp_path):
     rendered = deploy(stand_in(tmp_path, longest_value=100))
     running = otelcol(rendered, {"CHROMA_OTEL_COLLECTION_ENDPOINT": sink.grpc})
     event = {"timeUnixNano": "1700000000000000000", "name": "e", "attributes": attributes({"text": "é" * 100})}

@@ -98,7 +98,7 @@ def tell(deploy, otelcol, sink, chroma, tools):
 
 @pytest.mark.parametrize("granularity", ["operation", "all"])
 @pytest.mark.parametrize("version", VERSIONS)
-def test_contents_never_leave(tell, version, granularity):
+def test_spans_never_contain_contents(tell, version, granularity):
     spans = tell(version, granularity)
     assert told(spans, CONTENTS) == []
     # The rest does, as nothing else was asked for.
@@ -113,7 +113,7 @@ def test_contents_never_leave(tell, version, granularity):
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_names_become_tokens(tell, version):
+def test_hash_replaces_names_with_tokens(tell, version):
     spans = tell(version, redact={"names": "hash"})
     assert told(spans, (*NAMES, *CONTENTS, "%54OLD")) == []
     paths = [span["attributes"]["url.path"] for span in spans if "url.path" in span["attributes"]]
@@ -133,7 +133,7 @@ def test_names_become_tokens(tell, version):
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_names_become_one_word(tell, version):
+def test_remove_replaces_names_with_placeholders(tell, version):
     spans = tell(version, redact={"names": "remove"})
     assert told(spans, (*NAMES, *CONTENTS, "%54OLD")) == []
     paths = {span["attributes"]["url.path"] for span in spans if "url.path" in span["attributes"]}
@@ -164,7 +164,7 @@ def test_names_become_one_word(tell, version):
         ("collections/told", "collections/COLLECTION"),
     ],
 )
-def test_every_name_in_a_path_is_hidden(deploy, otelcol, sink, names, path, hidden):
+def test_every_name_in_a_path_is_redacted(deploy, otelcol, sink, names, path, hidden):
     variables = {"CHROMA_OTEL_COLLECTION_ENDPOINT": sink.grpc, "CHROMA_OTEL_NAMES_KEY": "k"}
     running = otelcol(deploy({"redact": {"names": names}}), variables)
     of = {"http.url": f"http://chroma:8000/api/v2/{path}", "url.path": f"/api/v2/{path}"}
@@ -232,7 +232,7 @@ CALLING = {
 
 
 @pytest.mark.parametrize("names", [None, "hash", "remove"])
-def test_clients_do_not_tell_either(deploy, otelcol, sink, names):
+def test_client_spans_are_redacted(deploy, otelcol, sink, names):
     variables = {"CHROMA_OTEL_COLLECTION_ENDPOINT": sink.grpc, "CHROMA_OTEL_NAMES_KEY": "k"}
     running = otelcol(deploy({"redact": {"names": names} if names else {}}), variables)
     sql = {"name": "SELECT", "attributes": {"db.system.name": "sqlite", "db.query.text": "SELECT 1"}}
@@ -245,7 +245,7 @@ def test_clients_do_not_tell_either(deploy, otelcol, sink, names):
     assert ("UPSERT" if names else "UPSERT collectionTOLD") in {span["name"] for span in spans}
 
 
-def test_what_is_not_allowed_does_not_leave(deploy, otelcol, sink):
+def test_attributes_outside_the_allowlist_are_removed(deploy, otelcol, sink):
     environment = {
         "CHROMA_OTEL_COLLECTION_ENDPOINT": sink.grpc,
         "OTEL_RESOURCE_ATTRIBUTES": "team=search,owner=somebody",
@@ -281,7 +281,7 @@ def test_what_is_not_allowed_does_not_leave(deploy, otelcol, sink):
 
 
 @pytest.mark.parametrize("redact", [{}, {"names": "hash"}, {"names": "remove"}, {"allow": ["app.user"]}], ids=str)
-def test_metrics_tell_no_more_than_spans(deploy, otelcol, sink, tmp_path, redact):
+def test_metrics_are_redacted_like_spans(deploy, otelcol, sink, tmp_path, redact):
     rendered = deploy({**stand_in(tmp_path, metrics={}), "redact": redact}, metrics={"to_backend": True})
     running = otelcol(rendered, {"CHROMA_OTEL_COLLECTION_ENDPOINT": sink.grpc, "CHROMA_OTEL_NAMES_KEY": "k"})
     named = {
@@ -332,7 +332,7 @@ def test_metrics_tell_no_more_than_spans(deploy, otelcol, sink, tmp_path, redact
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_requests_are_whole_with_nothing_else_allowed(deploy, otelcol, sink, chroma, tools, version):
+def test_empty_allowlist_keeps_the_attributes_of_requests(deploy, otelcol, sink, chroma, tools, version):
     rendered = deploy({"redact": {"allow": []}}, chroma={"version": version})
     collector = otelcol(rendered, {"CHROMA_OTEL_COLLECTION_ENDPOINT": sink.grpc})
     server = chroma(version, {"CHROMA_OTEL_COLLECTION_ENDPOINT": collector.grpc}, rendered)
@@ -372,7 +372,7 @@ def test_requests_are_whole_with_nothing_else_allowed(deploy, otelcol, sink, chr
     ],
     ids=str,
 )
-def test_the_configuration_is_valid(deploy, tools, image, tracing):
+def test_collector_accepts_redaction_and_sampling_configurations(deploy, tools, image, tracing):
     tracing = {"endpoint": "https://collector.example.com:443", **tracing}
     rendered = deploy(tracing, chroma={"image": image}, metrics={"to_backend": True})
     variables = {

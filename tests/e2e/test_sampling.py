@@ -63,12 +63,12 @@ def sampled(deploy, otelcol, sink):
     return run
 
 
-def test_a_share_leaves_in_whole_traces_and_all_are_counted(sampled):
+def test_ratio_samples_complete_traces_and_counts_all_requests(sampled):
     kept = sampled([trace(number) for number in range(1, 2001)], ratio=0.1)
     assert 140 <= len(kept) <= 260  # four and a half standard deviations
 
 
-def test_errors_and_slow_traces_are_kept_whole(sampled):
+def test_traces_with_errors_and_slow_traces_are_kept_completely(sampled):
     failed = [trace(number, status=500) for number in range(1, 21)]
     slow = [trace(number, milliseconds=700) for number in range(21, 41)]
     refused = [trace(number, status=404) for number in range(41, 61)]
@@ -79,7 +79,7 @@ def test_errors_and_slow_traces_are_kept_whole(sampled):
     assert 60 <= len(kept.keys() - wanted) <= 148  # of 1020; four and a half standard deviations
 
 
-def test_an_application_fails_when_it_says_so(deploy, otelcol, sink):
+def test_error_status_of_an_application_keeps_its_trace(deploy, otelcol, sink):
     running = otelcol(
         deploy({"sampling": {"ratio": 0, "errors": True}}), {"CHROMA_OTEL_COLLECTION_ENDPOINT": sink.grpc}
     )
@@ -91,7 +91,7 @@ def test_an_application_fails_when_it_says_so(deploy, otelcol, sink):
     assert [span["name"] for span in sink.wait_for(lambda spans: spans)] == ["status 2"]
 
 
-def test_a_trace_is_decided_when_its_first_span_has_come(deploy, otelcol, sink):
+def test_sampling_decision_waits_for_late_spans(deploy, otelcol, sink):
     running = otelcol(
         deploy({"sampling": {"ratio": 0, "errors": True}}), {"CHROMA_OTEL_COLLECTION_ENDPOINT": sink.grpc}
     )
