@@ -111,7 +111,7 @@ def confirmed(log):
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_backups_of_a_busy_chroma_have_all_that_it_confirmed(version, chroma, render, jobs, tools, start, tmp_path):
+def test_backup_of_a_busy_chroma_contains_all_confirmed_writes(version, chroma, render, jobs, tools, start, tmp_path):
     rendered, made, log = render(chroma_version=version), jobs(version), tmp_path / "confirmed"
     data = tmp_path / "data"
     server = chroma(version, {}, rendered, data)
@@ -144,7 +144,7 @@ def test_backups_of_a_busy_chroma_have_all_that_it_confirmed(version, chroma, re
         restored.stop()
 
 
-def test_a_backup_of_0_6_3_comes_back_in_1_5_9_and_not_the_other_way(chroma, render, jobs, tools, tmp_path):
+def test_backup_of_0_6_3_restores_in_1_5_9_but_not_the_reverse(chroma, render, jobs, tools, tmp_path):
     old, new = jobs("0.6.3", out="old"), jobs("1.5.9", out="new")
     server = chroma("0.6.3", {}, None, tmp_path / "data")
     client(tools, "0.6.3", server.port, "fill")
@@ -163,7 +163,7 @@ def test_a_backup_of_0_6_3_comes_back_in_1_5_9_and_not_the_other_way(chroma, ren
     assert contents(fresh) == before
 
 
-def test_a_damaged_archive_changes_nothing(filled):
+def test_restore_of_a_damaged_archive_changes_nothing(filled):
     data, made = filled
     archive, _ = made.backup(data)
     whole, before = archive.read_bytes(), contents(data)
@@ -181,7 +181,7 @@ def test_a_damaged_archive_changes_nothing(filled):
     assert made.restore(data)[0] == 0
 
 
-def test_an_archive_with_other_names_is_no_backup(filled, tmp_path):
+def test_restore_rejects_archives_with_unexpected_file_names(filled, tmp_path):
     data, made = filled
     archive, _ = made.backup(data)
     with tarfile.open(archive) as tar:
@@ -198,7 +198,7 @@ def test_an_archive_with_other_names_is_no_backup(filled, tmp_path):
     assert not (data.parent / "outside").exists()
 
 
-def test_a_restore_keeps_what_was_there_and_takes_the_archive_that_is_named(filled, chroma, render, tools):
+def test_restore_keeps_the_old_data_and_uses_the_named_archive(filled, chroma, render, tools):
     data, made = filled
     first, _ = made.backup(data)
     server = chroma("1.5.9", {}, render(), data)
@@ -216,7 +216,7 @@ def test_a_restore_keeps_what_was_there_and_takes_the_archive_that_is_named(fill
     client(tools, "1.5.9", server.port, "query")
 
 
-def test_nothing_is_brought_back_while_chroma_runs(filled, chroma, render):
+def test_restore_fails_while_chroma_runs(filled, chroma, render):
     import sqlite3
 
     data, made = filled
@@ -234,7 +234,7 @@ def test_nothing_is_brought_back_while_chroma_runs(filled, chroma, render):
     assert contents(data) == before
 
 
-def test_a_damaged_database_is_not_backed_up_and_the_last_good_backup_comes_back(filled, chroma, render, tools):
+def test_damaged_database_is_not_backed_up_and_the_last_good_backup_restores(filled, chroma, render, tools):
     data, made = filled
     good, _ = made.backup(data)
     database = data / "chroma.sqlite3"
@@ -250,7 +250,7 @@ def test_a_damaged_database_is_not_backed_up_and_the_last_good_backup_comes_back
     client(tools, "1.5.9", server.port, "query")
 
 
-def test_an_index_that_is_missing_is_not_backed_up(chroma, render, jobs, tools, start, tmp_path):
+def test_backup_fails_when_an_index_is_missing(chroma, render, jobs, tools, start, tmp_path):
     made, log, data = jobs(), tmp_path / "confirmed", tmp_path / "data"
     server = chroma("1.5.9", {}, render(), data)
     writer = busy(tools, start, "1.5.9", server.port, log)
@@ -264,7 +264,7 @@ def test_an_index_that_is_missing_is_not_backed_up(chroma, render, jobs, tools, 
     assert len(made.archives()) == 1
 
 
-def test_a_full_volume_is_said_and_costs_nothing(filled, tmp_path):
+def test_full_volume_is_reported_without_data_loss(filled, tmp_path):
     data, made = filled
     good, _ = made.backup(data)
     small = tmp_path / "small"
@@ -291,7 +291,7 @@ def test_a_full_volume_is_said_and_costs_nothing(filled, tmp_path):
         subprocess.run(["umount", small], check=True)
 
 
-def test_backups_go_to_a_bucket_and_come_back_from_there(filled, jobs, chroma, render, tools, start):
+def test_backup_restores_from_a_bucket(filled, jobs, chroma, render, tools, start):
     import boto3
 
     data, _ = filled

@@ -55,7 +55,7 @@ def paths(spans):
     return [span["attributes"].get("url.path") for span in spans]
 
 
-def test_granularities_give_rising_sets_of_spans(pipeline, sink, tools, version):
+def test_finer_granularity_adds_spans(pipeline, sink, tools, version):
     for granularity in GRANULARITIES:
         service = f"chroma-{granularity}"
         server = pipeline(CHROMA_OTEL_SERVICE_NAME=service, CHROMA_OTEL_GRANULARITY=granularity)
@@ -71,7 +71,7 @@ def test_granularities_give_rising_sets_of_spans(pipeline, sink, tools, version)
         assert smaller <= larger, f"lost: {smaller - larger}"
 
 
-def test_requests_arrive_repaired_with_name_and_headers(pipeline, sink, tools, version):
+def test_requests_arrive_normalized_with_service_name_and_headers(pipeline, sink, tools, version):
     server = pipeline(CHROMA_OTEL_SERVICE_NAME="shop-search")
     for _ in range(5):
         assert get(f"{server.url}/api/v2/heartbeat")
@@ -91,7 +91,7 @@ def test_requests_arrive_repaired_with_name_and_headers(pipeline, sink, tools, v
     assert probes == []
 
 
-def test_no_request_is_lost_at_a_stop(pipeline, sink):
+def test_stop_loses_no_request(pipeline, sink):
     server = pipeline()
     for _ in range(20):
         with urllib.request.urlopen(server.url + COUNT, timeout=10) as answer:
@@ -101,7 +101,7 @@ def test_no_request_is_lost_at_a_stop(pipeline, sink):
     assert paths(of_requests(sink.spans())).count(COUNT) == 20
 
 
-def test_a_refused_request_is_not_an_error_of_the_server(pipeline, sink):
+def test_rejected_request_is_not_a_server_error(pipeline, sink):
     server = pipeline()
     assert get(f"{server.url}/api/v2/tenants/nobody") is None
     [refused] = sink.wait_for(
@@ -111,7 +111,7 @@ def test_a_refused_request_is_not_an_error_of_the_server(pipeline, sink):
     assert refused["status"] != "ERROR"
 
 
-def test_digits_and_hostile_service_names_arrive_as_they_are(pipeline, sink):
+def test_service_names_with_digits_and_special_characters_arrive_unchanged(pipeline, sink):
     for name in HOSTILE_NAMES:
         server = pipeline(CHROMA_OTEL_SERVICE_NAME=name)
         assert get(server.url + COUNT)
@@ -141,7 +141,7 @@ Expect: 100-continue\r
 """
 
 
-def test_an_unfinished_request_does_not_cost_the_end_span(render, chroma, sink):
+def test_unfinished_request_does_not_lose_the_stop_span(render, chroma, sink):
     version, environment = VERSIONS[-1], {"CHROMA_OTEL_COLLECTION_ENDPOINT": sink.grpc}
     rendered = render(chroma_version=version)
     server = chroma(version, environment, rendered, options=["--stop-timeout", "4"])
@@ -157,7 +157,7 @@ def test_an_unfinished_request_does_not_cost_the_end_span(render, chroma, sink):
     assert stopped["attributes"]["process.exit.signal"] == "SIGKILL"
 
 
-def test_a_crash_is_an_error_in_the_traces(pipeline, sink):
+def test_crash_is_traced_as_an_error(pipeline, sink):
     server = pipeline()
     [child] = server.children()
     os.kill(child, signal.SIGKILL)
@@ -169,7 +169,7 @@ def test_a_crash_is_an_error_in_the_traces(pipeline, sink):
 
 @pytest.mark.parametrize("version", ["1.0.20", "1.5.9"], indirect=True)  # 0.x does not read RUST_LOG
 @pytest.mark.parametrize("level", ["error", "info", "off"])
-def test_a_log_level_does_not_cost_the_spans(pipeline, sink, level):
+def test_log_level_does_not_remove_spans(pipeline, sink, level):
     server = pipeline(RUST_LOG=level)
     assert get(server.url + COUNT)
     sink.wait_for(lambda spans: COUNT in paths(of_requests(spans)))

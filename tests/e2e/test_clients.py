@@ -177,7 +177,7 @@ def of_kind(kind, spans):
     return [span for span in spans if span["kind"] == kind]
 
 
-def test_client_and_server_spans_arrive_and_are_found_from_each_other(visit, version, name):
+def test_client_and_server_spans_arrive_and_are_linked(visit, version, name):
     seen = visit(version)
     output = seen.runs[name].output
     assert "found moby-dick among 3 books" in output
@@ -192,7 +192,7 @@ def test_client_and_server_spans_arrive_and_are_found_from_each_other(visit, ver
     assert {"collections", "upsert", "query", "count"} <= ends, ends
 
 
-def test_every_request_that_chroma_saw_has_its_caller(visit, version):
+def test_every_server_span_has_its_client_span(visit, version):
     seen = visit(version)
     calls, pairs = seen.calls(), seen.callers()
     assert pairs
@@ -210,25 +210,25 @@ def is_this_machine(address):
     return (getattr(address, "ipv4_mapped", None) or address).is_loopback
 
 
-def test_every_example_speaks_to_this_machine_alone(visit, version):
+def test_examples_connect_only_to_this_machine(visit, version):
     for run in visit(version).runs.values():
         assert run.spoken_to and all(is_this_machine(address) for address in run.spoken_to), run.spoken_to
 
 
-def test_whoever_speaks_to_others_is_seen(tools, start, tmp_path):
+def test_connections_to_other_machines_are_detected(tools, start, tmp_path):
     away = "import socket; socket.socket(type=socket.SOCK_DGRAM).connect(('192.0.2.1', 9))"
     run = Ground(tools, start, tmp_path, "1.5.9").application("python", "http://127.0.0.1:9", "-c", away)
     assert run.output == "" and run.spoken_to == {"192.0.2.1"}
 
 
-def test_contents_do_not_leave_the_application(ground, name):
+def test_application_exports_no_contents(ground, name):
     """Sent past the collector, which would leave them out, too."""
     application = sent_past_the_collector(ground, name)
     assert application and found_in(ground.example(name), application) == []
 
 
 @pytest.mark.parametrize("name", ["openllmetry", "openlit"], indirect=True)
-def test_without_export_py_contents_would_leave(ground, name):
+def test_application_exports_contents_without_export_py(ground, name):
     """The day this fails, the packages have learned it, and export.py can go."""
     application = sent_past_the_collector(ground, name, *LEAKY)
     assert "a captain hunts a white whale" in found_in(ground.example(name), application)
@@ -245,7 +245,7 @@ def found_in(folder, spans):
     return [text for text in (*texts, *vectors) if text in said]
 
 
-def test_the_packages_are_those_of_the_requirements(render, tools, name):
+def test_installed_packages_match_the_requirements(render, tools, name):
     folder = render(client=name) / "clients" / name
 
     def pip(*words):
@@ -263,7 +263,7 @@ def test_the_packages_are_those_of_the_requirements(render, tools, name):
     assert installed and installed - named((folder / "constraints.txt").read_text()) == set()
 
 
-def test_settings_name_what_the_deployment_publishes(render, name):
+def test_settings_match_the_published_ports(render, name):
     import yaml  # the test venv's
 
     rendered = render(client=name)
@@ -276,13 +276,13 @@ def test_settings_name_what_the_deployment_publishes(render, name):
 
 
 @pytest.mark.parametrize("version", ["1.0.20", "1.5.9"], indirect=True)  # 0.x: both are in one trace
-def test_a_refusal_names_the_trace_of_the_server(visit, version):
+def test_client_error_contains_the_trace_id_of_the_server(visit, version):
     seen = visit(version)
     [refused] = [span for span in of_kind("SERVER", seen.server_spans) if "nobody" in span["attributes"]["url.path"]]
     assert seen.runs["refused"].output.strip() == refused["trace_id"]
 
 
-def test_the_rust_example_and_chroma_share_what_the_python_ones_do(visit, version):
+def test_rust_example_shares_its_trace_with_chroma(visit, version):
     seen = visit(version)
     output = seen.runs["rust"].output
     assert "found moby-dick" in output

@@ -136,7 +136,7 @@ def collector(render, otelcol, sink):
 
 
 @pytest.mark.parametrize("protocol", ["grpc", "http"])
-def test_it_starts_and_exports_without_a_complaint(render, otelcol, sink, protocol):
+def test_collector_starts_and_exports_without_warnings(render, otelcol, sink, protocol):
     endpoint = {"grpc": sink.grpc, "http": f"{sink.http}/v1/traces"}[protocol]
     environment = {"CHROMA_OTEL_COLLECTION_ENDPOINT": endpoint, "OTEL_RESOURCE_ATTRIBUTES": "team=search"}
     running = otelcol(render(backend="otlp"), environment)
@@ -148,7 +148,7 @@ def test_it_starts_and_exports_without_a_complaint(render, otelcol, sink, protoc
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_what_chroma_sends_arrives_repaired(render, otelcol, sink, chroma, tools, version):
+def test_chroma_spans_arrive_normalized(render, otelcol, sink, chroma, tools, version):
     rendered = render(chroma_version=version, backend="otlp")
     collector = otelcol(rendered, {"CHROMA_OTEL_COLLECTION_ENDPOINT": sink.grpc})
     environment = {"CHROMA_OTEL_COLLECTION_ENDPOINT": collector.grpc, "CHROMA_OTEL_GRANULARITY": "all"}
@@ -190,7 +190,7 @@ def test_what_chroma_sends_arrives_repaired(render, otelcol, sink, chroma, tools
     assert set(orphans(spans)) <= ({"read"} if not version.startswith("0.") else set())
 
 
-def test_only_a_5xx_is_an_error(collector, sink):
+def test_only_5xx_responses_are_errors(collector, sink):
     error = {"code": 2, "message": "failed"}
     send(collector, *({**request_of_1x(status), "status": error} for status in (404, 499, 500, 503)))
     spans = sink.wait_for(lambda spans: len(spans) == 4 and spans)
@@ -202,7 +202,7 @@ def test_only_a_5xx_is_an_error(collector, sink):
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_an_error_of_the_server_stays_one(render, otelcol, sink, chroma, version, tmp_path):
+def test_server_errors_remain_errors(render, otelcol, sink, chroma, version, tmp_path):
     rendered = render(chroma_version=version, backend="otlp")
     collector = otelcol(rendered, {"CHROMA_OTEL_COLLECTION_ENDPOINT": sink.grpc})
     server = chroma(version, {"CHROMA_OTEL_COLLECTION_ENDPOINT": collector.grpc}, rendered, data=tmp_path / "data")
@@ -215,7 +215,7 @@ def test_an_error_of_the_server_stays_one(render, otelcol, sink, chroma, version
     assert (failed["status"], failed["attributes"]["error.type"]) == ("ERROR", "500")
 
 
-def test_spans_of_other_programs_stay_as_they_are(collector, sink):
+def test_spans_of_other_programs_are_unchanged(collector, sink):
     calling = {"http.method": "GET", "http.url": "http://elsewhere/api/v2/heartbeat", "http.status_code": 404}
     send(collector, {"name": "GET", "kind": 3, "attributes": calling, "status": {"code": 2}}, {"name": "work"})
     call, work = sink.wait_for(lambda spans: len(spans) == 2 and sorted(spans, key=lambda span: span["name"]))
@@ -250,7 +250,7 @@ OF_OTHERS = [
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_requests_to_applications_are_no_requests_to_chroma(render, otelcol, sink, version):
+def test_application_requests_are_not_counted_as_chroma_requests(render, otelcol, sink, version):
     collector = otelcol(render(chroma_version=version, backend="otlp"), {"CHROMA_OTEL_COLLECTION_ENDPOINT": sink.grpc})
     send(collector, *({**span, "resource": SDK} for span in OF_OTHERS))
     of_0x = {"name": "GET", "attributes": {**OF_OTHERS[1]["attributes"], "http.target": "/api/v2/x"}}
@@ -287,7 +287,7 @@ def test_requests_to_applications_are_no_requests_to_chroma(render, otelcol, sin
         f"PASSWORD={SECRET}",
     ],
 )
-def test_no_secret_gets_through(collector, sink, text):
+def test_secrets_are_masked(collector, sink, text):
     event = {"timeUnixNano": "1700000000000000000", "name": text, "attributes": attributes({"exception.message": text})}
     by_name = {"authorization": SECRET, "http.request.header.x-chroma-token": [SECRET], "OPENAI_API_KEY": SECRET}
     harmless = {"input_tokens": 7, "collection": "secret-recipes", "note": "the tokenizer: fast"}
@@ -305,7 +305,7 @@ def test_no_secret_gets_through(collector, sink, text):
 
 
 @pytest.mark.parametrize("version", ["1.0.20", "1.5.9"])
-def test_prometheus_reads_requests_and_chromas_own_metrics(render, otelcol, sink, chroma, tools, version):
+def test_prometheus_page_has_request_and_chroma_metrics(render, otelcol, sink, chroma, tools, version):
     rendered = render(chroma_version=version, backend="otlp")
     collector = otelcol(rendered, {"CHROMA_OTEL_COLLECTION_ENDPOINT": sink.grpc})
     environment = {"CHROMA_OTEL_COLLECTION_ENDPOINT": collector.grpc, "OTEL_METRIC_EXPORT_INTERVAL": "1000"}
@@ -334,7 +334,7 @@ def test_prometheus_reads_requests_and_chromas_own_metrics(render, otelcol, sink
     assert "PeriodicReader" not in server.log and "ExportFailed" not in server.log, server.log
 
 
-def test_spans_outlive_a_killed_collector_while_the_backend_is_away(render, otelcol, tools, start, tmp_path):
+def test_queued_spans_survive_a_killed_collector(render, otelcol, tools, start, tmp_path):
     (port,) = free_ports(1)
     rendered, environment = render(backend="otlp"), {"CHROMA_OTEL_COLLECTION_ENDPOINT": f"http://127.0.0.1:{port}"}
     collector = otelcol(rendered, environment)

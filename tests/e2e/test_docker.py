@@ -165,7 +165,7 @@ SPECS = [
 
 
 @of_spec(*SPECS)
-def test_rendered_files_pass_their_checkers(tools, tmp_path, spec):
+def test_rendered_files_pass_their_linters(tools, tmp_path, spec):
     deployment = Deployment(renderer(tools, tmp_path)(**spec))
     rendered = deployment.folder
     deployment.compose("config", "--quiet")
@@ -184,14 +184,14 @@ def test_rendered_files_pass_their_checkers(tools, tmp_path, spec):
 class TestDefault:
     """What `gen` renders without a flag: Chroma 1.5.9, wrapped, traces to Jaeger."""
 
-    def test_a_request_of_the_client_is_a_trace(self, stack, tools):
+    def test_client_request_is_traced(self, stack, tools):
         client(tools, "1.5.9", CHROMA, "fill", "query")
         span = trace_arrives()
         assert tags(span)["span.kind"] == "server"
         added = [span for span in jaeger_spans() if tags(span).get("url.path", "").endswith("/add")]
         assert added and all(tags(span)["http.request.method"] == "POST" for span in added)
 
-    def test_it_is_closed_to_strangers_and_confined(self, stack):
+    def test_containers_are_confined_and_listen_only_on_loopback(self, stack):
         for service in stack.compose("config", "--services").stdout.split():
             container = stack.container(service)
             host = container["HostConfig"]
@@ -208,25 +208,25 @@ class TestDefault:
             assert user.group(1) == "10001", service
         assert stack.container("chroma")["HostConfig"]["Memory"] >= 2 << 30
 
-    def test_spans_name_this_machine(self, stack):
+    def test_spans_contain_the_host_name(self, stack):
         trace_arrives()
         answer = json.loads(get(f"{JAEGER}/api/traces?service=chromadb&limit=1"))
         [process, *_] = answer["data"][0]["processes"].values()
         assert tags(process)["host.name"] == os.uname().nodename
 
-    def test_prometheus_pages_are_there(self, stack):
+    def test_prometheus_pages_are_served(self, stack):
         trace_arrives()
         assert "otelcol_" in get("http://127.0.0.1:8888/metrics")
         eventually(lambda: "duration" in (get("http://127.0.0.1:8889/metrics") or ""), "request durations", 60)
 
-    def test_data_is_there_after_down_and_up(self, stack, tools):
+    def test_data_survives_down_and_up(self, stack, tools):
         client(tools, "1.5.9", CHROMA, "fill")
         stack.compose("down")
         stack.up()
         client(tools, "1.5.9", CHROMA, "query")
         trace_arrives()
 
-    def test_a_backup_is_made_and_restored_as_the_recipe_says(self, stack, tools):
+    def test_readme_commands_back_up_and_restore(self, stack, tools):
         client(tools, "1.5.9", CHROMA, "fill")
         back_up, restore = stack.recipe("Back up and restore")
         stack.shell(back_up)
@@ -243,27 +243,27 @@ class TestDefault:
         client(tools, "1.5.9", CHROMA, "query")
 
     @pytest.mark.parametrize("service", ["chroma", "otel-collector"])
-    def test_a_crashed_container_comes_back(self, stack, tools, service):
+    def test_crashed_container_restarts(self, stack, tools, service):
         client(tools, "1.5.9", CHROMA, "fill")
         stack.crash(service)
         client(tools, "1.5.9", CHROMA, "query")
         trace_arrives()
 
-    def test_a_changed_variable_keeps_the_data(self, stack, tools, env_file):
+    def test_changed_variable_keeps_the_data(self, stack, tools, env_file):
         client(tools, "1.5.9", CHROMA, "fill")
         env_file(CHROMA_OTEL_SERVICE_NAME="renamed", CHROMA_OTEL_GRANULARITY="ALL")
         stack.up()
         client(tools, "1.5.9", CHROMA, "query")
         trace_arrives("renamed")
 
-    def test_any_form_of_endpoint_and_headers_in_the_env_file_works(self, stack, env_file):
+    def test_env_file_accepts_every_form_of_endpoint_and_headers(self, stack, env_file):
         for endpoint in ("jaeger", "http://jaeger:4318/v1/traces"):
             env_file(CHROMA_OTEL_COLLECTION_ENDPOINT=endpoint, CHROMA_OTEL_COLLECTION_HEADERS="x-key=s3cret,x-b=b")
             stack.up()
             trace_arrives()
             assert "s3cret" not in stack.logs()
 
-    def test_the_names_of_chromas_documentation_work_in_the_env_file(self, stack, env_file):
+    def test_env_file_accepts_the_variable_names_of_the_chroma_documentation(self, stack, env_file):
         env_file(
             CHROMA_OPEN_TELEMETRY__ENDPOINT="http://jaeger:4318/v1/traces",
             CHROMA_OPEN_TELEMETRY__SERVICE_NAME="documented",
@@ -274,7 +274,7 @@ class TestDefault:
         trace_arrives("documented")
         assert "s3cret" not in stack.logs()
 
-    def test_a_bad_value_is_named_and_chroma_serves_on(self, stack, tools, env_file):
+    def test_invalid_value_is_reported_while_chroma_keeps_serving(self, stack, tools, env_file):
         for name, value in (
             ("CHROMA_OTEL_COLLECTION_ENDPOINT", "http://"),
             ("CHROMA_OTEL_COLLECTION_ENDPOINT", "http://jaeger:99999"),
@@ -290,7 +290,7 @@ class TestDefault:
 
 @of_spec({"chroma_version": "1.0.20"}, {"chroma_version": "0.6.3"})
 class TestUpgrade:
-    def test_a_newer_version_keeps_the_data(self, stack, spec, tools):
+    def test_upgrade_keeps_the_data(self, stack, spec, tools):
         client(tools, spec["chroma_version"], CHROMA, "fill", "query")
         trace_arrives()
         renderer(tools, stack.folder.parent)(out=stack.folder.name, chroma_version="1.5.9")
@@ -308,7 +308,7 @@ class TestUpgrade:
 class TestOtherImages:
     """The Python server, and the published images as they are."""
 
-    def test_a_request_is_a_trace_and_data_stays(self, stack, spec, tools):
+    def test_request_is_traced_and_data_survives_a_restart(self, stack, spec, tools):
         client(tools, spec["chroma_version"], CHROMA, "fill")
         trace_arrives()
         stack.compose("down")
@@ -326,7 +326,7 @@ def files_of(container):
 class TestPublished:
     """Images that were built once, for all deployments."""
 
-    def test_a_request_is_a_trace(self, stack):
+    def test_request_is_traced(self, stack):
         assert not (stack.folder / "image").exists()
         trace_arrives()
         for service, name in (("chroma", "chroma:1.5.9-"), ("otel-collector", "otel-collector:0.158.0-")):
@@ -337,7 +337,7 @@ class TestPublished:
 class TestStock:
     """What can be had without the entrypoint."""
 
-    def test_files_and_temporary_files(self, stack):
+    def test_open_file_limit_and_sqlite_tmpdir_are_set(self, stack):
         container = stack.container("chroma")
         assert files_of(container) == 20000
         rendered = (stack.folder / "docker-compose.yaml").read_text()
@@ -347,7 +347,7 @@ class TestStock:
         assert variables["SQLITE_TMPDIR"] in mounts
         assert variables["OTEL_BSP_SCHEDULE_DELAY"] == "1000"
 
-    def test_the_hook_of_the_recipe_is_one_that_compose_has(self, stack, tools, tmp_path):
+    def test_pre_stop_hook_of_the_readme_is_valid_compose(self, stack, tools, tmp_path):
         readme = (stack.folder / "README.md").read_text()
         [override] = [block for block in re.findall(r"```yaml\n(.*?)```", readme, re.S) if "pre_stop" in block]
         (tmp_path / "override.yaml").write_text(override)
@@ -358,7 +358,7 @@ class TestStock:
 
 @of_spec({"backend": "zipkin"})
 class TestZipkin:
-    def test_a_request_is_a_trace(self, stack):
+    def test_request_is_traced(self, stack):
         assert get(f"http://127.0.0.1:{CHROMA}{COUNT}")
         found = "http://127.0.0.1:9411/api/v2/traces?serviceName=chromadb&limit=1000"
         eventually(lambda: "collections_count" in (get(found) or ""), lambda: get(found) or "no answer")

@@ -53,7 +53,7 @@ def test_headers_of_another_backend_never_reach_the_endpoint(served, sink, versi
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_of_another_backend_the_name_is_used_and_the_headers_are_not(served, sink, version):
+def test_service_name_of_another_backend_is_used_without_its_headers(served, sink, version):
     named = {"OTEL_SERVICE_NAME": "books", "OTEL_RESOURCE_ATTRIBUTES": "service.name=attribute"}
     served(version, {"CHROMA_OTEL_COLLECTION_ENDPOINT": sink.grpc, **named, **FOREIGN})
     records = sink.read("span") + sink.read("metric")
@@ -63,7 +63,7 @@ def test_of_another_backend_the_name_is_used_and_the_headers_are_not(served, sin
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_documented_names_work_in_forms_that_chroma_itself_does_not_read(served, sink, version):
+def test_documented_variables_accept_forms_that_chroma_cannot_parse(served, sink, version):
     served(
         version,
         {
@@ -78,7 +78,7 @@ def test_documented_names_work_in_forms_that_chroma_itself_does_not_read(served,
 
 
 @pytest.mark.parametrize("version", RUST)
-def test_metrics_elsewhere_have_no_headers_of_the_traces(served, sink, tools, start, tmp_path, version):
+def test_metrics_endpoint_receives_no_trace_headers(served, sink, tools, start, tmp_path, version):
     elsewhere = start_sink(tools, start, tmp_path)
     served(
         version,
@@ -101,7 +101,7 @@ def test_metrics_elsewhere_have_no_headers_of_the_traces(served, sink, tools, st
         ("1.5.9", {"OTEL_SDK_DISABLED": "true"}),
     ],
 )
-def test_switches_of_opentelemetry_switch_off(served, sink, version, switch):
+def test_opentelemetry_variables_disable_tracing(served, sink, version, switch):
     log = served(version, {"CHROMA_OPEN_TELEMETRY__ENDPOINT": sink.grpc, "CHROMA_OTEL_GRANULARITY": "all", **switch})
     assert sink.read("span") == [] and sink.read("metric") == []
     [variable] = switch
@@ -109,7 +109,7 @@ def test_switches_of_opentelemetry_switch_off(served, sink, version, switch):
 
 
 @pytest.mark.parametrize("level", ["trace", "info,h2::codec=trace,chroma_tracing[{id}]=error"])
-def test_a_log_level_costs_no_request_and_does_not_trace_the_exporter(served, sink, level):
+def test_verbose_log_level_keeps_request_spans_and_omits_exporter_spans(served, sink, level):
     served("1.5.9", {"CHROMA_OTEL_COLLECTION_ENDPOINT": sink.grpc, "RUST_LOG": level})
     targets = {str(span["attributes"].get("code.namespace", span["scope"])) for span in sink.spans()}
     assert not [target for target in targets if target.split("::")[0] in EXPORTER]

@@ -100,7 +100,7 @@ def ask(proxy, *authorization, method="GET", path=HEARTBEAT, headers=(), body=No
     return answer.status, {name.lower(): value for name, value in answer.getheaders()}
 
 
-def test_only_the_token_opens_the_door(exposed):
+def test_proxy_accepts_only_the_exact_token(exposed):
     proxy = exposed()
     assert ask(proxy, BEARER)[0] == 200
     status, headers = ask(proxy)
@@ -144,14 +144,14 @@ def test_only_the_token_opens_the_door(exposed):
 
 
 @pytest.mark.parametrize("token", [None, "", "short", "fifteen-letters"])
-def test_no_token_and_a_short_one_open_nothing(exposed, token):
+def test_missing_or_short_token_rejects_all_requests(exposed, token):
     proxy = exposed(token=token)
     for value in (f"Bearer {token or ''}", "Bearer ", "Bearer", "", BEARER):
         assert ask(proxy, value)[0] == 401, value
     assert ask(proxy)[0] == 401
 
 
-def test_the_real_client_adds_and_finds_thirty_mebibytes(exposed, tools):
+def test_python_client_adds_and_finds_thirty_mebibytes(exposed, tools):
     proxy = exposed()
     environment = {"PATH": os.environ["PATH"], "HOME": str(CACHE), "ANONYMIZED_TELEMETRY": "False"}
     run = lambda token, size: subprocess.run(
@@ -169,7 +169,7 @@ def test_the_real_client_adds_and_finds_thirty_mebibytes(exposed, tools):
     client(tools, "1.5.9", proxy.chroma.port, "fill", "query")  # beside the proxy, Chroma is as it was
 
 
-def test_http_2_and_what_chroma_is_told(exposed, start, tools, tmp_path):
+def test_http_2_works_and_chroma_receives_the_traceparent_header(exposed, start, tools, tmp_path):
     proxy = exposed()
     command = [
         "curl",
@@ -201,7 +201,7 @@ def test_http_2_and_what_chroma_is_told(exposed, start, tools, tmp_path):
     assert "authorization" not in told
 
 
-def test_a_browser_may_ask_whether_it_may_ask(exposed):
+def test_cors_preflight_requests_need_no_token(exposed):
     proxy = exposed(cors_allow_origins=["https://app.example.com"])
     preflight = [
         ("Origin", "https://app.example.com"),

@@ -202,7 +202,7 @@ def fires(render, tmp_path):
     ],
 )
 @pytest.mark.parametrize("target", OWN)
-def test_who_is_called(fires, target, alert, at, series, called):
+def test_alerts_fire_only_when_their_condition_holds(fires, target, alert, at, series, called):
     own, other = OWN[target]
     assert fires(target, alert, at, {name.replace("OWN", own): values for name, values in series.items()}) == called
     # Of another deployment nobody is told, but then this one's collector is missing.
@@ -210,7 +210,7 @@ def test_who_is_called(fires, target, alert, at, series, called):
     assert fires(target, alert, at, others) == (alert == "CollectorMissing")
 
 
-def test_what_is_told_names_the_exporter_and_what_helps(render, tmp_path):
+def test_alert_descriptions_contain_the_exporter_and_the_remedy(render, tmp_path):
     for target, replicas in (("docker", False), ("kubernetes", True)):
         rules = {
             rule["alert"]: rule for group in rules_of(render, tmp_path, target)["groups"] for rule in group["rules"]
@@ -222,7 +222,7 @@ def test_what_is_told_names_the_exporter_and_what_helps(render, tmp_path):
         assert ("replicas" in told["SpansRefused"], "replicas" in told["TracesUndecided"]) == (replicas, replicas)
 
 
-def test_metrics_and_waiting_traces_are_told_by_a_real_collector(render, tools, start, tmp_path):
+def test_collector_exposes_the_metrics_of_the_alert_rules(render, tools, start, tmp_path):
     """What the rules ask for beyond the usual is in a real scrape: of a backend that refuses, of a full queue, of
     more traces than there is room for."""
     import yaml
@@ -306,7 +306,7 @@ def prometheus(start, tmp_path):
     return run
 
 
-def test_a_real_prometheus_has_all_that_the_dashboard_shows(render, otelcol, sink, chroma, tools, prometheus, tmp_path):
+def test_prometheus_has_every_series_of_the_dashboard(render, otelcol, sink, chroma, tools, prometheus, tmp_path):
     (tmp_path / "spec.yaml").write_text("target: docker\ntracing: {backend: otlp}\nmetrics: {monitoring: true}\n")
     rendered = render(spec="spec.yaml")
     checked = promtool("check", "config", rendered / "monitoring/prometheus.yaml")
