@@ -36,15 +36,15 @@ def count(folder, runner, log, listing, code):
     ],
     ids=["passed", "failed", "crashed", "stopped early", "killed"],
 )
-def test_cargo_tests_without_a_result_have_failed(tmp_path, log, code, expected):
+def test_cargo_tests_without_a_result_count_as_failed(tmp_path, log, code, expected):
     assert count(tmp_path, "cargo", log, SIX, code) == expected
 
 
-def test_a_runner_that_fails_after_its_tests_has_failed(tmp_path):
+def test_runner_failure_after_its_tests_counts_as_failed(tmp_path):
     assert count(tmp_path, "cargo", BINARY + BINARY, SIX, 101) == (4, 1, 2)
 
 
-def test_tests_that_do_not_compile_are_counted_by_their_sources(tmp_path):
+def test_cargo_build_failure_counts_the_tests_in_the_sources(tmp_path):
     passed, failed, skipped = count(tmp_path, "cargo", "error: could not compile", None, 101)
     assert (passed, skipped) == (0, 0)
     assert failed > 300
@@ -62,18 +62,18 @@ def test_tests_that_do_not_compile_are_counted_by_their_sources(tmp_path):
     ],
     ids=["passed", "failed", "stopped early", "error at the end", "crashed", "killed"],
 )
-def test_pytest_tests_without_a_result_have_failed(tmp_path, log, code, expected):
+def test_pytest_tests_without_a_result_count_as_failed(tmp_path, log, code, expected):
     assert count(tmp_path, "tests/ci", log, COLLECTED, code) == expected
 
 
-def test_a_file_that_cannot_be_collected_is_counted_by_its_source(tmp_path):
+def test_collection_error_counts_the_tests_in_the_source(tmp_path):
     listing = COLLECTED + "ERROR tests/ci/test_versions.py - oops\n"
     functions = (ROOT / "tests/ci/test_versions.py").read_text().count("\ndef test_")
     log = "===== 5 passed, 1 error in 4s =====\n"
     assert count(tmp_path, "tests/ci", log, listing, 1) == (5, functions, 0)
 
 
-def test_without_pytest_its_tests_are_counted_by_their_sources(tmp_path):
+def test_missing_pytest_counts_the_tests_in_the_sources(tmp_path):
     passed, failed, skipped = count(tmp_path, "tests/e2e", "pytest: not found", None, 127)
     assert (passed, skipped) == (0, 0)
     assert failed > 200

@@ -29,12 +29,12 @@ def parts_of_all_lanes():
     return bash(f'printf "%s\\n" {lanes}').stdout.split()
 
 
-def test_every_marker_is_a_check_and_no_other():
+def test_checks_match_the_pytest_markers():
     markers = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["pytest"]["ini_options"]["markers"]
     assert bash('echo "${markers[@]}"').stdout.split() == [marker.partition(":")[0] for marker in markers]
 
 
-def test_without_a_name_everything_is_wanted_and_every_part_is_needed():
+def test_run_without_names_selects_everything():
     done = bash('choose; for name in "${!parts_of[@]}"; do wanted "$name"; done; echo $needed')
     needed = set(done.stdout.split())
     lanes = parts_of_all_lanes()
@@ -48,7 +48,7 @@ def test_every_part_has_a_recipe():
     assert {part.partition(":")[0] for part in lanes} - set(recipes) == set()
 
 
-def test_a_named_check_needs_only_its_own_parts():
+def test_named_check_needs_only_its_parts():
     assert bash("choose check; echo $needed").stdout.split() == ["python"]
     assert bash("choose test package; echo $needed").stdout.split() == []
     assert "kubernetes" not in bash("choose collector; echo $needed").stdout.split()
@@ -60,7 +60,7 @@ E2E = ROOT / "tests/e2e"
 @pytest.mark.parametrize(
     "file", sorted(E2E.rglob("test_*.py")), ids=lambda file: file.relative_to(E2E).with_suffix("").as_posix()
 )
-def test_the_parts_that_a_test_names_are_needed_by_its_markers(file):
+def test_markers_need_every_part_that_their_tests_use(file):
     text = file.read_text()
     helpers = [] if file.parent == E2E else [other.read_text() for other in file.parent.glob("*.py")]
     optional = {"az"}
@@ -75,13 +75,13 @@ def test_the_parts_that_a_test_names_are_needed_by_its_markers(file):
         assert named - set(needed) == set(), marker
 
 
-def test_an_unknown_name_is_refused():
+def test_unknown_check_is_rejected():
     done = bash("choose chekc", check=False)
     assert done.returncode == 2
     assert "unknown check `chekc`" in done.stderr
 
 
-def test_every_step_that_fails_is_counted():
+def test_every_failed_step_is_counted():
     code, lines = steps("check good true; check bad false; prepare built true; prepare broken sh -c 'echo why; exit 3'")
     assert code == 1
     assert lines[-1] == "1 passed, 2 failed, 0 skipped"
@@ -89,12 +89,12 @@ def test_every_step_that_fails_is_counted():
     assert any(line.startswith("broken ") and line.endswith("FAILED, exit code 3") for line in lines)
 
 
-def test_a_run_without_a_check_fails():
+def test_run_without_checks_fails():
     code, lines = steps("prepare built true")
     assert (code, lines[-1]) == (1, "0 passed, 0 failed, 0 skipped")
 
 
-def test_a_suite_counts_the_tests_that_did_not_run():
+def test_suite_counts_missing_tests_as_failed():
     listing = "printf 'a: test\\nb: test\\nc: test\\n' >$logs/tests.list"
     result = "test result: ok. 2 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out"
     code, lines = steps(f"{listing}; suite cargo tests echo '{result}'")
@@ -137,7 +137,7 @@ def run(tmp_path):
     return run
 
 
-def test_the_readmes_command_runs_in_a_cargo_home_without_downloads(run):
+def test_readme_command_runs_in_an_empty_cargo_home(run):
     code, last, calls = run(compiles=True, results=RESULT.format(3))
     assert (code, last) == (0, "4 passed, 0 failed, 0 skipped")
     assert "test --no-fail-fast: config.toml " in calls
@@ -147,12 +147,12 @@ def test_the_readmes_command_runs_in_a_cargo_home_without_downloads(run):
     )
 
 
-def test_tests_that_did_not_run_fail_the_run(run):
+def test_missing_tests_fail_the_run(run):
     code, last, _ = run(compiles=True, results=RESULT.format(2))
     assert (code, last) == (1, "3 passed, 1 failed, 0 skipped")
 
 
-def test_a_build_failure_counts_as_a_failure_of_every_test(run):
+def test_build_failure_counts_every_test_as_failed(run):
     code, last, _ = run(compiles=False, results="")
     failed = int(last.split()[2])
     assert code == 1
@@ -160,7 +160,7 @@ def test_a_build_failure_counts_as_a_failure_of_every_test(run):
     assert failed > 300
 
 
-def test_a_program_in_the_background_keeps_no_lock(tmp_path):
+def test_background_program_does_not_hold_the_lock(tmp_path):
     start = "source .ci/detached; detached sleep 60 </dev/null >/dev/null 2>&1 & echo $!"
     held = subprocess.run(
         ["flock", tmp_path / "lock", "bash", "-c", start], cwd=ROOT, capture_output=True, text=True, check=True

@@ -22,22 +22,22 @@ def texts(folder, *endings):
         ("chromadb/chroma", "CHROMA_VERSION"),
     ],
 )
-def test_the_recipes_run_this_version(image, name):
+def test_recipes_use_the_pinned_version(image, name):
     rendered = "".join(texts("deploy", ".yaml", "Dockerfile"))
     assert set(re.findall(rf"{image}:(\d+\.\d+\.\d+)", rendered)) == {PINNED[name]}
 
 
-def test_the_backend_zipkin_has_this_version():
+def test_zipkin_backend_uses_the_pinned_version():
     [zipkin] = texts("templates/backends", "zipkin.yaml")
     assert f"openzipkin/zipkin:{PINNED['ZIPKIN_VERSION']}" in zipkin
 
 
-def test_the_newest_chroma_is_the_last_one():
+def test_newest_chroma_is_the_last_pinned_version():
     [source] = texts("crates/chroma-otel-init/src", "version.rs")
     newest = re.search(r"const NEWEST: Self = Self::new\((\d+), (\d+), (\d+)\)", source)
     assert PINNED["CHROMA_VERSIONS"].split()[-1] == PINNED["CHROMA_VERSION"] == ".".join(newest.groups())
 
 
-def test_the_collector_is_built_at_its_version():
+def test_collector_is_built_at_the_pinned_version():
     manifest = (ROOT / "tests/e2e/otelcol.yaml").read_text()
     assert re.search(r"^  version: (.*)$", manifest, re.MULTILINE)[1] == PINNED["COLLECTOR_VERSION"]
