@@ -1,4 +1,4 @@
-"""Renders deployments of target docker from a spec, also for a custom backend."""
+"""Renders deployments of target docker from a spec, including custom backends."""
 
 import json
 
@@ -18,7 +18,7 @@ def deploy(render, tmp_path):
 
 
 def stand_in(folder, **more):
-    """What a spec says of a backend that is no preset: its file."""
+    """Writes a custom backend file; returns the keys of `tracing` that select it."""
     told = {
         "summary": "A stand-in",
         "documentation": "https://example.com/",

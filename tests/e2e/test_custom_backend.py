@@ -1,4 +1,4 @@
-"""Options of a custom backend's file: metric temporality and the longest value."""
+"""Options of a custom backend file: metric temporality and maximum value length."""
 
 import pytest
 from conftest import client, eventually, get
@@ -27,7 +27,7 @@ def test_metrics_have_the_temporality_of_the_backend(deploy, otelcol, sink, chro
     assert {
         metric["resource"]["service.version"] for metric in sink.read("metric") if metric["name"] == "collection_query"
     } == {"1.5.9"}
-    assert samples(get(running.prometheus), "collection_query_total")  # and Prometheus as before
+    assert samples(get(running.prometheus), "collection_query_total")  # the Prometheus page is unchanged
 
 
 def test_long_values_are_truncated_to_the_limit_of_the_backend(deploy, otelcol, sink, tmp_path):

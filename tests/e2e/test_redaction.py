@@ -1,4 +1,7 @@
-"""Redaction: contents never leave the collector, names and attributes as the spec says."""
+"""Redaction: spans and metrics contain no contents, and only the names and attributes that the spec allows.
+
+Invariant: each test also verifies that the redacted value arrives without redaction, or creates it.
+"""
 
 import json
 import re
@@ -17,7 +20,7 @@ COLLECTIONS = "/api/v2/tenants/tenantTOLD/databases/databaseTOLD/collections"
 NAMES = ("tenantTOLD", "databaseTOLD", "collectionTOLD")
 CONTENTS = ("contentTOLD", "0.123456789")
 TOKEN = re.compile(r"[0-9a-f]{16}")
-# What a client library would not send: method, path, body.
+# Requests that no client library sends: method, path, body.
 RAW = [
     (
         "GET",
@@ -53,20 +56,20 @@ RAW = [
 
 
 def texts(span):
-    """All that is said by a span, but for what the test itself adds."""
+    """All texts of a span, without the attributes that the test adds."""
     return json.dumps(
         {key: span[key] for key in ("resource", "scope", "name", "attributes", "status_message", "events")}
     )
 
 
-def told(spans, words):
-    """Where such a word stands, and in which form."""
+def marked_texts(spans, words):
+    """The texts of the spans that contain one of the words."""
     return sorted({match for span in spans for match in re.findall(rf'"[^"]*(?:{"|".join(words)})[^"]*"', texts(span))})
 
 
 @pytest.fixture
-def tell(deploy, otelcol, sink, chroma, tools):
-    """tell(version, granularity, redact=…) -> all spans, with names and contents that can be told."""
+def marked_spans(deploy, otelcol, sink, chroma, tools):
+    """marked_spans(version, granularity, redact=…) -> all spans of requests with marked names and contents."""
 
     def run(version, granularity="all", **tracing):
         rendered = deploy(tracing, chroma={"version": version})
@@ -77,7 +80,7 @@ def tell(deploy, otelcol, sink, chroma, tools):
             {"CHROMA_OTEL_COLLECTION_ENDPOINT": run.collector.grpc, "CHROMA_OTEL_GRANULARITY": granularity},
             rendered,
         )
-        collection = client(tools, version, server.port, program="telling.py").split()[-1]
+        collection = client(tools, version, server.port, program="marked_requests.py").split()[-1]
         for method, path, body in RAW:
             request = urllib.request.Request(
                 server.url + path.replace("ID", collection), body and body.encode(), method=method
@@ -98,11 +101,11 @@ def tell(deploy, otelcol, sink, chroma, tools):
 
 @pytest.mark.parametrize("granularity", ["operation", "all"])
 @pytest.mark.parametrize("version", VERSIONS)
-def test_spans_never_contain_contents(tell, version, granularity):
-    spans = tell(version, granularity)
-    assert told(spans, CONTENTS) == []
-    # The rest does, as nothing else was asked for.
-    assert all(told(spans, [name]) for name in NAMES)
+def test_spans_never_contain_contents(marked_spans, version, granularity):
+    spans = marked_spans(version, granularity)
+    assert marked_texts(spans, CONTENTS) == []
+    # By default, names are exported.
+    assert all(marked_texts(spans, [name]) for name in NAMES)
     queries = {span["attributes"]["url.query"] for span in spans if "url.query" in span["attributes"]}
     assert {"limit=3", "limit=7&****", "****"} <= {query.removesuffix("&offset=0") for query in queries}
     if version.startswith("0."):
@@ -113,19 +116,19 @@ def test_spans_never_contain_contents(tell, version, granularity):
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_hash_replaces_names_with_tokens(tell, version):
-    spans = tell(version, redact={"names": "hash"})
-    assert told(spans, (*NAMES, *CONTENTS, "%54OLD")) == []
+def test_hash_replaces_names_with_tokens(marked_spans, version):
+    spans = marked_spans(version, redact={"names": "hash"})
+    assert marked_texts(spans, (*NAMES, *CONTENTS, "%54OLD")) == []
     paths = [span["attributes"]["url.path"] for span in spans if "url.path" in span["attributes"]]
     places = [re.fullmatch(r"/api/v2/tenants/([^/]+)/databases/([^/]+)/collections(?:/.*)?", path) for path in paths]
     tenants, databases = ({place[group] for place in places if place} for group in (1, 2))
     assert len(tenants) == 1 and len(databases) == 1
     assert TOKEN.fullmatch(*tenants) and TOKEN.fullmatch(*databases) and tenants != databases
-    # The same token wherever it stands.
+    # The same name has the same token everywhere.
     named = [of for span in spans for of in (span["attributes"], *(event["attributes"] for event in span["events"]))]
     assert tenants <= {of.get("tenant", of.get("tenant_name")) for of in named}
     assert databases <= {of.get("database", of.get("database_name")) for of in named}
-    # Ids stay, and so do the routes, which requests are counted by.
+    # Ids and routes are kept; request metrics use the routes.
     assert any(re.search(r"/collections/[0-9a-f]{8}-[0-9a-f-]{27}/query$", path) for path in paths)
     assert f"GET {'{path}'}" not in {span["name"] for span in spans}
     assert "/{path}" in paths
@@ -133,9 +136,9 @@ def test_hash_replaces_names_with_tokens(tell, version):
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_remove_replaces_names_with_placeholders(tell, version):
-    spans = tell(version, redact={"names": "remove"})
-    assert told(spans, (*NAMES, *CONTENTS, "%54OLD")) == []
+def test_remove_replaces_names_with_placeholders(marked_spans, version):
+    spans = marked_spans(version, redact={"names": "remove"})
+    assert marked_texts(spans, (*NAMES, *CONTENTS, "%54OLD")) == []
     paths = {span["attributes"]["url.path"] for span in spans if "url.path" in span["attributes"]}
     assert {"/api/v2/tenants/{tenant}/databases/{database}/collections", "/api/v2/tenants/{tenant}", "/{path}"} <= paths
     assert "/api/v2/tenants/{tenant}/databases/{database}/collections/{collection}" in paths
@@ -145,7 +148,7 @@ def test_remove_replaces_names_with_placeholders(tell, version):
 @pytest.mark.parametrize(
     "path, hidden",
     [
-        # Names that are words of paths, too.
+        # Names that are also path segments.
         (
             "tenants/collections/databases/told/collections/tenants/query",
             "tenants/TENANT/databases/DATABASE/collections/COLLECTION/query",
@@ -177,7 +180,7 @@ def test_every_name_in_a_path_is_redacted(deploy, otelcol, sink, names, path, hi
     assert span["attributes"]["url.path"] == seen
 
 
-# As openlit 1.45 and traceloop-sdk 0.62 send them.
+# Spans as sent by openlit 1.45 and traceloop-sdk 0.62.
 OPENLIT = {
     "name": "UPSERT collectionTOLD",
     "kind": 3,
@@ -238,8 +241,8 @@ def test_client_spans_are_redacted(deploy, otelcol, sink, names):
     sql = {"name": "SELECT", "attributes": {"db.system.name": "sqlite", "db.query.text": "SELECT 1"}}
     send(running, OPENLIT, TRACED, OPENLLMETRY, CALLING, sql)
     spans = sink.wait_for(lambda spans: len(spans) == 5 and spans)
-    assert told(spans, CONTENTS) == []
-    assert bool(told(spans, NAMES)) == (names is None)
+    assert marked_texts(spans, CONTENTS) == []
+    assert bool(marked_texts(spans, NAMES)) == (names is None)
     kept = {name: value for span in spans for name, value in span["attributes"].items()}
     assert (kept["db.vector.count"], kept["db.chroma.query.n_results"], kept["db.query.text"]) == (3, 1, "SELECT 1")
     assert ("UPSERT" if names else "UPSERT collectionTOLD") in {span["name"] for span in spans}
@@ -260,7 +263,7 @@ def test_attributes_outside_the_allowlist_are_removed(deploy, otelcol, sink):
     of_request["attributes"] |= {"app.user": "7", "app.query": "contentTOLD", "busy_ns": 7, "gen_ai.request.model": "m"}
     send(running, {**of_request, "events": [event]})
     [span] = sink.wait_for(lambda spans: spans)
-    assert told([span], CONTENTS) == []
+    assert marked_texts([span], CONTENTS) == []
     assert span["resource"].keys() >= {
         "service.name",
         "host.name",
@@ -314,16 +317,16 @@ def test_metrics_are_redacted_like_spans(deploy, otelcol, sink, tmp_path, redact
 
     eventually(lambda: len(arrived()) == 3, arrived)
     page = eventually(lambda: get(running.prometheus), "a page")
-    told = [
+    found = [
         word
         for word in (*NAMES, *CONTENTS)
         if word in page or any(word in json.dumps(metric) for metric in arrived().values())
     ]
-    # The collection and the database, where nobody asked for their absence; `tenantTOLD` is in the URL.
-    assert told == ([] if "names" in redact else [*NAMES])
+    # Names are kept unless `redact.names` is set; `tenantTOLD` is in the URL.
+    assert found == ([] if "names" in redact else [*NAMES])
     lines = [line for line in page.splitlines() if line.startswith(("app_calls_total", "app_took_count", "app_busy"))]
     assert len(lines) == (3 if "names" in redact else 6), lines
-    if "names" in redact:  # what was of two names is of one, and nothing is lost
+    if "names" in redact:  # the series of both names are merged
         values = {line.split("{")[0]: float(line.rsplit(" ", 1)[1]) for line in lines}
         assert values == {"app_calls_total": 2, "app_took_count": 2, "app_busy": 1}
     assert all('http_response_status_code="200"' in line and 'app_user="7"' in line for line in lines)
@@ -359,7 +362,7 @@ def test_empty_allowlist_keeps_the_attributes_of_requests(deploy, otelcol, sink,
 @pytest.mark.parametrize(
     "image, tracing",
     [
-        ("wrapped", {"redact": {"names": "hash"}}),  # the published image has nobody to check the key
+        ("wrapped", {"redact": {"names": "hash"}}),  # the published image cannot check the key
         *(
             (image, tracing)
             for image in ("wrapped", "stock")

@@ -1,4 +1,4 @@
-"""Sampling: which traces are kept, and that they are whole."""
+"""Sampling: the traces that are kept are complete, and all requests are counted."""
 
 import time
 
@@ -11,7 +11,7 @@ pytestmark = pytest.mark.collector
 
 
 def trace(number, status=200, milliseconds=1):
-    """A request with two spans below it, as Chroma would send it."""
+    """A request with two child spans, as sent by Chroma."""
     start = 1_700_000_000_000_000_000
     same = {
         "traceId": f"{number * 0x9E3779B97F4A7C15F39CC0605CEDC835 % (1 << 128):032x}",
@@ -31,7 +31,7 @@ def trace(number, status=200, milliseconds=1):
 
 
 def whole(spans):
-    """The traces of which there is any span: all are there, or it is not whole."""
+    """The spans by trace; fails if a trace is incomplete."""
     by_trace = {}
     for span in spans:
         by_trace.setdefault(span["trace_id"], []).append(span)
@@ -41,8 +41,8 @@ def whole(spans):
 
 @pytest.fixture
 def sampled(deploy, otelcol, sink):
-    """sampled(traces, wanted, ratio=…) -> the spans that leave of these traces, by trace. All requests have been
-    counted, and the traces `wanted` have left, before the collector is stopped."""
+    """sampled(traces, wanted, ratio=…) -> the exported spans of these traces, by trace. The collector is stopped
+    after all requests are counted and the traces `wanted` are exported."""
 
     def run(traces, wanted=frozenset(), **sampling):
         running = otelcol(deploy({"sampling": sampling}), {"CHROMA_OTEL_COLLECTION_ENDPOINT": sink.grpc})
@@ -53,9 +53,9 @@ def sampled(deploy, otelcol, sink):
             page = get(running.prometheus)
             return sum(samples(page, "traces_span_metrics_calls_total")) == len(traces)
 
-        # The first flush of a series is 0, so that its rate is right.
+        # The first value of a new series is 0, so that its rate is correct.
         eventually(counted, lambda: get(running.prometheus), seconds=60)
-        # A collector (0.158) that is stopped while traces wait for their decision loses one of them now and then.
+        # Collector 0.158 occasionally loses an undecided trace when it is stopped.
         sink.wait_for(lambda spans: wanted <= {span["trace_id"] for span in spans}, f"{len(wanted)} traces", 60)
         running.stop()
         return whole(sink.spans())
@@ -100,8 +100,8 @@ def test_sampling_decision_waits_for_late_spans(deploy, otelcol, sink):
     send(running, *trace(2), failed)
     begun = time.monotonic()
     sink.wait_for(lambda spans: len(spans) == 2)
-    assert time.monotonic() - begun > 5  # it waits for more
-    send(running, below[1])  # and what comes later goes the same way
+    assert time.monotonic() - begun > 5  # the decision waits for more spans
+    send(running, below[1])  # late spans follow the decision
     assert len(sink.wait_for(lambda spans: len(spans) == 3 and whole(spans))) == 1
     running.stop()
     assert len(sink.spans()) == 3

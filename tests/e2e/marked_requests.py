@@ -1,7 +1,7 @@
-"""An application whose every name and content can be told: telling.py PORT.
+"""Sends requests with marked names and contents: marked_requests.py PORT.
 
-Makes a tenant `tenantTOLD`, a database `databaseTOLD`, collections `collectionTOLD…`, and in them contents with
-`contentTOLD` in them; asks for things that are not there, and wrongly. Runs in the environment of each Chroma version.
+Creates a tenant `tenantTOLD`, a database `databaseTOLD`, collections `collectionTOLD…`, and records that contain
+`contentTOLD`; also sends requests for missing and invalid objects. Runs in the environment of each Chroma version.
 """
 
 import contextlib
@@ -16,7 +16,7 @@ WHERE_DOCUMENT = {"$contains": f"{CONTENT} searched"}
 
 
 class Embeddings(chromadb.EmbeddingFunction):
-    """The same numbers for every text."""
+    """The same vector for every text."""
 
     def __init__(self):
         pass
@@ -27,10 +27,10 @@ class Embeddings(chromadb.EmbeddingFunction):
 
 @contextlib.contextmanager
 def refused():
-    """What Chroma is to refuse."""
+    """Runs a request that Chroma must reject."""
     try:
         yield
-    except Exception:  # of many kinds, over the versions
+    except Exception:  # the type depends on the version
         return
     raise AssertionError("this should be refused")
 
