@@ -1,4 +1,4 @@
-"""Fixtures, steps and checks that all booted stand-in machines share (stand_in_machine.py)."""
+"""Fixtures, steps and checks for booted stand-in machines (stand_in_machine.py) of all clouds."""
 
 import json
 import os
@@ -13,14 +13,14 @@ from stand_in_machine import ADDRESS, HOST, SOCKET, Disk, host
 
 CHROMA = f"http://{ADDRESS}:8000"
 COLLECTIONS = f"{CHROMA}/api/v2/tenants/default_tenant/databases/default_database/collections"
-# Everything that a shell, systemd, Docker or the collector could take for something else.
+# Characters that a shell, systemd, Docker or the collector could interpret.
 HOSTILE = """ '"`id`" $HOME ${HOME} $$ $(id) \\n \\ %h %% * ! ; & | # = ü 🎈 """
 KEY = """s3cret'"`id`$HOME${HOME}$$\\%h;#="""
 
 
 @pytest.fixture(scope="package")
 def start(folder):
-    """start(name, command, environment) -> Server, as the one for a test, but for all of them here."""
+    """start(name, command, environment) -> Server, shared by the tests of the package."""
     servers = []
 
     def run(name, command, environment=None):
@@ -34,7 +34,7 @@ def start(folder):
 
 @pytest.fixture(scope="package")
 def disks(folder):
-    """disks(megabytes) -> Disk, empty; all are gone at the end."""
+    """disks(megabytes) -> Disk, blank; all are removed at the end."""
     made = []
 
     def make(megabytes=256):
@@ -48,12 +48,12 @@ def disks(folder):
 
 @pytest.fixture(scope="package")
 def sink(off_machine, tools, start, folder):
-    """On the host's side of the machine's cable."""
+    """The backend, on the host's side of the machine's network."""
     return start_sink(tools, start, folder, "--grpc", f"{HOST}:0", "--http", f"{HOST}:0")
 
 
 def generate(tools, folder, spec, *flags):
-    """The folder with what this spec gives."""
+    """The folder rendered from this spec."""
     out = folder / f"rendered-{len(list(folder.iterdir()))}"
     out.mkdir()
     (out / "spec.yaml").write_text(spec)
@@ -64,8 +64,8 @@ def generate(tools, folder, spec, *flags):
 
 
 def wrapped_images(tools, folder):
-    """The wrapped images of Chroma and the collector, built in the tests' own engine (by the recipe
-    for Compose, which builds the same)."""
+    """The wrapped images of Chroma and the collector, built in the tests' engine with the Compose files, which
+    build the same images."""
     rendered = renderer(tools, folder)(out="compose")
     environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "DOCKER_HOST": f"unix://{SOCKET}"}
     options = {"cwd": rendered, "env": environment | {"DOCKER_CONFIG": str(CACHE / "now/plugins")}}
@@ -74,7 +74,7 @@ def wrapped_images(tools, folder):
 
 
 def client(tools, machine, *steps):
-    """The real Python client at work on the machine itself."""
+    """Runs the real Python client on the machine."""
     command = machine.near(str(tools.chroma("1.5.9") / "python"), str(HERE / "client.py"), "8000", *steps)
     environment = {"PATH": os.environ["PATH"], "HOME": str(CACHE), "ANONYMIZED_TELEMETRY": "False"}
     done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=120)
@@ -86,12 +86,12 @@ def get_inside(machine, url):
 
 
 def new_query():
-    """What nobody asked before, of what leaves the machine."""
+    """A query string that is unique and that redaction keeps."""
     return f"offset={time.monotonic_ns() // 1000 % 2**31}"
 
 
 def trace_arrives(sink):
-    """Asks Chroma something that nobody asked before, and gives that very request's span."""
+    """Sends a unique request to Chroma and returns its span."""
     query = new_query()
     with urllib.request.urlopen(f"{COLLECTIONS}?{query}", timeout=10) as answer:
         assert answer.status == 200
@@ -99,15 +99,16 @@ def trace_arrives(sink):
 
 
 def started(machine):
-    """Since when both containers run."""
+    """The start times of both containers."""
     return [machine.container(name)["State"]["StartedAt"] for name in ("chroma", "otel-collector")]
 
 
 def watch(machine):
-    """What the timer does every ten minutes. A run that it has begun already may have read the secrets before."""
+    """Runs the ten-minute timer's unit. A run already in progress may have read the secrets earlier, so it is
+    awaited first."""
     unit = ("is-active", "chroma-otel-watch.service")
     eventually(lambda: machine.run("systemctl", *unit, check=False).stdout != "activating\n", "the timer's own run")
-    machine.run("systemctl", "reset-failed", "chroma-otel-watch.service", check=False)  # so often it does not come
+    machine.run("systemctl", "reset-failed", "chroma-otel-watch.service", check=False)  # lifts the start limit
     machine.run("systemctl", "start", "chroma-otel-watch.service")
 
 

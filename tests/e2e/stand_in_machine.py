@@ -1,10 +1,10 @@
-"""A stand-in for a machine in a cloud: a real systemd with a real Docker engine in namespaces of this
-one, a loop device as its disk. What its cloud brings is a `Kind`.
+"""A stand-in for a cloud machine: a real systemd with a real Docker engine in separate namespaces, with a loop
+device as its disk. `Kind` holds the differences between clouds.
 
-Stood in for are the distribution's packages, the metadata service and the cloud's services (in AWS the
-real `aws` command talks to them), and that an attached disk appears.
+Replaced by stand-ins: the distribution's packages, the metadata service, the cloud's services (on AWS the real `aws`
+command talks to them), and the attachment of a disk.
 
-Invariant: at the end nothing of the machine is left: process, network, mount or loop device.
+Invariant: at the end no process, network, mount or loop device of the machine is left.
 """
 
 import contextlib
@@ -21,9 +21,9 @@ SOCKET = "/run/chroma-otel-docker.sock"
 NETWORK = "chroma-otel-vm"
 HOST, ADDRESS = "198.51.100.1", "198.51.100.2"
 METADATA = "169.254.169.254"
-# Where the services of a cloud are that go by their real names, and its metadata service.
+# Addresses of the cloud's services, which have their real names, and of its metadata service.
 SERVICES, SERVICES_NETWORK = "203.0.113.2", "chroma-otel-cloud"
-# What else is asked there than metadata, on Azure.
+# Azure's WireServer, which the agent of the machine uses.
 WIRE_SERVER = "168.63.129.16"
 PATH = "/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 CFN_SIGNAL = "/opt/aws/bin/cfn-signal"
@@ -31,8 +31,8 @@ CFN_SIGNAL = "/opt/aws/bin/cfn-signal"
 
 @dataclass(frozen=True)
 class Kind:
-    """What a cloud's machine has: the command that brings packages, the commands that a test can let
-    fail, those with a whole path, and programs of its own."""
+    """A cloud's machine: its package manager, the commands that tests can make fail, those with an absolute path,
+    and its additional programs."""
 
     packages: str
     in_front: tuple
@@ -40,7 +40,7 @@ class Kind:
     programs: tuple = ()
 
 
-# What brings packages: Docker, where it was taken away, and whatever Azure's agent wants.
+# The package manager installs Docker if it was removed, and accepts the other packages of Azure's agent.
 INSTALL = """#!/bin/sh -e
 case "$*" in *install*docker*)
     mv /test/packed/bin/docker /usr/bin
@@ -80,7 +80,7 @@ def host(*words, **options):
 
 
 class Disk:
-    """A file as a disk: real block device, real size."""
+    """A file as a disk: a real block device with a real size."""
 
     def __init__(self, file, megabytes=256):
         self.file = file
@@ -108,8 +108,8 @@ class Machine:
         self.process = None
 
     def connect(self):
-        """The machine's network: a cable to this one, and where the metadata service is. On AWS that is the
-        machine itself, as it gives no answer further than one hop; elsewhere it is a hop away."""
+        """Connects the machine's network to the host and to the metadata service. On AWS the machine itself serves
+        metadata, because AWS answers within one hop only; elsewhere it is one hop away."""
         self.disconnect()
         inside = ("ip", "-n", NETWORK)
         host("ip", "netns", "add", NETWORK)
@@ -126,7 +126,7 @@ class Machine:
 
     @staticmethod
     def connect_services():
-        """A network with a cable to the machine's, where its cloud is."""
+        """Connects the network of the cloud's services to the machine's."""
         inside, there = ("ip", "-n", NETWORK), ("ip", "-n", SERVICES_NETWORK)
         host("ip", "netns", "add", SERVICES_NETWORK)
         host(*inside, "link", "add", "eth1", "type", "veth", "peer", "name", "eth0", "netns", SERVICES_NETWORK)
@@ -146,7 +146,8 @@ class Machine:
 
     @staticmethod
     def near(*words, network=NETWORK):
-        """A command line for a program on the machine's network (or its cloud's), but not in the machine."""
+        """A command line that runs a program in the network of the machine (or of its cloud), but not in the
+        machine."""
         return ["nsenter", f"--net=/run/netns/{network}", *words]
 
     def on(self):
@@ -174,7 +175,7 @@ class Machine:
 
     @property
     def init(self):
-        """The process id of the machine's systemd, once it is one."""
+        """The process id of the machine's systemd, once it runs."""
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
         with contextlib.suppress(OSError):
             if children and Path(f"/proc/{children[0]}/comm").read_text() == "systemd\n":
@@ -190,7 +191,7 @@ class Machine:
         return done
 
     def off(self):
-        """As a power button does it: systemd stops everything."""
+        """Presses the power button: systemd stops everything."""
         self.run("systemctl", "poweroff", "--no-block", check=False)
         self.process.wait(90)
 
@@ -203,7 +204,7 @@ class Machine:
 
     @staticmethod
     def remove_cgroups():
-        """Deletes the machine's cgroups; false while a process in one of them is still ending."""
+        """Deletes the machine's cgroups; returns false while a process in one of them still exits."""
         try:
             for cgroup in sorted(Path("/sys/fs/cgroup").glob("**/chroma-otel-machine/**/"), reverse=True):
                 cgroup.rmdir()
@@ -212,7 +213,7 @@ class Machine:
         return True
 
     def path(self, name):
-        """A file of the running machine, as this one sees it."""
+        """The path of a file of the running machine, seen from the host."""
         return Path(f"/proc/{self.init}/root{name}")
 
     def read(self, name):
@@ -225,13 +226,13 @@ class Machine:
         file.chmod(mode)
 
     def prepare(self, **environment):
-        """Puts the stand-ins and what records the calls where the machine finds them; the environment is
-        everybody's on it."""
+        """Installs the stand-ins and the wrappers that record calls; sets the environment of all processes on the
+        machine."""
         self.environment = environment
         self.write(f"/usr/local/bin/{self.kind.packages}", INSTALL, 0o755)
         for name, text in self.kind.programs:
             self.write(f"/usr/local/bin/{name}", text, 0o755)
-        # Its pauses are waited for by nobody but us.
+        # Shortens the pauses between retries.
         self.write("/usr/local/sbin/sleep", "#!/bin/sh\nexec /usr/bin/sleep 0.2\n", 0o755)
         in_front = (HERE / "machine/in-front").read_text()
         for name in [f"/usr/local/sbin/{name}" for name in self.kind.in_front] + [*self.kind.whole_paths]:
@@ -242,14 +243,14 @@ class Machine:
         self.run("systemctl", "daemon-reexec")
 
     def pack_docker(self):
-        """Takes the `docker` command away, until packages are installed."""
+        """Removes the `docker` command until packages are installed."""
         for folder in ("bin", "sbin"):
             self.path(f"/test/packed/{folder}").mkdir(parents=True, exist_ok=True)
         self.path("/usr/bin/docker").rename(self.path("/test/packed/bin/docker"))
         self.path("/usr/local/sbin/docker").rename(self.path("/test/packed/sbin/docker"))
 
     def let_fail(self, command, words="", times="always", says="out of luck"):
-        """Calls of the command with these words in them fail from now on, or `once`."""
+        """Makes calls of the command that contain these words fail, always or `once`."""
         self.write(f"/test/fail/{command}", f"{times} {words}\n{says}\n")
 
     def let_work(self):
@@ -257,7 +258,7 @@ class Machine:
             file.unlink()
 
     def offer(self, disk, link):
-        """What attaching the volume makes appear: this disk. A disk that was there before is gone."""
+        """Selects the disk that the attachment of the volume makes appear; removes the previous one."""
         folder = self.path(link).parent
         if folder.exists():
             for old in folder.iterdir():
@@ -273,7 +274,7 @@ class Machine:
         self.path("/test/attached").unlink(missing_ok=True)
 
     def attach(self):
-        """The offered disk appears."""
+        """Makes the selected disk appear."""
         self.run("/test/attach")
 
     @property
@@ -284,7 +285,7 @@ class Machine:
         self.path("/test/calls").unlink(missing_ok=True)
 
     def boot(self, *words, script="/etc/chroma-otel/boot", limit=120, check=True):
-        """Runs the boot script as its unit would, and gives what it said."""
+        """Runs the boot script as its unit does and returns the result."""
         settings = [line for line in self.read("/etc/chroma-otel/machine.env").splitlines() if line]
         settings += [f"{name}={value}" for name, value in self.environment.items()]
         environment = ["env", *settings, "HOME=/root", f"PATH=/usr/local/sbin:{PATH}", f"BOOT_SECONDS={limit}"]
@@ -298,7 +299,7 @@ class Machine:
         return json.loads(found.stdout)[0] if found.returncode == 0 else None
 
     def load(self, *images):
-        """Brings images of the tests' own engine to the machine's, if they are not there yet."""
+        """Copies images from the tests' engine to the machine's engine if they are missing there."""
         engine = ["docker", f"--host=unix://{SOCKET}"]
         here = host(*engine, "image", "inspect", "--format={{.Id}}", *images)
         there = self.run("docker", "image", "inspect", "--format={{.Id}}", *images, check=False)

@@ -1,4 +1,4 @@
-"""Azure's metadata service and the services that a machine in it calls, for services.py."""
+"""Azure's metadata service and the services that a machine calls, for services.py."""
 
 import json
 import re
@@ -8,7 +8,7 @@ from services import TOKENS, Refused, made, note, registry
 
 HEADERS = {}
 USER = "00000000-0000-0000-0000-000000000000"
-# What a token can be asked for; with and without the slash it is the same.
+# The resources of tokens; a trailing slash is ignored.
 AUDIENCES = (
     "https://vault.azure.net",
     "https://management.azure.com",
@@ -120,7 +120,7 @@ def exchange(request):
 
 def check_login(request, name, password):
     request.must("AcrPull" in made()["roles"], 403, "denied")
-    # What the exchange gave, under the name that stands for it.
+    # The user name for tokens, and the token that the exchange issued.
     request.must(name == USER and TOKENS.given.get(password) == f"refresh {request.place}", 401, "no such login")
     note(login=request.place)
 
@@ -148,4 +148,4 @@ def measure(request):
 
 
 def serve_grpc():
-    """Nothing here speaks it."""
+    """Azure has no service that uses gRPC here."""

@@ -1,4 +1,4 @@
-"""Google's metadata server and the services that a machine in it calls, for services.py."""
+"""Google's metadata server and the services that a machine calls, for services.py."""
 
 import base64
 import json
@@ -79,14 +79,14 @@ def error(code, status, message):
 
 def check_login(request, name, password):
     request.must("roles/artifactregistry.reader" in made()["roles"], 403, "denied")
-    # A token of the machine's, under this name.
+    # The user name for tokens, and the machine's token.
     request.must(name == "oauth2accesstoken" and TOKENS.given.get(password) == "google", 401, "no such login")
     note(login=request.place)
 
 
 def access(request, name, _):
     secrets = made()["secrets"]
-    if name not in secrets:  # Google says the same when it is not there
+    if name not in secrets:  # Google responds the same for a missing secret
         raise Refused(
             403,
             error(
@@ -155,7 +155,7 @@ def measure(request):
 
 
 def serve_grpc():
-    """What Docker's log driver `gcplogs` calls; gives the port."""
+    """The service that Docker's log driver `gcplogs` calls; returns the port."""
     import grpc
     from google.cloud.logging_v2.types import WriteLogEntriesRequest, WriteLogEntriesResponse
 
@@ -180,5 +180,5 @@ def serve_grpc():
     server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler(name, {"WriteLogEntries": handler})])
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
-    SERVING.append(server)  # it ends with its last reference
+    SERVING.append(server)  # the server stops without a reference
     return port

@@ -1,6 +1,6 @@
 """The instance metadata service of a stand-in machine, version 2 only: metadata.py ADDRESS PORT INSTANCE.
 
-Invariant: without a token that it gave out, nothing is answered.
+Invariant: a request without an issued token is rejected.
 """
 
 import json

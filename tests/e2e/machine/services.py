@@ -1,12 +1,13 @@
-"""What a machine in Google's or Microsoft's cloud talks to, stood in for: services.py CLOUD FOLDER ADDRESS
+"""A stand-in for the services that a machine in Google's or Microsoft's cloud calls: services.py CLOUD FOLDER
+ADDRESS
 
-The metadata service answers at 169.254.169.254:80 and the cloud's services at ADDRESS:443, by their real
-names with FOLDER's certificate. What a module would have made stands in FOLDER/made.json, read anew for each
-request; FOLDER/refuse may hold `once|always STATUS WORDS`, for requests with WORDS in their address.
-FOLDER/requests gets a line of JSON for each request with what was done: never a token.
+The metadata service listens on 169.254.169.254:80, the cloud's services on ADDRESS:443, with their real names in
+FOLDER's certificate. FOLDER/made.json has the resources of the module and is read for each request. FOLDER/refuse may
+contain `once|always STATUS WORDS`, to reject requests with WORDS in their URL. FOLDER/requests logs each request as a
+line of JSON, without tokens.
 
-Invariant: what the real service refuses (a token that it did not give out or gave for another service, a
-missing header, a wrong method, an unknown version or name) is refused, with the words that it has for it.
+Invariant: requests that the real service rejects (a token that was not issued or is for another service, a missing
+header, a wrong method, an unknown version or name) are rejected with its error message.
 """
 
 import base64
@@ -29,19 +30,19 @@ WRITING = threading.Lock()
 
 
 class Refused(Exception):
-    """A status, what is said, and headers."""
+    """A rejected request: status, message, and headers."""
 
     def __init__(self, status, said="", **headers):
         self.status, self.said, self.headers = status, said, headers
 
 
 def made():
-    """What the module has made."""
+    """The resources of the module."""
     return json.loads((FOLDER / "made.json").read_text())
 
 
 class Tokens:
-    """Those that were given out, each with what it is for."""
+    """The issued tokens, each with its purpose."""
 
     def __init__(self):
         self.given = {}
@@ -61,7 +62,7 @@ TOKENS = Tokens()
 
 
 class Request:
-    """What was asked: `place` is the host's name, `path` without the query, `body` in bytes."""
+    """A request: `place` is the host name, `path` excludes the query, `body` is in bytes."""
 
     def __init__(self, handler, place):
         parts = urlsplit(handler.path)
@@ -89,7 +90,7 @@ def note(**what):
 
 
 def refuse(address):
-    """Refuses what the test wants refused."""
+    """Rejects the requests that the test selected."""
     file = FOLDER / "refuse"
     if file.exists():
         times, status, words = file.read_text().rstrip("\n").split(" ", 2)
@@ -131,7 +132,7 @@ class Handler(BaseHTTPRequestHandler):
 
 
 class Front(ThreadingHTTPServer):
-    """TLS by the real names. Who speaks HTTP/2 only speaks gRPC, and is put through to it."""
+    """TLS with the real names. Connections with HTTP/2 are gRPC and are forwarded to the gRPC server."""
 
     daemon_threads = True
 
@@ -154,7 +155,7 @@ class Front(ThreadingHTTPServer):
 
 
 def put_through(secure, port):
-    """Bytes both ways until one side ends."""
+    """Copies bytes in both directions until one side closes."""
     with socket.create_connection(("127.0.0.1", port)) as inner:
 
         def back():
@@ -170,8 +171,8 @@ def put_through(secure, port):
 
 
 def registry(request, tokens_at, check):
-    """A Docker registry behind a token service, as both clouds have one. Who logs in with a name and a
-    password that `check` takes gets a token; with it, the manifests of the images in `made`."""
+    """A Docker registry with a token service, as in both clouds. A login with a name and a password that `check`
+    accepts returns a token for the manifests of the images in `made`."""
     if request.path == tokens_at:
         kind, _, given = request.headers.get("Authorization", "").partition(" ")
         if kind != "Basic":
@@ -198,7 +199,7 @@ def registry(request, tokens_at, check):
 
 
 def manifest(image):
-    """As far as an engine reads it that has the image already, and lacks its name."""
+    """A manifest that suffices for an engine that already has the image's layers."""
     return {
         "schemaVersion": 2,
         "mediaType": MANIFEST,
@@ -215,7 +216,7 @@ def main():
     grpc = CLOUD.serve_grpc()
     listening = [
         ThreadingHTTPServer((METADATA, 80), Handler),
-        # Where a cloud's resolver listens: to see who reaches it.
+        # The port of the cloud's resolver, to test access to it.
         ThreadingHTTPServer((METADATA, 53), Handler),
         Front((sys.argv[3], 443), grpc),
     ]

@@ -1,1 +1,2 @@
-"""A booted stand-in machine in AWS, shared by the tests of this folder."""
+"""Tests on a stand-in machine in AWS: real systemd, Docker, disks and `aws`, with the files of the rendered
+template."""

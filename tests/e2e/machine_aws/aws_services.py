@@ -1,4 +1,4 @@
-"""A stand-in for AWS's services."""
+"""A stand-in for AWS's services (moto)."""
 
 import json
 
@@ -11,7 +11,7 @@ VARIABLES = {"AWS_ACCESS_KEY_ID": "stand-in", "AWS_SECRET_ACCESS_KEY": "stand-in
 
 
 class Cloud:
-    """A stand-in for AWS's services, with what the stack has made before the machine starts."""
+    """A stand-in for AWS's services, with the resources that the stack creates before the machine boots."""
 
     def __init__(self, tools, start):
         (port,) = free_ports(1)

@@ -1,4 +1,7 @@
-"""The machine, its cloud and its backend: set up once for all tests of this folder."""
+"""The machine, its cloud and its backend, set up once for all tests of this folder.
+
+Invariant: the tests of a class run in order; each leaves the machine healthy.
+"""
 
 import json
 import os
@@ -19,7 +22,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="package")
 def off_machine(tools, folder, disks):
-    """A machine with its network, off. (It goes before its disks.)"""
+    """A machine with its network, switched off; it is removed before its disks."""
     if not os.path.exists(SOCKET):
         missing("the Docker engine (see .ci/engine)")
     machine = Machine(tools, folder)
@@ -37,7 +40,7 @@ def cloud(off_machine, tools, start):
 
 @pytest.fixture(scope="package")
 def machine(off_machine, cloud, sink, disks, folder, tools, start):
-    """The machine as cfn-init leaves it, before its first boot; its disk is empty."""
+    """The machine as cfn-init leaves it before the first boot; its disk is blank."""
     off_machine.on()
     off_machine.prepare(AWS_ENDPOINT_URL=cloud.url)
     off_machine.disk = disks()
@@ -46,7 +49,7 @@ def machine(off_machine, cloud, sink, disks, folder, tools, start):
     files = wrapped_files(tools, folder, cloud, sink.grpc)
     for path, (mode, text) in files.items():
         off_machine.write(path, text, mode)
-    # Where Docker's log driver finds the stand-in.
+    # Docker's log driver sends to the stand-in.
     settings = json.loads(off_machine.read("/etc/docker/daemon.json"))
     settings |= {"log-driver": "awslogs", "log-opts": {"awslogs-endpoint": cloud.url, "awslogs-group": "/chroma"}}
     off_machine.write("/etc/docker/daemon.json", json.dumps(settings))

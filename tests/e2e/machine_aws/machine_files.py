@@ -1,4 +1,4 @@
-"""The files that the rendered CloudFormation template delivers to the machine."""
+"""The files that the rendered template or module delivers to the machine."""
 
 from booted_machine import HOSTILE, generate
 from cloudformation import load, machine_files
@@ -20,7 +20,7 @@ metrics: {monitoring: true}
 
 
 def rendered_files(tools, folder, cloud, spec, parameters):
-    """The files on the machine, as the rendered template delivers them: {path: (mode, text)}."""
+    """The machine's files as the rendered template delivers them: {path: (mode, text)}."""
     out = generate(tools, folder, spec)
     network = {"VpcId": "vpc-1", "SubnetId": "subnet-1", "AvailabilityZone": f"{REGION}a", "AllowedCidr": "10.0.0.0/8"}
     made = {"DataVolume": cloud.volume, "Logs": "/chroma"}
@@ -28,7 +28,7 @@ def rendered_files(tools, folder, cloud, spec, parameters):
 
 
 def terraforms(tools, folder, path):
-    """The file at this path on a machine that Terraform makes."""
+    """The file with this path on a machine created by Terraform."""
     import yaml
 
     module = generate(tools, folder, SPEC, "--format", "terraform")

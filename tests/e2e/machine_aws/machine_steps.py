@@ -1,4 +1,4 @@
-"""Steps and checks of the machine that are AWS's."""
+"""Steps and checks that are specific to a machine in AWS."""
 
 import subprocess
 
@@ -13,8 +13,8 @@ def signals(machine):
 
 
 def written_secrets(machine):
-    """What the machine has written to a disk, or passed as an argument, with a secret in it. (Docker
-    and containerd keep a container's environment while the container is there, for root only.)"""
+    """Files and arguments that contain a secret. The containerd folder is excluded: it has the environment of
+    existing containers, readable only by root."""
     command = ["grep", "-rlaF", "--exclude-dir=containerd", "s3cret", machine.state / "upper"]
     found = subprocess.run(command, capture_output=True, text=True, check=False)
     assert found.returncode in (0, 1), found.stderr
@@ -22,7 +22,7 @@ def written_secrets(machine):
 
 
 def replace_disk(machine, cloud, disk):
-    """Takes the machine's disk away in peace, and offers another one."""
+    """Unmounts the machine's disk and offers another one."""
     machine.run("systemctl", "stop", "chroma.service", "otel-collector.service")
     machine.run("umount", "/var/lib/chroma-otel", check=False)
     machine.offer(disk, cloud.link)

@@ -1,4 +1,4 @@
-"""Boots that fail: what is reported, and what recovers."""
+"""Failed boots of a machine in AWS: error reports and retries."""
 
 import pytest
 from booted_machine import HOSTILE, client, trace_arrives
@@ -13,7 +13,7 @@ NO_ACTION = (
     "An error occurred (ValidationError) when calling the CompleteLifecycleAction operation:"
     " No active Lifecycle Action found with instance ID i-1"
 )
-# What a step calls, which is let fail for good; and how long it is tried again.
+# The command of a step that always fails, its arguments, and the seconds of retries.
 FAILURES = {
     "install": ("systemctl", "enable --now docker.service", 2),
     "disk": ("df", "", 2),
@@ -86,6 +86,6 @@ class TestBootFailures:
         left = [file.name for file in machine.path("/test/fail").iterdir()]
         machine.let_work()
         assert set(left) <= {"journalctl"}, left
-        assert len([call for call in machine.calls if call.startswith("mkfs.ext4")]) == 2  # the first failed
+        assert len([call for call in machine.calls if call.startswith("mkfs.ext4")]) == 2  # the first one failed
         client(tools, machine, "fill", "query")
         trace_arrives(sink)

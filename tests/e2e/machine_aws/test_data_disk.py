@@ -1,4 +1,4 @@
-"""The data disk: foreign, missing, grown, full."""
+"""The data disk of a machine in AWS: foreign, missing, grown and full disks."""
 
 import json
 import urllib.error
@@ -39,7 +39,7 @@ class TestDataDisk:
         assert machine.container("chroma") is None
 
     def test_disk_of_a_replaced_machine_keeps_its_data(self, machine, cloud, tools):
-        """The disk of the first machine's life."""
+        """The disk that the first tests filled."""
         replace_disk(machine, cloud, machine.disk)
         machine.forget_calls()
         machine.boot()

@@ -1,4 +1,4 @@
-"""The files that CloudFormation delivers, by their checkers."""
+"""Lints of the files that CloudFormation delivers to the machine."""
 
 import pytest
 from stand_in_machine import host
@@ -18,7 +18,7 @@ def test_scripts_and_units_pass_their_linters(machine):
 
 @pytest.mark.parametrize("spec", [SPEC, STOCK], ids=["wrapped", "stock"])
 def test_delivered_files_are_ascii(cloud, tools, folder, spec):
-    """It gives `?` back for others when metadata is read through its API, as cfn-init does."""
+    """CloudFormation's API, which cfn-init uses, returns `?` for other characters in metadata."""
     parameters = {"ChromaOtelCollectionEndpoint": "otlp.example.com", "SecretSecretArn": cloud.extra}
     own = {"ChromaOtelNamesKeySecretArn": cloud.names}
     files = rendered_files(tools, folder, cloud, spec, parameters if spec == SPEC else own)

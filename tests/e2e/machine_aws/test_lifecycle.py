@@ -17,7 +17,7 @@ from machine_aws.machine_steps import COLLECTOR_PORTS, STACK, signals, written_s
 
 pytestmark = pytest.mark.aws
 
-# What CloudFormation and Auto Scaling say when nobody waits for this launch, or no longer.
+# CloudFormation's response to a signal after the stack is complete.
 SETTLED = (
     f"ValidationError: Stack arn:aws:cloudformation:{REGION}:123456789012:stack/chroma/0"
     " is in CREATE_COMPLETE state and cannot be signaled"
@@ -25,7 +25,7 @@ SETTLED = (
 
 
 def published(cloud, name):
-    """The sum of all that was published of a metric."""
+    """The sum of all published values of a metric."""
     found = cloud.service("cloudwatch").get_metric_statistics(
         Namespace="Chroma",
         MetricName=name,
@@ -144,7 +144,7 @@ class TestLifecycle:
         before = started(machine)
         machine.run("rm", "--force", "/run/chroma-otel/answered")
         send("STOP")
-        for _ in range(4):  # it has not answered yet: it may be migrating
+        for _ in range(4):  # before its first response, Chroma may be migrating data
             watch(machine)
         send("CONT")
         watch(machine)
@@ -188,7 +188,7 @@ class TestLifecycle:
         trace_arrives(sink)
 
     def test_replacement_instance_boots_after_the_stack_is_complete(self, machine):
-        """The stack is complete and waits for nobody."""
+        """CloudFormation rejects the signal of an instance that the group replaces later."""
         reported = machine.path("/etc/chroma-otel/reported")
         reported.unlink()
         machine.forget_calls()

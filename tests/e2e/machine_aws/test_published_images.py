@@ -1,4 +1,4 @@
-"""The machine with the published images and its own Jaeger."""
+"""A machine in AWS with the published images and Jaeger as its backend."""
 
 import json
 import os
@@ -17,7 +17,7 @@ from machine_aws.machine_steps import COLLECTOR_PORTS, replace_disk
 
 pytestmark = pytest.mark.aws
 
-# An application's span, over gRPC: ENDPOINT SERVICE.
+# Sends an application span over gRPC; arguments: ENDPOINT SERVICE.
 SEND_SPAN = """
 import sys
 from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
@@ -32,7 +32,7 @@ provider.get_tracer("client").start_span("question").end()
 
 
 def span(service):
-    """An application's span, as OTLP has it in JSON."""
+    """An application span in OTLP/JSON."""
     now = time.time_ns()
     one = {
         "traceId": os.urandom(16).hex(),
@@ -48,13 +48,13 @@ def span(service):
 
 @pytest.fixture(scope="class")
 def stock(machine, cloud, tools, folder):
-    """The machine with its files replaced by those for the published images and a backend of its own."""
+    """The machine with the files for the published images and a backend on the machine."""
     replace_disk(machine, cloud, machine.disk)
     for path, (mode, text) in rendered_files(
         tools, folder, cloud, STOCK, {"ChromaOtelNamesKeySecretArn": cloud.names}
     ).items():
         if path != "/etc/docker/daemon.json":
-            # What a container on this machine may have at most.
+            # The highest limit that a container can have here.
             machine.write(path, text.replace("nofile=65536:65536", "nofile=20000:20000"), mode)
     known = machine.read("/etc/chroma-otel/secrets")
     assert f"collector CHROMA_OTEL_NAMES_KEY {cloud.names}" in known
@@ -84,7 +84,8 @@ class TestPublishedImages:
 
     @pytest.mark.parametrize("address", [ADDRESS, "127.0.0.1"], ids=["network", "forwarded"])
     def test_client_spans_reach_the_backend(self, stock, tools, address):
-        """From the network, and at a port that is forwarded to the machine; the backend has the same port there."""
+        """Sent from the network, and to a forwarded port on the machine, where the backend uses the same port
+        number."""
         names = [f"client-{time.monotonic_ns()}-{way}" for way in ("grpc", "http")]
         send = [str(tools.chroma("1.5.9") / "python"), "-c", SEND_SPAN, f"http://{address}:4317", names[0]]
         post = [

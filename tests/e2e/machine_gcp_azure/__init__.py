@@ -1,1 +1,2 @@
-"""A booted stand-in machine in Google's cloud and in Azure, shared by the tests of this folder."""
+"""Tests on a stand-in machine in Google Cloud and in Azure, with the files that the applied Terraform module
+delivers."""

@@ -1,4 +1,4 @@
-"""A stand-in for the services of a cloud (machine/services.py)."""
+"""Starts and controls the stand-in for a cloud's services (machine/services.py)."""
 
 import json
 import re
@@ -20,7 +20,7 @@ NAMES = {
 
 
 class Services:
-    """The stand-in for a cloud's services, and what it was asked."""
+    """The stand-in for a cloud's services, and its recorded requests."""
 
     def __init__(self, cloud, tools, start, machine, folder):
         self.cloud, self.folder = cloud, folder
@@ -52,7 +52,7 @@ class Services:
         self.server.until(self.requests, "the cloud's services")
 
     def make(self, **made):
-        """What the module, or an operator, has made."""
+        """Sets the resources that the module or an operator has created."""
         self.made |= made
         file = self.folder / "made.new"
         file.write_text(json.dumps(self.made))
@@ -76,7 +76,7 @@ class Services:
         (self.folder / "requests").write_text("")
 
     def of(self, key):
-        """What was noted under this key."""
+        """The recorded requests with this key."""
         return [one for one in self.requests() if key in one]
 
     def trusted_by(self, machine):
@@ -88,7 +88,8 @@ class Services:
 
 
 def granted(cloud, state):
-    """What the module's roles let the machine do, in the stand-in's words: role names, and addresses of secrets."""
+    """The permissions that the module grants the machine: role names, and addresses of secrets in the stand-in's
+    notation."""
     if cloud is GCP:
         roles = [one["role"] for address, one in state.items() if "_iam_member." in address]
         return roles, [

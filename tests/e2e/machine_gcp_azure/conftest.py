@@ -1,4 +1,7 @@
-"""The machine, its cloud and its backend: set up once per cloud for all tests of this folder."""
+"""The machine, its cloud and its backend, set up once per cloud for all tests of this folder.
+
+Invariant: the tests of a class run in order; each leaves the machine healthy.
+"""
 
 import json
 import os
@@ -18,7 +21,7 @@ target: {}
 chroma: {{version: 1.5.9, environment: {{SECRET: null}}}}
 tracing: {{backend: otlp}}
 """
-# The provider's short names.
+# The provider's short names of OAuth scopes.
 SCOPES = {"cloud-platform": "https://www.googleapis.com/auth/cloud-platform"}
 
 
@@ -34,7 +37,7 @@ def folder(tmp_path_factory, cloud):
 
 @pytest.fixture(scope="package")
 def off_machine(tools, folder, disks):
-    """A machine with its network, off. (It goes before its disks.)"""
+    """A machine with its network, switched off; it is removed before its disks."""
     if not os.path.exists(SOCKET):
         missing("the Docker engine (see .ci/engine)")
     machine = Machine(tools, folder, DEBIAN)
@@ -52,7 +55,7 @@ def services(off_machine, cloud, tools, start, folder):
 
 @pytest.fixture(scope="package")
 def state(cloud, sink, tools, folder):
-    """What Terraform has made of the module, for these values."""
+    """The Terraform state after the module is applied with these values."""
     rendered = generate(tools, folder, SPEC.format(cloud.name))
     provider = provider_folder(tools, cloud.provider, [rendered], cloud.values, folder / "provider")
     module = Module(rendered, provider, folder, cloud.needed, cloud.stored)
@@ -69,7 +72,7 @@ def state(cloud, sink, tools, folder):
 
 @pytest.fixture(scope="package")
 def machine(off_machine, cloud, services, state, disks, folder, tools):
-    """The machine before its first boot; its disk is empty, and not there yet."""
+    """The machine before its first boot; its disk is blank and not yet attached."""
     off_machine.on()
     off_machine.prepare()
     services.trusted_by(off_machine)

@@ -1,4 +1,4 @@
-"""Steps and checks of the machine that differ between clouds."""
+"""Steps and checks that differ between clouds."""
 
 import base64
 import gzip
@@ -11,21 +11,21 @@ LINKS = {"gcp": "/dev/disk/by-id/google-chroma-data", "azure": "/dev/disk/azure/
 
 
 def deliver(cloud, machine, state, tools, folder):
-    """Brings the files to the machine as its cloud does."""
+    """Delivers the files to the machine by the cloud's mechanism."""
     user_data = cloud.user_data(state)
-    if cloud is GCP:  # the guest agent runs it, at every boot
+    if cloud is GCP:  # the guest agent runs the script at every boot
         machine.path("/startup-script").write_bytes(user_data)
         machine.path("/startup-script").chmod(0o755)
         return machine.run("/startup-script")
     for path, (mode, text) in cloud.boot(tools, user_data, folder / "cloud-init").items():
         machine.write(path, text, mode)
-    machine.run("systemctl", "daemon-reload")  # as `runcmd` says
+    machine.run("systemctl", "daemon-reload")  # as in `runcmd`
     return machine.run("systemctl", "enable", "--now", "--no-block", "chroma-otel.service")
 
 
 def forget_images(machine, services, state, cloud):
-    """The registry has the images, and the machine does not know them by their names there. (What it has under
-    another name is not sent again.)"""
+    """Moves the images to the registry: the machine has their layers, which are then not transferred again, but
+    not their names."""
     data = cloud.user_data(state)
     text = (gzip.decompress(data) if data.startswith(b"\x1f\x8b") else data).decode()
     lines = [base64.b64decode(one).decode() for one in re.findall(r"[A-Za-z0-9+/]{80,}={0,2}", text)]
@@ -42,8 +42,8 @@ def forget_images(machine, services, state, cloud):
 
 
 def leaked(machine):
-    """What the machine has written to a disk, or passed as an argument, with a secret or a token in it. (Docker
-    and containerd keep a container's environment while the container is there, for root only.)"""
+    """Files and arguments that contain a secret or a token. The containerd folder is excluded: it has the
+    environment of existing containers, readable only by root."""
     pattern = "s3cret|token-[0-9a-f]{32}"
     command = ["grep", "-rlaE", "--exclude-dir=containerd", pattern, machine.state / "upper"]
     found = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -53,7 +53,7 @@ def leaked(machine):
 
 
 def reported(cloud, machine, services):
-    """What was said of the boot where the README says to look: the last word."""
+    """The last boot result, where the README documents it."""
     if cloud is GCP:
         return [one["value"] for one in services.of("guest")][-1:]
     failure = machine.path("/run/chroma-otel/failure")

@@ -1,4 +1,4 @@
-"""Boots that fail: what is reported, and what recovers."""
+"""Failed boots of a machine in Google Cloud and Azure: error reports and retries."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -10,7 +10,7 @@ from terraform.clouds import AZURE, GCP
 
 from machine_gcp_azure.machine_steps import LINKS, leaked, reported
 
-# What a step asks of the cloud, which is refused for good; and how long it is tried again.
+# The request of a step that is always rejected, and the seconds of retries.
 REFUSED = {
     "gcp": {"secrets": ("secrets/extra", 4), "images": ("europe-west1-docker.pkg.dev", 6)},
     "azure": {"secrets": ("secrets/extra", 4), "images": ("oauth2/exchange", 6)},
@@ -64,7 +64,7 @@ class TestBootFailures:
         machine.boot("report")
         services.agree()
         said = [(one["severity"], one["text"]) for one in services.of("log")]
-        # On Azure, a boot reports to its own machine.
+        # On Azure, the result is stored only on the machine.
         assert said == ([("INFO", "healthy")] if cloud is GCP else [])
         assert machine.path("/etc/chroma-otel/reported").exists()
 
@@ -78,11 +78,11 @@ class TestBootFailures:
         assert driver() == "local"
         client(tools, machine, "query")
         services.agree()
-        # On Azure they stay on the machine, and the agent takes them from there.
+        # On Azure, logs stay on the machine, where the agent collects them.
         assert driver() == ("gcplogs" if cloud is GCP else "local")
 
     def test_boot_failure_reaches_the_waiting_operator(self, machine, cloud, services):
-        """On Google's cloud a person asks for the guest attribute, on Azure `terraform apply` does it."""
+        """On Google Cloud, the operator reads the guest attribute; on Azure, `terraform apply` does."""
         machine.run("systemctl", "stop", "chroma-otel.service")
         services.forget()
         waiting = None
@@ -115,7 +115,7 @@ class TestBootFailures:
         machine.let_work()
         assert set(left) <= {"journalctl", "docker", "iptables"}, left
         assert not (services.folder / "refuse").exists()
-        assert len([call for call in machine.calls if call.startswith("mkfs.ext4")]) == 2  # the first failed
+        assert len([call for call in machine.calls if call.startswith("mkfs.ext4")]) == 2  # the first one failed
         client(tools, machine, "fill", "query")
         trace_arrives(sink)
 
@@ -130,7 +130,7 @@ class TestBootFailures:
         done = machine.boot("disk", check=False)
         assert done.returncode == 65 and "left alone" in done.stderr, done.stderr
         assert digest(disk) == before
-        # The disk of the machine's first life keeps its data.
+        # The disk that the first tests filled keeps its data.
         machine.offer(machine.disk, LINKS[cloud.name])
         machine.attach()
         machine.forget_calls()

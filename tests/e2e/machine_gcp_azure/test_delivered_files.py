@@ -1,4 +1,4 @@
-"""The files that Terraform delivers, by their checkers."""
+"""Lints of the files that Terraform delivers to the machine."""
 
 from stand_in_machine import host
 

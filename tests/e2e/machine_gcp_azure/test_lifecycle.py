@@ -1,4 +1,4 @@
-"""A machine in Google's cloud and in Azure from its first boot to a reboot."""
+"""A machine in Google Cloud and in Azure from its first boot to a reboot."""
 
 import json
 
@@ -9,7 +9,7 @@ from terraform.clouds import AZURE, GCP
 
 from machine_gcp_azure.machine_steps import LINKS, deliver, leaked, reported
 
-# How an identity asks the metadata service for a token.
+# The header and URL of a token request to the metadata service.
 TOKEN = {
     "gcp": ("Metadata-Flavor: Google", f"http://{METADATA}/computeMetadata/v1/instance/service-accounts/default/token"),
     "azure": (
@@ -18,7 +18,7 @@ TOKEN = {
         f"&resource=https://vault.azure.net&client_id={AZURE.values['azurerm_user_assigned_identity.client_id']}",
     ),
 }
-# What a container's own bash can ask: ask NAME PORT PATH HEADER.
+# Sends an HTTP request from a container without curl: ask NAME PORT PATH HEADER.
 ASK = r'''exec 3<>"/dev/tcp/$1/$2" &&
 printf 'GET %s HTTP/1.1\r\nHost: %s\r\n%s\r\nConnection: close\r\n\r\n' "$3" "$1" "$4" >&3 &&
 read -r line <&3 && echo "$line"'''
@@ -42,7 +42,7 @@ class TestLifecycle:
             [call.split()[-1] for call in packages][0] == "update" and "docker.io" in packages[1] and len(packages) == 2
         )
         assert len([call for call in machine.calls if call.startswith("docker login")]) == 1
-        assert len(services.of("login")) == 3  # and a token for each pull
+        assert len(services.of("login")) == 3  # one login, and a token for each pull
         assert reported(cloud, machine, services) == ["healthy"]
         client(tools, machine, "fill", "query")
         assert trace_arrives(sink)["headers"]["x-api-key"] == KEY
@@ -66,7 +66,7 @@ class TestLifecycle:
         header, token = TOKEN[cloud.name]
 
         def answers(url, network="bridge"):
-            """Whether a container there gets anything of the page."""
+            """Whether a container in this network receives a response."""
             place, _, path = url.removeprefix("http://").partition("/")
             name, _, port = place.partition(":")
             run = [
@@ -92,11 +92,11 @@ class TestLifecycle:
         addresses = [METADATA, *([WIRE_SERVER] if cloud is AZURE else [])]
         assert rules() == [1] * len(addresses)
         assert machine.run("curl", "-sf", "-m", "3", "-H", header, token).stdout
-        assert answers(token, network="host")  # as the collector
+        assert answers(token, network="host")  # the collector's network
         assert not answers(token)
         assert answers(f"http://{METADATA}:53/")  # the cloud's resolver
         machine.run("iptables", "-F", "DOCKER-USER")
-        assert answers(token)  # it is the rule, and no other reason
+        assert answers(token)  # without the rule, the token is reachable
         machine.boot("confine")
         machine.boot("confine")
         assert not answers(token) and rules() == [1] * len(addresses)
@@ -117,7 +117,7 @@ class TestLifecycle:
                 entry = eventually(logged, lambda: f"a log of {name}: {services.of('log')[:9]}", 30)[-1]
                 assert entry["log"] == "projects/chroma-test/logs/gcplogs-docker-driver"
             else:
-                assert driver["Type"] == "local"  # what stays in Docker: rotated, and small
+                assert driver["Type"] == "local"  # Docker's rotated log; the journal has the rest
                 assert machine.journal(f"_SYSTEMD_UNIT={name}.service").strip()
 
     def test_second_boot_run_changes_nothing(self, machine, cloud, services, state, tools, folder):
