@@ -1,4 +1,4 @@
-"""Collectors as the Kubernetes manifests configure them, and a stub of the Kubernetes API for them."""
+"""Collectors configured by the Kubernetes manifests, with a stub of the Kubernetes API."""
 
 import http.server
 import json
@@ -44,8 +44,8 @@ def document(rendered, kind, name):
 
 @pytest.fixture
 def cluster(tmp_path):
-    """A Kubernetes API that lets pods of the allowed path be listed and watched; `.asked` is what it was
-    asked for, `.config` a file for clients."""
+    """A stub of the Kubernetes API that allows to list and watch pods at the paths in `.allowed`. `.asked` has the
+    requested paths, `.config` is a kubeconfig."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -103,8 +103,8 @@ def cluster(tmp_path):
 
 @pytest.fixture
 def run(tools, start, tmp_path, cluster):
-    """run(rendered, workload, environment={}, more={}) -> Server: a Collector with the configuration and
-    the command of the workload, and with its pod's name of the API."""
+    """run(rendered, workload, environment={}, more={}) -> Server: a Collector with the configuration and command
+    of the workload, connected to the stub of the API."""
 
     def run(rendered, workload, environment=None, more=None, queue=None, through=()):
         kind = "StatefulSet" if workload.endswith("member") else "Deployment"
@@ -135,7 +135,7 @@ def run(tools, start, tmp_path, cluster):
 
 @pytest.fixture
 def gateway(run, render, sink, cluster):
-    """gateway(more={}, **flags) -> (a running gateway, what was rendered)."""
+    """gateway(more={}, **flags) -> (a running gateway, the rendered folder)."""
 
     def gateway(more=None, out="rendered", queue=None, endpoint=None, **flags):
         rendered = render(out=out, target="kubernetes", backend="otlp", endpoint="http://backend:4317", **flags)

@@ -1,6 +1,6 @@
-"""Alerts on the cluster's own metrics of Chroma. (On the collector's: test_monitoring.py.)
+"""Alerts on Kubernetes metrics of Chroma. Alerts on the collector's metrics: test_monitoring.py.
 
-Invariant: each alert is silent while all is well, fires at what it names, and not for another deployment's.
+Invariant: each alert fires only if its condition holds, and ignores the series of other deployments.
 """
 
 import pytest
@@ -42,7 +42,7 @@ BACKUP = '{namespace="chroma", cronjob="chroma-backup"}'
             False,
         ),
         ("BackupFailed", "7h", {DUE + BACKUP: "600x600", DONE + BACKUP: "500x600"}, True),
-        ("BackupFailed", "7h", {DUE + BACKUP: "600x600"}, True),  # not one ever ended well
+        ("BackupFailed", "7h", {DUE + BACKUP: "600x600"}, True),  # no backup has ever succeeded
         ("BackupFailed", "5h", {DUE + BACKUP: "600x600", DONE + BACKUP: "500x600"}, False),
         ("BackupFailed", "7h", {DUE + BACKUP: "600x600", DONE + BACKUP: "500x30 660x570"}, False),
     ],

@@ -1,9 +1,8 @@
-"""EKS, GKE and AKS: the collector of the manifests uses the identity that the cluster lends it, against
-stand-ins of who hands it out; and the commands of the recipe are run by the clouds' own programs,
-against stand-ins for the services.
+"""EKS, GKE and AKS: the collector authenticates with the cluster's workload identity, against stand-ins for the
+identity services; the README's commands run with the real command-line tools, against stand-ins for the clouds.
 
-Never tried here: an account. For Azure's services, Google's clusters and its registry there is no
-stand-in: what they would be asked is read by `az` and `gcloud`, and no more.
+Not tested: real accounts. Services without a stand-in (Azure, GKE, Google's registry) are tested only as far as `az`
+and `gcloud` parse the commands.
 """
 
 import json
@@ -54,7 +53,7 @@ SPECS = {
 
 @pytest.fixture
 def rendered(render, tmp_path):
-    """rendered(cloud) -> the folder of a deployment with all that the recipe has commands for."""
+    """rendered(cloud) -> the folder of a deployment for which the README has all commands."""
 
     def rendered(cloud):
         spec = {"target": cloud, "platform": "kubernetes", "chroma": {"environment": {"A_TOKEN": None}}, **SPECS[cloud]}
@@ -66,7 +65,7 @@ def rendered(render, tmp_path):
 
 
 class Service:
-    """Takes every request, and answers with what `answer(method, path, body)` gives: JSON."""
+    """Records every request and responds with the JSON of `answer(method, path, body)`."""
 
     def __init__(self, answer):
         self.taken = taken = []
@@ -113,8 +112,8 @@ def service():
 
 
 def recipe(folder):
-    """The commands of the README's section for the cloud, in their order: (block by block, without the
-    last one), the one that removes."""
+    """The shell blocks of the README's section for the cloud, in order: ([the blocks but the last], [the block
+    that removes everything])."""
     text = (folder / "README.md").read_text()
     [section] = re.findall(r"^## Before the first time: \w+\n(.*?)^## ", text, re.M | re.S)
     blocks = re.findall(r"^```sh\n(.*?)^```$", section, re.M | re.S)
@@ -123,7 +122,7 @@ def recipe(folder):
 
 
 def shell(blocks, environment, folder, said=""):
-    """Runs blocks as they are pasted, with a docker and a kubectl that take everything."""
+    """Runs blocks as pasted, with stubs of `docker` and `kubectl` that always succeed."""
     words = "docker() { cat >/dev/null; }\nkubectl() { cat >/dev/null; }\n"
     script = "set -euo pipefail\n" + words + "\n".join(blocks)
     environment = {"PATH": os.environ["PATH"], "HOME": str(folder), **environment}
@@ -135,9 +134,9 @@ def shell(blocks, environment, folder, said=""):
 
 
 def read_by(program, refusal, blocks, folder, environment):
-    """Lets the real program read the commands of blocks, for somebody who is not logged in: it reads a
-    whole command before it asks who that is. Gives how many there were."""
-    name, docker = program.name, folder / "bin/docker"  # which `az acr login` asks first
+    """Lets the real program parse the commands of the blocks without credentials: it parses a command before it
+    fails to authenticate. Returns the number of commands."""
+    name, docker = program.name, folder / "bin/docker"  # `az acr login` calls docker first
     docker.parent.mkdir()
     docker.write_text("#!/bin/sh\n")
     docker.chmod(0o755)
@@ -170,7 +169,7 @@ def test_readme_commands_parse_in_bash_and_zsh(rendered, tmp_path, cloud):
     assert blocks and removes
     shells = ["bash", *(["zsh"] if shutil.which("zsh") else [])]
     for number, block in enumerate(blocks + removes):
-        assert not re.search(r"^\s*#|\$[a-zA-Z_]+[:\[]", block, re.M), block  # what zsh reads otherwise
+        assert not re.search(r"^\s*#|\$[a-zA-Z_]+[:\[]", block, re.M), block  # zsh parses these differently
         file = tmp_path / f"{number}.sh"
         file.write_text(block)
         for program in shells:
@@ -209,7 +208,7 @@ def test_requests_to_xray_are_signed_with_the_pod_identity(rendered, run, cluste
             **variables,
             "CHROMA_OTEL_COLLECTION_ENDPOINT": f"{sink.http.replace('http:', 'https:')}/v1/traces",
             "SSL_CERT_FILE": str(tmp_path / "tls/ca.pem"),
-            # What EKS puts into the pod; its agent is at 169.254.170.23.
+            # EKS sets these variables in the pod; its agent is at 169.254.170.23.
             "AWS_CONTAINER_CREDENTIALS_FULL_URI": f"{agent.url}/v1/credentials",
             "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": str(token),
         },
@@ -245,7 +244,7 @@ def test_google_receives_the_token_of_the_pod_account(rendered, run, cluster, go
             **variables,
             "CHROMA_OTEL_COLLECTION_ENDPOINT": f"{sink.http.replace('http:', 'https:')}/v1/traces",
             "SSL_CERT_FILE": str(tmp_path / "tls/ca.pem"),
-            "GCE_METADATA_HOST": google.address,  # GKE's metadata server, that answers for the pod's account
+            "GCE_METADATA_HOST": google.address,  # GKE's metadata server for the pod's account
         },
     )
     send(collector, {"name": "through"})
@@ -296,7 +295,7 @@ def test_eks_commands_create_roles_only_for_the_service_accounts(rendered, tools
     }
     folder = rendered("aws")
     blocks, removes = recipe(folder)
-    # Transaction Search: test_backend_aws.py runs it.
+    # Transaction Search is tested in test_backend_aws.py.
     blocks = [block for block in blocks if "update-trace-segment-destination" not in block]
     shell(blocks, account, tmp_path)
 

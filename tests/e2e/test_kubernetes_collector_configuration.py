@@ -1,4 +1,4 @@
-"""The collector accepts every configuration that is rendered for Kubernetes."""
+"""The real Collector accepts every configuration that is rendered for Kubernetes."""
 
 import json
 import re
@@ -14,7 +14,7 @@ pytestmark = [pytest.mark.collector, pytest.mark.kubernetes]
 
 
 def check_configurations(tools, rendered, folder, keys):
-    """The real Collector takes each one that is rendered; gives how many there are."""
+    """Validates each rendered configuration with the real Collector; returns the number of configurations."""
     import yaml
 
     trees = documents(rendered)
@@ -40,7 +40,7 @@ def check_configurations(tools, rendered, folder, keys):
 @pytest.mark.parametrize("way", ["gateway", "tiered", "operator", "stock"])
 @pytest.mark.parametrize("backend", [name for name, preset in PRESETS.items() if "identity" not in preset])
 def test_collector_accepts_the_configuration_of_every_backend(render, tools, tmp_path, backend, way):
-    """Of each backend that needs no cloud's identity; those that do: test_backend_aws.py, test_backend_google.py."""
+    """Backends with a cloud identity are tested in test_backend_aws.py and test_backend_google.py."""
     case = Case(backend)
     tracing = {"backend": backend, "settings": case.settings, **({"endpoint": case.given} if case.given else {})}
     spec = {

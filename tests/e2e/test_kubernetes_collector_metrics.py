@@ -1,4 +1,4 @@
-"""The collector's metrics that alert rules and the dashboard read."""
+"""The collector's metrics that alert rules and the dashboard query."""
 
 import json
 import re
@@ -10,18 +10,17 @@ from test_collector import ask, send
 
 pytestmark = [pytest.mark.collector, pytest.mark.kubernetes]
 
-FROM_PROMETHEUS = {"namespace", "pod"}  # labels of what is scraped
+FROM_PROMETHEUS = {"namespace", "pod"}  # labels that Prometheus adds to a scrape
 
 
 def selectors(expression):
-    """The series that an expression reads: a name and the labels that it asks for."""
+    """The series that an expression queries: name and labels."""
     for name, matchers in re.findall(r"\b((?:otelcol|traces)_\w+)(?:\{([^}]*)\})?", expression):
         yield name, set(re.findall(r'(\w+)\s*(?:=~|!=|!~|=)\s*"', matchers)) - FROM_PROMETHEUS
 
 
 def test_alerts_and_dashboard_query_existing_series(gateway, render, sink, chroma, tools, start, tmp_path):
-    """Every series with its labels is in a real scrape: of requests that went well, of a backend that refuses,
-    of a full queue, of memory that is used up."""
+    """Scrapes cover successful requests, a backend that rejects spans, a full queue, and exhausted memory."""
     (tmp_path / "spec.yaml").write_text("target: kubernetes\nmetrics: {monitoring: true}\n")
     monitoring = render(out="monitoring", target="kubernetes", spec="spec.yaml")
     rules = document(monitoring, "PrometheusRule", "chroma-otel-collector")["spec"]

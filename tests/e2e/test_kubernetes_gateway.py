@@ -1,4 +1,4 @@
-"""The collector's gateway in a cluster: pod attributes, connections, and its queue."""
+"""The collector in gateway mode: pod attributes, connections, and its queue."""
 
 import re
 import shutil
@@ -33,7 +33,7 @@ def test_gateway_adds_pod_attributes_and_requests_only_pods(gateway, sink, clust
         "k8s.pod.start_time": "2026-01-01T00:00:00Z",
     }
     assert named["service.instance.id"] == "chroma-0"
-    assert "host.name" not in named  # the collector's
+    assert "host.name" not in named  # it would be the collector's host
     assert cluster.asked == {"/api/v1/namespaces/chroma/pods"}
     assert collector.stop() == 0
     assert re.findall(r"^.*\t(?:warn|error)\t.*$", collector.log, re.MULTILINE) == []
@@ -52,19 +52,19 @@ def test_gateway_watches_all_pods_when_other_namespaces_are_allowed(run, render,
     eventually(lambda: cluster.asked == {"/api/v1/pods"}, lambda: cluster.asked)
 
 
-# What Chroma 1.x logs of a batch that it drops: its HTTP/2 client cancels a request that it takes up after the
-# collector's GOAWAY has arrived and before it is read, and its OpenTelemetry SDK does not retry.
+# Chroma 1.x drops a batch if the collector's GOAWAY arrives as it starts the request: its HTTP/2 client
+# cancels the request, and its SDK does not retry. It logs this line for each.
 DROPPED = re.compile(r"BatchSpanProcessor\.\w+\.ExportError.*operation was canceled")
 
 
 def runs(numbers):
-    """How many runs of consecutive numbers there are."""
+    """The number of runs of consecutive numbers."""
     return sum(number - 1 not in numbers for number in numbers)
 
 
 @pytest.mark.parametrize("version", ["0.6.3", "1.5.9"])
 def test_closed_connection_loses_only_batches_that_chroma_drops(gateway, sink, chroma, tools, version):
-    """The rendered five minutes, shortened to a fifth of a second, over requests that take several."""
+    """The rendered maximum connection age of five minutes is shortened to 200 ms."""
     short = {"max_connection_age": "200ms"}
     more = {"receivers": {"otlp": {"protocols": {"grpc": {"keepalive": {"server_parameters": short}}}}}}
     collector, rendered = gateway(more, chroma_version=version)
@@ -86,16 +86,16 @@ def test_closed_connection_loses_only_batches_that_chroma_drops(gateway, sink, c
     dropped = len(DROPPED.findall(server.log))
     assert server.log.count("ExportError") == dropped, server.log
     assert len(asked) > 100 and runs(lost) <= dropped, (sorted(lost), server.log)
-    if version.startswith("0."):  # Python's exporter retries
+    if version.startswith("0."):  # the Python exporter retries
         assert not lost
 
 
 def test_stop_exports_all_received_spans(gateway, sink):
-    """As when a pod goes: SIGTERM while spans wait, and the folder of the queue goes with it."""
+    """Simulates the deletion of a pod: SIGTERM while spans are queued."""
     collector, _ = gateway()
     names = set()
     for burst in range(20):
-        # One batch holds them all; more, and a busy machine takes longer over it than a request may last.
+        # The spans fit into one batch; larger requests can time out on a busy machine.
         sent = [f"{burst}-{number}" for number in range(100)]
         send(collector, *({"name": name} for name in sent))
         names.update(sent)
@@ -115,7 +115,7 @@ def test_queued_spans_survive_the_container_but_not_the_pod(gateway, tools, star
     assert stopped.stop() == 0
     kept = tmp_path / "kept"
     shutil.copytree(queue, kept)
-    shutil.rmtree(queue)  # the pod's emptyDir
+    shutil.rmtree(queue)  # the queue is on the pod's emptyDir
     fresh, _ = gateway(out="fresh", **away)
     backend = start_sink(tools, start, tmp_path, "--grpc", f"127.0.0.1:{port}")
     send(fresh, {"name": "new"})

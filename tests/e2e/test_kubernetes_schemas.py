@@ -1,7 +1,7 @@
-"""The rendered manifests, held against what Kubernetes itself says of them: the official schemas of the oldest and the
-newest supported version, the definitions of the kinds that others' controllers bring, kustomize, yamllint, promtool.
+"""The rendered manifests are valid: the official schemas of the oldest and the newest supported Kubernetes
+version, the CRDs of other projects, kustomize, yamllint, promtool.
 
-Invariant: each checker finds a mistake that is made on purpose; one that finds none checks nothing.
+Invariant: each checker is also tested with an invalid manifest, which it must reject.
 """
 
 import functools
@@ -21,7 +21,7 @@ FOLDER = HERE.parent / "specs"
 FILES = [file for name in ["kubernetes", "eks", "gke", "aks"] for file in FOLDER.glob(f"{name}*.yaml")]
 SPECS = {
     **{file.stem: file.read_text() for file in sorted(FILES)},
-    # What most of them leave out, all at once.
+    # A spec with all options that most specs omit.
     "everything": """
 target: kubernetes
 name: first
@@ -64,7 +64,7 @@ def folder(request, tools, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def full(tools, tmp_path_factory):
-    """The folder that has the most in it."""
+    """The folder of the spec with the most objects."""
     return rendered(tools, tmp_path_factory.mktemp("full"), SPECS["everything"])
 
 
@@ -75,8 +75,8 @@ def rendered(tools, home, spec):
 
 
 def documents(folder):
-    """Every document: its file and its tree."""
-    import yaml  # the test venv's; not needed to collect the tests
+    """Every document with its file."""
+    import yaml  # only in the test venv; collecting the tests does not need it
 
     for file in sorted(folder.glob("*.yaml")):
         for tree in yaml.safe_load_all(file.read_text()):
@@ -89,7 +89,7 @@ def identity(tree):
 
 @functools.cache
 def definitions():
-    """The schemas of others' kinds, by apiVersion and kind, as strict as the API server is when told to be."""
+    """The CRD schemas by apiVersion and kind, as strict as the API server with strict validation."""
     import yaml
 
     part = CACHE / "now/crds"
@@ -106,7 +106,7 @@ def definitions():
 
 
 def strict(schema):
-    """What is not named is not allowed, but where anything is; a port may be a number or a name."""
+    """Rejects unknown fields, unless any field is allowed; accepts int-or-string values."""
     if schema.pop("x-kubernetes-int-or-string", False):
         schema.pop("type", None)
         return schema
@@ -126,7 +126,7 @@ def strict(schema):
 
 
 def official(tools, tmp_path, version, trees):
-    """What the official schemas of that version say; a warning is a mistake."""
+    """The errors and warnings of the official schemas of that version, and the number of valid objects."""
     import yaml
 
     file = tmp_path / f"official-{version}.yaml"
@@ -151,7 +151,7 @@ def lint(tools, *files):
 
 
 def kustomized(folder):
-    """What `kubectl kustomize` makes of the folder."""
+    """The result and the objects of `kubectl kustomize`."""
     import yaml
 
     kubectl = CACHE / "now/kubernetes/kubectl"
@@ -204,7 +204,7 @@ class TestEverySpec:
         assert done.returncode == 0, done.stdout
 
     def test_plain_scalars_mean_the_same_in_yaml_1_1_and_1_2(self, folder):
-        """YAML 1.1, as kubectl reads it, takes more words for booleans than 1.2, and other numbers."""
+        """kubectl reads YAML 1.1, which has more booleans and other number formats than YAML 1.2."""
         import yaml
 
         told_apart = re.compile(r"(?i:y|n|yes|no|on|off)|[-+]?0[0-7]+|[0-9]+(:[0-5][0-9])+|[0-9_]*_[0-9_]*")
@@ -238,7 +238,7 @@ def promtool(file):
 
 
 class TestInvalidManifests:
-    """What each checker must find."""
+    """Each checker rejects an invalid manifest."""
 
     @pytest.mark.parametrize("version", VERSIONS)
     @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The collector's two tiers in a cluster: routers and members."""
+"""The collector in tiered mode: routers and members."""
 
 import json
 import signal
@@ -12,14 +12,14 @@ pytestmark = [pytest.mark.collector, pytest.mark.kubernetes]
 
 MEMBERS = ["127.0.0.2", "127.0.0.3", "127.0.0.4"]
 MEMBER = "chroma-otel-member"
-NAME = f"{MEMBER}.chroma.svc"  # as routers look it up
+NAME = f"{MEMBER}.chroma.svc"  # the name that routers resolve
 
 
 @pytest.fixture
 def tiers(run, render, sink, cluster, tmp_path):
-    """tiers() -> (routers, members by address, hosts): the two tiers as rendered, members at addresses of
-    their own, which the routers look up by the name of the headless Service; `hosts(*addresses)` says who
-    is there."""
+    """tiers -> (routers, members by address, hosts, member): both tiers as rendered, with members at separate
+    addresses. `hosts(*addresses)` sets the addresses of the headless Service, `member(address)` starts a
+    member."""
     rendered = render(target="kubernetes", backend="otlp", endpoint="http://backend:4317", collector_mode="tiered")
     file, (port,) = tmp_path / "hosts", free_ports(1)
     cluster.allowed.add("/api/v1/namespaces/chroma/pods")
@@ -34,7 +34,7 @@ def tiers(run, render, sink, cluster, tmp_path):
         )
 
     def router():
-        # In a mount namespace of its own the names are the test's.
+        # A separate mount namespace has the test's hosts file.
         through = ["unshare", "--mount", "sh", "-ec", 'mount --bind "$1" /etc/hosts; shift; exec "$@"', "-", file]
         resolver = {"resolver": {"dns": {"port": str(port), "interval": "1s"}}}
         more = {"exporters": {"load_balancing": resolver, "load_balancing/metrics": resolver}}
@@ -51,7 +51,7 @@ def accepted(server):
 
 
 def trace(number):
-    """The sixteen spans of a trace, as several services would send them: one at a time."""
+    """The sixteen spans of a trace, to be sent one at a time, as from several services."""
     return [
         {
             "name": f"{number}-{part}",
@@ -69,9 +69,9 @@ def test_all_spans_of_a_trace_reach_one_member(tiers, sink):
         send(routers[part % 2], *(spans[part] for spans in traces))
     wanted = {span["name"] for spans in traces for span in spans}
     arrived = sink.wait_for(lambda spans: {span["name"] for span in spans} == wanted and spans, seconds=60)
-    assert len(arrived) == len(wanted)  # none twice
+    assert len(arrived) == len(wanted)  # no duplicates
     assert {span["resource"]["k8s.pod.name"] for span in arrived} == {"chroma-0"}
-    # The sink does not know the member; each member says how many it had: whole traces, and every one some.
+    # Spans in the sink do not identify the member; the members' counters show that each had complete traces.
     counted = [accepted(server) for server in members.values()]
     assert sum(counted) == len(wanted) and all(count > 0 and count % 16 == 0 for count in counted), counted
 
@@ -123,7 +123,7 @@ def test_lost_and_returning_member_loses_no_spans(tiers, sink):
     members[gone].stop(signal.SIGKILL)
     second = [span for number in range(101, 141) for span in trace(number)]
     send(routers[0], *second)
-    hosts(*MEMBERS[1:])  # the cluster has noticed
+    hosts(*MEMBERS[1:])  # the Service no longer has the member
     wanted = {span["name"] for span in first + second}
     sink.wait_for(lambda spans: {span["name"] for span in spans} == wanted, seconds=120)
     member(gone)

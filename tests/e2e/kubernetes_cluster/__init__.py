@@ -1,1 +1,1 @@
-"""A Kubernetes of one node, shared by the tests of this folder."""
+"""Tests in a real Kubernetes cluster with one node, which is started once for all of them."""

@@ -1,4 +1,8 @@
-"""Commands in the cluster, connections between its pods, and ports forwarded to them."""
+"""Commands in the cluster, connections between its pods, and port forwarding.
+
+Invariant: our program cluster/programs/policies.go enforces network policies, so each test of a rejected connection
+also makes the same connection from an allowed pod.
+"""
 
 import contextlib
 import json
@@ -8,10 +12,10 @@ import subprocess
 from conftest import CACHE, free_ports
 
 ENGINE = "unix:///run/chroma-otel-docker.sock"
-MACHINE = "198.18.0.1"  # this machine, as the cluster sees it
+MACHINE = "198.18.0.1"  # this machine's address in the cluster's network
 RESTRICTED = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "warn")}
 OPEN, REFUSED = "open", "refused"
-# Prints what becomes of a connection to each HOST:PORT.
+# Prints the result of a connection to each HOST:PORT.
 CONNECT = """
 import json, socket, sys
 def knock(at):
@@ -27,7 +31,7 @@ print(json.dumps({at: knock(at) for at in sys.argv[1:]}))
 
 
 class Cluster:
-    """The commands of a shell that may do everything in the cluster, and in the engine that builds its images."""
+    """Runs commands as administrator of the cluster and of the engine that builds its images."""
 
     def __init__(self):
         self.environment = {
@@ -65,22 +69,22 @@ class Cluster:
         return self.kubectl("apply", "--filename", "-", input=text)
 
     def events(self):
-        """What does not run, and why."""
+        """The state of all pods, and the latest events."""
         pods = self.kubectl("get", "pods,pvc", "--all-namespaces", "--output", "wide", check=False).stdout
         events = self.kubectl("get", "events", "--all-namespaces", "--sort-by", ".lastTimestamp", check=False).stdout
         return f"\n{pods}\n" + "\n".join(events.splitlines()[-30:])
 
     def leave(self, *namespaces):
-        """Deletes them, in a while: `gone` waits."""
+        """Deletes the namespaces without waiting; see `gone`."""
         self.kubectl("delete", "namespace", *namespaces, "--ignore-not-found", "--wait=false", check=False)
 
     def namespace(self, name):
-        """Makes it, with nothing in it of an earlier one of that name that was left."""
+        """Creates an empty namespace, after an earlier one of that name is deleted."""
         self.gone(name)
         self.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": RESTRICTED}})
 
     def gone(self, namespace):
-        """Waits for a namespace that is being deleted."""
+        """Waits until a namespace that is being deleted is gone."""
         there = self.kubectl(
             "get", "namespace", namespace, "--ignore-not-found", "--output", "jsonpath={.metadata.deletionTimestamp}"
         ).stdout
@@ -88,7 +92,7 @@ class Cluster:
             self.kubectl("wait", "--for", "delete", f"namespace/{namespace}", "--timeout", "5m")
 
     def visitor(self, namespace):
-        """A pod that does nothing, for `connections`."""
+        """Creates an idle pod for `connections`."""
         container = {
             "name": "visitor",
             "image": "python:3.13.9-slim-bookworm",
@@ -103,13 +107,13 @@ class Cluster:
         self.kubectl("wait", "pod/visitor", "--namespace", namespace, "--for", "condition=Ready", "--timeout", "2m")
 
     def connections(self, namespace, *addresses):
-        """What becomes of connections from the visitor to these."""
+        """The results of connections from the visitor to these addresses."""
         command = ["exec", "visitor", "--namespace", namespace, "--", "python3", "-c", CONNECT, *addresses]
         return json.loads(self.kubectl(*command).stdout)
 
     @contextlib.contextmanager
     def forward(self, namespace, resource, port, command=None):
-        """A port of this machine that leads there."""
+        """Forwards a local port to the resource and yields it."""
         (local,) = free_ports(1)
         words = command or ["kubectl", "port-forward", "--namespace", namespace, resource, str(port)]
         assert words[-1] == str(port)

@@ -1,4 +1,7 @@
-"""The cluster, the backend and the deployments in it. The cluster is started once for all tests of this folder."""
+"""The cluster, the backend, and the deployments of the test classes.
+
+Invariant: the tests of a class share a deployment, run in order, and leave it running.
+"""
 
 import json
 import os
@@ -12,7 +15,7 @@ from kubernetes_cluster.deployment import Deployment
 
 @pytest.fixture(scope="package")
 def cluster(tools):
-    """The cluster, started if it does not run; then it is stopped again."""
+    """The cluster; started and stopped unless it already runs."""
     for part in ("kubernetes", "crds", "python"):
         tools.part(part)
     if not os.path.exists(ENGINE.removeprefix("unix://")):
@@ -30,7 +33,7 @@ def cluster(tools):
 
 @pytest.fixture(scope="package")
 def sink(cluster, tools, tmp_path_factory):
-    """A backend outside of the cluster, on this machine: at an address that it has for the cluster."""
+    """A backend outside of the cluster, reachable from its pods."""
     home, (port,) = tmp_path_factory.mktemp("sink"), free_ports(1)
     records = home / "sink.jsonl"
     command = [tools.program("otlp-sink"), "--grpc", f"{MACHINE}:{port}", "--out", records]
@@ -43,8 +46,8 @@ def sink(cluster, tools, tmp_path_factory):
 
 @pytest.fixture(scope="class")
 def deployed(request, cluster, tools, tmp_path_factory):
-    """The deployment of the class's `spec`, with its `keys`, installed by its README; gone at the end. The backend
-    `otlp`, if it is one of them, is the sink."""
+    """The deployment of the class's `spec` and `keys`, installed with its README and removed at the end. The sink
+    is the backend `otlp`."""
     spec = json.loads(json.dumps(request.cls.spec))
     if "otlp" in spec.get("tracing", {}).get("backend", []):
         spec["tracing"]["endpoint"] = request.getfixturevalue("sink").grpc
@@ -59,7 +62,7 @@ def deployed(request, cluster, tools, tmp_path_factory):
 
 @pytest.fixture(scope="class")
 def neighbours(cluster, deployed):
-    """Pods in the deployment's own namespace, in one that may connect, and in one that may not."""
+    """Visitor pods in the deployment's namespace, in an allowed namespace, and in another one."""
     for namespace in ("friends", "strangers"):
         cluster.namespace(namespace)
     for namespace in (deployed.namespace, "friends", "strangers"):

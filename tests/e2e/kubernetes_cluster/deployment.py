@@ -1,4 +1,4 @@
-"""A deployment in the cluster, installed and changed by the blocks of its rendered README."""
+"""A deployment in the cluster, installed and changed with the commands of its rendered README."""
 
 import json
 import re
@@ -12,7 +12,7 @@ COLLECTIONS = "/api/v2/tenants/default_tenant/databases/default_database/collect
 
 
 class Deployment:
-    """A spec, what is rendered of it, and the blocks of its README."""
+    """A spec, its rendered folder, and the commands of its README."""
 
     def __init__(self, cluster, tools, home, spec):
         self.cluster, self.home, self.folder = cluster, home, home / "rendered"
@@ -21,14 +21,14 @@ class Deployment:
         self.name = self.namespace = spec["name"]
 
     def gen(self, changes):
-        """Changes the spec, by section, and renders it again."""
+        """Merges the changes into the spec and renders it again."""
         for section, values in changes.items():
             self.spec[section] = {**self.spec.get(section, {}), **values} if isinstance(values, dict) else values
         (self.home / "spec.yaml").write_text(json.dumps(self.spec))
         self.render(out=self.folder.name, spec=self.home / "spec.yaml", target="kubernetes")
 
     def recipe(self, heading, containing=""):
-        """The shell blocks under a heading of the rendered README, up to the next, that have this in them."""
+        """The shell blocks of a README section that contain this text."""
         text = (self.folder / "README.md").read_text()
         section = re.split(r"^##+ ", re.split(rf"^##+ {re.escape(heading)}\n", text, flags=re.M)[1], flags=re.M)[0]
         found = [block for block in re.findall(r"```sh\n(.*?)```", section, re.S) if containing in block]
@@ -36,7 +36,7 @@ class Deployment:
         return found
 
     def follow(self, heading, containing="", check=True):
-        """Runs these blocks, each by itself, in the folder; a warning is a failure. Gives all that they print."""
+        """Runs each of these blocks in the folder and returns their output; a warning is a failure."""
         said = ""
         for block in self.recipe(heading, containing):
             done = self.cluster.run("bash", "-euc", block, cwd=self.folder, check=check)
@@ -45,7 +45,7 @@ class Deployment:
         return said
 
     def build(self):
-        """The images, by the README where there is something to build; and then they are on the node."""
+        """Builds the images with the README's commands, if there are any, and loads them onto the node."""
         if not (self.folder / "image/Dockerfile").exists():
             return
         self.follow("Build")
@@ -61,7 +61,7 @@ class Deployment:
                 self.set_keys()
 
     def set_keys(self):
-        """Writes the keys to `.env`, each in the place of its line."""
+        """Sets the keys in `.env`."""
         file = self.folder / ".env"
         text = file.read_text()
         for variable, value in self.keys.items():
@@ -70,7 +70,7 @@ class Deployment:
         file.write_text(text)
 
     def settle(self):
-        """Waits until every pod is as it was applied last."""
+        """Waits until all rollouts are complete."""
         workloads = self.cluster.kubectl(
             "get", "statefulsets,deployments", "--namespace", self.namespace, "--output", "name"
         ).stdout.split()
@@ -85,8 +85,8 @@ class Deployment:
             return client(tools, version, port, *steps)
 
     def ask(self):
-        """Asks Chroma something that nobody asked before; gives what to look for."""
-        query = f"offset={time.monotonic_ns() // 1_000_000}"  # of other words the collector shows nothing
+        """Sends a unique request to Chroma and returns its query string."""
+        query = f"offset={time.monotonic_ns() // 1_000_000}"  # redaction keeps this parameter
         with (
             self.chroma() as port,
             urllib.request.urlopen(f"http://127.0.0.1:{port}{COLLECTIONS}?{query}", timeout=30) as answer,

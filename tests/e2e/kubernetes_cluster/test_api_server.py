@@ -10,14 +10,14 @@ pytestmark = pytest.mark.kubernetes
 
 
 class TestApiServer:
-    """What it says to every spec, without doing it."""
+    """A server-side dry run of every spec."""
 
     def take(self, cluster, folder):
         import yaml
 
         keep = [*yaml.safe_load_all((folder / "keep.yaml").read_text())]
         [namespace] = [one for one in keep if one["kind"] == "Namespace"]
-        # There for what is in it; and it warns of pods that it would not let in.
+        # Objects need their namespace; its labels make the server warn about forbidden pods.
         cluster.namespace(namespace["metadata"]["name"])
         by_hand = [
             word

@@ -20,7 +20,7 @@ def values(tags):
 
 
 def traces_in_jaeger(deployment, ui, service="chromadb"):
-    """Every trace as [(span's attributes, its resource's)]."""
+    """All traces as [(attributes of the span, attributes of its resource)]."""
     answer = json.loads(get(f"http://127.0.0.1:{ui}/api/traces?service={service}&limit=1000&lookback=1h") or "{}")
     return [
         [(values(span["tags"]), values(trace["processes"][span["processID"]]["tags"])) for span in trace["spans"]]
@@ -29,7 +29,7 @@ def traces_in_jaeger(deployment, ui, service="chromadb"):
 
 
 def trace_arrives(deployment, service="chromadb"):
-    """That of a request of now, in Jaeger: the attributes of its first span and of its resource."""
+    """The trace of a new request in Jaeger: the attributes of its first span and of its resource."""
     query = deployment.ask()
     with deployment.cluster.forward(deployment.namespace, f"service/{deployment.name}-jaeger", 16686) as ui:
         find = lambda: [
@@ -40,7 +40,7 @@ def trace_arrives(deployment, service="chromadb"):
 
 @pytest.mark.usefixtures("neighbours")
 class TestLifecycle:
-    """A deployment from its first day, of an older Chroma, to its last: built images, Jaeger, backups, a proxy."""
+    """A deployment that starts with an older Chroma: built images, Jaeger, backups, a proxy."""
 
     spec = {
         "name": "life",
@@ -53,7 +53,7 @@ class TestLifecycle:
     def test_pods_meet_the_restricted_pod_security_standard(self, cluster, deployed):
         labels = cluster.get("namespace", deployed.namespace)["metadata"]["labels"]
         assert labels["pod-security.kubernetes.io/enforce"] == "restricted"
-        # That it is enforced: a pod that asks for nothing is refused.
+        # The standard is enforced: a pod without a security context is rejected.
         done = cluster.kubectl(
             "run", "careless", "--namespace", deployed.namespace, "--image", "python:3.13.9-slim-bookworm", check=False
         )
@@ -77,7 +77,7 @@ class TestLifecycle:
         deployed.client(tools, "1.5.9", "query")
 
     def test_trace_contains_the_pod_of_the_request(self, cluster, deployed):
-        """By the README's own two commands; only the port on this machine is another."""
+        """Uses the two commands of the README, with another local port."""
         [forward], [curl] = deployed.recipe("See a trace", "port-forward"), deployed.recipe("See a trace", "curl")
         with cluster.forward(None, None, 8000, forward.split()) as port:
             cluster.run("bash", "-euc", curl.replace("8000", str(port)))
@@ -106,9 +106,7 @@ class TestLifecycle:
         assert cluster.connections("friends", *doors) == {chroma: OPEN, collector: OPEN, jaeger: REFUSED}
         assert cluster.connections("strangers", *doors) == dict.fromkeys(doors, REFUSED)
         pod = deployed.pod("life-0")["status"]["podIP"]
-        assert cluster.connections("strangers", f"{pod}:8000") == {
-            f"{pod}:8000": REFUSED
-        }  # not by its own address either
+        assert cluster.connections("strangers", f"{pod}:8000") == {f"{pod}:8000": REFUSED}  # also not by its IP address
         with cluster.forward("life", "service/life-jaeger", 16686) as ui:
             assert get(f"http://127.0.0.1:{ui}/"), "Jaeger is there"
 
@@ -132,9 +130,9 @@ class TestLifecycle:
             assert (done.returncode == 0) != bool(refused), done.stderr
             return done.returncode == 0
 
-        assert knock("life-otel-collector:4317")  # and the name was found
+        assert knock("life-otel-collector:4317")  # also resolves the name
         assert [name for name, address in beyond.items() if knock(address)] == []
-        # All of these are there, for who may.
+        # All of them accept connections from other pods.
         assert set(cluster.connections("strangers", beyond["outside"], beyond["api"]).values()) == {OPEN}
 
     def test_backup_restores_the_data(self, cluster, deployed, tools):
@@ -182,7 +180,7 @@ class TestLifecycle:
         deployed.client(tools, "1.5.9", "query")
         _, resource = trace_arrives(deployed, "renamed")
         assert resource["k8s.pod.name"] == "life-0"
-        # And nothing changed is no new pod.
+        # Without a change, the pod is not replaced.
         before = deployed.pod("life-0")["metadata"]["uid"]
         deployed.follow("Change a variable")
         deployed.settle()

@@ -1,4 +1,4 @@
-"""Routers and members of the collector, with two backends."""
+"""A deployment with a tiered collector and two backends."""
 
 import json
 import re
@@ -10,7 +10,7 @@ pytestmark = pytest.mark.kubernetes
 
 
 def trace_in_sink(sink, deployed):
-    """The trace of a request of now, when its first span is there: that, and all of them."""
+    """Waits for the trace of a new request: (its first span, all its spans)."""
     query = deployed.ask()
 
     def whole(spans):
@@ -23,7 +23,7 @@ def trace_in_sink(sink, deployed):
 
 
 class TestTieredCollector:
-    """The published images, routers before members that keep their queue on claims, two backends, and a key for one."""
+    """Published images, routers, members with volume claims for their queue, and a key for one of two backends."""
 
     spec = {
         "name": "tiers",
@@ -43,7 +43,7 @@ class TestTieredCollector:
         assert all(span["parent_span_id"] in ids for span in spans if span is not first), spans
 
     def test_trace_arrives_in_every_backend(self, sink, deployed):
-        """By the README's own words for the one in the stack, and with every span."""
+        """Finds the other backend by the README and compares all spans."""
         _, spans = trace_in_sink(sink, deployed)
         [(service, port)] = re.findall(
             r"The same in `jaeger`: forward `(\S+) (\d+)`", (deployed.folder / "README.md").read_text()

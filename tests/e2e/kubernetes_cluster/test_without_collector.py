@@ -1,4 +1,4 @@
-"""Chroma that sends to the backend directly."""
+"""A deployment without a collector."""
 
 import json
 
@@ -8,7 +8,7 @@ pytestmark = pytest.mark.kubernetes
 
 
 class TestWithoutCollector:
-    """Chroma sends to a backend by itself."""
+    """Chroma exports directly to the backend."""
 
     spec = {
         "name": "alone",
