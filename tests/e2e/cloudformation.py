@@ -1,11 +1,11 @@
-"""CloudFormation templates: read with their functions, and resolved as CloudFormation would.
+"""Parses CloudFormation templates and resolves their functions as CloudFormation does.
 
     template = load(folder / "template.yaml")
     files = machine_files(template, {"VpcId": "vpc-1", …}, {"HeadersSecret": "arn:…"})
     mode, text = files["/etc/chroma-otel/boot"]
 
-Invariant: what is not understood (a function, a name, a value that a parameter does not allow) is an
-error; nothing is passed on unresolved.
+Invariant: an unknown function or name, or a parameter value that is not allowed, is an error; nothing is returned
+unresolved.
 """
 
 import base64
@@ -14,7 +14,7 @@ import re
 
 import yaml
 
-# What the pseudo parameters are, where a test does not say otherwise.
+# Default values of the pseudo parameters.
 PSEUDO = {
     "AWS::AccountId": "123456789012",
     "AWS::Partition": "aws",
@@ -23,7 +23,7 @@ PSEUDO = {
     "AWS::StackName": "chroma",
     "AWS::URLSuffix": "amazonaws.com",
 }
-NOTHING = object()  # `AWS::NoValue`: takes the entry it stands in away
+NOTHING = object()  # `AWS::NoValue` removes the entry that contains it
 
 
 class Loader(yaml.SafeLoader):
@@ -51,11 +51,11 @@ Loader.add_multi_constructor("!", Loader.function)
 
 def load(path):
     """The template with every function in its long form."""
-    return yaml.load(path.read_text(), Loader)  # a SafeLoader
+    return yaml.load(path.read_text(), Loader)  # Loader is a SafeLoader
 
 
 def values(template, parameters):
-    """Every parameter's value; one that CloudFormation would refuse is an error."""
+    """The value of every parameter; a value that CloudFormation would reject is an error."""
     unknown = set(parameters) - set(template["Parameters"])
     assert not unknown, f"no such parameters: {unknown}"
     found = {}
@@ -88,7 +88,7 @@ class Resolver:
         return "Condition" not in resource or self.condition(resource["Condition"])
 
     def named(self, name):
-        """What `Ref` gives; of a resource what `attributes` says, else its own name."""
+        """The value of `Ref`: for a resource, its entry in `attributes`, else its own name."""
         if name == "AWS::NoValue":
             return NOTHING
         if name in self.pseudo:
@@ -96,7 +96,7 @@ class Resolver:
         if name in self.attributes:
             return self.attributes[name]
         if name in self.parameters:
-            # Such a parameter's value is another parameter's name, in the account.
+            # The value of such a parameter is the name of an SSM parameter in the account.
             kind = self.template["Parameters"][name]["Type"]
             return name if kind.startswith("AWS::SSM::Parameter::Value<") else self.parameters[name]
         resource, _, _ = name.partition(".")
@@ -115,7 +115,7 @@ class Resolver:
 
     def call(self, name, raw):
         if name == "Fn::If":
-            condition, yes, no = raw  # the other branch may name what is not made
+            condition, yes, no = raw  # the other branch may refer to a resource that is not created
             return self.resolve(yes if self.condition(condition) else no)
         if name == "Condition":
             return self.condition(raw)
@@ -165,10 +165,10 @@ class Resolver:
 
 
 def resolve(template, parameters, attributes=None, pseudo=None):
-    """The template's `Resources` and `Outputs` that are made under these parameters, without functions.
+    """The template's `Resources` and `Outputs` that are created with these parameters, without functions.
 
-    `attributes` says what resources are called once they are made: `{"Volume": "vol-1", "Log.Arn": "arn:…"}`;
-    one that is not in it is called by its own name. `pseudo` is such as `{"AWS::Region": "eu-west-1"}`.
+    `attributes` maps resources and attributes to their physical names: `{"Volume": "vol-1", "Log.Arn": "arn:…"}`; the
+    default is the logical name. `pseudo` overrides pseudo parameters: `{"AWS::Region": "eu-west-1"}`.
     """
     resolver = Resolver(template, parameters, attributes or {}, pseudo or {})
     return {
@@ -178,7 +178,7 @@ def resolve(template, parameters, attributes=None, pseudo=None):
 
 
 def refusals(template, parameters):
-    """What the template's Rules say against these parameters."""
+    """The messages of the template's Rules that reject these parameters."""
     resolver, said = Resolver(template, parameters, {}, {}), []
     for rule in template.get("Rules", {}).values():
         if resolver.resolve(rule.get("RuleCondition", True)):
@@ -198,7 +198,7 @@ def machine_files(template, parameters, attributes=None, pseudo=None):
         assert set(file) <= {"content", "encoding", "mode", "owner", "group"}, f"{path}: {sorted(file)}"
         assert file.get("owner", "root") == file.get("group", "root") == "root", path
         assert re.fullmatch("0{2,3}[0-7]{3}", str(file["mode"])), f"{path}: mode {file['mode']!r}"
-        # cfn-init ends with `File specified without source or content` at an empty one.
+        # cfn-init rejects an empty file: `File specified without source or content`.
         assert file["content"], f"{path} is empty"
         text = file["content"] if isinstance(file["content"], str) else json.dumps(file["content"])
         if file.get("encoding", "plain") == "base64":
@@ -208,7 +208,7 @@ def machine_files(template, parameters, attributes=None, pseudo=None):
 
 
 def user_data(template, parameters, attributes=None, pseudo=None):
-    """What cloud-init runs on the machine's first boot."""
+    """The script that cloud-init runs at the first boot of the machine."""
     resources = resolve(template, parameters, attributes, pseudo)["Resources"].values()
     [machine] = [one["Properties"] for one in resources if one["Type"] == "AWS::EC2::LaunchTemplate"]
     return base64.b64decode(machine["LaunchTemplateData"]["UserData"]).decode()

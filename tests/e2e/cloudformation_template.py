@@ -1,4 +1,4 @@
-"""The rendered CloudFormation template, and what it comes to under parameters."""
+"""The rendered CloudFormation template, and its resources for given parameters."""
 
 import json
 
@@ -21,7 +21,7 @@ SPECS = {
     "0.6.3-stock": {"chroma_version": "0.6.3", "image": "stock"},
     "several": {"spec": str(HERE.parent / "specs/aws-several.yaml")},
 }
-# Where a test's machine is; the stand-ins say their own.
+# The machine's network; tests with a stand-in use the stand-in's.
 PLACE = {"VpcId": "vpc-1", "SubnetId": "subnet-1", "AvailabilityZone": f"{REGION}a", "AllowedCidr": "10.0.0.0/8"}
 ACCESS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
 ARN = f"arn:aws:secretsmanager:{REGION}:123456789012:secret:chroma-AbCdEf"
@@ -42,17 +42,17 @@ def rendered(tools, tmp_path_factory):
 
 
 class Template:
-    """A rendered template, and what it comes to under parameters."""
+    """A rendered template, and its resources for given parameters."""
 
     def __init__(self, folder):
-        import cloudformation  # wants the test venv's YAML
+        import cloudformation  # needs YAML from the test venv
 
         self.folder, self.file, self.module = folder, folder / "template.yaml", cloudformation
         self.tree = cloudformation.load(self.file)
         self.secrets = [name for name, one in self.tree["Parameters"].items() if one.get("NoEcho")]
 
     def parameters(self, **more):
-        """Parameters that the template is content with; every secret is in a store of the operator's."""
+        """Valid parameters; every secret refers to an existing secret of the operator."""
         filled = {**PLACE, **{f"{name}SecretArn": ARN for name in self.secrets if f"{name}SecretArn" not in more}}
         return {name: value for name, value in {**filled, **more}.items() if name in self.tree["Parameters"]}
 
@@ -66,12 +66,12 @@ class Template:
         return {name: one for name, one in self.tree["Resources"].items() if one["Type"] == kind}
 
     def resources(self, kind, **more):
-        """The resources of that type that are made under these parameters, without functions."""
+        """The resources of that type for these parameters, without functions."""
         made = self.module.resolve(self.tree, self.parameters(**more))["Resources"]
         return [one for one in made.values() if one["Type"] == kind]
 
     def for_moto(self):
-        """The template's text, in JSON, without a listener: moto's load balancers are all for HTTP."""
+        """The template in JSON without listeners, because moto's load balancers support only HTTP."""
         gone = self.of_type("AWS::ElasticLoadBalancingV2::Listener")
         return json.dumps(
             {
@@ -85,7 +85,7 @@ class Template:
         )
 
     def texts(self):
-        """Names of the parameters that take text within a pattern."""
+        """Names of the free-text parameters."""
         declared = self.tree["Parameters"].items()
         return [name for name, one in declared if one["Type"] == "String" and "AllowedValues" not in one]
 

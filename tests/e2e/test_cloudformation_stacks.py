@@ -1,4 +1,9 @@
-"""Stacks of the rendered CloudFormation template in two stand-ins for AWS."""
+"""Stacks of the rendered CloudFormation template in two stand-ins for AWS.
+
+`moto` creates volumes, launch templates, groups, instances and networks, but shows hidden parameters. `localstack`
+creates secrets, alarms and roles, and hides `NoEcho` parameters. Features of neither stand-in are tested in
+test_cloudformation_template.py.
+"""
 
 import base64
 import json
@@ -15,13 +20,13 @@ pytestmark = pytest.mark.aws
 
 
 class Cloud:
-    """A stand-in for AWS, and stacks in it."""
+    """A stand-in for AWS, and its stacks."""
 
     def __init__(self, server, url):
         self.server, self.url = server, url
 
     def __call__(self, service):
-        import boto3  # the test venv's
+        import boto3  # only in the test venv
 
         session = boto3.Session(aws_access_key_id="test", aws_secret_access_key="test", region_name=REGION)
         return session.client(service, endpoint_url=self.url)
@@ -43,7 +48,7 @@ class Cloud:
             {"ParameterKey": key, "ParameterValue": value}
             for key, value in template.parameters(**{**self.place(), **more}).items()
         ]
-        # By way of a bucket, as the recipe does: it is longer than a call may be.
+        # Uploaded to a bucket, as in the README: the template exceeds the size limit of a request.
         if action == "create":
             self("s3").create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": REGION})
         self("s3").put_object(Bucket=name, Key="template", Body=(body or template.file.read_text()).encode())
@@ -74,7 +79,7 @@ class Cloud:
 
     def identifiers(self, name):
         resources = self("cloudformation").describe_stack_resources(StackName=name)["StackResources"]
-        # What moto cannot make has no name there.
+        # Resources that moto cannot create have no physical id.
         return {one["LogicalResourceId"]: one["PhysicalResourceId"] for one in resources if "LogicalResourceId" in one}
 
 
@@ -103,7 +108,7 @@ def localstack(tools, tmp_path_factory):
         "GATEWAY_LISTEN": f"127.0.0.1:{port}",
         "LOCALSTACK_VOLUME_DIR": str(volume),
         "DNS_ADDRESS": "0",
-        # It asks nobody for anything.
+        # No network connections.
         "DISABLE_EVENTS": "1",
         "SKIP_SSL_CERT_DOWNLOAD": "1",
     }
@@ -115,7 +120,7 @@ def localstack(tools, tmp_path_factory):
 
 @pytest.fixture
 def name():
-    """A stack's, for one test."""
+    """A stack name that is unique per test."""
     return f"test-{time.monotonic_ns()}"
 
 
@@ -124,7 +129,7 @@ class TestMachinesInMoto:
         template, ec2 = Template(rendered(OTLP)), moto("ec2")
         clients = ec2.create_security_group(GroupName=name, Description="clients")["GroupId"]
         body = template.for_moto()
-        # It chokes on a rule that is `AWS::NoValue`: both are there.
+        # moto fails on a rule that is `AWS::NoValue`, so both parameters are set.
         chosen = {"DiskSize": "21", "AllowedSecurityGroup": clients, **moto.place()}
         moto.put("create", name, template, body, **chosen)
         made = moto.identifiers(name)
@@ -136,7 +141,7 @@ class TestMachinesInMoto:
         machine, [data] = self.machine(moto, made), self.launched(moto, template, made)
         assert machine["SubnetId"] == chosen["SubnetId"] and machine["State"]["Name"] == "running"
         assert data["MetadataOptions"]["HttpTokens"] == "required"
-        # It knows AWS's public parameters: both architectures have a machine image.
+        # moto has AWS's public parameters, which contain an image for both architectures.
         default = template.tree["Parameters"]["ImageId"]["Default"]
         for architecture in ("arm64", "x86_64"):
             parameter = re.sub("(arm64|x86_64)$", architecture, default)
@@ -152,7 +157,7 @@ class TestMachinesInMoto:
         }
         assert {"10.0.0.0/8", clients} <= open_to <= {"10.0.0.0/8", clients, *made.values()}
 
-        # What this repository's own resolver makes of the template is what another makes of it.
+        # Our resolver (cloudformation.py) and moto's resolve the user data to the same text.
         pseudo = {"AWS::StackName": name, "AWS::StackId": moto.stack(name)["StackId"], "AWS::Region": REGION}
         assert decoded(data["UserData"]) == template.user_data(made, pseudo, **chosen)
 
@@ -166,7 +171,7 @@ class TestMachinesInMoto:
         [old, new] = self.launched(moto, template, after)
         assert old == data and decoded(new["UserData"]) != decoded(data["UserData"])
         assert {**new, "UserData": ""} == {**old, "UserData": ""}
-        # moto leaves alone who names what has changed; that the group follows is read in the template.
+        # moto does not update the group, so its reference to the latest version is checked in the template.
         [group] = template.of_type("AWS::AutoScaling::AutoScalingGroup").values()
         [launch] = template.of_type("AWS::EC2::LaunchTemplate")
         assert group["Properties"]["LaunchTemplate"]["Version"] == {"Fn::GetAtt": [launch, "LatestVersionNumber"]}
@@ -175,7 +180,7 @@ class TestMachinesInMoto:
         assert not moto("autoscaling").describe_auto_scaling_groups()["AutoScalingGroups"]
 
     def machine(self, moto, made):
-        """The group's one machine."""
+        """The only instance of the group."""
         groups = moto("autoscaling").describe_auto_scaling_groups()["AutoScalingGroups"]
         [group] = [one for one in groups if one["AutoScalingGroupName"] in made.values()]
         assert (group["MinSize"], group["MaxSize"]) == (1, 1)
@@ -184,7 +189,7 @@ class TestMachinesInMoto:
         return found["Instances"][0]
 
     def launched(self, moto, template, made):
-        """What the launch template says, oldest version first."""
+        """The data of the launch template, oldest version first."""
         [launch] = template.of_type("AWS::EC2::LaunchTemplate")
         versions = moto("ec2").describe_launch_template_versions(LaunchTemplateId=made[launch])[
             "LaunchTemplateVersions"
@@ -192,7 +197,7 @@ class TestMachinesInMoto:
         return [one["LaunchTemplateData"] for one in sorted(versions, key=lambda one: one["VersionNumber"])]
 
     def sources(self, group):
-        """Who may connect to what is in a security group."""
+        """The allowed sources of a security group."""
         found = set()
         for rule in group["IpPermissions"]:
             assert (rule["FromPort"], rule["ToPort"]) == (8000, 8000)
@@ -248,7 +253,7 @@ class TestSecretsInLocalstack:
         localstack.delete(name)
 
     def allowed(self, cloud, template, made):
-        """Action to resources, of the machine's role."""
+        """The resources per action that the machine's role may access."""
         [profile] = template.of_type("AWS::IAM::InstanceProfile")
         role = cloud("iam").get_instance_profile(InstanceProfileName=made[profile])["InstanceProfile"]["Roles"][0][
             "RoleName"
@@ -267,7 +272,7 @@ class TestSecretsInLocalstack:
         return found
 
     def test_readme_commands_deploy_the_stack(self, localstack, tools, tmp_path):
-        """The README's own lines, with the real `aws`."""
+        """Runs the README's commands with the real `aws`."""
         place = dict(zip(("network", "subnet", "zone"), localstack.place().values(), strict=True))
         spec = {
             "target": "aws",

@@ -1,4 +1,8 @@
-"""The rendered CloudFormation template: linted, and what it brings to the machine."""
+"""The rendered CloudFormation template: linted, and the files and resources for given parameters.
+
+Features without a stand-in (lifecycle policies, Rules, encryption, snapshots on deletion, rolling updates) are
+checked in the template.
+"""
 
 import json
 import os
@@ -16,7 +20,7 @@ every_spec = pytest.mark.parametrize("spec", SPECS.values(), ids=SPECS.keys())
 
 
 def run(*words, **options):
-    """Runs a checker that must be silent and content."""
+    """Runs a checker that must succeed without output."""
     done = subprocess.run([str(word) for word in words], capture_output=True, text=True, **options)
     said = (done.stdout + done.stderr).strip()
     assert done.returncode == 0 and not said, f"{words}: exit code {done.returncode}\n{said[:4000]}"
@@ -28,7 +32,7 @@ def template(rendered, spec):
 
 
 def written(files, folder):
-    """The machine's files below a folder, with their modes."""
+    """Writes the machine's files below a folder, with their modes."""
     for path, (mode, text) in files.items():
         file = folder / path.lstrip("/")
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -73,11 +77,11 @@ class TestTemplate:
         files = template.files()
         root = written(files, tmp_path)
         unit = files["/etc/systemd/system/otel-collector.service"][1].replace("\\\n", " ")
-        # As Docker reads it: the text behind the first `=`.
+        # Docker's format: the value is the text after the first `=`.
         lines = files["/etc/chroma-otel/collector.env"][1].splitlines()
         environment = dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
         environment |= {line.split()[1]: '{"a": "b"}' if "HEADERS" in line else "key" for line in secret_lines(files)}
-        # The queue's folder is the container's.
+        # The queue folder exists only in the container.
         queue = {"directory": str(tmp_path), "compaction": {"directory": str(tmp_path)}}
         overlay = tmp_path / "overlay.yaml"
         overlay.write_text(json.dumps({"extensions": {"file_storage": queue}}))
@@ -145,7 +149,7 @@ class TestTemplate:
         assert arrived > 5
 
     def test_environment_files_for_systemd_have_no_special_characters(self, template):
-        """systemd expands `$`, `%`, quotes and backslashes in an EnvironmentFile and a shell would, too."""
+        """systemd and a shell both expand `$`, `%`, quotes and backslashes in an EnvironmentFile."""
         names = [name for name in ("'\"$ %\\", "'$ %") if template.takes("ChromaOtelServiceName", name)]
         files = template.files(ChromaOtelServiceName=names[0], AlarmTopicArn=f"arn:aws:sns:{REGION}:123456789012:a")
         for path in ("/etc/chroma-otel/machine.env", "/etc/chroma-otel/secrets"):
@@ -182,12 +186,12 @@ class TestTemplate:
         assert len(template.user_data(**longest).encode()) <= 16384
 
     def test_changed_machine_files_replace_the_instance(self, template):
-        """The group rolls when the user data changes, and by nothing else that cfn-init brings."""
+        """The group replaces its instance only when the user data changes."""
         before, script = template.files(), template.user_data()
         changed = 0
         for name, declared in template.tree["Parameters"].items():
             if name in template.secrets:
-                continue  # its value is no part of the machine
+                continue  # the value of a secret is not in the machine's files
             values = declared.get("AllowedValues") or [
                 "other",
                 "1.0.20",
@@ -222,7 +226,6 @@ class TestTemplate:
             assert not template.takes("AllowedCidr", world), world
 
     def test_volume_and_logs_are_retained(self, template):
-        """What no stand-in does."""
         [volume] = template.of_type("AWS::EC2::Volume").values()
         assert volume["DeletionPolicy"] == volume["UpdateReplacePolicy"] == "Snapshot"
         assert volume["Properties"]["Encrypted"] is True and volume["Properties"]["VolumeType"] == "gp3"
@@ -253,7 +256,7 @@ class TestTemplate:
         ]
         open_to = {rule["FromPort"] for rule in every}
         assert {(rule["IpProtocol"], rule["ToPort"] - rule["FromPort"]) for rule in every} == {("tcp", 0)}
-        # The collector's as well, where the spec asks for clients and for monitoring.
+        # The collector's ports are open if the spec enables clients and monitoring.
         assert open_to == {8000, *((4317, 4318, 8888, 8889) if "spec" in spec else ())}
         listened = {one["Properties"]["Port"] for one in template.resources("AWS::ElasticLoadBalancingV2::Listener")}
         targets = template.resources("AWS::ElasticLoadBalancingV2::TargetGroup")
@@ -267,7 +270,7 @@ class TestTemplate:
 )
 @pytest.mark.parametrize("image", ["wrapped", "stock"])
 def test_changed_spec_changes_the_user_data(rendered, image, change):
-    """What cfn-init brings is no part of the launch template: its fingerprint in the user data is."""
+    """The launch template excludes the files of cfn-init; their fingerprint in the user data replaces the machine."""
     before, after = Template(rendered({"image": image})), Template(rendered({"image": image, **change}))
     assert before.files() != after.files()
     assert before.user_data() != after.user_data()

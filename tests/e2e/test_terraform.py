@@ -1,9 +1,8 @@
-"""The Terraform modules: the real Terraform on the real schema of its provider, offline; and what the real
-cloud-init makes of the machine's first boot. What AWS would say is made up (terraform/provider.py): whether
-it takes the values is not seen here.
+"""The Terraform module for AWS: the real Terraform with the real schema of the provider, offline, and the real
+cloud-init for the first boot. The provider's responses are stand-ins (terraform/provider.py), so whether AWS
+accepts the values is not tested.
 
-Invariant: the module is held to the CloudFormation template, resource by resource where both say the same:
-parameters, permissions, and the machine's files.
+Invariant: parameters, permissions and the machine's files equal those of the CloudFormation template.
 """
 
 import base64
@@ -24,7 +23,7 @@ SPECS = {
 every_spec = pytest.mark.parametrize("spec", SPECS.values(), ids=SPECS.keys())
 ACCOUNT = "123456789012"
 SUBNET = {"vpc_id": "vpc-1", "subnet_id": "subnet-1", "availability_zone": f"{REGION}a", "allowed_cidr": "10.0.0.0/8"}
-# What the made-up cloud says, and the template's own names for it.
+# The stand-in's values, by the names in the CloudFormation template.
 VALUES = {
     "aws_region.region": REGION,
     "aws_caller_identity.account_id": ACCOUNT,
@@ -53,7 +52,7 @@ PSEUDO = {
 
 
 def snake(name):
-    """`ChromaOtelServiceName` as a variable."""
+    """`ChromaOtelServiceName` as the name of a variable."""
     return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
 
 
@@ -84,7 +83,7 @@ def module(folders, provider, tmp_path, spec):
 
 @pytest.fixture
 def boot(tools, tmp_path):
-    """boot(state) -> {path: (mode, text)}: what cloud-init writes when the machine of this state first boots."""
+    """boot(state) -> {path: (mode, text)}: the files that cloud-init writes at the first boot of the machine."""
 
     def files(state):
         user_data = base64.b64decode(state["aws_launch_template.machine"]["user_data"])
@@ -94,7 +93,7 @@ def boot(tools, tmp_path):
 
 
 def given(template):
-    """What `parameters.json` says."""
+    """The parameters in `parameters.json`."""
     return dict(one.split("=", 1) for one in json.loads((template.folder / "parameters.json").read_text()))
 
 
@@ -132,7 +131,7 @@ class TestModule:
         assert [one for one in statements if one != own] == allowed["PolicyDocument"]["Statement"]
         assumed = json.loads(state["aws_iam_role.machine"]["assume_role_policy"])
         assert assumed == resources["Role"]["Properties"]["AssumeRolePolicyDocument"]
-        # It has no policy but this one: the snapshots' role has the only other.
+        # The machine's role has no attached policy; only the role of the snapshots has one.
         attached = {address for address in state if address.startswith("aws_iam_role_policy_attachment.")}
         assert attached <= {"aws_iam_role_policy_attachment.snapshots[0]"}
         assert "ManagedPolicyArns" not in resources["Role"]["Properties"]
@@ -150,7 +149,7 @@ class TestModule:
         listeners = [one for one in resources.values() if one["Type"] == "AWS::ElasticLoadBalancingV2::Listener"]
         open_to = sorted(one["Properties"]["Port"] for one in listeners)
         assert ports("aws_lb_listener") == ports("aws_lb_target_group") == open_to
-        # The made-up cloud gives all groups one name.
+        # The stand-in gives all groups the same name, so the attachment is checked in the file.
         attached = re.search(r"^  target_group_arns +=(.*)$", (module.folder / "machine.tf").read_text(), re.M)[1]
         assert ("aws_lb_target_group.collector)[*]" in attached) == (len(open_to) > 1)
         walls = [one["Properties"] for one in resources.values() if one["Type"] == "AWS::EC2::SecurityGroup"]
@@ -160,7 +159,7 @@ class TestModule:
     def test_variables_match_the_cloudformation_parameters(self, module, folders, spec):
         template = Template(folders(spec, "cloudformation"))
         parameters, decided = template.tree["Parameters"], given(template)
-        # Which Amazon Linux: Terraform looks it up by the architecture.
+        # Terraform looks up the Amazon Linux image by architecture.
         image = parameters.pop("ImageId")
         architecture = json.loads(re.search(r"^  default     = (.*)", module.variables["architecture"], re.M)[1])
         assert image["Default"] == f"/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-{architecture}"
@@ -181,7 +180,7 @@ class TestModule:
             if default and "$" not in default[1]:
                 assert str(json.loads(default[1])) == str(expected), name
             if not name.endswith("SecretArn"):
-                # What a change comes to is not the same.
+                # Only the first sentence: the effect of a change differs.
                 assert re.split(r"[;.](?: |$)", parameter["Description"])[0] in text, name
 
     def test_alarms_match_the_cloudformation_template(self, module, folders, spec):
@@ -212,7 +211,7 @@ class TestModule:
 
 @pytest.mark.parametrize("spec", [{"backend": "honeycomb"}], ids=["honeycomb"])
 class TestOperation:
-    """What an operator does with a module, on a cloud that agrees to everything."""
+    """Operations of the module, with a cloud that accepts every request."""
 
     def test_special_characters_reach_the_machine_unchanged(self, module, boot):
         files = boot(module.apply(**module.values(chroma_otel_service_name=HOSTILE)))
@@ -241,7 +240,7 @@ class TestOperation:
         assert (module.folder / "terraform.tfstate").exists() and module.holds(SECRET) == []
         arn = "aws_secretsmanager_secret_version.honeycomb_api_key[0]"
         assert f"collector HONEYCOMB_API_KEY {state[arn]['arn']}\n" in boot(state)["/etc/chroma-otel/secrets"][1]
-        # Terraform cannot see another value, but for its version; the instance reads it by itself.
+        # Terraform detects a changed secret only by its version; the instance reads the value itself.
         assert changes(module.plan(**{**values, "honeycomb_api_key": "another"})) == {}
         assert changes(module.plan(**{**values, "honeycomb_api_key": "another", "honeycomb_api_key_version": 2})) == {
             arn: ["update"]
@@ -266,7 +265,7 @@ class TestOperation:
         values = module.values()
         module.apply(**values)
         assert "prevent_destroy" in module.terraform("destroy", "-auto-approve", fails=True, **values)
-        # As README.md says.
+        # As in README.md.
         module.terraform("state", "rm", "aws_ebs_volume.data")
         module.terraform("destroy", "-auto-approve", **values)
         assert module.state() == {}
@@ -274,7 +273,7 @@ class TestOperation:
     def test_restored_volume_replaces_the_old_one(self, module):
         values = module.values()
         module.apply(**values)
-        module.terraform("state", "rm", "aws_ebs_volume.data")  # as README.md says
+        module.terraform("state", "rm", "aws_ebs_volume.data")  # as in README.md
         plan = module.plan(**{**values, "snapshot_id": "snap-1"})
         assert changes(plan)["aws_ebs_volume.data"] == ["create"]
         assert [address for address, actions in changes(plan).items() if "delete" in actions] == []

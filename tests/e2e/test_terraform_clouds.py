@@ -1,8 +1,8 @@
-"""The Terraform modules for Google Cloud and Azure: the real Terraform on the real schema of each provider,
-offline; and what a machine is made of by the real cloud-init, or by bash running the startup script in a
-Debian. What a cloud would say is made up (terraform/clouds.py): whether it takes the values is not seen here.
+"""The Terraform modules for Google Cloud and Azure: the real Terraform with the real schema of each provider,
+offline, and the first boot by the real cloud-init or by bash running the startup script. The clouds' responses
+are stand-ins (terraform/clouds.py), so whether a cloud accepts the values is not tested.
 
-Invariant: where both clouds promise the same, they pass the same test.
+Invariant: features of both clouds are verified by the same test.
 """
 
 import json
@@ -21,7 +21,7 @@ SPECS = {
     "jaeger": {"backend": "jaeger"},
     "otlp-stock": {**OTLP, "image": "stock"},
     "0.6.3": {"chroma_version": "0.6.3", "backend": "zipkin"},
-    "hostile": "honeycomb",  # of tests/specs
+    "hostile": "honeycomb",  # a spec in tests/specs
     "several": "several",
 }
 SECRET = "do-not-show-me"
@@ -69,7 +69,7 @@ def module(rendered, providers, tmp_path, cloud, spec):
 
 @pytest.fixture(scope="session")
 def applied_once(rendered, providers, tmp_path_factory):
-    """applied_once(cloud) -> the module for Honeycomb, applied with the usual values."""
+    """applied_once(cloud) -> the module for Honeycomb, applied with the default values."""
     done = {}
 
     def module(cloud):
@@ -86,7 +86,7 @@ def applied_once(rendered, providers, tmp_path_factory):
 
 @pytest.fixture
 def applied(applied_once, providers, tmp_path, cloud, spec):
-    """The same in a folder of the test's own."""
+    """A copy of the applied module in the test's folder."""
     return Module(applied_once(cloud).folder, providers(cloud), tmp_path, cloud.needed, cloud.stored)
 
 
@@ -95,7 +95,7 @@ def of_type(state, kind):
 
 
 def roles(cloud, state):
-    """What the machine may do: {(role, on what)}."""
+    """The machine's permissions: {(role, resource)}."""
     if cloud is AZURE:
         machine = cloud.values["azurerm_user_assigned_identity.principal_id"]
         found = of_type(state, "azurerm_role_assignment").values()
@@ -110,12 +110,12 @@ def roles(cloud, state):
     return {(one["role"], one[places[kind]]) for kind in found for one in found[kind]}
 
 
-# What the backend's documentation asks for.
+# Roles that the backend's documentation requires.
 TRACES = ("roles/telemetry.tracesWriter", "roles/serviceusage.serviceUsageConsumer")
 
 
 def expected_roles(cloud, spec, wrapped, alarms, secrets):
-    own = spec in ("default", "stock", "several")  # the cloud's own backend
+    own = spec in ("default", "stock", "several")  # the cloud's tracing service
     if cloud is AZURE:
         places = cloud.values
         stored = (
@@ -220,7 +220,7 @@ def registry(cloud):
 @every_cloud
 @pytest.mark.parametrize("spec", ["honeycomb"])
 class TestOperation:
-    """What an operator does with a module, on a cloud that agrees to everything."""
+    """Operations of the module, with a cloud that accepts every request."""
 
     def test_special_characters_reach_the_machine_unchanged(self, module, cloud, tools, tmp_path):
         state = module.apply(**module.values(chroma_otel_service_name=HOSTILE))
@@ -249,7 +249,7 @@ class TestOperation:
         }
         files = cloud.boot(tools, cloud.user_data(state), tmp_path / "machine")
         assert re.search(r"^collector HONEYCOMB_API_KEY \S+$", files["/etc/chroma-otel/secrets"][1], re.M)
-        # Terraform cannot see another value, but for its version; the machine reads it by itself.
+        # Terraform detects a changed secret only by its version; the machine reads the value itself.
         assert changes(module.plan(**{**values, "honeycomb_api_key": "another"})) == {}
         changed = changes(module.plan(**{**values, "honeycomb_api_key": "another", "honeycomb_api_key_version": 2}))
         assert set(changed) == {f"{stored}.honeycomb_api_key[0]"}
@@ -263,7 +263,7 @@ class TestOperation:
         plan = applied.plan(**{**values, **change})
         done = changes(plan)
         assert cloud.machine in replaced(plan) and cloud.data not in done
-        # What hangs on the machine goes with it, and nothing else.
+        # Only attachments of the machine are replaced with it.
         hangs = ("azurerm_virtual_machine_", "azurerm_monitor_data_collection_rule_association.")
         assert [one for one in replaced(plan) - {cloud.machine} if not one.startswith(hangs)] == []
         address = {"gcp": "google_compute_address.chroma", "azure": "azurerm_network_interface.chroma"}[cloud.name]
@@ -276,7 +276,7 @@ class TestOperation:
         values = applied.values()
         assert "prevent_destroy" in applied.terraform("destroy", "-auto-approve", fails=True, **values)
         kept = forgotten(applied, "Delete")
-        applied.terraform("state", "rm", *kept)  # as README.md says
+        applied.terraform("state", "rm", *kept)  # as in README.md
         assert cloud.data in kept
         applied.terraform("destroy", "-auto-approve", **values)
         assert applied.state() == {}
@@ -285,11 +285,11 @@ class TestOperation:
         values = applied.values(**dict([cloud.snapshot]))
         applied.terraform("plan", fails=True, **values)  # the old one would be destroyed
         before = applied.state()[cloud.data]["name"]
-        applied.terraform("state", "rm", *forgotten(applied, "Back up, restore, move"))  # as README.md says
+        applied.terraform("state", "rm", *forgotten(applied, "Back up, restore, move"))  # as in README.md
         plan = applied.plan(**values)
         assert changes(plan)[cloud.data] == ["create"]
         [after] = [one["change"]["after"] for one in plan["resource_changes"] if one["address"] == cloud.data]
-        assert after["name"] != before  # they are beside each other
+        assert after["name"] != before  # both disks exist at the same time
 
     def test_alarms_and_snapshots_are_optional(self, applied, cloud):
         def made(**values):
@@ -455,12 +455,12 @@ def test_schema_rejects_invalid_arguments(module, file, right, wrong):
 
 
 def replaced(plan):
-    """What a plan makes anew."""
+    """The resources that a plan replaces."""
     return {one["address"] for one in plan["resource_changes"] if set(one["change"]["actions"]) == {"create", "delete"}}
 
 
 def forgotten(module, section):
-    """The resources that Terraform is to forget, as this section of the README says."""
+    """The resources in the `terraform state rm` command of this README section."""
     text = (module.folder / "README.md").read_text().partition(f"\n## {section}\n")[2].partition("\n## ")[0]
     found = re.search(r"^terraform state rm ((?:.*\\\n)*.*)$", text, re.M)
     assert found, section

@@ -1,7 +1,7 @@
-"""Google's and Microsoft's cloud as the tests of their modules know them: what a module is given there, what
-the cloud says of what was made, and how the machine gets its files.
+"""Google Cloud and Azure for the tests of their modules: the module's variables, the provider's responses, and the
+delivery of the machine's files.
 
-Invariant: nothing here is of a spec; what `gen` decides is read in the module.
+Invariant: nothing here depends on a spec; the tests read the decisions of `gen` in the module.
 """
 
 import base64
@@ -23,9 +23,9 @@ NETWORK = "https://www.googleapis.com/compute/v1/projects/chroma-test"
 @dataclass(frozen=True)
 class Cloud:
     """`needed` and `stored` as for `Module`, `values` and `forces_new` as for `provider_folder`; `data` and
-    `machine` are addresses of resources, `snapshot` the variable with the snapshot to restore and one, `alarm` the
-    variable that asks for alarms and a value; `user_data(state)` gives the bytes that the machine starts with, and
-    `boot(tools, bytes, folder)` the files that it has then."""
+    `machine` are addresses of resources, `snapshot` a variable that restores a snapshot with a value, `alarm` a
+    variable that enables alarms with a value; `user_data(state)` returns the machine's boot data, `boot(tools,
+    bytes, folder)` the files that it writes."""
 
     name: str
     provider: str
@@ -42,13 +42,13 @@ class Cloud:
 
 
 def startup_script(tools, text, folder):
-    """Runs the script, twice, as root of a Debian whose changes are in the folder; what it is the second time
-    is what it was the first."""
+    """Runs the script twice as root in a Debian whose changes are in the folder; the second run must change
+    nothing."""
     folder.mkdir(parents=True, exist_ok=True)
     changed, work, root = (folder / name for name in ("changed", "work", "root"))
     for each in (changed, work, root):
         each.mkdir(exist_ok=True)
-    # What is not running starts no unit: the real command enables it.
+    # Without a running systemd, the real command only enables units.
     offline = (
         b'#!/bin/sh\nfor word; do shift; case $word in --now | --no-block) ;; *) set -- "$@" "$word" ;; esac; done\n'
         b'exec /bin/systemctl "$@"\n'
@@ -92,7 +92,7 @@ GCP = Cloud(
         "google_service_account.member": "serviceAccount:machine@chroma-test.iam.gserviceaccount.com",
         "google_secret_manager_secret.id": "projects/chroma-test/secrets/made",
     },
-    # As the provider's documentation has it.
+    # As in the provider's documentation.
     forces_new={
         "google_compute_instance": ["name", "zone", "metadata_startup_script", "hostname"],
         "google_compute_disk": ["name", "zone", "type", "snapshot", "image"],
@@ -166,8 +166,8 @@ CLOUDS = {"gcp": GCP, "azure": AZURE}
 
 
 def delivered(cloud, module):
-    """{path: (mode, text)} of the files that `gen` wrote into the module's template of the first boot, but for
-    those of lines; read by other means than the machine's."""
+    """{path: (mode, text)} of the files in the module's boot template, without the files of lines; parsed
+    independently of the machine."""
     if cloud is AZURE:
         import yaml
 

@@ -1,8 +1,7 @@
-"""A rendered Terraform module, and the real Terraform at work on it, offline: with the real schema of its
-provider, on a cloud that agrees to everything (provider.py). What cloud-init makes of a machine's first
-boot is found by its own code (first_boot.py).
+"""A rendered Terraform module, and the real Terraform, offline: with the real schema of its provider, and a cloud
+that accepts every request (provider.py). cloud-init's code resolves the first boot (first_boot.py).
 
-Invariant: no test knows more of a module than its files, its plan and its state.
+Invariant: tests use only the files, the plan and the state of a module.
 """
 
 import json
@@ -20,9 +19,9 @@ HOSTILE = "it's \"q\" `id` $(id) $HOME ${var.name} $${a} %{if} %%{b} {{ c }} 100
 
 
 def provider_folder(tools, name, modules, values, folder, forces_new=None):
-    """A folder with the provider `hashicorp/NAME` for all types that the modules use, who says `values`
-    (`TYPE.ATTRIBUTE` to value), and makes a new resource when an argument in `forces_new` (type to
-    names) changes; `terraform.rc` in it says where it is."""
+    """A folder with the provider `hashicorp/NAME` for all types in the modules. It returns `values`
+    (`TYPE.ATTRIBUTE` to value) and replaces a resource when an argument in `forces_new` (type to names)
+    changes; its `terraform.rc` has the path."""
     part = tools.part(f"terraform-offline-{name}")
     sys.path.insert(0, str(HERE / "terraform"))
     from schema import schema
@@ -38,7 +37,7 @@ def provider_folder(tools, name, modules, values, folder, forces_new=None):
     (folder / "values.json").write_text(json.dumps(values))
     (folder / "forces-new.json").write_text(json.dumps(forces_new or {}))
     command = folder / f"terraform-provider-{name}"
-    # HOME: the library keeps a certificate there.
+    # HOME: the library stores a certificate there.
     command.write_text(
         f'#!/bin/sh\nHOME="{folder}" exec "{part}/bin/python" "{HERE}/terraform/provider.py" "{folder}"\n'
     )
@@ -50,7 +49,7 @@ def provider_folder(tools, name, modules, values, folder, forces_new=None):
 
 
 class Module:
-    """A rendered module in a folder of its own, `needed` being the variables that it has no default for."""
+    """A copy of a rendered module; `needed` has the variables without a default."""
 
     def __init__(self, source, provider, tmp_path, needed, stored):
         if not shutil.which("terraform"):
@@ -70,12 +69,12 @@ class Module:
         self.secrets = [name for name, text in blocks if "ephemeral" in text]
 
     def default(self, name):
-        """The variable's default as it is written; None where there is none."""
+        """The variable's default as written; None without one."""
         found = re.search(r"^  default +=(.*)", self.variables[name], re.M)
         return found and found[1].strip()
 
     def values(self, **more):
-        """Variables that the module is content with; every secret is in a store of the operator's."""
+        """Valid variables; every secret refers to an existing secret of the operator."""
         suffix, stored = self.stored
         in_store = {
             f"{name}{suffix}": stored for name in self.secrets if f"{name}{suffix}" not in more and name not in more
@@ -114,7 +113,7 @@ class Module:
         return {one["address"]: one["values"] for one in resources}
 
     def holds(self, text):
-        """The files of the module, its state and its plan that have these bytes in them."""
+        """The files of the module, its state and its plan that contain these bytes."""
         found = []
         for path in self.folder.rglob("*"):
             if path.is_file():
@@ -128,25 +127,26 @@ class Module:
 
 
 def diagnostics(module):
-    """What `terraform validate` has against the module."""
+    """The diagnostics of `terraform validate`."""
     said = json.loads(module.terraform("validate", "-json"))["diagnostics"]
     return [one for one in said if "Provider development overrides" not in one["summary"]]
 
 
 def changes(plan):
-    """What a plan does, without what stays as it is."""
+    """The changes of a plan by address."""
     done = {one["address"]: one["change"]["actions"] for one in plan.get("resource_changes", [])}
     return {address: actions for address, actions in done.items() if actions not in (["no-op"], ["read"])}
 
 
 def files_below(folder):
-    """{path: (mode, text)} of the files in the folders of this one that stands for `/`."""
+    """{path: (mode, text)} of the files in the subfolders of a root folder."""
     found = [path for path in folder.rglob("*") if path.is_file() and path.parent != folder]
     return {f"/{path.relative_to(folder)}": (stat.S_IMODE(path.stat().st_mode), path.read_text()) for path in found}
 
 
 def first_boot(tools, user_data, folder):
-    """{path: (mode, text)} of what cloud-init writes below the folder when a machine with this user data boots."""
+    """{path: (mode, text)} of the files that cloud-init writes below the folder at the first boot with this user
+    data."""
     part = tools.part("cloud-init")
     environment = {"PYTHONPATH": str(part / "usr/lib/python3/dist-packages"), "PATH": os.environ["PATH"]}
     shutil.rmtree(folder, ignore_errors=True)
@@ -166,7 +166,7 @@ def first_boot(tools, user_data, folder):
 
 
 def check_scripts(files, folder):
-    """Every script among these files passes shellcheck, silently."""
+    """Every script among these files passes shellcheck without output."""
     scripts = {path: text for path, (_, text) in files.items() if text.startswith("#!/bin/bash")}
     assert {"/etc/chroma-otel/boot", "/etc/chroma-otel/watch", "/etc/chroma-otel/cloud"} <= set(scripts)
     for path, text in scripts.items():

@@ -1,10 +1,9 @@
-"""A Terraform provider that has only its schema: the real Terraform validates, plans and applies with it,
-offline. What a cloud would say of a resource is made up: `TYPE.ATTRIBUTE`, or what the file `values`
-beside the schema has under that name.
+"""A Terraform provider with only a schema: the real Terraform validates, plans and applies with it, offline. The
+attributes of a resource are generated: `TYPE.ATTRIBUTE`, or the entry of the file `values` with that name.
 
     provider.py FOLDER    serves FOLDER/schema.json (see schema.py), FOLDER/values.json and FOLDER/forces-new.json
 
-Invariant: nothing is checked but what the schema says, and a write-only value is never in an answer.
+Invariant: only the schema is checked, and a response never contains a write-only value.
 """
 
 import json
@@ -18,10 +17,10 @@ from tf.gen import tfplugin_pb2 as pb
 FOLDER = Path(sys.argv[1])
 SCHEMA = json.loads((FOLDER / "schema.json").read_text())
 VALUES = json.loads((FOLDER / "values.json").read_text())
-# Which arguments of a type make a new resource; the schema does not say.
+# The arguments of a type that replace the resource, which the schema does not contain.
 FORCES_NEW = json.loads((FOLDER / "forces-new.json").read_text())
 UNKNOWN = msgpack.ExtType(0, b"")
-# What a provider says anew whenever a resource changes.
+# Attributes that change with every update of a resource.
 RENEWED = {"latest_version"}
 BLANK = {"string": "", "number": 0, "bool": False, "dynamic": None, "list": [], "set": [], "map": {}}
 
@@ -35,7 +34,7 @@ def attribute(one):
         computed=one.get("computed", False),
     )
     if one.get("write_only"):
-        # Field 11 of protocol 6.8, which this library's is older than.
+        # Field 11 of protocol 6.8, which is newer than this library.
         made = pb.Schema.Attribute.FromString(made.SerializeToString() + b"\x58\x01")
     return made
 
@@ -59,7 +58,7 @@ def served(types):
 
 
 def filled(value, schema, fill):
-    """The value with `fill(attribute, value)` in the place of each attribute, at every depth."""
+    """The value with `fill(attribute, value)` in place of each attribute, at every depth."""
     if not isinstance(value, dict):
         return value
     value = dict(value)
@@ -75,7 +74,7 @@ def filled(value, schema, fill):
 
 
 def typed(value):
-    """The type of a made-up value that has a structure."""
+    """The type of a generated value with a structure."""
     if isinstance(value, list):
         return ["list", typed(value[0])]
     if isinstance(value, dict):
@@ -84,7 +83,7 @@ def typed(value):
 
 
 def made_up(of_type):
-    """What is said where nothing is known."""
+    """The generated value of an unknown attribute."""
 
     def fill(each, value):
         if each.get("write_only"):

@@ -1,8 +1,8 @@
-"""The schema of a Terraform provider's types, read from the npm package `@cdktf/provider-NAME`.
+"""The schema of a Terraform provider's types, parsed from the npm package `@cdktf/provider-NAME`.
 
-The package is generated from the provider's own schema and holds all of it, but for the rules about
-values; those stay unchecked. Python's `schema(lib, resources, data_sources)` gives what provider.py
-serves: `{"provider": BLOCK, "resources": {TYPE: BLOCK}, "data_sources": {TYPE: BLOCK}}`.
+The package is generated from the provider's schema and contains all of it except the rules for values, which are not
+checked. `schema(lib, resources, data_sources)` returns the input of provider.py: `{"provider": BLOCK, "resources":
+{TYPE: BLOCK}, "data_sources": {TYPE: BLOCK}}`.
 """
 
 import re
@@ -10,7 +10,7 @@ from pathlib import Path
 
 PLAIN = {"string": "string", "number": "number", "boolean": "bool", "any": "dynamic"}
 PLAIN |= {f"{name}[]": ["list", of] for name, of in PLAIN.items() if name != "any"}
-# What a class calls its getters of computed attributes: `getStringAttribute('id')`.
+# The names of the getters of computed attributes: `getStringAttribute('id')`.
 GETTERS = {
     "String": "string",
     "Number": "number",
@@ -26,7 +26,7 @@ MAPS = {f"cdktf.{name}": GETTERS[name] for name in ("StringMap", "NumberMap", "B
 
 
 def type_of(text):
-    """A TypeScript type as Terraform's, nothing where it is none that an attribute has."""
+    """The Terraform type of a TypeScript type; None if it is not the type of an attribute."""
     text = re.sub(r";\s*\}", " }", text).replace(" | cdktf.IResolvable", "")
     text = re.sub(r"^Array<(.*)>$", r"\1[]", re.sub(r"\s+", " ", text)).strip()
     if found := re.fullmatch(r"\{ \[key: string\]: (\w+) \}", text):
@@ -35,7 +35,7 @@ def type_of(text):
 
 
 class Module:
-    """One generated file: the interfaces of what is configured, the classes of what comes out."""
+    """One generated file: the interfaces of the configuration, and the classes of the outputs."""
 
     def __init__(self, folder):
         declared, code = (Path(folder, name).read_text() for name in ("index.d.ts", "index.js"))
@@ -57,7 +57,7 @@ class Module:
         self.written = {name[0].upper() + name[1:]: written(body) for name, body in nested}
 
     def computed(self, name):
-        """Attribute to type, of those that a class has getters for; nothing for one with a structure."""
+        """The types of the attributes for which a class has getters; None for attributes with a structure."""
         body = self.classes.get(name, "")
         found = {
             attribute: GETTERS.get(kind, "dynamic")
@@ -109,7 +109,7 @@ class Module:
 
 
 def written(body):
-    """How each field is written: as a block or as an attribute, as a list, a set, one or many."""
+    """The form of each field: block or attribute; list, set, one or many."""
     pattern = r'\n\s+(\w+): \{\s+value: ([^\n]+),\s+isBlock: (true|false),\s+type: "(\w+)",\s+storageClassType: "[^"]+"'
     return {
         name: {"many": bool(re.search(r"Mapper(Hcl)?\(", value)), "block": block == "true", "type": kind}
@@ -118,7 +118,7 @@ def written(body):
 
 
 def schema(lib, resources, data_sources):
-    """The schema of these types. A type that the provider does not have is a KeyError."""
+    """The schema of these types; an unknown type is a KeyError."""
     folders = {}
     for file in Path(lib).glob("*/index.js"):
         code = file.read_text()
@@ -127,7 +127,7 @@ def schema(lib, resources, data_sources):
     blocks = lambda kind, types: {name: Module(folders[kind, name]).top("tfResourceType") for name in types}
     provider = Module(Path(lib, "provider")).top("tfResourceType")
     return {
-        # Nothing comes out of a provider.
+        # A provider has no computed attributes.
         "provider": {**provider, "attributes": [{**one, "computed": False} for one in provider["attributes"]]},
         "resources": blocks("resource", resources),
         "data_sources": blocks("data", data_sources),
