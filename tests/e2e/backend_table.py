@@ -1,7 +1,7 @@
-"""What was checked of each backend, as a table at the end of a run.
+"""A table at the end of a run with the outcome of each check per backend.
 
-A test says `checked(BACKEND, COLUMN…)` before it checks; the cell has the test's outcome.
-Invariant: every backend's file has a row; a cell that no test has filled is empty.
+A test calls `checked(BACKEND, COLUMN…)` before it checks; the cell shows the outcome of the test. Invariant: every
+backend file has a row; a cell without a test is empty.
 """
 
 import pytest
@@ -12,7 +12,7 @@ WORST = ["failed", "skipped", "passed"]
 
 @pytest.fixture
 def checked(request):
-    """checked(backend, *columns): this test is about these."""
+    """checked(backend, *columns): this test fills these cells."""
 
     def say(backend, *columns):
         assert set(columns) <= set(COLUMNS)
@@ -45,7 +45,7 @@ def show(terminalreporter):
 
 
 def shown(outcomes, none):
-    """A cell: the worst that came out; `none` where there is nothing to check."""
+    """A cell: the worst outcome; `none` if the backend has nothing to check."""
     if not outcomes:
         return "none" if none else ""
     worst = next(outcome for outcome in WORST if outcome in outcomes)

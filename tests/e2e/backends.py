@@ -1,5 +1,5 @@
-"""What the tests of backends share: their files, what must arrive by them and by wire.yaml, and a
-stand-in that takes every protocol under the vendors' own names.
+"""Helpers of the backend tests: the backend files, the expected requests (from wire.yaml and from the files), and
+a stand-in that serves every protocol under the vendors' host names.
 
 Invariant: no list of backends is written here; a new file is tested without an edit.
 """
@@ -22,10 +22,10 @@ yaml = pytest.importorskip("yaml")
 PRESETS = {file.stem: yaml.safe_load(file.read_text()) for file in sorted((ROOT / "templates/backends").glob("*.yaml"))}
 WIRE = yaml.safe_load((HERE / "wire.yaml").read_text())
 IMAGES = ["wrapped", "stock"]
-# Ends that the contract leaves as they are; to any other path it adds the first.
+# Paths that the contract keeps; it appends the first one to any other path.
 ENDS = ("/v1/traces", "/api/v2/spans", "/v2/trace/otlp")
 GRPC = "/opentelemetry.proto.collector.{0}.v1.{1}Service/Export"
-# Headers of the protocols' own.
+# Headers that the protocols add.
 OF_PROTOCOL = {
     "accept-encoding",
     "content-encoding",
@@ -42,7 +42,7 @@ CONTENT_TYPES = {"grpc": "application/grpc", "http": "application/x-protobuf", "
 
 
 def protocol_of(preset, url):
-    """`grpc`, `http` or `zipkin`; nothing where no stand-in here speaks it."""
+    """`grpc`, `http` or `zipkin`; None if the stand-in does not support the exporter."""
     if preset["exporter"] in ("zipkin", "otlp_http"):
         return {"zipkin": "zipkin", "otlp_http": "http"}[preset["exporter"]]
     parts = urllib.parse.urlsplit(url)
@@ -50,7 +50,7 @@ def protocol_of(preset, url):
 
 
 def spoken(preset):
-    """Whether the stand-in speaks for it: OTLP or Zipkin's JSON, and no cloud's identity."""
+    """Whether the stand-in can replace the backend: OTLP or Zipkin JSON, without a cloud identity."""
     return preset["exporter"] in ("otlp", "otlp_http", "zipkin") and "identity" not in preset
 
 
@@ -59,14 +59,14 @@ OTHERS = [name for name in PRESETS if name not in SPOKEN]
 
 
 class Case:
-    """A backend with what an operator says of it: `more` is one of wire.yaml's, laid over the rest."""
+    """A backend with the operator's settings; `more` is a case of wire.yaml that overrides the others."""
 
     def __init__(self, name, more=None):
         self.name, self.preset = name, PRESETS[name]
         self.wire = {**WIRE.get(name, {}), **(more or {})}
-        if "endpoint" in (more or {}):  # where metrics go then is not said
+        if "endpoint" in (more or {}):  # the case does not define a metrics endpoint
             self.wire["metrics"] = {key: value for key, value in self.wire.get("metrics", {}).items() if key != "path"}
-        # Settings that wire.yaml lacks have their default, or any of their choices, or a word.
+        # Settings missing from wire.yaml have their default, a choice, or an arbitrary word.
         self.settings = {}
         for key, setting in self.preset.get("settings", {}).items():
             said = self.wire.get("settings", {}).get(key)
@@ -100,14 +100,14 @@ class Case:
 
     @property
     def place(self):
-        """(host, port, whether by TLS)."""
+        """(host, port, whether TLS is used)."""
         parts = urllib.parse.urlsplit(self.endpoint)
         tls = parts.scheme == "https"
         plain = {"grpc": 4317, "http": 4318, "zipkin": 9411}[self.protocol]
         return parts.hostname, parts.port or (443 if tls else plain), tls
 
     def expected(self, of_wire):
-        """The place, paths and headers of its requests, by its own file or by wire.yaml."""
+        """The address, paths and headers of its requests, from its own file or from wire.yaml."""
         if of_wire:
             wire = self.wire
             host, tls = wire["host"], wire["tls"]
@@ -136,7 +136,7 @@ class Case:
         return self.protocol, self.place, path, metrics_path, headers, (intake or {}).get("delta", False)
 
     def word(self, text):
-        """A header's text in wire.yaml, with the keys' values."""
+        """A header value of wire.yaml, with the keys inserted."""
         value = lambda word: self.keys.get(word, word)
         if isinstance(text, dict):
             return basic(*map(value, text["basic"]))
@@ -148,13 +148,13 @@ def basic(user, password):
 
 
 def variants(name):
-    """Cases of wire.yaml where the operator says more than settings."""
+    """Cases of wire.yaml with more operator options than settings."""
     more = WIRE.get(name, {}).get("more", [])
     return [Case(name, one) for one in more if "endpoint" in one or "operator_headers" in one]
 
 
 def choices(name):
-    """Every choice of a backend's settings, by one case each."""
+    """One case for every choice of every setting."""
     settings = PRESETS[name].get("settings", {})
     keys = [key for key, setting in settings.items() if "choices" in setting]
     for chosen in itertools.product(*(settings[key]["choices"] for key in keys)):
@@ -166,7 +166,7 @@ def choices(name):
 
 
 def generate(tools, folder, flags, environment=None, out="rendered", refused=False):
-    """The rendered folder; or what is said, if it is to be refused."""
+    """The rendered folder, or the error output if `gen` is expected to fail."""
     command = [tools.program("chroma-otel-deploy"), "gen", "--out", folder / out, *flags]
     done = subprocess.run(command, capture_output=True, text=True, cwd=folder, env=environment or {})
     assert done.returncode == (2 if refused else 0), done.stderr
@@ -174,24 +174,25 @@ def generate(tools, folder, flags, environment=None, out="rendered", refused=Fal
 
 
 def composed(tools, rendered, check=True):
-    """The collector's container as the real Compose makes it of the rendered files: (command, environment)."""
+    """The collector's container as the real Compose resolves it from the rendered files: (command, environment)."""
     compose = tools.part("plugins/cli-plugins/docker-compose")
     done = subprocess.run([compose, "config", "--format", "json"], cwd=rendered, env={}, capture_output=True, text=True)
     if not check:
         return done
     assert done.returncode == 0, done.stderr
     service = json.loads(done.stdout)["services"]["otel-collector"]
-    plain = lambda text: (text or "").replace("$$", "$")  # it is shown as another Compose file would have it
+    plain = lambda text: (text or "").replace("$$", "$")  # Compose prints it escaped for a Compose file
     return list(map(plain, service.get("command") or [])), {
         name: plain(value) for name, value in service["environment"].items()
     }
 
 
 class StandIn:
-    """Takes what is sent to any of these places, under their names and at their ports, on an address of its own."""
+    """Receives requests to any of these addresses, under the real host names and ports, on a separate loopback
+    address."""
 
     def __init__(self, tools, start, folder, places, address, elsewhere=None):
-        """`places` are (host, port, whether by TLS); `elsewhere` has the addresses of further names."""
+        """`places` are (host, port, whether TLS is used); `elsewhere` has the addresses of further names."""
         hosts, ports = {host for host, _, _ in places}, {port for _, port, _ in places}
         names = dict.fromkeys(sorted(hosts), address) | (elsewhere or {})
         self.hosts = folder / "hosts"
@@ -203,7 +204,7 @@ class StandIn:
 
     @property
     def through(self):
-        """In a mount namespace of its own a collector knows the names as this file has them."""
+        """A command prefix: in a separate mount namespace, the collector resolves names with this hosts file."""
         return ["unshare", "--mount", "sh", "-ec", 'mount --bind "$1" /etc/hosts; shift; exec "$@"', "-", self.hosts]
 
     def wait_for(self, kind, name, seconds=30):
@@ -217,14 +218,14 @@ COUNTER = itertools.count()
 
 
 def own_address():
-    """An address of loopback that no other process of the tests uses."""
+    """A loopback address that no other test process uses."""
     pid = os.getpid()
     return f"127.{64 + next(COUNTER) % 64}.{pid >> 8 & 255}.{max(pid & 255, 1)}"
 
 
 @pytest.fixture(scope="module")
 def stand_in(tools, tmp_path_factory):
-    """For all backends that it speaks for, at all of their places."""
+    """A stand-in for all supported backends at all their addresses."""
     folder = tmp_path_factory.mktemp("stand-in")
     places = {case.place for name in SPOKEN for case in (Case(name), *variants(name))}
     with starting(folder) as start:
@@ -232,7 +233,7 @@ def stand_in(tools, tmp_path_factory):
 
 
 def collector_of(tools, start, folder, rendered, stand_in, ready=True, more=None):
-    """The real Collector, started as the deployment starts it, and trusting the stand-in's authority."""
+    """The real Collector, started as the deployment starts it; it trusts the stand-in's certificate authority."""
     command, environment = composed(tools, rendered)
     environment |= {"SSL_CERT_FILE": str(stand_in.authority)}
     return start_collector(
@@ -250,7 +251,7 @@ def collector_of(tools, start, folder, rendered, stand_in, ready=True, more=None
 
 
 def send_metric(collector, name):
-    """A counter, from its start to a second later."""
+    """Sends a counter whose data point covers one second."""
     import time
 
     begin = time.time_ns()
@@ -262,7 +263,7 @@ def send_metric(collector, name):
 
 
 def compare(record, protocol, place, path, headers):
-    """Whether a request is the one that is expected: where to, by what, and with which headers."""
+    """Checks that a request matches the expected protocol, address, path and headers."""
     host, port, tls = place
     target, sent = record["target"], record["headers"]
     bare = [host] if port == (443 if tls else 80) else []
@@ -277,7 +278,7 @@ def compare(record, protocol, place, path, headers):
 
 @contextlib.contextmanager
 def exporting(tools, start, folder, case, image, stand_in):
-    """(collector, its span's name), once a span and a metric are sent."""
+    """(collector, name of its span), after a span and a metric are sent."""
     rendered = generate(tools, folder, case.flags(image), case.keys)
     collector = collector_of(tools, start, folder, rendered, stand_in)
     name = f"{case.name} {next(COUNTER)}"
@@ -292,7 +293,7 @@ def exporting(tools, start, folder, case, image, stand_in):
 
 
 def check_export(tools, start, folder, case, image, stand_in, checked):
-    """The spans, and the metrics where they are taken, arrive with the headers that the vendor wants."""
+    """Spans, and metrics if supported, arrive with the headers that the vendor requires."""
     with exporting(tools, start, folder, case, image, stand_in) as (_, name):
         checked(case.name, image)
         spans = [stand_in.wait_for("span", f"{name} {part}")[0] for part in "ab"]

@@ -1,8 +1,7 @@
-"""The backends of AWS, which know a sender by its machine's identity: a real Collector with the files
-that a machine there has, against a stand-in for the metadata service and for the backend. Those of
-Google and Azure: test_backend_google.py, test_backend_azure.py.
+"""The AWS backends, which authenticate with the machine's identity: a real Collector with the files of a machine
+in AWS, against stand-ins for the metadata service and the backend.
 
-Never tried here: an account in that cloud.
+Not tested: a real AWS account.
 """
 
 import gzip
@@ -63,7 +62,7 @@ IDENTITY = """<GetCallerIdentityResponse xmlns="https://sts.amazonaws.com/doc/20
 
 
 class Cloud:
-    """Answers as the metadata service (version 2), and takes every POST: path, headers, body."""
+    """Serves the metadata service (version 2) and records every POST: path, headers, body."""
 
     def __init__(self):
         self.taken = taken = []
@@ -110,10 +109,10 @@ def cloud():
 
 
 class Machine:
-    """The collector's part of the files on a machine in AWS."""
+    """The collector's files on a machine in AWS."""
 
     def __init__(self, rendered, folder, parameters):
-        from cloudformation import load, machine_files  # the test venv's YAML
+        from cloudformation import load, machine_files  # needs YAML from the test venv
 
         files = machine_files(load(rendered / "template.yaml"), PLACE | parameters)
         self.configuration = folder / "otel-collector.yaml"
@@ -127,7 +126,8 @@ class Machine:
 
 @pytest.fixture
 def machine(render, tools, start, tmp_path, cloud):
-    """machine(parameters, otelcol=None, more=None, trust=None, **flags) -> Server: its Collector, running."""
+    """machine(parameters, otelcol=None, more=None, trust=None, **flags) -> Server: the machine's Collector,
+    running."""
 
     def run(parameters=None, otelcol=None, more=None, trust=None, **flags):
         made = Machine(render(target="aws", **flags), tmp_path, parameters or {})

@@ -1,8 +1,7 @@
-"""The backend `azure-monitor`: a real Collector, as Compose starts it, against a stand-in for
-Application Insights' ingestion endpoint.
+"""The backend `azure-monitor`: a real Collector, started as Compose starts it, against a stand-in for the
+ingestion endpoint of Application Insights.
 
-Never tried here: an Application Insights resource. The exporter's release is an earlier one
-(otelcol.yaml).
+Not tested: a real Application Insights resource. The exporter is an earlier release (otelcol.yaml).
 """
 
 import gzip
@@ -23,8 +22,8 @@ VARIABLE = "APPLICATIONINSIGHTS_CONNECTION_STRING"
 
 
 class Ingestion:
-    """Takes envelopes as the service does (`/v2.1/track`: gzip, a JSON object a line, each with the
-    key), while it is not away."""
+    """Accepts envelopes like the service (`/v2.1/track`: gzip, one JSON object per line, each with the key),
+    unless it is `away`."""
 
     def __init__(self):
         self.requests, self.refused, self.away = [], [], False
@@ -45,7 +44,7 @@ class Ingestion:
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         url = f"http://127.0.0.1:{self.server.server_port}/"
-        # As Azure shows it, with all its parts.
+        # The format that Azure displays, with all parts.
         self.connection_string = (
             f"InstrumentationKey={KEY};IngestionEndpoint={url};LiveEndpoint=https://westeurope.livediagnostics.monitor.azure.com/;"
             "ApplicationId=00000000-0000-4000-8000-00000000000b"
@@ -86,7 +85,7 @@ def ingestion():
 
 @pytest.fixture
 def collector(render, otelcol, ingestion):
-    """collector(image="wrapped") -> Server: the rendered one, with the connection string."""
+    """collector(image="wrapped") -> Server: the rendered collector with the connection string."""
 
     def run(image="wrapped"):
         rendered = render(backend="azure-monitor", image=image)
@@ -109,7 +108,7 @@ def test_env_file_delivers_the_connection_string_unchanged(render, tools, ingest
 
 @pytest.mark.parametrize("image", ["wrapped", "stock"])
 def test_server_spans_become_requests_and_child_spans_dependencies(collector, ingestion, checked, image):
-    checked("azure-monitor", image, "headers")  # its key is in each envelope, which the stand-in looks at
+    checked("azure-monitor", image, "headers")  # the stand-in checks the key in each envelope
     running = collector(image)
     request = {**request_of_1x(503, "/api/v2/x"), "status": {"code": 2, "message": "away"}}
     send(running, request, {"name": "below", "parentSpanId": f"{1:016x}"}, service="search")

@@ -1,8 +1,8 @@
-"""The backend `google-cloud-trace`: a real Collector with the configuration that a machine in GCP has,
-against a stand-in for its metadata server and for Google's OTLP endpoint.
+"""The backend `google-cloud-trace`: a real Collector with the configuration of a machine in GCP, against stand-ins
+for the metadata server and Google's OTLP endpoint.
 
-Never tried here: a project in Google Cloud. What signs the requests is Google's own module, of an
-earlier release than contrib's wraps (googleclientauth/).
+Not tested: a real Google Cloud project. Requests are signed by Google's module, in an earlier release than the one in
+the contrib distribution (googleclientauth/).
 """
 
 import gzip
@@ -35,8 +35,8 @@ METADATA = {
 
 
 class Google:
-    """Answers as the metadata server does, which wants its own header, and takes every POST as the
-    OTLP endpoint: path, headers, body."""
+    """Serves the metadata server, which requires its header, and records every POST to the OTLP endpoint: path,
+    headers, body."""
 
     def __init__(self):
         self.taken, self.scopes = [], set()
@@ -84,7 +84,7 @@ def google():
 
 
 class Machine:
-    """The collector's part of the files on a machine in GCP, out of the script that writes them."""
+    """The collector's files on a machine in GCP, extracted from the startup script."""
 
     def __init__(self, rendered, folder):
         script = (rendered / "startup-script.sh.tftpl").read_text().replace("$${", "${").replace("%%{", "%{")
@@ -96,7 +96,7 @@ class Machine:
         [words] = re.findall(r"^ *\$\{COLLECTOR_IMAGE\}(.*)$", script, re.M)
         self.command = shlex.split(words)
         files = "".join(file.read_text() for file in rendered.glob("*.tf"))
-        # What the tests set, the module does.
+        # On a real machine, the module sets these values.
         assert '"GOOGLE_CLOUD_PROJECT=${var.project_id}"' in files
 
 

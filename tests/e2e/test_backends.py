@@ -1,7 +1,6 @@
-"""Every backend, by its file: the rendered configuration on the real Collector that has its components,
-each choice of its settings, and keys that are missing. What arrives: test_backends_wrapped.py,
-test_backends_stock.py; with a cloud's identity or another exporter: test_backend_*.py.
-"""
+"""Every backend file: the real Collector validates the rendered configuration, every choice of a setting selects
+its host, and missing keys are reported. Exports are tested in test_backends_wrapped.py and
+test_backends_stock.py; backends with a cloud identity or another exporter in test_backend_*.py."""
 
 import re
 import subprocess
@@ -19,7 +18,7 @@ WITH_CHOICES = [name for name in LOCAL if any("choices" in one for one in PRESET
 
 
 def validated(tools, command, environment, configuration):
-    """What the Collector says to the configuration: nothing. A component that it was built without is named."""
+    """The exit code and output of the Collector's `validate`, which prints nothing for a valid configuration."""
     inside = "/etc/otelcol-contrib/config.yaml"
     command = command or ["--", "/otelcol-contrib", "--config", inside]
     at = command.index("--")
@@ -64,7 +63,7 @@ def test_wire_yaml_contains_only_existing_backends():
 @pytest.mark.parametrize("backend", OTHERS)
 def test_backends_with_other_exporters_have_a_separate_test(backend):
     if PRESETS[backend]["exporter"] == "debug":
-        return  # below
+        return  # test_debug_backend_logs_spans
     tests = [file for file in HERE.glob("test_backend_*.py") if f'checked("{backend}"' in file.read_text()]
     if not tests:
         pytest.skip(f"{backend}: there is no stand-in for {PRESETS[backend]['exporter']}, nothing was exported")

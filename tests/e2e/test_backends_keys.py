@@ -1,5 +1,5 @@
-"""Keys of every kind that a vendor might hand out, in every place that a key can stand in: they arrive as
-they are, or are refused by name before anything starts."""
+"""Keys with special characters, in every place of a configuration: they arrive unchanged, or are rejected by name
+before the collector starts."""
 
 import json
 import subprocess
@@ -11,7 +11,7 @@ from test_collector import send
 
 pytestmark = pytest.mark.collector
 
-# What would be read as another kind of value, or means something to a shell, to Compose, to YAML or to the Collector.
+# Values that a shell, Compose, YAML or the Collector could interpret or convert.
 KEYS = [
     "01234567890123456789012345678901",
     "007",
@@ -58,9 +58,9 @@ KEYS = [
     "a;b",
     "a}b",
 ]
-# Those that the Collector would expand: the entrypoint takes care of that, and without it they are refused.
+# Values that the Collector would expand: the entrypoint escapes them; without it, they are rejected.
 EXPANDED = ["${", "${HOME}", "a${HOME}b", "${env:HOME}", "$$", "a$$b", "$$$", "$${HOME}"]
-# Those that it would read as mappings, where the configuration names them.
+# Values that the Collector would parse as mappings.
 MAPPINGS = ["1: 2", "1:", "{1: 2}", "? 1", "true: a"]
 OPERATOR = "CHROMA_OTEL_COLLECTION_HEADERS"
 
@@ -70,13 +70,13 @@ def variable(number):
 
 
 def named(name, number):
-    """As `x-whole-1`."""
+    """A header name such as `x-whole-1`."""
     return f"x-{name}-{number}"
 
 
 def files(folder, keys, port):
-    """Backends of one's own that have each key in every place: the first by the entrypoint's headers, the others
-    by the configuration."""
+    """Custom backends with each key in every place: the first one in the entrypoint's headers, the others in the
+    configuration."""
     common = {"summary": "s", "documentation": "https://d.example", "traces": "t"}
     numbers = range(len(keys))
     asked = lambda numbers: [{"variable": variable(number), "what": "a key"} for number in numbers]
@@ -118,7 +118,7 @@ def files(folder, keys, port):
 @pytest.mark.parametrize("image", IMAGES)
 @pytest.mark.parametrize("part", range(3))
 def test_keys_arrive_unchanged(tools, start, tmp_path, part, image):
-    keys = (KEYS + (EXPANDED if image == "wrapped" else []))[part::3]  # the stand-in takes 100 headers a request
+    keys = (KEYS + (EXPANDED if image == "wrapped" else []))[part::3]  # the stand-in accepts 100 headers per request
     stand_in = StandIn(tools, start, tmp_path, [("keys.example.com", 4318, False)], own_address())
     own = {named("own", number): key for number, key in enumerate(keys)}
     flags = [*files(tmp_path, keys, 4318), "--image", image, "--headers", json.dumps(own)]
@@ -160,7 +160,7 @@ def test_stock_image_rejects_keys_that_the_collector_would_change(tools, tmp_pat
 
 @pytest.mark.parametrize("key", MAPPINGS)
 def test_entrypoint_rejects_keys_that_are_yaml_mappings(tools, tmp_path, key):
-    """In a header of the first backend it is read by the entrypoint alone, and arrives."""
+    """Keys in a header of the first backend are valid: only the entrypoint reads them."""
     flags = files(tmp_path, [key], 4318)
     for given, code in ((flags[:4], 0), (flags, 64)):
         rendered = generate(tools, tmp_path, given, {variable(0): key}, out=f"rendered-{code}")
@@ -196,7 +196,7 @@ def test_entrypoint_rejects_keys_that_are_invalid_in_headers(tools, tmp_path, ke
 
 
 def test_entrypoint_removes_quotes_around_a_key(tools, tmp_path):
-    """As env files are written for programs that take the quotes off, and not for Docker's `--env-file`."""
+    """Docker's `--env-file` keeps quotes, which other programs remove."""
     flags = files(tmp_path, ["fine"], 4318)
     rendered = generate(tools, tmp_path, flags, {variable(0): "fine"})
     command, environment = composed(tools, rendered)

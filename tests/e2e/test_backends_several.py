@@ -1,4 +1,4 @@
-"""Several backends at once, and one of the operator's own: a real Jaeger, and stand-ins for the others."""
+"""Several backends, and a custom backend: a real Jaeger, and stand-ins for the others."""
 
 import json
 import time
@@ -29,11 +29,11 @@ keys:
 
 @pytest.fixture
 def jaeger(tools, start):
-    """jaeger(address) -> the names of the spans that it has, how often each."""
+    """jaeger(address) -> a function that counts the spans in Jaeger by name."""
 
     def run(address):
         program = tools.part("jaeger/jaeger")
-        # By default these listen everywhere or on `localhost`, where another test may have them.
+        # By default these listen on all addresses or on `localhost`, which other tests may use.
         listen = [
             f"--set=extensions.{extension}.endpoint={address}:{port}"
             for extension, port in (
@@ -82,7 +82,7 @@ def test_unavailable_backend_does_not_delay_the_others(tools, start, tmp_path, j
     for turn in range(3):
         names = [f"span {turn} {number}" for number in range(20)]
         expected.update(names)
-        now = str(time.time_ns())  # Jaeger shows the last two days
+        now = str(time.time_ns())  # Jaeger shows only the last two days
         times = {"startTimeUnixNano": now, "endTimeUnixNano": now}
         send(
             collector,

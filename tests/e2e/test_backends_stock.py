@@ -1,5 +1,5 @@
-"""Every backend that speaks OTLP or Zipkin's JSON, by the published image: a real Collector, started
-as the rendered deployment starts it, exports to a stand-in under the vendor's own name and port."""
+"""Every OTLP and Zipkin backend with the published image: a real Collector, started as the deployment starts it,
+exports to a stand-in with the vendor's host name and port."""
 
 import pytest
 from backends import SPOKEN, Case, check_export, stand_in  # noqa: F401 (a fixture)
