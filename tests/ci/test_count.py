@@ -1,4 +1,4 @@
-"""`.ci/count`: what did not run is counted as failed."""
+"""`.ci/count` counts tests without a result as failed."""
 
 import subprocess
 from pathlib import Path

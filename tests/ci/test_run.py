@@ -1,4 +1,4 @@
-"""`.ci/run`: the checks that it knows, and how it counts the steps."""
+"""`.ci/run`: selection of checks and parts, and counting of steps."""
 
 import os
 import re
@@ -13,13 +13,13 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def bash(script, check=True):
-    """Runs the script with what .ci/run consists of."""
+    """Runs the script with the sources of .ci/run."""
     script = f"set -euo pipefail; source ./versions.env; source .ci/needs; {script}"
     return subprocess.run(["bash", "-c", script], cwd=ROOT, capture_output=True, text=True, check=check)
 
 
 def steps(script):
-    """What `.ci/run` prints of these steps, line by line."""
+    """The exit code and output lines of `.ci/run` for these steps."""
     done = bash(f"source .ci/steps; trap 'rm -r $logs' EXIT; {script}; time_table; totals", check=False)
     return done.returncode, done.stdout.splitlines()
 
@@ -39,7 +39,7 @@ def test_run_without_names_selects_everything():
     needed = set(done.stdout.split())
     lanes = parts_of_all_lanes()
     assert needed == set(lanes)
-    assert len(lanes) == len(needed)  # no part is in two lanes
+    assert len(lanes) == len(needed)  # each part is in one lane
 
 
 def test_every_part_has_a_recipe():
@@ -101,7 +101,7 @@ def test_suite_counts_missing_tests_as_failed():
     assert (code, lines[-1]) == (1, "2 passed, 1 failed, 0 skipped")
 
 
-# Instead of cargo: notes its arguments and what is in CARGO_HOME, leaves a download there, and says what it is told to.
+# A stub of cargo: logs its arguments and the content of CARGO_HOME, adds a download, prints the test's output.
 CARGO = """#!/bin/sh
 echo "$*: $(ls "$CARGO_HOME" | tr '\\n' ' ')" >>"$HOME/calls"
 touch "$CARGO_HOME/registry"
@@ -116,7 +116,8 @@ RESULT = "test result: ok. {} passed; 0 failed; 0 ignored; 0 measured; 0 filtere
 
 @pytest.fixture
 def run(tmp_path):
-    """run(compiles=, results=) -> (exit code, last line, calls of cargo) of `.ci/run test package`, for three tests."""
+    """run(compiles=, results=) -> (exit code, last line, calls of cargo) of `.ci/run test package` with three
+    tests."""
 
     def run(compiles, results):
         (tmp_path / "bin").mkdir()

@@ -1,4 +1,4 @@
-"""`versions.env` names the programs that a rendered deployment runs."""
+"""`versions.env` pins the versions that a rendered deployment uses."""
 
 import re
 from pathlib import Path
@@ -10,7 +10,7 @@ PINNED = dict(re.findall(r'^(\w+)="?([^"\n]*)', (ROOT / "versions.env").read_tex
 
 
 def texts(folder, *endings):
-    """The files below a folder that end so."""
+    """The contents of the files below a folder with these endings."""
     return [file.read_text() for file in (ROOT / folder).rglob("*") if file.name.endswith(endings)]
 
 
