@@ -1,6 +1,6 @@
-"""The real Python client at work: client.py PORT STEP…
+"""Runs steps with the real Python client: client.py PORT STEP…
 
-Runs in the environment of each Chroma version; needs nothing but `chromadb`.
+Runs in the environment of each Chroma version; requires only `chromadb`.
 """
 
 import sys

@@ -1,9 +1,9 @@
 """Fixtures of the end-to-end tests: real Chroma servers, a real Collector, a real Docker engine.
 
-`.ci/run NAME` builds what the tests of one part need and runs them; CONTRIBUTING.md says how to run a
+`.ci/run NAME` builds the parts that one group of tests needs and runs them; CONTRIBUTING.md explains how to run a
 single test.
 
-Invariant: nothing is waited for by sleeping a fixed time; `eventually` asks until a deadline.
+Invariant: no test sleeps for a fixed time; `eventually` polls until a deadline.
 """
 
 import contextlib
@@ -97,14 +97,14 @@ def pytest_xdist_make_scheduler(config, log):
 
 
 def position(file):
-    """Where a test file stands in FIRST."""
+    """The index of a test file in FIRST; files that are not listed come last."""
     name = file.relative_to(HERE).with_suffix("").as_posix() if file.is_relative_to(HERE) else file.stem
     return FIRST.index(name) if name in FIRST else len(FIRST)
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config, items):
-    """Every test belongs to a part of `.ci/run`: by its file's marker, or by the cloud that it is run for."""
+    """Every test has a marker of `.ci/run`, from its file or from its parameter `cloud`."""
     parts = {line.partition(":")[0] for line in config.getini("markers")}
     of_ours = [item for item in items if item.path.is_relative_to(HERE)]
     for item in of_ours:
@@ -131,7 +131,7 @@ def missing(what, optional=False):
 
 
 class Tools:
-    """Where the real parts are; asking for one that is missing ends the test."""
+    """The paths of the real programs; asking for a missing one ends the test."""
 
     def part(self, path, optional=False):
         found = CACHE / "now" / path
@@ -158,7 +158,7 @@ def tools():
 
 
 def eventually(check, what, seconds=30):
-    """Asks until `check` gives something true, and gives that; fails after `seconds`."""
+    """Polls until `check` returns a true value and returns it; fails after `seconds`."""
     deadline = time.monotonic() + seconds
     while True:
         if result := check():
@@ -169,7 +169,7 @@ def eventually(check, what, seconds=30):
 
 
 def get(url, seconds=5):
-    """The body of a page that answers 2xx, else None."""
+    """The body of a 2xx response, else None."""
     with (
         contextlib.suppress(OSError, urllib.error.URLError),
         urllib.request.urlopen(url, timeout=seconds) as answer,
@@ -179,7 +179,7 @@ def get(url, seconds=5):
 
 
 def free_ports(count):
-    """Ports on loopback that nothing listens on, all different."""
+    """Distinct free ports on loopback."""
     with contextlib.ExitStack() as held:
         sockets = [held.enter_context(socket.socket()) for _ in range(count)]
         for one in sockets:
@@ -188,8 +188,8 @@ def free_ports(count):
 
 
 def otlp_addresses():
-    """`HOST:4317` and `HOST:4318` on a loopback address of their own: the entrypoint knows a collector by its
-    gRPC port, and sends its own spans to the HTTP port beside it."""
+    """`HOST:4317` and `HOST:4318` on a separate loopback address: the entrypoint recognizes a collector by its
+    gRPC port and sends its own spans to the HTTP port next to it."""
     while True:
         host = f"127.{random.randrange(1, 255)}.{random.randrange(1, 255)}.{random.randrange(1, 255)}"
         with socket.socket() as grpc, socket.socket() as http, contextlib.suppress(OSError):
@@ -220,7 +220,7 @@ class Server:
         return self.process.poll() is None
 
     def until(self, check, what, seconds=60):
-        """As `eventually`, and fails at once, with the log, when the program has ended."""
+        """Like `eventually`, but fails at once, with the log, if the program has exited."""
 
         def running():
             result = check()
@@ -230,7 +230,7 @@ class Server:
         return eventually(running, lambda: f"{what}:\n{self.log}", seconds)
 
     def stop(self, sent=signal.SIGTERM, seconds=60):
-        """Sends the signal and gives the exit code."""
+        """Sends the signal and returns the exit code."""
         if self.is_running():
             self.process.send_signal(sent)
         return self.process.wait(seconds)
@@ -244,14 +244,14 @@ class Server:
 
 @pytest.fixture
 def start(tmp_path):
-    """start(name, command, environment={}) -> Server; all are killed at the end."""
+    """start(name, command, environment={}) -> Server; all servers are stopped at the end."""
     with starting(tmp_path) as start:
         yield start
 
 
 @contextlib.contextmanager
 def starting(folder):
-    """As the fixture `start`, for as long as the context."""
+    """Like the fixture `start`, for the duration of the context."""
     servers = []
 
     def run(name, command, environment=None):
@@ -272,8 +272,8 @@ def render(tools, tmp_path):
 
 
 def renderer(tools, folder):
-    """render(out="rendered", **flags) -> the folder; `chroma_version="1.5.9"` is `--chroma-version 1.5.9`, and a list
-    is the flag once for each."""
+    """render(out="rendered", **flags) -> the folder; `chroma_version="1.5.9"` is `--chroma-version 1.5.9`, a list
+    repeats the flag."""
 
     def render(out="rendered", **flags):
         flags = {"target": "docker", **flags}
@@ -290,7 +290,7 @@ def renderer(tools, folder):
 
 
 class Sink:
-    """The OTLP receiver at the end: reads what it has got so far."""
+    """The OTLP receiver at the end of the pipeline; reads the records received so far."""
 
     def __init__(self, server, records):
         self.server, self.records = server, records
@@ -308,7 +308,7 @@ class Sink:
         return [span for span in self.read("span") if service in (None, span["resource"].get("service.name"))]
 
     def wait_for(self, check, what="spans", seconds=30):
-        """Waits until `check(spans)` gives something true, and gives that."""
+        """Waits until `check(spans)` returns a true value and returns it."""
 
         def seen():
             return f"{what}; there are: {sorted({span['name'] for span in self.spans()})}"
@@ -322,7 +322,7 @@ def sink(tools, start, tmp_path):
 
 
 def start_sink(tools, start, folder, *arguments):
-    """An `otlp-sink` with these further arguments, such as `--mode`, `--tls-dir`."""
+    """An `otlp-sink` with additional arguments, such as `--mode`, `--tls-dir`."""
     records = folder / f"sink-{len(list(folder.iterdir()))}.jsonl"
     grpc, http = otlp_addresses()
     given = any(str(argument).startswith(("--grpc", "--tls")) for argument in arguments)
@@ -336,13 +336,12 @@ def otelcol(tools, start, tmp_path):
 
 
 def otelcol_starter(tools, start, folder):
-    """otelcol(rendered, environment) -> Server: a Collector with the rendered configuration, started
-    by the entrypoint with the rendered command. Only its addresses, its queue's folder and how often
-    it counts requests are changed: `.grpc`, `.http`, `.health`, `.prometheus` and `.telemetry` say
-    where it listens."""
+    """otelcol(rendered, environment) -> Server: a Collector with the rendered configuration and command. Only the
+    listen addresses, the queue folder and the metrics interval are changed; `.grpc`, `.http`, `.health`,
+    `.prometheus` and `.telemetry` are its addresses."""
 
     def run(rendered, environment, queue=folder / "queue", ready=True):
-        import yaml  # the test venv's; not needed to collect the tests
+        import yaml  # only in the test venv; collecting the tests does not need it
 
         compose = yaml.safe_load((rendered / "docker-compose.yaml").read_text())
         command = compose["services"]["otel-collector"].get("command")
@@ -355,9 +354,9 @@ def otelcol_starter(tools, start, folder):
 def start_collector(
     tools, start, folder, configuration, command, environment, queue, ready=True, otelcol=None, more=None, through=()
 ):
-    """A Collector as the fixture `otelcol` gives it, of the program `otelcol`, its configuration and
-    `more` of it; `command` is as rendered, empty for the published image's own. What it is started
-    `through` comes first on the command line."""
+    """A Collector as returned by the fixture `otelcol`, from the program `otelcol` with the configuration merged
+    with `more`. `command` is the rendered command, empty for the published image; `through` is a command
+    prefix."""
     import yaml
 
     ports = free_ports(3)
@@ -405,9 +404,8 @@ def chroma(tools, start, tmp_path):
 
 
 def chroma_starter(tools, start, folder):
-    """chroma(version, environment, rendered) -> Server: a Chroma server under the entrypoint, as the
-    wrapped image starts it, with the rendered configuration (1.x), once it is healthy; `.url`.
-    `options` are the entrypoint's."""
+    """chroma(version, environment, rendered) -> Server: a healthy Chroma server under the entrypoint, with the
+    rendered configuration (1.x) and the entrypoint's `options`; `.url` is its address."""
 
     def run(version, environment, rendered=None, data=None, options=()):
         binaries, (port,) = tools.chroma(version), free_ports(1)

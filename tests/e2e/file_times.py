@@ -1,4 +1,4 @@
-"""Where the time of a run went, by file: the seconds of its tests with their setup, added up over all workers."""
+"""The duration of a run per file: the time of its tests and their setup, summed over all workers."""
 
 from collections import Counter
 

@@ -1,19 +1,19 @@
-"""Many collections, all persisted and in use: many_collections.py PORT COUNT.
+"""Creates many collections, all persisted and in use: many_collections.py PORT COUNT.
 
-Runs in the environment of a Chroma version; needs nothing but `chromadb`.
+Runs in the environment of a Chroma version; requires only `chromadb`.
 """
 
 import sys
 
 import chromadb
 
-# Chroma writes an index to disk, and keeps its files open, after that many changes.
+# Chroma writes an index to disk, and keeps its files open, after this many changes.
 THRESHOLD = 2
 VECTORS = [[float(number), 1.0, 0.5] for number in range(2 * THRESHOLD)]
 
 
 def used(client, number):
-    """A new collection, with enough in it for an index on disk, that answers."""
+    """A new collection with enough records for an index on disk; checks that a query returns one."""
     settings = {"hnsw:sync_threshold": THRESHOLD, "hnsw:batch_size": THRESHOLD}
     collection = client.create_collection(f"many-{number}", metadata=settings)
     collection.add(ids=[str(at) for at in range(len(VECTORS))], embeddings=VECTORS)

@@ -1,7 +1,7 @@
-"""Backups as they are rendered, of real Chroma servers that are being written to, and brought back.
+"""Rendered backups of real Chroma servers under write load, and their restoration.
 
-The scripts are run as the rendered CronJob and Job would, with their very commands and variables; only
-the folders and addresses are other ones.
+The scripts run with the commands and variables of the rendered CronJob and Job; only folders and addresses are
+changed.
 """
 
 import os
@@ -19,7 +19,7 @@ NOBODY = "http://127.0.0.1:9/"
 
 @pytest.fixture
 def jobs(render, tmp_path):
-    """jobs(version, **backup) -> Jobs, of a deployment with such backups."""
+    """jobs(version, **backup) -> Jobs, of a deployment with these backup settings."""
 
     def make(version="1.5.9", out="kubernetes", **backup):
         import yaml
@@ -40,7 +40,7 @@ def jobs(render, tmp_path):
 
 
 class Jobs:
-    """The steps of the rendered CronJob and Job, run here."""
+    """The steps of the rendered CronJob and Job, run on this machine."""
 
     def __init__(self, rendered, folder):
         import yaml
@@ -60,7 +60,7 @@ class Jobs:
         self.backups.mkdir()
 
     def run(self, step, data, **variables):
-        """Runs a step and gives what it said and its exit code."""
+        """Runs a step and returns its exit code and output."""
         folders = {"DATA": str(data), "BACKUPS": str(self.backups), "CHROMA_URL": NOBODY}
         environment = {variable["name"]: variable.get("value", "") for variable in step["env"]}
         environment |= {name: value for name, value in folders.items() if name in environment}
@@ -94,7 +94,7 @@ def contents(folder):
 
 @pytest.fixture
 def filled(chroma, render, jobs, tools, tmp_path):
-    """The data of a Chroma that has ended, with its jobs."""
+    """The data of a stopped Chroma, and its jobs."""
     server = chroma("1.5.9", {}, render(chroma_version="1.5.9"), tmp_path / "filled")
     client(tools, "1.5.9", server.port, "fill")
     server.stop()
@@ -168,7 +168,7 @@ def test_restore_of_a_damaged_archive_changes_nothing(filled):
     archive, _ = made.backup(data)
     whole, before = archive.read_bytes(), contents(data)
     middle = len(whole) // 2
-    # One bit alone may be one that the format has no use for.
+    # A single bit could be one that the format ignores.
     flipped = whole[:middle] + bytes(byte ^ 1 for byte in whole[middle : middle + 64]) + whole[middle + 64 :]
     for damaged in (whole[: len(whole) // 2], whole[:-40], flipped, b"", b"no archive"):
         archive.write_bytes(damaged)

@@ -1,6 +1,6 @@
-"""Chroma 0.6.3, 1.0.20 and 1.5.9 under the entrypoint, through a real Collector, into a sink.
+"""Chroma 0.6.3, 1.0.20 and 1.5.9 under the entrypoint, sending through a real Collector to a sink.
 
-Each test reads what arrives at the far end, under the configuration that the generator renders.
+Each test checks the spans in the sink, with the configuration that the generator renders.
 """
 
 import itertools
@@ -28,7 +28,7 @@ def version(request):
 
 @pytest.fixture
 def pipeline(render, otelcol, sink, chroma, version):
-    """pipeline(**variables) -> Chroma, its traces going to the sink; `.collector` is the way there."""
+    """pipeline(**variables) -> a Chroma whose traces reach the sink; `.collector` is the Collector between them."""
     rendered = render(chroma_version=version, backend="otlp")
     headers = '{"X-Api-Key": "it\'s $ecret"}'
     collector = otelcol(
@@ -147,7 +147,7 @@ def test_unfinished_request_does_not_lose_the_stop_span(render, chroma, sink):
     server = chroma(version, environment, rendered, options=["--stop-timeout", "4"])
     with socket.create_connection(("127.0.0.1", server.port)) as connection:
         connection.sendall(UNFINISHED_REQUEST)
-        # Chroma asks for the body, so it has begun to handle the request.
+        # Chroma requests the body, so it has started to handle the request.
         assert connection.recv(100).startswith(b"HTTP/1.1 100 ")
         assert server.stop() == 128 + signal.SIGKILL
     assert "did not end within 4 s of SIGTERM" in server.log
@@ -167,7 +167,7 @@ def test_crash_is_traced_as_an_error(pipeline, sink):
     assert crash["attributes"]["process.exit.signal"] == "SIGKILL"
 
 
-@pytest.mark.parametrize("version", ["1.0.20", "1.5.9"], indirect=True)  # 0.x does not read RUST_LOG
+@pytest.mark.parametrize("version", ["1.0.20", "1.5.9"], indirect=True)  # 0.x ignores RUST_LOG
 @pytest.mark.parametrize("level", ["error", "info", "off"])
 def test_log_level_does_not_remove_spans(pipeline, sink, level):
     server = pipeline(RUST_LOG=level)

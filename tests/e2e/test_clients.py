@@ -1,7 +1,7 @@
-"""The examples of applications, as rendered, with their real packages, on real Chromas and a real Collector.
+"""The rendered example applications, with their real packages, on real Chroma servers and a real Collector.
 
-All of them ask one Chroma of each version, one after the other. Each runs under `strace`: every address that it
-speaks to is on this machine.
+All examples use the same Chroma server of each version, one after the other. Each runs under `strace`, which records
+the addresses that it connects to.
 """
 
 import functools
@@ -18,9 +18,9 @@ from conftest import VERSIONS, chroma_starter, missing, otelcol_starter, rendere
 
 pytestmark = pytest.mark.clients
 
-# What each makes of one query, beside the requests over HTTP.
+# The span that each example creates for a query, besides the HTTP spans.
 CLIENTS = {"python": "FastAPI._query", "openllmetry": "chroma.query", "openlit": "GET books"}
-CONTINUE = ["0.6.3"]  # the trace of `traceparent`; the others begin one of their own
+CONTINUE = ["0.6.3"]  # continue the trace of `traceparent`; other versions start a new trace
 TRACEPARENT = re.compile(r" traceparent/00-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}$")
 ADDRESS = re.compile(r'inet_addr\("([^"]+)"\)|inet_pton\(AF_INET6, "([^"]+)"')
 LEAKY = ["-c", "import app, export; export.without_contents = lambda span: span; app.main()"]
@@ -49,7 +49,7 @@ def name(request):
 
 
 class Run:
-    """One run of an application: what it printed, and whom it spoke to."""
+    """One run of an application: its output, and the addresses it connected to."""
 
     def __init__(self, command, environment, folder, calls):
         strace = shutil.which("strace") or missing("strace")
@@ -65,7 +65,7 @@ class Run:
 
 
 class Ground:
-    """The examples, rendered, and programs that run with their packages."""
+    """The rendered examples, and programs that run with their packages."""
 
     def __init__(self, tools, start, folder, version):
         self.tools, self.start, self.folder, self.version = tools, start, folder, version
@@ -76,8 +76,8 @@ class Ground:
         return self.rendered / "clients" / name
 
     def application(self, name, endpoint, *program, **variables):
-        """Runs the example, or another program with its packages. Where the servers of a test listen is in the
-        environment, in place of what settings.env says."""
+        """Runs the example, or another program with its packages. Environment variables override the addresses in
+        settings.env."""
         python = self.tools.part(f"clients/{name}/bin/python")
         environment = {
             "PATH": os.environ["PATH"],
@@ -93,7 +93,7 @@ class Ground:
 
 
 class Visit(Ground):
-    """What all of them did with one Chroma: `runs`, and the spans that arrived by the time when everybody was gone."""
+    """All examples run against one Chroma: their `runs`, and the spans that arrived after all had exited."""
 
     def __init__(self, tools, start, folder, version):
         super().__init__(tools, start, folder, version)
@@ -105,7 +105,7 @@ class Visit(Ground):
         self.server = chroma_starter(tools, start, folder)(version, reporting, self.rendered)
         self.runs = {name: self.asked(name, name) for name in CLIENTS}
         self.runs["rust"] = self.asked_in_rust()
-        if version not in CONTINUE:  # there, both are in one trace
+        if version not in CONTINUE:  # version 0.6.3 continues the client's trace
             self.runs["refused"] = self.asked("refused", "python", "-c", REFUSED)
         self.server.stop()
         assert self.collector.stop() == 0, self.collector.log
@@ -122,12 +122,12 @@ class Visit(Ground):
         return self.run([program, self.server.url], names, self.folder)
 
     def calls(self):
-        """Every request that an application made, by trace and span."""
+        """The client spans of all applications, by trace id and span id."""
         spans = [span for spans in self.spans.values() for span in of_kind("CLIENT", spans)]
         return {(span["trace_id"], span["span_id"]): span for span in spans}
 
     def callers(self):
-        """Chroma's spans of requests, each by trace and span that asked: its parent, or by the user agent."""
+        """Chroma's request spans, by trace id and span id of the caller, from the parent or the user agent."""
         requests = of_kind("SERVER", self.server_spans)
 
         def caller(request):
@@ -142,7 +142,7 @@ class Visit(Ground):
 
 @pytest.fixture(scope="module")
 def visit(tools, tmp_path_factory):
-    """visit(version) -> Visit; there is one of each version."""
+    """visit(version) -> Visit; one per version."""
 
     @functools.cache
     def visit(version):
@@ -155,7 +155,7 @@ def visit(tools, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def ground(tools, tmp_path_factory):
-    """A Chroma that traces nothing, for applications that send their spans past the collector."""
+    """A Chroma without tracing, for applications that send their spans directly to the sink."""
     folder = tmp_path_factory.mktemp("ground")
     with starting(folder) as start:
         ground = Ground(tools, start, folder, "1.5.9")
@@ -198,7 +198,7 @@ def test_every_server_span_has_its_client_span(visit, version):
     assert pairs
     for pair, request in pairs.items():
         asked = calls[pair]["attributes"]
-        asked = asked.get("http.method") or asked["http.request.method"]  # Python's, Rust's
+        asked = asked.get("http.method") or asked["http.request.method"]  # Python and Rust name it differently
         assert asked == request["attributes"]["http.request.method"]
     if version not in CONTINUE:
         applications = {span["trace_id"] for spans in seen.spans.values() for span in spans}
@@ -222,20 +222,20 @@ def test_connections_to_other_machines_are_detected(tools, start, tmp_path):
 
 
 def test_application_exports_no_contents(ground, name):
-    """Sent past the collector, which would leave them out, too."""
+    """The spans bypass the collector, which would also remove contents."""
     application = sent_past_the_collector(ground, name)
     assert application and found_in(ground.example(name), application) == []
 
 
 @pytest.mark.parametrize("name", ["openllmetry", "openlit"], indirect=True)
 def test_application_exports_contents_without_export_py(ground, name):
-    """The day this fails, the packages have learned it, and export.py can go."""
+    """If this test fails, the packages no longer export contents and export.py can be removed."""
     application = sent_past_the_collector(ground, name, *LEAKY)
     assert "a captain hunts a white whale" in found_in(ground.example(name), application)
 
 
 def found_in(folder, spans):
-    """What of the books, the question and the embeddings is in the spans."""
+    """The texts of the books and the question, and the embeddings, that occur in the spans."""
     given = importlib.util.spec_from_file_location("books", folder / "books.py")
     books = importlib.util.module_from_spec(given)
     given.loader.exec_module(books)
@@ -264,7 +264,7 @@ def test_installed_packages_match_the_requirements(render, tools, name):
 
 
 def test_settings_match_the_published_ports(render, name):
-    import yaml  # the test venv's
+    import yaml  # only in the test venv
 
     rendered = render(client=name)
     lines = (rendered / "clients" / name / "settings.env").read_text().splitlines()
@@ -275,7 +275,7 @@ def test_settings_match_the_published_ports(render, name):
     assert f"{collector}:4317" in services["otel-collector"]["ports"]
 
 
-@pytest.mark.parametrize("version", ["1.0.20", "1.5.9"], indirect=True)  # 0.x: both are in one trace
+@pytest.mark.parametrize("version", ["1.0.20", "1.5.9"], indirect=True)  # 0.x shares one trace
 def test_client_error_contains_the_trace_id_of_the_server(visit, version):
     seen = visit(version)
     [refused] = [span for span in of_kind("SERVER", seen.server_spans) if "nobody" in span["attributes"]["url.path"]]

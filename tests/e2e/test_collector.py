@@ -1,4 +1,4 @@
-"""The rendered Collector configuration on a real Collector: what becomes of what Chroma sends."""
+"""The rendered Collector configuration on a real Collector: processing of Chroma's spans and metrics."""
 
 import json
 import re
@@ -18,7 +18,7 @@ PROBES = [
     for api in ("v1", "v2")
     for path in ("", "/heartbeat", "/healthcheck", "/version", "/pre-flight-checks")
 ]
-# What a configuration may ask for, of the entrypoint and of the operator.
+# Variables that a configuration may refer to, set by the entrypoint or the operator.
 ENVIRONMENT = {
     "CHROMA_OTEL_EXPORTER": "otlp_grpc",
     "CHROMA_OTEL_GRPC_ENDPOINT": "backend:4317",
@@ -31,13 +31,13 @@ ENVIRONMENT = {
 SDK = {
     "telemetry.sdk.name": "opentelemetry",
     "telemetry.sdk.language": "python",
-}  # of a resource, unless it is Chroma's
+}  # the resource of spans that are not Chroma's
 SECRET = "hunter2hunter2hunter2"
 COMPLAINT = re.compile(r"^.*\t(?:warn|error)\t.*$", re.MULTILINE)
 
 
 def ask(url, body=None):
-    """The status of an answer, whatever it is; with a body it is a POST of JSON."""
+    """The status of the response; a request with a body is a POST of JSON."""
     data = None if body is None else body.encode()
     request = urllib.request.Request(url, data, {"content-type": "application/json"})
     try:
@@ -81,8 +81,8 @@ def send(collector, *spans, service="sender"):
 
 
 def send_metrics(collector, *metrics, **resource):
-    """Sends an application's metrics over OTLP/HTTP: name, `sum`, `gauge` or `histogram`, and the attributes of each
-    of its points, whose value is 1. Gives the status of the answer."""
+    """Sends application metrics over OTLP/HTTP: name, `sum`, `gauge` or `histogram`, and the attributes of each
+    point with value 1. Returns the status of the response."""
     now = "1700000000000000000"
 
     def one(name, kind, points):
@@ -104,7 +104,7 @@ def send_metrics(collector, *metrics, **resource):
 
 
 def request_of_1x(status, path="/api/v2/x"):
-    """A request span as Chroma 1.x sends it."""
+    """A request span as sent by Chroma 1.x."""
     return {
         "name": f"GET {path}",
         "resource": {"service.pod_name": "chroma"},
@@ -124,7 +124,7 @@ def orphans(spans):
 
 
 def samples(page, name, **labels):
-    """The values of a metric's series that have these labels."""
+    """The values of a metric's series with these labels."""
     found = re.findall(rf"^{name}\{{(.*)\}} (\S+)$", page or "", re.MULTILINE)
     wanted = [f'{label}="{value}"' for label, value in labels.items()]
     return [float(value) for series, value in found if all(label in series.split(",") for label in wanted)]
@@ -186,7 +186,7 @@ def test_chroma_spans_arrive_normalized(render, otelcol, sink, chroma, tools, ve
     for span in spans:
         assert span["resource"]["service.version"] == version
         assert {"host.name", "service.namespace", "deployment.environment.name"} <= span["resource"].keys()
-    # 1.x leaves a few of its own: a `read` whose parent it does not send.
+    # Chroma 1.x does not send the parent of some `read` spans.
     assert set(orphans(spans)) <= ({"read"} if not version.startswith("0.") else set())
 
 
@@ -223,7 +223,7 @@ def test_spans_of_other_programs_are_unchanged(collector, sink):
     assert (work["kind"], work["attributes"]) == ("INTERNAL", {})
 
 
-# As OpenTelemetry's FastAPI has them, with today's names of attributes and with the old ones.
+# Spans of OpenTelemetry's FastAPI instrumentation, with current and old attribute names.
 OF_OTHERS = [
     {
         "name": "today",
@@ -269,7 +269,7 @@ def test_application_requests_are_not_counted_as_chroma_requests(render, otelcol
     def counted():
         return samples(get(collector.prometheus), "traces_span_metrics_calls_total", service_name="chroma") == [1]
 
-    # The first flush of a series is 0, so that its rate is right.
+    # The first value of a new series is 0, so that its rate is correct.
     eventually(counted, lambda: get(collector.prometheus), seconds=60)
     assert samples(get(collector.prometheus), "traces_span_metrics_calls_total", service_name="sender") == []
 
@@ -310,7 +310,7 @@ def test_prometheus_page_has_request_and_chroma_metrics(render, otelcol, sink, c
     collector = otelcol(rendered, {"CHROMA_OTEL_COLLECTION_ENDPOINT": sink.grpc})
     environment = {"CHROMA_OTEL_COLLECTION_ENDPOINT": collector.grpc, "OTEL_METRIC_EXPORT_INTERVAL": "1000"}
     server = chroma(version, environment, rendered)
-    client(tools, version, server.port, "fill", "delete", "fill")  # two collections, one after the other
+    client(tools, version, server.port, "fill", "delete", "fill")  # two collections, in sequence
 
     def page():
         read = get(collector.prometheus)
@@ -319,7 +319,7 @@ def test_prometheus_page_has_request_and_chroma_metrics(render, otelcol, sink, c
         )
         return read if sum(counted) == 2 and samples(read, "collection_add_total") == [2] else None
 
-    # The first flush of a new series is 0, so that its rate is right.
+    # The first value of a new series is 0, so that its rate is correct.
     read = eventually(page, lambda: get(collector.prometheus), seconds=60)
     assert "heartbeat" not in "".join(re.findall(r"^traces_.*$", read, re.MULTILINE))
     assert samples(read, "traces_span_metrics_duration_seconds_count", http_request_method="POST")
@@ -328,7 +328,7 @@ def test_prometheus_page_has_request_and_chroma_metrics(render, otelcol, sink, c
     assert not re.search(r'[{,](?:collection_id|tenant|collector_instance_id)="', read)
     for text in (read, get(collector.telemetry)):
         lint = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True, text=True)
-        assert lint.returncode in (0, 3), lint.stderr  # 3: parsed, but Chroma's names are not to its taste
+        assert lint.returncode in (0, 3), lint.stderr  # 3: valid, with warnings about Chroma's metric names
     assert samples(get(collector.telemetry), "otelcol_exporter_sent_spans")
     server.stop()
     assert "PeriodicReader" not in server.log and "ExportFailed" not in server.log, server.log

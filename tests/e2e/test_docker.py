@@ -1,6 +1,6 @@
-"""The rendered Compose deployment in a real Docker engine, on stand-in images under the published names.
+"""The rendered Compose deployment in a real Docker engine, with stand-in images under the published names.
 
-Each class starts a deployment of its spec; within a class the tests share it and leave it running.
+Each class starts a deployment of its spec; the tests of a class share it and leave it running.
 """
 
 import json
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.docker
 
 CHROMA = 8000
 REGISTRY = "registry.example.com/search"
-# What a container on this machine may have at most: the tests' own engine is one itself.
+# The highest limit here, because the tests' engine itself runs in a container.
 FILES = "services: {chroma: {ulimits: {nofile: {soft: 20000, hard: 20000}}}}\n"
 JAEGER = "http://127.0.0.1:16686"
 SOCKET = "/run/chroma-otel-docker.sock"
@@ -27,7 +27,7 @@ COUNT = "/api/v2/tenants/default_tenant/databases/default_database/collections_c
 
 
 class Deployment:
-    """A rendered folder, and Compose in it."""
+    """A rendered folder and its Compose project."""
 
     def __init__(self, folder):
         self.folder = folder
@@ -54,7 +54,7 @@ class Deployment:
         self.compose("up", "--detach", "--wait", "--wait-timeout", "120")
 
     def shell(self, script, check=True):
-        """Runs a block of the rendered README, in its folder."""
+        """Runs a block of the rendered README in the deployment's folder."""
         done = subprocess.run(
             ["sh", "-euc", script], cwd=self.folder, env=self.environment, capture_output=True, text=True, timeout=300
         )
@@ -70,17 +70,17 @@ class Deployment:
         return self.compose("logs", "--no-color", *services, check=False).stdout
 
     def container(self, service):
-        """What the engine says of the service's container."""
+        """The engine's description of the service's container."""
         name = self.compose("ps", "--all", "--quiet", service).stdout.strip()
         assert name, f"{service} has no container"
         return json.loads(self.docker("inspect", name).stdout)[0]
 
     def set(self, **variables):
-        """Writes `.env`, as an operator would."""
+        """Writes `.env`."""
         (self.folder / ".env").write_text("".join(f"{name}='{value}'\n" for name, value in variables.items()))
 
     def crash(self, service):
-        """Kills the main process behind the engine's back, and waits for another one."""
+        """Kills the main process without the engine and waits for a new one."""
         before = self.container(service)["State"]
         assert before["Running"] and before["Pid"] > 1, before
         os.kill(before["Pid"], signal.SIGKILL)
@@ -94,13 +94,13 @@ class Deployment:
 
 
 def of_spec(*specs):
-    """Runs a class once for each spec, given as the generator's flags."""
+    """Runs a class once per spec, given as flags of the generator."""
     return pytest.mark.parametrize("spec", specs, scope="class", ids=lambda spec: "-".join(spec.values()) or "default")
 
 
 @pytest.fixture(scope="class")
 def stack(spec, tools, tmp_path_factory):
-    """The deployment of the class's spec, started; gone with its volumes at the end."""
+    """The running deployment of the class's spec; removed with its volumes at the end."""
     if not os.path.exists(SOCKET):
         missing("the Docker engine (see .ci/engine)")
     if spec.get("backend") == "zipkin":
@@ -118,7 +118,7 @@ def stack(spec, tools, tmp_path_factory):
 
 
 def build_for_all(deployment, tools):
-    """As `image` says, but that no registry is there to push to: the engine keeps the images by their names."""
+    """Builds the `published` images; the engine keeps them by name, because there is no registry."""
     command = [tools.program("chroma-otel-deploy"), "image", "--registry", REGISTRY]
     done = subprocess.run(command, cwd=deployment.folder.parent, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
@@ -129,7 +129,7 @@ def build_for_all(deployment, tools):
 
 @pytest.fixture
 def env_file(stack):
-    """env_file(NAME=value…) writes `.env`; at the end it is as before, and so is the deployment."""
+    """env_file(NAME=value…) writes `.env`; at the end, the file and the deployment are restored."""
     yield stack.set
     stack.set()
     stack.up()
@@ -145,7 +145,7 @@ def tags(span):
 
 
 def trace_arrives(service="chromadb"):
-    """Asks Chroma something that nobody asked before, and waits for that very request in Jaeger."""
+    """Sends a unique request to Chroma and waits for its trace in Jaeger."""
     query = f"offset={time.monotonic_ns() // 1_000_000}"
     with urllib.request.urlopen(f"http://127.0.0.1:{CHROMA}{COUNT}?{query}", timeout=10) as answer:
         assert answer.status == 200
@@ -182,7 +182,7 @@ def test_rendered_files_pass_their_linters(tools, tmp_path, spec):
 
 @of_spec({})
 class TestDefault:
-    """What `gen` renders without a flag: Chroma 1.5.9, wrapped, traces to Jaeger."""
+    """`gen` without flags: Chroma 1.5.9, wrapped image, traces to Jaeger."""
 
     def test_client_request_is_traced(self, stack, tools):
         client(tools, "1.5.9", CHROMA, "fill", "query")
@@ -232,7 +232,7 @@ class TestDefault:
         stack.shell(back_up)
         [archive] = stack.folder.glob("chroma-1.5.9-*.tgz")
         assert archive.stat().st_mode & 0o777 == 0o600
-        # A cut archive is refused before anything is deleted.
+        # A truncated archive is rejected before data is deleted.
         (stack.folder / "cut.tgz").write_bytes(archive.read_bytes()[:-100])
         assert stack.shell(restore.replace("BACKUP.tgz", "cut.tgz"), check=False).returncode != 0
         stack.compose("start", "chroma")
@@ -306,7 +306,7 @@ class TestUpgrade:
     {"chroma_version": "1.5.9", "image": "stock"},
 )
 class TestOtherImages:
-    """The Python server, and the published images as they are."""
+    """The Python server, and the published images."""
 
     def test_request_is_traced_and_data_survives_a_restart(self, stack, spec, tools):
         client(tools, spec["chroma_version"], CHROMA, "fill")
@@ -324,7 +324,7 @@ def files_of(container):
 
 @of_spec({"image": "published", "registry": REGISTRY})
 class TestPublished:
-    """Images that were built once, for all deployments."""
+    """Prebuilt images, shared by all deployments."""
 
     def test_request_is_traced(self, stack):
         assert not (stack.folder / "image").exists()
@@ -335,7 +335,7 @@ class TestPublished:
 
 @of_spec({"chroma_version": "1.5.9", "image": "stock"}, {"chroma_version": "0.6.3", "image": "stock"})
 class TestStock:
-    """What can be had without the entrypoint."""
+    """Settings that work without the entrypoint."""
 
     def test_open_file_limit_and_sqlite_tmpdir_are_set(self, stack):
         container = stack.container("chroma")

@@ -1,6 +1,6 @@
-"""What real Chroma servers make of the environment that the entrypoint translates, without a collector.
+"""Real Chroma servers with the environment that the entrypoint translates, without a collector.
 
-The sinks record the headers of each request, so a key that travels to the wrong endpoint is seen.
+The sinks record the headers of each request, which shows a key sent to the wrong endpoint.
 """
 
 import pytest
@@ -17,13 +17,13 @@ FOREIGN = {
     "OTEL_EXPORTER_OTLP_METRICS_HEADERS": "x-key=vendorA-s3cret,x-vendor=a",
 }
 EXPORTER = ("h2", "hyper", "hyper_util", "tonic", "tower")
-# Metrics go out at once, so a test sees their headers as well.
+# A short export interval, so that tests also see the headers of metrics.
 SOON = {"OTEL_METRIC_EXPORT_INTERVAL": "200"}
 
 
 @pytest.fixture
 def served(chroma, tmp_path):
-    """served(version, variables) -> the log of a Chroma that answered a request and has stopped."""
+    """served(version, variables) -> the log of a Chroma that served a request and stopped."""
 
     def run(version, variables):
         (tmp_path / "config.yaml").write_text(f"persist_path: {tmp_path / 'data'}\n")

@@ -1,6 +1,6 @@
-"""The proxy that asks for a token, as it is rendered: a real Caddy before a real Chroma.
+"""The rendered proxy that requires a token: a real Caddy in front of a real Chroma.
 
-Only the addresses of the rendered Caddyfile are changed; the token comes by the variable that the pod has.
+Only the addresses in the rendered Caddyfile are changed; the token is in the pod's variable.
 """
 
 import http.client
@@ -33,7 +33,7 @@ assert documents.query(query_embeddings=[[1.0, 2.0]], n_results=1)["ids"] == [["
 
 @pytest.fixture
 def exposed(render, chroma, tools, start, tmp_path):
-    """exposed(token=…, **spec) -> the proxy, with `.port`, before a Chroma, `.chroma`."""
+    """exposed(token=…, **spec) -> the proxy, with `.port`, in front of a Chroma, `.chroma`."""
     import yaml
 
     caddy = tools.part("caddy/caddy")
@@ -87,7 +87,7 @@ def exposed(render, chroma, tools, start, tmp_path):
 
 
 def ask(proxy, *authorization, method="GET", path=HEARTBEAT, headers=(), body=None):
-    """The answer's status and headers, in lower case; each `authorization` is a header of its own."""
+    """The status and headers (lower case) of the response; each `authorization` is a separate header."""
     connection = http.client.HTTPConnection("127.0.0.1", proxy.port, timeout=60)
     connection.putrequest(method, path)
     for value in authorization:
@@ -166,7 +166,7 @@ def test_python_client_adds_and_finds_thirty_mebibytes(exposed, tools):
     done = run("another", 1)
     assert done.returncode != 0
     assert "Unauthorized" in done.stderr or "401" in done.stderr, done.stderr
-    client(tools, "1.5.9", proxy.chroma.port, "fill", "query")  # beside the proxy, Chroma is as it was
+    client(tools, "1.5.9", proxy.chroma.port, "fill", "query")  # direct access to Chroma is unchanged
 
 
 def test_http_2_works_and_chroma_receives_the_traceparent_header(exposed, start, tools, tmp_path):
@@ -187,7 +187,7 @@ def test_http_2_works_and_chroma_receives_the_traceparent_header(exposed, start,
         )
         assert done.stdout == code
     proxy.chroma.stop()
-    # In Chroma's place, who says what it was asked.
+    # Replaces Chroma; responds with the headers of the request.
     echo = (
         "import http.server as h, json\nclass E(h.BaseHTTPRequestHandler):\n def do_GET(self):\n"
         "  self.send_response(200); self.end_headers(); self.wfile.write(json.dumps(dict(self.headers)).encode())\n"
@@ -195,7 +195,8 @@ def test_http_2_works_and_chroma_receives_the_traceparent_header(exposed, start,
     start("echo", ["python3", "-c", f"{echo}h.HTTPServer(('127.0.0.1', {proxy.chroma.port}), E).serve_forever()"])
     trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
     connection = http.client.HTTPConnection("127.0.0.1", proxy.port, timeout=60)
-    connection.request("GET", "/", headers={"Authorization": BEARER, "traceparent": trace})  # waits until it is there
+    # The proxy retries until the server listens.
+    connection.request("GET", "/", headers={"Authorization": BEARER, "traceparent": trace})
     told = {name.lower(): value for name, value in json.loads(connection.getresponse().read()).items()}
     assert told["traceparent"] == trace
     assert "authorization" not in told

@@ -1,6 +1,6 @@
-"""Alert rules, dashboard and scrape configuration: Prometheus' own rule tests, and a real Prometheus.
+"""Alert rules, dashboard and scrape configuration: Prometheus' rule tests, and a real Prometheus.
 
-Invariant: each alert is silent while all is well, fires at what it names, and not for another deployment's.
+Invariant: each alert fires only if its condition holds, and ignores the series of other deployments.
 """
 
 import json
@@ -15,7 +15,7 @@ from test_collector import send, send_metrics
 
 pytestmark = pytest.mark.collector
 
-# How the series of a deployment are told, by target: of this one, and of another.
+# Labels of the deployment's series and of another deployment's, by target.
 OWN = {
     "docker": ('deployment="chroma", instance="a"', 'deployment="other", instance="a"'),
     "kubernetes": (
@@ -27,7 +27,7 @@ CALLS, TOOK = "traces_span_metrics_calls_total", "traces_span_metrics_duration_s
 
 
 def rules_of(render, folder, target):
-    """The rules that are rendered for a target, as one tree."""
+    """The rules that are rendered for a target."""
     import yaml
 
     spec = {
@@ -58,7 +58,8 @@ def promtool(*words):
 
 @pytest.fixture
 def fires(render, tmp_path):
-    """fires(target, alert, at, series) -> whether it fires then; a series' values as Prometheus' tests write them."""
+    """fires(target, alert, at, series) -> whether the alert fires at that time; values of series are in the
+    notation of Prometheus' rule tests."""
 
     def run(target, alert, at, series):
         (tmp_path / "rules.json").write_text(json.dumps(rules_of(render, tmp_path, target)))
@@ -137,7 +138,7 @@ def fires(render, tmp_path):
             },
             False,
         ),
-        # Of two backends the one that is away counts.
+        # One unavailable backend of two is enough.
         (
             "SpansWait",
             "20m",
@@ -205,7 +206,7 @@ def fires(render, tmp_path):
 def test_alerts_fire_only_when_their_condition_holds(fires, target, alert, at, series, called):
     own, other = OWN[target]
     assert fires(target, alert, at, {name.replace("OWN", own): values for name, values in series.items()}) == called
-    # Of another deployment nobody is told, but then this one's collector is missing.
+    # Series of another deployment do not fire the alert; only `CollectorMissing` fires without series.
     others = {name.replace("OWN", other): values for name, values in series.items()}
     assert fires(target, alert, at, others) == (alert == "CollectorMissing")
 
@@ -223,8 +224,7 @@ def test_alert_descriptions_contain_the_exporter_and_the_remedy(render, tmp_path
 
 
 def test_collector_exposes_the_metrics_of_the_alert_rules(render, tools, start, tmp_path):
-    """What the rules ask for beyond the usual is in a real scrape: of a backend that refuses, of a full queue, of
-    more traces than there is room for."""
+    """Scrapes cover a backend that rejects metrics, a full queue, and more undecided traces than the limit."""
     import yaml
 
     rules = {
@@ -270,7 +270,8 @@ def test_collector_exposes_the_metrics_of_the_alert_rules(render, tools, start, 
 
 @pytest.fixture
 def prometheus(start, tmp_path):
-    """prometheus(folder, here) -> query(expression): a real one with the rendered files, its targets `here`."""
+    """prometheus(folder, here) -> query(expression): a real Prometheus with the rendered files, whose targets are
+    replaced by `here`."""
 
     def run(folder, here):
         program = shutil.which("prometheus") or missing("`prometheus` (Debian's package)")
@@ -319,10 +320,10 @@ def test_prometheus_has_every_series_of_the_dashboard(render, otelcol, sink, chr
     )
     dashboard = json.loads((rendered / "monitoring/dashboard.json").read_text())
     shown = [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
-    # These there are only when something went wrong; test_collector_kubernetes.py, which has the same names, makes it.
+    # These series exist only after failures; test_kubernetes_collector_metrics.py covers them.
     shown = [expression for expression in shown if "failed" not in expression and "refused" not in expression]
     assert len(shown) >= 11
-    # A rate takes two values, between which something happens.
+    # A rate needs two samples with a change between them.
     for step in ("fill", "query"):
         client(tools, "1.5.9", server.port, step)
         name = f'traces_span_metrics_calls_total{{http_route=~".*{"query" if step == "query" else "add"}"}}'

@@ -1,7 +1,7 @@
-"""A real Chroma that keeps more files open than container engines allow by default.
+"""A real Chroma that opens more files than container engines allow by default.
 
-Chroma 1.5.9 keeps four files open for each collection that it has persisted: under a soft limit of
-1024, about the 250th collection breaks it, while its health check still answers.
+Chroma 1.5.9 keeps four files open for each persisted collection: with a soft limit of 1024 it fails at about the
+250th collection, while its health check still succeeds.
 """
 
 import resource
@@ -17,7 +17,7 @@ COLLECTIONS = 300
 
 @pytest.fixture
 def few_open_files():
-    """The soft limit that a container starts with, for what this test starts."""
+    """Sets the soft limit of a container for the processes that this test starts."""
     before = soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard != resource.RLIM_INFINITY and hard < 4 * COLLECTIONS + SOFT:
         pytest.fail(f"the hard limit of open files is {hard}: nothing could be raised")

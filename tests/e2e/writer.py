@@ -1,9 +1,10 @@
-"""A busy client: writer.py PORT write LOG | PORT check LOG BEGAN ENDED.
+"""A client that writes continuously: writer.py PORT write LOG | PORT check LOG BEGAN ENDED.
 
-`write` adds and deletes in four collections until it is told to end, and notes in LOG what Chroma has
-confirmed, a line each. `check` asks a Chroma that was restored from a backup, made between the lines
-BEGAN and ENDED, for everything that it must have. Runs in the environment of each Chroma version.
-Invariant: a vector follows from its name, so that whoever has the name knows what must be found.
+`write` adds and deletes in four collections until it is stopped, and logs each confirmed change as a line of LOG.
+`check` verifies that a Chroma restored from a backup made between lines BEGAN and ENDED contains the confirmed
+changes. Runs in the environment of each Chroma version.
+
+Invariant: a vector is computed from its name, so the name alone determines the expected result.
 """
 
 import json
@@ -14,7 +15,7 @@ import sys
 import chromadb
 
 COLLECTIONS = 4
-# Indexes are written to disk after so many changes: all the time, or now and then.
+# The number of changes after which an index is written to disk: frequent or rare.
 THRESHOLDS = [50, 100, 500, 1000]
 
 
@@ -52,7 +53,7 @@ def check(client, log, began, ended):
         names = there["ids"]
         assert collection.count() == len(names) == len(set(names))
         before = changes(lines[:began], number)
-        during = changes(lines[began : ended + 2], number)  # confirmed after the end, it may be in it
+        during = changes(lines[began : ended + 2], number)  # a change confirmed after the end may be included
         must = before["added"] - before["deleted"] - during["deleted"]
         may = before["added"] | during["added"]
         assert must <= set(names), f"{number}: {len(must - set(names))} of {len(must)} are lost"
@@ -67,7 +68,7 @@ def check(client, log, began, ended):
         assert all(set(near) <= set(names) for near in found)
         own = sum(name in near for name, near in zip(sample, found, strict=True))
         assert own >= 0.9 * len(sample), f"{number}: {own} of {len(sample)} are found"  # the search is approximate
-        collection.add(ids=["new"], embeddings=[vector("new")], documents=["new"])  # it goes on from here
+        collection.add(ids=["new"], embeddings=[vector("new")], documents=["new"])  # still writable
         assert collection.query(query_embeddings=[vector("new")], n_results=1)["ids"] == [["new"]]
 
 
