@@ -7,14 +7,12 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result};
 use chroma_otel_init::{ChromaVersion, Server};
-use minijinja::Value;
-use minijinja::value::Serde;
 use serde::Serialize;
 
 use crate::collector::COLLECTOR_VERSION;
 use crate::digest::hash;
 use crate::plan::{Plan, SharedFolder};
-use crate::render::{TEMPLATES, json, render};
+use crate::render::{TEMPLATES, json, render, values_of};
 use crate::spec::{Chroma, Collector, Image};
 use crate::values::DnsLabel;
 
@@ -55,7 +53,7 @@ impl BuildContext {
             let text = found.and_then(|file| file.contents_utf8());
             files.insert(path.clone(), text.context(path)?.to_owned());
         }
-        let context = Value::from(Serde(Dockerfile::new(chroma, collector)));
+        let context = values_of(Dockerfile::new(chroma, collector));
         for file in ["Dockerfile", ".dockerignore"] {
             let text = render(&format!("image/{file}.j2"), &context)?;
             files.insert(file.to_owned(), text);
@@ -86,7 +84,7 @@ impl BuildContext {
     /// # Errors
     /// A template is wrong: a bug.
     pub fn into_files(self) -> Result<BTreeMap<String, String>> {
-        let bake = render(&format!("image/{BAKE}.j2"), &Value::from(Serde(self.bake)))?;
+        let bake = render(&format!("image/{BAKE}.j2"), &values_of(self.bake))?;
         let mut files = self.files;
         files.insert(BAKE.to_owned(), bake);
         Ok(files)

@@ -85,3 +85,65 @@ pub fn next_steps(deployment: &Deployment) -> Vec<String> {
         Target::Kubernetes(_) => kubernetes::next_steps(deployment),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::deployment::sound;
+
+    /// In tests every rendering checks that each name of a template is a field, and none is there twice.
+    #[test]
+    fn every_target_renders_from_fields_that_exist_once() {
+        for target in Target::ALL {
+            for format in target.info().formats {
+                for image in ["wrapped", "stock"] {
+                    for (backends, more) in [("jaeger", false), ("otlp", true)] {
+                        let mut keys = keys(target, format.name(), image);
+                        keys.push(("tracing.backend", json!(backends)));
+                        if more {
+                            keys.extend(everything(target));
+                        }
+                        let plan = plan(&sound(&keys)).expect("the templates are right");
+                        assert!(plan.files.contains_key("README.md"));
+                    }
+                }
+            }
+        }
+    }
+
+    fn keys(target: Target, format: &str, image: &str) -> Vec<(&'static str, Value)> {
+        let mut keys = vec![
+            ("target", json!(target.info().name)),
+            ("format", json!(format)),
+            ("chroma.image", json!(image)),
+        ];
+        if target.is_kubernetes() && target.cloud().is_some() {
+            keys.push(("platform", json!("kubernetes")));
+        }
+        keys
+    }
+
+    /// Keys that add files and sections.
+    fn everything(target: Target) -> Vec<(&'static str, Value)> {
+        let mut keys = vec![
+            ("tracing.endpoint", json!("https://traces.example.com")),
+            ("tracing.sampling", json!({"ratio": 0.5})),
+            ("tracing.redact", json!({"names": "remove"})),
+            ("metrics", json!({"monitoring": true, "to_backend": true})),
+            ("clients", json!(["python", "openllmetry", "openlit"])),
+        ];
+        if target.is_kubernetes() {
+            keys.extend([
+                ("kubernetes.backup", json!({"schedule": "0 3 * * *"})),
+                (
+                    "kubernetes.expose",
+                    json!({"host": "chroma.example.com", "tls_secret": "tls"}),
+                ),
+                ("collector.mode", json!("tiered")),
+            ]);
+        }
+        keys
+    }
+}

@@ -17,9 +17,16 @@ pub(crate) struct Surroundings {
     /// The pods that spans come from, on Kubernetes.
     pub(crate) pods: Option<Pods>,
     /// Attributes that say where the deployment runs.
-    pub(crate) place_attributes: Value,
+    pub(crate) place_attributes: Vec<PlaceAttribute>,
     /// The attribute that names the instance of Chroma.
     pub(crate) instance_attribute: &'static str,
+}
+
+/// An attribute that says where the deployment runs.
+#[derive(Clone, Serialize)]
+pub(crate) struct PlaceAttribute {
+    pub(crate) name: &'static str,
+    pub(crate) value: String,
 }
 
 /// The addresses that a collector's ports listen on.
@@ -51,7 +58,7 @@ impl Surroundings {
             detectors,
             let_go: None,
             pods: None,
-            place_attributes: Value::from(Vec::<Value>::new()),
+            place_attributes: Vec::new(),
             instance_attribute: "host.name",
         }
     }

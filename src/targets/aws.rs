@@ -11,8 +11,6 @@ mod stack;
 mod template;
 
 use anyhow::Result;
-use minijinja::Value;
-use minijinja::value::Serde;
 
 use self::module::MODULE;
 use self::template::StackTemplate;
@@ -22,7 +20,7 @@ use super::terraform;
 use crate::deployment::Deployment;
 use crate::plan::{Change, Need, Plan};
 use crate::problem::Problem;
-use crate::render::render;
+use crate::render::{render, values_of};
 use crate::spec::Format;
 
 /// What AWS cannot have, of a spec that is sound otherwise.
@@ -40,7 +38,7 @@ pub fn plan(deployment: &Deployment) -> Result<Plan> {
         add_module(&mut plan, deployment)?;
         return Ok(plan);
     }
-    let context = Value::from(Serde(StackTemplate::new(deployment)?));
+    let context = values_of(StackTemplate::new(deployment)?);
     for file in ["template.yaml", "README.md"] {
         let text = render(&format!("aws/{file}.j2"), &context)?;
         plan.files.insert(file.to_owned(), text);

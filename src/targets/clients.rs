@@ -6,7 +6,6 @@ use std::net::IpAddr;
 
 use anyhow::{Context as _, Result};
 use minijinja::Value;
-use minijinja::value::Serde;
 use serde::Serialize;
 
 use super::shared::SharedTemplate;
@@ -14,7 +13,7 @@ use crate::backend::Exporter;
 use crate::deployment::Deployment;
 use crate::plan::Plan;
 use crate::problem::Problem;
-use crate::render::{TEMPLATES, render};
+use crate::render::{TEMPLATES, render, values_of};
 use crate::spec::kubernetes::CollectorMode;
 use crate::spec::signals::Client;
 use crate::spec::{Spec, Target};
@@ -44,7 +43,7 @@ pub(super) fn add(plan: &mut Plan, deployment: &Deployment) -> Result<()> {
         traces: traces(deployment),
         shared: SharedTemplate::new(deployment),
     };
-    let context = Value::from(Serde(template));
+    let context = values_of(template);
     for client in &deployment.spec.clients {
         for file in files(*client) {
             let text = text(&file, &context)?;

@@ -15,23 +15,23 @@ use crate::values::in_place;
 
 /// What a backend asks to have been done once, before the deployment.
 #[derive(Serialize)]
-pub(super) struct Preparation<'a> {
+pub(super) struct Preparation {
     /// What it is, for a sentence.
-    what: &'a str,
+    what: String,
     commands: String,
     /// What to do after them.
-    after: Option<&'a str>,
+    after: Option<String>,
 }
 
 /// What the backends ask to have been done once. `place` is what a shell has for a backend's placeholder.
-pub(super) fn preparations<'a>(deployment: &'a Deployment, place: &str) -> Vec<Preparation<'a>> {
+pub(super) fn preparations(deployment: &Deployment, place: &str) -> Vec<Preparation> {
     let backends = deployment.spec.tracing.backends();
     let preparations = backends.filter_map(|backend| backend.prepare.as_ref());
     preparations
         .map(|one| Preparation {
-            what: &one.what,
+            what: one.what.clone(),
             commands: in_place(&one.commands, place),
-            after: one.after.as_deref(),
+            after: one.after.clone(),
         })
         .collect()
 }

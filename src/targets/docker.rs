@@ -5,8 +5,6 @@
 mod template;
 
 use anyhow::Result;
-use minijinja::Value;
-use minijinja::value::Serde;
 
 use self::template::{COLLECTOR_PORTS, DockerTemplate, LOG, OTLP_PORTS, UP, wanted};
 use super::{common, problems as shared};
@@ -14,7 +12,7 @@ use crate::backend::Exporter;
 use crate::deployment::Deployment;
 use crate::plan::{Change, Need, Plan, SecretFile};
 use crate::problem::Problem;
-use crate::render::render;
+use crate::render::{render, values_of};
 use crate::spec::Secrets;
 
 /// What Compose cannot carry, of a spec that is sound otherwise.
@@ -81,9 +79,9 @@ pub fn problems(deployment: &Deployment) -> Vec<Problem> {
 pub fn plan(deployment: &Deployment) -> Result<Plan> {
     let mut plan = deployment.images.plan();
     let template = DockerTemplate::new(deployment);
-    let context = Value::from(Serde(&template));
+    let context = values_of(&template);
     common::add_configurations(&mut plan, deployment, &context)?;
-    let context = Value::from(Serde(template.with_checksums(&plan)));
+    let context = values_of(template.with_checksums(&plan));
     for file in [
         "docker-compose.yaml",
         ".env.example",

@@ -6,23 +6,28 @@
 mod backend;
 mod backup;
 mod cloud;
+mod cloud_files;
 mod collector;
 mod component;
-mod context;
 mod database;
+mod env_example;
 mod exposure;
 mod monitoring;
 mod problems;
 mod readme;
 mod secret_keys;
+mod template;
 mod templates;
 
 use anyhow::Result;
-use minijinja::context;
+use serde::Serialize;
 
+use self::readme::ReadmeTemplate;
+use self::template::ClusterTemplate;
 use super::common;
 use crate::deployment::Deployment;
 use crate::plan::{Change, Need, Plan, SecretFile};
+use crate::render::values_of;
 use crate::spec::Secrets;
 
 pub use problems::problems;
@@ -35,37 +40,46 @@ const BY_HAND: [&str; 2] = ["keep.yaml", "restore.yaml"];
 /// # Errors
 /// A template is wrong: a bug.
 pub fn plan(deployment: &Deployment) -> Result<Plan> {
-    let built = deployment.images.plan();
-    let context = context::of(deployment);
+    let base = ClusterTemplate::new(deployment);
     let mut plan = Plan::default();
-    database::add(&mut plan, deployment, &context)?;
-    collector::add(&mut plan, deployment, &context)?;
-    backend::add(&mut plan, deployment, &context)?;
-    secret_keys::add(&mut plan, deployment, &context)?;
-    exposure::add(&mut plan, deployment, &context)?;
-    backup::add(&mut plan, deployment, &context)?;
-    monitoring::add(&mut plan, deployment, &context)?;
-    cloud::add(&mut plan, deployment, &context)?;
-    let resources: Vec<String> = plan
+    database::add(&mut plan, deployment, &base)?;
+    collector::add(&mut plan, deployment, &base)?;
+    backend::add(&mut plan, deployment, &base)?;
+    env_example::add(&mut plan, deployment, &base)?;
+    exposure::add(&mut plan, deployment, &base)?;
+    backup::add(&mut plan, deployment, &base)?;
+    monitoring::add(&mut plan, deployment, &base)?;
+    cloud_files::add(&mut plan, deployment, &base)?;
+    let resources = plan
         .files
         .keys()
-        .filter(|path| path.ends_with(".yaml") && !BY_HAND.contains(&path.as_str()))
-        .cloned()
-        .collect();
+        .filter(|path| path.ends_with(".yaml") && !BY_HAND.contains(&path.as_str()));
+    let kustomization = KustomizationTemplate {
+        base: &base,
+        resources: resources.cloned().collect(),
+    };
     templates::add(
         &mut plan,
-        &context! { resources, ..context.clone() },
+        &values_of(kustomization),
         &["kustomization.yaml"],
     )?;
-    templates::add(
-        &mut plan,
-        &readme::context(deployment, &context),
-        &["README.md"],
-    )?;
+    let secrets = secret_keys::all(deployment);
+    let readme = ReadmeTemplate::new(deployment, &secrets, &base);
+    templates::add(&mut plan, &values_of(readme), &["README.md"])?;
+    let built = deployment.images.plan();
     plan.files.extend(built.files);
     plan.shared = built.shared;
     plan.secrets = secret_file(deployment);
     Ok(plan)
+}
+
+/// What `kustomization.yaml` reads.
+#[derive(Serialize)]
+struct KustomizationTemplate<'a> {
+    #[serde(flatten)]
+    base: &'a ClusterTemplate<'a>,
+    /// The files that it applies.
+    resources: Vec<String>,
 }
 
 /// `.env` for the secrets that were handed to us, as `kubectl create secret --from-env-file` reads it:

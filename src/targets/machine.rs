@@ -12,8 +12,6 @@ mod ports;
 use std::collections::BTreeSet;
 
 use anyhow::Result;
-use minijinja::Value;
-use minijinja::value::Serde;
 use serde::Serialize;
 
 use self::patterns::SecretName;
@@ -27,7 +25,7 @@ use crate::deployment::Deployment;
 use crate::deployment::registry::{ImageSourceTemplate, repositories};
 use crate::plan::{Change, Need, Plan};
 use crate::problem::Problem;
-use crate::render::{as_is, render};
+use crate::render::{as_is, render, values_of};
 use crate::spec::{Image, Spec};
 use crate::values::{Peer, in_place};
 
@@ -172,7 +170,7 @@ pub(super) struct MachineTemplate<'a, C> {
     /// The spec's registry.
     registry: Option<String>,
     /// What the backends ask to have been done once.
-    prepare: Vec<Preparation<'a>>,
+    prepare: Vec<Preparation>,
     /// The variable of the key that names are hashed with.
     names_key: Option<&'a str>,
     /// Whether the collector's queue says what waits and what is lost: an exporter that retries from memory does not.
@@ -287,7 +285,7 @@ pub(super) fn files<C: Serialize>(
     folder: &str,
     template: &MachineTemplate<C>,
 ) -> Result<Vec<MachineFile>> {
-    let context = Value::from(Serde(template));
+    let context = values_of(template);
     let mut configurations = Plan::default();
     common::add_configurations(&mut configurations, deployment, &context)?;
     let configurations = configurations.files.into_iter();
@@ -327,7 +325,7 @@ pub(super) fn files<C: Serialize>(
             machine: template,
             service,
         };
-        let context = Value::from(Serde(unit_template));
+        let context = values_of(unit_template);
         let text = render("machine/units/backend.service.j2", &context)?;
         files.push(unit(&format!("{}.service", service.name), text));
     }

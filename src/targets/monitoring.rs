@@ -5,12 +5,11 @@
 
 use anyhow::Result;
 use minijinja::Value;
-use minijinja::value::Serde;
 use serde::Serialize;
 
 use crate::deployment::Deployment;
 use crate::plan::Plan;
-use crate::render::{as_is, render};
+use crate::render::{as_is, render, values_of};
 use crate::spec::{Spec, Target};
 
 /// How Prometheus tells deployments, and the collectors of one, from each other.
@@ -93,10 +92,7 @@ pub(super) fn add(plan: &mut Plan, deployment: &Deployment) -> Result<()> {
         ("dashboard.json", dashboard(&labels)?),
         (
             "prometheus.yaml",
-            render(
-                "monitoring/prometheus.yaml.j2",
-                &Value::from(Serde(prometheus)),
-            )?,
+            render("monitoring/prometheus.yaml.j2", &values_of(prometheus))?,
         ),
     ];
     let files = files.into_iter();
@@ -132,7 +128,7 @@ pub(super) fn rules(deployment: &Deployment, labels: &Labels) -> Result<String> 
         place,
         replica: labels.replica,
     };
-    let context = Value::from(Serde(template));
+    let context = values_of(template);
     render("monitoring/rules.yaml.j2", &context)
 }
 
@@ -149,6 +145,6 @@ pub(super) fn dashboard(labels: &Labels) -> Result<String> {
         place: labels.place.0,
         replica: labels.replica,
     };
-    let context = Value::from(Serde(template));
+    let context = values_of(template);
     render("monitoring/dashboard.json.j2", &context)
 }

@@ -33,8 +33,8 @@ pub(crate) struct SharedTemplate<'a> {
     /// `service.name`.
     service_name: &'a str,
     granularity: String,
-    /// The first backend's endpoint.
-    endpoint: Option<String>,
+    /// The first backend's endpoint, where the spec or the backend says it.
+    spec_endpoint: Option<String>,
     /// The names of the headers that the operator sends.
     header_names: &'a [String],
     /// The first backend, with the names of all.
@@ -142,7 +142,7 @@ impl<'a> SharedTemplate<'a> {
             environment: tracing.environment.as_str(),
             service_name: tracing.service_name.as_str(),
             granularity: tracing.granularity.to_string(),
-            endpoint: tracing.endpoint.as_ref().map(ToString::to_string),
+            spec_endpoint: tracing.endpoint.as_ref().map(ToString::to_string),
             header_names: &tracing.header_names,
             backend: BackendTemplate::new(tracing),
             others: others

@@ -9,7 +9,6 @@ use std::collections::BTreeSet;
 
 use anyhow::Result;
 use minijinja::Value;
-use minijinja::value::Serde;
 use serde::Serialize;
 
 use super::machine::env_files::EnvFile;
@@ -20,7 +19,7 @@ use crate::deployment::Deployment;
 use crate::deployment::secrets::{SecretVariable, name_of};
 use crate::plan::Plan;
 use crate::problem::Problem;
-use crate::render::{TEMPLATES, as_is, render};
+use crate::render::{TEMPLATES, as_is, render, values_of};
 use crate::spec::{Image, Spec};
 
 /// The commands that make the deployment and change it.
@@ -240,7 +239,7 @@ pub(super) fn add<C: Serialize>(
 ) -> Result<()> {
     let has_secrets = !deployment.secrets.is_empty();
     let template = module_template(deployment, module, template, files)?;
-    let context = Value::from(Serde(template));
+    let context = values_of(template);
     let mut add = |template: &str, path: &str| -> Result<()> {
         let text = render(&format!("{template}.j2"), &context)?;
         plan.files.insert(path.to_owned(), text);

@@ -6,11 +6,10 @@ use std::collections::BTreeMap;
 
 use chroma_otel_init::{Endpoint, Protocol, variable};
 use minijinja::Value;
-use minijinja::value::Serde;
 use serde::Serialize;
 
 use crate::backend::{Backend, ComponentSettings, Exporter, MetricsIntake};
-use crate::render::{as_is, quoted, yaml};
+use crate::render::{as_is, quoted, values_of, yaml};
 use crate::spec::{Tracing, header_variable};
 use crate::values::{Cloud, in_place};
 
@@ -292,7 +291,7 @@ pub(super) fn settings(backend: &Backend, settings: &ComponentSettings) -> BTree
 
 /// A backend's value as YAML: each placeholder in it becomes the collector's own.
 fn from_environment(backend: &Backend, value: &serde_json::Value) -> Value {
-    let text = yaml(&Value::from(Serde(value)))
+    let text = yaml(&values_of(value))
         .unwrap_or_else(|_| unreachable!("what was read as YAML can be written as such"))
         .replace('$', "$$");
     let place = backend.cloud().and_then(Cloud::place);

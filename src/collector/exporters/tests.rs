@@ -1,13 +1,12 @@
 //! What the collector is told of each kind of backend, by each way it learns the operator's values.
 
 use chroma_otel_init::variable;
-use minijinja::value::Serde;
 use serde_yaml::Value as Yaml;
 
 use super::*;
 use crate::collector::surroundings::{Listen, Surroundings};
 use crate::deployment::{Deployment, sound};
-use crate::render::render;
+use crate::render::{render, values_of};
 use crate::targets::shared::SharedTemplate;
 
 /// What the collector's template reads here.
@@ -30,7 +29,7 @@ fn written(deployment: &Deployment) -> String {
         surroundings: Surroundings::of_machine("1.5.9".into(), listen, detectors),
         shared: SharedTemplate::new(deployment),
     };
-    let context = Value::from(Serde(template));
+    let context = values_of(template);
     render("collector/otel-collector.yaml.j2", &context).expect("a sound template")
 }
 
@@ -439,7 +438,7 @@ fn those_that_count_from_point_to_point_have_a_pipeline_of_their_own() {
             ),
             ("metrics.to_backend", true.into()),
         ]);
-        let context = Value::from(Serde(&deployment.collector.template));
+        let context = values_of(&deployment.collector.template);
         [
             "trace_exporters",
             "metrics_exporters",

@@ -3,41 +3,73 @@
 //! Invariant: each takes spans from the collector alone, and its user interface is for who may forward a
 //! port; it keeps nothing on disk.
 
-use anyhow::{Context as _, Result};
-use minijinja::value::Serde;
-use minijinja::{Value, context};
+use std::collections::BTreeMap;
 
-use super::component::{self, backend};
+use anyhow::{Context as _, Result};
+use serde::Serialize;
+
+use super::component::{self, ComponentTemplate, backend};
+use super::template::ClusterTemplate;
+use crate::backend::Service;
 use crate::deployment::Deployment;
 use crate::plan::Plan;
-use crate::render::render;
+use crate::render::{render, values_of};
 
 /// Adds a file for each backend that is part of the stack: `jaeger.yaml`.
 ///
 /// # Errors
 /// A template is wrong, or a backend's file: a bug.
-pub(super) fn add(plan: &mut Plan, deployment: &Deployment, base: &Value) -> Result<()> {
+pub(super) fn add(plan: &mut Plan, deployment: &Deployment, base: &ClusterTemplate) -> Result<()> {
     for (one, service, endpoint) in deployment.backends_in_stack() {
         let (_, version) = service
             .image
             .rsplit_once(':')
             .context("its image has a tag")?;
         let folders = service.tmpfs.iter().enumerate();
-        let context = context! {
-            part => backend(one).context(deployment, version),
-            backend_name => one.name.as_str(),
-            backend_summary => one.summary.as_str(),
-            service => Serde(service),
-            port => endpoint.context("a backend in the stack has an endpoint")?.port(),
-            memory => service.memory.quantity(),
-            folders => folders.map(|(number, path)| {
-                context! { name => format!("writable-{number}"), path }
-            }).collect::<Vec<_>>(),
-            senders => component::senders(deployment),
-            ..base.clone()
+        let template = BackendTemplate {
+            base,
+            part: backend(one).template(deployment, version),
+            backend_name: &one.name,
+            backend_summary: &one.summary,
+            service,
+            port: endpoint
+                .context("a backend in the stack has an endpoint")?
+                .port(),
+            memory: service.memory.quantity(),
+            folders: folders
+                .map(|(number, path)| Folder {
+                    name: format!("writable-{number}"),
+                    path,
+                })
+                .collect(),
+            senders: component::senders(deployment),
         };
-        let text = render("kubernetes/backend.yaml.j2", &context)?;
+        let text = render("kubernetes/backend.yaml.j2", &values_of(template))?;
         plan.files.insert(format!("{}.yaml", one.name), text);
     }
     Ok(())
+}
+
+/// What the file of a backend reads.
+#[derive(Serialize)]
+struct BackendTemplate<'a> {
+    #[serde(flatten)]
+    base: &'a ClusterTemplate<'a>,
+    part: ComponentTemplate,
+    backend_name: &'a str,
+    backend_summary: &'a str,
+    service: &'a Service,
+    /// The port that takes spans.
+    port: u16,
+    memory: String,
+    /// Writable folders.
+    folders: Vec<Folder<'a>>,
+    /// The labels of the pods that send to it.
+    senders: BTreeMap<String, String>,
+}
+
+#[derive(Serialize)]
+struct Folder<'a> {
+    name: String,
+    path: &'a str,
 }

@@ -3,16 +3,20 @@
 //! Invariant: both run where Chroma's volume is; a backup only beside Chroma, a restore only away from
 //! it. What they do is in `templates/kubernetes/backup`, which the tests run as it is.
 
-use anyhow::{Context as _, Result};
-use minijinja::{Value, context};
+use std::collections::BTreeMap;
 
-use super::component::{BACKUP, Component, api, claim};
+use anyhow::{Context as _, Result};
+use serde::Serialize;
+
+use super::component::{BACKUP, Component, ComponentTemplate, api, claim};
+use super::secret_keys::SecretKey;
+use super::template::ClusterTemplate;
 use super::templates;
 use super::{cloud, secret_keys};
 use crate::deployment::Deployment;
 use crate::deployment::secrets::Container;
 use crate::plan::Plan;
-use crate::render::{TEMPLATES, render};
+use crate::render::{TEMPLATES, render, values_of};
 use crate::spec::kubernetes::{Backup, BackupPlace};
 
 /// What runs the scripts: any Python from 3.11 does, without a package.
@@ -38,7 +42,7 @@ struct Step {
 ///
 /// # Errors
 /// A template is wrong: a bug.
-pub(super) fn add(plan: &mut Plan, deployment: &Deployment, base: &Value) -> Result<()> {
+pub(super) fn add(plan: &mut Plan, deployment: &Deployment, base: &ClusterTemplate) -> Result<()> {
     let Some(backup) = &deployment.spec.kubernetes.backup else {
         return Ok(());
     };
@@ -61,27 +65,99 @@ pub(super) fn add(plan: &mut Plan, deployment: &Deployment, base: &Value) -> Res
     let mut policy_labels = BACKUP.selector(deployment);
     policy_labels.remove("app.kubernetes.io/component"); // of both
     let version = deployment.spec.chroma.version.to_string();
-    let context = context! {
-        backup => BACKUP.context(deployment, &version),
-        restore => RESTORE.context(deployment, &version),
-        claim => claim(deployment),
-        scratch_class => cloud::scratch_class(deployment),
-        selinux_level => cloud::selinux_level(deployment),
-        in_bucket => store(backup).is_some(),
-        store_port => store_port(backup),
-        // The copy, and the archive of it.
-        room => deployment.spec.machine.disk.twice().quantity(),
-        schedule => backup.schedule.to_string(),
+    let mut template = BackupTemplate {
+        base,
+        backup: BACKUP.template(deployment, &version),
+        restore: RESTORE.template(deployment, &version),
+        claim: claim(deployment),
+        scratch_class: cloud::scratch_class(deployment),
+        selinux_level: cloud::selinux_level(deployment),
+        in_bucket: store(backup).is_some(),
+        store_port: store_port(backup),
+        room: deployment.spec.machine.disk.twice().quantity(),
+        schedule: backup.schedule.to_string(),
         policy_labels,
-        ..base.clone()
+        scripts: scripts(back_up.iter().chain(&restore))?,
+        pod_of_backup: String::new(),
+        pod_of_restore: String::new(),
     };
-    let context = context! {
-        scripts => scripts(back_up.iter().chain(&restore))?,
-        pod_of_backup => pod(deployment, backup, &context, "podAffinity", &back_up)?,
-        pod_of_restore => pod(deployment, backup, &context, "podAntiAffinity", &restore)?,
-        ..context.clone()
+    let pod = |affinity, steps: &[Step]| {
+        let steps = steps.iter();
+        let steps = steps
+            .map(|step| step.template(deployment, backup))
+            .collect();
+        let pod = PodTemplate {
+            backup: &template,
+            affinity,
+            steps,
+        };
+        let text = render("kubernetes/backup_pod.yaml.j2", &values_of(pod))?;
+        anyhow::Ok(text.trim().to_owned())
     };
-    templates::add(plan, &context, &["backup.yaml", "restore.yaml"])
+    let (of_backup, of_restore) = (
+        pod("podAffinity", &back_up)?,
+        pod("podAntiAffinity", &restore)?,
+    );
+    template.pod_of_backup = of_backup;
+    template.pod_of_restore = of_restore;
+    templates::add(plan, &values_of(template), &["backup.yaml", "restore.yaml"])
+}
+
+/// What `backup.yaml` and `restore.yaml` read.
+#[derive(Serialize)]
+struct BackupTemplate<'a> {
+    #[serde(flatten)]
+    base: &'a ClusterTemplate<'a>,
+    backup: ComponentTemplate,
+    restore: ComponentTemplate,
+    /// The claim that Chroma's data is on.
+    claim: String,
+    scratch_class: Option<String>,
+    selinux_level: Option<String>,
+    /// Whether backups go to a bucket.
+    in_bucket: bool,
+    store_port: u16,
+    /// The size of the scratch volume: the copy, and the archive of it.
+    room: String,
+    schedule: String,
+    policy_labels: BTreeMap<String, String>,
+    scripts: Vec<Script>,
+    /// The specs of both pods, as YAML.
+    pod_of_backup: String,
+    pod_of_restore: String,
+}
+
+/// What the spec of a pod reads.
+#[derive(Serialize)]
+struct PodTemplate<'a> {
+    #[serde(flatten)]
+    backup: &'a BackupTemplate<'a>,
+    affinity: &'static str,
+    steps: Vec<StepTemplate>,
+}
+
+/// A container. Python has the data, a shell the keys of the store.
+#[derive(Serialize)]
+struct StepTemplate {
+    name: &'static str,
+    image: &'static str,
+    command: [String; 2],
+    environment: Vec<Variable>,
+    keys: Vec<SecretKey>,
+    has_data: bool,
+}
+
+#[derive(Serialize)]
+struct Variable {
+    name: &'static str,
+    value: String,
+}
+
+/// A file that a step runs.
+#[derive(Serialize)]
+struct Script {
+    name: &'static str,
+    text: &'static str,
 }
 
 impl Step {
@@ -89,8 +165,7 @@ impl Step {
         Self { name, script }
     }
 
-    /// What the template reads of it: Python has the data, a shell the keys of the store.
-    fn context(&self, deployment: &Deployment, backup: &Backup) -> Value {
+    fn template(&self, deployment: &Deployment, backup: &Backup) -> StepTemplate {
         let python = self.script.ends_with(".py");
         let (image, program) = if python {
             (PYTHON, "python3")
@@ -127,13 +202,15 @@ impl Step {
         } else {
             secret_keys::of(deployment, Container::Backup)
         };
-        context! {
-            name => self.name,
+        StepTemplate {
+            name: self.name,
             image,
-            command => [program.to_owned(), format!("/scripts/{}", self.script)],
-            environment => environment.map(|(name, value)| context! { name, value }).collect::<Vec<_>>(),
+            command: [program.to_owned(), format!("/scripts/{}", self.script)],
+            environment: environment
+                .map(|(name, value)| Variable { name, value })
+                .collect(),
             keys,
-            has_data => python,
+            has_data: python,
         }
     }
 }
@@ -147,25 +224,8 @@ fn chroma(deployment: &Deployment) -> String {
     )
 }
 
-fn pod(
-    deployment: &Deployment,
-    backup: &Backup,
-    base: &Value,
-    affinity: &str,
-    steps: &[Step],
-) -> Result<String> {
-    let steps: Vec<Value> = steps
-        .iter()
-        .map(|step| step.context(deployment, backup))
-        .collect();
-    let context = context! { affinity, steps, ..base.clone() };
-    Ok(render("kubernetes/backup_pod.yaml.j2", &context)?
-        .trim()
-        .to_owned())
-}
-
 /// The files that the steps run, and the module that two of them share.
-fn scripts<'a>(steps: impl Iterator<Item = &'a Step>) -> Result<Vec<Value>> {
+fn scripts<'a>(steps: impl Iterator<Item = &'a Step>) -> Result<Vec<Script>> {
     let names = ["archive.py"]
         .into_iter()
         .chain(steps.map(|step| step.script));
@@ -176,7 +236,7 @@ fn scripts<'a>(steps: impl Iterator<Item = &'a Step>) -> Result<Vec<Value>> {
             let text = text
                 .with_context(|| format!("no script `{name}`"))?
                 .trim_end();
-            Ok(context! { name, text })
+            Ok(Script { name, text })
         })
         .collect()
 }
@@ -230,18 +290,38 @@ fn store_port(backup: &Backup) -> u16 {
     port.unwrap_or(if plain { 80 } else { 443 })
 }
 
-/// What the recipe says of backups, where there are any.
-pub(super) fn recipe(deployment: &Deployment) -> Option<Value> {
-    let backup = deployment.spec.kubernetes.backup.as_ref()?;
-    Some(context! {
-        name => BACKUP.name(deployment),
-        restore => RESTORE.name(deployment),
-        schedule => backup.schedule.to_string(),
-        keep => backup.keep,
-        store => match &backup.place {
-            BackupPlace::Claim(_) => None,
-            BackupPlace::Bucket { bucket, prefix, .. } => Some(format!("{}/{}", bucket.as_str(), prefix.as_str())),
-        },
-        data => deployment.spec.chroma.version.data_directory(),
-    })
+/// What the README says of backups.
+#[derive(Serialize)]
+pub(super) struct BackupSection {
+    /// The name of the CronJob.
+    name: String,
+    /// The name of the Job that restores.
+    restore: String,
+    schedule: String,
+    /// How many are kept.
+    keep: u16,
+    /// `BUCKET/PREFIX`. Absent: a claim.
+    store: Option<String>,
+    /// The folder of the data.
+    data: &'static str,
+}
+
+impl BackupSection {
+    /// Absent: there are no backups.
+    pub(super) fn new(deployment: &Deployment) -> Option<Self> {
+        let backup = deployment.spec.kubernetes.backup.as_ref()?;
+        Some(Self {
+            name: BACKUP.name(deployment),
+            restore: RESTORE.name(deployment),
+            schedule: backup.schedule.to_string(),
+            keep: backup.keep,
+            store: match &backup.place {
+                BackupPlace::Claim(_) => None,
+                BackupPlace::Bucket { bucket, prefix, .. } => {
+                    Some(format!("{}/{}", bucket.as_str(), prefix.as_str()))
+                }
+            },
+            data: deployment.spec.chroma.version.data_directory(),
+        })
+    }
 }

@@ -10,37 +10,74 @@ mod store;
 
 use std::collections::BTreeMap;
 
-use anyhow::Result;
-use minijinja::{Value, context};
+use serde::Serialize;
 
-use super::templates;
+use self::readme::CloudSection;
+use crate::backend::Backend;
+use crate::collector::surroundings::PlaceAttribute;
 use crate::deployment::Deployment;
 use crate::digest::hash;
-use crate::plan::Plan;
-use crate::spec::kubernetes::BackupPlace;
-use crate::values::Peer;
-use crate::{backend::Backend, values::Cloud};
+use crate::spec::kubernetes::{BackupPlace, Kubernetes};
+use crate::spec::{Spec, Target, Tracing};
+use crate::values::Cloud;
 
 pub(super) use problems::problems;
+pub(super) use store::SecretStore;
 
-/// What every template reads, as `cloud`:
-/// - `storage_classes`: those to make, each with `name`, `what`, `provisioner`, `parameters`, `reclaim`;
-/// - `environment`: variables of the collector that name the place, for the backend;
-/// - `resource`: `name` and `value` of the attributes of every span that say where the cluster is;
-/// - `identity_egress`: `cidr` and `port` of who hands out the collector's identity, where the backend
-///   wants one;
-/// - `section`: none, or the README's template; `recipe`: what it reads.
-pub(super) fn context(deployment: &Deployment) -> Value {
-    let attributes = resource(deployment).into_iter();
-    let egress = identity_egress(deployment).iter();
-    context! {
-        storage_classes => storage_classes(deployment),
-        environment => environment(deployment),
-        resource => attributes.map(|(name, value)| context! { name, value }).collect::<Vec<_>>(),
-        identity_egress => egress.map(|(cidr, port)| context! { cidr => *cidr, port => *port }).collect::<Vec<_>>(),
-        section => readme::section(deployment),
-        recipe => readme::context(deployment),
+/// What every template reads of the cloud.
+#[derive(Serialize)]
+pub(super) struct CloudTemplate {
+    /// The storage classes to make.
+    storage_classes: Vec<StorageClass>,
+    /// Variables of the collector that name the place, for the backend.
+    environment: BTreeMap<&'static str, String>,
+    /// Attributes of every span that say where the cluster is.
+    pub(super) resource: Vec<PlaceAttribute>,
+    /// Who hands out the collector's identity, where a backend wants one.
+    identity_egress: Vec<Egress>,
+    /// The template of the README's section.
+    section: Option<&'static str>,
+    recipe: CloudSection,
+}
+
+/// An address that pods may connect to.
+#[derive(Serialize)]
+struct Egress {
+    cidr: &'static str,
+    port: u16,
+}
+
+impl CloudTemplate {
+    /// Of a deployment.
+    pub(super) fn new(deployment: &Deployment) -> Self {
+        let attributes = resource(&deployment.spec).into_iter();
+        let egress = identity_egress(&deployment.spec.tracing).iter();
+        Self {
+            storage_classes: storage_classes(&deployment.spec),
+            environment: environment(&deployment.spec),
+            resource: attributes
+                .map(|(name, value)| PlaceAttribute {
+                    name,
+                    value: value.to_owned(),
+                })
+                .collect(),
+            identity_egress: egress.map(|&(cidr, port)| Egress { cidr, port }).collect(),
+            section: readme::section(deployment.spec.target.cloud()),
+            recipe: CloudSection::new(deployment),
+        }
     }
+}
+
+/// A storage class.
+#[derive(Serialize)]
+struct StorageClass {
+    name: String,
+    /// What it is for, for a comment.
+    what: &'static str,
+    provisioner: &'static str,
+    parameters: BTreeMap<&'static str, &'static str>,
+    /// What becomes of a disk whose claim is deleted.
+    reclaim: &'static str,
 }
 
 /// What ends the name of the storage class of volumes that are kept.
@@ -56,10 +93,10 @@ struct Class {
 }
 
 /// The cloud's block storage of the usual kind, as its CSI driver names it.
-fn class(deployment: &Deployment) -> Option<Class> {
-    let (provisioner, parameters): (_, &[(&str, &str)]) = match deployment.spec.target.cloud()? {
+fn class(target: Target, cluster: &Kubernetes) -> Option<Class> {
+    let (provisioner, parameters): (_, &[(&str, &str)]) = match target.cloud()? {
         Cloud::Aws => (
-            if deployment.spec.kubernetes.auto_mode {
+            if cluster.auto_mode {
                 "ebs.csi.eks.amazonaws.com"
             } else {
                 "ebs.csi.aws.com"
@@ -77,31 +114,33 @@ fn class(deployment: &Deployment) -> Option<Class> {
 
 /// The storage classes to make, where the spec names none: one for what is kept, and where backups go to a
 /// bucket one for what they are packed on, which would else leave a disk behind each time.
-fn storage_classes(deployment: &Deployment) -> Vec<Value> {
-    let given = deployment.spec.kubernetes.storage_class.is_some();
-    let Some(class) = class(deployment).filter(|_| !given) else {
+fn storage_classes(spec: &Spec) -> Vec<StorageClass> {
+    let Spec {
+        kubernetes: cluster,
+        target,
+        name,
+        ..
+    } = spec;
+    let given = cluster.storage_class.is_some();
+    let Some(class) = class(*target, cluster).filter(|_| !given) else {
         return Vec::new();
     };
-    let backup = deployment.spec.kubernetes.backup.as_ref();
+    let backup = cluster.backup.as_ref();
     let packed = backup.is_some_and(|backup| matches!(backup.place, BackupPlace::Bucket { .. }));
+    let made = |suffix: &str, reclaim, what| StorageClass {
+        name: format!("{name}-{suffix}"),
+        what,
+        provisioner: class.provisioner,
+        parameters: class.parameters.iter().copied().collect(),
+        reclaim,
+    };
     let kept = "A volume's disk stays when its claim is deleted. Classes cannot be changed.";
     let scratch = "Where a backup is packed before it is sent: the disk goes with the pod.";
-    let classes = [
-        (true, DATA, "Retain", kept),
-        (packed, SCRATCH, "Delete", scratch),
-    ];
-    let wanted = classes.into_iter().filter(|(wanted, ..)| *wanted);
-    wanted
-        .map(|(_, suffix, reclaim, what)| {
-            context! {
-                name => format!("{}-{suffix}", deployment.spec.name),
-                what,
-                provisioner => class.provisioner,
-                parameters => BTreeMap::from_iter(class.parameters.iter().copied()),
-                reclaim,
-            }
-        })
-        .collect()
+    let mut classes = vec![made(DATA, "Retain", kept)];
+    if packed {
+        classes.push(made(SCRATCH, "Delete", scratch));
+    }
+    classes
 }
 
 /// The storage class of volumes that are kept: the spec's, else on a cloud the one that is rendered.
@@ -141,32 +180,23 @@ fn named_or(deployment: &Deployment, suffix: &str) -> Option<String> {
 }
 
 /// Variables of the collector that name the place, for the backend.
-pub(super) fn environment(deployment: &Deployment) -> BTreeMap<&'static str, String> {
-    let named = deployment
-        .spec
-        .target
-        .cloud()
-        .and_then(Cloud::place)
-        .zip(deployment.spec.place());
+pub(super) fn environment(spec: &Spec) -> BTreeMap<&'static str, String> {
+    let named = spec.target.cloud().and_then(Cloud::place).zip(spec.place());
     let pair = named.map(|(variable, place)| (variable.variable, place.to_owned()));
     pair.into_iter().collect()
 }
 
 /// Where the cluster is, in the names of OpenTelemetry's semantic conventions 1.40, as the collector's
 /// detectors have them. No detector is asked: it would want the node's identity, or the API.
-fn resource(deployment: &Deployment) -> BTreeMap<&'static str, &str> {
-    let at = &deployment.spec.kubernetes;
-    let Some(cloud) = deployment.spec.target.cloud() else {
+fn resource(spec: &Spec) -> BTreeMap<&'static str, &str> {
+    let at = &spec.kubernetes;
+    let Some(cloud) = spec.target.cloud() else {
         return BTreeMap::new();
     };
     let (provider, platform, account) = match cloud {
         Cloud::Aws => ("aws", "aws_eks", &None),
-        Cloud::Gcp => (
-            "gcp",
-            "gcp_kubernetes_engine",
-            &deployment.spec.machine.project,
-        ),
-        Cloud::Azure => ("azure", "azure.aks", &deployment.spec.machine.subscription),
+        Cloud::Gcp => ("gcp", "gcp_kubernetes_engine", &spec.machine.project),
+        Cloud::Azure => ("azure", "azure.aks", &spec.machine.subscription),
     };
     let location = at.region.as_ref().map(|region| region.as_str());
     let (region, zone) = match location.map(|location| (location, location.rsplit_once('-'))) {
@@ -196,8 +226,8 @@ fn resource(deployment: &Deployment) -> BTreeMap<&'static str, &str> {
 }
 
 /// Who hands out the collector's identity.
-fn identity_egress(deployment: &Deployment) -> &'static [(&'static str, u16)] {
-    match deployment.spec.tracing.backends().find_map(Backend::cloud) {
+fn identity_egress(tracing: &Tracing) -> &'static [(&'static str, u16)] {
+    match tracing.backends().find_map(Backend::cloud) {
         // EKS Pod Identity's agent, on every node.
         Some(Cloud::Aws) => &[("169.254.170.23/32", 80)],
         // GKE's metadata server: its address, and where the node's rules lead (GKE, "Workload Identity
@@ -205,73 +235,6 @@ fn identity_egress(deployment: &Deployment) -> &'static [(&'static str, u16)] {
         Some(Cloud::Gcp) => &[("169.254.169.254/32", 80), ("169.254.169.252/32", 988)],
         Some(Cloud::Azure) | None => &[],
     }
-}
-
-/// What makes a load balancer one inside of the cloud's network. On every cloud it sends to nodes that
-/// have the pod, by the address of who asks: a NetworkPolicy can tell by it who may.
-fn load_balancer(deployment: &Deployment) -> Option<Value> {
-    let cloud = deployment
-        .spec
-        .target
-        .cloud()
-        .filter(|_| deployment.spec.kubernetes.internal_load_balancer)?;
-    let Some(Peer::Range(range)) = &deployment.spec.machine.allow_from else {
-        return None; // a problem by then
-    };
-    let (class, annotations): (_, &[(&str, &str)]) = match cloud {
-        // With no class, a cluster without a controller makes one that the world can reach.
-        Cloud::Aws => (
-            Some(if deployment.spec.kubernetes.auto_mode {
-                "eks.amazonaws.com/nlb"
-            } else {
-                "service.k8s.aws/nlb"
-            }),
-            &[
-                (
-                    "service.beta.kubernetes.io/aws-load-balancer-nlb-target-type",
-                    "instance",
-                ),
-                (
-                    "service.beta.kubernetes.io/aws-load-balancer-scheme",
-                    "internal",
-                ),
-            ],
-        ),
-        Cloud::Gcp => (
-            None,
-            &[("networking.gke.io/load-balancer-type", "Internal")],
-        ),
-        Cloud::Azure => (
-            None,
-            &[(
-                "service.beta.kubernetes.io/azure-load-balancer-internal",
-                "true",
-            )],
-        ),
-    };
-    let mut all = super::component::texts(&deployment.spec.kubernetes.annotations);
-    all.extend(
-        annotations
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned())),
-    );
-    Some(context! { class, annotations => all, ranges => vec![range.clone()] })
-}
-
-/// Adds `load-balancer.yaml` and `secrets.yaml`, where the spec asks for them.
-///
-/// # Errors
-/// A template is wrong: a bug.
-pub(super) fn add(plan: &mut Plan, deployment: &Deployment, base: &Value) -> Result<()> {
-    if let Some(load_balancer) = load_balancer(deployment) {
-        let context = context! { load_balancer, ..base.clone() };
-        templates::add(plan, &context, &["load-balancer.yaml"])?;
-    }
-    if let Some(store) = store::context(deployment) {
-        let context = context! { store, ..base.clone() };
-        templates::add(plan, &context, &["secrets.yaml"])?;
-    }
-    Ok(())
 }
 
 #[cfg(test)]

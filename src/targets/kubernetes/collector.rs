@@ -7,27 +7,32 @@ mod capacity;
 mod network_policy;
 mod role;
 
-pub(super) use capacity::of as capacity;
+pub(super) use capacity::Capacity;
 use capacity::{CPU, CPU_USED};
+use network_policy::EgressRule;
 use role::Role;
 
 use std::collections::BTreeMap;
 
 use anyhow::Result;
 use chroma_otel_init::variable;
-use minijinja::value::{Serde, merge_maps};
-use minijinja::{Value, context};
+use minijinja::Value;
+use serde::Serialize;
 
-use super::component::{COLLECTOR, Component, MEMBER, ROUTER, checksum, receivers, texts};
+use super::component::{
+    COLLECTOR, Component, ComponentTemplate, MEMBER, ROUTER, checksum, receivers, texts,
+};
+use super::secret_keys::SecretKey;
+use super::template::ClusterTemplate;
 use super::{cloud, secret_keys};
 use crate::collector::COLLECTOR_VERSION;
 use crate::collector::surroundings::{Listen, Pods, Surroundings};
 use crate::deployment::Deployment;
 use crate::deployment::secrets::Container;
 use crate::plan::Plan;
-use crate::render::render;
-use crate::spec::Image;
+use crate::render::{render, values_of};
 use crate::spec::kubernetes::CollectorMode;
+use crate::spec::{Image, Spec};
 
 /// How long a sender's connection lasts where there may be several replicas, so that a new one has
 /// work within minutes. Not shorter: Chroma 1.x drops the batch that it sends at that very moment.
@@ -44,17 +49,15 @@ const PLAIN: [&str; 3] = [
 ///
 /// # Errors
 /// A template is wrong: a bug.
-pub(super) fn add(plan: &mut Plan, deployment: &Deployment, base: &Value) -> Result<()> {
+pub(super) fn add(plan: &mut Plan, deployment: &Deployment, base: &ClusterTemplate) -> Result<()> {
     let mut file = |name: &str, template: &str, role: Role| -> Result<()> {
-        let context = workload(deployment, base, role)?;
+        let context = values_of(workload(deployment, base, role)?);
         let text = render(&format!("kubernetes/{template}.yaml.j2"), &context)?;
         plan.files.insert(format!("{name}.yaml"), text);
         Ok(())
     };
-    match (
-        deployment.spec.collector.mode,
-        deployment.spec.collector.operator,
-    ) {
+    let collector = &deployment.spec.collector;
+    match (collector.mode, collector.operator) {
         (CollectorMode::None, _) => Ok(()),
         (CollectorMode::Gateway, true) => file("collector", "operator", Role::Gateway),
         (CollectorMode::Gateway, false) => file("collector", "collector", Role::Gateway),
@@ -66,63 +69,119 @@ pub(super) fn add(plan: &mut Plan, deployment: &Deployment, base: &Value) -> Res
 }
 
 /// What the templates of a workload read.
-fn workload(deployment: &Deployment, base: &Value, role: Role) -> Result<Value> {
-    let (collector, tiered) = (
-        &deployment.spec.collector,
-        deployment.spec.collector.mode == CollectorMode::Tiered,
-    );
+#[derive(Serialize)]
+struct WorkloadTemplate<'a> {
+    #[serde(flatten)]
+    base: &'a ClusterTemplate<'a>,
+    part: ComponentTemplate,
+    /// The Service that Chroma sends to, whoever is behind it.
+    service: String,
+    /// The account that clouds know who sends to the backend by.
+    account: String,
+    /// The name of the members, with mode `tiered`.
+    members: Option<String>,
+    /// The name of the ClusterRole, where pods of other namespaces are looked up.
+    cluster_role: Option<String>,
+    /// Whether pods are looked up.
+    sees_pods: bool,
+    /// Whether it makes metrics of requests.
+    metrics: bool,
+    config: String,
+    /// The variables that are no secrets.
+    variables: BTreeMap<String, String>,
+    pod_annotations: BTreeMap<String, String>,
+    keys: Vec<SecretKey>,
+    /// What the container runs; empty where the image says it.
+    run: Vec<RunLine>,
+    image: &'a str,
+    go_memory_limit: &'a str,
+    memory: String,
+    cpu: String,
+    /// The use of a core at which a replica is added.
+    cpu_used: String,
+    /// The same in percent of `cpu`, as the OpenTelemetry Operator takes it.
+    cpu_used_percent: u32,
+    replicas: u16,
+    max_replicas: u16,
+    /// Whether replicas are added under load.
+    scales: bool,
+    storage_class: Option<String>,
+    /// The pods that may send, one a line.
+    callers: Vec<Value>,
+    egress: Vec<EgressRule>,
+    /// The labels of the pods that Chroma sends to.
+    receivers: BTreeMap<String, String>,
+    /// Whether the OpenTelemetry Operator runs it.
+    operator: bool,
+    /// The name of the Operator's resource.
+    otel_name: String,
+}
+
+/// `args` or `command` of a container.
+#[derive(Serialize)]
+struct RunLine {
+    key: &'static str,
+    value: Vec<String>,
+}
+
+fn workload<'a>(
+    deployment: &'a Deployment,
+    base: &'a ClusterTemplate<'a>,
+    role: Role,
+) -> Result<WorkloadTemplate<'a>> {
+    let Spec {
+        name,
+        collector,
+        kubernetes,
+        ..
+    } = &deployment.spec;
     let part = part(role);
-    let keys = match role {
-        Role::Router => Vec::new(),
-        Role::Gateway | Role::Member => secret_keys::of(deployment, Container::Collector),
-    };
-    let variables = match role {
-        Role::Router => BTreeMap::new(),
-        Role::Gateway | Role::Member => variables(deployment),
+    let sends_to_backend = role != Role::Router;
+    let (keys, variables) = if sends_to_backend {
+        let keys = secret_keys::of(deployment, Container::Collector);
+        (keys, variables(deployment))
+    } else {
+        (Vec::new(), BTreeMap::new())
     };
     let config = configuration(deployment, base, role)?;
     let checksum = checksum(&format!("{config}{variables:?}"));
-    let name = part.name(deployment);
-    let more = texts(&deployment.spec.kubernetes.annotations);
-    let pod_annotations = more
-        .into_iter()
-        .chain([("checksum/config".to_owned(), checksum)]);
-    Ok(context! {
-        part => part.context(deployment, COLLECTOR_VERSION),
-        // Chroma knows one name, whoever is behind it.
-        service_name => COLLECTOR.name(deployment),
-        // Clouds know who sends to the backend by this account.
-        account => match role {
-            Role::Router => name.clone(),
-            Role::Gateway | Role::Member => COLLECTOR.name(deployment),
+    let mut pod_annotations = texts(&kubernetes.annotations);
+    pod_annotations.insert("checksum/config".to_owned(), checksum);
+    let part_name = part.name(deployment);
+    let looks_everywhere = role != Role::Member && !sees_own_namespace_only(deployment);
+    Ok(WorkloadTemplate {
+        base,
+        part: part.template(deployment, COLLECTOR_VERSION),
+        service: COLLECTOR.name(deployment),
+        account: if sends_to_backend {
+            COLLECTOR.name(deployment)
+        } else {
+            part_name.clone()
         },
-        members => tiered.then(|| MEMBER.name(deployment)),
-        cluster_role => (role != Role::Member && !sees_own_namespace_only(deployment))
-            .then(|| format!("{}-{name}", deployment.spec.kubernetes.namespace)),
-        sees_pods => role != Role::Member,
-        metrics => role != Role::Router,
+        members: (collector.mode == CollectorMode::Tiered).then(|| MEMBER.name(deployment)),
+        cluster_role: looks_everywhere.then(|| format!("{}-{part_name}", kubernetes.namespace)),
+        sees_pods: role != Role::Member,
+        metrics: sends_to_backend,
         config,
         variables,
-        pod_annotations => pod_annotations.collect::<BTreeMap<_, _>>(),
+        pod_annotations,
         keys,
-        run => run(deployment, role),
-        image => base.get_attr("images")?.get_attr("collector")?,
-        go_memory_limit => deployment.collector.go_memory_limit.clone(),
-        memory => collector.memory.quantity(),
-        cpu => format!("{CPU}m"),
-        cpu_used => format!("{CPU_USED}m"),
-        // Of what it asks for, as the OpenTelemetry Operator wants it.
-        cpu_used_percent => CPU_USED * 100 / CPU,
-        replicas => collector.replicas,
-        max_replicas => collector.max_replicas,
-        scales => role != Role::Member && collector.max_replicas > collector.replicas,
-        storage_class => cloud::storage_class(deployment),
-        callers => network_policy::callers(deployment, role),
-        egress => network_policy::egress(deployment, role),
-        receivers => receivers(deployment),
-        operator => collector.operator,
-        otel_name => format!("{}-otel", deployment.spec.name),
-        ..base.clone()
+        run: run(deployment, role).into_iter().collect(),
+        image: &base.images.collector,
+        go_memory_limit: &deployment.collector.go_memory_limit,
+        memory: collector.memory.quantity(),
+        cpu: format!("{CPU}m"),
+        cpu_used: format!("{CPU_USED}m"),
+        cpu_used_percent: CPU_USED * 100 / CPU,
+        replicas: collector.replicas,
+        max_replicas: collector.max_replicas,
+        scales: role != Role::Member && collector.max_replicas > collector.replicas,
+        storage_class: cloud::storage_class(deployment),
+        callers: network_policy::callers(deployment, role),
+        egress: network_policy::egress(deployment, role),
+        receivers: receivers(deployment),
+        operator: collector.operator,
+        otel_name: format!("{name}-otel"),
     })
 }
 
@@ -139,15 +198,32 @@ fn sees_own_namespace_only(deployment: &Deployment) -> bool {
     deployment.spec.kubernetes.allow_namespaces.is_empty()
 }
 
+/// What the collector's configuration reads in a cluster.
+#[derive(Serialize)]
+struct ConfigurationTemplate<'a> {
+    #[serde(flatten)]
+    base: &'a ClusterTemplate<'a>,
+    #[serde(flatten)]
+    surroundings: Surroundings,
+    /// The name that members are found by.
+    members_host: String,
+}
+
 /// The configuration, in the one form of all targets or as a router's.
-fn configuration(deployment: &Deployment, base: &Value, role: Role) -> Result<String> {
-    let own_namespace = sees_own_namespace_only(deployment)
-        .then(|| deployment.spec.kubernetes.namespace.to_string());
+fn configuration(deployment: &Deployment, base: &ClusterTemplate, role: Role) -> Result<String> {
+    let Spec {
+        chroma,
+        collector,
+        kubernetes,
+        ..
+    } = &deployment.spec;
+    let namespace = &kubernetes.namespace;
+    let own_namespace = sees_own_namespace_only(deployment).then(|| namespace.to_string());
     let receives_of_many = role != Role::Member;
     // A single replica would only get the same sender back.
-    let lets_go = receives_of_many && deployment.spec.collector.max_replicas > 1;
+    let lets_go = receives_of_many && collector.max_replicas > 1;
     let surroundings = Surroundings {
-        version_attribute: deployment.spec.chroma.version.to_string().into(),
+        version_attribute: chroma.version.to_string().into(),
         // In Go this is every address of the pod, IPv6 as well; policies say who reaches it.
         listen: Listen {
             receivers: "0.0.0.0",
@@ -160,15 +236,14 @@ fn configuration(deployment: &Deployment, base: &Value, role: Role) -> Result<St
         pods: receives_of_many.then_some(Pods {
             namespace: own_namespace,
         }),
-        place_attributes: base.get_attr("cloud")?.get_attr("resource")?,
+        place_attributes: base.cloud.resource.clone(),
         instance_attribute: "k8s.pod.name",
     };
-    let context = context! {
-        // Of the deployment, not of Kubernetes.
-        namespace => deployment.spec.name.to_string(),
-        members_host => format!("{}.{}.svc", MEMBER.name(deployment), deployment.spec.kubernetes.namespace),
-        ..merge_maps([Value::from(Serde(surroundings)), base.clone()])
-    };
+    let context = values_of(ConfigurationTemplate {
+        base,
+        surroundings,
+        members_host: format!("{}.{namespace}.svc", MEMBER.name(deployment)),
+    });
     match role {
         Role::Router => render("collector/router/otel-collector.yaml.j2", &context),
         Role::Gateway | Role::Member => render("collector/otel-collector.yaml.j2", &context),
@@ -177,7 +252,7 @@ fn configuration(deployment: &Deployment, base: &Value, role: Role) -> Result<St
 
 /// The variables that are no secrets.
 fn variables(deployment: &Deployment) -> BTreeMap<String, String> {
-    let environment = cloud::environment(deployment).into_iter();
+    let environment = cloud::environment(&deployment.spec).into_iter();
     let mut variables: BTreeMap<String, String> = environment
         .map(|(name, value)| (name.to_owned(), value))
         .collect();
@@ -189,18 +264,19 @@ fn variables(deployment: &Deployment) -> BTreeMap<String, String> {
     variables
 }
 
-/// What the container runs, as lines of YAML; nothing where the image says it.
-fn run(deployment: &Deployment, role: Role) -> Vec<Value> {
-    let line = |key: &str, value: Vec<String>| context! { key, value };
+/// What the container runs; absent where the image says it.
+fn run(deployment: &Deployment, role: Role) -> Option<RunLine> {
     match (deployment.spec.collector.image, role) {
-        (Image::Stock, _) => Vec::new(),
-        (Image::Wrapped | Image::Published, Role::Gateway | Role::Member) => {
-            vec![line("args", deployment.collector.command.clone())]
-        }
+        (Image::Stock, _) => None,
+        (Image::Wrapped | Image::Published, Role::Gateway | Role::Member) => Some(RunLine {
+            key: "args",
+            value: deployment.collector.command.clone(),
+        }),
         // It has no endpoint of an operator's to read.
-        (Image::Wrapped | Image::Published, Role::Router) => {
-            vec![line("command", PLAIN.map(str::to_owned).to_vec())]
-        }
+        (Image::Wrapped | Image::Published, Role::Router) => Some(RunLine {
+            key: "command",
+            value: PLAIN.map(str::to_owned).to_vec(),
+        }),
     }
 }
 

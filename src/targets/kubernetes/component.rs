@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use minijinja::{Value, context};
+use minijinja::Value;
+use serde::Serialize;
 
 use crate::backend::Backend;
 use crate::deployment::Deployment;
@@ -92,14 +93,28 @@ impl Component<'_> {
         ])
     }
 
-    /// What templates read of it: `name`, `labels`, `selector`.
-    pub(super) fn context(self, deployment: &Deployment, version: &str) -> Value {
+    /// What templates read of it; `version` is its program's.
+    pub(super) fn template(self, deployment: &Deployment, version: &str) -> ComponentTemplate {
         let selector = self.selector(deployment);
         let mut labels = own_labels(deployment);
         labels.extend(selector.clone());
         labels.extend([label("version", version)]);
-        context! { name => self.name(deployment), labels, selector }
+        ComponentTemplate {
+            name: self.name(deployment),
+            labels,
+            selector,
+        }
     }
+}
+
+/// What templates read of a component.
+#[derive(Serialize)]
+pub(super) struct ComponentTemplate {
+    /// The name of its workload.
+    name: String,
+    labels: BTreeMap<String, String>,
+    /// The labels that its pods alone have.
+    selector: BTreeMap<String, String>,
 }
 
 /// The collector's pods that Chroma sends to, as policies know them: labels that all of them have.

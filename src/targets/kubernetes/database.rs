@@ -6,17 +6,20 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 use chroma_otel_init::{Server, variable};
-use minijinja::{Value, context};
+use minijinja::Value;
+use serde::Serialize;
 
-use super::component::{self, BACKUP, texts};
+use super::component::{self, BACKUP, ComponentTemplate, texts};
+use super::secret_keys::SecretKey;
+use super::template::ClusterTemplate;
 use super::templates;
 use super::{cloud, secret_keys};
 use crate::deployment::Deployment;
 use crate::deployment::secrets::Container;
 use crate::plan::{Change, Plan};
-use crate::render::{as_is, render};
-use crate::spec::Image;
+use crate::render::{as_is, render, values_of};
 use crate::spec::kubernetes::{BackupPlace, CollectorMode};
+use crate::spec::{Chroma, Image, Spec};
 use crate::targets::common;
 use crate::values::Peer;
 
@@ -24,34 +27,88 @@ use crate::values::Peer;
 ///
 /// # Errors
 /// A template is wrong: a bug.
-pub(super) fn add(plan: &mut Plan, deployment: &Deployment, base: &Value) -> Result<()> {
-    let config = if deployment.spec.chroma.version.server() == Server::Rust {
-        Some(render("chroma/config.yaml.j2", base)?)
+pub(super) fn add(plan: &mut Plan, deployment: &Deployment, base: &ClusterTemplate) -> Result<()> {
+    let Chroma {
+        version, memory, ..
+    } = &deployment.spec.chroma;
+    let config = if version.server() == Server::Rust {
+        Some(render("chroma/config.yaml.j2", &values_of(base))?)
     } else {
         None
     };
-    let environment = environment(deployment);
-    let checksum = component::checksum(&format!("{config:?}{environment:?}"));
-    let version = deployment.spec.chroma.version;
-    let context = context! {
+    let variables = variables(deployment);
+    let checksum = component::checksum(&format!("{config:?}{variables:?}"));
+    let template = DatabaseTemplate {
+        base,
         config,
-        environment,
-        pod_annotations => pod_annotations(deployment, checksum),
-        namespace_labels => namespace_labels(deployment),
-        keys => secret_keys::of(deployment, Container::Chroma),
-        memory => deployment.spec.chroma.memory.quantity(),
-        disk => deployment.spec.machine.disk.quantity(),
-        storage_class => cloud::storage_class(deployment),
-        selinux_level => cloud::selinux_level(deployment),
-        backup_disk => backup_disk(deployment),
-        backup => BACKUP.context(deployment, &version.to_string()),
+        variables,
+        pod_annotations: pod_annotations(deployment, checksum),
+        namespace_labels: namespace_labels(deployment),
+        keys: secret_keys::of(deployment, Container::Chroma),
+        memory: memory.quantity(),
+        disk: deployment.spec.machine.disk.quantity(),
+        storage_class: cloud::storage_class(deployment),
+        selinux_level: cloud::selinux_level(deployment),
+        backup_disk: backup_disk(deployment),
+        backup: BACKUP.template(deployment, &version.to_string()),
         // Not ready is no reason to start it again.
-        liveness_path => version.health_path().replace("healthcheck", "heartbeat"),
-        callers => callers(deployment),
-        receivers => receivers(deployment),
-        ..base.clone()
+        liveness_path: version.health_path().replace("healthcheck", "heartbeat"),
+        callers: callers(deployment),
+        receivers: Receivers::new(deployment),
     };
+    let context = values_of(template);
     templates::add(plan, &context, &["keep.yaml", "chroma.yaml"])
+}
+
+/// What `keep.yaml` and `chroma.yaml` read.
+#[derive(Serialize)]
+struct DatabaseTemplate<'a> {
+    #[serde(flatten)]
+    base: &'a ClusterTemplate<'a>,
+    /// Chroma's configuration; 0.x has none.
+    config: Option<String>,
+    /// The variables of Chroma's container that are no secrets.
+    variables: BTreeMap<String, String>,
+    pod_annotations: BTreeMap<String, String>,
+    namespace_labels: BTreeMap<String, String>,
+    /// The keys that Chroma reads.
+    keys: Vec<SecretKey>,
+    memory: String,
+    disk: String,
+    storage_class: Option<String>,
+    selinux_level: Option<String>,
+    /// The size of the claim that backups are kept on.
+    backup_disk: Option<String>,
+    backup: ComponentTemplate,
+    liveness_path: String,
+    /// The pods that may connect to Chroma, one a line; empty for everyone.
+    callers: Vec<Value>,
+    receivers: Receivers,
+}
+
+/// Where Chroma may send its spans: the collector's pods, or with `mode: none` any address.
+#[derive(Serialize)]
+struct Receivers {
+    labels: Option<BTreeMap<String, String>>,
+    port: u16,
+}
+
+impl Receivers {
+    fn new(deployment: &Deployment) -> Self {
+        let Spec {
+            collector, tracing, ..
+        } = &deployment.spec;
+        match (collector.mode, &tracing.endpoint) {
+            (CollectorMode::None, Some(endpoint)) => Self {
+                labels: None,
+                port: endpoint.port(),
+            },
+            _ => Self {
+                labels: Some(component::receivers(deployment)),
+                port: 4317,
+            },
+        }
+    }
 }
 
 /// Annotations of the pod. What moves pods to save machines leaves this one alone; who drains a node by
@@ -97,20 +154,8 @@ fn callers(deployment: &Deployment) -> Vec<Value> {
     callers
 }
 
-/// Where Chroma may send its spans: the collector's pods, or one of the operator's own at any address.
-fn receivers(deployment: &Deployment) -> Value {
-    let (own, endpoint) = (
-        deployment.spec.collector.mode == CollectorMode::None,
-        &deployment.spec.tracing.endpoint,
-    );
-    match (own, endpoint) {
-        (true, Some(endpoint)) => context! { labels => (), port => endpoint.port() },
-        _ => context! { labels => component::receivers(deployment), port => 4317 },
-    }
-}
-
 /// The variables of Chroma's container that are no secrets.
-fn environment(deployment: &Deployment) -> BTreeMap<String, String> {
+fn variables(deployment: &Deployment) -> BTreeMap<String, String> {
     let tracing = &deployment.spec.tracing;
     let name = tracing.service_name.as_str();
     let mut variables: BTreeMap<String, String> = BTreeMap::new();

@@ -6,15 +6,16 @@
 use std::collections::BTreeMap;
 
 use anyhow::Result;
-use minijinja::{Value, context};
+use serde::Serialize;
 
-use super::component::{PROXY, api, checksum, texts};
-use super::secret_keys;
+use super::component::{ComponentTemplate, PROXY, api, checksum, texts};
+use super::secret_keys::{self, SecretKey};
+use super::template::ClusterTemplate;
 use super::templates;
 use crate::deployment::Deployment;
 use crate::deployment::secrets::{Container, TOKEN};
 use crate::plan::Plan;
-use crate::render::render;
+use crate::render::{render, values_of};
 use crate::spec::kubernetes::{Exposure, Route};
 
 /// The proxy's version: what `caddy version` says of the Go module, and the image's tag.
@@ -44,54 +45,117 @@ const OF_CONTROLLERS: [(&str, &str, &str); 3] = [
 ///
 /// # Errors
 /// A template is wrong: a bug.
-pub(super) fn add(plan: &mut Plan, deployment: &Deployment, base: &Value) -> Result<()> {
+pub(super) fn add(plan: &mut Plan, deployment: &Deployment, base: &ClusterTemplate) -> Result<()> {
     let Some(exposure) = &deployment.spec.kubernetes.exposure else {
         return Ok(());
     };
-    let caddyfile = render("kubernetes/Caddyfile.j2", base)?;
-    let service = if exposure.token {
-        (PROXY.name(deployment), 8080)
-    } else {
-        (api(deployment), deployment.spec.chroma.port)
+    let caddyfile = render("kubernetes/Caddyfile.j2", &values_of(base))?;
+    let template = ExposeTemplate {
+        base,
+        host: exposure.host.to_string(),
+        token: exposure.token,
+        proxy: PROXY.template(deployment, CADDY_VERSION),
+        caddy_image: concat!("caddy:", env!("CADDY_VERSION")),
+        checksum: checksum(&caddyfile),
+        caddyfile: caddyfile.trim_end(),
+        proxy_keys: secret_keys::of(deployment, Container::Proxy),
+        service: RoutedService::new(deployment, exposure),
+        route_annotations: annotations(deployment, exposure),
+        ingress: Ingress::of(&exposure.route),
+        gateway: Gateway::of(&exposure.route),
     };
-    let (ingress, gateway) = match &exposure.route {
-        Route::Ingress {
-            class, tls_secret, ..
-        } => {
-            let class = class.as_ref().map(ToString::to_string);
-            (
-                Some(context! { class, tls_secret => tls_secret.to_string() }),
-                None,
-            )
+    templates::add(plan, &values_of(template), &["expose.yaml"])
+}
+
+/// What `expose.yaml` reads.
+#[derive(Serialize)]
+struct ExposeTemplate<'a> {
+    #[serde(flatten)]
+    base: &'a ClusterTemplate<'a>,
+    /// The host of the address.
+    host: String,
+    /// Whether a proxy asks for a token.
+    token: bool,
+    proxy: ComponentTemplate,
+    caddy_image: &'static str,
+    /// Of the proxy's configuration; a new one makes new pods.
+    checksum: String,
+    caddyfile: &'a str,
+    /// The keys that the proxy reads.
+    proxy_keys: Vec<SecretKey>,
+    service: RoutedService,
+    route_annotations: BTreeMap<String, String>,
+    ingress: Option<Ingress>,
+    gateway: Option<Gateway>,
+}
+
+/// The Service that the route ends at: the proxy's, or Chroma's.
+#[derive(Serialize)]
+struct RoutedService {
+    name: String,
+    port: u16,
+}
+
+impl RoutedService {
+    fn new(deployment: &Deployment, exposure: &Exposure) -> Self {
+        if exposure.token {
+            Self {
+                name: PROXY.name(deployment),
+                port: 8080,
+            }
+        } else {
+            Self {
+                name: api(deployment),
+                port: deployment.spec.chroma.port,
+            }
         }
-        Route::Gateway {
-            namespace,
-            name,
-            listener,
-        } => {
-            let (namespace, name, listener) = (
-                namespace.to_string(),
-                name.to_string(),
-                listener.to_string(),
-            );
-            (None, Some(context! { namespace, name, listener }))
+    }
+}
+
+/// An Ingress.
+#[derive(Serialize)]
+struct Ingress {
+    class: Option<String>,
+    tls_secret: String,
+}
+
+impl Ingress {
+    fn of(route: &Route) -> Option<Self> {
+        match route {
+            Route::Ingress {
+                class, tls_secret, ..
+            } => Some(Self {
+                class: class.as_ref().map(ToString::to_string),
+                tls_secret: tls_secret.to_string(),
+            }),
+            Route::Gateway { .. } => None,
         }
-    };
-    let context = context! {
-        host => exposure.host.to_string(),
-        token => exposure.token,
-        proxy => PROXY.context(deployment, CADDY_VERSION),
-        caddy_image => format!("caddy:{CADDY_VERSION}"),
-        checksum => checksum(&caddyfile),
-        caddyfile => caddyfile.trim_end(),
-        proxy_keys => secret_keys::of(deployment, Container::Proxy),
-        service => context! { name => service.0, port => service.1 },
-        route_annotations => annotations(deployment, exposure),
-        ingress,
-        gateway,
-        ..base.clone()
-    };
-    templates::add(plan, &context, &["expose.yaml"])
+    }
+}
+
+/// A listener of a Gateway.
+#[derive(Serialize)]
+struct Gateway {
+    namespace: String,
+    name: String,
+    listener: String,
+}
+
+impl Gateway {
+    fn of(route: &Route) -> Option<Self> {
+        match route {
+            Route::Gateway {
+                namespace,
+                name,
+                listener,
+            } => Some(Self {
+                namespace: namespace.to_string(),
+                name: name.to_string(),
+                listener: listener.to_string(),
+            }),
+            Route::Ingress { .. } => None,
+        }
+    }
 }
 
 /// The route's annotations: every object's, what its controller must know, and the spec's own, which win.
@@ -118,25 +182,45 @@ fn annotations(deployment: &Deployment, exposure: &Exposure) -> BTreeMap<String,
     annotations
 }
 
-/// What the recipe says of the address, where there is one.
-pub(super) fn recipe(deployment: &Deployment) -> Option<Value> {
-    let exposure = deployment.spec.kubernetes.exposure.as_ref()?;
-    Some(context! {
-        host => exposure.host.to_string(),
-        token => exposure.token,
-        variable => TOKEN,
-        proxy => PROXY.name(deployment),
-        tls_secret => match &exposure.route {
-            Route::Ingress { tls_secret, issuer: None, .. } => Some(tls_secret.to_string()),
-            Route::Ingress { .. } | Route::Gateway { .. } => None,
-        },
-        issuer => match &exposure.route {
-            Route::Ingress { issuer, .. } => issuer.as_ref().map(ToString::to_string),
-            Route::Gateway { .. } => None,
-        },
-        gateway => match &exposure.route {
-            Route::Gateway { namespace, name, listener } => Some(format!("{namespace}/{name}/{listener}")),
-            Route::Ingress { .. } => None,
-        },
-    })
+/// What the README says of the address.
+#[derive(Serialize)]
+pub(super) struct ExposeSection {
+    host: String,
+    token: bool,
+    /// The variable of the token.
+    variable: &'static str,
+    /// The name of the proxy.
+    proxy: String,
+    /// The Secret with the certificate, where the operator makes it.
+    tls_secret: Option<String>,
+    /// The issuer of cert-manager.
+    issuer: Option<String>,
+    /// `NAMESPACE/NAME/LISTENER`.
+    gateway: Option<String>,
+}
+
+impl ExposeSection {
+    /// Absent: there is no address.
+    pub(super) fn new(deployment: &Deployment) -> Option<Self> {
+        let exposure = deployment.spec.kubernetes.exposure.as_ref()?;
+        let (tls_secret, issuer) = match &exposure.route {
+            Route::Ingress {
+                tls_secret, issuer, ..
+            } => match issuer {
+                None => (Some(tls_secret.to_string()), None),
+                Some(issuer) => (None, Some(issuer.to_string())),
+            },
+            Route::Gateway { .. } => (None, None),
+        };
+        let gateway = Gateway::of(&exposure.route);
+        Some(Self {
+            host: exposure.host.to_string(),
+            token: exposure.token,
+            variable: TOKEN,
+            proxy: PROXY.name(deployment),
+            tls_secret,
+            issuer,
+            gateway: gateway.map(|to| format!("{}/{}/{}", to.namespace, to.name, to.listener)),
+        })
+    }
 }

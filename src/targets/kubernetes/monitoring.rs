@@ -6,14 +6,17 @@
 use std::collections::BTreeMap;
 
 use anyhow::Result;
-use minijinja::{Value, context};
+use minijinja::Value;
+use serde::Serialize;
 
-use super::component::{BACKUP, COLLECTOR, own_labels, receivers};
+use super::component::{BACKUP, COLLECTOR, ComponentTemplate, own_labels, receivers};
+use super::template::ClusterTemplate;
 use super::templates;
 use crate::collector::COLLECTOR_VERSION;
 use crate::deployment::Deployment;
 use crate::plan::Plan;
-use crate::render::{as_is, render};
+use crate::render::{as_is, render, values_of};
+use crate::spec::Spec;
 use crate::spec::kubernetes::CollectorMode;
 use crate::targets::monitoring::{Labels, dashboard, rules};
 
@@ -21,42 +24,75 @@ use crate::targets::monitoring::{Labels, dashboard, rules};
 ///
 /// # Errors
 /// A template is wrong: a bug.
-pub(super) fn add(plan: &mut Plan, deployment: &Deployment, base: &Value) -> Result<()> {
-    if !deployment.spec.metrics.monitoring || deployment.spec.collector.mode == CollectorMode::None
-    {
+pub(super) fn add(plan: &mut Plan, deployment: &Deployment, base: &ClusterTemplate) -> Result<()> {
+    let Spec {
+        name,
+        metrics,
+        collector,
+        kubernetes,
+        ..
+    } = &deployment.spec;
+    if !metrics.monitoring || collector.mode == CollectorMode::None {
         return Ok(());
     }
-    let namespace = &deployment.spec.kubernetes.namespace;
+    let namespace = kubernetes.namespace.to_string();
     let labels = Labels {
-        place: ("namespace", &namespace.to_string()),
+        place: ("namespace", &namespace),
         replica: "pod",
-        collectors: Some((format!("{}-otel-.+", deployment.spec.name), ".*-otel-.*")),
+        collectors: Some((format!("{name}-otel-.+"), ".*-otel-.*")),
     };
-    let (backup, cronjob) = (
-        deployment.spec.kubernetes.backup.as_ref(),
-        BACKUP.name(deployment),
-    );
-    let alerts = context! {
-        statefulset => as_is(format!("namespace=\"{namespace}\", statefulset=\"{}\"", deployment.spec.name)),
-        volumes => as_is(format!(
-            "namespace=\"{namespace}\", persistentvolumeclaim=~\"data-{0}-0|queue-{0}-otel-member-[0-9]+\"",
-            deployment.spec.name
+    let of = |series: String| as_is(format!("namespace=\"{namespace}\", {series}"));
+    let alerts = AlertsTemplate {
+        base,
+        statefulset: of(format!("statefulset=\"{name}\"")),
+        volumes: of(format!(
+            "persistentvolumeclaim=~\"data-{name}-0|queue-{name}-otel-member-[0-9]+\""
         )),
-        cronjob => backup.map(|_| as_is(format!("namespace=\"{namespace}\", cronjob=\"{cronjob}\""))),
-        ..base.clone()
+        cronjob: kubernetes
+            .backup
+            .as_ref()
+            .map(|_| of(format!("cronjob=\"{}\"", BACKUP.name(deployment)))),
     };
-    let part = COLLECTOR.context(deployment, COLLECTOR_VERSION);
-    let context = context! {
-        collectors => collectors(deployment),
-        rules => rules(deployment, &labels)?.trim_end(),
-        alerts => render("kubernetes/alerts.yaml.j2", &alerts)?.trim_end(),
-        dashboard => dashboard(&labels)?.trim_end(),
-        dashboard_name => format!("{}-dashboard", deployment.spec.name),
-        dashboard_labels => dashboard_labels(deployment),
-        part,
-        ..base.clone()
+    let alerts = render("kubernetes/alerts.yaml.j2", &values_of(alerts))?;
+    let template = MonitoringTemplate {
+        base,
+        part: COLLECTOR.template(deployment, COLLECTOR_VERSION),
+        collectors: collectors(deployment),
+        rules: rules(deployment, &labels)?.trim_end().to_owned(),
+        alerts: alerts.trim_end(),
+        dashboard: dashboard(&labels)?.trim_end().to_owned(),
+        dashboard_name: format!("{name}-dashboard"),
+        dashboard_labels: dashboard_labels(deployment),
     };
-    templates::add(plan, &context, &["monitoring.yaml"])
+    templates::add(plan, &values_of(template), &["monitoring.yaml"])
+}
+
+/// What the rules on Chroma's pod read: selectors of series.
+#[derive(Serialize)]
+struct AlertsTemplate<'a> {
+    #[serde(flatten)]
+    base: &'a ClusterTemplate<'a>,
+    statefulset: Value,
+    volumes: Value,
+    /// Absent: there are no backups.
+    cronjob: Option<Value>,
+}
+
+/// What `monitoring.yaml` reads.
+#[derive(Serialize)]
+struct MonitoringTemplate<'a> {
+    #[serde(flatten)]
+    base: &'a ClusterTemplate<'a>,
+    part: ComponentTemplate,
+    /// The labels of all pods of the collector.
+    collectors: BTreeMap<String, String>,
+    /// Rules on the collector, as on every target.
+    rules: String,
+    /// Rules on what only a cluster knows.
+    alerts: &'a str,
+    dashboard: String,
+    dashboard_name: String,
+    dashboard_labels: BTreeMap<String, String>,
 }
 
 /// Labels of all pods of the collector: routers and members alike.

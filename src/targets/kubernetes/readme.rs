@@ -2,74 +2,153 @@
 //!
 //! Invariant: a command names what the manifests have, and nothing else.
 
-use minijinja::value::Serde;
-use minijinja::{Value, context};
+use serde::Serialize;
 
+use super::backup::BackupSection;
+use super::collector::Capacity;
 use super::component::{COLLECTOR, DATABASE, MEMBER, PROXY, ROUTER, backend, claim};
-use super::secret_keys;
+use super::exposure::ExposeSection;
+use super::secret_keys::{self, DescribedKey};
+use super::template::ClusterTemplate;
+use crate::backend::Backend;
 use crate::deployment::Deployment;
-use crate::deployment::secrets::Container;
+use crate::deployment::secrets::{Container, SecretVariable};
+use crate::spec::Spec;
 use crate::spec::kubernetes::CollectorMode;
 use crate::targets::shared::OtherBackend;
 use crate::values::in_place;
 
-/// What the recipe reads.
-pub(super) fn context(deployment: &Deployment, base: &Value) -> Value {
-    let database = workload("statefulset", DATABASE.name(deployment));
-    let collector = collector(deployment);
-    let stack = deployment
-        .backends_in_stack()
-        .map(|(one, _, _)| workload("deployment", backend(one).name(deployment)));
-    let exposure = deployment.spec.kubernetes.exposure.as_ref();
-    let proxied = exposure.filter(|exposure| exposure.token);
-    let proxy: Vec<String> = proxied
-        .map(|_| workload("deployment", PROXY.name(deployment)))
-        .into_iter()
-        .collect();
-    let secrets = secret_keys::all(deployment);
-    let read_by = |container| secrets.iter().any(|key| key.container == container);
-    let restart = [
-        read_by(Container::Chroma).then(|| vec![database.clone()]),
-        // Of two tiers, the one that sends.
-        read_by(Container::Collector).then(|| collector.last().cloned().into_iter().collect()),
-        read_by(Container::Proxy).then(|| proxy.clone()),
-    ];
-    let place = deployment.spec.place().unwrap_or("…");
-    let shown = deployment
-        .collector
-        .exact_endpoint
-        .clone()
-        .map(|endpoint| in_place(&endpoint, place));
-    context! {
-        workloads => [vec![database], stack.collect(), collector, proxy].concat(),
-        restart => restart.into_iter().flatten().flatten().collect::<Vec<_>>(),
-        claim => claim(deployment),
-        disk => deployment.spec.machine.disk.quantity(),
-        keys => secret_keys::told(&secrets),
-        needs => secrets.iter().filter(|key| key.required).map(|key| format!("`{}`", key.variable)).collect::<Vec<_>>(),
-        has_cloud => deployment.spec.target.cloud().is_some(),
-        allow_namespaces => deployment.spec.kubernetes.allow_namespaces.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>(),
-        by_hand => secret_keys::are_in_a_secret(deployment),
-        secret_command => secret_keys::command(deployment),
-        shown_endpoint => shown.map_or("missing: `tracing.endpoint`".to_owned(), |shown| format!("`{shown}`")),
-        traces => in_place(&deployment.spec.tracing.backend.traces, place),
-        also => also(deployment),
-        clients => deployment.spec.clients.iter().map(ToString::to_string).collect::<Vec<_>>(),
-        spans_service => COLLECTOR.name(deployment),
-        collector_log => format!("kubectl logs --namespace {} --selector app.kubernetes.io/name=opentelemetry-collector --tail 50 --prefix", deployment.spec.kubernetes.namespace),
-        mode => match deployment.spec.collector.mode {
-            CollectorMode::Gateway => "gateway",
-            CollectorMode::Tiered => "tiered",
-            CollectorMode::None => "none",
-        },
-        backup_disk => super::database::backup_disk(deployment),
-        expose => super::exposure::recipe(deployment),
-        backups => super::backup::recipe(deployment),
-        growth => super::collector::capacity(deployment),
-        monitored => deployment.spec.metrics.monitoring,
-        collector_built => deployment.spec.collector.image.is_built(),
-        operated => deployment.spec.collector.operator,
-        ..base.clone()
+/// What `README.md` reads.
+#[derive(Serialize)]
+pub(super) struct ReadmeTemplate<'a> {
+    #[serde(flatten)]
+    base: &'a ClusterTemplate<'a>,
+    /// All workloads, `KIND/NAME`.
+    workloads: Vec<String>,
+    /// Those that read the Secret.
+    restart: Vec<String>,
+    /// The claim that Chroma's data is on.
+    claim: String,
+    disk: String,
+    keys: Vec<DescribedKey<'a>>,
+    /// The variables without which it does not start, in backticks.
+    needs: Vec<String>,
+    has_cloud: bool,
+    /// The namespaces that may connect, in backticks.
+    allow_namespaces: Vec<String>,
+    /// Whether the operator makes the Secret.
+    by_hand: bool,
+    secret_command: String,
+    /// The endpoint, for a table.
+    shown_endpoint: String,
+    /// Where the traces are.
+    traces: String,
+    also: Vec<AlsoTraces<'a>>,
+    clients: Vec<String>,
+    /// The Service for spans of applications.
+    spans_service: String,
+    /// The command that shows the collector's log.
+    collector_log: String,
+    mode: &'static str,
+    /// The size of the claim that backups are kept on.
+    backup_disk: Option<String>,
+    expose: Option<ExposeSection>,
+    backups: Option<BackupSection>,
+    growth: Capacity,
+    /// Whether `monitoring.yaml` is rendered.
+    monitored: bool,
+    collector_built: bool,
+    /// Whether the OpenTelemetry Operator runs the collector.
+    operated: bool,
+}
+
+/// Another backend, and how to reach one in the stack.
+#[derive(Serialize)]
+struct AlsoTraces<'a> {
+    #[serde(flatten)]
+    backend: OtherBackend<'a>,
+    service: String,
+    ui_port: Option<u16>,
+}
+
+impl<'a> ReadmeTemplate<'a> {
+    /// Of a deployment with these secrets.
+    pub(super) fn new(
+        deployment: &'a Deployment,
+        secrets: &'a [SecretVariable],
+        base: &'a ClusterTemplate<'a>,
+    ) -> Self {
+        let Spec {
+            collector: of_collector,
+            kubernetes: cluster,
+            tracing,
+            clients,
+            ..
+        } = &deployment.spec;
+        let database = workload("statefulset", DATABASE.name(deployment));
+        let collector = collector(deployment);
+        let stack = deployment.backends_in_stack();
+        let stack = stack.map(|(one, ..)| workload("deployment", backend(one).name(deployment)));
+        let exposure = cluster.exposure.as_ref();
+        let proxied = exposure.is_some_and(|exposure| exposure.token);
+        let proxy = proxied.then(|| workload("deployment", PROXY.name(deployment)));
+        let read_by = |container| secrets.iter().any(|key| key.container == container);
+        let restart = [
+            Some(&database).filter(|_| read_by(Container::Chroma)),
+            // Of two tiers, the one that sends.
+            collector.last().filter(|_| read_by(Container::Collector)),
+            proxy.as_ref().filter(|_| read_by(Container::Proxy)),
+        ];
+        let restart = restart.into_iter().flatten().cloned().collect();
+        let place = deployment.spec.place().unwrap_or("…");
+        let required = secrets.iter().filter(|key| key.required);
+        let shown_endpoint = match &deployment.collector.exact_endpoint {
+            Some(endpoint) => format!("`{}`", in_place(endpoint, place)),
+            None => "missing: `tracing.endpoint`".to_owned(),
+        };
+        let namespaces = cluster.allow_namespaces.iter();
+        Self {
+            base,
+            workloads: std::iter::once(database)
+                .chain(stack)
+                .chain(collector)
+                .chain(proxy)
+                .collect(),
+            restart,
+            claim: claim(deployment),
+            disk: deployment.spec.machine.disk.quantity(),
+            keys: secret_keys::described(secrets),
+            needs: required.map(|key| format!("`{}`", key.variable)).collect(),
+            has_cloud: deployment.spec.target.cloud().is_some(),
+            allow_namespaces: namespaces.map(|name| format!("`{name}`")).collect(),
+            by_hand: secret_keys::are_in_a_secret(deployment),
+            secret_command: secret_keys::command(deployment),
+            shown_endpoint,
+            traces: in_place(&tracing.backend.traces, place),
+            also: tracing
+                .others
+                .iter()
+                .map(|one| also(deployment, one))
+                .collect(),
+            clients: clients.iter().map(ToString::to_string).collect(),
+            spans_service: COLLECTOR.name(deployment),
+            collector_log: format!(
+                "kubectl logs --namespace {} --selector app.kubernetes.io/name=opentelemetry-collector --tail 50 --prefix",
+                cluster.namespace
+            ),
+            mode: match of_collector.mode {
+                CollectorMode::Gateway => "gateway",
+                CollectorMode::Tiered => "tiered",
+                CollectorMode::None => "none",
+            },
+            backup_disk: super::database::backup_disk(deployment),
+            expose: ExposeSection::new(deployment),
+            backups: BackupSection::new(deployment),
+            growth: Capacity::new(of_collector),
+            monitored: deployment.spec.metrics.monitoring,
+            collector_built: of_collector.image.is_built(),
+            operated: of_collector.operator,
+        }
     }
 }
 
@@ -89,16 +168,10 @@ fn collector(deployment: &Deployment) -> Vec<String> {
     }
 }
 
-/// Where else the traces end up, as on every target; and of one in the stack its `service` and `ui_port`.
-fn also(deployment: &Deployment) -> Vec<Value> {
-    let others = deployment.spec.tracing.others.iter();
-    others
-        .map(|one| {
-            context! {
-                service => backend(one).name(deployment),
-                ui_port => one.service.as_ref().map(|service| service.ui_port),
-                ..Value::from(Serde(OtherBackend::new(one, deployment.spec.place())))
-            }
-        })
-        .collect()
+fn also<'a>(deployment: &Deployment, one: &'a Backend) -> AlsoTraces<'a> {
+    AlsoTraces {
+        service: backend(one).name(deployment),
+        ui_port: one.service.as_ref().map(|service| service.ui_port),
+        backend: OtherBackend::new(one, deployment.spec.place()),
+    }
 }

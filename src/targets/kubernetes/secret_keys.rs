@@ -2,13 +2,11 @@
 //!
 //! Invariant: here are names; a container gets the keys that are its own and no other.
 
-use anyhow::Result;
-use minijinja::{Value, context};
+use serde::Serialize;
 
-use super::templates;
 use crate::deployment::Deployment;
 use crate::deployment::secrets::{Container, SecretVariable};
-use crate::plan::{Need, Plan};
+use crate::plan::Need;
 use crate::spec::kubernetes::CollectorMode;
 
 /// Whether the operator makes the Secret; else the External Secrets Operator does, from a store.
@@ -28,49 +26,48 @@ pub(super) fn all(deployment: &Deployment) -> Vec<SecretVariable> {
     secrets
 }
 
-/// The keys that a container reads, as templates place them: `variable`, `optional`.
-pub(super) fn of(deployment: &Deployment, container: Container) -> Vec<Value> {
+/// A key that a container reads.
+#[derive(Serialize)]
+pub(super) struct SecretKey {
+    variable: String,
+    /// Whether the container starts without it.
+    optional: bool,
+}
+
+/// A key, for a text that a person reads.
+#[derive(Serialize)]
+pub(super) struct DescribedKey<'a> {
+    variable: &'a str,
+    what: &'a str,
+    required: bool,
+}
+
+/// The keys that a container reads.
+pub(super) fn of(deployment: &Deployment, container: Container) -> Vec<SecretKey> {
     let mut keys = all(deployment);
     // Out of a store comes what the spec names, and nothing that an operator might add.
+    let named = &deployment.spec.machine.secrets;
     let comes = |key: &SecretVariable| {
-        are_in_a_secret(deployment)
-            || key.required
-            || deployment.spec.machine.secrets.contains_key(&key.variable)
+        are_in_a_secret(deployment) || key.required || named.contains_key(&key.variable)
     };
     keys.retain(|key| key.container == container && comes(key));
     let keys = keys.into_iter();
-    keys.map(|key| context! { variable => key.variable, optional => !key.required })
-        .collect()
-}
-
-/// The keys as texts for people place them: `variable`, `what`, `required`.
-pub(super) fn told(keys: &[SecretVariable]) -> Vec<Value> {
-    let keys = keys.iter();
-    keys.map(|key| {
-        context! { variable => key.variable.as_str(), what => key.what.as_str(), required => key.required }
+    keys.map(|key| SecretKey {
+        variable: key.variable,
+        optional: !key.required,
     })
     .collect()
 }
 
-/// Adds `.env.example` and `.gitignore`, where the operator makes the Secret.
-///
-/// # Errors
-/// A template is wrong: a bug.
-pub(super) fn add(plan: &mut Plan, deployment: &Deployment, base: &Value) -> Result<()> {
-    let keys = told(&all(deployment));
-    if keys.is_empty() || !are_in_a_secret(deployment) {
-        return Ok(());
-    }
-    let escaped = deployment.spec.collector.image.has_entrypoint()
-        || deployment.spec.collector.mode == CollectorMode::None;
-    let context = context! {
-        keys,
-        command => command(deployment),
-        // What passes any value on.
-        instead => (!escaped).then_some(if deployment.spec.collector.operator { "a collector without `collector.operator`" } else { "`image: wrapped`" }),
-        ..base.clone()
-    };
-    templates::add(plan, &context, &[".env.example", ".gitignore"])
+/// The keys with their descriptions.
+pub(super) fn described(keys: &[SecretVariable]) -> Vec<DescribedKey<'_>> {
+    let keys = keys.iter();
+    keys.map(|key| DescribedKey {
+        variable: &key.variable,
+        what: &key.what,
+        required: key.required,
+    })
+    .collect()
 }
 
 /// The values that are still missing.

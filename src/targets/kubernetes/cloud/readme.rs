@@ -4,26 +4,27 @@
 
 use std::collections::BTreeSet;
 
-use minijinja::value::Serde;
-use minijinja::{Value, context};
+use serde::Serialize;
 
 use super::super::component::COLLECTOR;
 use super::super::secret_keys;
 use super::{registry, store};
+use crate::backend::Backend;
 use crate::deployment::Deployment;
+use crate::deployment::registry::Registry;
 use crate::digest::hash;
 use crate::spec::target::CONNECTION_STRING;
-use crate::targets::common::{permissions, preparations};
+use crate::spec::{Spec, Tracing};
+use crate::targets::common::{Preparation, permissions, preparations};
 use crate::targets::machine::patterns::given;
-use crate::values::CloudName;
-use crate::{backend::Backend, values::Cloud};
+use crate::values::{Cloud, CloudName};
 
 /// The longest name of a role at AWS.
 const LONGEST_ROLE: usize = 64;
 
 /// The README's section, by its template.
-pub(super) fn section(deployment: &Deployment) -> Option<&'static str> {
-    Some(match deployment.spec.target.cloud()? {
+pub(super) fn section(cloud: Option<Cloud>) -> Option<&'static str> {
+    Some(match cloud? {
         Cloud::Aws => "kubernetes/sections/_eks.md.j2",
         Cloud::Gcp => "kubernetes/sections/_gke.md.j2",
         Cloud::Azure => "kubernetes/sections/_aks.md.j2",
@@ -31,60 +32,136 @@ pub(super) fn section(deployment: &Deployment) -> Option<&'static str> {
 }
 
 /// What that template reads.
-pub(super) fn context(deployment: &Deployment) -> Value {
-    let (at, machine) = (&deployment.spec.kubernetes, &deployment.spec.machine);
-    let or =
-        |name: &Option<CloudName>, unknown: &str| given(name).unwrap_or_else(|| unknown.to_owned());
-    let region = or(&at.region, "REGION");
-    let place = deployment.spec.place().unwrap_or("PLACE");
-    context! {
-        cluster => or(&at.cluster, "CLUSTER"),
-        project => or(&machine.project, "PROJECT"),
-        group => or(&machine.resource_group, "GROUP"),
-        region,
-        auto_mode => at.auto_mode,
-        collector => COLLECTOR.name(deployment),
-        collector_role => role(deployment, "collector"),
-        by_identity => by_identity(deployment),
-        permissions => permissions(deployment),
-        services => deployment.spec.tracing.backends().flat_map(Backend::services).cloned().collect::<BTreeSet<String>>(),
-        prepare => Value::from(Serde(preparations(deployment, place))),
-        registry => registry::context(deployment),
-        balances => at.internal_load_balancer,
-        own_class => at.storage_class.is_none(),
-        insights => insights(deployment),
-        store => store(deployment),
+#[derive(Serialize)]
+pub(super) struct CloudSection {
+    cluster: String,
+    project: String,
+    /// The resource group.
+    group: String,
+    region: String,
+    auto_mode: bool,
+    /// The collector's account.
+    collector: String,
+    /// The role that it takes at AWS.
+    collector_role: String,
+    /// The backends that know the collector by its identity.
+    by_identity: String,
+    /// What that identity must be allowed.
+    permissions: BTreeSet<String>,
+    /// Google's services that the backends need.
+    services: BTreeSet<String>,
+    /// What the backends ask to have been done once.
+    prepare: Vec<Preparation>,
+    registry: Option<Registry>,
+    /// Whether there is a load balancer.
+    balances: bool,
+    /// Whether the deployment makes its storage classes.
+    own_class: bool,
+    insights: Option<Insights>,
+    store: Option<StoreSection>,
+}
+
+/// The connection string of Application Insights.
+#[derive(Serialize)]
+struct Insights {
+    variable: String,
+    /// The vault that holds it, where the spec names one.
+    vault: Option<String>,
+    /// Its key in the vault.
+    key: Option<String>,
+}
+
+/// The secret store.
+#[derive(Serialize)]
+struct StoreSection {
+    /// Whether the spec names secrets in it.
+    used: bool,
+    vault: Option<String>,
+    /// Where the secrets are: region, project, vault.
+    place: Option<String>,
+    account: String,
+    /// The role that the account takes at AWS.
+    role: String,
+    identity: Option<String>,
+    secrets: Vec<StoredSecret>,
+}
+
+/// A secret in the store.
+#[derive(Serialize)]
+struct StoredSecret {
+    variable: String,
+    what: String,
+    /// What the spec calls it.
+    name: Option<String>,
+    /// Whether another part of the recipe makes it.
+    made: bool,
+    key: Option<String>,
+}
+
+impl CloudSection {
+    /// Of a deployment; what the spec does not name is in capitals.
+    pub(super) fn new(deployment: &Deployment) -> Self {
+        let Spec {
+            kubernetes: at,
+            machine,
+            tracing,
+            chroma,
+            ..
+        } = &deployment.spec;
+        let or = |name: &Option<CloudName>, unknown: &str| {
+            given(name).unwrap_or_else(|| unknown.to_owned())
+        };
+        let place = deployment.spec.place().unwrap_or("PLACE");
+        Self {
+            cluster: or(&at.cluster, "CLUSTER"),
+            project: or(&machine.project, "PROJECT"),
+            group: or(&machine.resource_group, "GROUP"),
+            region: or(&at.region, "REGION"),
+            auto_mode: at.auto_mode,
+            collector: COLLECTOR.name(deployment),
+            collector_role: role(deployment, "collector"),
+            by_identity: by_identity(tracing),
+            permissions: permissions(deployment),
+            services: tracing
+                .backends()
+                .flat_map(Backend::services)
+                .cloned()
+                .collect(),
+            prepare: preparations(deployment, place),
+            registry: registry::of(chroma),
+            balances: at.internal_load_balancer,
+            own_class: at.storage_class.is_none(),
+            insights: Insights::new(deployment),
+            store: StoreSection::new(deployment),
+        }
     }
 }
 
 /// The backends that know the collector by its identity.
-fn by_identity(deployment: &Deployment) -> String {
-    let known = deployment
-        .spec
-        .tracing
-        .backends()
-        .filter(|one| one.cloud().is_some());
+fn by_identity(tracing: &Tracing) -> String {
+    let known = tracing.backends().filter(|one| one.cloud().is_some());
     let names: Vec<&str> = known.map(|one| one.name.as_str()).collect();
     names.join("`, `")
 }
 
-/// The connection string of Application Insights, where it is wanted: its variable, and its place in a
-/// vault, if the spec names one.
-fn insights(deployment: &Deployment) -> Option<Value> {
-    let mut keys = secret_keys::all(deployment).into_iter();
-    let variable = keys.find(|key| key.variable == CONNECTION_STRING)?.variable;
-    let named = deployment
-        .spec
-        .machine
-        .secrets
-        .get(&variable)
-        .map(|name| name.as_str());
-    let named = named.filter(|_| deployment.spec.kubernetes.secret_store.is_none());
-    Some(context! {
-        variable,
-        vault => named.map(|name| vault(store::place(Cloud::Azure, name)).to_owned()),
-        key => named.map(|name| store::key(Cloud::Azure, name)),
-    })
+impl Insights {
+    /// Absent: no backend wants it.
+    fn new(deployment: &Deployment) -> Option<Self> {
+        let Spec {
+            machine,
+            kubernetes,
+            ..
+        } = &deployment.spec;
+        let mut keys = secret_keys::all(deployment).into_iter();
+        let variable = keys.find(|key| key.variable == CONNECTION_STRING)?.variable;
+        let named = machine.secrets.get(&variable).map(CloudName::as_str);
+        let named = named.filter(|_| kubernetes.secret_store.is_none());
+        Some(Self {
+            variable,
+            vault: named.map(|name| vault(store::place(Cloud::Azure, name)).to_owned()),
+            key: named.map(|name| store::key(Cloud::Azure, name).to_owned()),
+        })
+    }
 }
 
 /// A vault's name, out of its address.
@@ -93,37 +170,38 @@ fn vault(address: &str) -> &str {
     host.split('.').next().unwrap_or(host)
 }
 
-/// What is said of the secret store; nothing where no key is needed, or the store is the operator's own.
-fn store(deployment: &Deployment) -> Option<Value> {
-    let (at, cloud) = (&deployment.spec.kubernetes, deployment.spec.target.cloud()?);
-    let named = &deployment.spec.machine.secrets;
-    let mut keys = secret_keys::all(deployment);
-    keys.retain(|key| key.required || named.contains_key(&key.variable));
-    if keys.is_empty() || at.secret_store.is_some() {
-        return None;
-    }
-    let first = named
-        .values()
-        .next()
-        .map(|name| store::place(cloud, name.as_str()).to_owned());
-    let secrets = keys.iter().map(|key| {
-        let name = named.get(&key.variable).map(|name| name.as_str());
-        context! {
-            variable => key.variable.as_str(), what => key.what.as_str(), name,
-            // Its own part of the recipe makes it.
-            made => key.variable == CONNECTION_STRING,
-            key => name.map(|name| store::key(cloud, name)),
+impl StoreSection {
+    /// Absent: no key is needed, or the store is the operator's own.
+    fn new(deployment: &Deployment) -> Option<Self> {
+        let (at, cloud) = (&deployment.spec.kubernetes, deployment.spec.target.cloud()?);
+        let named = &deployment.spec.machine.secrets;
+        let mut keys = secret_keys::all(deployment);
+        keys.retain(|key| key.required || named.contains_key(&key.variable));
+        if keys.is_empty() || at.secret_store.is_some() {
+            return None;
         }
-    });
-    Some(context! {
-        used => !named.is_empty(),
-        vault => first.as_deref().map(vault),
-        place => first.as_deref(),
-        account => store::account(deployment),
-        role => role(deployment, "secrets"),
-        identity => at.identity.as_ref().map(|identity| identity.as_str()),
-        secrets => secrets.collect::<Vec<_>>(),
-    })
+        let first = named.values().next();
+        let first = first.map(|name| store::place(cloud, name.as_str()));
+        let secrets = keys.into_iter().map(|key| {
+            let name = named.get(&key.variable).map(CloudName::as_str);
+            StoredSecret {
+                made: key.variable == CONNECTION_STRING,
+                key: name.map(|name| store::key(cloud, name).to_owned()),
+                name: name.map(str::to_owned),
+                variable: key.variable,
+                what: key.what,
+            }
+        });
+        Some(Self {
+            used: !named.is_empty(),
+            vault: first.map(|place| vault(place).to_owned()),
+            place: first.map(str::to_owned),
+            account: store::account(deployment),
+            role: role(deployment, "secrets"),
+            identity: at.identity.as_ref().map(|one| one.as_str().to_owned()),
+            secrets: secrets.collect(),
+        })
+    }
 }
 
 /// A role's name at AWS, where all clusters of an account share the names.

@@ -6,46 +6,88 @@
 
 use std::collections::BTreeMap;
 
-use minijinja::value::Serde;
-use minijinja::{Value, context};
-use serde_json::json;
+use serde::Serialize;
+use serde_json::{Value as Json, json};
 
 use super::super::secret_keys;
 use crate::deployment::Deployment;
+use crate::spec::Spec;
 use crate::targets::machine::patterns::given;
 use crate::values::Cloud;
 
-/// What `secrets.yaml` reads: `account`, `provider`, `reference` and `keys`. Nothing where the operator
-/// makes the Secret.
-pub(super) fn context(deployment: &Deployment) -> Option<Value> {
-    if secret_keys::are_in_a_secret(deployment) {
-        return None;
-    }
-    let named = &deployment.spec.kubernetes.secret_store;
-    let own = deployment.spec.target.cloud().filter(|_| named.is_none());
-    let (kind, name) = match named {
-        Some(store) if store.of_cluster => ("ClusterSecretStore", store.name.to_string()),
-        Some(store) => ("SecretStore", store.name.to_string()),
-        None => ("SecretStore", account(deployment)),
-    };
-    let keys = deployment
-        .spec
-        .machine
-        .secrets
-        .iter()
-        .map(|(variable, name)| {
+/// What `secrets.yaml` reads of the store.
+#[derive(Serialize)]
+pub(in crate::targets::kubernetes) struct SecretStore {
+    name: String,
+    /// The account of this deployment's own that reads it.
+    account: Option<Account>,
+    /// `spec.provider` of the SecretStore, where this deployment makes one.
+    provider: Option<Json>,
+    reference: StoreReference,
+    keys: Vec<StoredKey>,
+}
+
+/// A ServiceAccount.
+#[derive(Serialize)]
+struct Account {
+    name: String,
+    annotations: BTreeMap<String, String>,
+}
+
+#[derive(Serialize)]
+struct StoreReference {
+    kind: &'static str,
+    name: String,
+}
+
+/// A variable and the key of its secret in the store.
+#[derive(Serialize)]
+struct StoredKey {
+    variable: String,
+    key: String,
+}
+
+impl SecretStore {
+    /// Absent: the operator makes the Secret.
+    pub(in crate::targets::kubernetes) fn new(deployment: &Deployment) -> Option<Self> {
+        if secret_keys::are_in_a_secret(deployment) {
+            return None;
+        }
+        let Spec {
+            target,
+            kubernetes,
+            machine,
+            ..
+        } = &deployment.spec;
+        let named = &kubernetes.secret_store;
+        let own = target.cloud().filter(|_| named.is_none());
+        let (kind, name) = match named {
+            Some(store) if store.of_cluster => ("ClusterSecretStore", store.name.to_string()),
+            Some(store) => ("SecretStore", store.name.to_string()),
+            None => ("SecretStore", account(deployment)),
+        };
+        let keys = machine.secrets.iter().map(|(variable, name)| {
             let key = own.map_or(name.as_str(), |cloud| key(cloud, name.as_str()));
-            context! { variable, key }
+            StoredKey {
+                variable: variable.clone(),
+                key: key.to_owned(),
+            }
         });
-    Some(context! {
-        name => name.as_str(),
-        account => own.is_some_and(|cloud| has_account(deployment, cloud)).then(|| context! {
-            name => account(deployment), annotations => annotations(deployment),
-        }),
-        provider => own.and_then(|cloud| provider(deployment, cloud)).map(Serde),
-        reference => context! { kind, name => name.as_str() },
-        keys => keys.collect::<Vec<_>>(),
-    })
+        let has_account = own.is_some_and(|cloud| has_account(deployment, cloud));
+        Some(Self {
+            account: has_account.then(|| Account {
+                name: account(deployment),
+                annotations: annotations(deployment),
+            }),
+            provider: own.and_then(|cloud| provider(deployment, cloud)),
+            keys: keys.collect(),
+            reference: StoreReference {
+                kind,
+                name: name.clone(),
+            },
+            name,
+        })
+    }
 }
 
 /// The ServiceAccount that reads the store, and the store's own name.
@@ -72,7 +114,7 @@ fn annotations(deployment: &Deployment) -> BTreeMap<String, String> {
 }
 
 /// What the store is, as `deployment.spec.provider` of a SecretStore has it.
-fn provider(deployment: &Deployment, cloud: Cloud) -> Option<serde_json::Value> {
+fn provider(deployment: &Deployment, cloud: Cloud) -> Option<Json> {
     let at = &deployment.spec.kubernetes;
     let place = place(
         cloud,
@@ -102,9 +144,9 @@ fn provider(deployment: &Deployment, cloud: Cloud) -> Option<serde_json::Value> 
     Some(without_nulls(provider))
 }
 
-fn without_nulls(value: serde_json::Value) -> serde_json::Value {
+fn without_nulls(value: Json) -> Json {
     match value {
-        serde_json::Value::Object(fields) => fields
+        Json::Object(fields) => fields
             .into_iter()
             .filter(|(_, value)| !value.is_null())
             .map(|(name, value)| (name, without_nulls(value)))

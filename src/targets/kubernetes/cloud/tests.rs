@@ -144,14 +144,14 @@ fn the_collector_learns_where_it_is() {
     ] {
         let deployment = placed(target, &[]);
         assert_eq!(
-            super::environment(&deployment),
+            super::environment(&deployment.spec),
             BTreeMap::from([(variable, value.to_owned())])
         );
-        assert!(!super::identity_egress(&deployment).is_empty());
+        assert!(!super::identity_egress(&deployment.spec.tracing).is_empty());
     }
     let at = |region: &str| {
         let deployment = placed("gcp", &[("kubernetes.region", json!(region))]);
-        let named = super::resource(&deployment);
+        let named = super::resource(&deployment.spec);
         ["cloud.region", "cloud.availability_zone"]
             .map(|name| named.get(name).map(ToString::to_string))
     };
@@ -162,12 +162,12 @@ fn the_collector_learns_where_it_is() {
     );
     let deployment = placed("azure", &[]);
     assert!(
-        super::environment(&deployment).is_empty()
-            && super::identity_egress(&deployment).is_empty()
+        super::environment(&deployment.spec).is_empty()
+            && super::identity_egress(&deployment.spec.tracing).is_empty()
     );
     // Elsewhere than in the cloud, nobody has its identity.
     let deployment = placed("aws", &[("tracing.backend", json!("honeycomb"))]);
-    assert!(super::identity_egress(&deployment).is_empty());
+    assert!(super::identity_egress(&deployment.spec.tracing).is_empty());
 }
 
 #[test]
@@ -420,8 +420,8 @@ fn roles_have_names_of_their_own_that_aws_takes() {
 fn only_a_clouds_own_registry_gets_commands() {
     let of = |target: &str, registry: &str| {
         let keys = [("chroma.registry", json!(registry))];
-        let value = super::registry::context(&placed(target, &keys))?;
-        serde_json::to_value(value).ok()
+        let registry = super::registry::of(&placed(target, &keys).spec.chroma)?;
+        serde_json::to_value(registry).ok()
     };
     let ecr = of(
         "aws",

@@ -2,9 +2,9 @@
 //!
 //! Invariant: the numbers are measured (`bench/collector`), the rest is division.
 
-use minijinja::{Value, context};
+use serde::Serialize;
 
-use crate::deployment::Deployment;
+use crate::spec::Collector;
 use crate::spec::kubernetes::CollectorMode;
 
 /// Spans a second that one core takes, of requests to Chroma 1.5.9 with the configuration that is rendered:
@@ -20,24 +20,57 @@ pub(super) const CPU: u32 = 200;
 /// Thousandths that it uses when the autoscaler adds another: far from where its memory would fill.
 pub(super) const CPU_USED: u32 = 350;
 
-/// What the recipe says of it: `core` and `router_core`, spans a second; `rows`, each with `rate`,
-/// `replicas` of what sends to the backend, `cores` that they use, and `routers`.
-pub(in crate::targets::kubernetes) fn of(deployment: &Deployment) -> Value {
-    let rows = [1_000, 10_000, 100_000, 1_000_000].map(|rate: u32| {
+/// What the README says of the collector's capacity.
+#[derive(Serialize)]
+pub(in crate::targets::kubernetes) struct Capacity {
+    /// Spans a second that a core of what sends to the backend takes.
+    core: String,
+    /// Those that a core of a router takes.
+    router_core: String,
+    rows: [CapacityRow; 4],
+    replicas: u16,
+    max_replicas: u16,
+    /// Whether replicas are added under load.
+    scales: bool,
+    tiered: bool,
+}
+
+/// What a rate of spans takes.
+#[derive(Serialize)]
+struct CapacityRow {
+    /// Spans a second.
+    rate: String,
+    /// Replicas of what sends to the backend.
+    replicas: u32,
+    routers: u32,
+    /// Cores that the replicas use.
+    cores: u32,
+}
+
+impl CapacityRow {
+    fn new(rate: u32) -> Self {
         let replicas = |core: u32| (rate * 10).div_ceil(core * CPU_USED / 100).max(2);
-        context! {
-            rate => grouped(rate), replicas => replicas(SENDER), routers => replicas(ROUTER),
-            cores => rate.div_ceil(SENDER),
+        Self {
+            rate: grouped(rate),
+            replicas: replicas(SENDER),
+            routers: replicas(ROUTER),
+            cores: rate.div_ceil(SENDER),
         }
-    });
-    context! {
-        core => grouped(SENDER),
-        router_core => grouped(ROUTER),
-        rows => rows.to_vec(),
-        replicas => deployment.spec.collector.replicas,
-        max_replicas => deployment.spec.collector.max_replicas,
-        scales => deployment.spec.collector.max_replicas > deployment.spec.collector.replicas,
-        tiered => deployment.spec.collector.mode == CollectorMode::Tiered,
+    }
+}
+
+impl Capacity {
+    /// Of the spec's collector.
+    pub(in crate::targets::kubernetes) fn new(collector: &Collector) -> Self {
+        Self {
+            core: grouped(SENDER),
+            router_core: grouped(ROUTER),
+            rows: [1_000, 10_000, 100_000, 1_000_000].map(CapacityRow::new),
+            replicas: collector.replicas,
+            max_replicas: collector.max_replicas,
+            scales: collector.max_replicas > collector.replicas,
+            tiered: collector.mode == CollectorMode::Tiered,
+        }
     }
 }
 

@@ -5,7 +5,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chroma_otel_init::Endpoint;
-use minijinja::{Value, context};
+use minijinja::Value;
+use serde::Serialize;
 
 use super::role::Role;
 use crate::backend::Exporter;
@@ -22,9 +23,21 @@ pub(super) fn callers(deployment: &Deployment, role: Role) -> Vec<Value> {
     neighbours(deployment)
 }
 
-/// Where it may connect to, besides names: `what`, and the `rule` as YAML.
-pub(super) fn egress(deployment: &Deployment, role: Role) -> Vec<Value> {
-    let rule = |what: &str, rule: String| context! { what, rule => as_is(rule) };
+/// A rule of a policy.
+#[derive(Serialize)]
+pub(super) struct EgressRule {
+    /// What it is for.
+    what: &'static str,
+    /// The rule as YAML.
+    rule: Value,
+}
+
+/// Where it may connect to, besides names.
+pub(super) fn egress(deployment: &Deployment, role: Role) -> Vec<EgressRule> {
+    let rule = |what, rule: String| EgressRule {
+        what,
+        rule: as_is(rule),
+    };
     let mut rules = Vec::new();
     if role != Role::Member {
         rules.push(rule(

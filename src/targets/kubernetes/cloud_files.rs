@@ -1,0 +1,114 @@
+//! The files that only a cloud's cluster has: an internal load balancer, and keys out of the secret store.
+
+use std::collections::BTreeMap;
+
+use anyhow::Result;
+use serde::Serialize;
+
+use super::cloud::SecretStore;
+use super::component::texts;
+use super::template::ClusterTemplate;
+use super::templates;
+use crate::deployment::Deployment;
+use crate::plan::Plan;
+use crate::render::values_of;
+use crate::values::{Cloud, Peer};
+
+/// What makes a load balancer one inside of the cloud's network. On every cloud it sends to nodes that
+/// have the pod, by the address of who asks: a NetworkPolicy can tell by it who may.
+fn load_balancer(deployment: &Deployment) -> Option<LoadBalancer> {
+    let cloud = deployment
+        .spec
+        .target
+        .cloud()
+        .filter(|_| deployment.spec.kubernetes.internal_load_balancer)?;
+    let Some(Peer::Range(range)) = &deployment.spec.machine.allow_from else {
+        return None; // a problem by then
+    };
+    let (class, annotations): (_, &[(&str, &str)]) = match cloud {
+        // With no class, a cluster without a controller makes one that the world can reach.
+        Cloud::Aws => (
+            Some(if deployment.spec.kubernetes.auto_mode {
+                "eks.amazonaws.com/nlb"
+            } else {
+                "service.k8s.aws/nlb"
+            }),
+            &[
+                (
+                    "service.beta.kubernetes.io/aws-load-balancer-nlb-target-type",
+                    "instance",
+                ),
+                (
+                    "service.beta.kubernetes.io/aws-load-balancer-scheme",
+                    "internal",
+                ),
+            ],
+        ),
+        Cloud::Gcp => (
+            None,
+            &[("networking.gke.io/load-balancer-type", "Internal")],
+        ),
+        Cloud::Azure => (
+            None,
+            &[(
+                "service.beta.kubernetes.io/azure-load-balancer-internal",
+                "true",
+            )],
+        ),
+    };
+    let mut all = texts(&deployment.spec.kubernetes.annotations);
+    all.extend(
+        annotations
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned())),
+    );
+    Some(LoadBalancer {
+        class,
+        annotations: all,
+        ranges: [range.clone()],
+    })
+}
+
+/// A load balancer inside of the cloud's network.
+#[derive(Serialize)]
+struct LoadBalancer {
+    class: Option<&'static str>,
+    annotations: BTreeMap<String, String>,
+    /// The addresses that may connect.
+    ranges: [String; 1],
+}
+
+/// What `load-balancer.yaml` reads.
+#[derive(Serialize)]
+struct LoadBalancerTemplate<'a> {
+    #[serde(flatten)]
+    base: &'a ClusterTemplate<'a>,
+    load_balancer: LoadBalancer,
+}
+
+/// What `secrets.yaml` reads.
+#[derive(Serialize)]
+struct SecretsTemplate<'a> {
+    #[serde(flatten)]
+    base: &'a ClusterTemplate<'a>,
+    store: SecretStore,
+}
+
+/// Adds `load-balancer.yaml` and `secrets.yaml`, where the spec asks for them.
+///
+/// # Errors
+/// A template is wrong: a bug.
+pub(super) fn add(plan: &mut Plan, deployment: &Deployment, base: &ClusterTemplate) -> Result<()> {
+    if let Some(load_balancer) = load_balancer(deployment) {
+        let template = LoadBalancerTemplate {
+            base,
+            load_balancer,
+        };
+        templates::add(plan, &values_of(template), &["load-balancer.yaml"])?;
+    }
+    if let Some(store) = SecretStore::new(deployment) {
+        let template = SecretsTemplate { base, store };
+        templates::add(plan, &values_of(template), &["secrets.yaml"])?;
+    }
+    Ok(())
+}

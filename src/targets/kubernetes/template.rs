@@ -1,0 +1,119 @@
+//! What the templates in `templates/kubernetes` have in common: names, labels, images, pods.
+//!
+//! Invariant: every choice is made here and in the modules beside; the templates only place values.
+
+use std::collections::BTreeMap;
+
+use minijinja::Value;
+use serde::Serialize;
+
+use super::cloud::CloudTemplate;
+use super::component::{ComponentTemplate, DATABASE, api, texts};
+use crate::deployment::Deployment;
+use crate::image::Images;
+use crate::render::{as_is, values_of, yaml};
+use crate::spec::Spec;
+use crate::spec::kubernetes::Kubernetes;
+use crate::targets::shared::SharedTemplate;
+use crate::values::Cloud;
+
+/// What every template of a cluster reads.
+#[derive(Serialize)]
+pub(super) struct ClusterTemplate<'a> {
+    #[serde(flatten)]
+    shared: SharedTemplate<'a>,
+    namespace: String,
+    /// The spec's annotations of every object.
+    annotations: BTreeMap<String, String>,
+    /// Chroma.
+    database: ComponentTemplate,
+    /// The name of Chroma's Service.
+    api: String,
+    pub(super) images: &'a Images,
+    /// The spec's registry.
+    registry: Option<String>,
+    /// The address that Chroma sends its traces to.
+    chroma_endpoint: &'a str,
+    /// The name of the Secret with the keys.
+    secret: String,
+    /// What every pod's spec begins with.
+    pod: Vec<YamlLine>,
+    /// The addresses of a node's own DNS.
+    dns_address: &'static str,
+    pub(super) cloud: CloudTemplate,
+}
+
+/// A key and its value as YAML.
+#[derive(Serialize)]
+pub(super) struct YamlLine {
+    pub(super) key: &'static str,
+    pub(super) value: Value,
+}
+
+impl<'a> ClusterTemplate<'a> {
+    /// Of a deployment.
+    pub(super) fn new(deployment: &'a Deployment) -> Self {
+        let Spec {
+            kubernetes: cluster,
+            chroma,
+            ..
+        } = &deployment.spec;
+        Self {
+            shared: SharedTemplate::new(deployment),
+            namespace: cluster.namespace.to_string(),
+            annotations: texts(&cluster.annotations),
+            database: DATABASE.template(deployment, &chroma.version.to_string()),
+            api: api(deployment),
+            images: &deployment.images.run,
+            registry: chroma.registry.as_ref().map(ToString::to_string),
+            chroma_endpoint: &deployment.chroma_endpoint,
+            secret: cluster.secret.to_string(),
+            pod: pod(cluster),
+            dns_address: dns_address(deployment),
+            cloud: CloudTemplate::new(deployment),
+        }
+    }
+}
+
+/// Where the DNS of a node listens, for pods that ask it and not the cluster's own pods: link-local, with an
+/// address that each chooses for itself (NodeLocal DNSCache 169.254.20.10, kubespray's 169.254.25.10, Cloud
+/// DNS on GKE 169.254.169.254, LocalDNS on AKS 169.254.10.10). EKS Auto Mode has it on the node, too, behind
+/// an address that no document tells.
+fn dns_address(deployment: &Deployment) -> &'static str {
+    let auto_mode =
+        deployment.spec.target.cloud() == Some(Cloud::Aws) && deployment.spec.kubernetes.auto_mode;
+    if auto_mode {
+        "0.0.0.0/0"
+    } else {
+        "169.254.0.0/16"
+    }
+}
+
+/// What every pod's spec begins with, each a key and its value as YAML.
+fn pod(cluster: &Kubernetes) -> Vec<YamlLine> {
+    let mut lines = Vec::new();
+    let mut line = |key, value: Value| lines.push(YamlLine { key, value });
+    if let Some(class) = &cluster.priority_class {
+        line("priorityClassName", class.to_string().into());
+    }
+    if !cluster.image_pull_secrets.is_empty() {
+        let secrets = cluster.image_pull_secrets.iter();
+        let secrets = secrets.map(|name| BTreeMap::from([("name", name.to_string())]));
+        line("imagePullSecrets", values_of(secrets.collect::<Vec<_>>()));
+    }
+    if !cluster.node_selector.is_empty() {
+        line("nodeSelector", Value::from(texts(&cluster.node_selector)));
+    }
+    if !cluster.tolerations.is_empty() {
+        let tolerations = cluster.tolerations.iter().map(|one| {
+            let fields = one.fields.iter().map(|(name, value)| {
+                let value = yaml(&Value::from(value.as_str())).unwrap_or_default();
+                format!("{name}: {value}")
+            });
+            format!("{{{}}}", fields.collect::<Vec<_>>().join(", "))
+        });
+        let tolerations = tolerations.collect::<Vec<_>>().join(", ");
+        line("tolerations", as_is(format!("[{tolerations}]")));
+    }
+    lines
+}
