@@ -1,0 +1,276 @@
+//! The documents: their words, their links, their commands, and the tables that list what the code knows.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "a test may stop where it stands, and writes what it needs"
+)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use chroma_otel_deploy::input::file;
+use serde_json::Value;
+
+/// Expressions that STYLE.md rules out, and what to write instead.
+const WORDS: &[(&str, &str)] = &[
+    ("nobody", "name the actor"),
+    ("is told", "is reported, is logged"),
+    ("told of", "reported"),
+    ("says nothing", "has no effect"),
+    ("stands in", "is in, contains"),
+    ("stand in", "are in, contain"),
+    ("of its own", "its own"),
+    ("of their own", "their own"),
+    ("of your own", "your own"),
+    ("in silence", "without a warning"),
+    ("likewise", "also, the same way"),
+    ("is no", "is not a, invalid"),
+    (", too.", "also"),
+    (", too,", "also"),
+    (", too:", "also"),
+];
+
+/// Where an expression is standard English after all.
+const ALLOWED: &[&str] = &["is no longer", "there is no"];
+
+/// Where the words are checked: a folder and the end of a file's name. A row for source comments
+/// would be `("src", ".rs")`, with a reader like [`prose`] that keeps the comments.
+const CHECKED: &[(&str, &str)] = &[
+    (".", ".md"),
+    ("docs", ".md"),
+    ("crates", "README.md"),
+    ("templates", ".md.j2"),
+];
+
+/// STYLE.md quotes the expressions.
+const QUOTES: &str = "./STYLE.md";
+
+/// The documents whose `sh` blocks run, each in an empty folder.
+const RUN: &[&str] = &[
+    "README.md",
+    "docs/backends.md",
+    "docs/kubernetes.md",
+    "docs/operations.md",
+    "docs/security.md",
+    "docs/spec.md",
+];
+
+/// What a document's commands find: `chroma-otel-deploy` as it is built, and programs that do nothing.
+const PROGRAMS: &str = r#"set -euo pipefail
+chroma-otel-deploy() { "$BUILT" "$@"; }
+cargo() { [ "$1" != run ] || { shift 3; chroma-otel-deploy "$@"; }; }
+docker() { [ "$1" = compose ] && [ -e docker-compose.yaml ]; }
+curl() { :; }
+"#;
+
+fn read(path: impl AsRef<Path>) -> String {
+    let path = path.as_ref();
+    fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// The files below a folder whose names end so; of the root, only those in it.
+fn files(folder: &str, end: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut folders = vec![PathBuf::from(folder)];
+    while let Some(open) = folders.pop() {
+        for entry in fs::read_dir(&open).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                if folder != "." {
+                    folders.push(path);
+                }
+            } else if path.to_str().unwrap().ends_with(end) {
+                found.push(path);
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+/// The text without code and comments, in lower case, with single blanks.
+fn prose(text: &str) -> String {
+    let parts = text.split("```").step_by(2).collect::<String>();
+    let parts = parts.split('`').step_by(2).collect::<Vec<_>>().join("`");
+    let words = parts.split_whitespace().map(str::to_lowercase);
+    words.collect::<Vec<_>>().join(" ")
+}
+
+/// The places of an expression in a text, as whole words, each with some of its context.
+fn places(text: &str, expression: &str) -> Vec<String> {
+    let is_letter = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
+    let found = text.match_indices(expression).filter(|(at, _)| {
+        let (before, after) = (&text[..*at], &text[at + expression.len()..]);
+        let allowed = ALLOWED.iter().any(|allowed| {
+            let start = allowed.find(expression).filter(|start| start <= at);
+            start.is_some_and(|start| text[at - start..].starts_with(allowed))
+        });
+        !is_letter(before.chars().next_back()) && !is_letter(after.chars().next()) && !allowed
+    });
+    let shown = found.map(|(at, _)| {
+        let before = text[..at].chars().rev().take(30).collect::<Vec<_>>();
+        let after = text[at..].chars().take(40);
+        before.into_iter().rev().chain(after).collect()
+    });
+    shown.collect()
+}
+
+#[test]
+fn documents_use_the_words_of_the_style_guide() {
+    let mut found = Vec::new();
+    let mut checked = 0;
+    for (folder, end) in CHECKED {
+        for path in files(folder, end) {
+            if path == Path::new(QUOTES) {
+                continue;
+            }
+            checked += 1;
+            let text = prose(&read(&path));
+            for (expression, instead) in WORDS {
+                for place in places(&text, expression) {
+                    let path = path.display();
+                    found.push(format!("{path}: …{place}…: write `{instead}`"));
+                }
+            }
+        }
+    }
+    assert!(checked > 40, "{checked} documents");
+    assert!(found.is_empty(), "{}", found.join("\n"));
+}
+
+#[test]
+fn finds_expressions_across_lines_and_not_in_code_or_longer_words() {
+    let text =
+        prose("It stands\nin `nobody`. Understands in:\n```sh\nlikewise\n```\nIs no longer.");
+    let found: Vec<&str> = WORDS
+        .iter()
+        .map(|(expression, _)| *expression)
+        .filter(|expression| !places(&text, expression).is_empty())
+        .collect();
+    assert_eq!(found, ["stands in"]);
+}
+
+#[test]
+fn the_readme_is_short() {
+    let words = read("README.md").split_whitespace().count();
+    assert!(words <= 900, "{words} words");
+}
+
+#[test]
+fn relative_links_lead_to_files_and_headings() {
+    let documents = [
+        files(".", ".md"),
+        files("docs", ".md"),
+        files("crates", "README.md"),
+    ];
+    let mut links = 0;
+    for path in documents.concat() {
+        let text = read(&path);
+        for link in text.split("](").skip(1) {
+            let link = link.split(')').next().unwrap();
+            if link.contains("://") {
+                continue;
+            }
+            links += 1;
+            let (file, heading) = link.split_once('#').unwrap_or((link, ""));
+            let target = if file.is_empty() {
+                path.clone()
+            } else {
+                path.parent().unwrap().join(file)
+            };
+            assert!(target.exists(), "{}: {link}", path.display());
+            let found = heading.is_empty() || headings(&read(&target)).any(|one| one == heading);
+            assert!(found, "{}: {link}", path.display());
+        }
+    }
+    assert!(links > 30, "{links} links");
+}
+
+/// The anchors that GitHub gives to the headings.
+fn headings(text: &str) -> impl Iterator<Item = String> {
+    let lines = text.lines().filter(|line| line.starts_with('#'));
+    lines.map(|line| {
+        let title = line.trim_start_matches('#').trim().to_lowercase();
+        let kept = title
+            .chars()
+            .filter(|c| c.is_alphanumeric() || "- ".contains(*c));
+        kept.collect::<String>().replace(' ', "-")
+    })
+}
+
+fn shell_blocks(text: &str) -> Vec<&str> {
+    let blocks = text.split("```sh\n").skip(1);
+    blocks
+        .map(|block| block.split("```").next().unwrap())
+        .collect()
+}
+
+#[test]
+fn commands_run_in_order_in_an_empty_folder() {
+    for document in RUN {
+        let folder = tempfile::tempdir().unwrap();
+        let script = shell_blocks(&read(document)).concat();
+        let output = Command::new("bash")
+            .args(["-c", &format!("{PROGRAMS}{script}")])
+            .current_dir(folder.path())
+            .env_clear()
+            .env("PATH", "/usr/bin:/bin")
+            .env("BUILT", env!("CARGO_BIN_EXE_chroma-otel-deploy"))
+            .output()
+            .unwrap();
+        let text = [output.stdout, output.stderr].concat();
+        let text = String::from_utf8_lossy(&text);
+        assert!(output.status.success(), "{document}: {text}");
+        let written = fs::read_dir(folder.path()).unwrap().count();
+        assert!(written > 0, "{document} writes nothing");
+    }
+}
+
+#[test]
+fn every_document_with_commands_for_the_program_is_run() {
+    for path in files("docs", ".md") {
+        let path = path.to_str().unwrap();
+        let blocks = shell_blocks(&read(path)).len();
+        assert_eq!(blocks > 0, RUN.contains(&path), "{path}");
+    }
+}
+
+#[test]
+fn the_spec_page_lists_every_key() {
+    let page = read("docs/spec.md");
+    let missing: Vec<String> = keys(&file::schema(), &file::schema(), "")
+        .into_iter()
+        .filter(|key| !page.contains(&format!("`{key}`")))
+        .collect();
+    assert_eq!(missing, [""; 0]);
+}
+
+/// The keys of a schema that hold a value, with dots between sections.
+fn keys(root: &Value, schema: &Value, path: &str) -> Vec<String> {
+    let schema = match schema["$ref"].as_str() {
+        Some(reference) => root.pointer(reference.trim_start_matches('#')).unwrap(),
+        None => schema,
+    };
+    let Some(properties) = schema["properties"].as_object() else {
+        return vec![path.trim_start_matches('.').to_owned()];
+    };
+    let below = properties.iter();
+    below
+        .flat_map(|(name, schema)| keys(root, schema, &format!("{path}.{name}")))
+        .collect()
+}
+
+#[test]
+fn the_backends_page_lists_every_backend() {
+    let page = read("docs/backends.md");
+    let mut listed = 0;
+    for path in files("templates/backends", ".yaml") {
+        let name = path.file_stem().unwrap().to_str().unwrap();
+        assert!(page.contains(&format!("`{name}`")), "{name}");
+        listed += 1;
+    }
+    assert!(listed > 20, "{listed} backends");
+}
