@@ -1,7 +1,7 @@
-//! The command line: three modes, each with few options.
+//! The command line: three modes with few options each.
 //!
-//! Invariant: everything after `--`, and from the first word that is no option, belongs to the
-//! command and is passed on untouched, whatever its bytes.
+//! Invariant: everything after `--`, and everything from the first word that is not an option,
+//! belongs to the command and is passed on unchanged, whatever its bytes.
 
 use std::ffi::OsString;
 use std::iter;
@@ -13,49 +13,50 @@ use lexopt::{Error, Parser};
 
 use crate::health::Page;
 
-/// Before the 30 s after which the rendered platforms kill, with time left to send the end span.
+/// The rendered platforms kill after 30 s; this leaves time to send the end span.
 const DEFAULT_STOP_TIMEOUT: Duration = Duration::from_secs(25);
 
-const NO_COMMAND: &str = "there is no command to start; see `--help`";
+const NO_COMMAND: &str = "no command to start; see `--help`";
 
-/// What `--help` prints.
+/// Output of `--help`.
 pub(crate) const HELP: &str = "\
-Process 1 of a Chroma container: makes its tracing variables work, and supervises it.
+Process 1 of a Chroma container: translates the tracing variables and supervises Chroma.
 
 usage:
   chroma-otel-entrypoint [--strict] [--health-url URL] [--stop-timeout SECONDS] [--] COMMAND [ARGUMENT…]
       start Chroma with CHROMA_OTEL_COLLECTION_ENDPOINT, CHROMA_OTEL_SERVICE_NAME,
       CHROMA_OTEL_COLLECTION_HEADERS and CHROMA_OTEL_GRANULARITY translated for CHROMA_VERSION
-        --strict          refuse to start (exit 64) when a variable cannot be read;
-                          else tracing is off then, and the database starts
-        --health-url URL  the page that tells that Chroma has started
+        --strict          refuse to start (exit 64) if a variable cannot be parsed;
+                          by default Chroma then starts without tracing
+        --health-url URL  page that is healthy once Chroma has started
         --stop-timeout SECONDS
-                          kill COMMAND if it does not end this long after the first SIGTERM or
-                          SIGINT, so that its end is still reported; 0 waits [default: 25]
+                          kill COMMAND if it has not ended SECONDS after the first SIGTERM or
+                          SIGINT, so that its end is still reported; 0 never kills it
+                          [default: 25]
 
   chroma-otel-entrypoint collector [--header NAME=TEXT]… [--key VARIABLE]… [--word VARIABLE]… [--no-endpoint] [--zipkin] [--] COMMAND [ARGUMENT…]
-      start an OpenTelemetry Collector with the endpoint and the headers in the forms it reads
-        --header NAME=TEXT  also send the header NAME; {VARIABLE} in TEXT is that variable's value
-        --key VARIABLE      must be set; where the configuration names it, it arrives unchanged
-        --word VARIABLE     must be set, to letters, digits and ._~+/=- alone
-        --no-endpoint       the endpoint may be missing
-        --zipkin            the endpoint must be one of Zipkin's
+      start an OpenTelemetry Collector with the endpoint and headers in the formats that it reads
+        --header NAME=TEXT  also send the header NAME; {VARIABLE} in TEXT is replaced by its value
+        --key VARIABLE      required key; the configuration receives it unchanged
+        --word VARIABLE     required key; only letters, digits and ._~+/=- are allowed
+        --no-endpoint       allow a missing endpoint
+        --zipkin            require a Zipkin endpoint
 
   chroma-otel-entrypoint healthcheck [--url URL]
-      exit 0 when the server answers that it is ready, else 1
-        --url URL  the page to ask for (http only) instead of Chroma's own
+      exit 0 if the server reports that it is ready, otherwise 1
+        --url URL  page to request instead of Chroma's own (http only)
 
   chroma-otel-entrypoint --help | --version
 ";
 
-/// What to do.
+/// A mode of the program.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Mode {
     /// Start Chroma and supervise it.
     Supervise(Supervise),
     /// Become an OpenTelemetry Collector.
     Collector(Collector),
-    /// Ask whether a server is ready; Chroma's own page without one.
+    /// Check that a server is ready; without a page, Chroma's own page is requested.
     Healthcheck(Option<Page>),
     /// Print [`HELP`].
     Help,
@@ -63,14 +64,14 @@ pub(crate) enum Mode {
     Version,
 }
 
-/// How to start Chroma.
+/// Options of the mode that supervises Chroma.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Supervise {
-    /// Refuse to start when a variable cannot be read.
+    /// Refuse to start if a variable cannot be parsed.
     pub(crate) strict: bool,
-    /// The page that tells that Chroma has started; its own one without.
+    /// Page that is healthy once Chroma has started; by default Chroma's own page.
     pub(crate) health: Option<Page>,
-    /// How long a stop may take; without one it may take for ever.
+    /// Limit for a stop; `None` waits without a limit.
     pub(crate) stop_timeout: Option<Duration>,
     /// Program and arguments; never empty.
     pub(crate) command: Vec<OsString>,
@@ -87,27 +88,28 @@ impl Default for Supervise {
     }
 }
 
-/// How to start the Collector.
+/// Options of the mode that starts the Collector.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Collector {
-    /// Further headers: name, and the text with `{VARIABLE}` where a variable's value belongs.
+    /// Additional headers: the name, and a text in which `{VARIABLE}` is replaced by the variable's
+    /// value.
     pub(crate) headers: Vec<(String, String)>,
-    /// Variables that the Collector's configuration takes keys from.
+    /// Variables from which the Collector's configuration takes keys.
     pub(crate) keys: Vec<String>,
-    /// Variables that stand in the middle of a text of the Collector's configuration.
+    /// Variables that the Collector's configuration inserts into the middle of a text.
     pub(crate) words: Vec<String>,
     /// The endpoint may be missing.
     pub(crate) no_endpoint: bool,
-    /// The endpoint must be one of Zipkin's.
+    /// The endpoint must be a Zipkin endpoint.
     pub(crate) zipkin: bool,
     /// Program and arguments; never empty.
     pub(crate) command: Vec<OsString>,
 }
 
-/// Reads the arguments that follow the program's name.
+/// Parses the arguments that follow the program's name.
 ///
 /// # Errors
-/// What is wrong, and what to do; to be shown as it is.
+/// Returns a message with the problem and a hint.
 pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Mode, String> {
     let words: Vec<OsString> = arguments.into_iter().collect();
     let options = |from| Parser::from_args(words.iter().skip(from).cloned());
@@ -120,7 +122,7 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Mod
 
 fn supervise(mut words: Parser) -> Result<Mode, String> {
     let mut mode = Supervise::default();
-    while let Some(word) = words.next().map_err(refused)? {
+    while let Some(word) = words.next().map_err(invalid_option)? {
         match word {
             Long("strict") => mode.strict = true,
             Long("health-url") => mode.health = Some(value(&mut words)?.parse()?),
@@ -131,7 +133,7 @@ fn supervise(mut words: Parser) -> Result<Mode, String> {
                 mode.command = command(program, words)?;
                 return Ok(Mode::Supervise(mode));
             }
-            other => return Err(refused(other.unexpected())),
+            other => return Err(invalid_option(other.unexpected())),
         }
     }
     Err(NO_COMMAND.to_owned())
@@ -139,7 +141,7 @@ fn supervise(mut words: Parser) -> Result<Mode, String> {
 
 fn collector(mut words: Parser) -> Result<Mode, String> {
     let mut mode = Collector::default();
-    while let Some(word) = words.next().map_err(refused)? {
+    while let Some(word) = words.next().map_err(invalid_option)? {
         match word {
             Long("header") => mode.headers.push(header(&value(&mut words)?)?),
             Long("key") => mode.keys.push(key(&value(&mut words)?)?),
@@ -151,7 +153,7 @@ fn collector(mut words: Parser) -> Result<Mode, String> {
                 mode.command = command(program, words)?;
                 return Ok(Mode::Collector(mode));
             }
-            other => return Err(refused(other.unexpected())),
+            other => return Err(invalid_option(other.unexpected())),
         }
     }
     Err(NO_COMMAND.to_owned())
@@ -159,55 +161,56 @@ fn collector(mut words: Parser) -> Result<Mode, String> {
 
 fn healthcheck(mut words: Parser) -> Result<Mode, String> {
     let mut page = None;
-    while let Some(word) = words.next().map_err(refused)? {
+    while let Some(word) = words.next().map_err(invalid_option)? {
         match word {
             Long("url") => page = Some(value(&mut words)?.parse()?),
             Long("help") | Short('h') => return Ok(Mode::Help),
-            other => return Err(refused(other.unexpected())),
+            other => return Err(invalid_option(other.unexpected())),
         }
     }
     Ok(Mode::Healthcheck(page))
 }
 
-/// The value of the option that was read last.
+/// Returns the value of the option that was read last.
 fn value(words: &mut Parser) -> Result<String, String> {
     words
         .value()
         .and_then(|value| value.string())
-        .map_err(refused)
+        .map_err(invalid_option)
 }
 
-/// The command to start: all that is left, untouched.
+/// Returns the command to start: all remaining words, unchanged.
 fn command(program: OsString, mut words: Parser) -> Result<Vec<OsString>, String> {
     if program.is_empty() {
         return Err(NO_COMMAND.to_owned());
     }
-    let arguments = words.raw_args().map_err(refused)?;
+    let arguments = words.raw_args().map_err(invalid_option)?;
     Ok(iter::once(program).chain(arguments).collect())
 }
 
-/// A message without the value, which may be a secret.
-fn refused(error: lexopt::Error) -> String {
+/// Returns a message without the value, which may be a secret.
+fn invalid_option(error: lexopt::Error) -> String {
     match error {
         Error::MissingValue {
             option: Some(option),
         } => format!("`{option}` needs a value; see `--help`"),
         Error::UnexpectedValue { option, .. } => format!("`{option}` takes no value"),
-        Error::UnexpectedOption(option) => format!("`{option}` is not an option; see `--help`"),
+        Error::UnexpectedOption(option) => format!("unknown option `{option}`; see `--help`"),
         Error::UnexpectedArgument(_) => "`healthcheck` takes only options; see `--help`".to_owned(),
-        _ => "an option has a value that is not UTF-8".to_owned(),
+        _ => "the value of an option is not valid UTF-8".to_owned(),
     }
 }
 
-/// A number of seconds; `None` for 0.
+/// Parses a number of seconds; `None` for 0.
 fn seconds(text: &str) -> Result<Option<Duration>, String> {
     let seconds: u32 = text
         .parse()
-        .map_err(|_| "`--stop-timeout` takes a number of seconds; 0 waits for ever".to_owned())?;
+        .map_err(|_| "`--stop-timeout` takes a number of seconds; 0 waits without a limit".to_owned())?;
     Ok((seconds > 0).then(|| Duration::from_secs(seconds.into())))
 }
 
-/// `NAME=TEXT`; the message shows neither, as a value may stand in the place of its variable.
+/// Parses `NAME=TEXT`. The message contains neither, because the text may be a secret value that
+/// was passed instead of a variable's name.
 fn header(text: &str) -> Result<(String, String), String> {
     text.split_once('=')
         .filter(|(name, text)| !name.is_empty() && !text.is_empty())
@@ -219,7 +222,8 @@ fn header(text: &str) -> Result<(String, String), String> {
         })
 }
 
-/// A variable's name; the message does not show it, as a value may stand in its place.
+/// Parses a variable's name. The message does not contain it, because it may be a secret value that
+/// was passed instead of the name.
 fn key(text: &str) -> Result<String, String> {
     let sound = is_name(text).then(|| text.to_owned());
     sound.ok_or_else(|| "`--key` and `--word` take the name of an environment variable".to_owned())
@@ -238,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn the_command_begins_at_its_first_word_or_after_the_dashes() {
+    fn command_begins_at_first_word_or_after_dashes() {
         for (line, strict, expected) in [
             ("chroma run", false, "chroma run"),
             ("-- chroma run", false, "chroma run"),
@@ -257,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn the_command_is_passed_on_whatever_its_bytes() {
+    fn passes_on_commands_that_are_not_utf8() {
         use std::os::unix::ffi::OsStringExt;
         let word = OsString::from_vec(vec![0xff, b'=', 0xfe]);
         for dashes in [&[][..], &[OsString::from("--")]] {
@@ -271,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn the_stop_timeout_is_a_number_of_seconds_and_0_is_none() {
+    fn stop_timeout_is_in_seconds_and_0_disables_it() {
         for (line, expected) in [
             ("x", Some(25)),
             ("--stop-timeout 6 x", Some(6)),
@@ -292,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn the_collector_takes_headers_and_keys() {
+    fn collector_takes_headers_and_keys() {
         let mode = Collector {
             headers: vec![
                 ("x-a".into(), "{A_KEY}".into()),
@@ -309,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_in_the_place_of_its_variable_is_not_shown() {
+    fn messages_omit_a_value_passed_instead_of_a_variable() {
         for option in [
             "--header s3cr+t",
             "--header =s3cr+t",
@@ -325,7 +329,7 @@ mod tests {
     }
 
     #[test]
-    fn the_health_check_takes_a_page() {
+    fn health_check_takes_a_page() {
         assert_eq!(words("healthcheck"), Ok(Mode::Healthcheck(None)));
         for line in [
             "healthcheck --url http://h:1/",
@@ -337,7 +341,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_understood_is_refused() {
+    fn rejects_invalid_arguments() {
         for line in [
             "",
             "--",

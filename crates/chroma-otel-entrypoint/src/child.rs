@@ -1,7 +1,7 @@
-//! Starting the child with the signal mask that the entrypoint was started with.
+//! Starts the child with the signal mask that the entrypoint inherited.
 //!
-//! By `posix_spawn`, which sets the mask in the child: the standard library passes on the mask of
-//! the parent, in which every signal is blocked.
+//! `posix_spawn` sets the mask in the child. The standard library would pass on the mask of the
+//! parent, in which every signal is blocked.
 
 use std::ffi::{CString, OsStr, OsString};
 use std::io;
@@ -16,22 +16,22 @@ use rustix::process::Pid;
 
 use crate::variables::Variables;
 
-/// What runs a script without `#!`, as `execvp` does.
+/// Runs scripts without `#!`, as `execvp` does.
 const SHELL: &str = "/bin/sh";
 
-/// The process group that the child starts in.
+/// Process group of the child.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Group {
-    /// One of its own.
+    /// A new group.
     Own,
-    /// The entrypoint's.
+    /// The entrypoint's group.
     Shared,
 }
 
 /// Starts the command.
 ///
 /// # Errors
-/// It cannot be found or run.
+/// The program cannot be found or executed.
 pub(crate) fn spawn(
     command: &[OsString],
     variables: &Variables,
@@ -53,7 +53,7 @@ fn attributes(mask: &SigSet, group: Group) -> io::Result<PosixSpawnAttr> {
     let mut flags =
         PosixSpawnFlags::POSIX_SPAWN_SETSIGMASK | PosixSpawnFlags::POSIX_SPAWN_SETSIGDEF;
     attributes.set_sigmask(mask)?;
-    // Rust programs ignore it, which the child would inherit.
+    // Rust programs ignore this signal, and the child would inherit that.
     attributes.set_sigdefault(&SigSet::from(Signal::SIGPIPE))?;
     if group == Group::Own {
         flags |= PosixSpawnFlags::POSIX_SPAWN_SETPGROUP;
@@ -74,7 +74,8 @@ fn start(
     posix_spawnp(program, &actions, attributes, &words, environment)
 }
 
-/// The shell with the script's path, which it would not look for in `PATH`.
+/// Returns the command that runs the script by the shell. The path is complete, because the shell
+/// does not search `PATH` for a script.
 fn by_shell(command: &[OsString], variables: &Variables) -> Vec<OsString> {
     let (script, arguments) = (&command[0], &command[1..]);
     let path = variables
@@ -99,6 +100,6 @@ fn assignment((name, value): (&OsString, &OsString)) -> OsString {
 
 fn c_strings(words: &[OsString]) -> Result<Vec<CString>, Errno> {
     let words = words.iter().map(|word| CString::new(word.as_bytes()));
-    // Neither arguments nor variables of a process can hold a zero.
+    // Arguments and variables of a process cannot contain a zero byte.
     words.collect::<Result<_, _>>().map_err(|_| Errno::EINVAL)
 }

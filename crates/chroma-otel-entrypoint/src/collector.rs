@@ -1,7 +1,7 @@
-//! What an operator wrote for an OpenTelemetry Collector, in the forms that the Collector reads.
+//! Translates the operator's variables into the formats that the OpenTelemetry Collector reads.
 //!
-//! Invariant: what is set is complete and never empty; what cannot be read is told by its name
-//! and the Collector is not started, as it would stop with a worse message.
+//! Invariant: variables that are set are complete and never empty. If a variable cannot be parsed,
+//! the message names it and the Collector is not started; it would stop with a worse message.
 
 use std::collections::BTreeSet;
 use std::convert::Infallible;
@@ -19,17 +19,17 @@ use crate::message;
 use crate::supervise::{REFUSED, not_started};
 use crate::variables::{Variables, text};
 
-/// Which exporter to use: `otlp_grpc` or `otlp_http`, the Collector's own names.
+/// Exporter to use: `otlp_grpc` or `otlp_http`, the Collector's own names.
 const EXPORTER: &str = "CHROMA_OTEL_EXPORTER";
 /// `HOST:PORT` for `otlp_grpc`.
 const GRPC_ENDPOINT: &str = "CHROMA_OTEL_GRPC_ENDPOINT";
 /// `true` for plain text, `false` for TLS.
 const GRPC_INSECURE: &str = "CHROMA_OTEL_GRPC_INSECURE";
-/// The whole URL for `otlp_http`, also that of Zipkin's spans.
+/// The complete URL for `otlp_http`, also for Zipkin.
 const TRACES_URL: &str = "CHROMA_OTEL_TRACES_URL";
-/// The whole URL for the metrics of `otlp_http`.
+/// The complete URL for the metrics of `otlp_http`.
 const METRICS_URL: &str = "CHROMA_OTEL_METRICS_URL";
-/// All that are ours to set.
+/// All variables that only the entrypoint sets.
 const DERIVED: [&str; 5] = [
     EXPORTER,
     GRPC_ENDPOINT,
@@ -38,7 +38,7 @@ const DERIVED: [&str; 5] = [
     METRICS_URL,
 ];
 
-/// Becomes the Collector; returns only if it cannot.
+/// Becomes the Collector; returns only if this fails.
 pub(crate) fn become_collector(options: &Collector) -> ExitCode {
     let mut variables: Variables = std::env::vars_os().collect();
     match derive(&variables, options) {
@@ -67,10 +67,10 @@ fn replace(command: &[OsString], variables: &Variables) -> std::io::Result<Infal
     Err(program.exec())
 }
 
-/// What to set for the Collector.
+/// Variables to set for the Collector.
 type Derived = Vec<(String, String)>;
 
-/// Of the variables that [`Settings::read`] knows those that say where to send, and with what.
+/// Reads only the endpoint and the headers of the variables that [`Settings::read`] knows.
 fn destination(variables: &Variables) -> Result<Settings, InvalidSettings> {
     const OTHERS: [&str; 3] = [
         variable::ENDPOINT,
@@ -87,7 +87,7 @@ fn destination(variables: &Variables) -> Result<Settings, InvalidSettings> {
     })
 }
 
-/// What to set for the Collector, with warnings; or all that is wrong.
+/// Returns the variables to set for the Collector and the warnings, or all problems.
 fn derive(
     variables: &Variables,
     options: &Collector,
@@ -101,14 +101,14 @@ fn derive(
     let named = endpoints.iter().any(|name| text(variables, name).is_some());
     if !options.no_endpoint && !named {
         problems.push(format!(
-            "`{}` is not set; hint: say where the traces go, such as `https://api.honeycomb.io`",
+            "`{}` is not set; hint: set it to the endpoint of the traces, such as `https://api.honeycomb.io`",
             variable::ENDPOINT
         ));
     }
     let endpoint = settings.endpoint.as_ref();
     if options.zipkin && !endpoint.is_none_or(Endpoint::is_zipkin) {
         problems.push(format!(
-            "`{}` is no address of Zipkin's; hint: use `http://host:9411`, or a URL that ends in \
+            "`{}` is not a Zipkin endpoint; hint: use `http://host:9411`, or a URL that ends in \
              `/api/v2/spans`",
             variable::ENDPOINT
         ));
@@ -132,8 +132,8 @@ fn derive(
         let own = endpoint_variables(endpoint).into_iter();
         derived.extend(own.map(|(name, value)| (name.to_owned(), value)));
     }
-    let mut told = BTreeSet::new(); // a key may stand in a header and in the configuration
-    problems.retain(|problem| told.insert(problem.clone()));
+    let mut reported = BTreeSet::new(); // a key can be in a header and in the configuration
+    problems.retain(|problem| reported.insert(problem.clone()));
     if problems.is_empty() {
         let warnings = settings.ignored().iter().map(Ignored::to_string);
         Ok((derived, warnings.chain(misnamed(variables)).collect()))
@@ -142,7 +142,7 @@ fn derive(
     }
 }
 
-/// The names that were set by mistake.
+/// Returns the variables of [`DERIVED`] that the operator set by mistake.
 fn misnamed(variables: &Variables) -> impl Iterator<Item = String> {
     let ours = |name: &&str| !DERIVED.contains(name);
     let names = variables
@@ -152,7 +152,8 @@ fn misnamed(variables: &Variables) -> impl Iterator<Item = String> {
     names.filter_map(|name| Ignored::misnamed(name).map(|ignored| ignored.to_string()))
 }
 
-/// All of them whatever the protocol: the Collector also checks the exporter that is not used.
+/// Returns all of them for every protocol, because the Collector also checks the exporter that is
+/// not used.
 fn endpoint_variables(endpoint: &Endpoint) -> [(&'static str, String); 5] {
     let exporter = if endpoint.protocol() == Protocol::Grpc {
         "otlp_grpc"
@@ -173,7 +174,7 @@ fn endpoint_variables(endpoint: &Endpoint) -> [(&'static str, String); 5] {
     ]
 }
 
-/// Adds the header; the error never shows a value.
+/// Adds the header. The error never contains a value.
 fn add_header(
     headers: &mut Headers,
     name: &str,
@@ -209,15 +210,15 @@ fn add_header(
         .map_err(|invalid| format!("{whose} {}; hint: {}", invalid.what(), invalid.hint()))
 }
 
-/// The value of a key; the error never shows it.
+/// Returns the value of a key. The error never contains it.
 fn key(name: &str, variables: &Variables) -> Result<String, String> {
     let value = text(variables, name);
     let value = value.as_deref().and_then(variable::given);
     let value = value.map(str::to_owned);
-    value.ok_or_else(|| format!("`{name}` is not set; hint: put the backend's key there"))
+    value.ok_or_else(|| format!("`{name}` is not set; hint: set it to the backend's key"))
 }
 
-/// The value of a key that the configuration names, which the Collector reads as YAML first.
+/// Returns the value of a key in the configuration, which the Collector first parses as YAML.
 fn of_configuration(name: &str, variables: &Variables) -> Result<String, String> {
     let value = key(name, variables)?;
     if is_mapping(&value) || value.chars().any(char::is_control) {
@@ -230,17 +231,18 @@ fn of_configuration(name: &str, variables: &Variables) -> Result<String, String>
     Ok(value)
 }
 
-/// Whether a variable can stand in the middle of a text, where a quote would end it.
+/// Checks that the variable can be inserted into the middle of a text, where a quote would end the
+/// text.
 fn word(name: &str, variables: &Variables) -> Result<(), String> {
     let value = text(variables, name);
-    let hint = "hint: `openssl rand -hex 32` makes one";
+    let hint = "hint: generate one with `openssl rand -hex 32`";
     let value = value.ok_or_else(|| format!("`{name}` is not set; {hint}"))?;
     is_word(&value).then_some(()).ok_or_else(|| {
-        format!("`{name}` has more in it than letters, digits and `._~+/=-`; {hint}")
+        format!("`{name}` contains characters other than letters, digits and `._~+/=-`; {hint}")
     })
 }
 
-/// The Collector expands `${NAME}` and `$$` inside the values of variables too.
+/// Doubles `$`, because the Collector expands `${NAME}` and `$$` also in the values of variables.
 fn escaped(value: &str) -> String {
     value.replace('$', "$$")
 }
@@ -270,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn zipkin_gets_an_address_of_its_own() {
+    fn zipkin_endpoint_becomes_a_url() {
         for (written, good) in [
             ("zipkin:9411", true),
             ("https://z.example/api/v2/spans", true),
@@ -287,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn every_form_of_an_endpoint_gives_all_that_the_collector_reads() {
+    fn every_form_of_endpoint_sets_all_variables_of_the_collector() {
         for (written, expected) in [
             (
                 "api.honeycomb.io",
@@ -351,7 +353,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_are_there_and_have_their_dollars_doubled() {
+    fn keys_are_required_and_their_dollars_are_doubled() {
         let options = Collector {
             keys: vec!["KEY".to_owned(), "BLANK".to_owned()],
             no_endpoint: true,
@@ -374,7 +376,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_the_collector_would_read_as_a_mapping_is_refused() {
+    fn rejects_keys_that_the_collector_would_parse_as_a_mapping() {
         for (key, sound) in [
             ("s3cret: 1", false),
             ("s3cret:", false),
@@ -397,7 +399,7 @@ mod tests {
     }
 
     #[test]
-    fn a_word_is_there_and_has_no_signs_that_end_a_text() {
+    fn words_are_required_and_contain_no_special_characters() {
         let options = Collector {
             words: vec!["WORD".to_owned()],
             no_endpoint: true,
@@ -418,7 +420,7 @@ mod tests {
     }
 
     #[test]
-    fn no_endpoint_is_fine_where_none_is_needed() {
+    fn endpoint_is_optional_with_no_endpoint() {
         assert_eq!(
             derived(&[], &[], true),
             Ok(vec![(HEADERS.to_owned(), "{}".to_owned())])
@@ -426,7 +428,7 @@ mod tests {
     }
 
     #[test]
-    fn all_problems_are_told_and_no_secret_is() {
+    fn all_problems_are_reported_without_secrets() {
         let variables = [
             (HEADERS, r#"{"x-a": ["s3cret"]}"#),
             ("BAD", "s3cret\nx"),
@@ -444,7 +446,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_endpoint_is_told_once() {
+    fn an_invalid_endpoint_is_reported_once() {
         let problems = derived(&[(ENDPOINT, "ftp://x")], &[], false).expect_err("one problem");
         assert_eq!(problems.len(), 1, "{problems:#?}");
     }

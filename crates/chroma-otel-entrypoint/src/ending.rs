@@ -1,4 +1,4 @@
-//! How the child ended, and whether that is what was asked for.
+//! The end of the child, and if it was requested.
 
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
@@ -8,7 +8,7 @@ use rustix::process::{Signal, WaitStatus};
 /// Added to the number of the signal that ended the child, as a shell does.
 const BY_SIGNAL: i32 = 128;
 
-/// How Chroma ended.
+/// The end of Chroma.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ending {
     /// With an exit code.
@@ -18,28 +18,28 @@ pub(crate) enum Ending {
 }
 
 impl Ending {
-    /// Reads what `wait` reports; `None` for a process that has only stopped or continued.
+    /// Parses the result of `wait`; `None` for a process that was only stopped or continued.
     pub(crate) fn read(status: WaitStatus) -> Option<Self> {
         let code = status.exit_status().map(Self::Code);
         code.or_else(|| status.terminating_signal().map(Self::Signal))
     }
 }
 
-/// The end of Chroma, as the traces show it.
+/// The end of Chroma, as reported in the traces.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct End {
-    /// How it ended.
+    /// Exit code or signal.
     pub(crate) ending: Ending,
-    /// When it ended.
+    /// Time of the end.
     pub(crate) at: SystemTime,
-    /// The first signal that asked it to end, and when that came.
+    /// The first signal that requested the end, and its time.
     pub(crate) asked: Option<(Signal, SystemTime)>,
-    /// The stop timeout, if the child was killed because it took longer.
+    /// The stop timeout, if the child was killed because it exceeded it.
     pub(crate) timed_out: Option<Duration>,
 }
 
 impl End {
-    /// Whether it ended well: with 0, or by the very signal that asked for it.
+    /// Returns true if the child ended with 0, or by the same signal that requested the end.
     pub(crate) fn is_good(&self) -> bool {
         match (self.ending, self.asked) {
             (Ending::Code(0), _) => true,
@@ -49,7 +49,7 @@ impl End {
         }
     }
 
-    /// The child's exit code, or 128 and the number of the signal that ended it.
+    /// Returns the child's exit code, or 128 plus the number of the signal that ended it.
     pub(crate) fn exit_code(&self) -> ExitCode {
         let code = match self.ending {
             Ending::Code(code) => code,
@@ -64,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_end_is_good_if_it_is_what_was_asked_for() {
+    fn an_end_is_good_if_it_was_requested() {
         let now = SystemTime::now();
         for (ending, asked, good) in [
             (Ending::Code(0), None, true),

@@ -1,7 +1,7 @@
-//! The environment in which Chroma starts: the operator's own, translated for the version at hand.
+//! Chroma's environment: the operator's environment, translated for the Chroma version.
 //!
-//! Invariant: no `CHROMA_*` or `OTEL_*` variable is passed on empty, and nothing of tracing at
-//! all when one of the four variables cannot be read.
+//! Invariant: no `CHROMA_*` or `OTEL_*` variable is passed on empty. If one of the four variables
+//! cannot be parsed, no tracing variable is passed on.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -15,46 +15,47 @@ use chroma_otel_init::{
 use crate::variables::{Variables, is_blank, text};
 use crate::{exporter, service_link};
 
-/// How long Chroma's SDK keeps finished spans before it sends them, milliseconds.
+/// Delay in milliseconds with which Chroma's SDK sends finished spans.
 const BATCH_DELAY: &str = "OTEL_BSP_SCHEDULE_DELAY";
 
-/// The delay that is set when the operator set none: short, because a stop waits it out.
+/// Delay that is set if the operator set none. It is short, because a stop waits for it.
 const DEFAULT_BATCH_DELAY: &str = "1000";
 
-/// The SDK's own delay, which holds when the operator's value is not a number.
+/// The SDK's default delay, which it uses if the operator's value is not a number.
 const SDK_BATCH_DELAY: Duration = Duration::from_secs(5);
 
-/// For the export itself, once the delay has passed.
+/// Time for the export, after the delay.
 const EXPORT_MARGIN: Duration = Duration::from_millis(250);
 
-/// No stop is held back for longer: container engines kill after ten seconds.
+/// Longest delay of a stop: container engines kill after ten seconds.
 const LONGEST_HOLD: Duration = Duration::from_millis(5250);
 
-/// What an operator of Chroma 1.x may choose spans by; without effect where there is a `RUST_LOG`.
+/// Operators of Chroma 1.x can select spans with this variable. It has no effect if `RUST_LOG` is
+/// set.
 const FILTERS: &str = "CHROMA_OPEN_TELEMETRY__FILTERS";
 
-/// What all variables of tracing on Chroma 1.x begin with. Without the endpoint among them, the
-/// others keep it from starting.
+/// Prefix of all tracing variables of Chroma 1.x. If the others are set without the endpoint,
+/// Chroma does not start.
 const OF_RUST: &str = "CHROMA_OPEN_TELEMETRY__";
 
 /// The newest Chroma whose image runs Python.
 const NEWEST_PYTHON: ChromaVersion = ChromaVersion::new(0, 6, 3);
 
-/// What Chroma's server reads for the four variables.
+/// Variables that Chroma's server reads instead of the four variables.
 type Wanted = BTreeMap<&'static str, String>;
 
-/// What becomes of the operator's environment.
+/// The result of the translation.
 #[derive(Debug)]
 pub(crate) struct Translation {
-    /// The whole environment of Chroma.
+    /// Chroma's complete environment.
     pub(crate) variables: Variables,
-    /// What the four variables say, if they switch tracing on.
+    /// The values of the four variables, if they enable tracing.
     pub(crate) tracing: Option<Settings>,
-    /// How long to hold a stop back for the last spans; nothing when Chroma is not traced.
+    /// Delay of a stop for the last spans; zero if Chroma is not traced.
     pub(crate) hold: Duration,
-    /// What cannot be read; tracing is off then.
+    /// Variables that cannot be parsed; tracing is then off.
     pub(crate) errors: Vec<Invalid>,
-    /// What the operator should know.
+    /// Warnings for the operator.
     pub(crate) warnings: Vec<String>,
 }
 
@@ -98,7 +99,8 @@ pub(crate) fn translate(mut variables: Variables, command: &[OsString]) -> Trans
     }
 }
 
-/// Removes the four variables and their synonyms; without tracing also what else begins like those.
+/// Removes the four variables and their synonyms. Without tracing, also removes every other
+/// variable with their prefixes.
 fn remove_translated(variables: &mut Variables, traced: bool) {
     let synonyms = [variable::RUST_ENDPOINT, variable::RUST_SERVICE_NAME];
     let four = variable::TABLE.iter().map(|one| one.name);
@@ -108,13 +110,13 @@ fn remove_translated(variables: &mut Variables, traced: bool) {
     variables.retain(|name, _| traced || !has_prefix(name, &[OF_RUST]));
 }
 
-/// The operator's own `RUST_LOG` is part of the one that [`set_rust_log`] sets.
+/// Removes the operator's `RUST_LOG`, which is part of the one that [`set_rust_log`] sets.
 fn without_rust_log(mut wanted: Wanted) -> Wanted {
     wanted.remove(variable::RUST_LOG);
     wanted
 }
 
-/// Reads the four variables, and what this version needs for them: nothing if tracing is off.
+/// Parses the four variables, and returns the variables of this version; none if tracing is off.
 fn read(
     variables: &Variables,
     version: ChromaVersion,
@@ -124,7 +126,7 @@ fn read(
     if let Some(name) = switched_off(get) {
         let endpoints = [variable::ENDPOINT, variable::RUST_ENDPOINT];
         let asked = endpoints.into_iter().any(|name| get(name).is_some());
-        warnings.extend(asked.then(|| format!("tracing is off: `{name}` switches it off")));
+        warnings.extend(asked.then(|| format!("tracing is off: `{name}` disables it")));
         return Ok((Settings::default(), Wanted::new()));
     }
     let mut settings = Settings::read(get)?;
@@ -135,16 +137,16 @@ fn read(
     Ok((settings, wanted))
 }
 
-/// What makes tracing come to nothing although variables of it are set.
+/// Returns the reason why tracing stays off although its variables are set.
 fn useless(variables: &Variables, settings: &Settings, version: ChromaVersion) -> Option<String> {
     let half = || variables.keys().any(|name| has_prefix(name, &[OF_RUST]));
     if settings.enabled() && !version.traces() {
         Some(format!(
-            "Chroma {version} cannot be traced; hint: 0.4.15 is the first version that can"
+            "Chroma {version} does not support tracing; hint: use version 0.4.15 or newer"
         ))
     } else if settings.endpoint.is_none() && version.server() == Server::Rust && half() {
         Some(format!(
-            "variables that begin with `{OF_RUST}` are ignored: there is no endpoint; hint: set \
+            "variables that begin with `{OF_RUST}` are ignored without an endpoint; hint: set \
              `{}`",
             variable::ENDPOINT
         ))
@@ -153,7 +155,7 @@ fn useless(variables: &Variables, settings: &Settings, version: ChromaVersion) -
     }
 }
 
-/// The version the image names, or the likeliest one, with a warning.
+/// Returns the version that the image names, or the likeliest version, with a warning.
 fn chroma_version(
     variables: &Variables,
     command: &[OsString],
@@ -184,7 +186,7 @@ fn warn_of_ignored(variables: &Variables, version: ChromaVersion, warnings: &mut
     for (name, instead) in ignored_variables(version) {
         if text(variables, name).is_some() {
             warnings.push(format!(
-                "`{name}` does not work on Chroma {version}: {instead}"
+                "`{name}` has no effect on Chroma {version}: {instead}"
             ));
         }
     }
@@ -194,11 +196,11 @@ fn warn_of_ignored(variables: &Variables, version: ChromaVersion, warnings: &mut
     warnings.extend(misnamed.map(|ignored| ignored.to_string()));
 }
 
-/// On 1.x `RUST_LOG` decides about spans too: a log level asked for must not cost any.
+/// On 1.x `RUST_LOG` also selects spans. A log level that the operator sets must not drop spans.
 fn set_rust_log(variables: &mut Variables, settings: &Settings, version: ChromaVersion) {
     let user = text(variables, variable::RUST_LOG);
     if user.is_none() && variables.contains_key(OsStr::new(FILTERS)) {
-        // The operator's own choice of spans, which any `RUST_LOG` would replace.
+        // The operator's selection of spans, which any `RUST_LOG` would replace.
         variables.remove(OsStr::new(variable::RUST_LOG));
         return;
     }
@@ -213,7 +215,7 @@ fn set_rust_log(variables: &mut Variables, settings: &Settings, version: ChromaV
     };
 }
 
-/// Sets the batch delay if the operator did not; gives how long a stop has to wait for it.
+/// Sets the batch delay if the operator did not; returns the time that a stop has to wait for it.
 fn batch_delay(variables: &mut Variables, warnings: &mut Vec<String>) -> Duration {
     variables
         .entry(BATCH_DELAY.into())
@@ -224,7 +226,7 @@ fn batch_delay(variables: &mut Variables, warnings: &mut Vec<String>) -> Duratio
     let hold = delay.saturating_add(EXPORT_MARGIN);
     if hold > LONGEST_HOLD {
         warnings.push(format!(
-            "`{BATCH_DELAY}` is {} ms, and a stop waits {} ms for the last spans at most; hint: \
+            "`{BATCH_DELAY}` is {} ms, but a stop waits at most {} ms for the last spans; hint: \
              use `{DEFAULT_BATCH_DELAY}`",
             delay.as_millis(),
             LONGEST_HOLD.as_millis()
@@ -233,12 +235,13 @@ fn batch_delay(variables: &mut Variables, warnings: &mut Vec<String>) -> Duratio
     hold.min(LONGEST_HOLD)
 }
 
-/// Whether an empty value would harm: Chroma 1.x panics on some, 0.x on others.
+/// Returns true for variables whose empty value would do harm: Chroma 1.x panics on some, 0.x on
+/// others.
 fn is_ours(name: &OsStr) -> bool {
     has_prefix(name, &["CHROMA_", "OTEL_"])
 }
 
-/// Whether it has to do with tracing: half of these set stops Chroma 1.x.
+/// Returns true for tracing variables: half of these set stops Chroma 1.x.
 fn is_tracing(name: &OsStr) -> bool {
     has_prefix(name, &["CHROMA_OTEL_", OF_RUST, "OTEL_"])
 }

@@ -1,7 +1,7 @@
-//! The variables of OpenTelemetry's own exporter in Chroma's environment.
+//! The variables of OpenTelemetry's exporter in Chroma's environment.
 //!
-//! Invariant: headers go only to the endpoint that they were written for: those of another backend
-//! never to Chroma's endpoint, Chroma's never to another endpoint for metrics.
+//! Invariant: headers are sent only to the endpoint for which they were written: another backend's
+//! headers never to Chroma's endpoint, Chroma's headers never to another endpoint for metrics.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -10,7 +10,7 @@ use chroma_otel_init::{Server, variable};
 
 use crate::variables::{Variables, text};
 
-/// Replaces what the exporter would read by `wanted`, the translation for this server.
+/// Replaces the variables of the exporter by `wanted`, the translation for this server.
 pub(crate) fn set(
     variables: &mut Variables,
     mut wanted: BTreeMap<&'static str, String>,
@@ -28,7 +28,7 @@ pub(crate) fn set(
     }
 }
 
-/// Chroma 1.x sends metrics as well, to the same endpoint unless they have their own.
+/// Chroma 1.x also sends metrics, by default to the endpoint of the traces.
 fn separate_metrics(
     variables: &mut Variables,
     wanted: &mut BTreeMap<&'static str, String>,
@@ -41,7 +41,7 @@ fn separate_metrics(
         }
     } else if variables.remove(OsStr::new(headers)).is_some() {
         warnings.push(format!(
-            "`{headers}` is ignored: the metrics go to the endpoint of the traces; hint: set \
+            "`{headers}` is ignored: metrics are sent to the endpoint of the traces; hint: set \
              `{}` as well, or unset it",
             variable::OTLP_METRICS_ENDPOINT
         ));

@@ -1,7 +1,8 @@
-//! One HTTP question to a server, answered good or not, for images that have no curl.
+//! One HTTP request to a server's health page, for images without curl.
 //!
-//! Invariant: an answer takes at most [`TIMEOUT`], name resolution included, however slowly the
-//! server drips. No message shows a refused URL or the query of a page: both may hold a secret.
+//! Invariant: a request takes at most [`TIMEOUT`] including name resolution, even if the server
+//! sends slowly. No message contains an invalid URL or the query of a page: both may contain a
+//! secret.
 
 use std::fmt;
 use std::io::{self, Read, Write};
@@ -11,25 +12,25 @@ use std::sync::mpsc::channel;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Longest time for name resolution, connection, question and answer together.
+/// Longest time for name resolution, connection, request and response together.
 const TIMEOUT: Duration = Duration::from_secs(2);
 
-/// More than any health page has.
+/// Longer than any health page.
 const LONGEST_ANSWER: u64 = 64 * 1024;
 
-/// What Chroma's `/api/v2/healthcheck` reports besides its status (read in the answer of 1.5.9).
+/// Readiness flags of Chroma's `/api/v2/healthcheck` (read in the response of 1.5.9).
 const READY_FLAGS: [&str; 2] = ["is_executor_ready", "is_log_client_ready"];
 
-/// A page to ask for: `http://HOST[:PORT][/PATH]`.
+/// A page to request: `http://HOST[:PORT][/PATH]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Page {
     /// `HOST:PORT`.
     pub(crate) authority: String,
-    /// Path and query, from the first `/` on.
+    /// Path and query, from the first `/`.
     pub(crate) path: String,
 }
 
-/// Without the query.
+/// Omits the query.
 impl fmt::Display for Page {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let path = self.path.split(['?', '#']).next().unwrap_or_default();
@@ -40,7 +41,8 @@ impl fmt::Display for Page {
 impl FromStr for Page {
     type Err = String;
 
-    /// Reads an `http` URL; without a port it is 80. The error shows what to write, not the URL.
+    /// Parses an `http` URL; the default port is 80. The error contains the expected form, not the
+    /// URL.
     fn from_str(url: &str) -> Result<Self, String> {
         let refused =
             || "invalid URL of a health page; hint: use `http://HOST:PORT/PATH`".to_owned();
@@ -62,12 +64,12 @@ impl FromStr for Page {
     }
 }
 
-/// Why a page is not good.
+/// Reason why a page is not healthy.
 #[derive(Debug)]
 pub(crate) enum Unhealthy {
-    /// There is no such page (404, 405, 410): another version's path may be the right one.
+    /// The page does not exist (404, 405, 410); the path of another version may exist.
     NoSuchPage(String),
-    /// Nothing answered, or the answer was another one than 200 and ready.
+    /// No response, or a response other than 200 and ready.
     NotReady(String),
 }
 
@@ -79,11 +81,11 @@ impl fmt::Display for Unhealthy {
     }
 }
 
-/// Asks for the page. Good is a status of 200 whose body has none of Chroma's readiness flags
-/// at anything but `true`.
+/// Requests the page. It is healthy if the status is 200 and the body contains no readiness flag of
+/// Chroma with a value other than `true`.
 ///
 /// # Errors
-/// What came back instead.
+/// Returns the response instead.
 pub(crate) fn ask(page: &Page) -> Result<(), Unhealthy> {
     let answer = exchange(page).map_err(|error| Unhealthy::NotReady(describe(&error)))?;
     let answer = String::from_utf8_lossy(&answer);
@@ -101,7 +103,7 @@ pub(crate) fn ask(page: &Page) -> Result<(), Unhealthy> {
     }
 }
 
-/// Sends the question and reads the whole answer.
+/// Sends the request and reads the complete response.
 fn exchange(page: &Page) -> io::Result<Vec<u8>> {
     let deadline = Instant::now() + TIMEOUT;
     let mut stream = connect(&page.authority, deadline)?;
@@ -126,7 +128,7 @@ fn exchange(page: &Page) -> io::Result<Vec<u8>> {
     Ok(answer)
 }
 
-/// Tries every address of the name, as `localhost` may be two.
+/// Tries every address of the name, because `localhost` may have two.
 fn connect(authority: &str, deadline: Instant) -> io::Result<TcpStream> {
     let mut failure = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
     for address in resolve(authority, deadline)? {
@@ -138,7 +140,7 @@ fn connect(authority: &str, deadline: Instant) -> io::Result<TcpStream> {
     Err(failure)
 }
 
-/// Looks the name up on a thread of its own, as the C library's resolver has no time limit.
+/// Resolves the name on a separate thread, because the C library's resolver has no time limit.
 fn resolve(authority: &str, deadline: Instant) -> io::Result<Vec<SocketAddr>> {
     if let Ok(address) = authority.parse() {
         return Ok(vec![address]);
@@ -146,7 +148,7 @@ fn resolve(authority: &str, deadline: Instant) -> io::Result<Vec<SocketAddr>> {
     let (sender, answer) = channel();
     let name = authority.to_owned();
     thread::Builder::new().spawn(move || {
-        // No one waits any more if the time was up.
+        // After the deadline the receiver is gone.
         let _ = sender.send(name.to_socket_addrs().map(Vec::from_iter));
     })?;
     let answer = answer.recv_timeout(remaining(deadline)?);
@@ -161,7 +163,7 @@ fn remaining(deadline: Instant) -> io::Result<Duration> {
     Ok(left)
 }
 
-/// Whether the body is as long as its head says: some servers keep the connection open.
+/// Returns true if the body is as long as its head says: some servers keep the connection open.
 fn complete(answer: &[u8]) -> bool {
     let answer = String::from_utf8_lossy(answer);
     let Some((head, body)) = answer.split_once("\r\n\r\n") else {
@@ -175,14 +177,14 @@ fn complete(answer: &[u8]) -> bool {
     length.is_some_and(|length| body.len() >= length)
 }
 
-/// Refuses a body in which one of the flags is there and not `true`.
+/// Returns an error if the body contains one of the flags with a value other than `true`.
 fn ready(body: &str) -> Result<(), String> {
     for flag in READY_FLAGS {
         let value = body
             .split_once(&format!("\"{flag}\""))
             .map(|(_, rest)| rest.trim_start().trim_start_matches(':').trim_start());
         if value.is_some_and(|value| !value.starts_with("true")) {
-            return Err(format!("answered 200 with `{flag}` not true"));
+            return Err(format!("answered 200, but `{flag}` is not true"));
         }
     }
     Ok(())
@@ -198,7 +200,7 @@ fn describe(error: &io::Error) -> String {
     }
 }
 
-/// The printable start of what a server sent.
+/// Returns the printable start of a server's response.
 fn excerpt(line: &str) -> String {
     line.chars()
         .filter(|character| !character.is_control())
@@ -211,7 +213,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_page_is_read() {
+    fn parses_pages() {
         for (url, read) in [
             ("http://h", "http://h:80/"),
             ("http://h:8000", "http://h:8000/"),
@@ -227,14 +229,14 @@ mod tests {
     }
 
     #[test]
-    fn asks_for_the_query_that_messages_omit() {
+    fn requests_the_query_that_messages_omit() {
         let page: Page = "http://h:8000/a?key=s3cret".parse().expect("readable");
         assert_eq!(page.path, "/a?key=s3cret");
         assert!(!page.to_string().contains("s3cret"), "{page}");
     }
 
     #[test]
-    fn another_url_is_refused_with_the_form_to_use() {
+    fn rejects_other_urls_and_shows_the_expected_form() {
         for url in [
             "",
             "h:80",
@@ -254,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn flags_count_only_if_there() {
+    fn missing_readiness_flags_are_ignored() {
         for good in [
             "",
             "{}",
@@ -272,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_is_complete_at_its_length() {
+    fn a_response_is_complete_at_its_length() {
         assert!(complete(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"));
         assert!(!complete(b"HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\nok"));
         assert!(!complete(b"HTTP/1.1 200 OK\r\n\r\nok"));

@@ -1,7 +1,7 @@
-//! Whether Chroma is ready, on any version: which page tells, and asking for it.
+//! Health check of any Chroma version: selects the page and requests it.
 //!
-//! Invariant: a page of another version is tried only when the server says that it has no such
-//! page, never to pass over an answer that says "not ready".
+//! Invariant: another version's page is tried only if the server reports that the page does not
+//! exist. A response "not ready" is final.
 
 use std::ffi::OsString;
 use std::net::IpAddr;
@@ -11,17 +11,17 @@ use chroma_otel_init::{ChromaVersion, variable};
 use crate::health::{Page, Unhealthy, ask};
 use crate::variables::{Variables, text};
 
-/// The pages of all versions, the newest first; for when the version is not known.
+/// The pages of all versions, the newest first, for an unknown version.
 const EVERY_PATH: [&str; 3] = [
     "/api/v2/healthcheck",
     "/api/v2/heartbeat",
     "/api/v1/heartbeat",
 ];
 
-/// The pages that tell whether Chroma is ready, in the order in which to try them.
+/// Returns the pages that report if Chroma is ready, in the order in which to try them.
 ///
-/// The port is the command's `--port`, else that of the environment (`CHROMA_PORT` on 1.x,
-/// `CHROMA_SERVER_HTTP_PORT` on 0.x), else 8000; a port in a config file needs `--url`.
+/// The port is the command's `--port`, otherwise that of the environment (`CHROMA_PORT` on 1.x,
+/// `CHROMA_SERVER_HTTP_PORT` on 0.x), otherwise 8000. A port in a config file needs `--url`.
 pub(crate) fn pages(variables: &Variables, command: &[OsString]) -> Vec<Page> {
     let number = |value: String| value.trim().parse::<u16>().ok();
     let port = option(command, "--port")
@@ -46,10 +46,10 @@ pub(crate) fn pages(variables: &Variables, command: &[OsString]) -> Vec<Page> {
     }
 }
 
-/// Asks the pages in turn until one exists.
+/// Requests the pages in turn until one exists.
 ///
 /// # Errors
-/// What was asked, and what came back.
+/// Returns the requests and their responses.
 pub(crate) fn ask_in_turn(pages: &[Page]) -> Result<(), String> {
     let mut answers = Vec::new();
     for page in pages {
@@ -66,7 +66,7 @@ pub(crate) fn ask_in_turn(pages: &[Page]) -> Result<(), String> {
     Err(answers.join("; "))
 }
 
-/// The value of a command's option, in either form.
+/// Returns the value of a command's option, in either form.
 fn option(command: &[OsString], name: &str) -> Option<String> {
     let mut words = command.iter().skip(1).filter_map(|word| word.to_str());
     let value = words.find_map(|word| {
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn the_version_has_its_page() {
+    fn every_version_has_its_page() {
         for (version, page) in [
             ("0.4.15", "http://127.0.0.1:8000/api/v1/heartbeat"),
             ("0.6.3", "http://127.0.0.1:8000/api/v2/heartbeat"),
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn the_port_is_that_of_the_command_or_the_environment() {
+    fn port_comes_from_the_command_or_the_environment() {
         let version = ("CHROMA_VERSION", "1.5.9");
         for (environment, command, authority) in [
             (("CHROMA_PORT", "9000"), "chroma run", "127.0.0.1:9000"),

@@ -1,12 +1,12 @@
-//! Two spans of our own: Chroma's start, and its end, so that a crash is visible in the traces.
+//! Two spans for Chroma's start and its end, so that a crash is visible in the traces.
 //!
-//! Invariant: everything here runs on a thread of its own, and the end of the program waits for
-//! it [`LONGEST_END`] at most.
+//! Invariant: this code runs on a separate thread, and the end of the program waits for it for at
+//! most [`LONGEST_END`].
 //!
-//! - `chroma.start`: from the spawn to the first good health answer. An error if Chroma ends
-//!   before that unasked, or is not healthy within [`LONGEST_START`].
-//! - `chroma.stop`: from the signal that asked for it, or the end itself if none did, to the end.
-//!   Linked to the start. An error unless the exit code is 0 or the asking signal's own.
+//! - `chroma.start`: from the spawn to the first healthy response. An error if Chroma ends before
+//!   that without a request, or is not healthy within [`LONGEST_START`].
+//! - `chroma.stop`: from the signal that requested the end, or from the end itself, to the end.
+//!   Linked to the start. An error unless Chroma ends with exit code 0 or by the same signal.
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
@@ -23,30 +23,30 @@ use crate::healthcheck::ask_in_turn;
 use crate::message;
 use crate::signals;
 
-/// Time for the last spans to be sent once Chroma has ended.
+/// Time to send the last spans after Chroma has ended.
 const FLUSH: Duration = Duration::from_secs(3);
-/// Time for all that is left to do once Chroma has ended.
+/// Time for all remaining work after Chroma has ended.
 const LONGEST_END: Duration = Duration::from_millis(3500);
-/// Chroma replays its log at start; minutes are normal for a large one, five are not.
+/// Chroma replays its log at start. This takes minutes for a large log, but not five.
 const LONGEST_START: Duration = Duration::from_secs(300);
-/// Between two questions for health during the start.
+/// Pause between two health checks during the start.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// What is told about Chroma.
+/// The Chroma process that the spans describe.
 pub(crate) struct Subject {
     /// Its process.
     pub(crate) process: Pid,
-    /// The program that was started; not its arguments, which may hold a secret.
+    /// The program, without its arguments, which may contain a secret.
     pub(crate) program: String,
     /// Its version, if the image names one.
     pub(crate) version: Option<ChromaVersion>,
-    /// When it was started.
+    /// Time of its start.
     pub(crate) spawned: SystemTime,
-    /// The pages that tell that it is ready.
+    /// Pages that report if it is ready.
     pub(crate) pages: Vec<Page>,
 }
 
-/// The thread that tells of Chroma's start and end.
+/// The thread that sends the spans of Chroma's start and end.
 pub(crate) struct Lifecycle {
     end: Sender<End>,
     told: Receiver<()>,
@@ -61,16 +61,16 @@ impl Lifecycle {
             .name("lifecycle".to_owned())
             .spawn(move || {
                 tell(&settings, &subject, &ends);
-                // Nobody waits any more if the time was up.
+                // After the deadline the receiver is gone.
                 let _ = done.send(());
             });
         if let Err(error) = spawned {
-            message::warning(format_args!("start and end are not traced: {error}"));
+            message::warning(format_args!("the start and the end of Chroma are not traced: {error}"));
         }
         Self { end, told }
     }
 
-    /// Tells the end, and waits until it is sent or [`LONGEST_END`] has passed.
+    /// Reports the end, and waits until it is sent or [`LONGEST_END`] has passed.
     pub(crate) fn end(self, end: End) {
         if self.end.send(end).is_ok() {
             let _ = self.told.recv_timeout(LONGEST_END);
@@ -90,7 +90,7 @@ fn tell(settings: &Settings, subject: &Subject, ends: &Receiver<End>) {
     }
 }
 
-/// Watches the start. Gives its span, and the end if that came first.
+/// Watches the start. Returns its span, and the end if that came first.
 fn tell_start(subject: &Subject, ends: &Receiver<End>) -> (SpanContext, Option<End>) {
     let tracer = global::tracer(env!("CARGO_PKG_NAME"));
     let mut span = tracer
@@ -114,7 +114,7 @@ fn tell_start(subject: &Subject, ends: &Receiver<End>) -> (SpanContext, Option<E
     (span.span_context().clone(), end)
 }
 
-/// Asks until the answer is good, the end has come, or the time is up.
+/// Repeats the health check until it succeeds, the end has come, or the time is up.
 fn first_good_answer(pages: &[Page], ends: &Receiver<End>) -> (Result<(), String>, Option<End>) {
     let until = Instant::now() + LONGEST_START;
     loop {
@@ -148,7 +148,8 @@ fn tell_stop(subject: &Subject, start: SpanContext, end: &End) {
     span.end_with_timestamp(end.at);
 }
 
-/// Names as in the semantic conventions for processes, where there are any.
+/// Returns attributes that are named as in the semantic conventions for processes, where those have
+/// a name.
 fn process_attributes(subject: &Subject) -> Vec<KeyValue> {
     let process = i64::from(subject.process.as_raw_nonzero().get());
     vec![

@@ -1,10 +1,11 @@
 //! Process 1 of the rendered images.
 //!
-//! Makes Chroma's four tracing variables work on every version, holds a stop back until the last
-//! spans are out, reports start and end as spans, answers health checks, and readies the
-//! variables of an OpenTelemetry Collector. See `--help`.
+//! Translates Chroma's four tracing variables for every version, delays a stop until the last spans
+//! are sent, reports start and end as spans, answers health checks, and prepares the variables of
+//! an OpenTelemetry Collector. See `--help`.
 //!
-//! Invariant: whatever is wrong with tracing, the database starts, unless `--strict` says else.
+//! Invariant: no problem with tracing prevents the database from starting, unless `--strict` is
+//! set.
 
 mod arguments;
 mod child;

@@ -1,25 +1,25 @@
-//! What the entrypoint says on standard error: one line a message, marked with its name.
+//! Messages of the entrypoint on standard error: one line each, prefixed with the program's name.
 //!
 //! Invariant: a message that cannot be written is dropped; it never stops the database.
 
 use std::fmt::Display;
 use std::io::Write;
 
-/// The prefix that tells these lines from Chroma's own in a container's log.
+/// The prefix that distinguishes these lines from Chroma's own in a container's log.
 const NAME: &str = env!("CARGO_PKG_NAME");
 
-/// Something the operator must correct.
+/// Reports a problem that the operator must correct.
 pub(crate) fn error(text: impl Display) {
     say("error", &text);
 }
 
-/// Something the operator should know; everything works without a change.
+/// Reports a fact that the operator should know; everything works without a change.
 pub(crate) fn warning(text: impl Display) {
     say("warning", &text);
 }
 
 fn say(kind: &str, text: &dyn Display) {
-    // One write a line, so that Chroma's output cannot cut it in two.
+    // One write per line, so that Chroma's output cannot interrupt it.
     let text = text.to_string();
     let lines: Vec<&str> = text
         .lines()

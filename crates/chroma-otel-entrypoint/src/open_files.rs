@@ -4,7 +4,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::message;
 
-/// Raises this process's soft limit to the hard one; what it starts inherits that.
+/// Raises this process's soft limit to the hard limit; child processes inherit it.
 pub(crate) fn raise_limit() {
     let limit = getrlimit(Resource::Nofile);
     if limit.current == limit.maximum {
@@ -16,7 +16,7 @@ pub(crate) fn raise_limit() {
     };
     if let Err(error) = setrlimit(Resource::Nofile, raised) {
         message::warning(format_args!(
-            "the soft limit of open files stays at {}: {error}",
+            "the soft limit of open files remains {}: {error}",
             limit
                 .current
                 .map_or("unlimited".to_owned(), |soft| soft.to_string())

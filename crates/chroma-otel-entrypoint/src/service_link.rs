@@ -13,7 +13,7 @@ use chroma_otel_init::variable;
 
 use crate::variables::Variables;
 
-/// Removes them; gives the one warning that says which, if there were any.
+/// Removes them; returns one warning that names them, if there were any.
 pub(crate) fn remove(variables: &mut Variables) -> Option<String> {
     let mut removed = Vec::new();
     variables.retain(|name, value| {
@@ -25,7 +25,7 @@ pub(crate) fn remove(variables: &mut Variables) -> Option<String> {
     });
     (!removed.is_empty()).then(|| {
         format!(
-            "removed {}, left by Kubernetes service links; hint: set `enableServiceLinks: false`",
+            "removed {}, which a Kubernetes service link set; hint: set `enableServiceLinks: false`",
             removed.join(", ")
         )
     })
@@ -50,7 +50,7 @@ fn is_link(name: &OsStr, value: &OsStr) -> bool {
         || is_port_detail(name)
 }
 
-/// `…_PORT_8000_TCP`, with or without `_PROTO`, `_PORT`, `_ADDR`.
+/// Returns true for `…_PORT_8000_TCP`, with or without `_PROTO`, `_PORT`, `_ADDR`.
 fn is_port_detail(name: &str) -> bool {
     let stem = ["_PROTO", "_PORT", "_ADDR"]
         .iter()
@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn what_kubernetes_injects_is_removed() {
+    fn removes_variables_that_kubernetes_injects() {
         let links = [
             ("CHROMA_PORT", "tcp://10.0.0.1:8000"),
             ("CHROMA_PORT_8000_TCP", "tcp://10.0.0.1:8000"),
@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn what_an_operator_sets_is_kept() {
+    fn keeps_variables_that_an_operator_sets() {
         let own = [
             ("CHROMA_LISTEN_ADDRESS", "0.0.0.0"),
             ("CHROMA_OPEN_TELEMETRY__ENDPOINT", "tcp://collector:4317"),

@@ -3,8 +3,8 @@
 //! Invariant: [`Signals::catch`] runs before the child and any thread is started, so that no signal
 //! is lost, handled by its default action or delivered to another thread.
 //!
-//! They are blocked and not caught by handlers: the kernel then keeps what was inherited as ignored
-//! (`nohup`) for the child, and hands signals out in one place and in a fixed order.
+//! The signals are blocked and not caught by handlers. The kernel then keeps the inherited ignored
+//! signals (`nohup`) for the child, and delivers signals in one place and in a fixed order.
 
 use std::io;
 use std::sync::Arc;
@@ -16,9 +16,9 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, Signal, getpid, kill_process};
 use rustix_libc_wrappers::process::SignalExt;
 
-/// Not collected, as in tini: a fault of this process must end it. One that is sent by another
-/// process also does (BUS and SEGV at the second time, as Rust's handler of stack overflows takes
-/// the first), but for process 1, for which the kernel drops it.
+/// Not collected, as in tini: a fault of this process must end it. A fault that another process
+/// sends also ends it (BUS and SEGV at the second time, because Rust's handler of stack overflows
+/// takes the first), except as process 1, for which the kernel drops it.
 const FAULTS: [posix::Signal; 7] = [
     posix::Signal::SIGABRT,
     posix::Signal::SIGBUS,
@@ -29,14 +29,14 @@ const FAULTS: [posix::Signal; 7] = [
     posix::Signal::SIGTRAP,
 ];
 
-/// `si_code` of a signal that the kernel sent, as it does for the terminal's Ctrl-C.
+/// `si_code` of a signal that the kernel sent, as for the terminal's Ctrl-C.
 const SI_KERNEL: i32 = 0x80;
 
-/// A signal as it arrived.
+/// A received signal.
 pub(crate) struct Received {
-    /// Which signal.
+    /// The signal.
     pub(crate) signal: Signal,
-    /// Sent by the kernel and not by a process.
+    /// True if the kernel sent it and not a process.
     pub(crate) from_kernel: bool,
 }
 
@@ -47,7 +47,7 @@ pub(crate) struct Signals {
 }
 
 impl Signals {
-    /// Begins to collect every signal but the faults. The real-time ones are among them.
+    /// Begins to collect every signal except the faults, including the real-time signals.
     ///
     /// # Errors
     /// No file descriptors are left.
@@ -63,20 +63,20 @@ impl Signals {
         Ok(Self { queue, inherited })
     }
 
-    /// The mask that this process was started with, which is the child's.
+    /// The mask that this process inherited, which is also the child's.
     pub(crate) fn inherited(&self) -> &SigSet {
         &self.inherited
     }
 
-    /// Waits until a signal is there or `until` has passed; for ever without an `until`.
+    /// Waits until a signal arrives or `until` has passed; without `until`, waits without a limit.
     pub(crate) fn wait(&self, until: Option<Instant>) {
         let timeout = until.map(|until| timespec(until.saturating_duration_since(Instant::now())));
         let mut descriptors = [PollFd::new(&self.queue, PollFlags::IN)];
-        // An error is either an interruption or a lack of memory: the caller looks again.
+        // An error is either an interruption or a lack of memory: the caller checks again.
         let _ = poll(&mut descriptors, timeout.as_ref());
     }
 
-    /// The next signal that has arrived, without waiting; of several, the lowest number first.
+    /// Returns the next signal that has arrived, without waiting; the lowest number first.
     pub(crate) fn next(&self) -> Option<Received> {
         loop {
             let information = self.queue.read_signal().ok()??;
@@ -87,7 +87,8 @@ impl Signals {
     }
 }
 
-/// `None` for what concerns only this process: its own broken pipe, and its use of a terminal.
+/// Returns `None` for signals that concern only this process: its own broken pipe, and its use of a
+/// terminal.
 fn received(information: &siginfo) -> Option<Received> {
     let signal = Signal::from_raw(i32::try_from(information.ssi_signo).ok()?)?;
     let own = u32::try_from(getpid().as_raw_nonzero().get()) == Ok(information.ssi_pid);
@@ -102,14 +103,14 @@ fn received(information: &siginfo) -> Option<Received> {
     })
 }
 
-/// Where `SIGCHLD` is inherited as ignored, the kernel drops exit codes. A handler of any kind ends
-/// that, and ends itself with the child's `exec`.
+/// If `SIGCHLD` is inherited as ignored, the kernel drops exit codes. Any handler prevents this,
+/// and the child's `exec` removes it.
 fn keep_exit_codes() -> io::Result<()> {
     let flag = Arc::default();
     signal_hook::flag::register(Signal::CHILD.as_raw(), flag).map(drop)
 }
 
-/// Sends a signal; the only failure is a process that has ended.
+/// Sends a signal; it fails only if the process has ended.
 pub(crate) fn send(process: Pid, signal: Signal) {
     let _ = kill_process(process, signal);
 }
@@ -118,12 +119,13 @@ pub(crate) fn send(process: Pid, signal: Signal) {
 pub(crate) fn stop_as_the_terminal_asks() {
     send(getpid(), Signal::TSTP);
     let stop = SigSet::from(posix::Signal::SIGTSTP);
-    // Unblocked for a moment, the signal has its default action, which knows when not to stop.
+    // While it is unblocked for a moment, the signal has its default action, which decides if the
+    // process can stop.
     let _ = stop.thread_unblock();
     let _ = stop.thread_block();
 }
 
-/// Rounded up to the next millisecond, so that a wait never ends before its time.
+/// Rounds up to the next millisecond, so that a wait never ends too early.
 fn timespec(duration: Duration) -> Timespec {
     let rounded = duration + Duration::from_millis(1);
     Timespec {
@@ -132,7 +134,7 @@ fn timespec(duration: Duration) -> Timespec {
     }
 }
 
-/// `SIGTERM`, or the number where there is no name.
+/// Returns the name, such as `SIGTERM`, or the number if there is no name.
 pub(crate) fn name(number: i32) -> String {
     posix::Signal::try_from(number)
         .map_or_else(|_| format!("signal {number}"), |signal| signal.to_string())

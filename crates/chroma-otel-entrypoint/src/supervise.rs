@@ -1,19 +1,19 @@
 //! Supervision of Chroma as process 1: start, signals, reaping, exit code.
 //!
-//! Invariant: only a signal, the hold of a stop and the stop timeout are ever waited for; health
-//! and tracing have a thread of their own, so the database never waits for its observers.
+//! Invariant: the supervisor waits only for a signal, the delay of a stop and the stop timeout.
+//! Health checks and tracing have their own thread, so the database never waits for them.
 //!
-//! Behaves as `tini -s`: signals go to the child alone, orphans are reaped, the child starts with
-//! the inherited signal mask and ignored signals. The differences:
+//! Behaves as `tini -s`: signals are sent only to the child, orphans are reaped, and the child
+//! starts with the inherited signal mask and ignored signals. The differences:
 //! - The first TERM or INT waits for the last spans, and a child that does not end is killed.
-//! - With a terminal on standard input the child stays in the foreground group instead of leading
-//!   a new one; what the terminal sends to the group (INT, QUIT, TSTP, WINCH) is not sent again,
-//!   and TSTP also stops the entrypoint, as in dumb-init.
-//! - The child starts with PIPE and CHLD at their default, also where they were inherited as
-//!   ignored, and with the C library's own signals 32 and 33 ignored. An ignored CHLD hangs tini.
-//! - The soft limit of open files is the hard one.
-//! - The first BUS or SEGV that a process sends from outside has no effect; Rust handles it.
-//! - tini's options have no counterpart: `-e`, `-g`, `-p`, `-w`, `-v`.
+//! - With a terminal on standard input the child stays in the foreground group instead of leading a
+//!   new one. Signals that the terminal sends to the group (INT, QUIT, TSTP, WINCH) are not sent
+//!   again, and TSTP also stops the entrypoint, as in dumb-init.
+//! - The child starts with PIPE and CHLD at their default, even if they were inherited as ignored,
+//!   and with the C library's own signals 32 and 33 ignored. An ignored CHLD hangs tini.
+//! - The soft limit of open files is the hard limit.
+//! - The first BUS or SEGV that another process sends has no effect; Rust handles it.
+//! - tini's options `-e`, `-g`, `-p`, `-w`, `-v` have no counterpart.
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal};
@@ -36,13 +36,13 @@ use crate::signals::{self, Signals};
 use crate::variables::{self, Variables};
 use crate::watch::Watch;
 
-/// Bad usage or a variable that cannot be read; `EX_USAGE` of sysexits.h.
+/// Invalid usage or a variable that cannot be parsed; `EX_USAGE` of sysexits.h.
 pub(crate) const REFUSED: u8 = 64;
-/// There is no such program, as a shell says it.
+/// The program does not exist; the code of shells.
 const NOT_FOUND: u8 = 127;
-/// The program cannot be started, as a shell says it.
+/// The program cannot be executed; the code of shells.
 const NOT_EXECUTABLE: u8 = 126;
-/// Starts Chroma, passes signals on until it ends, and gives its exit code.
+/// Starts Chroma, forwards signals until it ends, and returns its exit code.
 pub(crate) fn supervise(options: Supervise) -> ExitCode {
     let variables: Variables = std::env::vars_os().collect();
     let command = options.command;
@@ -57,7 +57,7 @@ pub(crate) fn supervise(options: Supervise) -> ExitCode {
         return ExitCode::from(REFUSED);
     }
     for error in &translation.errors {
-        message::error(format_args!("{error}; tracing is off until then"));
+        message::error(format_args!("{error}; tracing is off until this is corrected"));
     }
     match start(&command, &translation, options.stop_timeout) {
         Ok((watch, signals)) => until_the_end(watch, signals, command, translation, pages),
@@ -74,7 +74,7 @@ fn start(
     let signals = Signals::catch()?;
     adopt_orphans();
     open_files::raise_limit();
-    // With a terminal the child stays in the foreground group, where it may read from it.
+    // With a terminal the child stays in the foreground group, where it can read from the terminal.
     let terminal = io::stdin().is_terminal();
     let group = if terminal { Group::Shared } else { Group::Own };
     let spawned = SystemTime::now();
@@ -83,7 +83,7 @@ fn start(
     Ok((watch, signals))
 }
 
-/// Supervises the child, and tells of its start and its end.
+/// Supervises the child, and reports its start and its end.
 fn until_the_end(
     watch: Watch,
     signals: Signals,
@@ -110,34 +110,34 @@ fn until_the_end(
     end.exit_code()
 }
 
-/// Makes orphans of the child children of this process, as they are of process 1 anyway.
+/// Makes orphans of the child children of this process, as they are of process 1 in any case.
 fn adopt_orphans() {
     if std::process::id() == 1 {
         return;
     }
     if let Err(error) = rustix::process::set_child_subreaper(Some(rustix::process::getpid())) {
         message::warning(format_args!(
-            "orphaned processes are not reaped here: {error}"
+            "orphaned processes are not reaped: {error}"
         ));
     }
 }
 
-/// Says why, and gives the exit code that a shell would.
+/// Reports the reason, and returns the exit code that a shell would.
 pub(crate) fn not_started(command: &[OsString], error: &io::Error) -> ExitCode {
     let program = command[0].display();
-    message::error(format_args!("`{program}` cannot be started: {error}"));
+    message::error(format_args!("cannot start `{program}`: {error}"));
     ExitCode::from(match error.kind() {
         io::ErrorKind::NotFound => NOT_FOUND,
         _ => NOT_EXECUTABLE,
     })
 }
 
-/// A program that a signal ends reports nothing itself.
+/// Reports the end: a program that a signal ends reports nothing itself.
 fn report_end(command: &[OsString], end: &End) {
     let program = command[0].display();
     match (end.timed_out, end.ending) {
         (Some(timeout), _) => message::warning(format_args!(
-            "`{program}` was killed because it did not end within {} s of {}; hint: look for an \
+            "`{program}` was killed because it did not end within {} s of {}; hint: find the \
              unfinished request, or raise `--stop-timeout`",
             timeout.as_secs(),
             end.asked
@@ -154,7 +154,7 @@ fn report_end(command: &[OsString], end: &End) {
 
 fn hint_for(signal: i32) -> &'static str {
     if signal == Signal::KILL.as_raw() {
-        "; hint: look whether the container ran out of memory"
+        "; hint: check if the container ran out of memory"
     } else {
         ""
     }

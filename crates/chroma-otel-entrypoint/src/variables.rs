@@ -1,4 +1,4 @@
-//! An environment: names and values, which need not be text.
+//! An environment: names and values, which can be other than text.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -8,13 +8,13 @@ use chroma_otel_init::variable;
 /// Names and values.
 pub(crate) type Variables = BTreeMap<OsString, OsString>;
 
-/// The value of a variable that has one, as text.
+/// Returns the value of a variable as text; `None` if it is blank.
 pub(crate) fn text(variables: &Variables, name: &str) -> Option<String> {
     let value = variables.get(OsStr::new(name))?;
     (!is_blank(value)).then(|| value.to_string_lossy().into_owned())
 }
 
-/// Nothing but space and a pair of quotes, as env files leave them behind.
+/// Returns true for spaces and a pair of quotes, which env files leave behind.
 pub(crate) fn is_blank(value: &OsStr) -> bool {
     variable::given(&value.to_string_lossy()).is_none()
 }

@@ -1,4 +1,4 @@
-//! Watching the child: which signal is forwarded when, how long a stop may take, how it ended.
+//! Watches the child: forwards signals, limits the time of a stop, and reports the end.
 
 use std::time::{Duration, Instant, SystemTime};
 
@@ -7,10 +7,10 @@ use rustix::process::{Pid, Signal, WaitOptions, getpgid, wait};
 use crate::ending::{End, Ending};
 use crate::signals::{self, Received, Signals};
 
-/// What a terminal sends to every process of its foreground group.
+/// Signals that a terminal sends to every process of its foreground group.
 const FROM_TERMINAL: [Signal; 4] = [Signal::INT, Signal::QUIT, Signal::TSTP, Signal::WINCH];
 
-/// The child, and how far its stop has got.
+/// The child, and the state of its stop.
 pub(crate) struct Watch {
     child: Pid,
     spawned: SystemTime,
@@ -23,7 +23,7 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
-    /// `hold` is how long the first stop waits; one without a `stop_timeout` may take for ever.
+    /// `hold` is the delay of the first stop. Without a `stop_timeout` the stop has no limit.
     pub(crate) fn new(
         child: Pid,
         spawned: SystemTime,
@@ -33,7 +33,7 @@ impl Watch {
         Self {
             child,
             spawned,
-            // Half of the timeout is the child's own at least.
+            // At least half of the timeout is left for the child.
             hold: stop_timeout.map_or(hold, |timeout| hold.min(timeout / 2)),
             stop_timeout,
             asked: None,
@@ -48,12 +48,12 @@ impl Watch {
         self.child
     }
 
-    /// When it was started.
+    /// Time of its start.
     pub(crate) fn spawned(&self) -> SystemTime {
         self.spawned
     }
 
-    /// Until the child has ended.
+    /// Runs until the child has ended.
     pub(crate) fn run(mut self, signals: &Signals) -> End {
         loop {
             signals.wait(self.next_deadline());
@@ -93,7 +93,7 @@ impl Watch {
 
     fn receive(&mut self, received: &Received) {
         match received.signal {
-            // The child's end is looked for after every signal.
+            // The end of the child is checked after every signal.
             Signal::CHILD => {}
             signal if received.from_kernel && self.has_it_from_the_terminal(signal) => {
                 self.note_request(signal);
@@ -106,14 +106,14 @@ impl Watch {
         }
     }
 
-    /// Whether the terminal has sent the signal to the child as well.
+    /// Returns true if the terminal has also sent the signal to the child.
     fn has_it_from_the_terminal(&self, signal: Signal) -> bool {
         let together = || getpgid(Some(self.child)).is_ok_and(|group| Ok(group) == getpgid(None));
         FROM_TERMINAL.contains(&signal) && together()
     }
 
-    /// Holds the first request back: the last spans are still with Chroma, which drops them when it
-    /// is asked to end.
+    /// Delays the first request: Chroma still has the last spans, and drops them when it is asked
+    /// to end.
     fn stop(&mut self, signal: Signal) {
         let first = self.note_request(signal);
         let now = Instant::now();
@@ -127,7 +127,7 @@ impl Watch {
         signals::send(self.child, signal);
     }
 
-    /// Whether this is the first request to end; a signal that asks for nothing is none.
+    /// Returns true for the first signal that requests the end; other signals do not count.
     fn note_request(&mut self, signal: Signal) -> bool {
         let first = matches!(signal, Signal::TERM | Signal::INT) && self.asked.is_none();
         if first {
@@ -136,7 +136,7 @@ impl Watch {
         first
     }
 
-    /// Reaps whatever has ended; gives how the child did, if it is among them.
+    /// Reaps all processes that have ended; returns the end of the child if it is among them.
     fn reap(&self) -> Option<Ending> {
         let mut ending = None;
         while let Ok(Some((process, status))) = wait(WaitOptions::NOHANG) {

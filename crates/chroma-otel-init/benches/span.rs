@@ -1,12 +1,12 @@
-//! What a span costs the thread that makes it: this library's pipeline against the bare SDK with
+//! Cost of a span for the thread that creates it: this library's pipeline against the bare SDK with
 //! the same batch processor and the same exporter.
 //!
 //! ```sh
 //! cargo bench -p chroma-otel-init --features sdk
 //! ```
 //!
-//! Invariant: bare and library differ in nothing but this library; each is measured in a process
-//! of its own, by turns, because tracing is installed once a process.
+//! Invariant: bare and library differ only in this library. They are measured in turns, each in its
+//! own process, because tracing is installed once per process.
 
 use chroma_otel_init::{
     Guard, Logs, Options, Settings, init_with_exporter,
@@ -34,11 +34,11 @@ use std::{
 use tracing_opentelemetry::OpenTelemetryLayer;
 use tracing_subscriber::{Layer, layer::SubscriberExt};
 
-/// Below the batch size of 512, so that no export runs while the clock does.
+/// Below the batch size of 512, so that no export runs during a measurement.
 const SPANS: usize = 400;
 const BURSTS: usize = 1_000;
 const ROUNDS: usize = 15;
-/// At most this much more than the bare SDK.
+/// Upper limit of the ratio to the bare SDK.
 const TARGET: f64 = 1.05;
 const VARIANT: &str = "SPAN_BENCH_VARIANT";
 const CASES: [&str; 4] = [
@@ -47,11 +47,11 @@ const CASES: [&str; 4] = [
     "tracing, 4 fields",
     WITH_LOGS,
 ];
-/// Log lines show the spans that they are in, which costs each span: here both sides pay.
+/// Log lines contain their spans, which makes each span more expensive: in this case on both sides.
 const WITH_LOGS: &str = "tracing, 4 fields, logs on";
 
 fn main() -> Result<(), Box<dyn Error>> {
-    // `cargo test --benches` only wants to know that it runs.
+    // `cargo test --benches` only checks that the benchmark runs.
     let rounds = if env::args().any(|argument| argument == "--bench") {
         ROUNDS
     } else {
@@ -63,7 +63,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
 }
 
-/// Bare and library by turns; the ratio of the medians counts.
+/// Measures bare and library in turns, and compares their medians.
 fn compare(rounds: usize) -> Result<(), Box<dyn Error>> {
     let mut out = io::stdout();
     for case in CASES {
@@ -102,7 +102,7 @@ fn median(values: &mut [f64]) -> f64 {
     values[values.len() / 2]
 }
 
-/// Takes everything and keeps the number.
+/// Counts the spans and drops them.
 #[derive(Clone, Debug, Default)]
 struct Nowhere(Arc<AtomicUsize>);
 
@@ -156,8 +156,8 @@ fn install(pipeline: &str, logs: bool, exporter: Nowhere) -> Result<Installed, B
     Ok(Installed::Bare(provider))
 }
 
-/// The nanoseconds for one span, on standard output: the lower quartile of many bursts, because
-/// what disturbs a burst makes it longer.
+/// Prints the nanoseconds for one span: the lower quartile of many bursts, because a disturbance
+/// only makes a burst longer.
 fn measure(variant: &str) -> Result<(), Box<dyn Error>> {
     let (pipeline, case) = variant.split_once('/').ok_or("not a variant")?;
     let exporter = Nowhere::default();
@@ -197,7 +197,7 @@ fn measure(variant: &str) -> Result<(), Box<dyn Error>> {
         })
         .collect();
     if exporter.0.load(Ordering::Relaxed) != SPANS * BURSTS {
-        return Err("spans were lost, the times mean nothing".into());
+        return Err("spans were lost, so the times are invalid".into());
     }
     times.sort_by(f64::total_cmp);
     writeln!(io::stdout(), "{}", times[BURSTS / 4])?;

@@ -5,11 +5,11 @@
 //!     cargo run -p chroma-otel-init --features sdk --example chroma_http -- http://localhost:8000
 //! ```
 //!
-//! Chroma 0.x continues the trace. 1.x (up to 1.5.9) begins one of its own for each request, but its
-//! span keeps the user agent, which is why `traceparent` is in there, too: search Chroma's spans for a
-//! `user_agent.original` with the trace id that is printed.
+//! Chroma 0.x continues the trace. 1.x (up to 1.5.9) begins a new trace for each request, but its
+//! span contains the user agent, so this example also adds `traceparent` to the user agent. Search
+//! Chroma's spans for a `user_agent.original` with the printed trace id.
 //!
-//! Invariant: every request is a span, and every request to Chroma says which one.
+//! Invariant: every request is a span, and every request to Chroma contains its trace context.
 
 use std::{error::Error, io::Write};
 
@@ -26,7 +26,7 @@ const BOOKS: [(&str, &str); 3] = [
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {
-    // Keep it until the end: dropping it sends the last spans.
+    // Keep the guard until the end: dropping it sends the last spans.
     let _guard = chroma_otel_init::init();
     let chroma = Chroma::at(std::env::args().nth(1));
     let work = tracing::info_span!("find a book");
@@ -39,7 +39,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Stores the books and gives the id of the nearest to the question.
+/// Stores the books and returns the id of the nearest to the question.
 fn find(chroma: &Chroma, question: &str) -> Result<String, Box<dyn Error>> {
     let books = chroma.ask("", &json!({"name": "books", "get_or_create": true}))?;
     let books = books["id"].as_str().ok_or("no id of the collection")?;
@@ -53,7 +53,7 @@ fn find(chroma: &Chroma, question: &str) -> Result<String, Box<dyn Error>> {
     Ok(id.to_owned())
 }
 
-/// Stands in for an embedding model: how often each letter occurs.
+/// Replaces an embedding model: counts each letter.
 fn embed(text: &str) -> Vec<f32> {
     let count = |letter| text.chars().filter(|c| *c == letter).count();
     ('a'..='z').map(|letter| count(letter) as f32).collect()
@@ -69,8 +69,8 @@ impl Chroma {
     fn at(url: Option<String>) -> Self {
         let config = ureq::Agent::config_builder()
             .http_status_as_error(false)
-            // 0.6.3 takes a request that closely follows another on the same connection for a part
-            // of the other's trace.
+            // Chroma 0.6.3 assigns a request that closely follows another on the same connection to
+            // the other's trace.
             .max_idle_connections(0)
             .build();
         Self {
@@ -79,7 +79,7 @@ impl Chroma {
         }
     }
 
-    /// Posts to the collections, or to something below them, in a span of its own.
+    /// Sends a POST request to the collections, or to a path below them, in its own span.
     fn ask(&self, path: &str, body: &Value) -> Result<Value, Box<dyn Error>> {
         let url = format!("{}{COLLECTIONS}{path}", self.url);
         let span = tracing::info_span!(

@@ -10,7 +10,7 @@
 use chroma_otel_init::tracing;
 
 fn main() {
-    // Keep it until the end: dropping it sends the last spans.
+    // Keep the guard until the end: dropping it sends the last spans.
     let _guard = chroma_otel_init::init();
     let request = tracing::info_span!("search", otel.kind = "server", collection = "books");
     let _inside = request.enter();
@@ -18,7 +18,7 @@ fn main() {
     tracing::info!(found, "answered");
 }
 
-/// A span for each call, made by `tracing`'s attribute.
+/// Creates a span for each call, by `tracing`'s attribute.
 #[tracing::instrument]
 fn query(text: &str) -> usize {
     text.split(' ').count()

@@ -1,21 +1,21 @@
-//! An endpoint as written, for the text of an error.
+//! Citation of an endpoint in the text of an error.
 //!
-//! Invariant: what may be a key or a header in the wrong place is not shown.
+//! Invariant: text that may be a misplaced key or header is not shown.
 
 use crate::invalid::shown;
 
-/// The text in backticks, unless it may hold a secret: a header or a key in the wrong place has a
-/// character that no endpoint has, or a long word with digits.
+/// Returns the text in backticks, unless it may contain a secret. A misplaced header or key
+/// contains a character that no endpoint has, or a long word with digits.
 pub(crate) fn cited(text: &str) -> String {
     let fits = |c: char| c.is_ascii_alphanumeric() || "-._/:[]".contains(c);
     if text.chars().all(fits) && has_plain_port(text) && !has_key(text) {
         format!("`{}`", shown(text))
     } else {
-        "a value that is not shown because it may hold a secret".to_owned()
+        "a value that is not shown because it may contain a secret".to_owned()
     }
 }
 
-/// Whether only digits are behind the last colon of the authority: `x-key:abc` is a header.
+/// Returns true if only digits follow the last colon of the authority: `x-key:abc` is a header.
 fn has_plain_port(text: &str) -> bool {
     let rest = text.split_once("://").map_or(text, |(_, rest)| rest);
     let authority = rest.split('/').next().unwrap_or_default();
@@ -23,7 +23,7 @@ fn has_plain_port(text: &str) -> bool {
     port.is_none_or(|port| port.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
-/// Whether a word is as long as a key, or with hyphens as a UUID, and has a digit as these have.
+/// Returns true if a word contains a digit and is as long as a key, or as a UUID with hyphens.
 fn has_key(text: &str) -> bool {
     let long = |words: &str, length| words.len() >= length && words.contains(char::is_numeric);
     let is_sign = |c: char| !c.is_ascii_alphanumeric() && !"_-".contains(c);
@@ -36,7 +36,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn shows_what_looks_like_an_endpoint_and_nothing_else() {
+    fn shows_only_text_that_looks_like_an_endpoint() {
         for (text, is_shown) in [
             ("collector:4317", true),
             ("ftp://collector/a", true),

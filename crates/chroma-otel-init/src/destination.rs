@@ -1,12 +1,12 @@
-//! Where the traces go, and with which headers: two variables that belong together.
+//! Destination of the traces: endpoint and headers, two variables that belong together.
 //!
-//! Invariant: headers are sent only to the endpoint that they were written for. Those of
-//! OpenTelemetry's own exporters go to an endpoint of Chroma's only in the pair that Chroma's
-//! documentation names, and only if no endpoint of OpenTelemetry's is set.
+//! Invariant: headers are sent only to the endpoint for which they were written. Headers of
+//! OpenTelemetry's exporters apply to an endpoint of Chroma only in the pair that Chroma's
+//! documentation names, and only if no endpoint of OpenTelemetry is set.
 
 use crate::{Endpoint, Headers, reading::Reading, variable};
 
-/// An endpoint, the variable that gave it, and the headers that belong to it.
+/// An endpoint, the variable that set it, and its headers.
 #[derive(Default)]
 pub(crate) struct Destination {
     pub(crate) endpoint: Option<(Endpoint, &'static str)>,
@@ -14,7 +14,7 @@ pub(crate) struct Destination {
 }
 
 impl Destination {
-    /// Reads the pair. What OpenTelemetry's variables say beside it is ignored, and noted.
+    /// Reads the pair. Other variables of OpenTelemetry are ignored, and noted.
     pub(crate) fn read(reading: &mut Reading<'_>) -> Self {
         let endpoint = reading.first(&[variable::ENDPOINT, variable::RUST_ENDPOINT]);
         let own = headers_of(reading, endpoint.as_ref().map(|(endpoint, _)| endpoint));
@@ -29,8 +29,8 @@ impl Destination {
     }
 }
 
-/// The variables whose headers belong to this endpoint, the first one first. An endpoint that cannot
-/// be read counts as the documented one, so that its headers are checked as well.
+/// Returns the variables whose headers belong to this endpoint, the first has priority. An endpoint
+/// that cannot be parsed counts as the documented one, so that its headers are also checked.
 fn headers_of(reading: &Reading<'_>, endpoint: Option<&Endpoint>) -> &'static [&'static str] {
     let documented = reading.text(variable::RUST_ENDPOINT);
     let is_documented = documented.is_some_and(|text| {
@@ -45,7 +45,7 @@ fn headers_of(reading: &Reading<'_>, endpoint: Option<&Endpoint>) -> &'static [&
     }
 }
 
-/// Notes the variables that would override the pair if anyone read them.
+/// Notes the variables that have no effect because the pair overrides them.
 fn note_others(reading: &mut Reading<'_>, decisive: &str, own: &[&str]) {
     let others = variable::OVERRIDING.iter().copied();
     let others: Vec<_> = others
@@ -53,12 +53,12 @@ fn note_others(reading: &mut Reading<'_>, decisive: &str, own: &[&str]) {
         .collect();
     let headers = own.join("` or `");
     let why = format!(
-        "the traces go to the endpoint in `{decisive}`, with no other headers than those in `{headers}`"
+        "the traces are sent to the endpoint in `{decisive}`, only with the headers in `{headers}`"
     );
     reading.ignore(
         &others,
         why,
-        "unset what is ignored, or move its value there",
+        "unset it, or move its value there",
     );
 }
 
@@ -96,11 +96,12 @@ mod tests {
                 &[foreign, (OTLP_ENDPOINT, "")],
                 "x-key=s3cret",
             ),
-            // Ours.
+            // The contract's variables.
             (&[(ENDPOINT, "c")], &[foreign], ""),
             (&[(ENDPOINT, "c"), (HEADERS, "a=b")], &[foreign], "a=b"),
             (&[(ENDPOINT, "c"), (RUST_ENDPOINT, "d")], &[foreign], ""),
-            // Ours with the value of the documented one, as Compose fills in a default.
+            // The contract's variable with the value of the documented one, as Compose fills in a
+            // default.
             (
                 &[(ENDPOINT, "http://c:4317"), (RUST_ENDPOINT, "c")],
                 &[foreign],
@@ -122,7 +123,7 @@ mod tests {
                 &[(OTLP_TRACES_HEADERS, "x-key=s3cret")],
                 "",
             ),
-            // No endpoint of Chroma's at all.
+            // No endpoint of Chroma.
             (&[], &[foreign], ""),
         ] {
             let settings = read(&[ours, others].concat());
@@ -151,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn reads_synonyms_in_every_form_of_ours() {
+    fn reads_synonyms_in_every_form_of_the_four_variables() {
         for (endpoint, url) in [
             ("collector", "http://collector:4317"),
             (" 'collector:4318' ", "http://collector:4318"),
@@ -172,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn ours_win_over_synonyms_and_the_conflict_is_noted() {
+    fn the_four_variables_override_synonyms_and_note_the_conflict() {
         let settings = read(&[
             (ENDPOINT, "ours"),
             (RUST_ENDPOINT, "documented"),
@@ -195,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn names_the_synonym_that_cannot_be_read() {
+    fn names_a_synonym_that_cannot_be_parsed() {
         for (name, value) in [
             (RUST_ENDPOINT, "ftp://c"),
             (OTLP_HEADERS, r#"{"x-key": ["s3cret"]}"#),

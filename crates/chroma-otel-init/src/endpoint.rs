@@ -1,7 +1,7 @@
-//! Where traces go, read from what people write: with or without scheme, port, path.
+//! Endpoint of the traces, parsed from common notations: with or without scheme, port, path.
 //!
-//! Invariant: what `Display` writes is read back as the same endpoint, a host on the public network
-//! is only ever plain when `http://` was written, and no error shows what may be a secret.
+//! Invariant: the output of `Display` is parsed as the same endpoint, a host on the public network
+//! is in plain text only if `http://` was written, and no error contains a possible secret.
 
 use crate::{
     Invalid,
@@ -12,27 +12,27 @@ use crate::{
 };
 use std::{fmt, str::FromStr};
 
-/// How OTLP travels.
+/// Transport of OTLP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Protocol {
     /// OTLP over gRPC, usually on port 4317.
     Grpc,
-    /// OTLP over HTTP, usually on port 4318; also Zipkin's JSON, which travels the same way.
+    /// OTLP over HTTP, usually on port 4318; also Zipkin's JSON, which uses the same transport.
     Http,
 }
 
-/// Where traces go.
+/// Endpoint of the traces.
 ///
-/// Reads URLs with the schemes `http`, `https`, `grpc` (= `http`) and `grpcs` (= `https`), and
-/// `host`, `host:port`, `host/path` without one. `Display` gives the canonical URL, with scheme and
+/// Parses URLs with the schemes `http`, `https`, `grpc` (= `http`) and `grpcs` (= `https`), and
+/// `host`, `host:port`, `host/path` without one. `Display` writes the canonical URL, with scheme and
 /// port.
 ///
-/// - Without a scheme it is plain only if the host is local: one label, a loopback, link-local or
-///   private address, or a name under `.localhost`, `.local`, `.internal` or `.svc`. Any other host
-///   is reached by TLS: a key must not travel in clear because of a guess.
-/// - It is OTLP over HTTP if the port is 4318 or there is a path other than `/`, else over gRPC.
-/// - Port 9411 without a path means Zipkin's, `/api/v2/spans`.
+/// - Without a scheme it is in plain text only if the host is local: one label, a loopback,
+///   link-local or private address, or a name under `.localhost`, `.local`, `.internal` or `.svc`.
+///   Any other host is reached by TLS: a key must not be sent in plain text because of a guess.
+/// - It is OTLP over HTTP if the port is 4318 or there is a path other than `/`, otherwise over gRPC.
+/// - The default path of port 9411 is Zipkin's, `/api/v2/spans`.
 /// - Default ports: 443 for TLS; plain 4317 for gRPC, 4318 for HTTP, 9411 for Zipkin's path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoint {
@@ -43,8 +43,7 @@ pub struct Endpoint {
     path: String,
 }
 
-/// The path on which OTLP over HTTP takes traces, that of metrics, and those of Zipkin and Splunk, who
-/// take them on their own.
+/// Paths of OTLP over HTTP for traces and metrics, and those of Zipkin and Splunk.
 const TRACES_PATH: &str = "/v1/traces";
 const METRICS_PATH: &str = "/v1/metrics";
 const ZIPKIN_PATH: &str = "/api/v2/spans";
@@ -56,12 +55,12 @@ const HTTP_PORT: u16 = 4318;
 const ZIPKIN_PORT: u16 = 9411;
 const TLS_PORT: u16 = 443;
 
-/// What to write, for every error that has no better hint.
+/// The hint of every error that has no better one.
 const HINT: &str = "use `http://collector:4317` for OTLP over gRPC, `https://…` for TLS, \
                     `https://…/v1/traces` for OTLP over HTTP";
 
 impl Endpoint {
-    /// How OTLP travels to it.
+    /// Returns the protocol of the endpoint.
     pub fn protocol(&self) -> Protocol {
         if self.port == HTTP_PORT || !self.path.is_empty() {
             Protocol::Http
@@ -70,27 +69,28 @@ impl Endpoint {
         }
     }
 
-    /// Whether it is reached by TLS.
+    /// Returns true if it is reached by TLS.
     pub fn is_tls(&self) -> bool {
         self.tls
     }
 
-    /// Whether its host is local by its name or its address: what is sent to it crosses no public network.
+    /// Returns true if its host is local by its name or its address, so that no data crosses a
+    /// public network.
     pub fn is_local(&self) -> bool {
         self.host.is_local()
     }
 
-    /// The host: a name in lower case, or an address; IPv6 without brackets.
+    /// Returns the host: a name in lower case, or an address; IPv6 without brackets.
     pub fn host(&self) -> &str {
         &self.host.text
     }
 
-    /// The port, given or by default; never 0.
+    /// Returns the port, explicit or default; never 0.
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// `host:port`, or `[address]:port` for IPv6.
+    /// Returns `host:port`, or `[address]:port` for IPv6.
     pub fn authority(&self) -> String {
         if self.host.is_ipv6() {
             format!("[{}]:{}", self.host.text, self.port)
@@ -99,18 +99,18 @@ impl Endpoint {
         }
     }
 
-    /// The URL in backticks, for an error text; not if it may hold a secret.
+    /// Returns the URL in backticks for an error text, unless it may contain a secret.
     pub(crate) fn shown(&self) -> String {
         cited(&self.to_string())
     }
 
-    /// Whether its path is Zipkin's, `/api/v2/spans`.
+    /// Returns true if its path is Zipkin's, `/api/v2/spans`.
     pub fn is_zipkin(&self) -> bool {
         self.path.ends_with(ZIPKIN_PATH)
     }
 
-    /// The URL to send traces to over HTTP: ends in `/v1/traces`, which is added, or in Zipkin's
-    /// `/api/v2/spans` or Splunk's `/v2/trace/otlp`, which are kept.
+    /// Returns the URL for traces over HTTP. `/v1/traces` is added unless the path ends in it, in
+    /// Zipkin's `/api/v2/spans` or in Splunk's `/v2/trace/otlp`.
     pub fn traces_url(&self) -> String {
         let ends = [TRACES_PATH, ZIPKIN_PATH, SPLUNK_PATH];
         let end = if ends.iter().any(|end| self.path.ends_with(end)) {
@@ -118,7 +118,8 @@ impl Endpoint {
         } else {
             TRACES_PATH
         };
-        // Without the port that the scheme means: who routes by the `Host` header may know it bare only.
+        // Omits the scheme's default port: a server that routes by the `Host` header may expect the
+        // bare name.
         let (authority, tls) = (self.authority(), self.tls);
         let bare = authority.strip_suffix(":443").filter(|_| tls);
         let scheme = if tls { "https" } else { "http" };
@@ -129,8 +130,8 @@ impl Endpoint {
         )
     }
 
-    /// The same collector's endpoint for OTLP over HTTP: port 4318 for port 4317, the pair that
-    /// OpenTelemetry registered, and any other port as it is.
+    /// Returns the same collector's endpoint for OTLP over HTTP: port 4318 for port 4317, the pair
+    /// that OpenTelemetry registered; any other port is unchanged.
     #[cfg(feature = "pipeline")]
     pub(crate) fn over_http(&self) -> Self {
         let port = if self.port == GRPC_PORT {
@@ -144,10 +145,10 @@ impl Endpoint {
         }
     }
 
-    /// [`Self::traces_url`], unless it speaks another protocol than OTLP.
+    /// Returns [`Self::traces_url`], unless the endpoint uses a protocol other than OTLP.
     ///
     /// # Errors
-    /// It is Zipkin's or Splunk's own.
+    /// The endpoint is Zipkin's or Splunk's own.
     #[cfg(feature = "pipeline")]
     pub(crate) fn otlp_traces_url(&self) -> Result<String, Invalid> {
         let url = self.traces_url();
@@ -162,8 +163,8 @@ impl Endpoint {
         ))
     }
 
-    /// The URL to send metrics to over HTTP: that of the traces with `/v1/metrics` at its end, or
-    /// Splunk's own; none for Zipkin, which takes no metrics.
+    /// Returns the URL for metrics over HTTP: the URL for traces with `/v1/metrics` at its end, or
+    /// Splunk's own; `None` for Zipkin, which accepts no metrics.
     pub fn metrics_url(&self) -> Option<String> {
         let traces = self.traces_url();
         let ends = [
@@ -184,7 +185,7 @@ impl fmt::Display for Endpoint {
     }
 }
 
-/// What a scheme says.
+/// Meaning of a scheme.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Scheme {
     tls: bool,
@@ -200,19 +201,19 @@ impl FromStr for Endpoint {
 }
 
 impl Endpoint {
-    /// Reads where metrics go: as traces, but with any path.
+    /// Parses the endpoint of metrics: as for traces, but with any path.
     ///
     /// # Errors
-    /// What is wrong with it, as for traces.
+    /// Returns the problem, as for traces.
     pub fn of_metrics(value: &str) -> Result<Self, Invalid> {
         read(value, |_| Ok(()))
     }
 }
 
-/// Why a path is refused, as a relative clause, and what to write.
+/// Reason for an invalid path, as a relative clause, and the hint.
 type Refusal = (&'static str, &'static str);
 
-/// Reads an endpoint whose path passes `check`.
+/// Parses an endpoint whose path passes `check`.
 fn read(value: &str, check: fn(&str) -> Result<(), Refusal>) -> Result<Endpoint, Invalid> {
     let text =
         variable::given(value).ok_or_else(|| Invalid::new(variable::ENDPOINT, "is empty", HINT))?;
@@ -256,7 +257,7 @@ fn read(value: &str, check: fn(&str) -> Result<(), Refusal>) -> Result<Endpoint,
     Ok(endpoint)
 }
 
-/// Refuses, without showing it, a value that may hold a password or a key.
+/// Rejects a value that may contain a password or a key, without showing it.
 fn without_secrets(text: &str) -> Result<(), Invalid> {
     let headers = variable::HEADERS;
     let (what, hint) = if text.contains('@') {
@@ -267,12 +268,12 @@ fn without_secrets(text: &str) -> Result<(), Invalid> {
     } else if text.contains('?') {
         (
             "has a query",
-            format!("leave out `?` and what follows; put a key into a header, in `{headers}`"),
+            format!("remove the query; put a key into a header, in `{headers}`"),
         )
     } else if text.contains('#') {
         (
             "has a fragment",
-            "leave out `#` and what follows".to_owned(),
+            "remove the fragment".to_owned(),
         )
     } else {
         return Ok(());
@@ -280,7 +281,7 @@ fn without_secrets(text: &str) -> Result<(), Invalid> {
     Err(Invalid::new(variable::ENDPOINT, what, hint))
 }
 
-/// Refuses a path that comes of a misspelt scheme, or that a server would resolve.
+/// Rejects a path that results from a misspelt scheme, or that a server would resolve.
 fn check_path(path: &str) -> Result<(), Refusal> {
     if path.contains("//") {
         return Err(("which has `//` after the host", HINT));
@@ -291,26 +292,26 @@ fn check_path(path: &str) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Refuses a path of another signal, or of Jaeger's own protocol.
+/// Rejects a path of another signal, or of Jaeger's own protocol.
 fn is_of_traces(path: &str) -> Result<(), Refusal> {
     for signal in [METRICS_PATH, "/v1/logs", SPLUNK_METRICS_PATH] {
         if path.ends_with(signal) {
             return Err((
-                "whose path is not that of traces",
-                "use the same URL with `/v1/traces`; metrics and logs have paths of their own",
+                "whose path is not for traces",
+                "use the same URL with `/v1/traces`; metrics and logs have their own paths",
             ));
         }
     }
     if path.ends_with("/api/traces") {
         return Err((
-            "whose path takes Jaeger's own protocol",
+            "whose path is for Jaeger's own protocol",
             "use Jaeger's OTLP port, such as `http://jaeger:4317`",
         ));
     }
     Ok(())
 }
 
-/// RFC 3986, less what would be expanded or misread on the way through shells and YAML.
+/// RFC 3986, without characters that shells or YAML would expand or misread.
 fn fits_in_url(character: char) -> bool {
     character.is_ascii_alphanumeric() || "-._~%!&*+,;=:/[]()".contains(character)
 }
@@ -332,7 +333,7 @@ fn scheme(text: &str) -> Result<(Option<Scheme>, &str), (String, &'static str)> 
         "https" => (true, false),
         "grpc" => (false, true),
         "grpcs" => (true, true),
-        _ => return Err(("whose scheme is not known".to_owned(), HINT)),
+        _ => return Err(("whose scheme is unknown".to_owned(), HINT)),
     };
     Ok((Some(Scheme { tls, only_grpc }), rest))
 }
@@ -359,7 +360,7 @@ mod tests {
     }
 
     #[test]
-    fn what_people_write() {
+    fn parses_common_notations() {
         for (text, expected) in [
             ("collector", "http://collector:4317"),
             ("collector:4317", "http://collector:4317"),
@@ -409,7 +410,7 @@ mod tests {
     }
 
     #[test]
-    fn metrics_go_beside_the_traces() {
+    fn metrics_are_sent_to_the_same_endpoint_as_traces() {
         for (value, url) in [
             ("https://c", Some("https://c/v1/metrics")),
             (
@@ -458,7 +459,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_says_why() {
+    fn errors_state_the_reason() {
         for (text, why) in [
             ("", "is empty"),
             ("http://", "no host"),
@@ -502,8 +503,8 @@ mod tests {
             ("http://h/../x", "`.` or `..`"),
             ("http://h/./x", "`.` or `..`"),
             ("http://h/x/..", "`.` or `..`"),
-            ("http://c:4318/v1/metrics", "not that of traces"),
-            ("http://c:4318/v1/logs/", "not that of traces"),
+            ("http://c:4318/v1/metrics", "not for traces"),
+            ("http://c:4318/v1/logs/", "not for traces"),
             ("http://jaeger:14268/api/traces", "Jaeger's own protocol"),
         ] {
             let invalid = text.parse::<Endpoint>().unwrap_err();
@@ -514,7 +515,7 @@ mod tests {
     }
 
     #[test]
-    fn a_password_or_key_is_refused_and_not_shown() {
+    fn rejects_passwords_and_keys_without_showing_them() {
         for text in [
             "https://user:hunter2@example.org",
             "hunter2@example.org",
@@ -540,7 +541,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hint_names_the_headers_only_where_a_key_was_written() {
+    fn hints_name_the_headers_only_for_a_key() {
         for (text, named) in [("a@b", true), ("a?b", true), ("http://a/#b", false)] {
             let invalid = text.parse::<Endpoint>().unwrap_err();
             assert_eq!(invalid.hint().contains(variable::HEADERS), named, "{text}");
@@ -564,7 +565,7 @@ mod tests {
     }
 
     #[test]
-    fn a_guess_is_only_plain_on_a_local_network() {
+    fn defaults_to_plain_text_only_on_a_local_network() {
         for host in [
             "172.16.0.1",
             "192.168.1.1",

@@ -1,19 +1,22 @@
-//! What the OpenTelemetry Collector makes of the value of a variable that its configuration names.
+//! Expansion of variables' values by the OpenTelemetry Collector.
 //!
-//! Invariant: one rule for who renders a configuration and who starts the Collector with it.
+//! Invariant: one rule for the generator, which renders a configuration, and for the entrypoint,
+//! which starts the Collector with it.
 
-/// Whether the Collector would expand something in the value: `${NAME}`, or `$$` to `$`.
+/// Returns true if the Collector would expand part of the value: `${NAME}`, or `$$` to `$`.
 pub fn is_expanded(value: &str) -> bool {
     value.contains("${") || value.contains("$$")
 }
 
-/// Whether the Collector would read the value as a mapping: of text it keeps what was written, but a mapping whose
-/// names are no text (`1: 2`) stops it, with a message that names nobody (seen with 0.158.0).
+/// Returns true if the Collector would parse the value as a mapping. It keeps other text as
+/// written. A mapping whose names are not text (`1: 2`) stops it with a message that names no
+/// variable (seen with 0.158.0).
 pub fn is_mapping(value: &str) -> bool {
     value.starts_with(['{', '?']) || value.ends_with(':') || value.contains(": ")
 }
 
-/// Whether the value can stand in the middle of a text of the configuration, where a quote would end it.
+/// Returns true if the value can be in the middle of a text of the configuration, where a quote
+/// would end the text.
 pub fn is_word(value: &str) -> bool {
     let fits = |c: char| c.is_ascii_alphanumeric() || "._~+/=-".contains(c);
     value.chars().all(fits)

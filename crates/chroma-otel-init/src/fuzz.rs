@@ -1,10 +1,10 @@
-//! All parsers, fed with what nobody would write: mutations of what people do write.
+//! Feeds all parsers with mutations of realistic values.
 //!
-//! Invariant: the sequence is the same in every run, so a failure can be run again.
+//! Invariant: the sequence is the same in every run, so a failure is reproducible.
 
 use crate::*;
 
-/// In every header value that is written here, and in nothing else.
+/// Part of every header value in this file, and of no other text.
 const SECRET: &str = "hunter2";
 
 const SEEDS: &[&str] = &[
@@ -31,7 +31,7 @@ const PIECES: &[&str] = &[
     "\u{fffd}", "https", "grpc", "v1", "trace", "hunter2", "x-key",
 ];
 
-/// Xorshift: enough to mix, and the same everywhere.
+/// Xorshift: sufficient to mix, and the same on every platform.
 struct Random(u64);
 
 impl Random {
@@ -58,7 +58,7 @@ impl Random {
 }
 
 #[test]
-fn no_parser_panics_and_what_is_read_is_written_as_it_reads() {
+fn parsers_never_panic_and_parsed_values_round_trip() {
     let mut random = Random(0x9e37_79b9_7f4a_7c15);
     let mut read = [0; 4];
     for _ in 0..20_000 {
@@ -72,7 +72,8 @@ fn no_parser_panics_and_what_is_read_is_written_as_it_reads() {
     assert!(read.iter().all(|times| *times > 200), "{read:?}");
 }
 
-/// Whether it was read; if so, `Display` gives the same again.
+/// Returns true if the value was parsed; if so, `Display` must write a value that is parsed as the
+/// same.
 fn same_again<T>(answer: Result<T, Invalid>) -> bool
 where
     T: std::str::FromStr<Err = Invalid> + ToString + PartialEq + std::fmt::Debug,
@@ -101,7 +102,7 @@ fn headers(text: &str) -> bool {
     let headers = match text.parse::<Headers>() {
         Ok(headers) => headers,
         Err(invalid) => {
-            // A JSON name may be shown, and the secret may have been moved into one.
+            // An error may contain a JSON name, and a mutation may have moved the secret into one.
             let shown = format!("{invalid} {invalid:?}");
             let named = shown.contains("has a header `");
             assert!(named || !shown.contains(SECRET), "{text:?}: {invalid}");
@@ -120,7 +121,7 @@ fn headers(text: &str) -> bool {
 }
 
 fn spans(text: &str) {
-    // Each reading takes off a pair of quotes, so with quotes once and twice may differ.
+    // Each parser removes a pair of quotes, so a value in one pair and in two pairs may differ.
     let text = &text.replace(['"', '\''], "");
     for granularity in Granularity::EVERY {
         let once = rust_log(Some(text), granularity, ChromaVersion::NEWEST);
@@ -132,7 +133,7 @@ fn spans(text: &str) {
         assert_eq!(once, twice, "{text:?} {granularity}");
         let filter = once.filter(|_| granularity != Granularity::None);
         let directives = filter.iter().flat_map(|filter| filter.split(','));
-        // With more signs the server cannot read it either.
+        // The server cannot parse a directive with more than one sign either.
         for directive in directives.filter(|directive| directive.matches('=').count() == 1) {
             let exporter = directive.starts_with("h2") && directive.ends_with("=trace");
             let lost = directive.starts_with("chroma_tracing") && directive.ends_with("=off");

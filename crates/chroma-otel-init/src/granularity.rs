@@ -1,19 +1,20 @@
-//! How much detail is traced.
+//! Level of detail of the traces.
 //!
-//! Invariant: the order of the variants is the order of the sets of spans, each within the next.
+//! Invariant: the order of the variants is the order of the sets of spans, each a subset of the
+//! next.
 
 use crate::{Invalid, invalid::shown, variable};
 use std::{fmt, str::FromStr};
 
-/// How much detail is traced: Chroma's own four words, from nothing to everything.
+/// Level of detail of the traces: Chroma's own four words, from nothing to everything.
 ///
-/// Reads them in any case, and `-` for `_`; `Display` gives Chroma's exact form.
+/// Parses them in any case, and `-` for `_`; `Display` writes Chroma's exact form.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Granularity {
     /// No traces.
     #[default]
     None,
-    /// One span for each request, and what the server does for it at the top level.
+    /// One span for each request, and the server's work for it at the top level.
     Operation,
     /// Also the work inside: log, segments, executor.
     OperationAndSegment,
@@ -30,7 +31,7 @@ impl Granularity {
         Self::All,
     ];
 
-    /// The word that Chroma reads: lower case, with underscores.
+    /// Returns the word that Chroma reads: lower case, with underscores.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::None => "none",
@@ -61,7 +62,7 @@ impl FromStr for Granularity {
             .ok_or_else(|| {
                 Invalid::new(
                     variable::GRANULARITY,
-                    format!("is `{}`, which is no granularity", shown(value)),
+                    format!("is `{}`, which is not a granularity", shown(value)),
                     "use `none`, `operation`, `operation_and_segment` or `all`",
                 )
             })
@@ -87,12 +88,12 @@ mod tests {
     }
 
     #[test]
-    fn the_order_is_that_of_the_detail() {
+    fn granularities_are_ordered_by_detail() {
         assert!(Granularity::EVERY.is_sorted());
     }
 
     #[test]
-    fn another_word_is_refused_with_the_four() {
+    fn rejects_other_words_and_names_the_four() {
         for word in ["", "on", "operations", "al l", "none\nall"] {
             let invalid = word.parse::<Granularity>().unwrap_err();
             assert_eq!(invalid.variable(), variable::GRANULARITY);

@@ -1,7 +1,7 @@
-//! What is sent along with every export, read from the three forms that people write.
+//! Headers of every export, parsed from three common notations.
 //!
-//! Invariant: names are lower-case HTTP tokens, values are visible ASCII without space around, and
-//! no error and no `Debug` text shows a value.
+//! Invariant: names are lower-case HTTP tokens, values are visible ASCII without surrounding
+//! spaces, and neither an error nor a `Debug` text contains a value.
 
 use crate::{Invalid, object, variable};
 use std::{
@@ -13,10 +13,10 @@ use std::{
 
 /// The headers of every export.
 ///
-/// Reads a JSON object of strings, the same in single quotes (as in Chroma's own guide), and
+/// Parses a JSON object of strings, the same in single quotes (as in Chroma's own guide), and
 /// `name=value,name2=value2` with the value percent-encoded (as in `OTEL_EXPORTER_OTLP_HEADERS`);
-/// each also with a pair of quotes around the whole, as shells and env files leave it behind.
-/// `Debug` shows the names only, and there is no `Display`.
+/// each also in a pair of quotes, which shells and env files leave behind. `Debug` shows only the
+/// names, and there is no `Display`.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Headers(BTreeMap<String, String>);
 
@@ -24,35 +24,36 @@ const HINT: &str = "write a JSON object such as `{\"x-key\": \"…\"}`, or `x-ke
                     a comma in the value";
 
 impl Headers {
-    /// Whether there are none.
+    /// Returns true if there are none.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Names and values, by name. The values are secret.
+    /// Returns names and values, ordered by name. The values are secret.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0
             .iter()
             .map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
-    /// The names, in order.
+    /// Returns the names, in order.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.0.keys().map(String::as_str)
     }
 
-    /// Adds a header; the name is lower-cased, white space around both goes.
+    /// Adds a header. The name is converted to lower case, and surrounding white space is removed.
     ///
     /// # Errors
-    /// A name that is not an HTTP token or is there already; a value that is blank or has anything
-    /// but visible ASCII and spaces. The text names the header and never shows the value.
+    /// A name that is not an HTTP token or already exists; a value that is blank or contains
+    /// characters other than visible ASCII and spaces. The text names the header and never contains
+    /// the value.
     pub fn insert(&mut self, name: &str, value: &str) -> Result<(), Invalid> {
         self.add(name, value).map_err(|fault| {
             let name = name.trim();
             let which = if is_token(name) {
                 format!("`{}`", name.to_ascii_lowercase())
             } else {
-                // What is not a name may be a value in the wrong place.
+                // An invalid name may be a misplaced value.
                 "whose name is not shown".to_owned()
             };
             invalid(
@@ -83,7 +84,8 @@ impl Headers {
         }
     }
 
-    /// A JSON object, `{}` if there are none: what Chroma 0.x and the Collector read.
+    /// Returns a JSON object, `{}` if there are none: the form that Chroma 0.x and the Collector
+    /// read.
     pub fn to_json(&self) -> String {
         let quoted =
             |text: &str| format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""));
@@ -94,8 +96,8 @@ impl Headers {
         format!("{{{}}}", members.join(","))
     }
 
-    /// `name=value,name2=value2`, the values percent-encoded: what OpenTelemetry's own exporters
-    /// read from `OTEL_EXPORTER_OTLP_HEADERS`. Empty if there are none.
+    /// Returns `name=value,name2=value2` with the values percent-encoded: the form that
+    /// OpenTelemetry's exporters read from `OTEL_EXPORTER_OTLP_HEADERS`. Empty if there are none.
     pub fn to_otlp(&self) -> String {
         let members: Vec<_> = self
             .iter()
@@ -131,7 +133,8 @@ impl FromStr for Headers {
     }
 }
 
-/// An object in quotes that are also inside it, as `KEY="{"a": "b"}"` in an env file leaves them.
+/// Returns an object inside quotes that are not escaped in it, as `KEY="{"a": "b"}"` in an env file
+/// leaves them.
 fn quoted_object(text: &str) -> Option<&str> {
     let mut quotes = ['"', '\''].into_iter();
     let inner = quotes.find_map(|quote| text.strip_prefix(quote)?.strip_suffix(quote))?;
@@ -139,7 +142,7 @@ fn quoted_object(text: &str) -> Option<&str> {
     (inner.starts_with('{') && inner.ends_with('}')).then_some(inner)
 }
 
-/// Reads the JSON form; a member that is wrong is named.
+/// Parses the JSON form; an error names the invalid member.
 fn from_object(text: &str) -> Result<Headers, Invalid> {
     let pairs = object::pairs(text).map_err(|fault| match fault {
         object::Fault::At(position, expected) => invalid(
@@ -162,8 +165,8 @@ fn from_object(text: &str) -> Result<Headers, Invalid> {
     Ok(headers)
 }
 
-/// Reads the form of OpenTelemetry; an entry that is wrong is told by its place, because a comma
-/// left in a value makes part of the value look like a name.
+/// Parses the form of OpenTelemetry. An error contains the position of the invalid entry, because a
+/// comma in a value makes part of the value look like a name.
 fn from_list(text: &str) -> Result<Headers, Invalid> {
     let mut headers = Headers::default();
     for (index, entry) in text.split(',').enumerate() {
@@ -186,7 +189,7 @@ fn from_list(text: &str) -> Result<Headers, Invalid> {
     Ok(headers)
 }
 
-/// What can be wrong with one header.
+/// Problems of one header.
 enum Fault {
     Name,
     Empty,
@@ -199,17 +202,17 @@ impl Fault {
         match self {
             Self::Name => "whose name is not a header name",
             Self::Empty => "whose value is blank",
-            Self::Value => "whose value has other characters than visible ASCII and spaces",
-            Self::Twice => "whose name is there twice (case does not count)",
+            Self::Value => "whose value has characters other than visible ASCII and spaces",
+            Self::Twice => "whose name occurs twice (names ignore case)",
         }
     }
 
     fn hint(&self) -> &'static str {
         match self {
             Self::Name => HINT,
-            Self::Empty => "give it a value, or leave the header out",
+            Self::Empty => "give it a value, or remove the header",
             Self::Value => "check the value for line ends and pasted characters",
-            Self::Twice => "keep one of the two",
+            Self::Twice => "remove one of the two",
         }
     }
 }
@@ -218,7 +221,8 @@ fn invalid(what: String, hint: &str) -> Invalid {
     Invalid::new(variable::HEADERS, what, hint)
 }
 
-/// RFC 9110, section 5.6.2, without its quotes: `'a'='1','b'='2'` would be read as names with them.
+/// RFC 9110, section 5.6.2, without its quotes, which would become part of the names in
+/// `'a'='1','b'='2'`.
 fn is_token(name: &str) -> bool {
     !name.is_empty()
         && name
@@ -226,7 +230,7 @@ fn is_token(name: &str) -> bool {
             .all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&*+-.^_|~".contains(&byte))
 }
 
-/// Encodes all but RFC 3986's unreserved characters.
+/// Encodes all characters except RFC 3986's unreserved ones.
 fn percent_encoded(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {
@@ -240,8 +244,8 @@ fn percent_encoded(text: &str) -> String {
     encoded
 }
 
-/// Decodes `%XX`; a `%` without two digits stays, as in OpenTelemetry's Python exporter (the Rust one
-/// leaves the whole value undecoded then). `None` if the result is not UTF-8.
+/// Decodes `%XX`. A `%` without two digits is kept, as in OpenTelemetry's Python exporter (the Rust
+/// exporter then leaves the whole value undecoded). `None` if the result is not UTF-8.
 pub(crate) fn percent_decoded(text: &str) -> Option<String> {
     let digit = |byte: Option<&u8>| {
         char::from(*byte?)
@@ -281,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn what_people_write() {
+    fn parses_common_notations() {
         for (text, expected) in [
             ("", &[] as &[(&str, &str)]),
             ("{}", &[]),
@@ -324,16 +328,16 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_says_where_and_shows_no_value() {
+    fn errors_name_the_position_and_omit_values() {
         for (text, why) in [
             ("hunter2", "entry 1 without `=`"),
             ("a=b,hunter2", "entry 2 without `=`"),
             ("x-key: hunter2", "entry 1 without `=`"),
             ("Authorization: hunter2=x", "entry 1 whose name"),
             ("a=,b=hunter2", "entry 1 whose value is blank"),
-            ("a=hunter2%0A", "entry 1 whose value has other"),
-            ("a=%ffhunter2", "entry 1 whose value has other"),
-            ("a=hunter2,A=hunter2", "entry 2 whose name is there twice"),
+            ("a=hunter2%0A", "entry 1 whose value has characters"),
+            ("a=%ffhunter2", "entry 1 whose value has characters"),
+            ("a=hunter2,A=hunter2", "entry 2 whose name occurs twice"),
             ("a=b,hunter2=", "entry 2 whose value is blank"),
             ("=hunter2", "entry 1 whose name"),
             ("'x-a'='hunter2','x-b'='2'", "entry 1 whose name"),
@@ -352,12 +356,12 @@ mod tests {
             ),
             (r#"{"hunter2 x": 1}"#, "a value that is not a string"),
             (r#"{"hunter2 x": "1"}"#, "name is not shown"),
-            (r#"{"a": "hunter2\n"}"#, "header `a` whose value has other"),
-            (r#"{"a": "hunter2é"}"#, "header `a` whose value has other"),
+            (r#"{"a": "hunter2\n"}"#, "header `a` whose value has characters"),
+            (r#"{"a": "hunter2é"}"#, "header `a` whose value has characters"),
             (r#"{"a": " "}"#, "header `a` whose value is blank"),
             (
                 r#"{"a": "b", "A": "hunter2"}"#,
-                "header `a` whose name is there twice",
+                "header `a` whose name occurs twice",
             ),
             (r#"["hunter2"]"#, "without `=`"),
         ] {
@@ -382,14 +386,14 @@ mod tests {
     }
 
     #[test]
-    fn debug_shows_the_names_only() {
+    fn debug_shows_only_the_names() {
         let headers: Headers = "x-key=hunter2,b=c".parse().unwrap();
         assert_eq!(format!("{headers:?}"), r#"{"b", "x-key"}"#);
         assert_eq!(headers.names().collect::<Vec<_>>(), ["b", "x-key"]);
     }
 
     #[test]
-    fn insert_adds_or_names_what_is_wrong() {
+    fn insert_adds_or_names_the_problem() {
         let mut headers = Headers::default();
         headers.insert(" X-Key ", " a b ").unwrap();
         assert_eq!(headers.iter().collect::<Vec<_>>(), [("x-key", "a b")]);

@@ -1,10 +1,10 @@
-//! The host of an endpoint: a name or an address, and whether it is near.
+//! The host of an endpoint: a name or an address, local or not.
 //!
-//! Invariant: what is accepted can be dialled as it stands, and written into a URL.
+//! Invariant: an accepted host can be dialled unchanged, and be written into a URL.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// Splits `host`, `host:port`, `[v6]` or `[v6]:port`; an error says why, as a relative clause.
+/// Splits `host`, `host:port`, `[v6]` or `[v6]:port`; an error is the reason, as a relative clause.
 pub(crate) fn authority_parts(authority: &str) -> Result<(Host, Option<u16>), String> {
     let (host, port) = if let Some(rest) = authority.strip_prefix('[') {
         let (address, port) = rest.split_once(']').ok_or("whose `[` is never closed")?;
@@ -39,7 +39,7 @@ fn port_number(text: &str) -> Result<u16, String> {
         .ok_or_else(|| "whose port is not a number from 1 to 65535".to_owned())
 }
 
-/// A host as it is dialled.
+/// A host.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Host {
     /// A name in lower case, or the address in its canonical form.
@@ -47,7 +47,7 @@ pub(crate) struct Host {
     address: Option<IpAddr>,
 }
 
-/// Reads a DNS name or an IPv4 address.
+/// Parses a DNS name or an IPv4 address.
 fn named_host(text: &str) -> Result<Host, String> {
     if text.is_empty() {
         return Err("which has no host".to_owned());
@@ -86,13 +86,13 @@ fn is_label(label: &str) -> bool {
 }
 
 impl Host {
-    /// Whether it is an IPv6 address, which is written in brackets.
+    /// Returns true for an IPv6 address, which is written in brackets.
     pub(crate) fn is_ipv6(&self) -> bool {
         matches!(self.address, Some(IpAddr::V6(_)))
     }
 
-    /// Whether what is sent to it stays on this machine or a private network, as far as the text
-    /// alone can tell.
+    /// Returns true if connections to it stay on this machine or a private network, as far as the
+    /// text shows.
     pub(crate) fn is_local(&self) -> bool {
         const SUFFIXES: [&str; 4] = [".localhost", ".local", ".internal", ".svc"];
         match self.address.map(|address| address.to_canonical()) {

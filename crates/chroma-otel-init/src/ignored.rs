@@ -1,14 +1,14 @@
-//! Variables without an effect: those that another one overrides, those that another Chroma version
-//! reads, and names that no version ever read.
+//! Variables without an effect: overridden variables, variables of another Chroma version, and
+//! names that no version ever read.
 //!
-//! Invariant: every one has a sentence that says what to use instead, and no value is shown.
+//! Invariant: each has a sentence that names the replacement, and no value is shown.
 
 use crate::{ChromaVersion, Server, variable};
 use std::fmt;
 
 /// Variables that are set and have no effect.
 ///
-/// `Display` is one line, `` `NAME` is ignored: why; hint: what to do ``. It shows no value.
+/// `Display` is one line, `` `NAME` is ignored: why; hint: what to do ``. It contains no value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ignored {
     variables: Vec<String>,
@@ -25,24 +25,24 @@ impl Ignored {
         }
     }
 
-    /// Of a name that [`misnamed_variable`] knows.
+    /// Returns an entry for a name that [`misnamed_variable`] knows.
     pub fn misnamed(name: &str) -> Option<Self> {
         let meant = misnamed_variable(name)?;
         let hint = format!("set `{meant}`");
         Some(Self::new(&[name], "no version of Chroma reads it", hint))
     }
 
-    /// Their names; at least one.
+    /// Returns their names; at least one.
     pub fn variables(&self) -> impl Iterator<Item = &str> {
         self.variables.iter().map(String::as_str)
     }
 
-    /// Why they are ignored.
+    /// Returns the reason why they are ignored.
     pub fn why(&self) -> &str {
         &self.why
     }
 
-    /// What to do.
+    /// Returns the hint.
     pub fn hint(&self) -> &str {
         &self.hint
     }
@@ -61,9 +61,9 @@ impl fmt::Display for Ignored {
     }
 }
 
-/// Of a name that people copy from old examples and that no Chroma version reads
-/// (`CHROMA_OTEL_ENDPOINT`, `CHROMA_OTEL_EXPORTER_ENDPOINT`, any `CHROMA_OTEL_EXPORTER_…`): the
-/// variable that was meant.
+/// Returns the variable that was meant by a name that is common in old examples and that no Chroma
+/// version reads (`CHROMA_OTEL_ENDPOINT`, `CHROMA_OTEL_EXPORTER_ENDPOINT`, any
+/// `CHROMA_OTEL_EXPORTER_…`).
 pub fn misnamed_variable(name: &str) -> Option<&'static str> {
     let rest = name.strip_prefix("CHROMA_OTEL_")?;
     let known = [
@@ -85,13 +85,13 @@ pub fn misnamed_variable(name: &str) -> Option<&'static str> {
     .map_or(Some(variable::ENDPOINT), |(_, meant)| Some(meant))
 }
 
-/// Variables of other versions that this one ignores without a warning; each with a sentence on
-/// what to use instead.
+/// Returns the variables of other versions that this version ignores without a warning, each with a
+/// sentence that names the replacement.
 ///
-/// Those of 0.x are the settings in `chromadb/config.py` of 0.4.24, 0.5.0 and 0.6.3 that a
-/// deployment sets, and the image's own; those of 1.x, which reads `CHROMA_` and a key of its
-/// configuration file, are Chroma's documented ones. The four of tracing and their synonyms are not
-/// among them: those are translated.
+/// The variables of 0.x are the image's own, and those settings in `chromadb/config.py` of 0.4.24,
+/// 0.5.0 and 0.6.3 that a deployment sets. Chroma 1.x reads `CHROMA_` and a key of its
+/// configuration file; its variables are the documented ones. The four tracing variables and their
+/// synonyms are not included: they are translated.
 pub fn ignored_variables(
     version: ChromaVersion,
 ) -> impl Iterator<Item = (&'static str, &'static str)> {
@@ -103,20 +103,20 @@ pub fn ignored_variables(
     of_other_server.iter().chain(of_other_0x).copied()
 }
 
-const NO_AUTHENTICATION: &str = "Chroma 1.x has no authentication, so everyone who reaches the \
-    port has all the data: put a proxy that checks the credentials in front of it.";
+const NO_AUTHENTICATION: &str = "Chroma 1.x has no authentication, so everyone who reaches \
+    the port can read all data: put a proxy that checks credentials in front of it.";
 const PATH: &str = "Set `CHROMA_PERSIST_PATH`, or `persist_path` in the configuration file.";
 const ALWAYS_PERSISTENT: &str = "Chroma 1.x always keeps its data: set `CHROMA_PERSIST_PATH`, or \
     `persist_path` in the configuration file.";
 const LISTEN: &str = "Set `CHROMA_LISTEN_ADDRESS`, or `listen_address` in the configuration file.";
 const PORT: &str = "Set `CHROMA_PORT`, or `port` in the configuration file.";
 const LOG_LEVEL: &str = "Set `RUST_LOG`.";
-const ONE_PROCESS: &str = "Leave it out: Chroma 1.x is one process with threads of its own.";
-const NO_ANALYTICS: &str = "Leave it out: the server of Chroma 1.x sends no product telemetry.";
-const NO_MEMORY_LIMIT: &str = "Leave it out: Chroma 1.x has no such setting; limit the \
+const ONE_PROCESS: &str = "Remove it: Chroma 1.x is one process with its own threads.";
+const NO_ANALYTICS: &str = "Remove it: the server of Chroma 1.x sends no product telemetry.";
+const NO_MEMORY_LIMIT: &str = "Remove it: Chroma 1.x has no such setting; limit the \
     container's memory.";
 
-/// What Chroma 1.x ignores.
+/// Variables that Chroma 1.x ignores.
 const OF_PYTHON: &[(&str, &str)] = &[
     ("CHROMA_SERVER_AUTHN_CREDENTIALS", NO_AUTHENTICATION),
     ("CHROMA_SERVER_AUTHN_CREDENTIALS_FILE", NO_AUTHENTICATION),
@@ -159,11 +159,11 @@ const OF_PYTHON: &[(&str, &str)] = &[
     ("CHROMA_SERVER_THREAD_POOL_SIZE", ONE_PROCESS),
     (
         "CHROMA_TIMEOUT_KEEP_ALIVE",
-        "Leave it out: Chroma 1.x has no such setting; a proxy in front of it may have one.",
+        "Remove it: Chroma 1.x has no such setting; a proxy in front of it may have one.",
     ),
     (
         "CHROMA_SERVER_NOFILE",
-        "Leave it out: the limit of open files is raised as far as the container allows.",
+        "Remove it: the limit of open files is raised as far as the container allows.",
     ),
     (
         "CHROMA_SERVER_SSL_ENABLED",
@@ -176,7 +176,7 @@ const OF_PYTHON: &[(&str, &str)] = &[
     ("CHROMA_TELEMETRY_IMPL", NO_ANALYTICS),
 ];
 
-/// What Chroma 0.x ignores.
+/// Variables that Chroma 0.x ignores.
 const OF_RUST: &[(&str, &str)] = &[
     ("CHROMA_PERSIST_PATH", "Set `PERSIST_DIRECTORY`."),
     ("CHROMA_ALLOW_RESET", "Set `ALLOW_RESET`."),
@@ -186,7 +186,7 @@ const OF_RUST: &[(&str, &str)] = &[
     ),
     (
         "CHROMA_MAX_PAYLOAD_SIZE_BYTES",
-        "Leave it out: Chroma 0.x has no such limit; a proxy in front of it may have one.",
+        "Remove it: Chroma 0.x has no such limit; a proxy in front of it may have one.",
     ),
     (
         "CHROMA_OPEN_TELEMETRY__FILTERS",
@@ -194,19 +194,19 @@ const OF_RUST: &[(&str, &str)] = &[
     ),
 ];
 
-/// What 0.4.x ignores: the names of authentication since 0.5.0.
+/// Variables that 0.4.x ignores: the names of authentication since 0.5.0.
 const SINCE_0_5: &[(&str, &str)] = &[
     (
         "CHROMA_SERVER_AUTHN_CREDENTIALS",
-        "Set `CHROMA_SERVER_AUTH_CREDENTIALS`, or nobody is asked for them.",
+        "Set `CHROMA_SERVER_AUTH_CREDENTIALS`; otherwise no credentials are required.",
     ),
     (
         "CHROMA_SERVER_AUTHN_CREDENTIALS_FILE",
-        "Set `CHROMA_SERVER_AUTH_CREDENTIALS_FILE`, or nobody is asked for them.",
+        "Set `CHROMA_SERVER_AUTH_CREDENTIALS_FILE`; otherwise no credentials are required.",
     ),
     (
         "CHROMA_SERVER_AUTHN_PROVIDER",
-        "Set `CHROMA_SERVER_AUTH_PROVIDER`, or nobody is asked for credentials.",
+        "Set `CHROMA_SERVER_AUTH_PROVIDER`; otherwise no credentials are required.",
     ),
     (
         "CHROMA_AUTH_TOKEN_TRANSPORT_HEADER",
@@ -214,23 +214,23 @@ const SINCE_0_5: &[(&str, &str)] = &[
     ),
 ];
 
-/// What 0.5.0 and later ignore: the names of authentication in 0.4.x.
+/// Variables that 0.5.0 and later ignore: the names of authentication in 0.4.x.
 const UNTIL_0_4: &[(&str, &str)] = &[
     (
         "CHROMA_SERVER_AUTH_CREDENTIALS",
-        "Set `CHROMA_SERVER_AUTHN_CREDENTIALS`, or nobody is asked for them.",
+        "Set `CHROMA_SERVER_AUTHN_CREDENTIALS`; otherwise no credentials are required.",
     ),
     (
         "CHROMA_SERVER_AUTH_CREDENTIALS_FILE",
-        "Set `CHROMA_SERVER_AUTHN_CREDENTIALS_FILE`, or nobody is asked for them.",
+        "Set `CHROMA_SERVER_AUTHN_CREDENTIALS_FILE`; otherwise no credentials are required.",
     ),
     (
         "CHROMA_SERVER_AUTH_CREDENTIALS_PROVIDER",
-        "Leave it out: `CHROMA_SERVER_AUTHN_PROVIDER` covers it.",
+        "Remove it: `CHROMA_SERVER_AUTHN_PROVIDER` covers it.",
     ),
     (
         "CHROMA_SERVER_AUTH_PROVIDER",
-        "Set `CHROMA_SERVER_AUTHN_PROVIDER`, or nobody is asked for credentials.",
+        "Set `CHROMA_SERVER_AUTHN_PROVIDER`; otherwise no credentials are required.",
     ),
     (
         "CHROMA_SERVER_AUTH_TOKEN_TRANSPORT_HEADER",
@@ -244,7 +244,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     #[test]
-    fn each_is_named_once_and_has_a_sentence() {
+    fn each_variable_occurs_once_and_has_a_sentence() {
         for version in ["0.4.24", "0.6.3", "1.5.9"] {
             let version: ChromaVersion = version.parse().unwrap();
             let mut names = BTreeSet::new();
@@ -265,7 +265,7 @@ mod tests {
             ("CHROMA_OTEL_EXPORTER_OTLP_HEADERS", Some(variable::HEADERS)),
             ("CHROMA_OTEL_EXPORTER_PROTOCOL", Some(variable::ENDPOINT)),
             ("CHROMA_OTEL_HEADERS", Some(variable::HEADERS)),
-            // The collector's own, which the entrypoint sets.
+            // The collector's own variable, which the entrypoint sets.
             ("CHROMA_OTEL_EXPORTER", None),
             ("CHROMA_OTEL_GRPC_ENDPOINT", None),
             ("CHROMA_OTEL_HEADER_X_KEY", None),
@@ -290,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn no_version_ignores_what_the_other_is_told_to_use() {
+    fn no_version_ignores_a_variable_that_its_hints_recommend() {
         let rust: BTreeSet<_> = OF_PYTHON.iter().map(|(name, _)| *name).collect();
         for (name, _) in OF_RUST {
             assert!(!rust.contains(name), "{name}");
@@ -298,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn authentication_by_a_name_of_another_version_is_called_out() {
+    fn warns_of_authentication_variables_of_another_version() {
         let found = ignored_variables(ChromaVersion::NEWEST)
             .find(|(name, _)| *name == "CHROMA_SERVER_AUTHN_CREDENTIALS");
         assert!(found.is_some_and(|(_, instead)| instead.contains("proxy")));

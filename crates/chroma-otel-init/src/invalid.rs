@@ -1,12 +1,14 @@
-//! A value that could not be read: which variable, why, and what to write instead.
+//! A value that cannot be parsed: the variable, the reason, and the hint.
 //!
-//! Invariant: the text never holds the value of a header; whoever makes an [`Invalid`] sees to it.
+//! Invariant: the text never contains the value of a header; the code that creates an [`Invalid`]
+//! ensures this.
 
 use std::fmt;
 
 /// A variable whose value cannot be used.
 ///
-/// `Display` is one line, `` `NAME` what is wrong; hint: what to do ``. It never shows a header's value.
+/// `Display` is one line, `` `NAME` what is wrong; hint: what to do ``. It never contains a
+/// header's value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Invalid {
     variable: &'static str,
@@ -15,7 +17,8 @@ pub struct Invalid {
 }
 
 impl Invalid {
-    /// Of the variable's name, what is wrong with its value (never a secret), and the fix.
+    /// Creates an error from the variable's name, the problem of its value (never a secret), and
+    /// the hint.
     pub fn new(variable: &'static str, what: impl Into<String>, hint: impl Into<String>) -> Self {
         Self {
             variable,
@@ -24,22 +27,22 @@ impl Invalid {
         }
     }
 
-    /// The same of another variable: a synonym, by whose name it was written.
+    /// Returns the same error for another variable: the synonym that was set.
     pub(crate) fn of(self, variable: &'static str) -> Self {
         Self { variable, ..self }
     }
 
-    /// The name of the variable, one of [`crate::variable`].
+    /// Returns the name of the variable, one of [`crate::variable`].
     pub fn variable(&self) -> &'static str {
         self.variable
     }
 
-    /// What is wrong, without the variable's name: "is `x`, which has no host".
+    /// Returns the problem, without the variable's name: "is `x`, which has no host".
     pub fn what(&self) -> &str {
         &self.what
     }
 
-    /// What to write instead.
+    /// Returns the hint.
     pub fn hint(&self) -> &str {
         &self.hint
     }
@@ -64,7 +67,7 @@ impl std::error::Error for Invalid {}
 pub struct InvalidSettings(Vec<Invalid>);
 
 impl InvalidSettings {
-    /// An error, unless there is nothing wrong.
+    /// Returns an error if there is at least one problem.
     pub(crate) fn unless_empty(invalid: Vec<Invalid>) -> Result<(), Self> {
         if invalid.is_empty() {
             Ok(())
@@ -73,7 +76,7 @@ impl InvalidSettings {
         }
     }
 
-    /// Each of them.
+    /// Returns an iterator over the problems.
     pub fn iter(&self) -> std::slice::Iter<'_, Invalid> {
         self.0.iter()
     }
@@ -112,7 +115,7 @@ impl<'a> IntoIterator for &'a InvalidSettings {
     }
 }
 
-/// A value that is no secret, made fit for an error text: one line, and not longer than a line.
+/// Shortens a value that is not a secret to one line for an error text.
 pub(crate) fn shown(value: &str) -> String {
     const LONGEST: usize = 100;
     let mut text = String::new();
@@ -143,14 +146,14 @@ mod tests {
     }
 
     #[test]
-    fn question_mark_takes_all_problems_at_once() {
+    fn question_mark_returns_all_problems_at_once() {
         fn fails() -> Result<(), Box<dyn std::error::Error>> {
-            let two = ["A", "B"].map(|name| Invalid::new(name, "is wrong", "mend it"));
+            let two = ["A", "B"].map(|name| Invalid::new(name, "is wrong", "correct it"));
             Ok(InvalidSettings::unless_empty(two.into())?)
         }
         assert_eq!(
             fails().unwrap_err().to_string(),
-            "`A` is wrong; hint: mend it\n`B` is wrong; hint: mend it"
+            "`A` is wrong; hint: correct it\n`B` is wrong; hint: correct it"
         );
         assert_eq!(InvalidSettings::unless_empty(Vec::new()), Ok(()));
     }

@@ -1,12 +1,12 @@
-//! The four `CHROMA_OTEL_*` variables: what they mean, and what each Chroma version reads instead.
+//! The four `CHROMA_OTEL_*` variables: their meaning, and their translation for each Chroma version.
 //!
 //! Chroma's documentation named these four variables up to 0.6.3, and its Python server reads them
 //! from 0.4.15 on. Since 1.0.0 it names three others, which the Rust server reads:
 //! `CHROMA_OPEN_TELEMETRY__ENDPOINT`, `CHROMA_OPEN_TELEMETRY__SERVICE_NAME` and
 //! `OTEL_EXPORTER_OTLP_HEADERS`. It ignores the four without a warning, and each server accepts a
 //! value in one exact form only: 1.x drops headers in JSON and cannot reach an endpoint without a
-//! scheme. This crate reads the four, and the three as their synonyms, in the forms that people
-//! write ([`Settings`]), and says what to set for a server ([`server_environment`]):
+//! scheme. This crate reads the four, and the three as their synonyms, in all common notations
+//! ([`Settings`]), and returns the variables to set for a server ([`server_environment`]):
 //!
 //! ```
 //! use chroma_otel_init::{ChromaVersion, Settings, server_environment};
@@ -25,8 +25,8 @@
 //! );
 //! ```
 //!
-//! With the feature `sdk` a Rust program can trace itself by the same four variables: `init()` at
-//! the start of `main` is all it takes (`examples/trace.rs`, and `examples/chroma_http.rs`, which
+//! With the feature `sdk` a Rust program can trace itself by the same four variables: call `init()`
+//! at the start of `main` (`examples/trace.rs`, and `examples/chroma_http.rs`, which
 //! uses Chroma). Add `tracing = "0.1"` to the program's dependencies for `#[tracing::instrument]`,
 //! which expands to paths that begin with `::tracing`.
 //!
@@ -35,7 +35,7 @@
 //! `Debug` text.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
-// In a test, a panic is the answer.
+// In a test, a panic is a failure.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod citation;

@@ -1,18 +1,18 @@
 //! A JSON object whose values are strings, in the quotes of JSON or of Python.
 //!
-//! Invariant: an error says at which character and what is missing, never what is there.
+//! Invariant: an error contains the position and the expected text, never the actual text.
 
-/// Why a text is not such an object.
+/// Reason why a text is not such an object.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
-    /// At this character, counted from 1: what was expected.
+    /// The position, counted from 1, and the expected text.
     At(usize, &'static str),
     /// The member of this name has a value that is not a string.
     NotText(String),
 }
 
-/// Reads `{"name": "value", …}`, with `'` for `"` as well, and returns the pairs in order, doubles
-/// included.
+/// Parses `{"name": "value", …}`, also with `'` for `"`, and returns the pairs in order, including
+/// duplicates.
 pub(crate) fn pairs(text: &str) -> Result<Vec<(String, String)>, Fault> {
     let mut reader = Reader::new(text);
     reader.expect('{', "`{`")?;
@@ -35,7 +35,7 @@ pub(crate) fn pairs(text: &str) -> Result<Vec<(String, String)>, Fault> {
     Ok(pairs)
 }
 
-/// Reads one JSON string, quotes included, and nothing else.
+/// Parses exactly one JSON string, including the quotes.
 pub(crate) fn string(text: &str) -> Option<String> {
     let mut reader = Reader::new(text);
     let string = reader.string("a string").ok()?;
@@ -45,7 +45,7 @@ pub(crate) fn string(text: &str) -> Option<String> {
 
 struct Reader<'a> {
     rest: std::str::Chars<'a>,
-    /// How many characters have been read.
+    /// Number of characters that have been read.
     read: usize,
 }
 
@@ -63,7 +63,7 @@ impl<'a> Reader<'a> {
         next
     }
 
-    /// The next character that is not white space, which stays.
+    /// Returns the next character that is not white space, without reading it.
     fn peek(&mut self) -> Option<char> {
         loop {
             match self.rest.clone().next() {
@@ -96,7 +96,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// What is wrong with the character that comes next.
+    /// Returns the problem of the next character.
     fn fault(&self, what: &'static str) -> Fault {
         Fault::At(self.read + 1, what)
     }
@@ -117,7 +117,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// What stands for itself after a backslash, or by a letter, or by number.
+    /// Parses the rest of an escape: a character for itself, a letter, or a number.
     fn escape(&mut self) -> Result<char, Fault> {
         let fault = self.fault("an escape of JSON after `\\`");
         Ok(match self.next() {
@@ -132,7 +132,7 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// Four hexadecimal digits, or twice four for a surrogate pair.
+    /// Parses four hexadecimal digits, or twice four for a surrogate pair.
     fn code_point(&mut self) -> Result<char, Fault> {
         let fault = self.fault("the four hexadecimal digits of a character");
         let first = self.code_unit()?;
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_that_is_no_string_is_told_by_its_name() {
+    fn a_value_that_is_not_a_string_is_reported_by_its_name() {
         for value in ["123", "null", "true", "{}", "[\"a\"]", "b"] {
             let fault = pairs(&format!("{{\"a\": {value}}}"));
             assert_eq!(fault, Err(Fault::NotText("a".into())), "{value}");
@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn one_string_and_nothing_else() {
+    fn parses_exactly_one_string() {
         assert_eq!(string(r#" "{\"a\":1}" "#).as_deref(), Some(r#"{"a":1}"#));
         assert_eq!(string("'a'").as_deref(), Some("a"));
         assert_eq!(string("\"a\" b"), None);

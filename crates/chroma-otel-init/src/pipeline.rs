@@ -1,4 +1,5 @@
-//! From an ended span to the collector: tracer provider, counted batch processor, exporter.
+//! The path from an ended span to the collector: tracer provider, counted batch processor,
+//! exporter.
 //!
 //! Invariant: a pipeline exists only if tracing is on and all of its parts were built.
 
@@ -32,14 +33,14 @@ use std::{
 /// Sends the spans of the [`opentelemetry`] interface to a collector near the program, by OTLP
 /// over plain HTTP, and installs the global tracer provider.
 ///
-/// For a small program that needs neither TLS nor gRPC: it has a third of the dependencies of
+/// For a small program that needs neither TLS nor gRPC: this has a third of the dependencies of
 /// feature `sdk`. Spans of `tracing` are not exported, and no propagator is installed.
 ///
-/// An endpoint for OTLP over gRPC on port 4317 stands for the same collector's port 4318; on any
-/// other port the same one is used. `https` is refused.
+/// Port 4317, for OTLP over gRPC, is replaced by the same collector's port 4318; any other port is
+/// unchanged. `https` is rejected.
 ///
-/// Never fails: what cannot be used switches tracing off, is reported once on standard error, and
-/// is kept in [`Guard::problems`].
+/// Never fails: a value that cannot be used disables tracing, is reported once on standard error,
+/// and is kept in [`Guard::problems`].
 ///
 /// ```
 /// use chroma_otel_init::{Options, Settings, init_plain_http};
@@ -60,10 +61,10 @@ pub fn init_plain_http(settings: &Settings, options: &Options) -> Guard {
     Guard::new(pipeline, problems, options)
 }
 
-/// Set by the start that succeeded: a process has one tracer provider.
+/// Set by the first successful start: a process has one tracer provider.
 static INITIALIZED: AtomicBool = AtomicBool::new(false);
 
-/// Starts what `pipeline` builds, if tracing is on, and makes it the process's.
+/// Starts the pipeline that `pipeline` builds, if tracing is on, and installs it for the process.
 pub(crate) fn start(
     settings: &Settings,
     options: &Options,
@@ -101,10 +102,11 @@ pub(crate) struct Pipeline {
 }
 
 impl Pipeline {
-    /// The pipeline to the exporter that `connect` makes; `destination` is for the messages.
+    /// Builds the pipeline with the exporter that `connect` creates; `destination` is for the
+    /// messages.
     ///
     /// # Errors
-    /// Why it cannot be built; a panic of a dependency is one of the reasons.
+    /// Returns the reason why it cannot be built, which can be a panic of a dependency.
     pub(crate) fn start<E: SpanExporter + 'static>(
         destination: String,
         settings: &Settings,
@@ -152,8 +154,8 @@ impl Pipeline {
     }
 }
 
-/// The longest that one batch may take, retries included: `OTEL_EXPORTER_OTLP_TIMEOUT` in
-/// milliseconds, 10 seconds when it is not set or not a positive number (OpenTelemetry
+/// Returns the time limit of one batch, including retries: `OTEL_EXPORTER_OTLP_TIMEOUT` in
+/// milliseconds, or 10 seconds if it is not set or not a positive number (OpenTelemetry
 /// specification, `protocol/exporter.md`).
 pub(crate) fn time_limit() -> Duration {
     const TIMEOUT: [&str; 2] = [
@@ -166,7 +168,7 @@ pub(crate) fn time_limit() -> Duration {
         .map_or(Duration::from_secs(10), Duration::from_millis)
 }
 
-/// The first of these variables that is not blank, with its value.
+/// Returns the first of these variables that is not blank, with its value.
 pub(crate) fn first_set<const N: usize>(
     names: [&'static str; N],
 ) -> Option<(&'static str, String)> {

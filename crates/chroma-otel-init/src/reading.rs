@@ -1,12 +1,12 @@
-//! One reading of the variables: what is wrong in them, and what is ignored.
+//! One reading of the variables, with their problems and the ignored variables.
 //!
-//! Invariant: of several variables that mean the same the first one that is set decides, and
-//! another one with another meaning is noted, by its name and never by its value.
+//! Invariant: of several synonyms, the first that is set is used. Another that is set to a
+//! different value is noted, by its name and never by its value.
 
 use crate::{Ignored, Invalid, variable};
 use std::str::FromStr;
 
-/// The variables, and what was noticed while reading them.
+/// The variables, and the notes made while reading them.
 pub(crate) struct Reading<'a> {
     get: &'a dyn Fn(&str) -> Option<String>,
     pub(crate) invalid: Vec<Invalid>,
@@ -22,25 +22,25 @@ impl<'a> Reading<'a> {
         }
     }
 
-    /// The value, unless it is blank.
+    /// Returns the value, unless it is blank.
     pub(crate) fn text(&self, name: &str) -> Option<String> {
         let value = (self.get)(name)?;
         variable::given(&value)?;
         Some(value)
     }
 
-    /// Whether it is set and not blank.
+    /// Returns true if it is set and not blank.
     pub(crate) fn is_given(&self, name: &str) -> bool {
         self.text(name).is_some()
     }
 
-    /// The first of these that is set and not blank.
+    /// Returns the first of these that is set and not blank.
     pub(crate) fn first_given(&self, names: &[&'static str]) -> Option<&'static str> {
         names.iter().copied().find(|name| self.is_given(name))
     }
 
-    /// The value of the first variable that is set, with its name. Another one that is set to
-    /// something else is noted; a value that cannot be read is an error.
+    /// Returns the value of the first variable that is set, with its name. Another that is set to a
+    /// different value is noted; a value that cannot be parsed is an error.
     pub(crate) fn first<T>(&mut self, names: &[&'static str]) -> Option<(T, &'static str)>
     where
         T: FromStr<Err = Invalid> + PartialEq,
@@ -59,7 +59,7 @@ impl<'a> Reading<'a> {
             other.is_some_and(|other| other.as_ref() != Ok(&value))
         };
         let others: Vec<_> = names.iter().filter(differs).copied().collect();
-        let why = format!("`{decisive}` says otherwise, and overrides it");
+        let why = format!("`{decisive}` has another value, and overrides it");
         self.ignore(&others, why, "set only one of them");
         Some((value, decisive))
     }

@@ -1,7 +1,7 @@
-//! Tracing for a Rust program that uses or serves Chroma: [`init`] and its relatives.
+//! Tracing for a Rust program that uses or serves Chroma: [`init`] and its variants.
 //!
-//! Invariant: nothing here panics into the program or blocks it longer than the time it is given;
-//! what does not work is a [`Problem`], reported once on standard error.
+//! Invariant: this module never panics into the program or blocks it beyond its time limits. Every
+//! failure is a [`Problem`], reported once on standard error.
 
 mod exporter;
 mod filter;
@@ -12,7 +12,7 @@ mod runtime;
 
 pub use propagation::{continue_trace, trace_headers};
 /// The `tracing` interface whose spans [`init`] exports. The attribute `#[instrument]` expands to
-/// `::tracing`, so a program that uses it depends on `tracing` itself.
+/// `::tracing`, so a program that uses it must depend on `tracing` itself.
 pub use tracing;
 
 use crate::{
@@ -26,22 +26,22 @@ use remote::Remote;
 use tracing_opentelemetry::OpenTelemetryLayer;
 use tracing_subscriber::{Layer, layer::SubscriberExt, registry::LookupSpan};
 
-/// Where log events go. Spans are not concerned: the granularity alone decides about them.
+/// Destination of log events. It has no effect on spans, which the granularity selects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Logs {
     /// Nowhere.
     Off,
-    /// Lines on standard error, filtered by `RUST_LOG` (`target=level` directives, default
-    /// `info`). Tracing being off does not silence them.
+    /// Lines on standard error, filtered by `RUST_LOG` (`target=level` directives, default `info`),
+    /// also when tracing is off.
     Stderr,
 }
 
-/// Installs tracing as the four variables say.
+/// Installs tracing as configured by the four variables.
 ///
 /// ```
 /// use chroma_otel_init::tracing;
 ///
-/// // Keep it until the end of `main`: dropping it sends the last spans.
+/// // Keep the guard until the end of `main`: dropping it sends the last spans.
 /// let _guard = chroma_otel_init::init();
 /// let request = tracing::info_span!("search", otel.kind = "server", collection = "books");
 /// let _inside = request.enter();
@@ -49,20 +49,20 @@ pub enum Logs {
 /// ```
 ///
 /// - **Never fails**: it needs no async runtime and works with any. A value that cannot be parsed
-///   switches tracing off, is reported once on standard error, and is kept in
+///   disables tracing, is reported once on standard error, and is kept in
 ///   [`Guard::problems`].
-/// - **Bounded**: the program never waits for an export. Dropping the guard takes
-///   [`Options::flush_timeout`] at most (about 1 s if nothing listens at the endpoint), and reports
-///   how many spans were lost, if any.
+/// - **Bounded**: the program never waits for an export. Dropping the guard takes at most
+///   [`Options::flush_timeout`] (about 1 s if no server listens at the endpoint), and reports the
+///   number of lost spans, if there are any.
 /// - **Spans** of `tracing` and of the [`opentelemetry`] interface are exported. The granularity
-///   decides, and `RUST_LOG` has no effect on it: `operation` takes the levels `INFO` and above,
+///   selects them, and `RUST_LOG` has no effect: `operation` includes the levels `INFO` and above,
 ///   and at any level the spans that declare `otel.kind` or `otel.name` (those were made for a
 ///   trace); `operation_and_segment` also `DEBUG`; `all` also `TRACE`. Spans of the OpenTelemetry
 ///   interface have no level and count as operations. `#[tracing::instrument]` needs
 ///   `tracing = "0.1"` among the program's own dependencies.
 /// - **Log lines** are those of `tracing_subscriber::fmt` with `RUST_LOG`, the same with tracing on
 ///   or off.
-/// - **Propagation** is W3C's unless `OTEL_PROPAGATORS` says otherwise, see [`continue_trace`] and
+/// - **Propagation** is W3C's by default, or that of `OTEL_PROPAGATORS`; see [`continue_trace`] and
 ///   [`trace_headers`].
 /// - **TLS** trusts the public authorities that are compiled in, or instead of them those in the
 ///   file that `OTEL_EXPORTER_OTLP_CERTIFICATE` names. Client certificates
@@ -70,9 +70,9 @@ pub enum Logs {
 /// - **OpenTelemetry's variables**: `OTEL_RESOURCE_ATTRIBUTES`, `OTEL_BSP_*`, `OTEL_PROPAGATORS`
 ///   (`tracecontext`, `baggage`, `none`), `OTEL_TRACES_SAMPLER` and `_ARG`,
 ///   `OTEL_SPAN_*_COUNT_LIMIT`, `OTEL_SDK_DISABLED`, `OTEL_TRACES_EXPORTER=none`,
-///   `OTEL_SERVICE_NAME` where Chroma's variables give no name, and
+///   `OTEL_SERVICE_NAME` if Chroma's variables set no name, and
 ///   `OTEL_EXPORTER_OTLP_{CERTIFICATE,COMPRESSION,TIMEOUT}` with their `_TRACES_` forms. Endpoint
-///   and headers come from Chroma's variables and their synonyms alone ([`Settings::read`]).
+///   and headers come only from Chroma's variables and their synonyms ([`Settings::read`]).
 #[must_use = "dropping the guard ends tracing"]
 pub fn init() -> Guard {
     match Settings::from_env() {
@@ -84,16 +84,15 @@ pub fn init() -> Guard {
     }
 }
 
-/// Installs tracing as [`init`] does, from settings read before.
+/// Installs tracing as [`init`] does, with the given settings.
 #[must_use = "dropping the guard ends tracing"]
 pub fn init_with(settings: &Settings, options: &Options) -> Guard {
     let (pipeline, problems) = start(settings, options, to_endpoint);
     install(pipeline, settings.granularity, problems, options)
 }
 
-/// Installs tracing as [`init_with`] does, with an exporter of the program's own in place of OTLP:
-/// for a test that looks at spans, such as with the SDK's `InMemorySpanExporter`. The endpoint
-/// only has to be there.
+/// Installs tracing as [`init_with`] does, with the program's own exporter instead of OTLP, such as
+/// the SDK's `InMemorySpanExporter` in a test. The endpoint is required but not used.
 #[must_use = "dropping the guard ends tracing"]
 pub fn init_with_exporter<E: SpanExporter + 'static>(
     exporter: E,
@@ -108,11 +107,11 @@ pub fn init_with_exporter<E: SpanExporter + 'static>(
     install(pipeline, settings.granularity, problems, options)
 }
 
-/// For a program that has a `tracing` subscriber of its own: the layer to add to it.
+/// Returns the layer for a program that has its own `tracing` subscriber.
 ///
-/// Does all that [`init_with`] does, global tracer provider and propagator included, but installs
-/// no subscriber and no logs, and costs some more for each span (per-layer filters do). The layer is `None`, which is a layer that does nothing, when
-/// tracing is off.
+/// Does the same as [`init_with`], including the global tracer provider and the propagator, but
+/// installs neither a subscriber nor logs. A span is somewhat more expensive, because of per-layer
+/// filters. If tracing is off, the layer is `None`, which does nothing.
 pub fn layer<S>(
     settings: &Settings,
     options: &Options,
@@ -138,7 +137,7 @@ fn to_endpoint(
     })
 }
 
-/// Installs the subscriber: the pipeline's layer, and the logs, which need no pipeline.
+/// Installs the subscriber with the pipeline's layer, and with the logs, which need no pipeline.
 fn install(
     pipeline: Option<Pipeline>,
     granularity: Granularity,
@@ -157,7 +156,7 @@ fn install(
             let rust_log = std::env::var("RUST_LOG").ok();
             let (events, invalid) = events(rust_log.as_deref());
             problems.extend(invalid.map(Problem::Invalid));
-            // A filter per layer: what is exported never changes what a log line shows.
+            // A filter per layer, so that the exported spans have no effect on the log lines.
             let lines = tracing_subscriber::fmt::layer()
                 .with_writer(std::io::stderr)
                 .with_ansi(false)
@@ -169,14 +168,14 @@ fn install(
             Some(tracing::subscriber::set_global_default(subscriber))
         }
     };
-    // Without a pipeline the program's own subscriber lacks nothing.
+    // Without a pipeline, the program's own subscriber is sufficient.
     if pipeline.is_some() && installed.is_some_and(|installed| installed.is_err()) {
         problems.push(Problem::SubscriberInstalled);
     }
     guard(pipeline, problems, options)
 }
 
-/// A guard, with W3C propagation installed if spans are exported.
+/// Returns a guard, with W3C propagation installed if spans are exported.
 fn guard(pipeline: Option<Pipeline>, mut problems: Vec<Problem>, options: &Options) -> Guard {
     if pipeline.is_some() {
         problems.extend(propagation::install().map(Problem::Invalid));
@@ -184,8 +183,8 @@ fn guard(pipeline: Option<Pipeline>, mut problems: Vec<Problem>, options: &Optio
     Guard::new(pipeline, problems, options)
 }
 
-/// The layer that makes OpenTelemetry spans of all `tracing` spans it is shown. Thread names and
-/// busy times are left out: they are the costly part of a span.
+/// Returns the layer that converts `tracing` spans to OpenTelemetry spans. It omits thread names
+/// and busy times, which are the expensive part of a span.
 fn span_layer<S>(pipeline: &Pipeline) -> OpenTelemetryLayer<S, SdkTracer>
 where
     S: tracing::Subscriber + for<'span> LookupSpan<'span>,

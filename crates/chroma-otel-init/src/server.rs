@@ -1,27 +1,28 @@
-//! What each Chroma server reads: the four variables, translated.
+//! Translation of the four variables for each Chroma server.
 //!
-//! Invariant: nothing is ever set to an empty value, and nothing is set at all when tracing is off.
+//! Invariant: no variable is ever set to an empty value, and none is set if tracing is off.
 
 use crate::{
     ChromaVersion, Endpoint, Invalid, Protocol, Server, Settings, spans::rust_log, variable,
 };
 use std::collections::BTreeMap;
 
-/// What to set in the environment of a Chroma server: names and values, never an empty value, and
-/// nothing when tracing is off or this version cannot be traced ([`ChromaVersion::traces`]).
+/// Returns the variables to set in the environment of a Chroma server: names and values, never an
+/// empty value. Empty if tracing is off or this version does not support tracing
+/// ([`ChromaVersion::traces`]).
 ///
-/// - 0.x gets the four variables in the one form it reads: measured on 0.6.3, which does not start
-///   on headers that are not JSON or on a granularity in capitals.
-/// - 1.x gets `CHROMA_OPEN_TELEMETRY__ENDPOINT` and `…__SERVICE_NAME`, the headers as
-///   `OTEL_EXPORTER_OTLP_HEADERS`, and the granularity as `RUST_LOG` ([`rust_log`]; where the
-///   operator has one, put `rust_log(theirs, …)` in its place). It reads the first two only when
-///   it is started with a configuration file.
+/// - 0.x receives the four variables in the only form that it reads. Measured on 0.6.3, which does
+///   not start with headers that are not JSON or with a granularity in capitals.
+/// - 1.x receives `CHROMA_OPEN_TELEMETRY__ENDPOINT` and `…__SERVICE_NAME`, the headers as
+///   `OTEL_EXPORTER_OTLP_HEADERS`, and the granularity as `RUST_LOG` ([`rust_log`]; if the operator
+///   has set one, replace it by `rust_log(theirs, …)`). It reads the first two only if it is
+///   started with a configuration file.
 ///
-/// The values of the headers are among them: secret.
+/// The values of the headers are included and secret.
 ///
 /// # Errors
-/// An endpoint that this server cannot reach: no version speaks OTLP over HTTP, and 1.x has no TLS
-/// (it would send the key in clear text; measured on 1.0.0, 1.0.20 and 1.5.9). Either needs a
+/// An endpoint that this server cannot reach: no version supports OTLP over HTTP, and 1.x has no
+/// TLS (it would send the key in plain text; measured on 1.0.0, 1.0.20 and 1.5.9). Both need a
 /// collector in between.
 pub fn server_environment(
     settings: &Settings,
@@ -40,7 +41,7 @@ pub fn server_environment(
     })
 }
 
-/// Refuses what the server would fail on, or send in clear text.
+/// Rejects endpoints on which the server would fail, or to which it would send in plain text.
 fn reachable(
     settings: &Settings,
     endpoint: &Endpoint,
@@ -57,7 +58,7 @@ fn reachable(
     if endpoint.protocol() == Protocol::Http {
         refused("speaks OTLP over gRPC only")
     } else if endpoint.is_tls() && version.server() == Server::Rust {
-        refused("has no TLS: it would send everything, the headers too, in clear text")
+        refused("has no TLS: it would send everything in plain text, including the headers")
     } else {
         Ok(())
     }
@@ -93,9 +94,9 @@ fn rust_environment(
     environment
 }
 
-/// In the quotes of TOML, which Chroma 1.x takes off again: without them `123` stops it ("found
-/// unsigned int"). Measured on 1.0.0, 1.0.20 and 1.5.9: names such as `123`, `true`, `[a]`, `{a}`,
-/// `a"b`, `a\nb` with a backslash, `a=b`, `a,b`, `$x ${y}`, `#x` and emoji arrive as they are.
+/// Writes the name in the quotes of TOML, which Chroma 1.x removes: without them `123` stops it
+/// ("found unsigned int"). Measured on 1.0.0, 1.0.20 and 1.5.9: names such as `123`, `true`, `[a]`,
+/// `{a}`, `a"b`, `a\nb` with a backslash, `a=b`, `a,b`, `$x ${y}`, `#x` and emoji arrive unchanged.
 fn quoted(text: &str) -> String {
     format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
 }
@@ -114,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn the_python_server_gets_the_four_in_its_own_form() {
+    fn python_server_receives_the_four_variables_in_its_form() {
         let mut settings = settings("Collector");
         settings.headers = "X-Key=a%2Cb".parse().unwrap();
         let environment = server_environment(&settings, version("0.6.3")).unwrap();
@@ -130,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn the_rust_server_gets_its_own_variables() {
+    fn rust_server_receives_its_own_variables() {
         let mut settings = settings("http://collector:4317/");
         settings.headers = r#"{"X-Key": "a,b"}"#.parse().unwrap();
         settings.service_name = Some(r#"1"2\"#.into());
@@ -161,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_server_cannot_reach_is_refused() {
+    fn rejects_endpoints_that_the_server_cannot_reach() {
         for (endpoint, release, fits) in [
             ("http://collector:4317", "1.5.9", true),
             ("https://api.honeycomb.io", "1.5.9", false),

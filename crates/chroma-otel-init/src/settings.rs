@@ -1,6 +1,6 @@
 //! The four variables and their synonyms, read together.
 //!
-//! Invariant: blank is the same as not set, and all that is wrong is reported at once.
+//! Invariant: blank is the same as not set, and all problems are reported at once.
 
 use crate::{
     Endpoint, Granularity, Headers, Ignored, Invalid, InvalidSettings, destination::Destination,
@@ -8,7 +8,7 @@ use crate::{
 };
 use std::str::FromStr;
 
-/// What the four variables say.
+/// The values of the four variables.
 ///
 /// ```
 /// use chroma_otel_init::{Granularity, Settings};
@@ -24,24 +24,24 @@ use std::str::FromStr;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Settings {
-    /// Where the traces go; `None` switches tracing off.
+    /// Endpoint of the traces; `None` disables tracing.
     pub endpoint: Option<Endpoint>,
-    /// The name the spans carry; never blank, never with control characters when read from text.
-    /// `None` leaves it to OpenTelemetry's SDK, and to Chroma's default on a server
+    /// Service name of the spans; never blank, never with control characters if it was parsed from
+    /// text. `None` selects the default of OpenTelemetry's SDK, or Chroma's default on a server
     /// ([`Settings::server_name`]).
     pub service_name: Option<String>,
-    /// What to send along with every export.
+    /// Headers of every export.
     pub headers: Headers,
-    /// How much detail. Unset means `operation` if there is an endpoint (naming one asks for
-    /// traces) and `none` if there is not.
+    /// Level of detail. The default is `operation` with an endpoint, because setting one requests
+    /// traces, and `none` without.
     pub granularity: Granularity,
-    /// The variable that the endpoint comes from.
+    /// The variable that set the endpoint.
     pub(crate) endpoint_variable: &'static str,
     ignored: Vec<Ignored>,
 }
 
 impl Default for Settings {
-    /// Nothing set: tracing off.
+    /// No variable set: tracing is off.
     fn default() -> Self {
         Self {
             endpoint: None,
@@ -55,7 +55,7 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// Traces of granularity `operation` to this endpoint, without headers.
+    /// Creates settings with granularity `operation` for this endpoint, without headers.
     #[must_use]
     pub fn new(endpoint: Endpoint) -> Self {
         Self {
@@ -65,7 +65,7 @@ impl Settings {
         }
     }
 
-    /// The same with this service name.
+    /// Returns the settings with this service name.
     #[must_use]
     pub fn with_service_name(self, name: impl Into<String>) -> Self {
         let service_name = Some(name.into());
@@ -75,13 +75,13 @@ impl Settings {
         }
     }
 
-    /// The same with these headers.
+    /// Returns the settings with these headers.
     #[must_use]
     pub fn with_headers(self, headers: Headers) -> Self {
         Self { headers, ..self }
     }
 
-    /// The same with this granularity.
+    /// Returns the settings with this granularity.
     #[must_use]
     pub fn with_granularity(self, granularity: Granularity) -> Self {
         Self {
@@ -94,9 +94,9 @@ impl Settings {
     /// also notes the names that [`crate::misnamed_variable`] knows.
     ///
     /// # Errors
-    /// Everything that cannot be read, each with its variable and the fix.
+    /// Returns every value that cannot be parsed, with its variable and a hint.
     pub fn from_env() -> Result<Self, InvalidSettings> {
-        // What is not UTF-8 becomes U+FFFD, which every one of the four refuses.
+        // Invalid UTF-8 becomes U+FFFD, which all four variables reject.
         let mut settings = Self::read(|name| {
             std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
         })?;
@@ -106,17 +106,18 @@ impl Settings {
         Ok(settings)
     }
 
-    /// Reads the four variables from wherever `get` finds them.
+    /// Reads the four variables with `get`.
     ///
-    /// - `CHROMA_OPEN_TELEMETRY__ENDPOINT` and `…__SERVICE_NAME` are read as synonyms, and beside
-    ///   that endpoint `OTEL_EXPORTER_OTLP_HEADERS`, unless an endpoint of OpenTelemetry's own
-    ///   ([`variable::OTLP_ENDPOINTS`]) is set, to which they belong. Ours override them.
-    /// - Without a service name of Chroma's, `OTEL_SERVICE_NAME` applies, then `service.name` in
+    /// - `CHROMA_OPEN_TELEMETRY__ENDPOINT` and `…__SERVICE_NAME` are synonyms. With that endpoint,
+    ///   `OTEL_EXPORTER_OTLP_HEADERS` is also read, unless an endpoint of OpenTelemetry
+    ///   ([`variable::OTLP_ENDPOINTS`]) is set, to which the headers belong. The four variables
+    ///   override their synonyms.
+    /// - Without a service name of Chroma, `OTEL_SERVICE_NAME` applies, then `service.name` in
     ///   `OTEL_RESOURCE_ATTRIBUTES`.
-    /// - What is set and has no effect is in [`Settings::ignored`].
+    /// - Variables that are set and have no effect are in [`Settings::ignored`].
     ///
     /// # Errors
-    /// Everything that cannot be read, each with its variable and the fix.
+    /// Returns every value that cannot be parsed, with its variable and a hint.
     pub fn read(get: impl Fn(&str) -> Option<String>) -> Result<Self, InvalidSettings> {
         let mut reading = Reading::new(&get);
         let Destination { endpoint, headers } = Destination::read(&mut reading);
@@ -142,30 +143,30 @@ impl Settings {
         })
     }
 
-    /// Variables that were set and have no effect. `init_with` and `layer` show them as warnings.
+    /// Returns the variables that were set and have no effect. `init_with` and `layer` report them
+    /// as warnings.
     pub fn ignored(&self) -> &[Ignored] {
         &self.ignored
     }
 
-    /// Takes [`Settings::ignored`] out, for a program that shows them itself.
+    /// Moves [`Settings::ignored`] out, for a program that reports them itself.
     pub fn take_ignored(&mut self) -> Vec<Ignored> {
         std::mem::take(&mut self.ignored)
     }
 
-    /// The name that the spans of a Chroma server carry: the one that is set, else Chroma's
-    /// default.
+    /// Returns the service name of a Chroma server: the configured one, or Chroma's default.
     pub fn server_name(&self) -> &str {
         let name = self.service_name.as_deref();
         name.unwrap_or(variable::DEFAULT_SERVICE_NAME)
     }
 
-    /// Whether anything is traced: there is an endpoint, and the granularity is not `none`.
+    /// Returns true if tracing is on: there is an endpoint, and the granularity is not `none`.
     pub fn enabled(&self) -> bool {
         self.endpoint.is_some() && self.granularity != Granularity::None
     }
 }
 
-/// Chroma's service name, or else OpenTelemetry's.
+/// Returns Chroma's service name, or OpenTelemetry's.
 fn service_name(reading: &mut Reading<'_>) -> Option<String> {
     let of_chroma = [variable::SERVICE_NAME, variable::RUST_SERVICE_NAME];
     let name = reading.first(&of_chroma);
@@ -247,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn an_endpoint_alone_asks_for_operations() {
+    fn an_endpoint_alone_enables_operations() {
         let settings = read(&[(variable::ENDPOINT, "collector")]).unwrap();
         assert_eq!(settings.granularity, Granularity::Operation);
         assert_eq!(settings.service_name, None);
@@ -256,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn none_switches_off_and_no_endpoint_is_off() {
+    fn none_disables_tracing_and_a_missing_endpoint_does() {
         let off = [
             (variable::ENDPOINT, "collector"),
             (variable::GRANULARITY, "NONE"),
@@ -266,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn all_that_is_wrong_is_told_at_once() {
+    fn all_problems_are_reported_at_once() {
         let problems = read(&[
             (variable::ENDPOINT, "ftp://x"),
             (variable::HEADERS, "nonsense"),
@@ -299,7 +300,7 @@ mod tests {
         }
     }
     #[test]
-    fn names_of_opentelemetry_apply_where_chroma_has_none() {
+    fn names_of_opentelemetry_apply_without_a_name_of_chroma() {
         let ours = (variable::SERVICE_NAME, "ours");
         let documented = (variable::RUST_SERVICE_NAME, "\"documented\"");
         let standard = (variable::OTEL_SERVICE_NAME, "standard");

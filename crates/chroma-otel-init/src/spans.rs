@@ -1,28 +1,28 @@
 //! The granularity on Chroma 1.x, which has none: a filter of spans by crate and level.
 //!
-//! Invariant: a wish for logs never costs a span of the granularity, and no directive lets in the
-//! spans of the exporter's HTTP/2: they would be exported, which makes more of them.
+//! Invariant: a directive for logs never drops a span of the granularity, and no directive admits
+//! the spans of the exporter's HTTP/2: exporting them would create more of them.
 
 use crate::{ChromaVersion, Granularity, Server, variable};
 use std::fmt;
 
-/// The `RUST_LOG` to give to the server, for the operator's own (`user`) and a granularity.
+/// Returns the `RUST_LOG` for the server, from the operator's own value (`user`) and a granularity.
 ///
-/// Chroma 1.x has one filter for logs and spans alike. It is `RUST_LOG`, or where that is not set
-/// a built-in one, which lets all of Chroma's spans through (but not the requests on 1.2.2);
-/// `CHROMA_OPEN_TELEMETRY__FILTERS`, where it exists (not in 1.0.0), only changes the built-in one.
-/// So the granularity goes into `RUST_LOG`:
+/// Chroma 1.x has one filter for logs and spans. It is `RUST_LOG`, or by default a built-in filter
+/// that admits all of Chroma's spans (except the requests on 1.2.2).
+/// `CHROMA_OPEN_TELEMETRY__FILTERS`, which 1.0.0 does not have, only changes the built-in filter.
+/// Therefore the granularity is set in `RUST_LOG`:
 ///
-/// - The operator's directives stay, except those that would take away spans of the granularity
-///   (`chroma_tracing=error`) or let in those of the exporter's HTTP/2 (`h2=trace`, which goes on
-///   for ever: 1,160 spans in 3 s without a request).
-/// - A more verbose wish stays too, and brings its spans: `RUST_LOG=debug` with `operation` makes
-///   the spans of `all`.
-/// - Without a wish, the logs are Chroma's warnings with `operation`, its infos with
-///   `operation_and_segment`, and everything of Chroma's, as it has them by itself, with `all`.
+/// - The operator's directives are kept, except those that would drop spans of the granularity
+///   (`chroma_tracing=error`) or admit those of the exporter's HTTP/2 (`h2=trace`, which never
+///   ends: 1,160 spans in 3 s without a request).
+/// - A more verbose directive is also kept, and adds its spans: `RUST_LOG=debug` with `operation`
+///   creates the spans of `all`.
+/// - Without directives, the logs are Chroma's warnings with `operation`, its infos with
+///   `operation_and_segment`, and with `all` all of Chroma's logs, as by default.
 ///
-/// With [`Granularity::None`], and on 0.x, which does not read it, the operator's own comes back.
-/// A blank one counts as unset; the result is never blank.
+/// With [`Granularity::None`], and on 0.x, which does not read the variable, the operator's own
+/// value is returned. A blank value counts as unset; the result is never blank.
 pub fn rust_log(
     user: Option<&str>,
     granularity: Granularity,
@@ -47,8 +47,8 @@ pub fn rust_log(
     Some(merged(user.unwrap_or(&logs), &needs))
 }
 
-/// The crate that part of `chroma_frontend` moves to in the release after 1.5.9, whose name does
-/// not begin with `chroma`: it needs what all of Chroma's crates need.
+/// The crate to which part of `chroma_frontend` moves in the release after 1.5.9. Its name does not
+/// begin with `chroma`, and it needs the same levels as Chroma's crates.
 fn moved(needs: &[Directive<'static>]) -> Option<Directive<'static>> {
     let of_all = needs.iter().find(|need| need.target == "chroma")?;
     Some(Directive {
@@ -57,7 +57,7 @@ fn moved(needs: &[Directive<'static>]) -> Option<Directive<'static>> {
     })
 }
 
-/// The wishes, with the needs in the place of those that are against them.
+/// Returns the operator's directives, in which the needs replace conflicting ones.
 fn merged(wishes: &str, needs: &[Directive]) -> String {
     let wishes: Vec<_> = wishes
         .split(',')
@@ -78,7 +78,7 @@ fn merged(wishes: &str, needs: &[Directive]) -> String {
         .iter()
         .filter(|(text, wish)| match wish {
             Some(wish) => !traces_exporter(*wish) && !is_against(*wish, &needs),
-            // A bracket that is never closed: what the server makes of it is not known.
+            // A bracket that is never closed: the server's interpretation is unknown.
             None => !text.contains('['),
         })
         .map(|(text, _)| (*text).to_owned());
@@ -86,13 +86,13 @@ fn merged(wishes: &str, needs: &[Directive]) -> String {
     filter.join(",")
 }
 
-/// Whether it lets in spans of the exporter, or of one of its modules.
+/// Returns true if it admits spans of the exporter, or of one of its modules.
 fn traces_exporter(wish: Directive) -> bool {
     wish.target.starts_with(HTTP2.target) && wish.level > HTTP2.level
 }
 
-/// Whether the wishes for other targets let in spans of the exporter: by their level, or by a field,
-/// which lets in every span.
+/// Returns true if the directives for other targets admit spans of the exporter: by their level, or
+/// by a field, which admits every span.
 fn covers_exporter(wishes: &[(&str, Option<Directive>)]) -> bool {
     let by_field = |(text, wish): &(&str, Option<Directive>)| {
         let wish = wish.filter(|wish| HTTP2.target.starts_with(wish.target));
@@ -101,7 +101,7 @@ fn covers_exporter(wishes: &[(&str, Option<Directive>)]) -> bool {
     wished(wishes, HTTP2.target) > HTTP2.level || wishes.iter().any(by_field)
 }
 
-/// What is logged where the operator has no wish; the spans come on top of it.
+/// Default logs if the operator has no directives; the spans are added to them.
 const LOGS: &str = "error,opentelemetry_sdk=info,chroma=warn";
 
 /// The exporter's HTTP/2 has its spans at trace level. Of the crates below Chroma's exporter it is
@@ -112,7 +112,7 @@ const HTTP2: Directive = Directive {
     level: Level::Debug,
 };
 
-/// Which targets must be let through, and up to which level, for the spans of a granularity.
+/// Returns the targets and levels that the spans of a granularity need.
 ///
 /// Spans measured with one workload (the Python client's start, heartbeat, get-or-create
 /// collection, add 20, query, get, delete, count) against an OTLP sink:
@@ -128,7 +128,7 @@ const HTTP2: Directive = Directive {
 ///
 /// The 11 are the requests. The next 6 are `collection_add`, `push_logs` (2) and `read` (3); the
 /// last 4 are the reading of the requests' JSON. Up to 1.0.12 there are messages between components
-/// (6) in place of the latter. `none` has 0 on each.
+/// (6) instead of the latter. `none` has 0 on each.
 fn needs(granularity: Granularity) -> &'static [Directive<'static>] {
     const fn need(target: &'static str, level: Level) -> Directive<'static> {
         Directive {
@@ -138,7 +138,7 @@ fn needs(granularity: Granularity) -> &'static [Directive<'static>] {
         }
     }
     const REQUESTS: Directive = need("chroma_tracing", Level::Debug);
-    // Where they come from in the first versions of 1.0.
+    // Target of the requests in the first versions of 1.0.
     const FORMER_REQUESTS: Directive = need("chroma_frontend::tower_tracing", Level::Debug);
     match granularity {
         Granularity::None => &[],
@@ -171,7 +171,7 @@ impl Level {
         (Self::Trace, "trace"),
     ];
 
-    /// Reads a name in any case, or its number from 0 to 5.
+    /// Parses a name in any case, or its number from 0 to 5.
     fn read(text: &str) -> Option<Self> {
         Self::NAMES
             .iter()
@@ -183,20 +183,20 @@ impl Level {
     }
 }
 
-/// What is let through: of the targets that start with this one, everything up to the level. As in
-/// tracing-subscriber, the longest such target decides, among equal ones that with a field, and among
-/// those the last.
+/// A directive: admits all targets that start with this one, up to the level. As in
+/// tracing-subscriber, the longest such target applies; among equal ones, that with a field; and
+/// among those, the last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Directive<'a> {
     target: &'a str,
-    /// Whether events need a certain field. Spans are meant whatever fields they have.
+    /// True if only events with a certain field match. Spans match with any fields.
     by_field: bool,
     level: Level,
 }
 
 impl<'a> Directive<'a> {
-    /// Reads `level`, `target`, `target=level`, and `target[span{field}]=level` as if it had a field
-    /// alone: with the name of a span, or the value of a field, it only adds to the others.
+    /// Parses `level`, `target`, `target=level`, and `target[span{field}]=level` as if it had only
+    /// a field: with the name of a span, or the value of a field, it only adds to the others.
     fn read(text: &'a str) -> Option<Self> {
         let (target, level, by_field) = match text.split_once('[') {
             Some((target, rest)) => match rest.rsplit_once(']')?.1 {
@@ -229,7 +229,7 @@ impl fmt::Display for Directive<'_> {
     }
 }
 
-/// The level that the operator's directives have for all spans and events of a target.
+/// Returns the level that the operator's directives set for all spans and events of a target.
 fn wished(wishes: &[(&str, Option<Directive>)], target: &str) -> Level {
     wishes
         .iter()
@@ -239,8 +239,8 @@ fn wished(wishes: &[(&str, Option<Directive>)], target: &str) -> Level {
         .map_or(Level::Off, |wish| wish.level)
 }
 
-/// Whether one of the needs replaces it: for the same target, or if it would take away spans of a
-/// need (or let in those of HTTP/2).
+/// Returns true if one of the needs replaces it: for the same target, or if it would drop spans of
+/// a need (or admit those of HTTP/2).
 fn is_against(wish: Directive, needs: &[Directive]) -> bool {
     needs
         .iter()
@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_wish_the_granularity_decides() {
+    fn without_directives_the_granularity_applies() {
         for (granularity, expected) in [
             (Granularity::None, None),
             (
@@ -294,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wish_for_logs_does_not_cost_the_spans() {
+    fn directives_for_logs_do_not_drop_spans() {
         use Granularity::{All, Operation, OperationAndSegment};
         const REQUESTS: &str = "chroma_tracing=debug,chroma_frontend::tower_tracing=debug";
         for (user, granularity, expected) in [
@@ -313,7 +313,7 @@ mod tests {
                 format!("x=1,{REQUESTS}"),
             ),
             ("chroma_frontend=warn", All, "chroma=trace".into()),
-            // Of spans, a directive with a field means all, and overrides that without.
+            // For spans, a directive with a field matches all, and overrides one without.
             (
                 "info,chroma_tracing[{id}]=error",
                 Operation,
@@ -338,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wish_for_more_stays() {
+    fn more_verbose_directives_are_kept() {
         use Granularity::{Operation, OperationAndSegment};
         for (user, granularity, expected) in [
             (
@@ -384,7 +384,7 @@ mod tests {
     }
 
     #[test]
-    fn twice_is_the_same_as_once() {
+    fn merging_is_idempotent() {
         for user in [
             "",
             "trace",
@@ -413,7 +413,7 @@ mod tests {
     }
 
     #[test]
-    fn the_next_release_has_a_crate_of_another_name() {
+    fn covers_the_renamed_crate_of_the_next_release() {
         use Granularity::{All, Operation, OperationAndSegment};
         let next = ChromaVersion::new(1, 5, 10);
         for (granularity, level) in [(OperationAndSegment, "info"), (All, "trace")] {
@@ -435,7 +435,7 @@ mod tests {
     }
 
     #[test]
-    fn the_python_server_is_left_alone() {
+    fn rust_log_of_the_python_server_is_unchanged() {
         let version = "0.6.3".parse().unwrap();
         let answer = rust_log(Some("info"), Granularity::All, version);
         assert_eq!(answer.as_deref(), Some("info"));

@@ -1,10 +1,10 @@
-//! OpenTelemetry's own variables that switch tracing off.
+//! OpenTelemetry's own variables that disable tracing.
 //!
-//! Invariant: only the values that the specification names switch anything off.
+//! Invariant: only the values that the specification names disable tracing.
 
 use crate::{reading::Reading, variable};
 
-/// The variable of OpenTelemetry that switches tracing off, if there is one.
+/// Returns the variable of OpenTelemetry that disables tracing, if there is one.
 ///
 /// `OTEL_SDK_DISABLED=true` and `OTEL_TRACES_EXPORTER=none`, in any case (OpenTelemetry
 /// specification, `sdk-environment-variables.md`). Neither the Rust SDK nor Chroma 1.x reads them.
@@ -21,7 +21,7 @@ pub fn switched_off(get: impl Fn(&str) -> Option<String>) -> Option<&'static str
     }
 }
 
-/// Notes an exporter that does not exist here: only OTLP does.
+/// Notes an unsupported exporter: only OTLP is supported.
 pub(crate) fn note_unknown_exporter(reading: &mut Reading<'_>) {
     let words = words(reading, variable::OTEL_TRACES_EXPORTER);
     if words
@@ -36,7 +36,7 @@ pub(crate) fn note_unknown_exporter(reading: &mut Reading<'_>) {
     }
 }
 
-/// The words of a list, in lower case.
+/// Returns the words of a list, in lower case.
 fn words(reading: &Reading<'_>, name: &str) -> Vec<String> {
     let text = reading.text(name).unwrap_or_default().to_ascii_lowercase();
     let words = variable::given(&text).unwrap_or_default().split(',');
@@ -50,7 +50,7 @@ mod tests {
     use crate::{Settings, variable::*};
 
     #[test]
-    fn only_the_values_of_the_specification_switch_off() {
+    fn only_the_values_of_the_specification_disable_tracing() {
         for (name, value, off) in [
             (OTEL_SDK_DISABLED, "true", true),
             (OTEL_SDK_DISABLED, " \"TRUE\" ", true),
@@ -78,7 +78,7 @@ mod tests {
                 _ => None,
             });
             let settings = settings.unwrap();
-            assert!(settings.enabled(), "the unknown is ignored");
+            assert!(settings.enabled(), "an unsupported exporter is ignored");
             assert_eq!(!settings.ignored().is_empty(), noted, "{value}");
         }
     }

@@ -1,14 +1,14 @@
 //! The names: the four variables of the contract, and those that Chroma's servers read.
 //!
-//! Invariant: generator, entrypoint and templates take every name from here.
+//! Invariant: generator, entrypoint and templates take every name from this file.
 
-/// Where the traces go: a URL, or `host`, `host:port`.
+/// Endpoint of the traces: a URL, or `host`, `host:port`.
 pub const ENDPOINT: &str = "CHROMA_OTEL_COLLECTION_ENDPOINT";
-/// The name that the spans carry as `service.name`.
+/// The `service.name` of the spans.
 pub const SERVICE_NAME: &str = "CHROMA_OTEL_SERVICE_NAME";
-/// What to send along with every export; usually the key of a tracing backend. Secret.
+/// Headers of every export; usually the key of a tracing backend. Secret.
 pub const HEADERS: &str = "CHROMA_OTEL_COLLECTION_HEADERS";
-/// How much detail: `none`, `operation`, `operation_and_segment` or `all`.
+/// Level of detail: `none`, `operation`, `operation_and_segment` or `all`.
 pub const GRANULARITY: &str = "CHROMA_OTEL_GRANULARITY";
 /// The version of Chroma in the image, set by the rendered Dockerfile.
 pub const CHROMA_VERSION: &str = "CHROMA_VERSION";
@@ -18,20 +18,20 @@ pub const CHROMA_VERSION: &str = "CHROMA_VERSION";
 pub const RUST_ENDPOINT: &str = "CHROMA_OPEN_TELEMETRY__ENDPOINT";
 /// The service name that the server of Chroma 1.x reads. Read as a synonym of [`SERVICE_NAME`].
 pub const RUST_SERVICE_NAME: &str = "CHROMA_OPEN_TELEMETRY__SERVICE_NAME";
-/// The filter of logs and spans that Chroma 1.x reads: what stands for the granularity there.
+/// The filter of logs and spans that Chroma 1.x reads; it replaces the granularity.
 pub const RUST_LOG: &str = "RUST_LOG";
-/// The headers that the OTLP exporter in Chroma 1.x reads. A synonym of [`HEADERS`] only beside
-/// [`RUST_ENDPOINT`], and only if no [`OTLP_ENDPOINTS`] is set, to which they would belong.
+/// The headers that the OTLP exporter in Chroma 1.x reads. A synonym of [`HEADERS`] only with
+/// [`RUST_ENDPOINT`], and only if none of [`OTLP_ENDPOINTS`] is set, to which they would belong.
 pub const OTLP_HEADERS: &str = "OTEL_EXPORTER_OTLP_HEADERS";
-/// Headers for traces alone, which replace [`OTLP_HEADERS`] in OpenTelemetry's exporters.
+/// Headers for traces only, which replace [`OTLP_HEADERS`] in OpenTelemetry's exporters.
 pub const OTLP_TRACES_HEADERS: &str = "OTEL_EXPORTER_OTLP_TRACES_HEADERS";
-/// Headers for metrics alone; Chroma 1.x also sends metrics.
+/// Headers for metrics only; Chroma 1.x also sends metrics.
 pub const OTLP_METRICS_HEADERS: &str = "OTEL_EXPORTER_OTLP_METRICS_HEADERS";
-/// The endpoint for metrics alone.
+/// The endpoint for metrics only.
 pub const OTLP_METRICS_ENDPOINT: &str = "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT";
 /// The endpoint of OpenTelemetry's own exporters.
 pub const OTLP_ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
-/// The endpoint for traces alone.
+/// The endpoint for traces only.
 pub const OTLP_TRACES_ENDPOINT: &str = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT";
 /// The endpoints of OpenTelemetry's own exporters.
 pub const OTLP_ENDPOINTS: &[&str] = &[
@@ -40,9 +40,9 @@ pub const OTLP_ENDPOINTS: &[&str] = &[
     OTLP_METRICS_ENDPOINT,
     "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT",
 ];
-/// Variables of OpenTelemetry's exporters that override an endpoint or headers given otherwise:
-/// remove them from the environment of a Chroma server, or its traces go elsewhere, or another
-/// backend's key goes to its endpoint (measured on 1.0.20 and 1.5.9).
+/// Variables of OpenTelemetry's exporters that override other endpoints and headers. Remove them
+/// from the environment of a Chroma server; otherwise its traces are sent to another endpoint, or
+/// another backend's key is sent to its endpoint (measured on 1.0.20 and 1.5.9).
 pub const OVERRIDING: &[&str] = &[
     OTLP_ENDPOINT,
     OTLP_TRACES_ENDPOINT,
@@ -50,16 +50,16 @@ pub const OVERRIDING: &[&str] = &[
     OTLP_TRACES_HEADERS,
 ];
 
-/// OpenTelemetry's service name: applies where no variable of Chroma gives one.
+/// OpenTelemetry's service name: applies if no variable of Chroma sets one.
 pub const OTEL_SERVICE_NAME: &str = "OTEL_SERVICE_NAME";
-/// OpenTelemetry's resource attributes; their `service.name` applies where nothing else gives one.
+/// OpenTelemetry's resource attributes; their `service.name` applies if no other variable sets one.
 pub const OTEL_RESOURCE_ATTRIBUTES: &str = "OTEL_RESOURCE_ATTRIBUTES";
-/// `true` switches OpenTelemetry off.
+/// `true` disables OpenTelemetry.
 pub const OTEL_SDK_DISABLED: &str = "OTEL_SDK_DISABLED";
-/// `none` switches traces off.
+/// `none` disables traces.
 pub const OTEL_TRACES_EXPORTER: &str = "OTEL_TRACES_EXPORTER";
 
-/// The service name of a Chroma server where none is given; Chroma's own default on every version.
+/// Default service name of a Chroma server; Chroma's own default on every version.
 pub const DEFAULT_SERVICE_NAME: &str = "chromadb";
 
 /// One of the four variables, for documentation and for help texts.
@@ -68,19 +68,19 @@ pub const DEFAULT_SERVICE_NAME: &str = "chromadb";
 pub struct Variable {
     /// Its name in every deployment.
     pub name: &'static str,
-    /// Which values are read, in words.
+    /// Description of the accepted values.
     pub format: &'static str,
-    /// What holds when it is not set, in words.
+    /// Description of the default.
     pub default: &'static str,
-    /// The variable that the Python server reads for it (up to 0.6.3), and its exact form.
+    /// The variable of the Python server (up to 0.6.3), and its exact form.
     pub python_server: &'static str,
-    /// The variable that the Rust server reads for it (from 1.0.0), and its exact form.
+    /// The variable of the Rust server (from 1.0.0), and its exact form.
     pub rust_server: &'static str,
-    /// Whether its value is secret.
+    /// True if its value is secret.
     pub secret: bool,
 }
 
-/// The four variables, in the order in which one fills them in.
+/// The four variables, in the order of documentation.
 pub const TABLE: &[Variable] = &[
     Variable {
         name: ENDPOINT,
@@ -117,10 +117,11 @@ pub const TABLE: &[Variable] = &[
     },
 ];
 
-/// The value as meant: without white space and one pair of quotes around the whole of it, as shell
-/// and env files leave them behind. `None` if nothing remains: blank is the same as not set.
+/// Returns the value without white space and one pair of quotes around it, which shell and env
+/// files leave behind. `None` if nothing remains: blank is the same as not set.
 ///
-/// Quotes of two values, `'a','b'`, are not a pair: a quote is removed only if it is not inside.
+/// Quotes of two values, `'a','b'`, are not a pair: a quote is removed only if it does not also
+/// occur inside.
 pub fn given(value: &str) -> Option<&str> {
     let value = value.trim();
     let inner = ['"', '\'']
@@ -133,7 +134,7 @@ pub fn given(value: &str) -> Option<&str> {
     (!inner.is_empty()).then_some(inner)
 }
 
-/// Whether an environment variable can have this name in every shell and in Compose.
+/// Returns true if an environment variable can have this name in every shell and in Compose.
 pub fn is_name(name: &str) -> bool {
     let characters = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
     !name.is_empty()
@@ -146,7 +147,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn quotes_and_space_around_a_value_do_not_count() {
+    fn quotes_and_spaces_around_a_value_are_removed() {
         for (value, expected) in [
             ("", None),
             (" \t\n", None),

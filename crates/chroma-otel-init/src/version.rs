@@ -1,12 +1,12 @@
-//! The versions of Chroma, and what differs between them in a deployment.
+//! The versions of Chroma, and the differences between their deployments.
 //!
-//! Invariant: ranges decide, not a list of releases: some versions exist as images only, others as
-//! Python packages only. A version outside the tested ones counts as the nearest.
+//! Invariant: ranges apply, not a list of releases: some versions exist only as images, others only
+//! as Python packages. A version outside the tested ones is treated as the nearest.
 
 use crate::{Invalid, invalid::shown, variable};
 use std::{fmt, str::FromStr};
 
-/// A version of Chroma. Reads `1.5.9` and `v1.5.9`.
+/// A version of Chroma. Parses `1.5.9` and `v1.5.9`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub struct ChromaVersion {
@@ -22,14 +22,14 @@ pub struct ChromaVersion {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Server {
-    /// Up to 0.6.3: reads the four variables from 0.4.15 on.
+    /// Up to 0.6.3: reads the four variables from 0.4.15.
     Python,
-    /// From 1.0.0: reads others, speaks OTLP over gRPC without TLS only.
+    /// From 1.0.0: reads other variables, supports only OTLP over gRPC without TLS.
     Rust,
 }
 
 impl ChromaVersion {
-    /// The oldest version that this crate knows about.
+    /// The oldest version that this crate supports.
     pub const OLDEST: Self = Self::new(0, 4, 0);
     /// The newest tested release.
     pub const NEWEST: Self = Self::new(1, 5, 9);
@@ -47,7 +47,7 @@ impl ChromaVersion {
     /// The first version with OpenTelemetry: `CHROMA_OTEL_*` are in `chromadb/config.py` of its
     /// wheel, not in that of 0.4.14.
     const TRACED: Self = Self::new(0, 4, 15);
-    /// The first version whose image starts with a script that passes signals on.
+    /// The first version whose image starts with a script that forwards signals.
     const IMAGE_SCRIPT: Self = Self::new(0, 4, 23);
     /// The first version with the settings of 0.5.
     pub(crate) const V0_5: Self = Self::new(0, 5, 0);
@@ -59,7 +59,7 @@ impl ChromaVersion {
     /// to all of Chroma's crates.
     pub(crate) const FILTERS_BY_CRATE: Self = Self::new(1, 0, 13);
 
-    /// From its three numbers.
+    /// Creates a version from its three numbers.
     pub const fn new(major: u16, minor: u16, patch: u16) -> Self {
         Self {
             major,
@@ -68,7 +68,7 @@ impl ChromaVersion {
         }
     }
 
-    /// Which of the two servers it has.
+    /// Returns the server of this version.
     pub fn server(self) -> Server {
         if self < Self::V1 {
             Server::Python
@@ -77,14 +77,14 @@ impl ChromaVersion {
         }
     }
 
-    /// Whether it can be traced at all.
+    /// Returns true if it supports tracing.
     pub fn traces(self) -> bool {
         self >= Self::TRACED
     }
 
-    /// Where the published image keeps its data, hence where to mount the volume.
+    /// Returns the data directory of the published image, on which to mount the volume.
     ///
-    /// On 1.x only because the image's own `/config.yaml` says so: one's own must repeat it.
+    /// On 1.x it is set in the image's `/config.yaml`: another configuration file must repeat it.
     pub fn data_directory(self) -> &'static str {
         match self.server() {
             Server::Python => "/chroma/chroma",
@@ -92,9 +92,9 @@ impl ChromaVersion {
         }
     }
 
-    /// The path that answers 200 when the server is ready.
+    /// Returns the path that answers 200 when the server is ready.
     ///
-    /// `/api/v2/healthcheck` also asks the executor and the log (measured on 1.0.0 and 1.5.9).
+    /// `/api/v2/healthcheck` also checks the executor and the log (measured on 1.0.0 and 1.5.9).
     pub fn health_path(self) -> &'static str {
         match self.server() {
             Server::Python if self < Self::API_V2 => "/api/v1/heartbeat",
@@ -103,17 +103,17 @@ impl ChromaVersion {
         }
     }
 
-    /// The command of the published image: entrypoint, and the arguments that a deployment may
-    /// replace. An image derived with another entrypoint must repeat both: setting one resets the
-    /// other.
+    /// Returns the command of the published image: entrypoint, and the arguments that a deployment
+    /// may replace. An image derived with another entrypoint must repeat both: setting one resets
+    /// the other.
     ///
-    /// Read in the Dockerfiles of the source distributions 0.4.0, 0.4.14, 0.4.15, 0.4.17 to
-    /// 0.4.24, 0.5.0, 0.5.5, 0.5.16, 0.5.23 and 0.6.3, and for 1.x in `rust/Dockerfile` of 2026
-    /// (`dumb-init -- chroma`; the supervisor is left to whoever derives). Not seen: the images
-    /// themselves, and the Dockerfiles of the first versions of 1.0.
+    /// Read in the Dockerfiles of the source distributions 0.4.0, 0.4.14, 0.4.15, 0.4.17 to 0.4.24,
+    /// 0.5.0, 0.5.5, 0.5.16, 0.5.23 and 0.6.3, and for 1.x in `rust/Dockerfile` of 2026 (`dumb-init
+    /// -- chroma`; a derived image chooses its supervisor). Not seen: the images themselves, and
+    /// the Dockerfiles of the first versions of 1.0.
     ///
-    /// The script of 0.4.0 to 0.4.22 builds a library anew at every start, with a network and as
-    /// root, and does not pass signals on: the server is started without it.
+    /// The script of 0.4.0 to 0.4.22 rebuilds a library at every start, with a network and as root,
+    /// and does not forward signals: the server is started without it.
     pub fn command(self) -> (&'static [&'static str], &'static [&'static str]) {
         match self.server() {
             Server::Python if self < Self::IMAGE_SCRIPT => (&["uvicorn"], UVICORN_ARGUMENTS),
@@ -123,7 +123,7 @@ impl ChromaVersion {
     }
 }
 
-/// What the script of 0.4.0 to 0.4.22 passes on.
+/// Arguments that the script of 0.4.0 to 0.4.22 passes on.
 const UVICORN_ARGUMENTS: &[&str] = &[
     "chromadb.app:app",
     "--workers",
@@ -135,7 +135,7 @@ const UVICORN_ARGUMENTS: &[&str] = &[
     "--proxy-headers",
 ];
 
-/// One word, which the script expands: the image's `ENV` has the values.
+/// One word, which the script expands: the image's `ENV` sets the values.
 const PYTHON_ARGUMENTS: &str = "--workers ${CHROMA_WORKERS} --host ${CHROMA_HOST_ADDR} \
     --port ${CHROMA_HOST_PORT} --proxy-headers --log-config ${CHROMA_LOG_CONFIG} \
     --timeout-keep-alive ${CHROMA_TIMEOUT_KEEP_ALIVE}";
@@ -168,7 +168,7 @@ impl FromStr for ChromaVersion {
     }
 }
 
-/// Digits only, no sign, no leading zero: so that `Display` gives back what was read.
+/// Parses digits without a sign or a leading zero, so that `Display` writes the same text.
 fn number(text: &str) -> Option<u16> {
     let plain =
         text.bytes().all(|byte| byte.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));

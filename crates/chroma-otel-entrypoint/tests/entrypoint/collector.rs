@@ -1,4 +1,4 @@
-//! What an OpenTelemetry Collector finds in its environment.
+//! Environment of an OpenTelemetry Collector.
 
 use crate::run::{code, entrypoint, finish, stderr, stdout};
 
@@ -9,7 +9,7 @@ const HEADERS: &str = "CHROMA_OTEL_COLLECTION_HEADERS";
 const HOSTILE: &str = r##"a$b ${HOME} $$ "q" 'q' \ : # {x} %41"##;
 
 #[test]
-fn it_becomes_the_collector() {
+fn becomes_the_collector() {
     let mut running = crate::run::Running::start(
         entrypoint(&["collector", "--", "sh", "-c", "echo $$; exit 3"])
             .env(ENDPOINT, "http://jaeger:4317"),
@@ -50,7 +50,7 @@ fn hostile_values_arrive_with_their_dollars_doubled() {
 }
 
 #[test]
-fn all_that_is_missing_is_told_and_nothing_is_started() {
+fn all_missing_variables_are_reported_and_nothing_is_started() {
     let output = finish(
         entrypoint(&[
             "collector",
@@ -74,7 +74,7 @@ fn all_that_is_missing_is_told_and_nothing_is_started() {
 }
 
 #[test]
-fn granularity_and_service_name_do_not_matter_here() {
+fn granularity_and_service_name_are_ignored() {
     let output = finish(
         entrypoint(&["collector", "--no-endpoint", "--", "sh", "-c"])
             .arg("test -z \"${CHROMA_OTEL_EXPORTER+set}\" && printenv CHROMA_OTEL_COLLECTION_HEADERS")
@@ -85,7 +85,7 @@ fn granularity_and_service_name_do_not_matter_here() {
 }
 
 #[test]
-fn synonyms_are_read_and_ours_win_with_a_warning() {
+fn synonyms_are_read_and_the_four_variables_override_them_with_a_warning() {
     let (documented, headers) = (
         "CHROMA_OPEN_TELEMETRY__ENDPOINT",
         "OTEL_EXPORTER_OTLP_HEADERS",
@@ -117,7 +117,7 @@ fn synonyms_are_read_and_ours_win_with_a_warning() {
 }
 
 #[test]
-fn a_collector_that_is_not_there_gives_127() {
+fn a_missing_collector_exits_with_127() {
     let output = finish(&mut entrypoint(&["collector", "--no-endpoint", "/no/such"]));
     assert_eq!(code(&output), 127);
 }

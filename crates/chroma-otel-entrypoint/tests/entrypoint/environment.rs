@@ -1,4 +1,4 @@
-//! What Chroma finds in its environment, on each kind of version.
+//! Chroma's environment, for each kind of version.
 
 use std::collections::BTreeMap;
 use std::process::Command;
@@ -15,7 +15,7 @@ const RUST_ENDPOINT: &str = "CHROMA_OPEN_TELEMETRY__ENDPOINT";
 const RUST_SERVICE_NAME: &str = "CHROMA_OPEN_TELEMETRY__SERVICE_NAME";
 const OTLP_HEADERS: &str = "OTEL_EXPORTER_OTLP_HEADERS";
 
-/// What a child got, and what was said on standard error.
+/// Environment of a child, and the messages on standard error.
 struct Seen {
     variables: BTreeMap<String, String>,
     errors: String,
@@ -26,7 +26,7 @@ impl Seen {
         self.variables.get(name).map(String::as_str)
     }
 
-    /// The messages, but that nobody listens where the entrypoint's own spans go.
+    /// The messages, except that the entrypoint's own spans cannot be sent.
     fn messages(&self) -> Vec<&str> {
         let lines = self.errors.lines();
         lines
@@ -34,7 +34,7 @@ impl Seen {
             .collect()
     }
 
-    /// The names that have to do with tracing.
+    /// The names of tracing variables.
     fn tracing(&self) -> Vec<&str> {
         let prefixes = ["CHROMA_OTEL_", "CHROMA_OPEN_TELEMETRY__", "OTEL_"];
         self.variables
@@ -72,7 +72,7 @@ fn seen(version: &str, variables: &[(&str, &str)]) -> Seen {
     }
 }
 
-/// Nobody listens there: the spans of the entrypoint's own are refused at once.
+/// No process listens on this port: the entrypoint's own spans are refused at once.
 const FOUR: [(&str, &str); 4] = [
     (ENDPOINT, "127.0.0.1:9/"),
     (SERVICE_NAME, "42"),
@@ -81,7 +81,7 @@ const FOUR: [(&str, &str); 4] = [
 ];
 
 #[test]
-fn the_python_server_gets_the_four_in_its_own_forms() {
+fn python_server_receives_the_four_variables_in_its_forms() {
     let seen = seen("0.6.3", &FOUR);
     assert_eq!(seen.get(ENDPOINT), Some("http://127.0.0.1:9"));
     assert_eq!(seen.get(SERVICE_NAME), Some("42"));
@@ -93,7 +93,7 @@ fn the_python_server_gets_the_four_in_its_own_forms() {
 }
 
 #[test]
-fn the_rust_server_gets_variables_of_its_own() {
+fn rust_server_receives_its_own_variables() {
     for version in ["1.0.0", "1.5.9", "v1.5.9", "2.0.0"] {
         let seen = seen(version, &FOUR);
         assert_eq!(
@@ -157,7 +157,7 @@ fn nothing_empty_is_passed_on() {
 }
 
 #[test]
-fn what_the_operator_set_for_this_server_is_kept() {
+fn keeps_variables_that_the_operator_set_for_this_server() {
     let own = [
         (ENDPOINT, "127.0.0.1:9"),
         ("CHROMA_OPEN_TELEMETRY__FILTERS", "[]"),
@@ -197,7 +197,7 @@ fn synonyms_are_translated_on_every_version() {
 }
 
 #[test]
-fn ours_win_over_synonyms_with_a_warning() {
+fn the_four_variables_override_synonyms_with_a_warning() {
     let both = [
         (ENDPOINT, "127.0.0.1:9"),
         (RUST_ENDPOINT, "127.0.0.1:10"),
@@ -215,7 +215,7 @@ fn ours_win_over_synonyms_with_a_warning() {
 }
 
 #[test]
-fn a_synonym_that_cannot_be_reached_is_an_error_by_its_name() {
+fn an_unreachable_synonym_is_reported_by_its_name() {
     let honeycomb = [
         (RUST_ENDPOINT, "api.honeycomb.com"),
         (OTLP_HEADERS, r#"{"x-honeycomb-team": "s3cret"}"#),
@@ -232,7 +232,7 @@ fn a_synonym_that_cannot_be_reached_is_an_error_by_its_name() {
 }
 
 #[test]
-fn headers_of_another_backend_never_travel_to_the_endpoint() {
+fn headers_of_another_backend_are_never_sent_to_the_endpoint() {
     let foreign = [
         ("OTEL_EXPORTER_OTLP_ENDPOINT", "https://vendor.example"),
         (
@@ -279,7 +279,7 @@ fn headers_of_another_backend_never_travel_to_the_endpoint() {
 }
 
 #[test]
-fn metrics_have_the_headers_of_their_own_endpoint() {
+fn metrics_use_the_headers_of_their_own_endpoint() {
     let on = [(ENDPOINT, "127.0.0.1:9"), (HEADERS, "x-key=ours")];
     let (endpoint, headers) = (
         ("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "http://metrics:4317"),
@@ -303,7 +303,7 @@ fn metrics_have_the_headers_of_their_own_endpoint() {
 }
 
 #[test]
-fn variables_of_opentelemetry_are_left_alone_where_tracing_is_off() {
+fn keeps_variables_of_opentelemetry_if_tracing_is_off() {
     let own = [
         ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://elsewhere:4317"),
         (OTLP_HEADERS, "a=b"),
@@ -318,7 +318,7 @@ fn variables_of_opentelemetry_are_left_alone_where_tracing_is_off() {
 }
 
 #[test]
-fn opentelemetrys_switches_switch_tracing_off_with_one_warning() {
+fn switches_of_opentelemetry_disable_tracing_with_one_warning() {
     for switch in [
         ("OTEL_SDK_DISABLED", "true"),
         ("OTEL_TRACES_EXPORTER", "none"),
@@ -355,7 +355,7 @@ fn opentelemetrys_switches_switch_tracing_off_with_one_warning() {
 }
 
 #[test]
-fn a_name_of_opentelemetrys_is_translated() {
+fn names_of_opentelemetry_are_translated() {
     let on = (ENDPOINT, "127.0.0.1:9");
     let attributes = ("OTEL_RESOURCE_ATTRIBUTES", "a=b,service.name=attribute");
     let standard = ("OTEL_SERVICE_NAME", "standard");
@@ -390,7 +390,7 @@ fn half_a_configuration_does_not_stop_the_server() {
 }
 
 #[test]
-fn names_that_nobody_reads_are_named_with_the_right_one() {
+fn warns_of_unknown_names_and_suggests_the_right_one() {
     let copied = [
         ("CHROMA_OTEL_EXPORTER_ENDPOINT", "http://s3cret:4317"),
         ("CHROMA_OTEL_ENDPOINT", "s3cret"),
@@ -407,7 +407,7 @@ fn names_that_nobody_reads_are_named_with_the_right_one() {
 }
 
 #[test]
-fn a_log_level_does_not_cost_the_spans() {
+fn a_log_level_does_not_drop_spans() {
     let on = (ENDPOINT, "127.0.0.1:9");
     for (asked, meant) in [(" ", None), ("error", Some("error"))] {
         let expected = filter(meant, Granularity::Operation).expect("spans need a filter");
@@ -421,7 +421,7 @@ fn a_log_level_does_not_cost_the_spans() {
     }
 }
 
-/// What the contract asks for on 1.x.
+/// The contract for 1.x.
 fn filter(user: Option<&str>, granularity: Granularity) -> Option<String> {
     rust_log(user, granularity, ChromaVersion::NEWEST)
 }
@@ -443,7 +443,7 @@ fn service_links_are_removed_with_one_warning() {
 }
 
 #[test]
-fn variables_of_another_version_are_named_once_each() {
+fn warns_once_of_each_variable_of_another_version() {
     let set = [
         ("PERSIST_DIRECTORY", "/data"),
         ("CHROMA_SERVER_AUTHN_PROVIDER", "x"),
@@ -460,7 +460,7 @@ fn variables_of_another_version_are_named_once_each() {
 }
 
 #[test]
-fn warns_of_an_unreadable_version_only() {
+fn warns_of_an_invalid_version_only() {
     for (version, said) in [
         (
             "",
@@ -478,7 +478,7 @@ fn warns_of_an_unreadable_version_only() {
 }
 
 #[test]
-fn without_a_version_uvicorn_means_the_python_server() {
+fn without_a_version_uvicorn_selects_the_python_server() {
     let mut command = entrypoint(&["--", "env", "-0", "x=/bin/uvicorn"]);
     command.env(ENDPOINT, "127.0.0.1:9");
     let output = finish(&mut command);
@@ -487,7 +487,7 @@ fn without_a_version_uvicorn_means_the_python_server() {
 }
 
 #[test]
-fn a_bad_variable_switches_tracing_off_and_the_database_starts() {
+fn an_invalid_variable_disables_tracing_and_the_database_starts() {
     let common = [
         ("CHROMA_OPEN_TELEMETRY__SERVICE_NAME", "half"),
         ("OTEL_EXPORTER_OTLP_HEADERS", "a=b"),
@@ -513,7 +513,7 @@ fn a_bad_variable_switches_tracing_off_and_the_database_starts() {
 }
 
 #[test]
-fn strict_refuses_a_bad_variable() {
+fn strict_rejects_an_invalid_variable() {
     let bad = [(ENDPOINT, "ftp://x"), (GRANULARITY, "much")];
     let output = finish(print_environment(&["--strict"], &bad).env("CHROMA_VERSION", "1.5.9"));
     assert_eq!(code(&output), 64);

@@ -37,7 +37,7 @@ fn answer(status: &str, body: &str) -> String {
     format!("HTTP/1.1 {status}\r\nContent-Length: {length}\r\n\r\n{body}")
 }
 
-/// Exit code and message for Chroma of this version (or an unknown one) at the address.
+/// Returns exit code and message for Chroma of this version (or an unknown one) at the address.
 fn check(version: Option<&str>, address: SocketAddr) -> (i32, String) {
     let mut command = entrypoint(&["healthcheck"]);
     command.env("CHROMA_PORT", address.port().to_string());
@@ -71,7 +71,7 @@ fn every_version_has_its_page() {
 }
 
 #[test]
-fn another_answer_is_told() {
+fn other_answers_are_reported() {
     for (status, body) in [
         ("503 Service Unavailable", ""),
         ("500 Internal Server Error", READY),
@@ -81,7 +81,7 @@ fn another_answer_is_told() {
             r#"{"is_executor_ready":true,"is_log_client_ready":false}"#,
         ),
     ] {
-        // The older page is good, and must not be taken for the newer one.
+        // The older page is healthy, and must not be used instead of the newer one.
         let address = serve(&[
             ("/api/v2/healthcheck", status, body),
             ("/api/v2/heartbeat", "200 OK", "{}"),
@@ -97,7 +97,7 @@ fn another_answer_is_told() {
 }
 
 #[test]
-fn no_server_is_told() {
+fn a_missing_server_is_reported() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
     let address = listener.local_addr().expect("it listens");
     drop(listener);
@@ -107,7 +107,7 @@ fn no_server_is_told() {
 }
 
 #[test]
-fn a_server_that_never_answers_is_given_up() {
+fn a_server_that_never_answers_times_out() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
     let address = listener.local_addr().expect("it listens");
     let (code, said) = check(Some("1.5.9"), address);
@@ -116,7 +116,7 @@ fn a_server_that_never_answers_is_given_up() {
 }
 
 #[test]
-fn a_server_that_drips_for_ever_is_given_up() {
+fn a_server_that_sends_slowly_times_out() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
     let address = listener.local_addr().expect("it listens");
     thread::spawn(move || {
@@ -133,7 +133,7 @@ fn a_server_that_drips_for_ever_is_given_up() {
 }
 
 #[test]
-fn any_page_can_be_asked_for_by_name() {
+fn any_page_can_be_requested() {
     let address = serve(&[("/", "200 OK", "Server available")]);
     let url = format!("http://localhost:{}/", address.port());
     let output = finish(&mut entrypoint(&["healthcheck", "--url", &url]));
@@ -145,8 +145,8 @@ fn any_page_can_be_asked_for_by_name() {
 }
 
 #[test]
-fn a_name_that_cannot_be_looked_up_in_time_is_given_up() {
-    // A name server that never answers, for a process that sees it alone: both need root.
+fn slow_name_resolution_times_out() {
+    // A name server that never answers, visible only to one process: both need root.
     let server = std::net::UdpSocket::bind("127.77.0.1:53");
     let possible = std::process::Command::new("unshare")
         .args(["--mount", "true"])
@@ -173,12 +173,12 @@ fn a_name_that_cannot_be_looked_up_in_time_is_given_up() {
     assert_eq!(code(&output), 1);
     let said = stderr(&output);
     assert!(said.contains("no answer within 2 s"), "{said}");
-    // The resolver itself asks twice, for five seconds each.
+    // The resolver itself sends two queries, with five seconds for each.
     assert!(before.elapsed() < std::time::Duration::from_secs(5));
 }
 
 #[test]
-fn a_refused_url_and_a_query_are_not_shown() {
+fn messages_omit_invalid_urls_and_queries() {
     for arguments in [
         &["healthcheck", "--url", "http://user:s3cret@h/x"][..],
         &["healthcheck", "--url=https://h/x?key=s3cret"],

@@ -1,4 +1,4 @@
-//! The two spans of the entrypoint's own, as they arrive at a collector.
+//! The entrypoint's two spans, as a collector receives them.
 
 use otlp_sink::{Options, Sink, Span};
 use rustix::process::Signal;
@@ -9,7 +9,7 @@ use crate::stop::{STUBBORN, limited};
 
 const READY: &str = r#"{"is_executor_ready":true,"is_log_client_ready":true}"#;
 
-/// A child with tracing on; `CHROMA_PORT` is where its health is asked for.
+/// A child with tracing on; its health is checked at `CHROMA_PORT`.
 fn traced(script: &str, sink: &Sink, port: u16) -> std::process::Command {
     let mut command = shell(script);
     command
@@ -37,7 +37,7 @@ fn free_port() -> u16 {
     listener.local_addr().expect("it listens").port()
 }
 
-/// Start and stop, when both have arrived.
+/// Returns start and stop, when both have arrived.
 fn both(sink: &Sink) -> [Span; 2] {
     let spans = sink.wait_for(2, PATIENCE).expect("two spans");
     assert_eq!(spans.len(), 2, "{spans:#?}");
@@ -48,7 +48,7 @@ fn both(sink: &Sink) -> [Span; 2] {
 }
 
 #[test]
-fn a_good_start_and_an_asked_stop() {
+fn a_healthy_start_and_a_requested_stop() {
     let (sink, chroma) = (sink(), serve(&[("/api/v2/healthcheck", "200 OK", READY)]));
     let script = "echo $$; exec sleep 60";
     let mut running = Running::start(&mut traced(script, &sink, chroma.port()));
@@ -74,7 +74,7 @@ fn a_good_start_and_an_asked_stop() {
     assert_eq!(stop.attributes["chroma.stop.requested"], true);
     assert_eq!(stop.attributes["chroma.stop.signal"], "SIGTERM");
     assert_eq!(stop.attributes["process.exit.signal"], "SIGTERM");
-    // From the signal to the end, the hold within.
+    // From the signal to the end, including the delay.
     assert!(stop.end_time_unix_nano - stop.start_time_unix_nano >= 300_000_000);
     assert_ne!(start.trace_id, stop.trace_id);
 }
@@ -120,7 +120,7 @@ fn a_crash_is_an_error_with_the_signal() {
 }
 
 #[test]
-fn off_sends_nothing() {
+fn sends_nothing_if_tracing_is_off() {
     let sink = sink();
     let mut command = traced("exit 0", &sink, free_port());
     let output = crate::run::finish(command.env("CHROMA_OTEL_GRANULARITY", "none"));

@@ -1,6 +1,6 @@
-//! The entrypoint as a container sees it: its process, its signals, its exit code, its output.
+//! The entrypoint from outside: its process, its signals, its exit code, its output.
 //!
-//! Invariant: nothing sleeps to let something happen; everything is waited for with a deadline.
+//! Invariant: no test sleeps for a fixed time; every wait has a condition and a deadline.
 
 mod collector;
 mod environment;

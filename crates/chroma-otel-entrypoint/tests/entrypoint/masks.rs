@@ -1,4 +1,4 @@
-//! Blocked and ignored signals that the entrypoint was started with, as tini is tested.
+//! Blocked and ignored signals that the entrypoint inherits; compared with tini's behaviour.
 
 use std::process::Command;
 
@@ -6,10 +6,10 @@ use rustix::process::Signal;
 
 use crate::run::{Running, eventually, finish, is_pending, set_in, shell, signal_set, stdout};
 
-/// 32 and 33 are the C library's own, which its `posix_spawn` ignores in every child.
+/// 32 and 33 are the C library's own; its `posix_spawn` ignores them in every child.
 const LIBRARY: u64 = 0b11 << 31;
 
-/// The set of these signals.
+/// Returns the set of these signals.
 fn set(signals: &[Signal]) -> u64 {
     signals
         .iter()
@@ -17,7 +17,7 @@ fn set(signals: &[Signal]) -> u64 {
         .sum()
 }
 
-/// The command, started with signals ignored and blocked, as `env` takes their names.
+/// The command, started with ignored and blocked signals, by the names that `env` accepts.
 fn with(options: &[&str], command: &Command) -> Command {
     let mut changed = Command::new("env");
     // The options come after the one that `command` begins with.
@@ -39,7 +39,7 @@ fn from_a_clean_parent_the_child_starts_with_no_signal_blocked_or_ignored() {
 }
 
 #[test]
-fn the_child_keeps_what_was_blocked_and_ignored() {
+fn the_child_inherits_blocked_and_ignored_signals() {
     let options = [
         "--ignore-signal=TTOU,SEGV,INT,HUP",
         "--block-signal=TTIN,ILL,TERM",
@@ -53,7 +53,7 @@ fn the_child_keeps_what_was_blocked_and_ignored() {
 }
 
 #[test]
-fn a_signal_that_was_blocked_is_forwarded() {
+fn a_blocked_signal_is_forwarded() {
     let options = ["--block-signal=TERM,USR1"];
     let mut running = Running::start(&mut with(&options, &shell("echo ready; exec sleep 60")));
     assert_eq!(running.line(), "ready");
@@ -82,7 +82,7 @@ fn under_nohup_it_survives_a_hangup_and_an_interrupt() {
 }
 
 #[test]
-fn where_the_end_of_children_is_ignored_the_exit_code_is_still_the_childs() {
+fn with_an_ignored_sigchld_the_exit_code_is_still_the_childs() {
     let options = ["--ignore-signal=CHLD"];
     let output = finish(&mut with(&options, &shell("exit 3")));
     assert_eq!(output.status.code(), Some(3));

@@ -4,7 +4,7 @@ use std::process::Command;
 
 use crate::run::{code, finish, stderr, stdout};
 
-/// Soft and hard limit, as a command under the entrypoint in this mode reports them.
+/// Returns soft and hard limit, as a command under the entrypoint in this mode reports them.
 fn limits(mode: &str) -> (String, String) {
     let script = format!(
         "ulimit -Sn 256; exec '{}' {mode} -- sh -c 'ulimit -Sn; ulimit -Hn'",
@@ -20,10 +20,10 @@ fn limits(mode: &str) -> (String, String) {
 }
 
 #[test]
-fn the_soft_limit_is_raised_to_the_hard_one() {
+fn the_soft_limit_is_raised_to_the_hard_limit() {
     for mode in ["", "collector --no-endpoint"] {
         let (soft, hard) = limits(mode);
         assert_eq!(soft, hard, "{mode}");
-        assert_ne!(soft, "256", "the hard limit here is no higher than that");
+        assert_ne!(soft, "256", "the hard limit is not higher");
     }
 }

@@ -1,4 +1,4 @@
-//! Starting the entrypoint with a clean environment, and waiting for what it says.
+//! Starts the entrypoint with a clean environment, and waits for its messages.
 
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::ExitStatusExt;
@@ -7,13 +7,13 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-/// Longer than anything here takes on a busy machine.
+/// Longer than any step takes on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
-/// The option of `env` that ignores no signal.
+/// The option of `env` that resets all ignored signals.
 pub(crate) const DEFAULT_SIGNALS: &str = "--default-signal";
 
-/// The entrypoint with these arguments and nothing in the environment but a path. It does not
+/// The entrypoint with these arguments, and with only a path in its environment. It does not
 /// inherit the signals that this process ignores: a shell's background job ignores two.
 pub(crate) fn entrypoint(arguments: &[&str]) -> Command {
     let mut command = Command::new("env");
@@ -41,18 +41,18 @@ pub(crate) fn finish(command: &mut Command) -> Output {
     command.output().expect("the entrypoint can be started")
 }
 
-/// Its exit code; that of a shell if a signal ended it.
+/// Returns its exit code; for a signal, the code that a shell returns.
 pub(crate) fn code(output: &Output) -> i32 {
     let by_signal = || 1000 + output.status.signal().unwrap_or_default();
     output.status.code().unwrap_or_else(by_signal)
 }
 
-/// Standard output as text.
+/// Returns standard output as text.
 pub(crate) fn stdout(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-/// Standard error as text.
+/// Returns standard error as text.
 pub(crate) fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
@@ -75,7 +75,7 @@ impl Running {
         Self { child, output }
     }
 
-    /// The next line of its output.
+    /// Returns the next line of its output.
     pub(crate) fn line(&mut self) -> String {
         let mut line = String::new();
         let output = self.output.as_mut().expect("it is taken once");
@@ -83,7 +83,7 @@ impl Running {
         line.trim_end().to_owned()
     }
 
-    /// Its process.
+    /// Returns its process.
     pub(crate) fn process(&self) -> Pid {
         Pid::from_child(&self.child)
     }
@@ -93,7 +93,7 @@ impl Running {
         kill_process(self.process(), signal).expect("it runs");
     }
 
-    /// Sends it a signal, and waits until it has read it: further ones come after.
+    /// Sends it a signal, and waits until it has read it: further signals come after it.
     pub(crate) fn send_and_see(&self, signal: Signal) {
         self.send(signal);
         let process = self.process();
@@ -102,7 +102,7 @@ impl Running {
         });
     }
 
-    /// Its child processes, also those that have ended and were not reaped.
+    /// Returns its child processes, including those that have ended and were not reaped.
     pub(crate) fn children(&self) -> Vec<Pid> {
         let own = self.process().as_raw_nonzero();
         let path = format!("/proc/{own}/task/{own}/children");
@@ -113,7 +113,7 @@ impl Running {
             .collect()
     }
 
-    /// The first process that it started.
+    /// Returns the first process that it started.
     pub(crate) fn only_child(&self) -> Pid {
         *self.children().first().expect("a child")
     }
@@ -123,35 +123,36 @@ impl Running {
         eventually("it ends", || self.child.try_wait().expect("it is a child"))
     }
 
-    /// Waits for its end with this code; gives its output, which others may still write to.
+    /// Waits for its end with this code; returns its output, to which other processes may still
+    /// write.
     pub(crate) fn wait_for_end(mut self, code: i32) -> BufReader<ChildStdout> {
         assert_eq!(self.wait().code(), Some(code));
         self.output.take().expect("it is taken once")
     }
 
-    /// The status of each of its threads.
+    /// Returns the status of each of its threads.
     pub(crate) fn threads(&self) -> Vec<String> {
         let folder = format!("/proc/{}/task", self.process().as_raw_nonzero());
         let threads = std::fs::read_dir(folder).expect("it runs").flatten();
-        // One that has ended meanwhile has no status.
+        // A thread that has ended meanwhile has no status.
         threads
             .filter_map(|thread| std::fs::read_to_string(thread.path().join("status")).ok())
             .collect()
     }
 
-    /// Whether a signal has stopped it.
+    /// Returns true if a signal has stopped it.
     pub(crate) fn is_stopped(&self) -> bool {
         let path = format!("/proc/{}/status", self.process().as_raw_nonzero());
         let status = std::fs::read_to_string(path).expect("it runs");
         status.contains("\nState:\tT")
     }
 
-    /// Whether it has not ended.
+    /// Returns true if it has not ended.
     pub(crate) fn runs(&mut self) -> bool {
         self.child.try_wait().expect("it is a child").is_none()
     }
 
-    /// Waits for its end: exit code, the rest of its output, and what it said on standard error.
+    /// Waits for its end; returns exit code, the rest of its output, and its standard error.
     pub(crate) fn end(mut self) -> (i32, String, String) {
         let status = self.wait();
         let mut rest = String::new();
@@ -172,26 +173,26 @@ impl Drop for Running {
     }
 }
 
-/// Whether the signal was sent to the process and neither read nor delivered.
+/// Returns true if the signal was sent to the process and neither read nor delivered.
 pub(crate) fn is_pending(process: Pid, signal: Signal) -> bool {
     signal_set(process, "ShdPnd") & (1 << (signal.as_raw() - 1)) != 0
 }
 
-/// A set of signals in a process's status, bit 0 being signal 1.
+/// Returns a set of signals in a process's status; bit 0 is signal 1.
 pub(crate) fn signal_set(process: Pid, name: &str) -> u64 {
     let path = format!("/proc/{}/status", process.as_raw_nonzero());
     let status = std::fs::read_to_string(path).expect("it runs");
     set_in(&status, name)
 }
 
-/// The same in the text of a status.
+/// Returns the same set in the text of a status.
 pub(crate) fn set_in(status: &str, name: &str) -> u64 {
     let line = status.lines().find_map(|line| line.strip_prefix(name));
     let digits = line.expect(name).trim_start_matches(":\t");
     u64::from_str_radix(digits, 16).expect("hexadecimal")
 }
 
-/// Looks until `found` finds something.
+/// Repeats until `found` returns a value.
 pub(crate) fn eventually<T>(what: &str, mut found: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + PATIENCE;
     loop {

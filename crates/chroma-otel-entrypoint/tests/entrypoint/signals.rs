@@ -1,4 +1,4 @@
-//! Which signals are forwarded, and when: at once, or after the last spans are out.
+//! Forwarded signals, and their time: at once, or after the last spans are sent.
 
 use std::os::unix::process::ExitStatusExt;
 use std::time::{Duration, Instant};
@@ -8,17 +8,17 @@ use rustix_libc_wrappers::process::SignalExt;
 
 use crate::run::{Running, eventually, set_in, shell};
 
-/// Signals that are not forwarded: those that nobody can catch, the child's own, the faults, those
-/// about a process's own use of a terminal, and the two of the C library.
+/// Signals that are not forwarded: those that cannot be caught, SIGCHLD, the faults, those about a
+/// process's use of a terminal, and two of the C library.
 const NOT_FORWARDED: [i32; 14] = [4, 5, 6, 7, 8, 9, 11, 17, 19, 21, 22, 31, 32, 33];
 
-/// A child that counts how often it is told to end.
+/// A child that counts the requests to end.
 const COUNTING: &str = "trap 'echo TERM' TERM; trap 'echo INT; exit 0' INT; echo ready
     while :; do sleep 0.02; done";
 
 fn traced(script: &str, delay: &str) -> std::process::Command {
     let mut command = shell(script);
-    // Nobody listens: what holds a stop back is the delay alone.
+    // No process listens on this port: only the batch delay holds a stop back.
     command
         .env("CHROMA_OTEL_COLLECTION_ENDPOINT", "http://127.0.0.1:9")
         .env("OTEL_BSP_SCHEDULE_DELAY", delay);
@@ -44,7 +44,7 @@ fn every_signal_is_forwarded() {
 }
 
 #[test]
-fn signals_about_the_use_of_a_terminal_are_ignored() {
+fn signals_about_terminal_use_are_ignored() {
     let mut running = Running::start(&mut shell(
         "trap 'echo TTIN' TTIN; trap 'echo TTOU' TTOU; trap 'echo USR1; exit 5' USR1; echo ready; \
          while :; do sleep 0.02; done",
@@ -79,7 +79,7 @@ fn a_fault_ends_it() {
 fn without_tracing_a_stop_is_forwarded_at_once() {
     for signal in [Signal::TERM, Signal::INT] {
         let mut command = shell("echo ready; exec sleep 60");
-        // A hold would be that long.
+        // Duration of a delay, if there were one.
         let mut running = Running::start(command.env("OTEL_BSP_SCHEDULE_DELAY", "5000"));
         assert_eq!(running.line(), "ready");
         let sent = Instant::now();
@@ -91,7 +91,7 @@ fn without_tracing_a_stop_is_forwarded_at_once() {
             "{:?}",
             sent.elapsed()
         );
-        assert_eq!(errors, "", "what was asked for is no error");
+        assert_eq!(errors, "", "a requested end is not an error");
     }
 }
 
@@ -120,7 +120,7 @@ fn a_second_stop_is_forwarded_at_once() {
     let sent = Instant::now();
     running.send_and_see(Signal::INT);
     running.send(Signal::TERM);
-    // The second takes the place of the first.
+    // The second signal replaces the first.
     assert_eq!(running.line(), "TERM");
     assert!(
         sent.elapsed() < Duration::from_secs(4),
@@ -132,7 +132,7 @@ fn a_second_stop_is_forwarded_at_once() {
     assert_eq!((code, rest.as_str()), (0, "INT\n"));
 }
 
-/// A thread that took the first of two signals could hand it on after the second.
+/// A thread that receives the first of two signals could hand it on after the second.
 #[test]
 fn every_thread_leaves_signals_to_the_queue() {
     let mut running = Running::start(&mut traced("echo ready; exec sleep 60", "5000"));
@@ -150,7 +150,7 @@ fn every_thread_leaves_signals_to_the_queue() {
 }
 
 #[test]
-fn of_two_stops_that_arrive_together_the_lower_number_is_the_first() {
+fn the_lower_of_two_simultaneous_stops_comes_first() {
     let mut running = Running::start(&mut traced(COUNTING, "5000"));
     assert_eq!(running.line(), "ready");
     running.send(Signal::STOP);
@@ -158,7 +158,7 @@ fn of_two_stops_that_arrive_together_the_lower_number_is_the_first() {
     for signal in [Signal::INT, Signal::TERM, Signal::CONT] {
         running.send(signal);
     }
-    // The first is held, and the second takes its place.
+    // The first is delayed, and the second replaces it.
     assert_eq!(running.line(), "TERM");
 }
 
@@ -176,7 +176,7 @@ fn after_the_hold_every_further_stop_is_forwarded() {
 }
 
 #[test]
-fn other_signals_pass_a_hold() {
+fn other_signals_are_forwarded_during_a_hold() {
     let mut running = Running::start(&mut traced(
         "trap 'echo HUP; exit 3' HUP; echo ready; while :; do sleep 0.02; done",
         "5000",
@@ -195,7 +195,7 @@ fn other_signals_pass_a_hold() {
 }
 
 #[test]
-fn a_child_that_ends_in_the_hold_is_not_waited_for() {
+fn a_child_that_ends_during_the_hold_ends_the_wait() {
     let mut command = traced("echo ready; read line; exit 9", "5000");
     let (unblock, blocked) = std::os::unix::net::UnixStream::pair().expect("a pair of sockets");
     command.stdin(std::os::fd::OwnedFd::from(blocked));

@@ -1,4 +1,4 @@
-//! A child that does not end when it is asked to is killed before the platform would.
+//! A child that does not end when requested is killed before the platform would kill it.
 
 use rustix::process::Signal;
 
@@ -11,7 +11,7 @@ pub(crate) fn limited(timeout: &str, script: &str) -> std::process::Command {
     command
 }
 
-/// A child that notices requests to end, and goes on.
+/// A child that reports requests to end, and continues.
 pub(crate) const STUBBORN: &str = "trap 'echo TERM' TERM; trap '' INT; echo ready
     while :; do sleep 0.02; done";
 
@@ -41,7 +41,7 @@ fn a_child_that_does_not_end_is_killed_and_that_is_reported() {
 fn the_hold_leaves_the_child_half_of_the_timeout() {
     let script = "trap 'exit 5' TERM; echo ready; while :; do sleep 0.02; done";
     let mut command = limited("8", script);
-    // The hold would be 5.25 s, and the child would be killed 2.75 s later if it did not end.
+    // The delay would be 5.25 s, and the child would be killed 2.75 s later if it did not end.
     command
         .env("CHROMA_OTEL_COLLECTION_ENDPOINT", "http://127.0.0.1:9")
         .env("OTEL_BSP_SCHEDULE_DELAY", "5000");
@@ -56,7 +56,7 @@ fn the_hold_leaves_the_child_half_of_the_timeout() {
 }
 
 #[test]
-fn without_a_timeout_the_child_may_take_as_long_as_it_likes() {
+fn without_a_timeout_the_child_is_not_killed() {
     let script = "trap 'echo TERM' TERM; trap 'exit 5' USR1; echo ready
         while :; do sleep 0.02; done";
     let mut running = Running::start(&mut limited("0", script));

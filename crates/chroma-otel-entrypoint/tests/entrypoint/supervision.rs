@@ -1,4 +1,4 @@
-//! Exit codes, reaping and the state in which the child starts, as tini is tested.
+//! Exit codes, reaping and the state in which the child starts, as in tini's tests.
 
 use std::fs;
 
@@ -15,7 +15,7 @@ fn the_exit_code_is_the_childs() {
 }
 
 #[test]
-fn a_child_that_a_signal_ended_gives_128_and_its_number() {
+fn a_child_ended_by_a_signal_gives_128_and_its_number() {
     for signal in [1, 2, 3, 6, 9, 10, 11, 12, 14, 15, 34, 64] {
         let output = finish(&mut shell(&format!("kill -{signal} $$")));
         assert_eq!(code(&output), 128 + signal);
@@ -24,11 +24,11 @@ fn a_child_that_a_signal_ended_gives_128_and_its_number() {
 }
 
 #[test]
-fn a_program_that_is_not_there_gives_127() {
+fn a_missing_program_gives_127() {
     for program in ["no-such-program", "/no/such/program"] {
         let output = finish(&mut entrypoint(&["--", program]));
         assert_eq!(code(&output), 127);
-        assert!(stderr(&output).contains(&format!("`{program}` cannot be started")));
+        assert!(stderr(&output).contains(&format!("cannot start `{program}`")));
     }
 }
 
@@ -37,12 +37,12 @@ fn a_program_that_cannot_run_gives_126() {
     for program in ["/etc/passwd", "/etc"] {
         let output = finish(&mut entrypoint(&["--", program]));
         assert_eq!(code(&output), 126);
-        assert!(stderr(&output).contains(&format!("`{program}` cannot be started")));
+        assert!(stderr(&output).contains(&format!("cannot start `{program}`")));
     }
 }
 
 #[test]
-fn bad_usage_gives_64_and_says_what_to_do() {
+fn invalid_usage_gives_64_and_a_hint() {
     for arguments in [
         &[][..],
         &["--"],
@@ -86,7 +86,7 @@ fn arguments_are_passed_on_untouched() {
 }
 
 #[test]
-fn the_child_has_a_process_group_of_its_own() {
+fn the_child_has_its_own_process_group() {
     let output = finish(&mut shell("echo $$; cut -d' ' -f5 /proc/$$/stat"));
     let said = stdout(&output);
     let [process, group] = said.lines().collect::<Vec<_>>()[..] else {
@@ -96,7 +96,7 @@ fn the_child_has_a_process_group_of_its_own() {
 }
 
 #[test]
-fn standard_input_is_the_childs() {
+fn the_child_reads_standard_input() {
     let mut command = shell("cat");
     let file = fs::File::open("/etc/hostname").expect("every Linux has one");
     let output = finish(command.stdin(file));
@@ -119,7 +119,7 @@ fn orphans_are_reaped() {
         let line = status.lines().find_map(|line| line.strip_prefix("PPid:"))?;
         Some(line.trim().to_owned())
     };
-    // It is either already reaped, or a child of the entrypoint's on the way there.
+    // It is either already reaped, or a child of the entrypoint.
     eventually("the orphan is adopted or gone", || {
         let parent = parent(&orphan);
         (parent.is_none() || parent.as_deref() == Some(&entrypoint)).then_some(())
@@ -132,7 +132,7 @@ fn orphans_are_reaped() {
     assert_eq!(running.end().0, 128 + 15);
 }
 
-/// Runs the script by a shell under the entrypoint as process 1; `None` where that is impossible.
+/// Runs the script by a shell under the entrypoint as process 1; `None` if that is impossible.
 fn as_process_1(script: &str) -> Option<std::process::Output> {
     let isolation = ["--pid", "--fork", "--mount-proc"];
     let possible = std::process::Command::new("unshare")
@@ -144,7 +144,7 @@ fn as_process_1(script: &str) -> Option<std::process::Output> {
         use std::io::Write;
         let _ = writeln!(
             std::io::stderr(),
-            "SKIPPED: process 1: `unshare --pid` is not possible here"
+            "SKIPPED: process 1: `unshare --pid` fails"
         );
         return None;
     }
@@ -159,8 +159,8 @@ fn as_process_1(script: &str) -> Option<std::process::Output> {
 
 #[test]
 fn as_process_1_it_reaps_and_ends_with_the_childs_code() {
-    // Waits until no orphan is left, not even as a zombie, which has its name still; then asks 1 to
-    // end, which the kernel would drop if 1 did not collect it.
+    // Waits until no orphan is left, including zombies, which keep their name; then asks process 1
+    // to end. The kernel would drop this signal if process 1 did not collect it.
     let script = "
         sh -c 'sleep 0.1 & sleep 0.2 & sleep 0.3 &'
         cat /proc/1/comm
@@ -230,7 +230,7 @@ fn a_script_without_interpreter_line_is_run_by_the_shell() {
 }
 
 #[test]
-fn signals_go_to_the_child_alone_and_what_it_leaves_behind_gets_none() {
+fn signals_are_sent_only_to_the_child_and_not_to_its_descendants() {
     let mut running = Running::start(&mut shell(
         "sh -c 'trap \"\" TERM; trap \"echo USR1; exit\" USR1; echo $$; while :; do sleep 0.02; done' & \
          wait",
@@ -238,7 +238,7 @@ fn signals_go_to_the_child_alone_and_what_it_leaves_behind_gets_none() {
     let grandchild = Pid::from_raw(running.line().parse().expect("a process id"));
     running.send(Signal::TERM);
     let mut output = running.wait_for_end(128 + 15);
-    // It would have ended by a TERM of its group; instead it is there, and answers.
+    // A TERM to its group would have ended it; instead it still answers.
     rustix::process::kill_process(grandchild.expect("a process id"), Signal::USR1)
         .expect("it runs");
     let mut line = String::new();

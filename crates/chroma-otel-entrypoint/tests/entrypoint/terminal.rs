@@ -50,7 +50,7 @@ fn start_script(script: &str) -> (Running, Keyboard) {
 }
 
 #[test]
-fn what_the_terminal_sends_to_the_group_is_not_sent_again() {
+fn signals_that_the_terminal_sends_to_the_group_are_not_sent_again() {
     let (mut running, mut keyboard) = start_script(
         "trap 'echo INT' INT; trap 'echo QUIT' QUIT; trap 'echo TERM; exit 6' TERM; echo ready
         while :; do sleep 0.02; done",
@@ -77,7 +77,7 @@ fn a_hangup_reaches_the_child() {
 }
 
 #[test]
-fn ctrl_c_reaches_a_child_in_a_session_of_its_own() {
+fn ctrl_c_reaches_a_child_in_its_own_session() {
     let (mut running, mut keyboard) = start(&[
         ENTRYPOINT,
         "--",
@@ -107,8 +107,8 @@ fn ctrl_z_stops_it_with_the_child_and_the_shell_continues_both() {
         running.line(),
         format!("stopped {}", 128 + Signal::TSTP.as_raw())
     );
-    // The shell has given the terminal back before it continues them; it and the entrypoint may
-    // both tell the child so.
+    // The shell returns the terminal before it continues them; both the shell and the entrypoint
+    // may continue the child.
     assert_eq!(running.line(), "CONT");
     keyboard.press(CTRL_C);
     let line = std::iter::repeat_with(|| running.line()).find(|line| line != "CONT");

@@ -1,8 +1,8 @@
-//! Delivery counts. The SDK's batch processor drops what its queue cannot hold, and its shutdown
-//! answers `Ok` whatever was delivered, so the spans are counted on both sides of it.
+//! Delivery counts. The SDK's batch processor drops spans when its queue is full, and its shutdown
+//! returns `Ok` even if spans were lost, so the spans are counted before and after it.
 //!
-//! Invariant: `ended` counts a span before the queue sees it and `exported` only after the
-//! collector took it, so that `ended - exported` never hides a loss.
+//! Invariant: `ended` counts a span before it enters the queue and `exported` only after the
+//! collector accepted it, so that `ended - exported` never hides a loss.
 
 use super::problem::say;
 use opentelemetry::Context;
@@ -27,14 +27,14 @@ pub(crate) struct Ledger {
     exported: AtomicU64,
     failed: AtomicU64,
     told: AtomicBool,
-    /// What the transport said last, if it failed.
+    /// The last error of the transport.
     cause: Mutex<Option<String>>,
-    /// What the last failed export said.
+    /// The error of the last failed export.
     reason: Mutex<Option<String>>,
 }
 
 impl Ledger {
-    /// Nothing sent yet; `endpoint` is for the messages.
+    /// Returns empty counts; `endpoint` is for the messages.
     pub(super) fn new(endpoint: String) -> Self {
         Self {
             endpoint,
@@ -47,27 +47,27 @@ impl Ledger {
         }
     }
 
-    /// Sampled spans that ended.
+    /// Returns the number of sampled spans that ended.
     pub(super) fn ended(&self) -> u64 {
         self.ended.load(Ordering::Relaxed)
     }
 
-    /// Spans that the collector took.
+    /// Returns the number of spans that the collector accepted.
     pub(super) fn exported(&self) -> u64 {
         self.exported.load(Ordering::Relaxed)
     }
 
-    /// Spans that were sent and not taken.
+    /// Returns the number of spans that were sent and not accepted.
     pub(super) fn failed(&self) -> u64 {
         self.failed.load(Ordering::Relaxed)
     }
 
-    /// From now on only the guard speaks: what fails in the last flush is in its final count.
+    /// Stops reports of failed exports: the guard's final count includes those of the last flush.
     pub(super) fn close(&self) {
         self.told.store(true, Ordering::Relaxed);
     }
 
-    /// Reports `lost` spans; `time_up` is the time that the last flush had, if it needed more.
+    /// Reports `lost` spans; `time_up` is the time limit of the last flush, if it was exceeded.
     pub(super) fn report(&self, lost: u64, time_up: Option<Duration>) {
         let ended = self.ended();
         let endpoint = &self.endpoint;
@@ -83,7 +83,7 @@ impl Ledger {
         ));
     }
 
-    /// Why the transport failed, for the next failed export to report; `None` when it did not.
+    /// Sets the transport's error, which the next failed export reports; `None` if it succeeded.
     #[cfg(feature = "sdk")]
     pub(crate) fn explain(&self, cause: Option<String>) {
         *unpoisoned(&self.cause) = cause;
@@ -114,7 +114,7 @@ fn unpoisoned<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The SDK's batch processor, with the spans counted that go in.
+/// The SDK's batch processor, which counts the spans that it receives.
 #[derive(Debug)]
 pub(super) struct Counted {
     pub(super) processor: Arc<BatchSpanProcessor>,
@@ -139,10 +139,10 @@ impl SpanProcessor for Counted {
         self.processor.shutdown_with_timeout(timeout)
     }
 
-    // `set_resource` is left out: the exporter was given the resource before it came here.
+    // `set_resource` is not forwarded: the exporter already has the resource.
 }
 
-/// An exporter with the batches counted that came through.
+/// An exporter that counts the exported batches.
 #[derive(Debug)]
 pub(super) struct Recorded<E> {
     pub(super) exporter: E,

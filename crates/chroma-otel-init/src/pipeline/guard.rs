@@ -1,6 +1,6 @@
-//! The guard: spans are sent while it lives, and the rest when it is dropped.
+//! The guard: spans are sent while it lives, and the remaining spans when it is dropped.
 //!
-//! Invariant: no call lasts longer than the time given to it, whatever the collector does.
+//! Invariant: no call exceeds its time limit, whatever the collector does.
 
 use super::{Options, Pipeline, Problem, problem::say};
 use opentelemetry_sdk::{error::OTelSdkError, trace::SpanProcessor};
@@ -16,20 +16,21 @@ use std::{
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Outcome {
-    /// Spans that the collector took.
+    /// Spans that the collector accepted.
     pub exported: u64,
-    /// Spans that are gone: the queue was full, or the collector did not take them. A collector
-    /// that takes a batch and then throws away a part of it (OTLP's partial success) is not seen.
+    /// Spans that are lost: the queue was full, or the collector did not accept them. Spans of a
+    /// batch that a collector accepts and then partly rejects (OTLP's partial success) are not
+    /// counted.
     pub lost: u64,
-    /// Spans that still wait to be sent, because the time was too short.
+    /// Spans that are still queued, because the time was too short.
     pub pending: u64,
 }
 
-/// Keeps tracing alive. Dropping it sends what is left within [`Options::flush_timeout`], ends
-/// tracing, and reports once on standard error how many spans were lost, if any.
+/// Keeps tracing active. Dropping it sends the remaining spans within [`Options::flush_timeout`],
+/// ends tracing, and reports the number of lost spans once on standard error, if there are any.
 ///
-/// Spans that are still open when it is dropped are not sent, and neither are spans that end
-/// before [`std::process::exit`], which drops nothing.
+/// Spans that are still open when it is dropped are not sent, and neither are spans that end before
+/// [`std::process::exit`], which drops nothing.
 #[must_use = "dropping the guard ends tracing"]
 pub struct Guard {
     pipeline: Option<Pipeline>,
@@ -38,7 +39,7 @@ pub struct Guard {
 }
 
 impl Guard {
-    /// Reports the problems on standard error.
+    /// Creates a guard, and reports the problems on standard error.
     pub(crate) fn new(
         pipeline: Option<Pipeline>,
         problems: Vec<Problem>,
@@ -57,17 +58,17 @@ impl Guard {
         }
     }
 
-    /// Whether spans are exported.
+    /// Returns true if spans are exported.
     pub fn enabled(&self) -> bool {
         self.pipeline.is_some()
     }
 
-    /// What was wrong when tracing was installed; each was said on standard error too.
+    /// Returns the problems of the installation; each was also reported on standard error.
     pub fn problems(&self) -> &[Problem] {
         &self.problems
     }
 
-    /// Sends the spans that ended so far, waiting for the collector's answer at most `timeout`.
+    /// Sends the spans that have ended, and waits at most `timeout` for the collector.
     pub fn flush(&self, timeout: Duration) -> Outcome {
         let Some(pipeline) = &self.pipeline else {
             return Outcome::default();
@@ -77,7 +78,7 @@ impl Guard {
         let drained = drain(pipeline, timeout);
         let (exported, failed) = (ledger.exported(), ledger.failed());
         let unsettled = ended.saturating_sub(exported + failed);
-        // What a drained queue does not hold and nobody sent never was in it.
+        // A span that is not in a drained queue and was not sent never entered the queue.
         let (dropped, pending) = if drained {
             (unsettled, 0)
         } else {
@@ -90,7 +91,7 @@ impl Guard {
         }
     }
 
-    /// Ends tracing as dropping the guard does, and tells what became of the spans.
+    /// Ends tracing as dropping the guard does, and returns the delivery counts.
     pub fn shutdown(mut self) -> Outcome {
         self.end()
     }
@@ -102,7 +103,7 @@ impl Guard {
         let ledger = Arc::clone(&pipeline.ledger);
         ledger.close();
         let start = Instant::now();
-        // The result says nothing: it is `Ok` whatever the collector did.
+        // The result has no information: it is `Ok` even if the collector failed.
         let _ = panic::catch_unwind(AssertUnwindSafe(|| {
             pipeline.provider.shutdown_with_timeout(self.flush_timeout)
         }));
@@ -136,8 +137,8 @@ impl fmt::Debug for Guard {
     }
 }
 
-/// Whether all that had ended was sent, successfully or not, within `timeout`. On a thread of its
-/// own, because the processor waits five seconds whatever it is told.
+/// Returns true if all ended spans were sent, successfully or not, within `timeout`. Uses a
+/// separate thread, because the processor waits five seconds for any timeout.
 fn drain(pipeline: &Pipeline, timeout: Duration) -> bool {
     let processor = Arc::clone(&pipeline.processor);
     let (done, waiting) = mpsc::sync_channel(1);

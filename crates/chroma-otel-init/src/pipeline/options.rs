@@ -1,23 +1,23 @@
-//! What a program can choose besides the four variables.
+//! Options of a program besides the four variables.
 
 use std::time::Duration;
 
-/// What a program can choose besides the four variables.
+/// Options of a program besides the four variables.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Options {
     /// Attributes of the resource; they override `OTEL_RESOURCE_ATTRIBUTES`. The service name
     /// always comes from the settings.
     pub resource: Vec<(String, String)>,
-    /// Where the program's log events go.
+    /// Destination of the program's log events.
     #[cfg(feature = "sdk")]
     pub logs: crate::Logs,
-    /// The longest that dropping the [`Guard`](crate::Guard) may take, whatever the collector does.
+    /// Time limit for dropping the [`Guard`](crate::Guard), whatever the collector does.
     pub flush_timeout: Duration,
 }
 
 impl Default for Options {
-    /// No further attributes, logs on standard error, five seconds.
+    /// Returns the defaults: no additional attributes, logs on standard error, five seconds.
     fn default() -> Self {
         Self {
             resource: Vec::new(),
@@ -36,7 +36,7 @@ impl Options {
         self
     }
 
-    /// Sets where log events go.
+    /// Sets the destination of log events.
     #[cfg(feature = "sdk")]
     #[must_use]
     pub fn logs(mut self, logs: crate::Logs) -> Self {
@@ -44,7 +44,7 @@ impl Options {
         self
     }
 
-    /// Sets the longest that dropping the [`Guard`](crate::Guard) may take.
+    /// Sets the time limit for dropping the [`Guard`](crate::Guard).
     #[must_use]
     pub fn flush_timeout(mut self, flush_timeout: Duration) -> Self {
         self.flush_timeout = flush_timeout;

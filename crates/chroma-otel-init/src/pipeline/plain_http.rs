@@ -1,10 +1,10 @@
 //! OTLP over plain HTTP, for a collector near the program.
 //!
-//! opentelemetry-otlp does the same with 7 crates more, and adds the headers of
+//! opentelemetry-otlp does the same with 7 more crates, and adds the headers of
 //! `OTEL_EXPORTER_OTLP_HEADERS` to those of the settings.
 //!
-//! Invariant: each request has a connection of its own, so a connection that died while the
-//! program was idle loses no span; and it carries the headers of the settings alone.
+//! Invariant: each request uses a new connection, so that a connection that died while the program
+//! was idle loses no span. A request contains only the headers of the settings.
 
 use super::{Problem, time_limit};
 use crate::{Endpoint, Headers, Invalid, Protocol, variable};
@@ -26,17 +26,17 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Between attempts: a collector that restarts, or is busy, takes the batch later. The sum is short
-/// enough for the last flush of a program that ends.
+/// Pauses between attempts: a collector that restarts, or is busy, accepts the batch later. Their
+/// sum is short enough for the last flush of a program that ends.
 const PAUSES: [Duration; 3] = [
     Duration::from_millis(100),
     Duration::from_millis(200),
     Duration::from_millis(400),
 ];
-/// The answers that OTLP wants retried (OTLP specification 1.8, "Failures").
+/// The status codes that OTLP retries (OTLP specification 1.8, "Failures").
 const RETRYABLE: [u16; 4] = [429, 502, 503, 504];
 
-/// The URL to send spans to.
+/// Returns the URL for spans.
 ///
 /// # Errors
 /// The endpoint needs TLS or is not an OTLP endpoint.
@@ -63,7 +63,7 @@ pub(super) struct PlainHttp {
     resource: ResourceAttributesWithSchema,
 }
 
-/// Why a request was not taken.
+/// Reason why a request failed.
 struct Failure {
     what: String,
     retryable: bool,
@@ -91,7 +91,7 @@ impl PlainHttp {
         }
         match request.send() {
             Ok(answer) if speaks_grpc(&answer) => Err(Failure {
-                what: "a gRPC server answered, which takes no OTLP over HTTP".to_owned(),
+                what: "a gRPC server answered, which does not accept OTLP over HTTP".to_owned(),
                 retryable: false,
             }),
             Ok(answer) if (200..300).contains(&answer.status_code) => Ok(()),
@@ -107,7 +107,7 @@ impl PlainHttp {
     }
 }
 
-/// gRPC servers answer 200 to what they do not know.
+/// gRPC servers return 200 for unknown requests.
 fn speaks_grpc(answer: &minreq::Response) -> bool {
     answer
         .header("content-type")
@@ -115,7 +115,7 @@ fn speaks_grpc(answer: &minreq::Response) -> bool {
 }
 
 impl SpanExporter for PlainHttp {
-    /// Blocks: the SDK's batch processor exports on a thread of its own.
+    /// Blocks: the SDK's batch processor exports on a separate thread.
     async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
         let resource_spans = group_spans_by_resource_and_scope(batch, &self.resource);
         let body = ExportTraceServiceRequest { resource_spans }.encode_to_vec();

@@ -1,6 +1,6 @@
-//! Problems that switch tracing off, or a part of it.
+//! Problems that disable tracing, or a part of it.
 //!
-//! Invariant: no problem ends the program, and no text shows a header's value.
+//! Invariant: no problem ends the program, and no text contains a header's value.
 
 use crate::Invalid;
 use std::{
@@ -8,18 +8,18 @@ use std::{
     io::{self, Write},
 };
 
-/// Why tracing is off, or less than was asked for.
+/// Reason why tracing is off or limited.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Problem {
-    /// A variable cannot be read: tracing is off, or for `RUST_LOG` the default is used.
+    /// A variable cannot be parsed: tracing is off, or for `RUST_LOG` the default is used.
     Invalid(Invalid),
-    /// The exporter or its thread could not be started; tracing is off.
+    /// The exporter or its thread cannot be started; tracing is off.
     Start(String),
-    /// The program had a `tracing` subscriber before: only spans made with the OpenTelemetry
-    /// interface are exported.
+    /// The program already has a `tracing` subscriber: only spans of the OpenTelemetry interface
+    /// are exported.
     SubscriberInstalled,
-    /// Tracing was installed before in this process, even if its guard was dropped since.
+    /// Tracing was already installed in this process, even if its guard has been dropped.
     AlreadyInitialized,
 }
 
@@ -27,13 +27,13 @@ impl fmt::Display for Problem {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Invalid(invalid) => invalid.fmt(formatter),
-            Self::Start(what) => write!(formatter, "the exporter cannot be started: {what}"),
+            Self::Start(what) => write!(formatter, "cannot start the exporter: {what}"),
             Self::SubscriberInstalled => formatter.write_str(
-                "the program has a `tracing` subscriber already, so that its spans are not \
+                "the program already has a `tracing` subscriber, so its spans are not \
                  exported; hint: add `chroma_otel_init::layer()` to that subscriber",
             ),
             Self::AlreadyInitialized => formatter.write_str(
-                "tracing was started in this process before and cannot be started again; hint: \
+                "tracing was already started in this process and cannot be restarted; hint: \
                  call `init()` once, at the start of `main`",
             ),
         }
@@ -42,7 +42,7 @@ impl fmt::Display for Problem {
 
 impl std::error::Error for Problem {}
 
-/// Says `text` on standard error, where an operator looks. A closed standard error is survived.
+/// Writes `text` to standard error. A closed standard error is ignored.
 pub(super) fn say(text: fmt::Arguments<'_>) {
     let _ = writeln!(io::stderr().lock(), "chroma-otel-init: {text}");
 }

@@ -1,14 +1,14 @@
-//! Who sends the spans.
+//! The resource of the spans.
 //!
-//! Invariant: the program's own attributes win over `OTEL_RESOURCE_ATTRIBUTES`, and the service
-//! name of the settings, if they have one, wins over both.
+//! Invariant: the program's own attributes override `OTEL_RESOURCE_ATTRIBUTES`, and the service
+//! name of the settings, if set, overrides both.
 
 use opentelemetry::KeyValue;
 use opentelemetry_sdk::Resource;
 
-/// The resource of a service: `OTEL_RESOURCE_ATTRIBUTES` and `telemetry.sdk.*` from the SDK's own
-/// detectors, `attributes` on top. Without a name the detectors have one: `OTEL_SERVICE_NAME`, else
-/// `unknown_service:` and the program's name.
+/// Returns the resource of a service: `OTEL_RESOURCE_ATTRIBUTES` and `telemetry.sdk.*` from the
+/// SDK's detectors, overridden by `attributes`. Without a name, the detectors use
+/// `OTEL_SERVICE_NAME`, or `unknown_service:` and the program's name.
 pub(super) fn resource(service_name: Option<&str>, attributes: &[(String, String)]) -> Resource {
     let name = service_name.map(|name| KeyValue::new("service.name", name.to_owned()));
     let attributes = attributes

@@ -1,6 +1,6 @@
-//! The OTLP exporter for an endpoint: gRPC or HTTP, plain or TLS.
+//! The OTLP exporter for an endpoint: gRPC or HTTP, plain text or TLS.
 //!
-//! Invariant: header values are marked as sensitive, and come from here into no text.
+//! Invariant: header values are marked as sensitive, and are part of no text.
 
 use super::http_client::PairedClient;
 use crate::{
@@ -24,13 +24,13 @@ use tonic::{
     transport::{Channel, ClientTlsConfig},
 };
 
-/// Between two pings of a connection with an open request. A request lasts 10 s at most unless
-/// `OTEL_EXPORTER_OTLP_TIMEOUT` says otherwise; grpc-go's servers close a connection at the fourth
-/// ping within 5 minutes that brought no answer, or at the third of an idle connection. So four
-/// pings fit no request, and an idle connection is checked only when it is used again.
+/// Interval between pings of a connection with an open request. A request lasts at most 10 s by
+/// default (`OTEL_EXPORTER_OTLP_TIMEOUT`). grpc-go's servers close a connection at the fourth ping
+/// within 5 minutes without a response, or at the third of an idle connection. So a request has
+/// fewer than four pings, and an idle connection is checked only when it is used again.
 const KEEP_ALIVE_INTERVAL: Duration = Duration::from_millis(2500);
-/// The longest wait for the answer to a ping. Together with the interval it is shorter than
-/// [`Options::flush_timeout`](crate::Options::flush_timeout), so the last flush gets through.
+/// Time limit for the answer to a ping. Together with the interval it is shorter than
+/// [`Options::flush_timeout`](crate::Options::flush_timeout), so the last flush succeeds.
 const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(2);
 const USER_AGENT: &str = "user-agent";
 
@@ -40,10 +40,10 @@ const CERTIFICATE: [&str; 2] = [
     "OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE",
     "OTEL_EXPORTER_OTLP_CERTIFICATE",
 ];
-/// Makes the exporter. To be called in the context of a tokio runtime; connects only on export.
+/// Creates the exporter. Must be called in the context of a tokio runtime; connects only on export.
 ///
 /// # Errors
-/// What the endpoint, the headers or the certificate file has that cannot be used.
+/// The endpoint, the headers or the certificate file cannot be used.
 pub(super) fn exporter(
     endpoint: &Endpoint,
     headers: &Headers,
@@ -56,8 +56,8 @@ pub(super) fn exporter(
     }
 }
 
-/// The channel pings its connection, so a peer that vanished without closing it (an expired NAT
-/// entry, a moved pod) is noticed, and the batch is retried on a new connection.
+/// The channel pings its connection. A peer that vanished without closing it (an expired NAT entry,
+/// a moved pod) is then detected, and the batch is retried on a new connection.
 fn grpc(endpoint: &Endpoint, headers: &Headers, limit: Duration) -> Result<SpanExporter, Problem> {
     let mut channel = Channel::from_shared(endpoint.to_string())
         .map_err(cannot_start)?
@@ -80,8 +80,8 @@ fn grpc(endpoint: &Endpoint, headers: &Headers, limit: Duration) -> Result<SpanE
         .map_err(cannot_start)
 }
 
-/// Sends our headers, and none of `OTEL_EXPORTER_OTLP_HEADERS`, which opentelemetry-otlp 0.33 adds
-/// by itself: an endpoint and its headers belong together.
+/// Sends only the headers of the settings. opentelemetry-otlp 0.33 adds those of
+/// `OTEL_EXPORTER_OTLP_HEADERS`, but an endpoint and its headers belong together.
 fn with_only(headers: &MetadataMap, mut request: tonic::Request<()>) -> tonic::Request<()> {
     let agent = request.metadata().get(USER_AGENT).cloned();
     let metadata = request.metadata_mut();
@@ -132,7 +132,7 @@ fn metadata(headers: &Headers) -> Result<MetadataMap, Problem> {
         let refused = |what: &str| {
             Problem::Invalid(Invalid::new(
                 variable::HEADERS,
-                format!("has the header `{name}`, whose {what} gRPC does not carry"),
+                format!("has the header `{name}`, whose {what} gRPC does not support"),
                 "use letters, digits, `-`, `_` and `.` in names, not ending in `-bin`, and \
                  printable ASCII in values",
             ))
@@ -145,8 +145,8 @@ fn metadata(headers: &Headers) -> Result<MetadataMap, Problem> {
     Ok(metadata)
 }
 
-/// Whom to trust: the file named by the environment, or else the public authorities that are
-/// compiled in, because a scratch image has no file of them.
+/// Returns the trusted authorities: the file that the environment names, or the public authorities
+/// that are compiled in, because a scratch image has no file of them.
 fn authorities() -> Result<RootCertStore, Problem> {
     let Some((variable, path)) = first_set(CERTIFICATE) else {
         return Ok(webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect());
@@ -168,7 +168,7 @@ fn authorities() -> Result<RootCertStore, Problem> {
             .map_err(|error| refused(format!("which is not a file of certificates: {error}")))?;
     }
     if store.is_empty() {
-        return Err(refused("which holds no certificate".to_owned()));
+        return Err(refused("which contains no certificate".to_owned()));
     }
     Ok(store)
 }

@@ -1,4 +1,4 @@
-//! The spans that are exported and the log lines that are printed: two independent filters.
+//! The filters of exported spans and of printed log lines, which are independent.
 //!
 //! Invariant: both decide by a callsite's metadata alone, so `tracing` asks once per callsite, and
 //! `RUST_LOG` has no effect on the spans that are exported.
@@ -11,7 +11,7 @@ use tracing_subscriber::{
     layer::{Context, Filter},
 };
 
-/// The crates that carry the export. Their spans would be exported by themselves, without end.
+/// The crates that perform the export. Exporting their spans would create more of them without end.
 const EXPORT_STACK: [&str; 12] = [
     "h2",
     "hyper",
@@ -86,7 +86,7 @@ impl<S> Filter<S> for Spans {
     }
 }
 
-/// The same decision for a whole subscriber, where no other layer wants a span.
+/// The same decision for a whole subscriber, if no other layer needs a span.
 impl<S: Subscriber> Layer<S> for Spans {
     fn register_callsite(&self, metadata: &'static Metadata<'static>) -> Interest {
         interest(self.wants(metadata))
@@ -101,10 +101,10 @@ impl<S: Subscriber> Layer<S> for Spans {
     }
 }
 
-/// The filter of log lines, of the value of `RUST_LOG`, blank being not set: `target=level`
-/// directives, default `info`. It decides about events, and about the spans that a line names.
+/// Returns the filter of log lines for the value of `RUST_LOG`, of which blank means not set:
+/// `target=level` directives, default `info`. It selects events, and the spans that a line names.
 ///
-/// With the default comes what is wrong with the value, if it cannot be read.
+/// If the value cannot be parsed, also returns the problem, with the default filter.
 pub(super) fn events(rust_log: Option<&str>) -> (Targets, Option<Invalid>) {
     let default = || Targets::new().with_default(Level::INFO);
     let Some(value) = rust_log.map(str::trim).filter(|value| !value.is_empty()) else {

@@ -1,7 +1,8 @@
-//! What every HTTP client of an exporter does: our headers alone, and the cause of a failure.
+//! HTTP client of the exporters: sends only the headers of the settings, and records the cause of a
+//! failure.
 //!
-//! Invariant: headers of the environment never reach the endpoint of the settings; an endpoint and
-//! its headers belong together.
+//! Invariant: headers of the environment are never sent to the endpoint of the settings; an
+//! endpoint and its headers belong together.
 
 use crate::{Headers, pipeline::Ledger};
 use http::{HeaderMap, HeaderName, HeaderValue, header::CONNECTION};
@@ -9,12 +10,11 @@ use opentelemetry_http::{Bytes, HttpClient, HttpError, Request, Response};
 use std::{iter, sync::Arc};
 use tonic::async_trait;
 
-/// The headers that belong to the message itself.
+/// The headers of the message itself.
 const OF_THE_MESSAGE: [&str; 3] = ["content-type", "content-encoding", "user-agent"];
 
-/// A client that sends `headers` and none of `OTEL_EXPORTER_OTLP_HEADERS`, which
-/// opentelemetry-otlp 0.33 adds by itself, and that records why a request failed, of which the
-/// exporter makes "network error".
+/// A client that sends `headers` and none of `OTEL_EXPORTER_OTLP_HEADERS`, which opentelemetry-otlp
+/// 0.33 adds. It also records why a request failed, which the exporter reduces to "network error".
 #[derive(Debug)]
 pub(super) struct PairedClient<C> {
     client: C,
@@ -23,7 +23,7 @@ pub(super) struct PairedClient<C> {
 }
 
 impl<C> PairedClient<C> {
-    /// The values of the headers are marked as sensitive.
+    /// Creates a client; the values of the headers are marked as sensitive.
     pub(super) fn new(
         client: C,
         headers: &Headers,
@@ -47,7 +47,7 @@ impl<C> PairedClient<C> {
 impl<C: HttpClient> HttpClient for PairedClient<C> {
     async fn send_bytes(&self, mut request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
         let mut headers = self.headers.clone();
-        // An idle connection that died would swallow the next batch: HTTP/1.1 has no ping.
+        // An idle connection that died would lose the next batch: HTTP/1.1 has no ping.
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
         for name in OF_THE_MESSAGE {
             if let Some(value) = request.headers_mut().remove(name) {

@@ -1,4 +1,5 @@
-//! W3C trace context and baggage, in and out, without tying the program to an HTTP library.
+//! W3C trace context and baggage, incoming and outgoing, without binding the program to an HTTP
+//! library.
 //!
 //! Invariant: before `init()`, or with tracing off, both directions do nothing.
 
@@ -41,7 +42,7 @@ pub(super) fn install() -> Option<Invalid> {
         Invalid::new(
             PROPAGATORS,
             format!(
-                "names `{}`, which is not supported and ignored",
+                "names `{}`, which is unsupported and ignored",
                 unsupported.join("`, `")
             ),
             "use `tracecontext`, `baggage` or `none`",
@@ -49,8 +50,8 @@ pub(super) fn install() -> Option<Invalid> {
     })
 }
 
-/// The headers to send along with a request made within `span` (`traceparent` and its kind), so
-/// that the callee's spans become its children. Empty when the span is not traced.
+/// Returns the headers of a request that is made within `span` (`traceparent` and others), so that
+/// the receiver's spans become its children. Empty if the span is not traced.
 pub fn trace_headers(span: &Span) -> BTreeMap<String, String> {
     let mut headers = HashMap::new();
     global::get_text_map_propagator(|propagator| {
@@ -63,11 +64,11 @@ pub fn trace_headers(span: &Span) -> BTreeMap<String, String> {
         .collect()
 }
 
-/// Makes `span` the child of the caller's span that the headers of an incoming request name; any
-/// headers may be given, names in any case. Baggage is taken over with or without a caller.
+/// Makes `span` the child of the caller's span that the headers of an incoming request name.
+/// Accepts all headers, with names in any case. Baggage is also extracted without a caller.
 ///
-/// Call it before the span is entered and before [`trace_headers`]. Returns whether the span has
-/// a remote parent now.
+/// Call it before the span is entered and before [`trace_headers`]. Returns true if the span now
+/// has a remote parent.
 pub fn continue_trace<'header>(
     span: &Span,
     headers: impl IntoIterator<Item = (&'header str, &'header str)>,

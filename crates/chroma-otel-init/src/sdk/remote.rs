@@ -1,6 +1,6 @@
-//! An exporter that works on a tokio runtime of its own.
+//! An exporter that runs on its own tokio runtime.
 //!
-//! Invariant: a panic in the exporter ends a task here, not the batch processor.
+//! Invariant: a panic in the exporter ends a task of this runtime, not the batch processor.
 
 use super::runtime::{self, Runtime};
 use crate::{Problem, pipeline::time_limit};
@@ -17,16 +17,16 @@ use std::{sync::Arc, time::Duration};
 pub(super) struct Remote<E> {
     exporter: Arc<E>,
     runtime: Runtime,
-    /// The longest that one batch may take, retries included.
+    /// Time limit of one batch, including retries.
     limit: Duration,
 }
 
 impl<E: SpanExporter + 'static> Remote<E> {
-    /// Starts the thread, and makes the exporter in its context, where a gRPC channel puts its
-    /// task.
+    /// Starts the thread, and creates the exporter in its context, in which a gRPC channel starts
+    /// its task.
     ///
     /// # Errors
-    /// There is no thread to be had, or the exporter cannot be made.
+    /// The thread cannot be started, or the exporter cannot be created.
     pub(super) fn start(connect: impl FnOnce() -> Result<E, Problem>) -> Result<Self, Problem> {
         let runtime = runtime::start().map_err(|error| Problem::Start(error.to_string()))?;
         let exporter = {

@@ -1,7 +1,7 @@
-//! A thread of our own for the network, so that the program needs no async runtime, and a
-//! single-threaded one is not waited for by itself.
+//! A separate thread for the network, so that the program needs no async runtime, and a
+//! single-threaded runtime does not wait for itself.
 //!
-//! Invariant: the tokio runtime is made, used and dropped on that thread alone: dropping it on a
+//! Invariant: the tokio runtime is created, used and dropped only on that thread: dropping it on a
 //! thread of the program could block or panic there.
 
 use std::{convert::Infallible, io, sync::mpsc, thread};
@@ -29,7 +29,7 @@ pub(super) fn start() -> io::Result<Runtime> {
                 Ok(runtime) => {
                     let _ = started.send(Ok(runtime.handle().clone()));
                     let _ = runtime.block_on(stopped);
-                    // A name being resolved cannot be cancelled.
+                    // A name resolution in progress cannot be cancelled.
                     runtime.shutdown_background();
                 }
                 Err(error) => {
