@@ -1,5 +1,6 @@
-//! Collects the sources of the entrypoint that rendered images are built from, passes on the versions in
-//! `versions.env`, and rebuilds when a template changes: `include_dir!` alone does not notice an added file.
+//! Collects the sources of the entrypoint for the rendered images, passes on the versions in
+//! `versions.env`, and rebuilds if a template changes: `include_dir!` alone does not detect an
+//! added file.
 
 #[path = "src/digest.rs"]
 #[expect(unreachable_pub, reason = "it is the library's module")]
@@ -31,7 +32,7 @@ fn main() {
         println!("cargo::rerun-if-changed=crates/{krate}/src");
     }
     let files = entrypoint_sources::collect(Path::new("crates"));
-    // Their digests are worked out here, since each `gen` would do it again.
+    // The digests are computed once at build time, not by each `gen`.
     let entries = files.iter().map(|(path, text)| {
         let hash = digest::hash(text.as_bytes());
         format!("    ({path:?}, {text:?}, {hash:?}),\n")

@@ -1,7 +1,8 @@
-//! Backends: where the traces end up. A backend is one file in `templates/backends`, and nothing else.
+//! Backends, which receive the traces. A backend is one file in `templates/backends`, and nothing
+//! else.
 //!
-//! Invariant: every file there loads and keeps the rules (a test reads them all), so a name that is
-//! found is sound.
+//! Invariant: every file there can be loaded and follows the rules (a test reads them all), so a
+//! name that is found is valid.
 
 mod definition;
 mod form;
@@ -19,21 +20,21 @@ pub use definition::{
 pub use form::own;
 pub use settings::Missing;
 
-/// The names of all backends, in order.
+/// Returns the names of all backends, in order.
 pub fn names() -> Vec<String> {
     let files = TEMPLATES.get_dir("backends").into_iter();
     let mut names: Vec<String> = files
         .flat_map(|folder| folder.files())
         .filter_map(|file| Some(file.path().file_stem()?.to_str()?.to_owned()))
         .collect();
-    names.sort(); // a file's ending sorts elsewhere
+    names.sort(); // files sort differently because of their extension
     names
 }
 
-/// The backend of that name, if there is one.
+/// Returns the backend of that name, if there is one.
 ///
 /// # Errors
-/// Its file does not read or breaks a rule: a bug, caught by this crate's tests.
+/// Its file cannot be parsed or breaks a rule: a bug, which the tests of this crate find.
 pub fn load(name: &str) -> anyhow::Result<Option<Backend>> {
     let Some(file) = TEMPLATES.get_file(format!("backends/{name}.yaml")) else {
         return Ok(None);

@@ -1,11 +1,11 @@
 //! Diffs a plan against a directory and applies it. The only module that writes.
 //!
-//! Invariants: nothing outside the folder and the one that it shares is touched, links are not
-//! followed; a file is replaced by rename, so it is old or new and never half; what the user wrote is
-//! not overwritten.
+//! Invariants: only the folder and its shared folder are changed, and links are not followed. A
+//! file is replaced by rename, so it is old or new and never partial. The user's files are not
+//! overwritten.
 //!
-//! What `gen` wrote last is remembered in [`STATE`], in the form `sha256sum --check` reads. A file
-//! whose hash stands there is ours; any other is the user's.
+//! [`STATE`] records the files that `gen` wrote, in the format of `sha256sum --check`. A file with
+//! the recorded hash is ours; any other belongs to the user.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, OpenOptions, Permissions};
@@ -18,13 +18,13 @@ use crate::plan::{Change, Kind, Plan, SecretFile, SharedFolder};
 use crate::problem::Problem;
 use anyhow::{Context, Result};
 
-/// Remembers what `gen` wrote: one `HASH  PATH` a line.
+/// Record of the files that `gen` wrote: one `HASH  PATH` per line.
 pub const STATE: &str = ".chroma-otel-deploy.sha256";
 
-/// Compares the plan with the folder. Nothing is written; the folder need not exist.
+/// Compares the plan with the folder. Writes nothing; the folder need not exist.
 ///
 /// # Errors
-/// The folder or a file in it cannot be read, or a link stands in the way.
+/// The folder or a file in it cannot be read, or is a link.
 pub fn compare(plan: &Plan, folder: &Path) -> Result<Vec<Change>> {
     let mut changes = compare_files(&plan.files, folder)?;
     if let Some(shared) = &plan.shared {
@@ -36,8 +36,8 @@ pub fn compare(plan: &Plan, folder: &Path) -> Result<Vec<Change>> {
     Ok(changes)
 }
 
-/// Where a shared folder is. `..` takes the last name off a path whether its folder exists or not;
-/// links on the way are not looked at.
+/// Returns the path of a shared folder. `..` removes the last name of a path even if its folder
+/// does not exist; links are not resolved.
 fn place(folder: &Path, shared: &SharedFolder) -> PathBuf {
     let mut place = folder.to_path_buf();
     for part in Path::new(&shared.path).components() {
@@ -97,11 +97,11 @@ fn change(path: &str, kind: Kind, before: Option<Vec<u8>>, after: Option<&String
     }
 }
 
-/// Makes the folder as the changes say. The caller has decided which of them may happen.
-/// Returns whether the secret file was made (it is left alone where there is one).
+/// Applies the changes to the folder. The caller has selected the allowed changes. Returns true if
+/// the secret file was created (an existing one is left unchanged).
 ///
 /// # Errors
-/// The folder cannot be written. What was written until then is whole and known as ours.
+/// The folder cannot be written. Files that were written before are complete and recorded as ours.
 pub fn apply(plan: &Plan, changes: &[Change], folder: &Path) -> Result<bool> {
     let (mut own, mut others) = (Vec::new(), Vec::new());
     for change in changes {
@@ -122,21 +122,21 @@ pub fn apply(plan: &Plan, changes: &[Change], folder: &Path) -> Result<bool> {
     }
 }
 
-/// Makes one folder as its changes say, each with the path in this folder.
+/// Applies changes to one folder, each with its path in this folder.
 fn apply_files(
     files: &BTreeMap<String, String>,
     changes: &[(&str, &Change)],
     folder: &Path,
 ) -> Result<()> {
     fs::create_dir_all(folder)
-        .with_context(|| format!("cannot make the folder {}", folder.display()))?;
-    // Two runs at once would rename each other's half-written files.
+        .with_context(|| format!("cannot create the folder {}", folder.display()))?;
+    // Two simultaneous runs would rename each other's partial files.
     let lock = File::open(folder)?;
     lock.lock()
         .with_context(|| format!("cannot lock the folder {}", folder.display()))?;
     let mut state = read_state(folder)?;
     let before = state.clone();
-    // Interrupted between two files, the next run must know both the old and the new as ours.
+    // If this run is interrupted between two files, the next run must know both old and new hashes.
     for (path, change) in changes {
         if let Some(after) = &change.after {
             let known = state.entry((*path).to_owned()).or_default();
@@ -170,7 +170,7 @@ fn apply_files(
     Ok(())
 }
 
-/// Refuses a folder that is a file or a link: writing would land somewhere else than it says.
+/// Rejects a folder that is a file or a link: files would be written to another place.
 fn check_folder(folder: &Path) -> Result<()> {
     match fs::symlink_metadata(folder) {
         Ok(meta) if meta.is_symlink() => {
@@ -188,15 +188,15 @@ fn check_folder(folder: &Path) -> Result<()> {
         }
         Ok(meta) if !meta.is_dir() => Err(anyhow::Error::from(Refused(
             Problem::new(format!("--out {}", folder.display()), "is a file")
-                .hint("name a folder; it is made if it is not there"),
+                .hint("name a folder; it is created if it does not exist"),
         ))),
         Ok(_) => Ok(()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(error).with_context(|| format!("cannot look at {}", folder.display())),
+        Err(error) => Err(error).with_context(|| format!("cannot inspect {}", folder.display())),
     }
 }
 
-/// A refusal that is the user's to mend, carried through `anyhow`.
+/// A problem that the user can correct, passed through `anyhow`.
 #[derive(Debug)]
 pub struct Refused(pub Problem);
 
@@ -208,7 +208,7 @@ impl std::fmt::Display for Refused {
 
 impl std::error::Error for Refused {}
 
-/// The bytes of a file in the folder, `None` where there is none.
+/// Returns the bytes of a file in the folder, `None` if it does not exist.
 fn read(folder: &Path, path: &str) -> Result<Option<Vec<u8>>> {
     let mut place = folder.to_path_buf();
     let relative = Path::new(path);
@@ -224,7 +224,7 @@ fn read(folder: &Path, path: &str) -> Result<Option<Vec<u8>>> {
             Ok(meta) if meta.is_symlink() => {
                 let problem = Problem::new(
                     place.display().to_string(),
-                    "is a link: writing through it would land elsewhere",
+                    "is a link: `gen` would write to another place",
                 )
                 .hint("remove the link, or write to another folder with `--out`");
                 return Err(Refused(problem).into());
@@ -232,7 +232,7 @@ fn read(folder: &Path, path: &str) -> Result<Option<Vec<u8>>> {
             Ok(meta) if place == folder.join(path) && meta.is_dir() => {
                 let problem = Problem::new(
                     place.display().to_string(),
-                    "is a folder where a file belongs",
+                    "is a folder instead of a file",
                 )
                 .hint("move it away");
                 return Err(Refused(problem).into());
@@ -240,7 +240,7 @@ fn read(folder: &Path, path: &str) -> Result<Option<Vec<u8>>> {
             Ok(_) => {}
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => {
-                return Err(error).with_context(|| format!("cannot look at {}", place.display()));
+                return Err(error).with_context(|| format!("cannot inspect {}", place.display()));
             }
         }
     }
@@ -249,7 +249,7 @@ fn read(folder: &Path, path: &str) -> Result<Option<Vec<u8>>> {
         .with_context(|| format!("cannot read {}", place.display()))
 }
 
-/// Path to the hashes that are ours: one, or two while a run is under way.
+/// Hashes of our files by path: one each, or two during a run.
 type State = BTreeMap<String, BTreeSet<String>>;
 
 fn read_state(folder: &Path) -> Result<State> {
@@ -278,8 +278,9 @@ fn write_state(folder: &Path, state: &State) -> Result<()> {
         .with_context(|| format!("cannot write {STATE}"))
 }
 
-/// Writes beside the target and renames over it: the target is old or new, never half. Not synced:
-/// what a power cut takes, the next run writes again, and 50 syncs take longer than all the rest.
+/// Writes next to the target and renames over it: the target is old or new, never partial. Not
+/// synced: the next run writes files again that a power failure lost, and 50 syncs take longer than
+/// all other steps.
 fn replace(folder: &Path, target: &Path, bytes: &[u8]) -> io::Result<()> {
     fs::create_dir_all(target.parent().unwrap_or(folder))?;
     let beside = temporary(target);
@@ -290,7 +291,7 @@ fn replace(folder: &Path, target: &Path, bytes: &[u8]) -> io::Result<()> {
     written
 }
 
-/// Writes a file that was not there: not through a link that somebody laid in the way.
+/// Writes a new file: not through a link that another user created.
 fn write_new(path: &Path, bytes: &[u8], mode: u32) -> io::Result<File> {
     let _ = fs::remove_file(path);
     let mut file = OpenOptions::new()
@@ -298,13 +299,13 @@ fn write_new(path: &Path, bytes: &[u8], mode: u32) -> io::Result<File> {
         .create_new(true)
         .mode(mode)
         .open(path)?;
-    // Whatever the umask: the containers read these files as other users.
+    // Regardless of the umask: containers read these files as other users.
     file.set_permissions(Permissions::from_mode(mode))?;
     file.write_all(bytes)?;
     Ok(file)
 }
 
-/// One fixed name a target: a run that was killed leaves at most this, and the next takes it over.
+/// One fixed name per target: a killed run leaves at most this file, and the next replaces it.
 fn temporary(target: &Path) -> PathBuf {
     let name = target
         .file_name()
@@ -313,7 +314,7 @@ fn temporary(target: &Path) -> PathBuf {
     target.with_file_name(format!(".{name}.chroma-otel-deploy.tmp"))
 }
 
-/// Removes a file, and the folders that are empty then.
+/// Removes a file, and the folders that are then empty.
 fn remove(folder: &Path, target: &Path) -> io::Result<()> {
     fs::remove_file(target)?;
     for parent in target
@@ -328,10 +329,10 @@ fn remove(folder: &Path, target: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Which of the file's variables are set to something else, or not at all, in the one on disk.
+/// Returns the file's variables that have another value, or none, in the file on disk.
 ///
 /// # Errors
-/// It is a link, a folder, or cannot be read.
+/// The file is a link or a folder, or cannot be read.
 pub fn differing_secrets(folder: &Path, file: &SecretFile) -> Result<Vec<String>> {
     let bytes = read(folder, &file.path)?.unwrap_or_default();
     let text = String::from_utf8_lossy(&bytes);
@@ -343,10 +344,10 @@ pub fn differing_secrets(folder: &Path, file: &SecretFile) -> Result<Vec<String>
         .collect())
 }
 
-/// The variables that a file of lines `NAME=value` sets to something; none where it is not there.
+/// Returns the variables that a file of `NAME=value` lines sets; none if it does not exist.
 ///
 /// # Errors
-/// It is a link, a folder, or cannot be read.
+/// The file is a link or a folder, or cannot be read.
 pub fn set_variables(folder: &Path, path: &str) -> Result<BTreeSet<String>> {
     let bytes = read(folder, path)?.unwrap_or_default();
     let text = String::from_utf8_lossy(&bytes);
@@ -355,7 +356,7 @@ pub fn set_variables(folder: &Path, path: &str) -> Result<BTreeSet<String>> {
     Ok(set.map(|(name, _)| name.trim().to_owned()).collect())
 }
 
-/// Makes the secret file, mode 0600 from its first byte. One that is there already stays as it is.
+/// Creates the secret file, with mode 0600 from its first byte. An existing file is unchanged.
 fn create_secret(folder: &Path, file: &SecretFile) -> Result<bool> {
     let target = folder.join(&file.path);
     if read(folder, &file.path)?.is_some() {
@@ -364,7 +365,7 @@ fn create_secret(folder: &Path, file: &SecretFile) -> Result<bool> {
     let beside = temporary(&target);
     let made = write_new(&beside, file.contents.as_bytes(), 0o600)
         .and_then(|file| file.sync_all())
-        // A link fails where the target exists: nobody's `.env` is replaced, not even in a race.
+        // A link fails if the target exists: no existing `.env` is replaced, not even in a race.
         .and_then(|()| fs::hard_link(&beside, &target));
     let _ = fs::remove_file(&beside);
     match made {

@@ -1,6 +1,6 @@
-//! What `gen` would write: relative path to contents, in memory.
+//! The output of `gen`: relative paths and contents, in memory.
 //!
-//! Invariant: paths are relative, use `/`, and never leave the folder, but for a shared one's;
+//! Invariant: paths are relative, use `/`, and never leave the folder, except for a shared folder;
 //! contents are deterministic.
 
 mod change;
@@ -17,15 +17,15 @@ use serde::Serialize;
 pub struct Plan {
     /// Relative path to the file's text.
     pub files: BTreeMap<String, String>,
-    /// A folder that other deployments may use as well.
+    /// A folder that other deployments may also use.
     pub shared: Option<SharedFolder>,
-    /// The `.env` to make when there is none yet: the secrets that were handed to us.
-    /// It is never compared, never shown, never overwritten.
+    /// The `.env` to create if it does not exist, with the secrets that were passed. It is never
+    /// compared, never shown, never overwritten.
     pub secrets: Option<SecretFile>,
 }
 
 impl Plan {
-    /// Every file, those of a shared folder by their path from the deployment's.
+    /// Returns every file; files of a shared folder by their path from the deployment's folder.
     pub fn all_files(&self) -> Cow<'_, BTreeMap<String, String>> {
         let Some(shared) = &self.shared else {
             return Cow::Borrowed(&self.files);
@@ -37,14 +37,14 @@ impl Plan {
         Cow::Owned(all.map(|(path, text)| (path, text.clone())).collect())
     }
 
-    /// How many files there are.
+    /// Returns the number of files.
     pub fn count(&self) -> usize {
         self.files.len() + self.shared.as_ref().map_or(0, |shared| shared.files.len())
     }
 }
 
-/// A folder outside of the deployment's. It remembers by itself what was written to it: every
-/// deployment that uses it finds it as it should be, or says that it is not.
+/// A folder outside the deployment's. It has its own record of written files, which every
+/// deployment that uses it compares.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SharedFolder {
     /// Path from the deployment's folder, such as `../image`.
@@ -54,20 +54,20 @@ pub struct SharedFolder {
 }
 
 impl SharedFolder {
-    /// A file's path from the deployment's folder.
+    /// Returns a file's path from the deployment's folder.
     pub fn path_of(&self, file: &str) -> String {
         format!("{}/{file}", self.path)
     }
 }
 
-/// A file that only its owner may read, written once.
+/// A file that only its owner can read, written once.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SecretFile {
     /// Relative path.
     pub path: String,
-    /// The text, with secrets in it.
+    /// The text, including secrets.
     pub contents: String,
-    /// The variables it sets, to be named in messages.
+    /// The variables that it sets, for messages.
     pub variables: Vec<String>,
 }
 
@@ -77,11 +77,11 @@ impl std::fmt::Debug for SecretFile {
     }
 }
 
-/// A value that the operator has to supply after `gen`.
+/// A value that the operator must supply after `gen`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Need {
-    /// The variable that carries it.
+    /// Its variable.
     pub variable: String,
-    /// What it is and where to get it.
+    /// Description, and where to get it.
     pub what: String,
 }

@@ -1,22 +1,22 @@
-//! What is wrong with the user's input: data, printed in one place (`report.rs`).
+//! Problems of the user's input, as data that `report.rs` prints.
 //!
-//! Invariant: a problem never holds the value of a header or a key.
+//! Invariant: a problem never contains the value of a header or a key.
 
 use std::fmt;
 
-/// One thing the user has to change.
+/// A problem that the user must correct.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
-    /// Where it stands: a flag (`--backend`), a key of the spec (`tracing.backend`), or a file.
+    /// Location: a flag (`--backend`), a key of the spec (`tracing.backend`), or a file.
     pub at: String,
-    /// What is wrong, with the value in backticks where it is not secret.
+    /// The problem, with the value in backticks unless it is secret.
     pub message: String,
-    /// What to do about it.
+    /// The correction.
     pub hint: Option<String>,
 }
 
 impl Problem {
-    /// A problem at `at`: `message` says what is wrong.
+    /// Creates a problem at `at`.
     pub fn new(at: impl Into<String>, message: impl Into<String>) -> Self {
         Self {
             at: at.into(),
@@ -25,14 +25,14 @@ impl Problem {
         }
     }
 
-    /// The same problem with what to do about it.
+    /// Adds a hint.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
     }
 
-    /// The same problem of a part of `outer`, such as a file.
+    /// Moves the problem into `outer`, such as a file.
     #[must_use]
     pub fn within(mut self, outer: &str) -> Self {
         self.at = if self.at.is_empty() {
@@ -43,7 +43,7 @@ impl Problem {
         self
     }
 
-    /// `value` is not one of `known`; the hint names the nearest, if there is one near.
+    /// Creates the problem that `value` is not one of `known`; the hint suggests the nearest name.
     pub fn unknown(at: impl Into<String>, value: &str, known: &[String]) -> Self {
         if known.is_empty() {
             return Self::new(at, format!("`{value}` is unknown: there is none here"));
@@ -67,7 +67,7 @@ impl fmt::Display for Problem {
     }
 }
 
-/// The name most like `value`, if one is near enough to be what was meant.
+/// Returns the name nearest to `value`, if it is near enough.
 pub fn nearest<'a>(value: &str, known: &'a [String]) -> Option<&'a str> {
     known
         .iter()
@@ -82,7 +82,7 @@ mod tests {
     use super::nearest;
 
     #[test]
-    fn the_nearest_name_is_found_and_a_far_one_is_not() {
+    fn suggests_only_near_names() {
         let known = ["jaeger".to_owned(), "zipkin".to_owned(), "otlp".to_owned()];
         assert_eq!(nearest("jeager", &known), Some("jaeger"));
         assert_eq!(nearest("zipkn", &known), Some("zipkin"));

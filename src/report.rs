@@ -1,7 +1,7 @@
-//! What the user reads: changes, differences, problems. The only module that prints.
+//! Output for the user: changes, differences, problems. The only module that prints.
 //!
-//! Invariant: an answer goes to the first stream, everything said about it to the second; colours
-//! only where the stream is a terminal that wants them (`NO_COLOR`, `CLICOLOR`).
+//! Invariant: answers are written to the first stream, messages to the second. Colours are used
+//! only if the stream is a terminal that supports them (`NO_COLOR`, `CLICOLOR`).
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -19,14 +19,14 @@ const GREEN: Style = AnsiColor::Green.on_default();
 const YELLOW: Style = AnsiColor::Yellow.on_default();
 const BOLD: Style = Style::new().bold();
 
-/// Two streams to write to. What a closed pipe no longer takes is lost without a word.
+/// Two output streams. Errors of a closed pipe are ignored.
 pub struct Output {
     answer: Box<dyn Write>,
     message: Box<dyn Write>,
 }
 
 impl Output {
-    /// Standard output and standard error of this process.
+    /// Returns standard output and standard error of this process.
     pub fn terminal() -> Self {
         Self {
             answer: Box::new(anstream::stdout()),
@@ -34,28 +34,28 @@ impl Output {
         }
     }
 
-    /// Text that is the answer itself.
+    /// Prints text that is the answer itself.
     pub fn answer(&mut self, text: &str) {
         let _ = self.answer.write_all(text.as_bytes());
         let _ = self.answer.flush();
     }
 
-    /// One line about the answer.
+    /// Prints one line about the answer.
     pub fn say(&mut self, line: &str) {
         let _ = writeln!(self.message, "{line}");
     }
 
-    /// One line in bold.
+    /// Prints one line in bold.
     pub fn title(&mut self, line: &str) {
         let _ = writeln!(self.message, "{BOLD}{line}{BOLD:#}");
     }
 
-    /// One line that the user should not overlook.
+    /// Prints one line that the user should not overlook.
     pub fn note(&mut self, line: &str) {
         let _ = writeln!(self.message, "{YELLOW}note{YELLOW:#}: {line}");
     }
 
-    /// All problems, each with its hint.
+    /// Prints all problems, each with its hint.
     pub fn problems(&mut self, problems: &[Problem]) {
         for problem in problems {
             let _ = writeln!(self.message, "{RED}error{RED:#}: {problem}");
@@ -65,7 +65,7 @@ impl Output {
         }
     }
 
-    /// Why there is no answer.
+    /// Prints the reason why there is no answer.
     pub fn failure(&mut self, error: &anyhow::Error) {
         match error.downcast_ref::<crate::folder::Refused>() {
             Some(refused) => self.problems(std::slice::from_ref(&refused.0)),
@@ -73,14 +73,14 @@ impl Output {
         }
     }
 
-    /// Every file of a plan, as the answer, with a line before each that says its name.
+    /// Prints every file of a plan as the answer, with a line before each that contains its name.
     pub fn plan(&mut self, plan: &Plan) {
         for (path, text) in plan.all_files().iter() {
             self.answer(&format!("==> {path} <==\n{text}\n"));
         }
     }
 
-    /// The changes, one line each; the many sources of the entrypoint as one.
+    /// Prints the changes, one line each; the many sources of the entrypoint as one.
     pub fn changes(&mut self, changes: &[&Change]) {
         let mut sources: BTreeMap<(Kind, &str), usize> = BTreeMap::new();
         for change in changes {
@@ -106,8 +106,8 @@ impl Output {
         let _ = writeln!(self.message, "  {style}{sign}{style:#} {what}");
     }
 
-    /// What a change does to its file, line by line, as the answer. What somebody typed after `NAME=`
-    /// in `.env.example`, and secrets that are known, are not shown.
+    /// Prints the difference of a file as the answer. Known secrets, and removed values in
+    /// `.env.example`, are masked.
     pub fn difference(&mut self, change: &Change, secrets: &Secrets) {
         let before = change.before.as_deref().unwrap_or_default();
         let after = change.after.as_deref().unwrap_or_default();
@@ -148,7 +148,7 @@ fn masked(line: &str, path: &str, secrets: &Secrets) -> String {
             shown = format!("{name}=…");
         }
     }
-    // Shorter ones are found by chance, in words of the templates.
+    // Shorter values also occur by chance in words of the templates.
     const SHORTEST: usize = 4;
     for value in secrets.values().flat_map(Secret::parts) {
         if value.len() >= SHORTEST {

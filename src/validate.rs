@@ -1,5 +1,5 @@
-//! Checks of a deployment's files: each parses, what it names is there, its images are pinned, and no
-//! secret is in clear text.
+//! Checks of a deployment's files: each parses, its names resolve, its images are pinned, and no
+//! secret is in plain text.
 //!
 //! Invariant: the report lists every file, as checked or as not checked.
 
@@ -27,30 +27,30 @@ pub use coverage::Coverage;
 use format::Format;
 pub use format::is_source;
 
-/// What is wrong with the files of a folder, and what was checked.
+/// Problems of the files of a folder, and the extent of the checks.
 #[derive(Debug, Default)]
 pub struct Report {
-    /// Everything that is wrong.
+    /// All problems.
     pub problems: Vec<Problem>,
-    /// The files, by how much of them was checked.
+    /// The files, by the extent of their checks.
     pub coverage: Coverage,
 }
 
 /// Relative path to text.
 type Files = BTreeMap<String, String>;
 
-/// Everything wrong with the files of a deployment (relative path to text).
+/// Returns all problems of the files of a deployment (relative path to text).
 pub fn files(files: &Files, secrets: &Secrets) -> Vec<Problem> {
     check(files, &[], secrets).problems
 }
 
-/// Whether a check reads a file of this path.
+/// Returns true if a check reads a file of this path.
 pub fn is_checked(path: &str) -> bool {
     Format::of(path, "") != Format::Other
 }
 
-/// Checks the files of a deployment (relative path to text), and lists what was checked. `others` are
-/// the paths of files beside them that were not read.
+/// Checks the files of a deployment (relative path to text), and lists the extent of the checks.
+/// `others` are the paths of files in the folder that were not read.
 pub fn check(files: &Files, others: &[String], secrets: &Secrets) -> Report {
     let mut report = Report::default();
     let paths: Vec<&str> = files.keys().chain(others).map(String::as_str).collect();
@@ -93,7 +93,7 @@ impl Report {
     }
 }
 
-/// What is wrong with a file by itself. Manifests and Terraform modules are checked together.
+/// Returns the problems of a single file. Manifests and Terraform modules are checked together.
 fn one(format: Format, text: &str, paths: &[&str]) -> Vec<Problem> {
     match format {
         Format::Chroma => tree(text, configuration::chroma),

@@ -1,6 +1,6 @@
-//! The values that carry a rule.
+//! Validated values.
 //!
-//! Invariant: a value of one of these types has passed its rule; the error text is the whole rule.
+//! Invariant: a value of one of these types follows its rule; the error text is the complete rule.
 
 mod cloud;
 mod kubernetes;
@@ -15,7 +15,7 @@ use std::str::FromStr;
 use chroma_otel_init::variable::is_name;
 use serde::{Deserialize, Serialize};
 
-/// A name that DNS, Compose and Kubernetes all take: RFC 1123 label, at most 63 characters.
+/// A name that DNS, Compose and Kubernetes accept: RFC 1123 label, at most 63 characters.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DnsLabel(String);
 
@@ -48,26 +48,26 @@ impl fmt::Display for DnsLabel {
 #[serde(try_from = "String", into = "String")]
 pub struct Memory(u64);
 
-/// The most: 16 TiB, beyond which no cloud has a volume.
+/// The maximum: 16 TiB, the largest volume of any cloud.
 const MOST_MEMORY: u64 = 1 << 44;
 
 impl Memory {
-    /// An amount in mebibytes.
+    /// Creates an amount in mebibytes.
     pub const fn mebibytes(amount: u64) -> Self {
         Self(amount << 20)
     }
 
-    /// The amount in whole mebibytes.
+    /// Returns the amount in whole mebibytes.
     pub const fn as_mebibytes(self) -> u64 {
         self.0 >> 20
     }
 
-    /// Twice as much, where there is that much.
+    /// Returns twice the amount, up to the maximum.
     pub fn twice(self) -> Self {
         Self((self.0 * 2).min(MOST_MEMORY))
     }
 
-    /// As Kubernetes writes quantities: `2Gi`, `512Mi`.
+    /// Returns the amount as a Kubernetes quantity: `2Gi`, `512Mi`.
     pub fn quantity(self) -> String {
         match self.as_mebibytes() {
             whole if whole % 1024 == 0 => format!("{}Gi", whole / 1024),
@@ -118,18 +118,18 @@ impl fmt::Display for Memory {
     }
 }
 
-/// The folder that images are built from, as a path from the deployment's: in it, such as `image`, or
-/// above it, such as `../image`, where several deployments share it.
+/// The folder of the images' build context, as a path from the deployment's folder: inside it, such
+/// as `image`, or above it, such as `../image`, if several deployments share it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ContextFolder(String);
 
 impl ContextFolder {
-    /// The path.
+    /// Returns the path.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Whether it is outside of the deployment's folder.
+    /// Returns true if it is outside the deployment's folder.
     pub fn is_shared(&self) -> bool {
         self.0.starts_with("../")
     }
@@ -145,7 +145,7 @@ impl FromStr for ContextFolder {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        // Compose, HCL and a shell read such a path as it is.
+        // Compose, HCL and a shell read such a path unchanged.
         let is_name = |part: &str| {
             let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
             part.starts_with(|c: char| c.is_ascii_alphanumeric()) && part.chars().all(plain)
@@ -164,7 +164,7 @@ impl FromStr for ContextFolder {
 pub struct ImageRepository(String);
 
 impl ImageRepository {
-    /// The repository with a tag: what a deployment pins.
+    /// Returns the repository with a tag, as a deployment pins it.
     pub fn tag(&self, tag: impl fmt::Display) -> String {
         format!("{}:{tag}", self.0)
     }
@@ -180,7 +180,7 @@ impl FromStr for ImageRepository {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        // The grammar of github.com/distribution/reference, a little narrower.
+        // The grammar of github.com/distribution/reference, with a few more restrictions.
         let part = |part: &str| {
             part.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit())
                 && part.ends_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit())
@@ -204,15 +204,16 @@ impl FromStr for ImageRepository {
     }
 }
 
-/// A name of an environment variable: POSIX letters, digits and `_`; no longer than a key of a ConfigMap.
+/// A name of an environment variable: POSIX letters, digits and `_`; not longer than a key of a
+/// ConfigMap.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct VariableName(String);
 
 impl VariableName {
-    /// Whether a value under this name is a secret by its looks, and is kept out of every file.
+    /// Returns true if the name suggests a secret, whose value is then written to no file.
     pub fn is_secret(&self) -> bool {
         let name = self.0.to_ascii_uppercase();
-        // Where a secret is, or how it is checked, is none.
+        // The location of a secret, or the way it is checked, is not secret.
         if ["_HEADER", "_FILE", "_PROVIDER"]
             .iter()
             .any(|end| name.ends_with(end))
@@ -224,7 +225,7 @@ impl VariableName {
             .any(|word| name.contains(word))
     }
 
-    /// The name as text.
+    /// Returns the name as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -246,7 +247,7 @@ impl FromStr for VariableName {
 pub struct Line(String);
 
 impl Line {
-    /// The text.
+    /// Returns the text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -265,13 +266,13 @@ impl FromStr for Line {
     }
 }
 
-/// What a cloud calls one of its things: an id, an ARN, a path. No sign in it means anything to a
-/// shell, to YAML or to HCL.
+/// A cloud's name of a resource: an id, an ARN, a path. It contains no special character of a
+/// shell, YAML or HCL.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CloudName(String);
 
 impl CloudName {
-    /// The name as text.
+    /// Returns the name as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -292,12 +293,12 @@ impl FromStr for CloudName {
     }
 }
 
-/// A public SSH key in the form of OpenSSH, `ssh-ed25519 AAAA… who`.
+/// A public SSH key in the form of OpenSSH, `ssh-ed25519 AAAA… user`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SshKey(String);
 
 impl SshKey {
-    /// The key as one line.
+    /// Returns the key as one line.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -321,7 +322,7 @@ impl FromStr for SshKey {
     }
 }
 
-/// Who may connect to Chroma.
+/// Clients that may connect to Chroma.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Peer {
     /// A range of IPv4 addresses, `10.0.0.0/16`, never the whole world.
@@ -342,7 +343,7 @@ impl FromStr for Peer {
         let address: std::net::Ipv4Addr = address.parse().map_err(|_| rule())?;
         let length: u32 = length.parse().map_err(|_| rule())?;
         if !(8..=32).contains(&length) {
-            return Err("a range of /8 or narrower: Chroma has no authentication of its own, and anyone who connects can read and delete everything".to_owned());
+            return Err("a range of /8 or narrower: Chroma has no authentication, and every client can read and delete everything".to_owned());
         }
         let host_bits = u32::MAX.checked_shr(length).unwrap_or(0);
         if u32::from(address) & host_bits != 0 {
@@ -355,7 +356,8 @@ impl FromStr for Peer {
     }
 }
 
-/// Whether an address reaches only this machine or a private network (RFC 1918, RFC 4193, loopback).
+/// Returns true if an address reaches only this machine or a private network (RFC 1918, RFC 4193,
+/// loopback).
 pub fn is_private(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(v4) => v4.is_loopback() || v4.is_private(),
@@ -368,7 +370,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn memory_is_read_and_written_in_powers_of_1024() {
+    fn memory_uses_powers_of_1024() {
         for (text, mebibytes, shown) in [
             ("2GiB", 2048, "2g"),
             ("512m", 512, "512m"),

@@ -1,4 +1,4 @@
-//! A backend as its file describes it.
+//! A backend, as described by its file.
 
 use std::collections::BTreeMap;
 
@@ -7,56 +7,57 @@ use serde_json::Value;
 
 use crate::values::{Cloud, Memory, has_place};
 
-/// One backend, as its file describes it.
+/// A backend, as described by its file.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Backend {
-    /// The file's name without `.yaml`; what `--backend` takes.
+    /// The file's name without `.yaml`; the value of `--backend`.
     #[serde(skip)]
     pub name: String,
     /// One line for `list backends`.
     pub summary: String,
-    /// Address of the backend's own documentation of what is used here.
+    /// Address of the backend's own documentation of the features in this file.
     pub documentation: String,
-    /// Where the operator sees the traces; [`in_place`] completes it.
+    /// Location of the traces for the operator; [`in_place`] completes it.
     pub traces: String,
-    /// The identity that the collector shows. Absent: keys are all it takes, anywhere.
+    /// The identity that the collector uses. Without it, the backend accepts only keys, from
+    /// anywhere.
     pub identity: Option<Identity>,
-    /// Default of `CHROMA_OTEL_COLLECTION_ENDPOINT`; [`in_place`] completes it. Absent: the
-    /// operator gives it, or the exporter knows it.
+    /// Default of `CHROMA_OTEL_COLLECTION_ENDPOINT`; [`in_place`] completes it. Without it, the
+    /// operator sets the endpoint, or the exporter knows it.
     pub endpoint: Option<String>,
-    /// What an endpoint of it looks like, for those who have to give it.
+    /// Example of an endpoint, if the operator must set one.
     pub example: Option<String>,
-    /// What is not secret and differs between its users: name, and what it is. `{name}` stands for it in
-    /// other texts.
+    /// Values that differ between users and are not secret: name and description. `{name}` is
+    /// replaced by the value in other texts.
     #[serde(default)]
     pub settings: BTreeMap<String, Setting>,
     /// Headers of every request: name in lower case, and text with `{VARIABLE}` for a key.
     #[serde(default)]
     pub headers: BTreeMap<String, String>,
-    /// Secrets the backend wants.
+    /// Secrets of the backend.
     #[serde(default)]
     pub keys: Vec<Key>,
-    /// What the collector exports with.
+    /// The collector's exporter.
     pub exporter: Exporter,
-    /// The collector's extension that OTLP requests are authenticated by.
+    /// The collector's extension that authenticates OTLP requests.
     pub extension: Option<Extension>,
-    /// What it does with metrics over OTLP. Absent: it takes none.
+    /// Metrics over OTLP. Without it, the backend accepts none.
     pub metrics: Option<MetricsIntake>,
-    /// How many spans the backend takes in one request. Absent: their size is all that counts.
+    /// Maximum number of spans in one request. Without it, only their size is limited.
     pub spans_per_request: Option<u32>,
-    /// How many bytes, before compression, the backend takes in one request. Absent: 4 MiB, as gRPC
-    /// servers do.
+    /// Maximum size of one request in bytes, before compression. The default is 4 MiB, as in gRPC
+    /// servers.
     pub bytes_per_request: Option<u32>,
-    /// How many characters an attribute's value may have, where the backend drops longer ones.
+    /// Maximum length of an attribute's value in characters, if the backend drops longer ones.
     pub longest_value: Option<u32>,
-    /// Attributes of every resource that the backend wants: name and text. [`Cloud::place`]'s
-    /// placeholder is taken from the collector's environment.
+    /// Resource attributes that the backend requires: name and text. [`Cloud::place`]'s placeholder
+    /// is taken from the collector's environment.
     #[serde(default)]
     pub resource: BTreeMap<String, String>,
-    /// What must have been done once before the first trace.
+    /// A step to perform once before the first trace.
     pub prepare: Option<Prepare>,
-    /// A container of the backend's own that runs beside the collector.
+    /// A container of the backend that runs next to the collector.
     pub service: Option<Service>,
 }
 
@@ -64,42 +65,42 @@ pub struct Backend {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Identity {
-    /// Whose machines have it.
+    /// The cloud of these machines.
     pub cloud: Cloud,
-    /// What it must be allowed, in the cloud's own words: AWS's actions, predefined roles of GCP,
-    /// Azure's roles by the name that it shows.
+    /// Required permissions, in the cloud's own terms: AWS's actions, predefined roles of GCP,
+    /// Azure's roles by their displayed name.
     pub permissions: Vec<String>,
-    /// The services that must be enabled where it is, as GCP names them.
+    /// Services to enable in the project, by GCP's names.
     #[serde(default)]
     pub services: Vec<String>,
 }
 
-/// A secret of the backend. It stands in headers or in settings of components, as `{VARIABLE}`.
+/// A secret of the backend. It is part of headers or of settings of components, as `{VARIABLE}`.
 #[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Key {
-    /// The environment variable it is asked for under.
+    /// Its environment variable.
     pub variable: String,
-    /// What it is and where to get it.
+    /// Description, and where to get it.
     pub what: String,
 }
 
-/// How a backend takes metrics over OTLP.
+/// Metrics over OTLP.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MetricsIntake {
-    /// Where, over HTTP. Absent: where the traces go, with `/v1/metrics` at the end.
+    /// Endpoint over HTTP. The default is that of the traces, with `/v1/metrics` at the end.
     pub endpoint: Option<String>,
-    /// Whether it wants what was added since the last time, and not the sum since the start.
+    /// True for delta temporality, false for cumulative.
     #[serde(default)]
     pub delta: bool,
 }
 
-/// How the collector exports.
+/// The collector's exporter.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Exporter {
-    /// OTLP over gRPC or HTTP, as the endpoint says.
+    /// OTLP over gRPC or HTTP, depending on the endpoint.
     Otlp,
     /// OTLP over HTTP, whatever the endpoint's port.
     OtlpHttp,
@@ -107,12 +108,12 @@ pub enum Exporter {
     Zipkin,
     /// The collector's own log.
     Debug,
-    /// Another of the collector's exporters, which knows where to.
+    /// Another exporter of the collector, which knows its destination.
     #[serde(untagged)]
     Component(Component),
 }
 
-/// An exporter by the collector's own name for it.
+/// An exporter by the collector's name.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Component {
@@ -122,15 +123,14 @@ pub struct Component {
     /// environment.
     #[serde(default)]
     pub settings: ComponentSettings,
-    /// Whether it has a sending queue, as most have.
+    /// True if it has a sending queue, as most have.
     pub queue: bool,
-    /// Whether it tries again by itself, for as long as it likes: what has left the queue is then no
-    /// longer on the disk.
+    /// True if it retries without a limit: its spans have then left the queue on disk.
     #[serde(default)]
     pub retries_itself: bool,
 }
 
-/// An extension by the collector's own name for it.
+/// An extension by the collector's name.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Extension {
@@ -142,22 +142,22 @@ pub struct Extension {
     pub settings: ComponentSettings,
 }
 
-/// Settings of a component, as the collector's documentation has them.
+/// Settings of a component, as in the collector's documentation.
 pub type ComponentSettings = BTreeMap<String, Value>;
 
-/// What is to be done once, by hand.
+/// A step to perform once, by hand.
 #[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Prepare {
-    /// What and why, in one sentence.
+    /// The step and its reason, in one sentence.
     pub what: String,
-    /// How, for bash; [`in_place`] completes it, with a word or an expression of bash's.
+    /// Commands for bash; [`in_place`] completes them, with a word or an expression of bash.
     pub commands: String,
-    /// What to know once that is done.
+    /// A fact to know after the step.
     pub after: Option<String>,
 }
 
-/// A backend's container in the stack.
+/// A backend's container in the deployment.
 #[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Service {
@@ -173,13 +173,13 @@ pub struct Service {
     /// Environment variables.
     #[serde(default)]
     pub environment: BTreeMap<String, String>,
-    /// Health check command inside the image, if the image can run one.
+    /// Health check command in the image, if the image can run one.
     pub health: Option<Vec<String>>,
-    /// Where it answers 200 over HTTP when it is well.
+    /// Page that answers 200 over HTTP when the container is healthy.
     pub probe: Probe,
-    /// The number of the image's user, where the image does not say a number.
+    /// The number of the image's user, if the image does not define a number.
     pub user: Option<u32>,
-    /// Whether the image runs with a read-only root.
+    /// True if the image runs with a read-only root.
     #[serde(default)]
     pub read_only: bool,
     /// Writable folders for a read-only root.
@@ -187,7 +187,7 @@ pub struct Service {
     pub tmpfs: Vec<String>,
 }
 
-/// What is asked whether a container is well.
+/// Health check of a container.
 #[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Probe {
@@ -198,7 +198,7 @@ pub struct Probe {
 }
 
 impl Backend {
-    /// Whether spans leave for an endpoint that the operator may choose.
+    /// Returns true if the operator can choose the endpoint of the spans.
     pub fn wants_endpoint(&self) -> bool {
         matches!(
             self.exporter,
@@ -206,38 +206,39 @@ impl Backend {
         )
     }
 
-    /// What an endpoint of it looks like.
+    /// Returns an example of an endpoint.
     pub fn endpoint_example(&self) -> &str {
         self.example
             .as_deref()
             .unwrap_or("https://otlp.example.com:443")
     }
 
-    /// The default endpoint, if it is the same in every place.
+    /// Returns the default endpoint, if it is the same in every place.
     pub fn endpoint_everywhere(&self) -> Option<&str> {
         self.endpoint
             .as_deref()
             .filter(|endpoint| !has_place(endpoint))
     }
 
-    /// The cloud on whose machines alone it works.
+    /// Returns the cloud to whose machines it is limited.
     pub fn cloud(&self) -> Option<Cloud> {
         self.identity.as_ref().map(|identity| identity.cloud)
     }
 
-    /// Whether the exporter tries again by itself, from memory: then nobody counts what is lost.
+    /// Returns true if the exporter retries by itself, from memory: lost spans are then not
+    /// counted.
     pub fn retries_itself(&self) -> bool {
         matches!(&self.exporter, Exporter::Component(component) if component.retries_itself)
     }
 
-    /// What the machine must be allowed, in the cloud's own words.
+    /// Returns the machine's required permissions, in the cloud's own terms.
     pub fn permissions(&self) -> &[String] {
         self.identity
             .as_ref()
             .map_or(&[], |identity| &identity.permissions)
     }
 
-    /// The services that must be enabled where the machine is.
+    /// Returns the services to enable in the machine's project.
     pub fn services(&self) -> &[String] {
         self.identity
             .as_ref()
@@ -245,23 +246,23 @@ impl Backend {
     }
 }
 
-/// What the operator says about a backend, beside its endpoint and its keys.
+/// A value that the operator sets for a backend, besides its endpoint and its keys.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Setting {
-    /// What it is and where to find it.
+    /// Description, and where to find it.
     pub what: String,
-    /// What it is unless told otherwise. Absent: the operator says it, where it is used.
+    /// Default. Without it, the operator must set the value if it is used.
     pub default: Option<String>,
-    /// What the operator may write, and what then stands in the texts. Absent: any word, as it is.
+    /// Accepted values, and their texts. Without it, any word is accepted and used unchanged.
     pub choices: Option<BTreeMap<String, String>>,
 }
 
 impl Setting {
-    /// What stands in the texts for what the operator wrote.
+    /// Returns the text for the operator's value.
     ///
     /// # Errors
-    /// What to write instead.
+    /// Returns the accepted values.
     pub fn text(&self, written: &str) -> Result<String, String> {
         let Some(choices) = &self.choices else {
             let fits = |c: char| c.is_ascii_alphanumeric() || "._~-".contains(c);

@@ -1,31 +1,32 @@
-//! The form of a backend's file: what is said to one who wrote it.
+//! The format of a backend's file: error messages for its author.
 //!
-//! Invariant: no text of the file is part of a message but names of keys: a secret may stand anywhere.
+//! Invariant: names of keys are the only text of the file in a message: a secret may be anywhere.
 
 use super::definition::Backend;
 use super::rules;
 use crate::problem::{Problem, nearest};
 
-/// The backend that the text of an operator's own file describes; `at` names the file.
+/// Parses an operator's own backend file; `at` names the file.
 ///
 /// # Errors
-/// It is no YAML, or not of a backend's form: the first of what is wrong; or it breaks rules: all of them.
+/// The text is not valid YAML, or not a backend (the first problem); or it breaks rules (all of
+/// them).
 pub fn own(name: &str, text: &str, at: &str) -> Result<Backend, Vec<Problem>> {
     let not_yaml = |error: serde_yaml::Error| {
-        let problem = Problem::new(at, format!("not YAML that can be read{}", place(&error)));
-        vec![problem.hint("look for a missing quote, a tab, or a key that stands twice")]
+        let problem = Problem::new(at, format!("cannot parse as YAML{}", place(&error)));
+        vec![problem.hint("look for a missing quote, a tab, or a duplicate key")]
     };
-    // YAML's own tree first: it refuses a key that stands twice.
+    // YAML's own tree first: it rejects a duplicate key.
     let tree: serde_yaml::Value = serde_yaml::from_str(text).map_err(not_yaml)?;
     if !tree.is_mapping() {
         let problem = Problem::new(at, "not a mapping of keys to values");
         return Err(vec![problem.hint("start with `summary: …`")]);
     }
     let mut backend: Backend =
-        serde_yaml::from_str(text).map_err(|error| vec![not_of_the_form(&error, at)])?;
+        serde_yaml::from_str(text).map_err(|error| vec![invalid_form(&error, at)])?;
     name.clone_into(&mut backend.name);
     let mut broken = rules::broken(&backend);
-    broken.dedup(); // the choices of a setting may all break it
+    broken.dedup(); // several choices of a setting may break the same rule
     let problem = |rule: &String| Problem::new(at, format!("breaks the rule: {rule}"));
     if broken.is_empty() {
         Ok(backend)
@@ -41,16 +42,16 @@ fn place(error: &serde_yaml::Error) -> String {
     }
 }
 
-/// The reader's message without what it quotes: `keys[0]: missing field `what` at line 5 column 8`.
-fn not_of_the_form(error: &serde_yaml::Error, at: &str) -> Problem {
+/// Returns serde's message without quoted text: `keys[0]: missing field `what` at line 5 column 8`.
+fn invalid_form(error: &serde_yaml::Error, at: &str) -> Problem {
     let text = error.to_string();
     let text = text.split(" at line ").next().unwrap_or_default();
     let (key, text) = match text.split_once(": ") {
         Some((key, rest)) if is_path(key) => (format!("{key}: "), rest),
         _ => (String::new(), text),
     };
-    let (what, hint) = said(text);
-    // Of what has several forms the reader knows no place.
+    let (what, hint) = translated(text);
+    // For an untagged enum, serde knows no location.
     let place = if text.contains("enum") {
         String::new()
     } else {
@@ -63,14 +64,14 @@ fn not_of_the_form(error: &serde_yaml::Error, at: &str) -> Problem {
     }
 }
 
-/// Keys with the places in lists: `keys[0].what`.
+/// Returns true for keys with indexes of lists: `keys[0].what`.
 fn is_path(text: &str) -> bool {
     let fits = |c: char| c.is_ascii_alphanumeric() || "._-[]".contains(c);
     !text.is_empty() && text.chars().all(fits)
 }
 
-/// What is wrong in our words, and what to do about it.
-fn said(text: &str) -> (String, Option<String>) {
+/// Translates serde's message into a problem and a hint.
+fn translated(text: &str) -> (String, Option<String>) {
     let between = |start: &str, end: &str| Some(text.strip_prefix(start)?.split_once(end)?.0);
     if let Some(name) = between("unknown field `", "`") {
         let known: Vec<String> = text
@@ -81,17 +82,17 @@ fn said(text: &str) -> (String, Option<String>) {
             .collect();
         let hint = match nearest(name, &known) {
             Some(near) => format!("did you mean `{near}`?"),
-            None => format!("there are: {}", known.join(", ")),
+            None => format!("known keys: {}", known.join(", ")),
         };
-        return (format!("`{name}` is no key there"), Some(hint));
+        return (format!("unknown key `{name}`"), Some(hint));
     }
     if let Some(name) = between("missing field `", "`") {
-        return (format!("has no `{name}`"), None);
+        return (format!("missing key `{name}`"), None);
     }
     if text.contains("enum Exporter") {
         let hint = "write `otlp`, `otlp_http`, `zipkin` or `debug`, or a component's `name`, `queue` and `settings`";
         return (
-            "`exporter` cannot be used".to_owned(),
+            "invalid `exporter`".to_owned(),
             Some(hint.to_owned()),
         );
     }
@@ -103,11 +104,11 @@ fn said(text: &str) -> (String, Option<String>) {
         Some("a boolean") => "write `true` or `false`, without quotes",
         Some("u16" | "u32") => "write a whole number, without quotes",
         Some(one) if one.starts_with("one of ") => {
-            return ("cannot be used".to_owned(), Some(format!("write {one}")));
+            return ("invalid value".to_owned(), Some(format!("write {one}")));
         }
-        _ => "the files in `templates/backends` are examples of the form",
+        _ => "see the files in `templates/backends` for examples",
     };
-    ("is not of the right kind".to_owned(), Some(hint.to_owned()))
+    ("wrong type".to_owned(), Some(hint.to_owned()))
 }
 
 #[cfg(test)]
@@ -115,50 +116,50 @@ mod tests {
     use super::own;
 
     #[test]
-    fn what_is_wrong_is_told_by_its_place_and_nothing_is_quoted() {
+    fn problems_name_the_location_and_quote_no_text() {
         let sound = "summary: s\ndocumentation: https://d\ntraces: t\n";
         for (text, told) in [
             (
                 "exporter: otlp\nheaders: {a: 's3cret\n",
-                "f.yaml: not YAML that can be read at line 6, column 1",
+                "f.yaml: cannot parse as YAML at line 6, column 1",
             ),
             (
                 "exporter: otlp\nexporter: otlp\n",
-                "f.yaml: not YAML that can be read at line 1, column 1",
+                "f.yaml: cannot parse as YAML at line 1, column 1",
             ),
-            ("exporter: s3cret\n", "f.yaml: `exporter` cannot be used"),
-            ("exporter: {name: a}\n", "f.yaml: `exporter` cannot be used"),
+            ("exporter: s3cret\n", "f.yaml: invalid `exporter`"),
+            ("exporter: {name: a}\n", "f.yaml: invalid `exporter`"),
             (
                 "exporter: otlp\ntypo: s3cret\n",
-                "f.yaml: `typo` is no key there at line 5, column 1",
+                "f.yaml: unknown key `typo` at line 5, column 1",
             ),
             (
                 "exporter: otlp\nkeys: [{variable: s3cret}]\n",
-                "f.yaml: keys[0]: has no `what` at line 5, column 8",
+                "f.yaml: keys[0]: missing key `what` at line 5, column 8",
             ),
             (
                 "exporter: otlp\nkeys: s3cret\n",
-                "f.yaml: keys: is not of the right kind at line 5, column 7",
+                "f.yaml: keys: wrong type at line 5, column 7",
             ),
             (
                 "exporter: otlp\nheaders: {a: [s3cret]}\n",
-                "f.yaml: headers.a: is not of the right kind at line 5, column 14",
+                "f.yaml: headers.a: wrong type at line 5, column 14",
             ),
             (
                 "exporter: otlp\nidentity: {cloud: s3cret, permissions: []}\n",
-                "f.yaml: identity.cloud: cannot be used at line 5, column 19",
+                "f.yaml: identity.cloud: invalid value at line 5, column 19",
             ),
             (
                 "exporter: otlp\nspans_per_request: -1\n",
-                "f.yaml: spans_per_request: is not of the right kind at line 5, column 20",
+                "f.yaml: spans_per_request: wrong type at line 5, column 20",
             ),
             (
                 "exporter: otlp\nmetrics: s3cret\n",
-                "f.yaml: metrics: is not of the right kind at line 5, column 10",
+                "f.yaml: metrics: wrong type at line 5, column 10",
             ),
             (
                 "exporter: otlp\nservice: {image: a, memory: s3cret, ui_port: 1, probe: {port: 1, path: /}}\n",
-                "f.yaml: service: is not of the right kind at line 5, column 10",
+                "f.yaml: service: wrong type at line 5, column 10",
             ),
         ] {
             let problems = own("f", &format!("{sound}{text}"), "f.yaml").expect_err(text);
@@ -176,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn all_rules_that_are_broken_are_told() {
+    fn reports_all_broken_rules() {
         let text =
             "summary: s\ndocumentation: d\ntraces: t\nexporter: debug\nendpoint: http://h:4317\n";
         let problems = own("f", text, "f.yaml").expect_err("two rules");

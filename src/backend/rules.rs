@@ -1,6 +1,6 @@
-//! What the fields of a backend's file must be to each other.
+//! Consistency rules between the fields of a backend's file.
 //!
-//! Invariant: a backend that breaks no rule here renders on every target that has its identity.
+//! Invariant: a backend that breaks no rule can be rendered on every target that has its identity.
 
 mod identity;
 
@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::definition::{Backend, ComponentSettings, Exporter};
 use crate::values::{Cloud, VariableName, in_place};
 
-/// Every rule that the backend breaks, one sentence each.
+/// Returns every rule that the backend breaks, one sentence each.
 pub(super) fn broken(backend: &Backend) -> Vec<String> {
     let over_otlp = matches!(backend.exporter, Exporter::Otlp | Exporter::OtlpHttp);
     let queued = match &backend.exporter {
@@ -49,7 +49,7 @@ pub(super) fn broken(backend: &Backend) -> Vec<String> {
         ),
         (
             backend.spans_per_request.is_none() || backend.bytes_per_request.is_none(),
-            "`spans_per_request` or `bytes_per_request`: a batch ends by one of them",
+            "set only one of `spans_per_request` and `bytes_per_request`",
         ),
         (
             backend.longest_value.is_none_or(|most| most > 0),
@@ -65,7 +65,7 @@ pub(super) fn broken(backend: &Backend) -> Vec<String> {
         ),
         (
             backend.example.is_none() || (backend.wants_endpoint() && backend.endpoint.is_none()),
-            "`example` is for a backend that has no `endpoint` of its own",
+            "`example` is for a backend without its own `endpoint`",
         ),
         (
             !retries_itself || queued,
@@ -76,14 +76,14 @@ pub(super) fn broken(backend: &Backend) -> Vec<String> {
                 .resource
                 .iter()
                 .all(|(name, text)| is_attribute(name) && one_line(text)),
-            "`resource` has names of attributes, and a line for each",
+            "`resource` contains names of attributes, and one line of text for each",
         ),
         (
             backend
                 .prepare
                 .as_ref()
                 .is_none_or(|todo| one_line(&todo.what) && !todo.commands.trim().is_empty()),
-            "`prepare` says what in one line, and how",
+            "`prepare` needs `what` in one line, and `commands`",
         ),
     ];
     let mut broken: Vec<String> = rules
@@ -100,7 +100,7 @@ pub(super) fn broken(backend: &Backend) -> Vec<String> {
     broken
 }
 
-/// Names as OpenTelemetry's conventions have them.
+/// Returns true for names as in OpenTelemetry's conventions.
 fn is_attribute(name: &str) -> bool {
     name.split('.').all(|part| {
         part.starts_with(|c: char| c.is_ascii_lowercase())
@@ -110,7 +110,7 @@ fn is_attribute(name: &str) -> bool {
     })
 }
 
-/// Endpoints must be what the exporter can send to, whatever is chosen.
+/// Checks that the exporter can send to the endpoints, with every choice of the settings.
 fn endpoints(backend: &Backend) -> Vec<String> {
     let metrics = backend
         .metrics
@@ -148,7 +148,7 @@ fn endpoints(backend: &Backend) -> Vec<String> {
     .collect()
 }
 
-/// The text with every choice of its settings in turn.
+/// Returns the text with every choice of its settings in turn.
 fn filled(backend: &Backend, text: &str) -> Vec<String> {
     backend
         .settings
@@ -168,13 +168,13 @@ fn filled(backend: &Backend, text: &str) -> Vec<String> {
         })
 }
 
-/// Headers are sent as they are written here, but for placeholders.
+/// Checks the headers, which are sent as written except for placeholders.
 fn headers(backend: &Backend) -> impl Iterator<Item = String> {
     backend.headers.iter().filter_map(|(name, text)| {
         let secret = ["authorization", "cookie", "key", "token", "secret", "password"];
         if in_braces(text).is_empty() && secret.iter().any(|word| name.ends_with(word)) {
             return Some(format!(
-                "header `{name}` has a value that looks like a secret: name a variable under `keys`, and \
+                "header `{name}` has a value that looks like a secret: declare a variable in `keys`, and \
                  write `{{VARIABLE}}`"
             ));
         }
@@ -182,12 +182,12 @@ fn headers(backend: &Backend) -> impl Iterator<Item = String> {
             && !name.chars().any(|c| c.is_ascii_uppercase())
             && text.trim() == text;
         (!sound).then(|| {
-            format!("a header has a name in lower case and a line of text, which `{name}` has not")
+            format!("header `{name}` needs a name in lower case and one line of text")
         })
     })
 }
 
-/// A key without a place is never sent.
+/// Checks that every key has a place: otherwise it would never be sent.
 fn keys(backend: &Backend) -> impl Iterator<Item = String> {
     backend.keys.iter().filter_map(|key| {
         let place = format!("{{{}}}", key.variable);
@@ -200,20 +200,20 @@ fn keys(backend: &Backend) -> impl Iterator<Item = String> {
         let sound = VariableName::from_str(&key.variable).is_ok() && !key.what.trim().is_empty();
         if is_taken(&key.variable) {
             return Some(format!(
-                "key `{}` has the name of a variable that the collector reads for something else",
+                "key `{}` has the name of a variable with another use in the collector",
                 key.variable
             ));
         }
         (!placed || !sound).then(|| {
             format!(
-                "key `{}` says what it is, and stands in a header or in settings",
+                "key `{}` needs a description, and a header or a setting that contains it",
                 key.variable
             )
         })
     })
 }
 
-/// Variables that are somebody's already.
+/// Returns true for variables that have another use.
 fn is_taken(variable: &str) -> bool {
     let ours = variable.starts_with("CHROMA_") || variable.starts_with("OTEL_");
     let mut places = Cloud::ALL.into_iter().filter_map(Cloud::place);
@@ -223,7 +223,7 @@ fn is_taken(variable: &str) -> bool {
         || places.any(|place| place.variable == variable)
 }
 
-/// What stands in braces is a key, a setting or the place; and every setting stands somewhere.
+/// Checks that each placeholder is a key, a setting or the place, and that every setting is used.
 fn placeholders(backend: &Backend) -> Vec<String> {
     let place = backend.cloud().and_then(Cloud::place);
     let known = |name: &str| {
@@ -254,14 +254,14 @@ fn placeholders(backend: &Backend) -> Vec<String> {
             && default.is_none_or(|default| setting.text(default).is_ok());
         if !sound {
             broken.push(format!(
-                "setting `{name}` says what it is, stands in a text, and has one of its choices as default"
+                "setting `{name}` needs a description, a text that contains it, and one of its choices as default"
             ));
         }
     }
     broken
 }
 
-/// The names in braces: `{NAME}`, `{name}`.
+/// Returns the names in braces: `{NAME}`, `{name}`.
 fn in_braces(text: &str) -> Vec<&str> {
     let is_name = |name: &&str| {
         !name.is_empty() && name.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'_')
@@ -273,8 +273,8 @@ fn in_braces(text: &str) -> Vec<&str> {
         .collect()
 }
 
-/// Names of components are the collector's: they land in its configuration as they are, beside those that
-/// every collector has.
+/// Checks the names of components, which are written into the collector's configuration, next to
+/// the components that every collector has.
 fn names(backend: &Backend) -> impl Iterator<Item = String> {
     components(backend).into_iter().filter_map(|(name, _)| {
         let taken = [
@@ -289,12 +289,12 @@ fn names(backend: &Backend) -> impl Iterator<Item = String> {
                 .bytes()
                 .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'_');
         (!sound || taken.contains(&name)).then(|| {
-            format!("`{name}` is no name of a component, or one that every collector has already")
+            format!("`{name}` is not a valid name of a component, or every collector already has it")
         })
     })
 }
 
-/// Every text with placeholders, but the commands, which have braces of bash's own.
+/// Returns every text with placeholders, except the commands, which contain braces of bash.
 fn texts_of(backend: &Backend) -> impl Iterator<Item = &str> {
     let metrics = backend
         .metrics
@@ -324,7 +324,7 @@ fn components(backend: &Backend) -> Vec<(&str, &ComponentSettings)> {
     exporter.into_iter().chain(extension).collect()
 }
 
-/// Every text in the settings of its components.
+/// Returns every text in the settings of its components.
 pub(super) fn settings(backend: &Backend) -> impl Iterator<Item = &str> {
     components(backend)
         .into_iter()

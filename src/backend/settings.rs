@@ -1,33 +1,34 @@
-//! Settings: what of a backend is not secret and differs between its users, such as a region.
+//! Settings: values of a backend that are not secret and differ between its users, such as a
+//! region.
 //!
-//! Invariant: a backend that is settled has no `{setting}` left in any text.
+//! Invariant: a settled backend contains no `{setting}` in any text.
 
 use serde_json::Value;
 
 use super::definition::{Backend, Exporter};
 use super::rules;
 
-/// A setting that has no value and is needed.
+/// A required setting without a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Missing {
     /// Its name.
     pub name: String,
-    /// What it is and where to find it.
+    /// Description, and where to find it.
     pub what: String,
 }
 
 impl Backend {
-    /// Whether a key stands in settings of components, and not in headers alone.
+    /// Returns true if a key is part of settings of components, and not only of headers.
     pub fn in_settings(&self, variable: &str) -> bool {
         let placeholder = format!("{{{variable}}}");
         rules::settings(self).any(|text| text.contains(&placeholder))
     }
 
-    /// The backend with `given` in the places of its settings; `addressed` where the operator gives its
-    /// endpoint. What is given and wrong was told before, and counts as missing.
+    /// Returns the backend with its settings replaced by `given`; `addressed` if the operator sets
+    /// its endpoint. Invalid values were already reported, and count as missing.
     ///
     /// # Errors
-    /// The settings that are needed and have no value.
+    /// Returns the required settings without a value.
     pub fn settled(
         mut self,
         given: &dyn Fn(&str) -> Option<String>,
@@ -51,7 +52,7 @@ impl Backend {
                     what,
                 });
             }
-            // Only the address to look at is left then, and a person reads it.
+            // Only the address of the traces is left, which is read by a person.
             let text = text.unwrap_or_else(|| name.to_uppercase());
             self.replace(&placeholder, &text);
         }
@@ -62,7 +63,7 @@ impl Backend {
         }
     }
 
-    /// Whether the operator has to say what this setting is.
+    /// Returns true if the operator must set this setting.
     pub fn requires(&self, name: &str) -> bool {
         let placeholder = format!("{{{name}}}");
         let setting = self.settings.get(name);
@@ -70,7 +71,7 @@ impl Backend {
             && self.sent().any(|text| text.contains(&placeholder))
     }
 
-    /// Every text that decides what is sent where.
+    /// Returns every text that determines the content and the destination of requests.
     fn sent(&self) -> impl Iterator<Item = &str> {
         let metrics = self
             .metrics

@@ -1,5 +1,5 @@
-//! A CloudFormation template: the names it refers to, and the defaults of its secrets. `cfn-lint` knows
-//! the services' own properties.
+//! A CloudFormation template: the names that it refers to, and the defaults of its secrets.
+//! `cfn-lint` checks the services' own properties.
 
 use serde_yaml::Value;
 
@@ -7,7 +7,7 @@ use super::names::missing;
 use super::yaml::{entries, items, keys, text, texts};
 use crate::problem::Problem;
 
-/// What is wrong with the template.
+/// Returns the problems of the template.
 pub(super) fn check(tree: &Value) -> Vec<Problem> {
     let mut references = References {
         tree,
@@ -32,13 +32,13 @@ fn defaults(tree: &Value) -> Vec<Problem> {
         parameters.filter(|(_, one)| is_secret(one) && !text(one.get("Default")).is_empty());
     let problem = |(name, _)| {
         let at = format!("Parameters.{name}.Default");
-        Problem::new(at, "a secret in clear text")
+        Problem::new(at, "a secret in plain text")
             .hint("remove it: the deployment asks for the value")
     };
     shown.map(problem).collect()
 }
 
-/// What a name is, and the sections that define it.
+/// Description of a name, and the sections that define it.
 type Kind = (&'static str, &'static [&'static str]);
 
 const CONDITION: Kind = ("condition", &["Conditions"]);
@@ -53,7 +53,7 @@ struct References<'a> {
 }
 
 impl References<'_> {
-    /// Functions have a short form (`!Ref`) and a long one.
+    /// Handles both forms of functions, short (`!Ref`) and long.
     fn walk(&mut self, value: &Value, at: &str) {
         if let Value::Tagged(tagged) = value {
             let tag = tagged.tag.to_string();
@@ -92,7 +92,7 @@ impl References<'_> {
         }
     }
 
-    /// What another function computes, or a policy's own `Condition`, is no text, and no name.
+    /// Other values, such as a function's result or a policy's own `Condition`, are not names.
     fn name(&mut self, at: &str, (what, sections): Kind, name: &str) {
         if !name.is_empty() && !name.starts_with("AWS::") {
             let known = sections.iter();
@@ -102,7 +102,7 @@ impl References<'_> {
     }
 }
 
-/// The names in `${…}` that the call itself gives no value.
+/// Returns the names in `${…}` to which the call itself assigns no value.
 fn substituted(argument: &Value) -> impl Iterator<Item = &str> {
     let source = argument.as_str().unwrap_or(text(argument.get(0)));
     let given: Vec<&str> = keys(argument.get(1)).collect();

@@ -17,7 +17,7 @@ const SECTIONS: &[&str] = &[
 const SERVICE: &[&str] = &["extensions", "pipelines", "telemetry"];
 const PARTS: &[&str] = &["receivers", "processors", "exporters"];
 
-/// What is wrong with the configuration.
+/// Returns the problems of the configuration.
 pub(super) fn check(tree: &Value) -> Vec<Problem> {
     let service = |key: &str| tree.get("service").and_then(|service| service.get(key));
     let mut problems = unknown_keys("", Some(tree), SECTIONS);
@@ -48,7 +48,8 @@ fn pipeline(tree: &Value, name: &str, parts: &Value) -> Vec<Problem> {
     problems
 }
 
-/// A component that no section defines. Which one an environment variable names is not known here.
+/// Returns a problem for a component that no section defines. A component that an environment
+/// variable names is unknown and accepted.
 fn undefined(tree: &Value, at: &str, section: &str, name: &str) -> Option<Problem> {
     let connects = ["receivers", "exporters"].contains(&section);
     let connectors = tree.get("connectors").filter(|_| connects);
@@ -73,7 +74,7 @@ service:
     metrics: {receivers: [count], exporters: ['${env:EXPORTER}']}
 ";
 
-    /// The problems of the configuration with one text replaced by another.
+    /// Returns the problems of the configuration with one text replaced.
     fn found(old: &str, new: &str) -> Vec<String> {
         assert!(SOUND.contains(old), "{old}");
         let tree = serde_yaml::from_str(&SOUND.replacen(old, new, 1)).expect("YAML");

@@ -7,7 +7,7 @@ use super::names::missing;
 use super::yaml::{entries, keys, text, texts};
 use crate::problem::Problem;
 
-/// What is wrong with the Compose file; `paths` are those of the files beside it.
+/// Returns the problems of the Compose file; `paths` are those of the files in its folder.
 pub(super) fn check(tree: &Value, paths: &[&str]) -> Vec<Problem> {
     let services = entries(tree.get("services"));
     let problems = services.flat_map(|(name, service)| {
@@ -45,7 +45,7 @@ fn dependencies(tree: &Value, service: &Value) -> Vec<Problem> {
 fn mounts(tree: &Value, service: &Value, paths: &[&str]) -> Vec<Problem> {
     let sources = texts(service.get("volumes")).filter_map(|mount| mount.split(':').next());
     let problems = sources.filter_map(|source| match source.strip_prefix("./") {
-        // Docker creates a folder that is missing.
+        // Docker creates a missing folder.
         Some(file) if !file.contains('.') => None,
         Some(file) => missing("volumes", "file", file, paths.iter().copied()),
         None if source.starts_with(['/', '.', '~', '$']) => None,
@@ -54,7 +54,7 @@ fn mounts(tree: &Value, service: &Value, paths: &[&str]) -> Vec<Problem> {
     problems.collect()
 }
 
-/// Docker's published ports pass by the host's firewall, and Chroma has no authentication.
+/// Docker's published ports bypass the host's firewall, and Chroma has no authentication.
 fn ports(service: &Value) -> Vec<Problem> {
     let open = texts(service.get("ports")).filter(|port| port.matches(':').count() < 2);
     let problem = |port: &str| {
@@ -77,7 +77,7 @@ services:
 volumes: {data: {}}
 ";
 
-    /// The problems of the file with one text replaced by another.
+    /// Returns the problems of the file with one text replaced.
     fn found(old: &str, new: &str) -> Vec<String> {
         assert!(SOUND.contains(old), "{old}");
         let tree = serde_yaml::from_str(&SOUND.replacen(old, new, 1)).expect("YAML");

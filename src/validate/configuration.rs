@@ -1,4 +1,4 @@
-//! Chroma's configuration, and the configurations that a manifest carries.
+//! Chroma's configuration, and the configurations in a manifest.
 
 use serde_yaml::Value;
 
@@ -33,7 +33,7 @@ const CHROMA: &[&str] = &[
     "tenants_to_migrate_immediately_threshold",
 ];
 
-/// What is wrong with a text that is delivered as a file of this name.
+/// Returns the problems of a text that is delivered as a file of this name.
 pub(super) fn check(file: &str, text: &str) -> Vec<Problem> {
     if file.ends_with(".json") {
         return json(text).err().into_iter().collect();
@@ -51,7 +51,7 @@ pub(super) fn check(file: &str, text: &str) -> Vec<Problem> {
     }
 }
 
-/// The JSON of a text.
+/// Parses a text as JSON.
 pub(super) fn json(text: &str) -> Result<serde_json::Value, Problem> {
     serde_json::from_str(text).map_err(|error| {
         let problem = Problem::new("", format!("cannot parse as JSON: {error}"));
@@ -59,7 +59,7 @@ pub(super) fn json(text: &str) -> Result<serde_json::Value, Problem> {
     })
 }
 
-/// What is wrong with Chroma's configuration.
+/// Returns the problems of Chroma's configuration.
 pub(super) fn chroma(tree: &Value) -> Vec<Problem> {
     let mut problems = unknown_keys("", Some(tree), CHROMA);
     if yaml::text(tree.get("persist_path")).is_empty() {

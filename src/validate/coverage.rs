@@ -1,10 +1,10 @@
-//! What was checked and what was not: an answer never covers a file that no check has read.
+//! Extent of the checks: a report never covers a file that no check has read.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::format::Format;
 
-/// The files of a folder by how much of them was checked.
+/// The files of a folder by the extent of their checks.
 #[derive(Debug, Default)]
 pub struct Coverage {
     checked: Vec<String>,
@@ -29,12 +29,12 @@ impl Coverage {
         }
     }
 
-    /// Adds something that no check reads.
+    /// Adds an item that no check reads.
     pub(super) fn skip(&mut self, what: impl Into<String>) {
         self.not_checked.push(what.into());
     }
 
-    /// The summary: a line for each depth.
+    /// Returns the summary: a line for each extent.
     pub fn lines(&self) -> Vec<String> {
         let lists = [
             ("checked", grouped(&self.checked)),
@@ -48,7 +48,7 @@ impl Coverage {
     }
 }
 
-/// The paths, the many files of a folder as one entry.
+/// Returns the paths, with the many files of a folder as one entry.
 fn grouped(paths: &[String]) -> Vec<String> {
     const MANY: usize = 4;
     let mut folders: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();

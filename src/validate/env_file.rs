@@ -2,7 +2,7 @@
 
 use crate::problem::Problem;
 
-/// Every line that is neither.
+/// Returns a problem for every other line.
 pub(super) fn check(text: &str) -> Vec<Problem> {
     let lines = text.lines().enumerate();
     let wrong = lines.filter(|(_, line)| {
@@ -15,7 +15,7 @@ pub(super) fn check(text: &str) -> Vec<Problem> {
     wrong.map(problem).collect()
 }
 
-/// The variables that the file sets or offers in a comment.
+/// Returns the variables that the file sets or offers in a comment.
 pub(super) fn variables(text: &str) -> impl Iterator<Item = &str> {
     text.lines()
         .filter_map(|line| assigned(line.trim_start_matches(['#', ' '])))

@@ -1,8 +1,8 @@
-//! The format of a file, by its name and, of a manifest, by its text.
+//! The format of a file, by its name and, for a manifest, by its text.
 
 use super::kubernetes::{is_kustomization, is_manifest};
 
-/// How a file is checked.
+/// Kinds of checks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Format {
     Chroma,
@@ -19,7 +19,7 @@ pub(super) enum Format {
 }
 
 impl Format {
-    /// The format of a file.
+    /// Returns the format of a file.
     pub(super) fn of(path: &str, text: &str) -> Self {
         let name = path.rsplit('/').next().unwrap_or(path);
         match path {
@@ -41,7 +41,7 @@ impl Format {
     }
 }
 
-/// Whether a file is one of the entrypoint's sources, which are the same for every spec.
+/// Returns true if a file is one of the entrypoint's sources, which are the same for every spec.
 pub fn is_source(path: &str) -> bool {
     path.starts_with("entrypoint/") || path.contains("/entrypoint/")
 }

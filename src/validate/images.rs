@@ -2,7 +2,7 @@
 
 use crate::problem::Problem;
 
-/// Why an image would change with the next pull.
+/// Returns a problem if an image could change with the next pull.
 pub(super) fn unpinned(at: impl Into<String>, image: &str) -> Option<Problem> {
     let name = image.rsplit('/').next().unwrap_or(image);
     let message = match name.split_once(':').map(|(_, tag)| tag) {
@@ -14,7 +14,7 @@ pub(super) fn unpinned(at: impl Into<String>, image: &str) -> Option<Problem> {
     Some(Problem::new(at, message).hint("use the tag of a release, such as `1.2.3`"))
 }
 
-/// What is wrong with the base images of a Dockerfile.
+/// Returns the problems of a Dockerfile's base images.
 pub(super) fn dockerfile(text: &str) -> Vec<Problem> {
     let lines = text.lines().map(str::trim).enumerate();
     let from: Vec<(usize, &str)> = lines
@@ -39,7 +39,7 @@ fn base(line: &str) -> &str {
     words.next().unwrap_or_default()
 }
 
-/// The name that a later `FROM` can use.
+/// Returns the name that a later `FROM` can use.
 fn stage(line: &str) -> Option<&str> {
     let mut words = line.split_whitespace();
     words.find(|word| word.eq_ignore_ascii_case("as"))?;

@@ -1,6 +1,6 @@
-//! Manifests of Kubernetes: fields, images, secrets, configurations, and the names that they refer to.
+//! Kubernetes manifests: fields, images, secrets, configurations, and the names that they refer to.
 //!
-//! A server-side dry run knows more: the forms of values, policies, and the kinds of other projects.
+//! A server-side dry run checks more: the formats of values, policies, and third-party kinds.
 
 mod declared;
 mod decode;
@@ -19,28 +19,28 @@ use document::Document;
 use kustomization::Kustomization;
 use pods::Pod;
 
-/// What was found in the manifests of a folder.
+/// Problems in the manifests of a folder.
 #[derive(Default)]
 pub(super) struct Found {
     pub(super) problems: Vec<Problem>,
-    /// The kinds whose fields were not checked: they have no type here.
+    /// The kinds whose fields were not checked, because k8s-openapi has no type for them.
     pub(super) without_schema: BTreeSet<String>,
     /// Files that are parts of manifests, and were not checked.
     pub(super) patches: BTreeSet<String>,
 }
 
-/// Whether a file is a kustomization.
+/// Returns true if a file is a kustomization.
 pub(super) fn is_kustomization(path: &str) -> bool {
     path.rsplit('/').next() == Some(kustomization::FILE)
 }
 
-/// Whether a file has a document that says its kind.
+/// Returns true if a file contains a document with a kind.
 pub(super) fn is_manifest(path: &str, text: &str) -> bool {
     let is_head = |line: &str| line.starts_with("apiVersion:") || line.starts_with("kind:");
     (path.ends_with(".yaml") || path.ends_with(".yml")) && text.lines().any(is_head)
 }
 
-/// What is wrong with the manifests among the files; `paths` are those of all files there.
+/// Returns the problems of the manifests among the files; `paths` are those of all files.
 pub(super) fn check(files: &BTreeMap<String, String>, paths: &[&str]) -> Found {
     let mut found = Found::default();
     let mut declared = Declared::default();
@@ -103,7 +103,7 @@ impl Found {
     }
 }
 
-/// What is wrong with the files that a ConfigMap carries.
+/// Returns the problems of the files in a ConfigMap.
 fn configurations(document: &Document) -> Vec<Problem> {
     let files = entries(document.get(&["data"]));
     let problems = files.flat_map(|(file, content)| {
@@ -113,7 +113,7 @@ fn configurations(document: &Document) -> Vec<Problem> {
     problems.collect()
 }
 
-/// What is wrong with the configuration in the OpenTelemetry Operator's resource.
+/// Returns the problems of the configuration in the OpenTelemetry Operator's resource.
 fn operated(document: &Document) -> Vec<Problem> {
     let config = document.get(&["spec", "config"]);
     let problems = config.into_iter().flat_map(collector::check);
@@ -122,12 +122,12 @@ fn operated(document: &Document) -> Vec<Problem> {
         .collect()
 }
 
-/// Base64 hides nothing.
+/// Base64 does not protect a secret.
 fn secret(document: &Document) -> Vec<Problem> {
     let fields = ["data", "stringData"].into_iter();
     let given = fields.filter(|field| keys(document.get(&[field])).next().is_some());
     let problem = |field: &str| {
-        let problem = Problem::new(field, "a secret in clear text");
+        let problem = Problem::new(field, "a secret in plain text");
         problem.hint("remove it: use `kubectl create secret`, or an ExternalSecret")
     };
     given.map(problem).collect()

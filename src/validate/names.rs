@@ -1,11 +1,11 @@
-//! The problems that all formats share: a name that does not resolve, a key that no one reads.
+//! The problems that all formats share: a name that does not resolve, an unknown key.
 
 use serde_yaml::Value;
 
 use super::yaml::keys;
 use crate::problem::{Problem, nearest};
 
-/// Nothing if a name is known, else what it is not: a `what`.
+/// Returns a problem if a name is not among the known names; `what` describes it.
 pub(super) fn missing<'a>(
     at: impl Into<String>,
     what: &str,
@@ -24,7 +24,7 @@ pub(super) fn missing<'a>(
     Some(Problem::new(at, format!("{what} `{name}` not found")).hint(hint))
 }
 
-/// The keys of a mapping that are not among the known ones.
+/// Returns a problem for each key of a mapping that is not among the known keys.
 pub(super) fn unknown_keys(at: &str, mapping: Option<&Value>, known: &[&str]) -> Vec<Problem> {
     let names: Vec<String> = known.iter().map(|name| (*name).to_owned()).collect();
     let problem = |key: &str| {

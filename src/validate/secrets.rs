@@ -1,13 +1,13 @@
-//! Values of secrets in a file that is not theirs.
+//! Values of secrets in other files.
 
 use crate::problem::Problem;
 use crate::spec::Secrets;
 
-/// Shorter ones are found by chance, in words of the templates.
+/// Shorter values also occur by chance in words of the templates.
 const SHORTEST: usize = 16;
 
-/// Every secret whose value is in the text. Templates cannot print one, but operators can write it
-/// into another value of the spec.
+/// Returns a problem for every secret whose value is in the text. Templates cannot print one, but
+/// operators can write it into another value of the spec.
 pub(super) fn leaked(text: &str, secrets: &Secrets) -> Vec<Problem> {
     let shown = |part: &String| part.len() >= SHORTEST && text.contains(part);
     let leaked = secrets

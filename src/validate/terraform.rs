@@ -1,5 +1,5 @@
-//! Terraform modules: every file parses, and every variable, local value, data source and module that
-//! an expression names is declared. `terraform validate` knows resources and their arguments.
+//! Terraform modules: every file parses, and every variable, local value, data source and module
+//! that an expression names is declared. `terraform validate` checks resources and their arguments.
 
 use std::collections::BTreeMap;
 
@@ -11,10 +11,10 @@ use hcl_edit::visit::{self, Visit};
 use super::names::missing;
 use crate::problem::Problem;
 
-/// The files of one module, by their paths: `*.tf`, and the templates that it fills in.
+/// The files of one module, by their paths: `*.tf`, and its templates.
 pub(super) type Module<'a> = BTreeMap<&'a str, &'a str>;
 
-/// What is wrong with a module.
+/// Returns the problems of a module.
 pub(super) fn check(files: &Module) -> Vec<Problem> {
     let mut problems = Vec::new();
     let mut bodies = BTreeMap::new();
@@ -26,7 +26,7 @@ pub(super) fn check(files: &Module) -> Vec<Problem> {
         problems.extend(parsed.err().map(|error| cannot_parse(&error).within(path)));
     }
     if !problems.is_empty() {
-        return problems; // what one file declares is missing in the others
+        return problems; // declarations of this file are missing in the others
     }
     let declared: Vec<String> = bodies.values().flat_map(declared).collect();
     for (path, body) in &bodies {
@@ -50,7 +50,7 @@ fn cannot_parse(error: &hcl_edit::parser::Error) -> Problem {
     Problem::new(at, "cannot parse as HCL").hint(error.message())
 }
 
-/// The addresses that a file declares.
+/// Returns the addresses that a file declares.
 fn declared(body: &Body) -> Vec<String> {
     let blocks = body.blocks().flat_map(|block| match block.ident.as_str() {
         "locals" => {
@@ -63,7 +63,7 @@ fn declared(body: &Body) -> Vec<String> {
     blocks.collect()
 }
 
-/// A block as expressions name it: `var.NAME`, `data.TYPE.NAME`.
+/// Returns a block's address in expressions: `var.NAME`, `data.TYPE.NAME`.
 fn address(block: &Block) -> String {
     let kind = match block.ident.as_str() {
         "variable" => "var",
@@ -81,7 +81,7 @@ fn shown(variable: &Block) -> Option<Problem> {
     let value = |key: &str| variable.body.get_attribute(key).map(|one| &one.value);
     let secret = value("sensitive")?.as_bool() == Some(true);
     let default = !value("default")?.as_str().unwrap_or_default().is_empty();
-    let problem = Problem::new("default", "a secret in clear text");
+    let problem = Problem::new("default", "a secret in plain text");
     (secret && default).then(|| problem.hint("remove it, and set the variable `TF_VAR_NAME`"))
 }
 

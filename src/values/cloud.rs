@@ -1,7 +1,7 @@
-//! The clouds whose machines have an identity, and what each calls the place that a machine is in.
+//! The clouds whose machines have an identity, and each cloud's name for the location of a machine.
 //!
-//! Invariant: a placeholder stands for the same thing in every text of a backend, and only the
-//! cloud that has it may use it (a rule of the backends' files).
+//! Invariant: a placeholder has the same meaning in every text of a backend, and only its own cloud
+//! may use it (a rule of the backends' files).
 
 use serde::Deserialize;
 
@@ -17,20 +17,20 @@ pub enum Cloud {
     Azure,
 }
 
-/// Where in a cloud a machine is, as far as a backend must know it.
+/// A machine's location in a cloud, as far as a backend depends on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Place {
-    /// What stands for it in texts, settings and commands.
+    /// Its placeholder in texts, settings and commands.
     pub placeholder: &'static str,
-    /// The variable of the collector's environment that names it.
+    /// The variable in the collector's environment that contains it.
     pub variable: &'static str,
 }
 
 impl Cloud {
-    /// All of them, in the order that they are listed in.
+    /// All clouds, in the order of lists.
     pub const ALL: [Self; 3] = [Self::Aws, Self::Gcp, Self::Azure];
 
-    /// Its name, for a person.
+    /// Returns its name for people.
     pub fn name(self) -> &'static str {
         match self {
             Self::Aws => "AWS",
@@ -39,7 +39,7 @@ impl Cloud {
         }
     }
 
-    /// What `--target` takes for it.
+    /// Returns its value of `--target`.
     pub fn target(self) -> &'static str {
         match self {
             Self::Aws => "aws",
@@ -48,7 +48,7 @@ impl Cloud {
         }
     }
 
-    /// The one thing about the place that backends may depend on. Azure's know it by their keys.
+    /// Returns the part of the location on which backends may depend. Azure's keys contain it.
     pub fn place(self) -> Option<Place> {
         let place = |placeholder, variable| Place {
             placeholder,
@@ -62,14 +62,15 @@ impl Cloud {
     }
 }
 
-/// `text` of a backend with `place`, or the target's expression for it, in the placeholder's place.
+/// Returns `text` of a backend with its placeholder replaced by `place`, or by the target's
+/// expression for it.
 pub fn in_place(text: &str, place: &str) -> String {
     places().fold(text.to_owned(), |text, one| {
         text.replace(one.placeholder, place)
     })
 }
 
-/// Whether a text of a backend depends on the place.
+/// Returns true if a text of a backend depends on the location.
 pub fn has_place(text: &str) -> bool {
     places().any(|one| text.contains(one.placeholder))
 }

@@ -1,14 +1,13 @@
-//! The values that carry a rule of Kubernetes'.
+//! Validated values of Kubernetes.
 //!
-//! Invariant: what is read here the API server takes as well, in every supported version.
+//! Invariant: the API server accepts every valid value, in every supported version.
 
 use std::fmt;
 use std::str::FromStr;
 
 use super::DnsLabel;
 
-/// A name that Kubernetes gives most of its things, and a host's: RFC 1123 subdomain, at most 253
-/// characters.
+/// A name of most Kubernetes resources, or of a host: RFC 1123 subdomain, at most 253 characters.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DnsName(String);
 
@@ -31,13 +30,13 @@ impl fmt::Display for DnsName {
     }
 }
 
-/// A key of a label or an annotation: a name of at most 63 characters, a prefix before `/` if any
-/// (Kubernetes: Labels and Selectors, Syntax and character set).
+/// A key of a label or an annotation: a name of at most 63 characters, with an optional prefix
+/// before `/` (Kubernetes: Labels and Selectors, Syntax and character set).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct LabelKey(String);
 
 impl LabelKey {
-    /// The key as text.
+    /// Returns the key as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -54,13 +53,13 @@ impl FromStr for LabelKey {
         let prefixed = prefix.is_none_or(|prefix| prefix.parse::<DnsName>().is_ok());
         let sound = prefixed && !name.is_empty() && is_label_value(name);
         sound.then(|| Self(text.to_owned())).ok_or_else(|| {
-            "letters, digits, `-`, `_` and `.`, at most 63, with a domain and `/` before them if you like"
+            "letters, digits, `-`, `_` and `.`, at most 63, optionally after a domain and `/`"
                 .to_owned()
         })
     }
 }
 
-/// Whether a text can be a label's value (Kubernetes: Labels and Selectors).
+/// Returns true if a text can be a label's value (Kubernetes: Labels and Selectors).
 pub fn is_label_value(text: &str) -> bool {
     let edge = |c: Option<char>| c.is_none_or(|c| c.is_ascii_alphanumeric());
     text.len() <= 63
@@ -71,16 +70,16 @@ pub fn is_label_value(text: &str) -> bool {
         && edge(text.chars().last())
 }
 
-/// When, as cron and Kubernetes' CronJob have it: five fields.
+/// A schedule of cron and of Kubernetes' CronJob: five fields.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Schedule(String);
 
-/// The least and the greatest number of each field: Sunday is 0, and 7 is none (robfig/cron, which
-/// Kubernetes reads them with).
+/// The minimum and maximum of each field: Sunday is 0, and 7 is invalid (robfig/cron, which
+/// Kubernetes uses).
 const FIELDS: [(u32, u32); 5] = [(0, 59), (0, 23), (1, 31), (1, 12), (0, 6)];
 
 impl Default for Schedule {
-    /// Once a day, in the night of most.
+    /// Returns the default: once a day, at 03:17 UTC.
     fn default() -> Self {
         Self("17 3 * * *".to_owned())
     }

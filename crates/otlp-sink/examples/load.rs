@@ -1,7 +1,7 @@
-//! Load for a collector, and the place behind it: sends spans like Chroma's at a steady rate, and takes
-//! what comes out at the other end. `bench/collector` runs it.
+//! Load generator and receiver for a collector: sends spans like Chroma's at a steady rate, and
+//! receives the collector's output. `bench/collector` runs it.
 //!
-//! Invariant: requests are encoded before the clock starts, so that sending costs next to nothing.
+//! Invariant: requests are encoded before the measurement, so that sending costs almost no time.
 
 use std::error::Error;
 use std::io::Write;
@@ -29,39 +29,39 @@ use tonic::service::Routes;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Request, Response, Status};
 
-/// Spans of one request: what Chroma's own batch holds at most.
+/// Spans of one request: the maximum of Chroma's own batch.
 const SPANS: u64 = 512;
-/// Different requests, each with traces of its own.
+/// Number of different requests, each with its own traces.
 const REQUESTS: u64 = 64;
 
-/// Sends spans to a collector at a steady rate and prints what became of them, as JSON.
+/// Sends spans to a collector at a steady rate and prints the result as JSON.
 #[derive(Parser)]
 struct Arguments {
-    /// The collector, `http://host:port`; nothing is sent without one.
+    /// The collector, `http://host:port`; nothing is sent if it is omitted.
     #[arg(long)]
     to: Option<String>,
-    /// Spans a second.
+    /// Spans per second.
     #[arg(long, default_value_t = 1000)]
     rate: u64,
-    /// For how long.
+    /// Duration in seconds.
     #[arg(long, default_value_t = 20)]
     seconds: u64,
     /// Connections, each with one request at a time.
     #[arg(long, default_value_t = 16)]
     connections: u64,
-    /// Where to receive what the collector sends on, over gRPC.
+    /// Address on which to receive the collector's output over gRPC.
     #[arg(long)]
     listen: Option<SocketAddr>,
 }
 
-/// What became of the spans.
+/// Result of sending.
 #[derive(Default)]
 struct Outcome {
     sent: u64,
     refused: u64,
 }
 
-/// When the next request is due, for all connections together.
+/// Times of the next requests, for all connections together.
 struct Pace {
     start: Instant,
     until: Instant,
@@ -120,7 +120,7 @@ async fn send_all(to: &str, arguments: &Arguments) -> Result<Outcome, Box<dyn Er
     Ok(all)
 }
 
-/// Sends what is due, one request after the other.
+/// Sends all due requests, one after the other.
 async fn send(channel: Channel, pace: Arc<Pace>) -> Outcome {
     let mut client = tonic::client::Grpc::new(channel);
     let path =
@@ -149,7 +149,7 @@ async fn send(channel: Channel, pace: Arc<Pace>) -> Outcome {
     }
 }
 
-/// Messages that are encoded already, and answers that nobody reads.
+/// Messages that are already encoded, and ignored responses.
 #[derive(Clone, Copy)]
 struct Encoded;
 
@@ -188,7 +188,7 @@ impl Decoder for Encoded {
     }
 }
 
-/// Counts.
+/// Counts the received spans.
 struct Receiver(Arc<AtomicU64>);
 
 #[tonic::async_trait]
@@ -205,7 +205,7 @@ impl TraceService for Receiver {
     }
 }
 
-/// The spans of requests, with the attributes of Chroma 1.5.9.
+/// Returns a request with spans that have the attributes of Chroma 1.5.9.
 fn request(number: u64) -> ExportTraceServiceRequest {
     let spans = (0..SPANS)
         .map(|index| span(number * SPANS + index + 1))
@@ -235,7 +235,7 @@ fn request(number: u64) -> ExportTraceServiceRequest {
 }
 
 fn span(number: u64) -> Span {
-    // Spread out as random ones are: members are chosen by them.
+    // Distributed like random ids, by which members are chosen.
     let trace = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
     let route = "/api/v2/tenants/{tenant}/databases/{database}/collections/{collection_id}/query";
     let collections = "/api/v2/tenants/default_tenant/databases/default_database/collections";

@@ -1,15 +1,15 @@
-//! An OTLP receiver for tests: takes traces and metrics over gRPC and HTTP, with or without TLS,
-//! and remembers every span, every metric's name and kind, and the headers they came with.
+//! An OTLP receiver for tests: accepts traces and metrics over gRPC and HTTP, with or without TLS,
+//! and records every span, every metric's name and kind, and the headers of their requests.
 //!
 //! ```
 //! use std::time::Duration;
 //! let sink = otlp_sink::Sink::start(otlp_sink::Options::default())?;
 //! // … point an exporter at http://{sink.grpc()} or http://{sink.http()}/v1/traces …
-//! assert!(sink.wait_for(1, Duration::from_millis(1)).is_err(), "nobody has sent anything");
+//! assert!(sink.wait_for(1, Duration::from_millis(1)).is_err(), "no spans were sent");
 //! # Ok::<(), std::io::Error>(())
 //! ```
 //!
-//! Invariant: what is answered with success has been recorded before, and nothing else has.
+//! Invariant: a request is recorded before it is answered with success, and no other is recorded.
 
 mod receive;
 mod record;
@@ -31,27 +31,27 @@ use std::{
 };
 use tokio::{net::TcpListener, sync::oneshot};
 
-/// How to start a sink.
+/// Options of a sink.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Where to listen for gRPC; port 0 for any free one.
+    /// Address for gRPC; port 0 selects a free port.
     pub grpc: SocketAddr,
-    /// Where to listen for HTTP; port 0 for any free one.
+    /// Address for HTTP; port 0 selects a free port.
     pub http: SocketAddr,
-    /// Where to listen for all at once: gRPC, OTLP over HTTP on any path, and Zipkin's JSON; with TLS, or
-    /// without where the sender begins without it.
+    /// Addresses that accept gRPC, OTLP over HTTP on any path, and Zipkin's JSON, with or without
+    /// TLS.
     pub any: Vec<SocketAddr>,
-    /// TLS on both, with a fresh authority and a certificate for `localhost`, the loopback
-    /// addresses and these names.
+    /// TLS on both, with a new authority and a certificate for `localhost`, the loopback addresses
+    /// and these names.
     pub tls: Option<Vec<String>>,
-    /// A file that every record is appended to at once, a line of JSON each.
+    /// A file to which every record is appended at once, as one line of JSON.
     pub out: Option<PathBuf>,
-    /// How to answer at first.
+    /// Initial mode.
     pub mode: Mode,
 }
 
 impl Default for Options {
-    /// Free ports on loopback, no TLS, no file, everything accepted.
+    /// Returns the defaults: free ports on loopback, no TLS, no file, all requests accepted.
     fn default() -> Self {
         let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         Self {
@@ -65,20 +65,20 @@ impl Default for Options {
     }
 }
 
-/// How requests are answered.
+/// Response to requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Mode {
-    /// With success.
+    /// Success.
     Accept,
     /// "Try again later": gRPC `UNAVAILABLE`, HTTP 503. Nothing is recorded.
     Unavailable,
-    /// Never. Nothing is recorded.
+    /// No response. Nothing is recorded.
     Hang,
     /// "Never send this again": gRPC `INVALID_ARGUMENT`, HTTP 400. Nothing is recorded.
     Reject,
 }
 
-/// A running sink, on a thread of its own; dropping it closes the ports.
+/// A running sink on a separate thread; dropping it closes the ports.
 #[derive(Debug)]
 pub struct Sink {
     inbox: Arc<Inbox>,
@@ -93,7 +93,7 @@ impl Sink {
     /// Starts listening; the ports are open on return.
     ///
     /// # Errors
-    /// An address that cannot be listened on, a file that cannot be opened.
+    /// An address cannot be used, or a file cannot be opened.
     pub fn start(options: Options) -> io::Result<Self> {
         let inbox = Arc::new(Inbox::new(options.mode, options.out.as_deref())?);
         let (tls, ca_pem) = match options.tls {
@@ -130,37 +130,37 @@ impl Sink {
         })
     }
 
-    /// The address that gRPC came to listen on.
+    /// Returns the address for gRPC.
     pub fn grpc(&self) -> SocketAddr {
         self.grpc
     }
 
-    /// The address that HTTP came to listen on; traces are posted to `/v1/traces`.
+    /// Returns the address for HTTP; traces are posted to `/v1/traces`.
     pub fn http(&self) -> SocketAddr {
         self.http
     }
 
-    /// The certificate to trust, if the sink was started with TLS.
+    /// Returns the certificate to trust, if the sink was started with TLS.
     pub fn ca_pem(&self) -> Option<&str> {
         self.ca_pem.as_deref()
     }
 
-    /// How to answer from now on.
+    /// Sets the response to further requests.
     pub fn set_mode(&self, mode: Mode) {
         self.inbox.set_mode(mode);
     }
 
-    /// All spans so far, in the order of their arrival.
+    /// Returns all spans so far, in the order of their arrival.
     pub fn spans(&self) -> Vec<Span> {
         self.inbox.spans()
     }
 
-    /// All metrics so far, one for each time a name was sent.
+    /// Returns all metrics so far, one entry for each time a name was sent.
     pub fn metrics(&self) -> Vec<Metric> {
         self.inbox.metrics()
     }
 
-    /// How many requests have come in, answered or not.
+    /// Returns the number of requests, answered or not.
     pub fn requests(&self) -> usize {
         self.inbox.requests()
     }
@@ -168,12 +168,12 @@ impl Sink {
     /// Waits until there are at least `count` spans.
     ///
     /// # Errors
-    /// The spans that did arrive, when `patience` was over first.
+    /// Returns the spans that have arrived within `patience`.
     pub fn wait_for(&self, count: usize, patience: Duration) -> Result<Vec<Span>, Vec<Span>> {
         self.inbox.wait_for(count, Instant::now() + patience)
     }
 
-    /// Waits for the sink to end by itself, which it does not.
+    /// Waits for the end of the sink, which never ends by itself.
     pub fn join(mut self) {
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();

@@ -13,28 +13,28 @@ use std::{
     path::PathBuf,
 };
 
-/// Receives OTLP over gRPC and HTTP, and appends what it gets to a file, a line of JSON each.
+/// Receives OTLP over gRPC and HTTP, and appends it to a file, as one line of JSON for each record.
 #[derive(Parser)]
 struct Arguments {
-    /// Where to listen for gRPC.
+    /// Address for gRPC.
     #[arg(long, default_value = "127.0.0.1:0")]
     grpc: SocketAddr,
-    /// Where to listen for HTTP (`/v1/traces`, `/v1/metrics`).
+    /// Address for HTTP (`/v1/traces`, `/v1/metrics`).
     #[arg(long, default_value = "127.0.0.1:0")]
     http: SocketAddr,
-    /// Where to listen for all at once: gRPC, HTTP on any path, Zipkin's JSON; with TLS or without, as it comes.
+    /// Address for gRPC, HTTP on any path, and Zipkin's JSON, with or without TLS.
     #[arg(long)]
     any: Vec<SocketAddr>,
-    /// The file to append to.
+    /// File to which records are appended.
     #[arg(long)]
     out: PathBuf,
-    /// TLS on both ports; the authority's certificate is written to this folder as `ca.pem`.
+    /// Use TLS on both ports; the authority's certificate is written to this folder as `ca.pem`.
     #[arg(long)]
     tls_dir: Option<PathBuf>,
-    /// A name for the certificate besides `localhost` and the loopback addresses.
+    /// Additional name for the certificate, besides `localhost` and the loopback addresses.
     #[arg(long, requires = "tls_dir")]
     tls_name: Vec<String>,
-    /// How to answer.
+    /// Response to requests.
     #[arg(long, value_enum, default_value = "accept")]
     mode: Mode,
 }

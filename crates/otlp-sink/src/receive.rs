@@ -1,4 +1,4 @@
-//! The doors, gRPC, HTTP and one for all, and the inbox behind them.
+//! The listeners for gRPC, for HTTP and for both, and the inbox behind them.
 //!
 //! Invariant: a request is recorded, in memory and in the file, before it is answered.
 
@@ -41,7 +41,7 @@ use tonic::{Status, codec::CompressionEncoding, service::Routes};
 
 const LARGEST_MESSAGE: usize = 64 * 1024 * 1024;
 
-/// What has arrived.
+/// The received records.
 #[derive(Debug)]
 pub(crate) struct Inbox {
     state: Mutex<Arrived>,
@@ -57,7 +57,7 @@ struct Arrived {
     requests: usize,
 }
 
-/// Why a request is not taken.
+/// Reason why a request is rejected.
 enum Refused {
     Unavailable,
     Rejected(String),
@@ -116,7 +116,7 @@ impl Inbox {
         Ok(state.spans.clone())
     }
 
-    /// Lets a request in or not, as the mode says; does not come back when it is [`Mode::Hang`].
+    /// Accepts or rejects a request according to the mode; never returns if it is [`Mode::Hang`].
     async fn admit(&self) -> Result<(), Refused> {
         let mode = {
             let mut state = self.state();
@@ -176,7 +176,7 @@ impl Inbox {
     }
 }
 
-/// One write for all, so that a reader sees whole lines.
+/// Appends all records in one write, so that a reader sees complete lines.
 fn append<'item>(out: &mut File, records: impl Iterator<Item = Record<'item>>) -> io::Result<()> {
     let mut lines = Vec::new();
     for record in records {
@@ -193,7 +193,7 @@ fn envelope(headers: &HeaderMap, target: Target) -> Envelope {
     }
 }
 
-/// Says where a request goes, which over gRPC nobody else hands on.
+/// Passes on the target of a request, which the gRPC library does not.
 async fn addressed(
     ConnectInfo(peer): ConnectInfo<Peer>,
     mut request: Request,
@@ -240,7 +240,7 @@ impl IntoResponse for Refused {
     }
 }
 
-/// The gRPC door.
+/// Returns the router for gRPC.
 pub(crate) fn grpc(inbox: Arc<Inbox>) -> Router {
     let traces = TraceServiceServer::new(Door(Arc::clone(&inbox)))
         .accept_compressed(CompressionEncoding::Gzip)
@@ -252,7 +252,7 @@ pub(crate) fn grpc(inbox: Arc<Inbox>) -> Router {
     routes.into_axum_router().layer(from_fn(addressed))
 }
 
-/// One door for all: gRPC, and over HTTP any path, as vendors have their own.
+/// Returns one router for gRPC, and for HTTP on any path, because vendors have their own.
 pub(crate) fn any(inbox: Arc<Inbox>) -> Router {
     let http = Router::new()
         .fallback(post(http_any))
@@ -294,7 +294,7 @@ fn target(extensions: &Extensions) -> Target {
     extensions.get().cloned().unwrap_or_default()
 }
 
-/// The HTTP door.
+/// Returns the router for HTTP.
 pub(crate) fn http(inbox: Arc<Inbox>) -> Router {
     Router::new()
         .route("/v1/traces", post(http_traces))
@@ -342,7 +342,7 @@ async fn http_zipkin(
     Ok(StatusCode::ACCEPTED.into_response())
 }
 
-/// What is sent to a path is known by its name: traces and metrics are not told apart by their bytes.
+/// Distinguishes traces from metrics by the name of the path, because their bytes are ambiguous.
 async fn http_any(
     inbox: State<Arc<Inbox>>,
     target: Extension<Target>,

@@ -1,6 +1,6 @@
-//! What is remembered of a request: flat values, easy to read from a test in any language.
+//! Records of requests: flat values, easy to read from a test in any language.
 //!
-//! Invariant: nothing is interpreted; attributes and headers are as they were sent.
+//! Invariant: nothing is interpreted; attributes and headers are recorded as they were sent.
 
 use opentelemetry_proto::tonic::{
     collector::{metrics::v1::ExportMetricsServiceRequest, trace::v1::ExportTraceServiceRequest},
@@ -24,10 +24,10 @@ pub(crate) enum Record<'item> {
     Metric(&'item Metric),
 }
 
-/// A span, with what it came with.
+/// A span, with the headers and the target of its request.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Span {
-    /// Attributes of the resource, `service.name` among them.
+    /// Attributes of the resource, including `service.name`.
     pub resource: Attributes,
     /// Name of the instrumentation scope.
     pub scope: String,
@@ -45,28 +45,28 @@ pub struct Span {
     pub trace_id: String,
     /// 16 hexadecimal digits.
     pub span_id: String,
-    /// 16 hexadecimal digits, or nothing for a root span.
+    /// 16 hexadecimal digits; empty for a root span.
     pub parent_span_id: String,
     /// Nanoseconds since 1970.
     pub start_time_unix_nano: u64,
     /// Nanoseconds since 1970.
     pub end_time_unix_nano: u64,
-    /// What happened within.
+    /// Events of the span.
     pub events: Vec<Event>,
     /// Names (lower case) and values of the request's headers.
     pub headers: BTreeMap<String, String>,
-    /// Where the request went.
+    /// Target of the request.
     pub target: Target,
 }
 
-/// Where a request went.
+/// Target of a request.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Target {
-    /// Whether by TLS.
+    /// True if it used TLS.
     pub tls: bool,
-    /// Host and port that the sender asked for, as it wrote them.
+    /// Host and port of the request, as the sender wrote them.
     pub authority: String,
-    /// Path; over gRPC that of the method.
+    /// Path; for gRPC that of the method.
     pub path: String,
 }
 
@@ -79,7 +79,7 @@ pub struct Event {
     pub attributes: Attributes,
 }
 
-/// A metric of which data points were sent.
+/// A metric whose data points were sent.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Metric {
     /// Attributes of the resource.
@@ -90,23 +90,23 @@ pub struct Metric {
     pub name: String,
     /// `GAUGE`, `SUM`, `HISTOGRAM`, `EXPONENTIAL_HISTOGRAM` or `SUMMARY`.
     pub kind: String,
-    /// `DELTA` or `CUMULATIVE`, or nothing where the kind has none.
+    /// `DELTA` or `CUMULATIVE`; empty if the kind has none.
     pub temporality: String,
     /// Names (lower case) and values of the request's headers.
     pub headers: BTreeMap<String, String>,
-    /// Where the request went.
+    /// Target of the request.
     pub target: Target,
 }
 
-/// What a request came with, and where it went.
+/// Headers and target of a request.
 pub(crate) struct Envelope {
     /// Names (lower case) and values of the headers.
     pub(crate) headers: BTreeMap<String, String>,
-    /// Where it went.
+    /// Target of the request.
     pub(crate) target: Target,
 }
 
-/// The spans of a request.
+/// Returns the spans of a request.
 pub(crate) fn spans(request: ExportTraceServiceRequest, envelope: &Envelope) -> Vec<Span> {
     let mut spans = Vec::new();
     for of_resource in request.resource_spans {
@@ -124,7 +124,7 @@ pub(crate) fn spans(request: ExportTraceServiceRequest, envelope: &Envelope) -> 
     spans
 }
 
-/// The metrics of a request.
+/// Returns the metrics of a request.
 pub(crate) fn metrics(request: ExportMetricsServiceRequest, envelope: &Envelope) -> Vec<Metric> {
     let mut metrics = Vec::new();
     for of_resource in request.resource_metrics {
@@ -148,7 +148,7 @@ pub(crate) fn metrics(request: ExportMetricsServiceRequest, envelope: &Envelope)
     metrics
 }
 
-/// Kind and temporality of a metric.
+/// Returns kind and temporality of a metric.
 fn kind(sent: Option<Data>) -> (&'static str, String) {
     let of = |temporality: AggregationTemporality| {
         temporality

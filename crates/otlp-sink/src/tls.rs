@@ -1,6 +1,6 @@
-//! An authority made for the occasion, and a listener that speaks TLS.
+//! A temporary certificate authority, and a listener with TLS.
 //!
-//! Invariant: the keys live in memory only.
+//! Invariant: the keys are only in memory.
 
 use axum::{extract::connect_info::Connected, serve::IncomingStream};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
@@ -18,7 +18,7 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 
-/// An acceptor for `localhost`, loopback and `names`, and the PEM of the authority behind it.
+/// Returns an acceptor for `localhost`, loopback and `names`, and the PEM of its authority.
 pub(crate) fn authority(
     names: Vec<String>,
 ) -> Result<(TlsAcceptor, String), Box<dyn Error + Send + Sync>> {
@@ -52,10 +52,10 @@ pub(crate) struct Listener {
     ready: mpsc::Receiver<(Connection, Peer)>,
 }
 
-/// Who is at the other end of a connection.
+/// The other end of a connection.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Peer {
-    /// Whether TLS is between.
+    /// True if the connection uses TLS.
     pub(crate) tls: bool,
 }
 
@@ -65,18 +65,18 @@ impl Connected<IncomingStream<'_, Listener>> for Peer {
     }
 }
 
-/// What is read and written once TLS is no longer in sight.
+/// A connection with or without TLS.
 pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 
 type Connection = Box<dyn Stream>;
 
-/// How a record of a TLS handshake begins.
+/// First byte of a TLS handshake record.
 const HANDSHAKE: u8 = 0x16;
 
-/// Takes connections from `tcp`, each handshake in a task of its own: one that never comes to an
-/// end must not keep the others out. `either` lets in who begins without TLS, too.
+/// Accepts connections from `tcp`. Each handshake is a separate task, so that one that never ends
+/// does not block the others. `either` also accepts connections without TLS.
 pub(crate) fn listener(tcp: TcpListener, acceptor: Option<TlsAcceptor>, either: bool) -> Listener {
     let (accepted, ready) = mpsc::channel(16);
     tokio::spawn(async move {
@@ -122,7 +122,7 @@ impl axum::serve::Listener for Listener {
         }
     }
 
-    /// Nobody asks for it: it stands in the place of a peer.
+    /// Never called: a placeholder for the address of a peer.
     fn local_addr(&self) -> io::Result<Self::Addr> {
         Ok(Peer { tls: false })
     }

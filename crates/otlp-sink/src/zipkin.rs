@@ -1,6 +1,6 @@
-//! Spans as Zipkin has them, in JSON (its API, version 2).
+//! Zipkin's spans in JSON (version 2 of its API).
 //!
-//! Invariant: what Zipkin has no word for is left empty, and nothing is guessed.
+//! Invariant: fields that Zipkin does not have are empty.
 
 use crate::{
     Span,
@@ -36,7 +36,7 @@ struct Place {
     service_name: Option<String>,
 }
 
-/// The spans of a request; of the resource Zipkin has the service's name alone.
+/// Returns the spans of a request; of the resource, Zipkin has only the service's name.
 pub(crate) fn spans(body: &[u8], envelope: &Envelope) -> serde_json::Result<Vec<Span>> {
     let sent: Vec<Sent> = serde_json::from_slice(body)?;
     let span = |sent: Sent| {

@@ -1,9 +1,9 @@
-//! What a user of the published crates gets: the packages' files, and examples that compile in a
-//! crate of the user's own.
+//! The published crates from a user's point of view: the packages' files, and examples that compile
+//! in a user's crate.
 //!
-//! Invariant: that crate has no other dependencies than those that the documentation names.
+//! Invariant: that crate has only the dependencies that the documentation names.
 
-#![allow(clippy::disallowed_methods, reason = "a test writes what it needs")]
+#![allow(clippy::disallowed_methods, reason = "a test writes its files")]
 
 use std::{fs, path::Path, process::Command};
 
@@ -22,8 +22,8 @@ serde_json = "1"
 ureq = { version = "3", default-features = false }
 "#;
 
-/// The crate `examples-outside` does the same with each `cargo test`, but inside of the workspace,
-/// where other crates switch on features that a user's crate may lack.
+/// The crate `examples-outside` does the same in each `cargo test`, but inside the workspace, where
+/// other crates enable features that a user's crate may lack.
 #[test]
 #[ignore = "compiles some 100 crates"]
 fn the_examples_compile_outside_of_the_workspace() {
@@ -39,7 +39,7 @@ fn the_examples_compile_outside_of_the_workspace() {
         let from = library.join("examples").join(example);
         fs::copy(from, sources.join(example)).expect("the example is there");
     }
-    // The same versions as here, which are on this machine already.
+    // The same versions as in this workspace, which are already on this machine.
     let lock = crates.join("../Cargo.lock");
     fs::copy(lock, outside.join("Cargo.lock")).expect("the workspace has a lock file");
     cargo(&outside, &["check", "--quiet", "--target-dir", "target"]);
@@ -63,7 +63,7 @@ fn packages_have_a_readme_a_licence_and_no_tests() {
     }
 }
 
-/// Runs cargo without a network; gives its output.
+/// Runs cargo without a network; returns its output.
 fn cargo(folder: &Path, arguments: &[&str]) -> String {
     let output = Command::new(std::env::var_os("CARGO").expect("cargo runs the tests"))
         .args(arguments)

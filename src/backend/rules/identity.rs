@@ -1,11 +1,11 @@
-//! What a backend's file may say of an identity: the words and the place of its own cloud.
+//! Rules of a backend's identity: the terms and the place of its own cloud.
 //!
-//! Invariant: nothing that a machine may be allowed by a backend is wider than one thing.
+//! Invariant: no permission that a backend grants to a machine is wider than one action or role.
 
 use super::texts_of;
 use crate::{backend::Backend, values::Cloud};
 
-/// A cloud's words and places are for its own machines.
+/// Checks that terms and places belong to the cloud of the identity.
 pub(super) fn identity(backend: &Backend) -> Vec<String> {
     let mut broken: Vec<String> = Cloud::ALL
         .into_iter()
@@ -32,20 +32,20 @@ pub(super) fn identity(backend: &Backend) -> Vec<String> {
     if let Some(identity) = &backend.identity {
         let permitted = |word: &String| is_permission(identity.cloud, word);
         if identity.permissions.is_empty() || !identity.permissions.iter().all(permitted) {
-            broken.push("`permissions` are the cloud's own, each by its name".to_owned());
+            broken.push("`permissions` must be names of the cloud's own permissions".to_owned());
         }
         let services = &identity.services;
         if !services.is_empty() && identity.cloud != Cloud::Gcp {
-            broken.push("`services` are enabled in GCP alone".to_owned());
+            broken.push("`services` are only for GCP".to_owned());
         }
         if !services.iter().all(|name| is_service(name)) {
-            broken.push("`services` are Google's, such as `cloudtrace.googleapis.com`".to_owned());
+            broken.push("`services` must be Google's, such as `cloudtrace.googleapis.com`".to_owned());
         }
     }
     broken
 }
 
-/// One thing that a machine may be allowed, and no wider one: no wildcard, no role for everything.
+/// Returns true for one permission without a wildcard, and not a role for everything.
 pub(super) fn is_permission(cloud: Cloud, word: &str) -> bool {
     let letters = |text: &str| !text.is_empty() && text.bytes().all(|c| c.is_ascii_alphanumeric());
     match cloud {
@@ -58,8 +58,8 @@ pub(super) fn is_permission(cloud: Cloud, word: &str) -> bool {
             .strip_prefix("roles/")
             .and_then(|role| role.split_once('.'))
             .is_some_and(|(service, role)| letters(service) && letters(role)),
-        // `Monitoring Metrics Publisher`: Owner, Contributor and Reader are one word, and who gives
-        // roles has them all.
+        // `Monitoring Metrics Publisher`: Owner, Contributor and Reader are one word, and a role
+        // that assigns roles includes them all.
         Cloud::Azure => {
             word.contains(' ') && word.split(' ').all(letters) && !word.ends_with("Administrator")
         }

@@ -1,11 +1,11 @@
-//! The rules on whole files: what is refused, and with which words.
+//! The rules on complete files, and their messages.
 
 use super::identity::is_permission;
 use crate::backend::{load, names, read};
 use crate::values::Cloud;
 
 #[test]
-fn every_backend_file_is_sound() {
+fn every_backend_file_follows_the_rules() {
     assert!(names().len() >= 5);
     for name in names() {
         let backend = load(&name).unwrap_or_else(|error| panic!("{name}: {error:#}"));
@@ -14,7 +14,7 @@ fn every_backend_file_is_sound() {
 }
 
 #[test]
-fn no_permission_is_wider_than_one_thing() {
+fn permissions_have_no_wildcards() {
     for (cloud, word, is_one) in [
         (Cloud::Aws, "xray:PutSpans", true),
         (Cloud::Aws, "xray:*", false),
@@ -33,7 +33,7 @@ fn no_permission_is_wider_than_one_thing() {
 }
 
 #[test]
-fn a_file_that_breaks_a_rule_is_refused() {
+fn rejects_files_that_break_a_rule() {
     let sound = "summary: s\ndocumentation: https://d\ntraces: t\n";
     let aws = "identity: {cloud: aws, permissions: [xray:PutSpans]}\n";
     for (rest, why) in [
@@ -46,11 +46,11 @@ fn a_file_that_breaks_a_rule_is_refused() {
         ),
         (
             "exporter: {name: A-B, queue: true}\n",
-            Some("no name of a component"),
+            Some("not a valid name of a component"),
         ),
         (
             "exporter: {name: prometheus, queue: false}\n",
-            Some("every collector has already"),
+            Some("every collector already has it"),
         ),
         (
             "exporter: debug\nendpoint: http://h:4317\n",
@@ -79,7 +79,7 @@ fn a_file_that_breaks_a_rule_is_refused() {
         ),
         (
             "exporter: otlp\nheaders: {'a b': x}\n",
-            Some("which `a b` has not"),
+            Some("header `a b` needs"),
         ),
         (
             "exporter: {name: a, queue: true}\nheaders: {a: x}\n",
@@ -123,7 +123,7 @@ fn a_file_that_breaks_a_rule_is_refused() {
         ),
         (
             "exporter: otlp\nspans_per_request: 1\nbytes_per_request: 1\n",
-            Some("a batch ends by one"),
+            Some("set only one of"),
         ),
         (
             "exporter: otlp\nendpoint: https://h\nexample: https://h\n",
@@ -172,11 +172,11 @@ fn a_file_that_breaks_a_rule_is_refused() {
         ),
         (
             "exporter: otlp\nidentity: {cloud: gcp, permissions: [roles/telemetry.tracesWriter], services: [telemetry]}\n",
-            Some("`services` are Google's"),
+            Some("`services` must be Google's"),
         ),
         (
             "exporter: otlp\nidentity: {cloud: aws, permissions: [xray:PutSpans], services: [a.googleapis.com]}\n",
-            Some("`services` are enabled in GCP"),
+            Some("`services` are only for GCP"),
         ),
         (
             "exporter: otlp\nidentity: {cloud: mars, permissions: [a]}\n",

@@ -1,10 +1,10 @@
-//! One sound template, and each check with a mistake that it must find.
+//! A valid template, and for each check a mistake that it must find.
 
 use serde_yaml::Value;
 
 const SOUND: &str = include_str!("tests/sound.yaml");
 
-/// The problems of a template.
+/// Returns the problems of a template.
 fn found(text: &str) -> Vec<String> {
     let tree: Value = serde_yaml::from_str(text).expect("a test's template is YAML");
     let problems = super::check(&tree);
@@ -15,19 +15,19 @@ fn found(text: &str) -> Vec<String> {
     problems.iter().map(ToString::to_string).collect()
 }
 
-/// The sound template with one place changed; the place must be there.
+/// Returns the valid template with one text replaced; the text must exist.
 fn with(old: &str, new: &str) -> String {
-    assert!(SOUND.contains(old), "the sound template has no `{old}`");
+    assert!(SOUND.contains(old), "the valid template does not contain `{old}`");
     SOUND.replacen(old, new, 1)
 }
 
 #[test]
-fn accepts_a_sound_template() {
+fn accepts_a_valid_template() {
     assert_eq!(found(SOUND), Vec::<String>::new());
 }
 
 #[test]
-fn finds_every_mistake_and_nothing_else() {
+fn finds_exactly_the_mistakes() {
     for (old, new, problem) in [
         (
             "!Ref Size",
@@ -72,7 +72,7 @@ fn finds_every_mistake_and_nothing_else() {
         (
             "NoEcho: true, AllowedPattern",
             "NoEcho: true, Default: hunter2, AllowedPattern",
-            "Parameters.Key.Default: a secret in clear text",
+            "Parameters.Key.Default: a secret in plain text",
         ),
     ] {
         assert_eq!(found(&with(old, new)), [problem], "`{old}` to `{new}`");
@@ -89,7 +89,7 @@ fn a_macro_can_define_any_name() {
 }
 
 #[test]
-fn texts_that_are_no_template_are_no_panic() {
+fn other_texts_do_not_panic() {
     for text in [
         "",
         "[]",

@@ -1,4 +1,4 @@
-//! What a folder declares, by kind: the names that its manifests can refer to.
+//! Declarations of a folder, by kind: the names that its manifests can refer to.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,19 +7,19 @@ use super::kustomization::Kustomization;
 use crate::validate::env_file;
 use crate::validate::yaml::{items, keys, text};
 
-/// The keys of a ConfigMap or Secret; nothing where they are not known.
+/// The keys of a ConfigMap or Secret; `None` if they are unknown.
 type Keys = Option<BTreeSet<String>>;
 
 /// The names of a folder.
 #[derive(Default)]
 pub(super) struct Declared {
     names: BTreeMap<&'static str, BTreeMap<String, Keys>>,
-    /// The beginnings of the claims that StatefulSets make: `VOLUME-SET-`.
+    /// Prefixes of the claims that StatefulSets create: `VOLUME-SET-`.
     claims: Vec<String>,
 }
 
 impl Declared {
-    /// Adds what a document declares.
+    /// Adds the declarations of a document.
     pub(super) fn document(&mut self, document: &Document) {
         let name = document.name.as_str();
         match document.kind.as_str() {
@@ -42,7 +42,7 @@ impl Declared {
         }
     }
 
-    /// Adds the Secret that a store of another project fills.
+    /// Adds the Secret that a third-party store fills.
     fn external(&mut self, document: &Document) {
         let data = items(document.get(&["spec", "data"])).map(|one| text(one.get("secretKey")));
         let keys = data.map(str::to_owned).collect();
@@ -57,7 +57,7 @@ impl Declared {
         );
     }
 
-    /// Adds what a kustomization generates.
+    /// Adds the resources that a kustomization generates.
     pub(super) fn kustomization(&mut self, kustomization: &Kustomization) {
         let maps = kustomization.listed("configMapGenerator", "name");
         maps.for_each(|name| self.add("ConfigMap", name, None));
@@ -65,7 +65,8 @@ impl Declared {
         secrets.for_each(|name| self.add("Secret", name, None));
     }
 
-    /// Adds the Secret that `.env.example` has a command for: its keys are the file's variables.
+    /// Adds the Secret for which `.env.example` contains a command: its keys are the file's
+    /// variables.
     pub(super) fn env_example(&mut self, text: &str) {
         let command = text.split_once("create secret generic ");
         if let Some(name) = command.and_then(|(_, rest)| rest.split_whitespace().next()) {
@@ -81,7 +82,7 @@ impl Declared {
             .insert(name.to_owned(), keys);
     }
 
-    /// The names of a kind.
+    /// Returns the names of a kind.
     pub(super) fn of_kind(&self, kind: &str) -> impl Iterator<Item = &str> {
         self.names
             .get(kind)
@@ -90,7 +91,7 @@ impl Declared {
             .map(|(name, _)| name.as_str())
     }
 
-    /// Whether Kubernetes makes it by itself.
+    /// Returns true if Kubernetes creates it.
     pub(super) fn is_built_in(&self, kind: &str, name: &str) -> bool {
         let is_claim = |claim: &String| {
             let number = name.strip_prefix(claim.as_str());
@@ -104,7 +105,7 @@ impl Declared {
         }
     }
 
-    /// The keys of one; nothing where they are not known.
+    /// Returns its keys; `None` if they are unknown.
     pub(super) fn keys(&self, kind: &str, name: &str) -> Option<&BTreeSet<String>> {
         self.names.get(kind)?.get(name)?.as_ref()
     }

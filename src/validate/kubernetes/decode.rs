@@ -1,7 +1,7 @@
-//! Each document decoded as its Kubernetes type, encoded again, and compared.
+//! Decodes each document as its Kubernetes type, encodes it again, and compares.
 //!
-//! Invariant: decoding drops unknown fields and encoding adds required ones, so a difference in either
-//! direction is a mistake.
+//! Invariant: decoding drops unknown fields and encoding adds required ones, so a difference in
+//! either direction is a mistake.
 
 use k8s_openapi::Resource;
 use k8s_openapi::api::{
@@ -19,7 +19,7 @@ use crate::problem::{Problem, nearest};
 /// Decodes a document as one type and encodes it again.
 type RoundTrip = fn(&Value) -> Result<Value, Problem>;
 
-/// The types of Kubernetes: apiVersion, kind, and how to decode it.
+/// The types of Kubernetes: apiVersion, kind, and the function that decodes it.
 const TYPES: [(&str, &str, RoundTrip); 27] = [
     of::<apps::DaemonSet>(),
     of::<apps::Deployment>(),
@@ -64,8 +64,8 @@ fn round_trip<T: DeserializeOwned + Serialize>(tree: &Value) -> Result<Value, Pr
     serde_yaml::to_value(decoded).map_err(cannot)
 }
 
-/// What is wrong with the fields of a document: their names, their types, and what is missing.
-/// Nothing of a kind that has no type here.
+/// Returns the problems of a document's fields: names, types, and missing ones. `None` for a kind
+/// without a type.
 pub(super) fn check(document: &Document) -> Option<Vec<Problem>> {
     let (version, kind) = (document.api_version.as_str(), document.kind.as_str());
     let known = TYPES
@@ -78,12 +78,12 @@ pub(super) fn check(document: &Document) -> Option<Vec<Problem>> {
     Some(problems.map(|problem| with_hint(problem, kind)).collect())
 }
 
-/// A kind of Kubernetes itself in a group or version that does not have it.
+/// Returns a problem for a kind of Kubernetes in a group or version that does not have it.
 fn misspelt(version: &str, kind: &str) -> Option<Problem> {
     let group = |version: &str| version.split('/').next().map(str::to_owned);
     let problem = Problem::new("apiVersion", format!("`{version}` has no kind `{kind}`"));
     if let Some((right, ..)) = TYPES.iter().find(|known| known.1 == kind) {
-        // The groups of other projects have a dot, and may have a kind of the same name.
+        // Third-party groups contain a dot, and may have a kind of the same name.
         let is_own = !version.contains('.') || group(version) == group(right);
         return is_own.then(|| problem.hint(format!("use `{right}`")));
     }
@@ -92,7 +92,7 @@ fn misspelt(version: &str, kind: &str) -> Option<Problem> {
     nearest(kind, &kinds).map(|near| problem.hint(format!("did you mean `{near}`?")))
 }
 
-/// The command that shows the fields there.
+/// Adds the command that shows the known fields.
 fn with_hint(problem: Problem, kind: &str) -> Problem {
     let parent = problem.at.rsplit_once('.').map_or("", |(parent, _)| parent);
     let names = parent.split('.').filter_map(|part| part.split('[').next());
@@ -116,7 +116,7 @@ fn decoded(tree: &Value, read: RoundTrip) -> Vec<Problem> {
 /// Fields whose values are quantities.
 const AMOUNTS: [&str; 4] = ["requests", "limits", "hard", "capacity"];
 
-/// Quantities are texts to the types; Kubernetes also takes numbers: `cpu: 2`.
+/// Converts quantities to text, as the types require; Kubernetes also accepts numbers: `cpu: 2`.
 fn quantities_as_text(value: &Value, quantities: bool) -> Value {
     match value {
         Value::Number(number) if quantities => Value::String(number.to_string()),
@@ -147,7 +147,7 @@ fn difference(given: &Value, encoded: &Value, at: &str, problems: &mut Vec<Probl
                     None => problems.push(Problem::new(at, "unknown field")),
                 }
             }
-            // A document in another, such as a claim's template, needs no apiVersion and kind.
+            // A document inside another, such as a claim's template, needs no apiVersion and kind.
             let inner = |key: &Value| !at.is_empty() && (key == "apiVersion" || key == "kind");
             let added = encoded
                 .keys()
@@ -165,7 +165,7 @@ fn difference(given: &Value, encoded: &Value, at: &str, problems: &mut Vec<Probl
     }
 }
 
-/// `null`, an empty list and an empty mapping mean the same as no field.
+/// `null`, an empty list and an empty mapping are equivalent to a missing field.
 fn is_nothing(value: &Value) -> bool {
     match value {
         Value::Null => true,
@@ -176,7 +176,7 @@ fn is_nothing(value: &Value) -> bool {
     }
 }
 
-/// The path of a key; one with dots, as labels and files have, is in brackets.
+/// Returns the path of a key; a key with dots, as in labels and files, is in brackets.
 fn below(at: &str, key: &Value) -> String {
     let key = key.as_str().unwrap_or("?");
     match (at, key.contains('.')) {

@@ -5,7 +5,7 @@ use serde_yaml::Value;
 use crate::problem::Problem;
 use crate::validate::yaml;
 
-/// A document, and what it says it is.
+/// A document with its kind and name.
 pub(super) struct Document {
     pub(super) file: String,
     pub(super) api_version: String,
@@ -15,7 +15,7 @@ pub(super) struct Document {
 }
 
 impl Document {
-    /// The documents of a file, and what keeps others from being read.
+    /// Returns the documents of a file, or the problem that prevents parsing.
     pub(super) fn all(file: &str, text: &str) -> Result<Vec<Self>, Problem> {
         let trees = yaml::documents(text)?.into_iter().enumerate();
         trees
@@ -40,17 +40,17 @@ impl Document {
         })
     }
 
-    /// The file and the document, as problems name them.
+    /// Returns the file and the document, as named in problems.
     pub(super) fn place(&self) -> String {
         format!("{}: {} {}", self.file, self.kind, self.name)
     }
 
-    /// What is at the keys, one below the other.
+    /// Returns the value at nested keys.
     pub(super) fn get(&self, path: &[&str]) -> Option<&Value> {
         yaml::at(&self.tree, path)
     }
 
-    /// The text that is there, or none.
+    /// Returns the text at nested keys; empty if there is none.
     pub(super) fn text(&self, path: &[&str]) -> &str {
         yaml::text(self.get(path))
     }

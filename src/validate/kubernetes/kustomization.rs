@@ -1,4 +1,4 @@
-//! A kustomization: its resources are there, and what it adds to the manifests beside it.
+//! A kustomization: its resources exist, and its generated resources count as declared.
 
 use serde_yaml::Value;
 
@@ -6,7 +6,7 @@ use crate::problem::Problem;
 use crate::validate::names::missing;
 use crate::validate::yaml::{items, texts};
 
-/// Its file's name.
+/// Name of its file.
 pub(super) const FILE: &str = "kustomization.yaml";
 
 /// The kustomization of a folder (`""`, or `NAME/`).
@@ -16,19 +16,19 @@ pub(super) struct Kustomization {
 }
 
 impl Kustomization {
-    /// The kustomization of this path.
+    /// Creates the kustomization of this path.
     pub(super) fn new(path: &str, tree: Value) -> Self {
         let folder = path.strip_suffix(FILE).unwrap_or_default().to_owned();
         Self { folder, tree }
     }
 
-    /// The paths of files that are parts of manifests.
+    /// Returns the paths of files that are parts of manifests.
     pub(super) fn patches(&self) -> impl Iterator<Item = String> {
         let paths = self.listed("patches", "path");
         paths.map(|path| format!("{}{}", self.folder, path.trim_start_matches("./")))
     }
 
-    /// A field of every entry of a list, such as the names of generated ConfigMaps.
+    /// Returns a field of every entry of a list, such as the names of generated ConfigMaps.
     pub(super) fn listed<'a>(
         &'a self,
         list: &str,
@@ -37,7 +37,7 @@ impl Kustomization {
         items(self.tree.get(list)).filter_map(move |one| one.get(field)?.as_str())
     }
 
-    /// The resources that are not there; `paths` are those of the folder's files.
+    /// Returns a problem for each missing resource; `paths` are those of the folder's files.
     pub(super) fn missing(&self, paths: &[&str]) -> Vec<Problem> {
         let own = paths
             .iter()

@@ -1,4 +1,4 @@
-//! The pods that a document makes: pinned images, mounted volumes, and one Chroma per volume.
+//! The pods of a document: pinned images, mounted volumes, and one Chroma per volume.
 
 use serde_yaml::Value;
 
@@ -14,13 +14,13 @@ const OPERATED: &str = "OpenTelemetryCollector";
 /// The specification of a document's pods.
 pub(super) struct Pod<'a> {
     document: &'a Document,
-    /// Where it is in the document.
+    /// Its path in the document.
     pub(super) path: &'static str,
     pub(super) spec: &'a Value,
 }
 
 impl<'a> Pod<'a> {
-    /// The pods of a document, if it makes any.
+    /// Returns the pods of a document, if it creates any.
     pub(super) fn of(document: &'a Document) -> Option<Self> {
         let path = match document.kind.as_str() {
             "Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet" | "Job" => {
@@ -38,7 +38,7 @@ impl<'a> Pod<'a> {
         })
     }
 
-    /// What is wrong with the pods by themselves.
+    /// Returns the problems of the pods themselves.
     pub(super) fn check(&self) -> Vec<Problem> {
         let containers = self.containers();
         let problems = containers.iter().flat_map(|(path, container)| {
@@ -49,7 +49,7 @@ impl<'a> Pod<'a> {
         problems.chain(self.several(&containers)).collect()
     }
 
-    /// The containers, and where each is in the document.
+    /// Returns the containers and their paths in the document.
     fn containers(&self) -> Vec<(String, &'a Value)> {
         let mut all = Vec::new();
         if self.document.kind == OPERATED {
@@ -63,7 +63,7 @@ impl<'a> Pod<'a> {
         all
     }
 
-    /// Mounts of volumes that the pod does not have.
+    /// Returns a problem for each mount of a volume that the pod does not have.
     fn unmounted(&self, path: &str, container: &Value) -> Vec<Problem> {
         let own = items(self.spec.get("volumes"));
         let claims = items(self.document.get(&["spec", "volumeClaimTemplates"]));
@@ -76,7 +76,7 @@ impl<'a> Pod<'a> {
         problems.collect()
     }
 
-    /// Only one server can open Chroma's files.
+    /// Returns a problem for several replicas: only one server can open Chroma's files.
     fn several(&self, containers: &[(String, &Value)]) -> Option<Problem> {
         let mut names = containers.iter().map(|(_, one)| text(one.get("name")));
         let replicas = self.document.get(&["spec", "replicas"])?.as_u64()?;

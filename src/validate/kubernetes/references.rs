@@ -1,7 +1,7 @@
-//! ConfigMaps, Secrets, Services, claims and accounts that a manifest refers to and that no file of the
-//! folder declares.
+//! ConfigMaps, Secrets, Services, claims and accounts to which a manifest refers and that no file
+//! of the folder declares.
 //!
-//! Outside by nature are an Ingress's certificates and the Secrets that images are pulled with.
+//! An Ingress's certificates and the Secrets for pulling images are always outside.
 
 use serde_yaml::Value;
 
@@ -12,7 +12,7 @@ use crate::problem::Problem;
 use crate::validate::names::missing;
 use crate::validate::yaml::{entries, items, text};
 
-/// Every reference of a document that does not resolve.
+/// Returns a problem for every reference of a document that does not resolve.
 pub(super) fn check(document: &Document, declared: &Declared) -> Vec<Problem> {
     let mut references = References {
         declared,
@@ -38,7 +38,7 @@ struct References<'a> {
 }
 
 impl References<'_> {
-    /// Adds what is missing of something that a document names, and of the keys that it reads.
+    /// Adds a problem if a named resource or one of its keys is missing.
     fn add(&mut self, at: &str, kind: &str, name: &str, keys: &[&str]) {
         if name.is_empty() || self.declared.is_built_in(kind, name) {
             return; // the decoder reports required fields
@@ -55,9 +55,9 @@ impl References<'_> {
         }
     }
 
-    /// Adds the references in a pod's specification, wherever they are in it.
+    /// Adds the references in a pod's specification, at any depth.
     fn in_pod(&mut self, value: &Value, path: &str) {
-        // The OpenTelemetry Operator's resource also has the collector's configuration.
+        // The OpenTelemetry Operator's resource also contains the collector's configuration.
         for (key, inner) in entries(Some(value)).filter(|(key, _)| *key != "config") {
             let at = format!("{path}.{key}");
             match key {
@@ -92,7 +92,7 @@ impl References<'_> {
         }
     }
 
-    /// Adds the Services that an Ingress (`service`) or a route (`backendRefs`) sends to.
+    /// Adds the Services to which an Ingress (`service`) or a route (`backendRefs`) sends.
     fn of_route(&mut self, value: &Value, path: &str) {
         for (key, inner) in entries(Some(value)).filter(|(key, _)| *key != "metadata") {
             let at = format!("{path}.{key}");

@@ -1,4 +1,4 @@
-//! One sound folder, and each check with a mistake that it must find.
+//! A valid folder, and for each check a mistake that it must find.
 
 use std::collections::BTreeMap;
 
@@ -38,7 +38,7 @@ fn found(files: &BTreeMap<String, String>) -> Vec<String> {
     problems.iter().map(ToString::to_string).collect()
 }
 
-/// The problems of the sound folder with one place of a file changed; the place must be there.
+/// Returns the problems of the valid folder with one text of a file replaced; the text must exist.
 fn with(file: &str, old: &str, new: &str) -> Vec<String> {
     let mut files = folder();
     let text = files.get_mut(file).expect("a file of the folder");
@@ -48,7 +48,7 @@ fn with(file: &str, old: &str, new: &str) -> Vec<String> {
 }
 
 #[test]
-fn accepts_a_sound_folder_and_names_kinds_without_schema() {
+fn accepts_a_valid_folder_and_names_kinds_without_schema() {
     assert_eq!(found(&folder()), Vec::<String>::new());
     let skipped = super::check(&folder(), &["sound.yaml"]).without_schema;
     let expected = [
@@ -62,7 +62,7 @@ fn accepts_a_sound_folder_and_names_kinds_without_schema() {
     assert_eq!(Vec::from_iter(skipped), expected);
 }
 
-/// A change of `sound.yaml`, and all that it brings about.
+/// A change of `sound.yaml`, and all problems that it causes.
 #[derive(Deserialize)]
 struct Mistake {
     was: String,
@@ -71,7 +71,7 @@ struct Mistake {
 }
 
 #[test]
-fn finds_every_mistake_and_nothing_else() {
+fn finds_exactly_the_mistakes() {
     let mistakes: Vec<Mistake> =
         serde_yaml::from_str(include_str!("tests/mistakes.yaml")).expect("mistakes");
     for Mistake { was, is, found } in &mistakes {
@@ -81,9 +81,9 @@ fn finds_every_mistake_and_nothing_else() {
             .map(|one| one.strip_prefix("sound.yaml: ").unwrap_or(one))
             .collect();
         assert_eq!(problems, *found, "`{was}` to `{is}`");
-        assert!(!problems.is_empty(), "`{was}` to `{is}` is no mistake");
+        assert!(!problems.is_empty(), "`{was}` to `{is}` is not a mistake");
     }
-    assert!(mistakes.len() > 30, "the list is cut off");
+    assert!(mistakes.len() > 30, "the list is incomplete");
 }
 
 #[test]
@@ -152,7 +152,7 @@ fn the_env_example_declares_a_secret_and_its_keys() {
 }
 
 #[test]
-fn kinds_of_other_projects_are_skipped() {
+fn third_party_kinds_are_skipped() {
     let mut files = folder();
     let others = "apiVersion: serving.knative.dev/v1\nkind: Service\nmetadata: {name: a}\n---\napiVersion: autoscaling.k8s.io/v1\nkind: VerticalPodAutoscaler\nmetadata: {name: a}\nspec: {any: thing}\n---\napiVersion: cert-manager.io/v1\nkind: Certificate\nmetadata: {name: a}\nspec: {secretName: made}\n---\napiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  containers: [{name: a, envFrom: [{secretRef: {name: made}}, {secretRef: {name: none, optional: true}}]}]\n";
     files.insert("others.yaml".to_owned(), others.to_owned());
@@ -164,7 +164,7 @@ fn kinds_of_other_projects_are_skipped() {
 }
 
 #[test]
-fn texts_that_are_no_manifest_are_no_panic() {
+fn other_texts_do_not_panic() {
     for text in [
         "",
         "[]",
@@ -181,7 +181,7 @@ fn texts_that_are_no_manifest_are_no_panic() {
 }
 
 #[test]
-fn no_misspelt_field_gets_through() {
+fn every_misspelt_field_is_found() {
     let mut tried = 0;
     for document in serde_yaml::Deserializer::from_str(SOUND) {
         let document = Value::deserialize(document).expect("YAML");
@@ -211,7 +211,7 @@ fn no_misspelt_field_gets_through() {
     assert!(tried > 250, "{tried} fields");
 }
 
-/// How many keys there are.
+/// Returns the number of keys.
 fn count(value: &Value) -> usize {
     match value {
         Value::Mapping(map) => map.values().map(|inner| 1 + count(inner)).sum(),
@@ -220,7 +220,8 @@ fn count(value: &Value) -> usize {
     }
 }
 
-/// Appends a letter to the key of that number, and gives its path; not where any key goes.
+/// Appends a letter to the key of that number, and returns its path; not for mappings with free
+/// keys.
 fn misspell(value: &mut Value, which: usize, seen: &mut usize, at: &str) -> Option<String> {
     match value {
         Value::Mapping(map) => {

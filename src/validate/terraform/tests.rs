@@ -83,7 +83,7 @@ runcmd:
   - [systemctl, start, a.service]
 "#;
 
-/// The problems of the module with one text replaced by another.
+/// Returns the problems of the module with one text replaced.
 fn found(old: &str, new: &str) -> Vec<String> {
     let in_module = MODULE.contains(old);
     assert!(
@@ -109,7 +109,7 @@ fn found(old: &str, new: &str) -> Vec<String> {
 }
 
 #[test]
-fn accepts_a_sound_module() {
+fn accepts_a_valid_module() {
     assert_eq!(found("", ""), Vec::<String>::new());
 }
 
@@ -149,7 +149,7 @@ fn finds_each_mistake() {
         (
             "\"\"\n  sensitive   = true",
             "\"k\"\n  sensitive   = true",
-            "main.tf: var.key: default: a secret in clear text",
+            "main.tf: var.key: default: a secret in plain text",
         ),
     ] {
         let found = found(old, new);

@@ -1,6 +1,6 @@
-//! What the variables do: protocols, TLS, headers, resource, sampler, and what cannot be read.
+//! Effects of the variables: protocols, TLS, headers, resource, sampler, and invalid values.
 //!
-//! Invariant: a value that a test calls secret is looked for in everything the process prints.
+//! Invariant: a value that a test calls secret is searched in all output of the process.
 
 use crate::{PATIENCE, Ran, http_traces, over_grpc, over_http, run, sink};
 use otlp_sink::{Mode, Options, Sink};
@@ -62,7 +62,7 @@ fn grpc_and_http_carry_headers_service_name_and_resource() {
     }
 }
 
-/// The key of another vendor, meant for the endpoint beside it.
+/// The key is another vendor's, for the endpoint in the other variable.
 #[test]
 fn headers_of_another_endpoint_are_not_sent() {
     for protocol in [over_grpc as fn(&Sink) -> String, http_traces] {
@@ -114,7 +114,7 @@ fn tls_is_checked_against_the_named_authority() {
         assert_eq!(ran.number("lost"), 3, "{endpoint}");
         assert!(ran.stderr.contains("UnknownIssuer"), "{}", ran.stderr);
     }
-    assert_eq!(sink.spans().len(), 6, "nobody trusts a stranger");
+    assert_eq!(sink.spans().len(), 6, "an unknown authority is not trusted");
 }
 
 #[test]
@@ -149,7 +149,7 @@ fn the_sampler_is_honoured() {
                 ("OTEL_TRACES_SAMPLER_ARG", argument),
             ],
         );
-        assert_eq!(ran.number("lost"), 0, "what is not sampled is not lost");
+        assert_eq!(ran.number("lost"), 0, "spans that are not sampled are not lost");
         let arrived = sink.spans().len() as u64;
         assert_eq!(arrived, ran.number("exported"));
         assert!(
@@ -160,7 +160,7 @@ fn the_sampler_is_honoured() {
 }
 
 #[test]
-fn opentelemetrys_switches_switch_off() {
+fn switches_of_opentelemetry_disable_tracing() {
     const DISABLED: &str = "OTEL_SDK_DISABLED";
     const EXPORTER: &str = "OTEL_TRACES_EXPORTER";
     for (name, value, exported) in [
@@ -176,12 +176,12 @@ fn opentelemetrys_switches_switch_off() {
         let ran = run("spans", &[(ENDPOINT, &over_grpc(&sink)), (name, value)]);
         assert_eq!(ran.number("exported"), exported, "`{name}={value}`");
         assert_eq!(sink.spans().len() as u64, exported);
-        assert_eq!(ran.messages(), [""; 0], "an intended silence needs no word");
+        assert_eq!(ran.messages(), [""; 0], "a tracing that is off by choice is not reported");
     }
 }
 
 #[test]
-fn names_what_is_ignored_and_traces() {
+fn warns_of_ignored_variables_and_traces() {
     let sink = sink(Mode::Accept);
     let ran = run(
         "spans",
@@ -208,7 +208,7 @@ fn names_what_is_ignored_and_traces() {
 }
 
 #[test]
-fn a_client_program_has_the_name_that_opentelemetry_gives_it() {
+fn a_client_program_has_opentelemetrys_default_name() {
     let standard = ("OTEL_SERVICE_NAME", "books");
     let attribute = ("OTEL_RESOURCE_ATTRIBUTES", "service.name=attribute");
     let synonym = ("CHROMA_OPEN_TELEMETRY__SERVICE_NAME", "documented");
@@ -253,7 +253,7 @@ fn refused(ran: &Ran, variable: &str) {
 }
 
 #[test]
-fn what_cannot_be_read_is_one_clear_error_and_the_program_goes_on() {
+fn an_invalid_value_is_one_error_and_the_program_continues() {
     let good = ("CHROMA_OTEL_COLLECTION_ENDPOINT", "http://localhost:4317");
     refused(&run("spans", &[(ENDPOINT, "http://")]), ENDPOINT);
     refused(&run("spans", &[(ENDPOINT, "localhost:99999")]), ENDPOINT);
@@ -281,7 +281,7 @@ fn what_cannot_be_read_is_one_clear_error_and_the_program_goes_on() {
 }
 
 #[test]
-fn a_bad_certificate_file_is_named() {
+fn an_invalid_certificate_file_is_named() {
     let empty = file("empty.pem", "");
     let variable = "OTEL_EXPORTER_OTLP_CERTIFICATE";
     for endpoint in ["https://localhost:4317", "https://localhost/v1/traces"] {
@@ -309,7 +309,7 @@ fn the_batch_processor_is_tuned_by_its_variables() {
 }
 
 #[test]
-fn the_schedule_delay_alone_brings_spans_out() {
+fn spans_are_sent_after_the_schedule_delay() {
     let sink = sink(Mode::Accept);
     let endpoint = over_grpc(&sink);
     let mut command = crate::command(

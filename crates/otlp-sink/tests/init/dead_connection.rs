@@ -1,4 +1,5 @@
-//! A connection that dies without being closed, as behind a NAT that forgot it or a pod that moved.
+//! A connection that dies without being closed, as behind a NAT without its entry or a pod that
+//! moved.
 //!
 //! Invariant: once the collector can be reached again, no span is lost.
 
@@ -15,8 +16,8 @@ use std::{
     thread,
 };
 
-/// A proxy whose first connection can be made to swallow what it is sent: the kernel still
-/// acknowledges it, and nothing comes back. Later connections work.
+/// A proxy whose first connection can be made to drop its data: the kernel still acknowledges it,
+/// and no response is returned. Later connections work.
 struct Proxy {
     address: SocketAddr,
     swallows: Arc<AtomicBool>,
@@ -49,7 +50,7 @@ impl Proxy {
     }
 }
 
-/// Copies from one to the other; reads on and copies nothing once it swallows.
+/// Copies from one connection to the other; drops the data once it is told to.
 fn pipe(from: &TcpStream, to: &TcpStream, swallows: Option<Arc<AtomicBool>>) {
     let (mut from, mut to) = (from.try_clone(), to.try_clone());
     thread::spawn(move || -> io::Result<()> {
@@ -73,7 +74,7 @@ fn pipe(from: &TcpStream, to: &TcpStream, swallows: Option<Arc<AtomicBool>>) {
     });
 }
 
-/// One span over a connection that works, and eight more just before the program ends, after the
+/// Sends one span over a working connection, and eight more just before the program ends, after the
 /// connection died.
 fn nine_spans(scenario: &str, endpoint: &str, target: SocketAddr) -> (Ran, usize) {
     let proxy = Proxy::before(target);
@@ -96,7 +97,7 @@ fn nine_spans(scenario: &str, endpoint: &str, target: SocketAddr) -> (Ran, usize
     (ran, proxy.connections.load(Ordering::SeqCst))
 }
 
-/// The whole answer to the first request has come back then.
+/// Waits until the whole response to the first request has been received.
 fn wait_for_the_flush(child: &mut Child) {
     let mut output = BufReader::new(child.stdout.take().expect("piped"));
     let mut line = String::new();
@@ -104,7 +105,7 @@ fn wait_for_the_flush(child: &mut Child) {
         line.clear();
         assert_ne!(output.read_line(&mut line).expect("UTF-8"), 0, "it ended");
     }
-    // The process says no more until it is told to go on: the buffer is empty.
+    // The process prints nothing until its next input: the buffer is empty.
     child.stdout = Some(output.into_inner());
 }
 

@@ -1,17 +1,17 @@
-//! Collectors that are gone, hang, or refuse: the program is not kept waiting, and every span is
-//! accounted for.
+//! Collectors that are gone, hang, or reject: the program does not wait beyond its limit, and every
+//! span is counted.
 //!
-//! Invariant: `exported + lost` is the number of spans made, in every case.
+//! Invariant: `exported + lost` is the number of created spans, in every case.
 
 use crate::{PATIENCE, Ran, http_traces, over_grpc, run, sink, subject::FLUSH};
 use otlp_sink::Mode;
 use std::net::TcpListener;
 
 const ENDPOINT: &str = "CHROMA_OTEL_COLLECTION_ENDPOINT";
-/// What a scheduler on a busy machine may add to a time limit.
+/// Scheduling delay of a busy machine that is added to a time limit.
 const SLACK: u64 = 2_000;
 
-/// The one message, which must be about `lost` of `made` spans.
+/// Asserts that there is exactly one message, about `lost` of `made` spans.
 pub(crate) fn reported(ran: &Ran, lost: u64, made: u64) {
     assert_eq!(ran.number("lost"), lost, "{}", ran.stderr);
     let reports: Vec<_> = ran
@@ -23,7 +23,7 @@ pub(crate) fn reported(ran: &Ran, lost: u64, made: u64) {
 }
 
 #[test]
-fn an_unreachable_collector_costs_little_time_and_is_said_once() {
+fn an_unreachable_collector_costs_little_time_and_is_reported_once() {
     for path in ["", "/v1/traces"] {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("bound");
@@ -37,7 +37,7 @@ fn an_unreachable_collector_costs_little_time_and_is_said_once() {
 }
 
 #[test]
-fn a_hanging_collector_is_waited_for_no_longer_than_said() {
+fn a_hanging_collector_delays_the_end_by_the_flush_timeout() {
     for protocol in [over_grpc, http_traces] {
         let sink = sink(Mode::Hang);
         let ran = run("spans", &[(ENDPOINT, &protocol(&sink)), (FLUSH, "1500")]);
@@ -62,7 +62,7 @@ fn by_default_the_drop_takes_five_seconds_at_most() {
 }
 
 #[test]
-fn a_port_that_accepts_and_says_nothing_is_no_trap() {
+fn a_port_that_accepts_and_never_answers_does_not_block() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = listener.local_addr().expect("bound");
     for endpoint in [
@@ -102,7 +102,7 @@ fn a_refusing_collector_is_reported() {
 }
 
 #[test]
-fn what_does_not_fit_the_queue_is_counted_exactly() {
+fn spans_that_exceed_the_queue_are_counted_exactly() {
     let sink = sink(Mode::Accept);
     let ran = run(
         "flood",
@@ -124,7 +124,7 @@ fn what_does_not_fit_the_queue_is_counted_exactly() {
 }
 
 #[test]
-fn a_flush_tells_what_became_of_the_spans() {
+fn a_flush_returns_the_delivery_counts() {
     let sink = sink(Mode::Accept);
     let ran = run("flush", &[(ENDPOINT, &over_grpc(&sink))]);
     let flush = &ran.report["flush"];
@@ -157,7 +157,7 @@ fn a_flush_tells_what_became_of_the_spans() {
 }
 
 #[test]
-fn a_collector_that_comes_back_gets_the_later_spans() {
+fn a_collector_that_recovers_receives_later_spans() {
     use std::io::Write;
     let sink = sink(Mode::Reject);
     let endpoint = over_grpc(&sink);

@@ -1,4 +1,4 @@
-//! Which spans are exported, and that nothing else than the granularity decides.
+//! The exported spans of each granularity, which no other variable changes.
 //!
 //! Invariant: the expected sets are written out in full.
 
@@ -15,7 +15,7 @@ const ALL: &[&str] = &[
     "by interface",
 ];
 
-/// The spans that arrive, by name, for a granularity and a `RUST_LOG`; blank is not set.
+/// Returns the spans that arrive, by name, for a granularity and a `RUST_LOG`; blank is not set.
 fn arriving(granularity: &str, rust_log: &str) -> (Vec<Span>, String) {
     let sink = sink(Mode::Accept);
     let endpoint = over_grpc(&sink);
@@ -56,7 +56,7 @@ fn each_granularity_has_its_set() {
 }
 
 #[test]
-fn rust_log_decides_about_logs_and_never_about_spans() {
+fn rust_log_selects_logs_and_never_spans() {
     for (rust_log, logged) in [
         ("off", [false, false, false]),
         ("info", [true, false, false]),
@@ -73,7 +73,7 @@ fn rust_log_decides_about_logs_and_never_about_spans() {
 }
 
 #[test]
-fn events_on_spans_are_a_matter_of_granularity_too() {
+fn granularity_also_selects_events_on_spans() {
     for (granularity, expected) in [
         ("operation", &["event at info"][..]),
         (
@@ -96,7 +96,7 @@ fn events_on_spans_are_a_matter_of_granularity_too() {
 }
 
 #[test]
-fn an_unreadable_rust_log_is_said_and_costs_neither_spans_nor_logs() {
+fn an_invalid_rust_log_is_reported_and_drops_neither_spans_nor_logs() {
     let (spans, stderr) = arriving("operation", "init[span]=debug=x");
     assert_eq!(names(&spans), OPERATION);
     assert!(stderr.contains("`RUST_LOG`"), "{stderr}");
@@ -142,7 +142,7 @@ fn the_export_does_not_trace_itself() {
     assert_eq!(names(&sink.spans()), ["of the program"]);
 }
 
-/// The line of the event in the scenario, from its context on.
+/// Returns the line of the event in the scenario, from its context on.
 fn deep_line(ran: &Ran) -> String {
     let line = ran.stderr.lines().find(|line| line.contains("deep"));
     let line = line.unwrap_or_else(|| panic!("no line in {}", ran.stderr));

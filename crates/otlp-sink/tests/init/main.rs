@@ -1,7 +1,7 @@
 //! `chroma_otel_init::init()` against a real receiver.
 //!
-//! Invariant: tracing is the process's, so every case runs in a process of its own with an
-//! environment of its own: this test binary once more, with only [`subject::subject`] in it.
+//! Invariant: tracing is installed per process, so every case runs in its own process with its own
+//! environment: this test binary again, with only [`subject::subject`].
 
 mod configuration;
 mod dead_connection;
@@ -19,10 +19,10 @@ use std::{
     time::Duration,
 };
 
-/// How long anything may take that is waited for; reached only by a failure.
+/// Time limit of every wait; only a failure reaches it.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A sink that starts in `mode`.
+/// Starts a sink in `mode`.
 fn sink(mode: Mode) -> Sink {
     Sink::start(Options {
         mode,
@@ -39,14 +39,14 @@ fn over_http(sink: &Sink) -> String {
     format!("http://{}", sink.http())
 }
 
-/// Of OTLP over HTTP, by its path.
+/// Returns the URL of OTLP over HTTP, with its path.
 fn http_traces(sink: &Sink) -> String {
     over_http(sink) + "/v1/traces"
 }
 
-/// What a finished process left.
+/// Results of a finished process.
 struct Ran {
-    /// What the scenario reported.
+    /// The report of the scenario.
     report: Value,
     /// All of standard error.
     stderr: String,
@@ -62,14 +62,14 @@ impl Ran {
         })
     }
 
-    /// How many lines of standard error are the library's.
+    /// Returns the lines of standard error that the library wrote.
     fn messages(&self) -> Vec<&str> {
         let ours = |line: &&str| line.starts_with("chroma-otel-init:");
         self.stderr.lines().filter(ours).collect()
     }
 }
 
-/// Runs `scenario` with `variables` alone in its environment, up to its end.
+/// Runs `scenario` to its end, with only `variables` in its environment.
 fn run(scenario: &str, variables: &[(&str, &str)]) -> Ran {
     finish(command(scenario, variables))
 }
@@ -92,7 +92,7 @@ fn finish(mut command: Command) -> Ran {
     ran(child)
 }
 
-/// What `child` leaves at its end.
+/// Returns the results of `child` at its end.
 fn ran(child: Child) -> Ran {
     let output = child.wait_with_output().expect("it ends");
     let stdout = String::from_utf8_lossy(&output.stdout);

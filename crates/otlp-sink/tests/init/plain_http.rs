@@ -6,7 +6,7 @@ use std::{io::Write, net::TcpListener, process::Stdio};
 
 const ENDPOINT: &str = "CHROMA_OTEL_COLLECTION_ENDPOINT";
 
-/// Two spans with `variables` set.
+/// Creates two spans with `variables` set.
 fn two_spans(variables: &[(&str, &str)]) -> Ran {
     let mut child = command("plain http", variables)
         .stdin(Stdio::piped())
@@ -48,9 +48,9 @@ fn sends_headers_service_name_and_resource() {
     assert!(!ran.stderr.contains("s3cret"));
 }
 
-/// The pair of ports that a collector listens on, on an address that no other test uses.
+/// The pair of ports of a collector, on an address that no other test uses.
 #[test]
-fn port_4317_stands_for_the_same_collectors_port_4318() {
+fn port_4317_is_replaced_by_the_same_collectors_port_4318() {
     let sink = Sink::start(Options {
         http: "127.43.17.18:4318".parse().expect("an address"),
         ..Options::default()
@@ -64,7 +64,7 @@ fn port_4317_stands_for_the_same_collectors_port_4318() {
 }
 
 #[test]
-fn any_other_port_is_used_as_it_is() {
+fn any_other_port_is_used_unchanged() {
     let sink = sink(Mode::Accept);
     let ran = two_spans(&[(ENDPOINT, &over_grpc(&sink))]);
     assert_eq!(ran.number("lost"), 2, "a gRPC server speaks no HTTP/1.1");
@@ -76,7 +76,7 @@ fn any_other_port_is_used_as_it_is() {
 }
 
 #[test]
-fn tls_is_refused_with_a_hint() {
+fn rejects_tls_with_a_hint() {
     let ran = two_spans(&[(ENDPOINT, "https://api.example.com")]);
     assert_eq!(ran.report["enabled"], false);
     let [message] = ran.messages()[..] else {
@@ -104,7 +104,7 @@ fn an_unreachable_collector_delays_the_end_little() {
 }
 
 #[test]
-fn a_collector_that_is_busy_gets_the_spans_later() {
+fn a_busy_collector_receives_the_spans_later() {
     let sink = sink(Mode::Unavailable);
     let endpoint = over_http(&sink) + "/v1/traces";
     let child = std::thread::spawn(move || two_spans(&[(ENDPOINT, &endpoint)]));

@@ -1,4 +1,4 @@
-//! Programs of every kind: with and without an async runtime, with a subscriber of their own,
+//! Programs of every kind: with and without an async runtime, with their own subscriber,
 //! initialized twice, in the middle of a distributed trace.
 //!
 //! Invariant: none of them panics or waits because of tracing.
@@ -22,7 +22,7 @@ fn the_kind_of_runtime_makes_no_difference() {
 }
 
 #[test]
-fn a_second_init_leaves_the_first_in_charge() {
+fn a_second_init_has_no_effect_on_the_first() {
     let sink = sink(Mode::Accept);
     let ran = run("twice", &[(ENDPOINT, &over_grpc(&sink))]);
     assert_eq!(
@@ -34,14 +34,14 @@ fn a_second_init_leaves_the_first_in_charge() {
 }
 
 #[test]
-fn a_subscriber_of_the_program_stays_and_is_pointed_out() {
+fn an_existing_subscriber_is_kept_and_reported() {
     let sink = sink(Mode::Accept);
     let ran = run("subscriber", &[(ENDPOINT, &over_grpc(&sink))]);
     let names: Vec<_> = sink.spans().into_iter().map(|span| span.name).collect();
     assert_eq!(
         names,
         ["by interface"],
-        "only OpenTelemetry's own interface is left"
+        "only OpenTelemetry's own interface is exported"
     );
     assert_eq!(ran.number("problems"), 1);
     let [message] = ran.messages()[..] else {
@@ -65,7 +65,7 @@ fn the_layer_can_be_added_to_a_subscriber_of_the_program() {
 }
 
 #[test]
-fn a_distributed_trace_goes_on_in_both_directions() {
+fn a_distributed_trace_continues_in_both_directions() {
     let sink = sink(Mode::Accept);
     let ran = run("propagation", &[(ENDPOINT, &over_grpc(&sink))]);
     assert_eq!(ran.report["continued"], true);
@@ -89,12 +89,12 @@ fn a_distributed_trace_goes_on_in_both_directions() {
     );
     assert_eq!(
         ran.report["carried"]["baggage"], "tenant=acme",
-        "without a caller too"
+        "also without a caller"
     );
 }
 
 #[test]
-fn a_panic_of_the_program_brings_its_spans_out() {
+fn spans_are_sent_if_the_program_panics() {
     let sink = sink(Mode::Accept);
     let ran = run("panic", &[(ENDPOINT, &over_grpc(&sink))]);
     assert_eq!(ran.report["panicked"], true);
@@ -102,7 +102,7 @@ fn a_panic_of_the_program_brings_its_spans_out() {
 }
 
 #[test]
-fn propagators_are_those_that_are_named() {
+fn installs_the_named_propagators() {
     let sink = sink(Mode::Accept);
     let named = ("OTEL_PROPAGATORS", "baggage,b3");
     let ran = run("propagation", &[(ENDPOINT, &over_grpc(&sink)), named]);
@@ -113,7 +113,7 @@ fn propagators_are_those_that_are_named() {
         panic!("one message, not {}", ran.stderr);
     };
     assert!(
-        message.contains("`b3`, which is not supported"),
+        message.contains("`b3`, which is unsupported"),
         "{message}"
     );
 }

@@ -1,6 +1,6 @@
-//! The program under test: what [`SCENARIO`] names, in a process of its own.
+//! The program under test: the scenario that [`SCENARIO`] names, in its own process.
 //!
-//! Invariant: it reports facts and judges nothing.
+//! Invariant: it reports facts and asserts nothing.
 
 use chroma_otel_init::{
     Guard, Logs, Options, Outcome, Settings, continue_trace, init, init_plain_http, init_with,
@@ -20,17 +20,18 @@ use std::{
 
 /// The variable that names the scenario.
 pub(crate) const SCENARIO: &str = "SUBJECT";
-/// The variable for the time that the end may take, in milliseconds; the default when not set.
+/// The variable for the time limit of the end, in milliseconds; the default applies if it is not
+/// set.
 pub(crate) const FLUSH: &str = "SUBJECT_FLUSH_MILLISECONDS";
 /// The line on standard output that follows the first flush.
 pub(crate) const FLUSHED: &str = "FLUSHED";
-/// What the report on standard output follows.
+/// Prefix of the report on standard output.
 pub(crate) const REPORT: &str = "REPORT ";
 
 #[test]
-#[ignore = "the other tests run it, in a process of its own"]
+#[ignore = "the other tests run it in its own process"]
 fn subject() {
-    let scenario = std::env::var(SCENARIO).expect("only run by the other tests");
+    let scenario = std::env::var(SCENARIO).expect("run only by the other tests");
     let report = match scenario.as_str() {
         "spans" => spans(),
         "burst" => burst(200),
@@ -51,7 +52,7 @@ fn subject() {
         "log context" => log_context(),
         unknown => panic!("no scenario `{unknown}`"),
     };
-    writeln!(io::stdout(), "{REPORT}{report}").expect("somebody reads the report");
+    writeln!(io::stdout(), "{REPORT}{report}").expect("the parent reads the report");
 }
 
 fn options() -> Options {
@@ -138,7 +139,7 @@ fn dropped() -> Value {
     json!({"milliseconds": start.elapsed().as_millis() as u64})
 }
 
-/// A span for each byte on standard input, and no flush in between.
+/// Creates a span for each byte on standard input, without a flush in between.
 fn steps() -> Value {
     let guard = started();
     for _ in io::stdin().lock().bytes() {
@@ -198,7 +199,7 @@ fn propagation() -> Value {
     report
 }
 
-/// Spans with the targets of the libraries that carry the export.
+/// Creates spans with the targets of the libraries that perform the export.
 fn export_stack() -> Value {
     let guard = started();
     tracing::error_span!(target: "h2::client", "of h2").in_scope(|| ());
@@ -224,7 +225,7 @@ fn within(mut builder: tokio::runtime::Builder) -> Value {
     })
 }
 
-/// The program panics with a guard alive and logs switched off.
+/// The program panics while a guard is alive and logs are off.
 fn panicking() -> Value {
     let settings = Settings::from_env().expect("set by the test");
     let options = options().logs(Logs::Off);
@@ -241,7 +242,7 @@ fn plain_http() -> Guard {
     init_plain_http(&settings, &options())
 }
 
-/// A span for each byte on standard input; the first one is flushed, and that is reported.
+/// Creates a span for each byte on standard input; the first one is flushed, which is reported.
 fn flushed_steps(guard: Guard) -> Value {
     for (index, _) in io::stdin().lock().bytes().enumerate() {
         drop(global::tracer("direct").start("step"));
