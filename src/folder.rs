@@ -230,11 +230,9 @@ fn read(folder: &Path, path: &str) -> Result<Option<Vec<u8>>> {
                 return Err(Refused(problem).into());
             }
             Ok(meta) if place == folder.join(path) && meta.is_dir() => {
-                let problem = Problem::new(
-                    place.display().to_string(),
-                    "is a folder instead of a file",
-                )
-                .hint("move it away");
+                let problem =
+                    Problem::new(place.display().to_string(), "is a folder instead of a file")
+                        .hint("move it away");
                 return Err(Refused(problem).into());
             }
             Ok(_) => {}

@@ -1,9 +1,9 @@
-//! The recipes in `deploy/` are fresh.
+//! The deployments in `deploy/` are up to date.
 
 #![allow(
     clippy::unwrap_used,
     clippy::disallowed_methods,
-    reason = "a test may stop where it stands, and writes what it needs"
+    reason = "a test may panic, and writes its own files"
 )]
 
 use std::fs;
@@ -22,7 +22,7 @@ fn run(arguments: &[&str]) -> (bool, String) {
 }
 
 #[test]
-fn every_recipe_is_what_gen_writes() {
+fn every_deployment_equals_the_output_of_gen() {
     let mut recipes = 0;
     for folder in fs::read_dir("deploy")
         .unwrap()
@@ -33,10 +33,10 @@ fn every_recipe_is_what_gen_writes() {
         }
         let spec = folder.join("chroma-otel.yaml");
         let spec = spec.to_str().unwrap();
-        let (fresh, told) = run(&["check", "--spec", spec]);
-        assert!(fresh, "run `cargo run -- gen --spec {spec}`\n{told}");
-        let (valid, told) = run(&["validate", "--spec", spec]);
-        assert!(valid, "{told}");
+        let (fresh, message) = run(&["check", "--spec", spec]);
+        assert!(fresh, "run `cargo run -- gen --spec {spec}`\n{message}");
+        let (valid, message) = run(&["validate", "--spec", spec]);
+        assert!(valid, "{message}");
         recipes += 1;
     }
     assert_eq!(recipes, Target::names().len(), "a target without a recipe");

@@ -1,10 +1,11 @@
-//! The documents: their words, their links, their commands, and the tables that list what the code knows.
+//! The documents: their words, their links, their commands, and their tables, which must match the
+//! code.
 
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
     clippy::disallowed_methods,
-    reason = "a test may stop where it stands, and writes what it needs"
+    reason = "a test may panic, and writes its own files"
 )]
 
 use std::fs;
@@ -14,7 +15,7 @@ use std::process::Command;
 use chroma_otel_deploy::input::file;
 use serde_json::Value;
 
-/// Expressions that STYLE.md rules out, and what to write instead.
+/// Expressions that STYLE.md rules out, and their replacements.
 const WORDS: &[(&str, &str)] = &[
     ("nobody", "name the actor"),
     ("is told", "is reported, is logged"),
@@ -33,10 +34,10 @@ const WORDS: &[(&str, &str)] = &[
     (", too:", "also"),
 ];
 
-/// Where an expression is standard English after all.
+/// Contexts in which an expression is standard English.
 const ALLOWED: &[&str] = &["is no longer", "there is no"];
 
-/// Where the words are checked: a folder and the end of a file's name. A row for source comments
+/// Locations of the checked words: a folder and a suffix of file names. A row for source comments
 /// would be `("src", ".rs")`, with a reader like [`prose`] that keeps the comments.
 const CHECKED: &[(&str, &str)] = &[
     (".", ".md"),
@@ -58,7 +59,8 @@ const RUN: &[&str] = &[
     "docs/spec.md",
 ];
 
-/// What a document's commands find: `chroma-otel-deploy` as it is built, and programs that do nothing.
+/// Environment of a document's commands: the built `chroma-otel-deploy`, and programs that do
+/// nothing.
 const PROGRAMS: &str = r#"set -euo pipefail
 chroma-otel-deploy() { "$BUILT" "$@"; }
 cargo() { [ "$1" != run ] || { shift 3; chroma-otel-deploy "$@"; }; }
@@ -71,7 +73,8 @@ fn read(path: impl AsRef<Path>) -> String {
     fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// The files below a folder whose names end so; of the root, only those in it.
+/// Returns the files below a folder whose names have this suffix; of the root, only those directly
+/// in it.
 fn files(folder: &str, end: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut folders = vec![PathBuf::from(folder)];
@@ -91,7 +94,7 @@ fn files(folder: &str, end: &str) -> Vec<PathBuf> {
     found
 }
 
-/// The text without code and comments, in lower case, with single blanks.
+/// Returns the text without code and comments, in lower case, with single spaces.
 fn prose(text: &str) -> String {
     let parts = text.split("```").step_by(2).collect::<String>();
     let parts = parts.split('`').step_by(2).collect::<Vec<_>>().join("`");
@@ -99,7 +102,7 @@ fn prose(text: &str) -> String {
     words.collect::<Vec<_>>().join(" ")
 }
 
-/// The places of an expression in a text, as whole words, each with some of its context.
+/// Returns the occurrences of an expression in a text, as complete words, with some context.
 fn places(text: &str, expression: &str) -> Vec<String> {
     let is_letter = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
     let found = text.match_indices(expression).filter(|(at, _)| {
@@ -189,7 +192,7 @@ fn relative_links_lead_to_files_and_headings() {
     assert!(links > 30, "{links} links");
 }
 
-/// The anchors that GitHub gives to the headings.
+/// Returns the anchors that GitHub assigns to the headings.
 fn headings(text: &str) -> impl Iterator<Item = String> {
     let lines = text.lines().filter(|line| line.starts_with('#'));
     lines.map(|line| {
@@ -248,7 +251,7 @@ fn the_spec_page_lists_every_key() {
     assert_eq!(missing, [""; 0]);
 }
 
-/// The keys of a schema that hold a value, with dots between sections.
+/// Returns the keys of a schema that have a value, with dots between sections.
 fn keys(root: &Value, schema: &Value, path: &str) -> Vec<String> {
     let schema = match schema["$ref"].as_str() {
         Some(reference) => root.pointer(reference.trim_start_matches('#')).unwrap(),

@@ -1,10 +1,10 @@
-//! What images are built from: it compiles as it is rendered, and the tags are its own.
+//! The build context of the images: it compiles as rendered, and its tags are reproducible.
 
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::disallowed_methods,
-    reason = "a test may stop where it stands, and writes what it needs"
+    reason = "a test may panic, and writes its own files"
 )]
 
 #[path = "../build/entrypoint_sources.rs"]
@@ -17,7 +17,7 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
-/// The folder that `image` writes.
+/// Returns the folder that `image` writes.
 fn image() -> TempDir {
     let home = TempDir::new().unwrap();
     let output = Command::new(env!("CARGO_BIN_EXE_chroma-otel-deploy"))
@@ -39,9 +39,9 @@ fn image() -> TempDir {
     home
 }
 
-/// With the crates of this platform alone, which every test run has.
+/// Only with the crates of this platform, which every test run has.
 #[test]
-fn the_sources_build_with_their_lock_file_and_without_a_warning() {
+fn the_sources_build_with_their_lock_file_without_warnings() {
     let image = image();
     let output = Command::new(env!("CARGO"))
         .args(["build", "--locked", "--manifest-path"])
@@ -54,15 +54,15 @@ fn the_sources_build_with_their_lock_file_and_without_a_warning() {
         .env_remove("RUSTFLAGS")
         .output()
         .unwrap();
-    let told = String::from_utf8_lossy(&output.stderr);
+    let message = String::from_utf8_lossy(&output.stderr);
     assert!(
         output.status.success(),
-        "run `tests/update-entrypoint-lock`\n{told}"
+        "run `tests/update-entrypoint-lock`\n{message}"
     );
-    assert!(!told.contains("warning"), "{told}");
+    assert!(!message.contains("warning"), "{message}");
 }
 
-/// Name and version to checksum, of every package in a lock file that comes from a registry.
+/// Returns name, version and checksum of every package in a lock file that comes from a registry.
 fn locked(text: &str) -> BTreeMap<(String, String), String> {
     let lock: toml_edit::DocumentMut = text.parse().unwrap();
     let packages = lock["package"].as_array_of_tables().unwrap().iter();
@@ -108,7 +108,7 @@ fn anyone_can_compute_the_hash_in_the_tags() {
     );
 }
 
-/// The files that are collected from crates with these files.
+/// Returns the files that are collected from crates with these files.
 fn collected(files: &[(&str, &str)]) -> BTreeMap<String, String> {
     let crates = TempDir::new().unwrap();
     for (path, text) in files {

@@ -1,13 +1,9 @@
-//! The layers that ARCHITECTURE.md draws: data flows one way.
+//! The layers in ARCHITECTURE.md: data flows one way.
 //!
-//! A file depends on another one if a path in it (`crate::…`, `super::…`) leads there. Declaring a module is no dependency,
-//! and tests are left out.
+//! A file depends on another if a path in it (`crate::…`, `super::…`) leads there. The declaration
+//! of a module is not a dependency, and tests are omitted.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a test may stop where it stands"
-)]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -15,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use syn::visit::{self, Visit};
 
-/// The modules of `src` from the top down. A module may use those of later rows only.
+/// The modules of `src` from top to bottom. A module may use only modules of later rows.
 const LAYERS: &[&[&str]] = &[
     &["main"],
     &["commands"],
@@ -32,7 +28,7 @@ const LAYERS: &[&[&str]] = &[
 /// A module's path: `["targets", "aws"]`; empty for the root.
 type Module = Vec<String>;
 
-/// The modules of a crate, and those that each depends on.
+/// The modules of a crate, each with its dependencies.
 type Graph = BTreeMap<Module, BTreeSet<Module>>;
 
 #[test]
@@ -69,7 +65,7 @@ fn a_module_uses_lower_layers_only() {
     assert_eq!(upwards, [""; 0]);
 }
 
-/// A way from the module back to itself, if there is one.
+/// Returns a path from the module back to itself, if there is one.
 fn circle(graph: &Graph, start: &Module) -> Option<Vec<String>> {
     let mut open: Vec<Vec<&Module>> = vec![vec![start]];
     let mut seen = BTreeSet::new();
@@ -95,7 +91,7 @@ fn name(module: &Module) -> String {
     }
 }
 
-/// The graph of the crate whose sources are in this folder.
+/// Returns the graph of the crate whose sources are in this folder.
 fn graph(source: &Path) -> Graph {
     let files = files(source);
     let modules: BTreeSet<Module> = files.keys().cloned().collect();
@@ -119,7 +115,7 @@ fn graph(source: &Path) -> Graph {
     edges.collect()
 }
 
-/// The sources by their module, but for tests.
+/// Returns the sources by their module, except tests.
 fn files(source: &Path) -> BTreeMap<Module, PathBuf> {
     let mut files = BTreeMap::new();
     let mut folders = vec![source.to_owned()];
@@ -148,21 +144,21 @@ fn files(source: &Path) -> BTreeMap<Module, PathBuf> {
     files
 }
 
-/// The module that a path leads to: the longest beginning that is one.
+/// Returns the module to which a path leads: the longest prefix that is a module.
 fn nearest(modules: &BTreeSet<Module>, path: &Module) -> Option<Module> {
     let mut lengths = (1..=path.len()).rev();
     let module = lengths.find_map(|length| modules.get(&path[..length]))?;
     Some(module.clone())
 }
 
-/// Collects the paths of a file that lead into its own crate, from the root.
+/// Collects the paths in a file that lead into its own crate, from the root.
 struct Paths<'a> {
     module: &'a Module,
     found: Vec<Module>,
 }
 
 impl Paths<'_> {
-    /// Adds a path as it is written.
+    /// Adds a path as written.
     fn add(&mut self, written: &[String]) {
         let mut at = match written.first().map(String::as_str) {
             Some("crate") => Vec::new(),

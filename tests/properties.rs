@@ -1,10 +1,10 @@
-//! Anything a person might write into a spec: it is refused by the field's name, or every rendered
-//! file parses and says what the spec says.
+//! Specs with arbitrary values: each is rejected by the field's name, or every rendered file parses
+//! and has the values of the spec.
 
 #![allow(
     clippy::unwrap_used,
     clippy::disallowed_methods,
-    reason = "a test may stop where it stands, and writes what it needs"
+    reason = "a test may panic, and writes its own files"
 )]
 
 use std::sync::LazyLock;
@@ -21,7 +21,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use serde_yaml::Value as Yaml;
 
-/// Text that some key takes.
+/// Values that some key accepts.
 const SOUND: [&str; 23] = [
     "kubernetes",
     "honeycomb",
@@ -48,7 +48,7 @@ const SOUND: [&str; 23] = [
     "500ms",
 ];
 
-/// Text with the signs that mean something to a format on the way.
+/// Generates text with characters that are special in one of the formats.
 fn text() -> impl Strategy<Value = String> {
     let signs = prop::sample::select(vec![
         "'",
@@ -101,7 +101,7 @@ fn text() -> impl Strategy<Value = String> {
     ]
 }
 
-/// A value of any kind, mostly text.
+/// Generates a value of any kind, mostly text.
 fn value() -> impl Strategy<Value = Value> {
     prop_oneof![
         8 => text().prop_map(Value::from),
@@ -116,7 +116,7 @@ fn value() -> impl Strategy<Value = Value> {
     ]
 }
 
-/// Every key of the spec but `target`, which every case has.
+/// Every key of the spec except `target`, which every case sets.
 static KEYS: LazyLock<Vec<&str>> = LazyLock::new(|| {
     let schema = file::schema();
     let mut keys = keys_of(&schema, &schema, "");
@@ -124,7 +124,8 @@ static KEYS: LazyLock<Vec<&str>> = LazyLock::new(|| {
     keys.into_iter().map(|key| &*key.leak()).collect()
 });
 
-/// The keys of a part of the schema, with those below them; of a mapping the keys in its examples.
+/// Returns the keys of a part of the schema, including nested keys; for a mapping, the keys in its
+/// examples.
 fn keys_of(schema: &Value, part: &Value, prefix: &str) -> Vec<String> {
     let definition = part["$ref"]
         .as_str()
@@ -167,7 +168,8 @@ fn overrides(target: &str, pairs: Vec<(&'static str, Value)>) -> Vec<Override> {
         .collect()
 }
 
-/// What a container gets of a value in a Compose file, when `.env` and the shell have nothing.
+/// Returns a container's value for a value in a Compose file, without `.env` and variables of the
+/// shell.
 fn interpolated(value: &str) -> String {
     let mut text = value;
     while let Some((_, default)) = text
@@ -179,7 +181,7 @@ fn interpolated(value: &str) -> String {
     text.replace("$$", "$")
 }
 
-/// The one document of this kind and name in a manifest.
+/// Returns the only document of this kind and name in a manifest.
 fn document(manifest: &str, kind: &str, name: &str) -> Yaml {
     let all = serde_yaml::Deserializer::from_str(manifest);
     let mut all = all.map(|document| Yaml::deserialize(document).unwrap());
@@ -187,7 +189,7 @@ fn document(manifest: &str, kind: &str, name: &str) -> Yaml {
     found.unwrap_or_else(|| panic!("no {kind} {name}"))
 }
 
-/// What Terraform reads in a file of a module: the texts that no variable is part of.
+/// Returns the texts in a file of a Terraform module that contain no variable.
 fn texts_of_module(file: &str) -> Vec<String> {
     fn texts(expression: &hcl::Expression, found: &mut Vec<String>) {
         match expression {
@@ -211,7 +213,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn any_spec_is_refused_or_renders_sound_files(target in prop::sample::select(Target::names()), pairs in prop::collection::vec((prop::sample::select(KEYS.as_slice()), value()), 0..4)) {
+    fn any_spec_is_rejected_or_renders_valid_files(target in prop::sample::select(Target::names()), pairs in prop::collection::vec((prop::sample::select(KEYS.as_slice()), value()), 0..4)) {
         let input = file::read(None, overrides(&target, pairs)).expect("flags always read");
         let Ok(resolved) = resolve(input, &|_| None) else { return Ok(()) };
         let deployment = Deployment::new(resolved).unwrap();
@@ -307,7 +309,7 @@ proptest! {
     }
 
     #[test]
-    fn a_spec_file_of_any_text_is_read_or_refused(text in text()) {
+    fn any_text_is_parsed_or_rejected_as_a_spec_file(text in text()) {
         let home = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(home.path(), format!("target: docker\nname: {text}\n")).unwrap();
         if let Ok(input) = file::read(Some(home.path()), Vec::new()) {

@@ -1,10 +1,11 @@
-//! Every spec in `tests/specs`, rendered: one snapshot each, and the checks of `validate`. A snapshot
-//! has the differences from `deploy/TARGET`, which `tests/deploy.rs` compares with what is rendered.
+//! Renders every spec in `tests/specs`: one snapshot each, and the checks of `validate`. A snapshot
+//! contains the differences from `deploy/TARGET`, which `tests/deploy.rs` compares with the
+//! rendered files.
 
 #![allow(
     clippy::unwrap_used,
     clippy::disallowed_methods,
-    reason = "a test may stop where it stands, and writes what it needs"
+    reason = "a test may panic, and writes its own files"
 )]
 
 #[path = "render/combinations.rs"]
@@ -38,7 +39,7 @@ fn flag(key: &'static str, value: impl Into<Value>) -> Override {
     }
 }
 
-/// Renders as `gen` does, with nothing taken from the environment.
+/// Renders as `gen` does, with an empty environment.
 fn rendered(spec: Option<&Path>, overrides: Vec<Override>) -> (Deployment, Plan) {
     let input = file::read(spec, overrides).expect("the spec reads");
     let resolved = resolve(input, &|_| None).expect("the spec is sound");
@@ -67,7 +68,7 @@ fn every_spec_renders_as_in_its_snapshot() {
         let files = files_of(&deployment, &plan);
         let name = path.file_stem().unwrap().to_str().unwrap();
         let snapshot = shown.add(name, base, &files);
-        // No change of a file leaves its snapshot as it was.
+        // Every change of a file must change its snapshot.
         assert_eq!(shown.restored(base, &snapshot), files, "{name}");
         snapshots.insert(path.file_name().unwrap().to_owned(), snapshot);
     }
@@ -77,7 +78,7 @@ fn every_spec_renders_as_in_its_snapshot() {
     });
 }
 
-/// The specs in the order of their names: where several have a file, the first one shows it.
+/// Returns the specs in the order of their names: a file of several specs is shown in the first.
 fn specs() -> Vec<PathBuf> {
     let entries = fs::read_dir("tests/specs").unwrap();
     let mut paths: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
@@ -96,7 +97,7 @@ fn check(spec: &Path, deployment: &Deployment, plan: &Plan) {
     assert_placed(plan);
 }
 
-/// The folder depends on the release and the repositories only.
+/// The folder depends only on the release and the repositories.
 #[test]
 fn image_contexts_are_as_in_their_snapshots() {
     for release in ["0.6.3", "1.5.9"] {
@@ -113,8 +114,8 @@ fn image_contexts_are_as_in_their_snapshots() {
     }
 }
 
-/// What a README says to run can be pasted into a terminal. Interactive zsh takes `#` for an argument,
-/// and in `"$name:l"` it makes the value lower-case.
+/// Asserts that the commands of a README can be pasted into a terminal. Interactive zsh parses `#`
+/// as an argument, and converts the value of `"$name:l"` to lower case.
 fn assert_pastes(readme: &str) {
     for block in readme.split("```sh\n").skip(1) {
         let block = block.split("```").next().unwrap();
@@ -130,7 +131,8 @@ fn assert_pastes(readme: &str) {
     }
 }
 
-/// What a person reads has no placeholder of a backend's in it; a shell's `${region}` is none.
+/// Asserts that texts for people contain no placeholder of a backend; `${region}` of a shell is
+/// allowed.
 fn assert_placed(plan: &Plan) {
     let texts = plan.files.iter().filter(|(path, _)| path.ends_with(".md"));
     for (path, text) in texts {

@@ -289,7 +289,9 @@ fn names(backend: &Backend) -> impl Iterator<Item = String> {
                 .bytes()
                 .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'_');
         (!sound || taken.contains(&name)).then(|| {
-            format!("`{name}` is not a valid name of a component, or every collector already has it")
+            format!(
+                "`{name}` is not a valid name of a component, or every collector already has it"
+            )
         })
     })
 }

@@ -79,7 +79,7 @@ pub struct Schedule(String);
 const FIELDS: [(u32, u32); 5] = [(0, 59), (0, 23), (1, 31), (1, 12), (0, 6)];
 
 impl Default for Schedule {
-    /// Returns the default: once a day, at 03:17 UTC.
+    /// Returns the default: once a day, at 03:17.
     fn default() -> Self {
         Self("17 3 * * *".to_owned())
     }

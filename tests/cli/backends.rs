@@ -1,11 +1,12 @@
-//! Backends, several of them, those of one's own, and their settings: what is said to what is wrong.
+//! Backends, several backends, operators' own backends, and their settings: messages for invalid
+//! input.
 
 use std::fs;
 use std::path::Path;
 
 use crate::command::{folder, refused, run, run_with, snapshot, texts};
 
-/// A sound file of one's own.
+/// A valid backend file of an operator.
 const OWN: &str = "\
 summary: Ours
 documentation: https://docs.example.com
@@ -18,8 +19,8 @@ headers: {x-team: '{TEAM_KEY}'}
 keys: [{variable: TEAM_KEY, what: the team's key}]
 ";
 
-/// What `gen` says to flags that it refuses; nothing is written.
-fn told(home: &Path, flags: &[&str]) -> String {
+/// Returns the message of `gen` for flags that it rejects; asserts that nothing is written.
+fn rejected(home: &Path, flags: &[&str]) -> String {
     let before = snapshot(home);
     let arguments = [&["gen", "--target", "docker"], flags].concat();
     let (code, _, message) = run(home, &arguments);
@@ -29,7 +30,7 @@ fn told(home: &Path, flags: &[&str]) -> String {
 }
 
 #[test]
-fn all_that_is_wrong_with_settings_is_told_at_once() {
+fn all_problems_of_settings_are_reported_at_once() {
     let message = refused(
         "\
 target: docker
@@ -73,7 +74,7 @@ tracing:
 }
 
 #[test]
-fn settings_by_flags_win_over_the_file_and_a_backends_own_over_those_for_all() {
+fn flags_override_the_file_and_a_backends_settings_override_general_ones() {
     let home = folder();
     let spec = "\
 target: docker
@@ -127,7 +128,7 @@ tracing:
     ] {
         assert_eq!(endpoints(flags), expected, "{flags:?}");
     }
-    // One word for two backends may be a place of one and nothing of the other.
+    // A word for two backends may be valid for one and invalid for the other.
     let (code, _, message) = run(home.path(), &["gen", "--setting", "datadog.region="]);
     assert_eq!(code, 2);
     insta::assert_snapshot!(message, @r##"
@@ -141,7 +142,7 @@ tracing:
 }
 
 #[test]
-fn a_backend_that_is_wrong_is_told_and_what_follows_from_that_is_not() {
+fn an_invalid_backend_is_reported_without_its_consequences() {
     let home = folder();
     let flags = [
         "--backend",
@@ -155,23 +156,23 @@ fn a_backend_that_is_wrong_is_told_and_what_follows_from_that_is_not() {
         "--headers",
         "x-a=s3cret",
     ];
-    insta::assert_snapshot!(told(home.path(), &flags), @r##"
+    insta::assert_snapshot!(rejected(home.path(), &flags), @r##"
     error: --backend: `honycomb` is no backend
       hint: did you mean `honeycomb`?
     error: one problem; nothing was written
     "##);
-    insta::assert_snapshot!(told(home.path(), &["--backend", "zipkin", "--backend", "zipkin", "--region", "eu1"]), @r##"
+    insta::assert_snapshot!(rejected(home.path(), &["--backend", "zipkin", "--backend", "zipkin", "--region", "eu1"]), @r##"
     error: --backend: has `zipkin` twice
       hint: leave one out
     error: one problem; nothing was written
     "##);
-    insta::assert_snapshot!(told(home.path(), &["--backend", "debug", "--region", "eu1"]), @r##"
+    insta::assert_snapshot!(rejected(home.path(), &["--backend", "debug", "--region", "eu1"]), @r##"
     error: --region: `region` is no setting of a backend of yours
       hint: no backend of yours has regions; that of a cluster is `kubernetes.region`
     error: one problem; nothing was written
     "##);
-    // Of another cloud; and one that only a machine of a cloud can send to.
-    insta::assert_snapshot!(told(home.path(), &["--backend", "jaeger", "--backend", "aws-xray"]), @r##"
+    // A backend of another cloud, and one to which only a machine in a cloud can send.
+    insta::assert_snapshot!(rejected(home.path(), &["--backend", "jaeger", "--backend", "aws-xray"]), @r##"
     error: tracing.backend: is `aws-xray`, which knows a sender by the identity of its machine in AWS
       hint: use `--target aws`, or another backend
     error: one problem; nothing was written
@@ -189,7 +190,7 @@ fn a_backend_that_is_wrong_is_told_and_what_follows_from_that_is_not() {
 }
 
 #[test]
-fn a_file_of_ones_own_is_checked_like_ours() {
+fn an_own_backend_file_is_checked_like_a_built_in_one() {
     let home = folder();
     let write = |name: &str, text: &str| fs::write(home.path().join(name), text).unwrap();
     write("not-yaml.yaml", "summary: 's3cret\nexporter: otlp\n");
@@ -233,27 +234,27 @@ fn a_file_of_ones_own_is_checked_like_ours() {
         .into_iter()
         .flat_map(|file| ["--backend-file", file])
         .collect();
-    let message = told(home.path(), &flags);
+    let message = rejected(home.path(), &flags);
     assert!(!message.contains("s3cret"), "{message}");
     insta::assert_snapshot!(message, @r##"
-    error: not-yaml.yaml: not YAML that can be read at line 3, column 1
-      hint: look for a missing quote, a tab, or a key that stands twice
+    error: not-yaml.yaml: cannot parse as YAML at line 3, column 1
+      hint: look for a missing quote, a tab, or a duplicate key
     error: list.yaml: not a mapping of keys to values
       hint: start with `summary: …`
     error: empty.yaml: not a mapping of keys to values
       hint: start with `summary: …`
-    error: typo.yaml: `sumary` is no key there at line 1, column 1
+    error: typo.yaml: unknown key `sumary` at line 1, column 1
       hint: did you mean `summary`?
-    error: kind.yaml: settings.cell.choices: is not of the right kind at line 7, column 35
+    error: kind.yaml: settings.cell.choices: wrong type at line 7, column 35
       hint: write a mapping
-    error: exporter.yaml: `exporter` cannot be used
+    error: exporter.yaml: invalid `exporter`
       hint: write `otlp`, `otlp_http`, `zipkin` or `debug`, or a component's `name`, `queue` and `settings`
-    error: cloud.yaml: identity.cloud: cannot be used at line 10, column 19
+    error: cloud.yaml: identity.cloud: invalid value at line 10, column 19
       hint: write one of `aws`, `gcp`, `azure`
     error: rules.yaml: breaks the rule: `documentation` is an address, `https://…`
     error: rules.yaml: breaks the rule: `endpoint` has a path or port 4318, as OTLP over HTTP does
-    error: rules.yaml: breaks the rule: a header has a name in lower case and a line of text, which `X-Team` has not
-    error: rules.yaml: breaks the rule: key `TEAM_KEY` says what it is, and stands in a header or in settings
+    error: rules.yaml: breaks the rule: header `X-Team` needs a name in lower case and one line of text
+    error: rules.yaml: breaks the rule: key `TEAM_KEY` needs a description, and a header or a setting that contains it
     error: rules.yaml: breaks the rule: `{OTHER_KEY}` is neither a key nor one of `settings`
     error: Upper.yaml: `Upper` cannot be a backend's name
       hint: name the file as the backend is to be called: lower-case letters, digits and `-`
@@ -267,7 +268,7 @@ fn a_file_of_ones_own_is_checked_like_ours() {
 }
 
 #[test]
-fn a_file_of_ones_own_is_where_the_spec_or_the_flag_says() {
+fn an_own_backend_file_is_found_relative_to_the_spec_or_the_current_folder() {
     let home = folder();
     let at = |name: &str| home.path().join(name);
     fs::create_dir_all(at("specs/backends")).unwrap();
@@ -306,7 +307,8 @@ fn a_file_of_ones_own_is_where_the_spec_or_the_flag_says() {
         compose.contains("https://w1.example.com:443/v1/traces"),
         "{compose}"
     );
-    // From the folder of the spec it would be there; a flag's path is from here.
+    // The file exists relative to the spec's folder; a flag's path is relative to the current
+    // folder.
     let elsewhere = [
         "gen",
         "--spec",
@@ -318,7 +320,7 @@ fn a_file_of_ones_own_is_where_the_spec_or_the_flag_says() {
     error: backends/ours.yaml: cannot be read: No such file or directory (os error 2)
     error: one problem; nothing was written
     "##);
-    let again = told(
+    let again = rejected(
         home.path(),
         &[
             "--backend-file",
@@ -341,9 +343,9 @@ fn a_file_of_ones_own_is_where_the_spec_or_the_flag_says() {
 }
 
 #[test]
-fn no_key_goes_where_it_does_not_belong() {
+fn keys_are_never_sent_to_another_backend() {
     let home = folder();
-    let mut told = String::new();
+    let mut rejected = String::new();
     let own = "summary: s\ndocumentation: https://d\ntraces: t\nexporter: otlp\n";
     let taken = format!("{own}headers: {{x: '{{PATH}}'}}\nkeys: [{{variable: PATH, what: w}}]\n");
     fs::write(home.path().join("taken.yaml"), taken).unwrap();
@@ -371,17 +373,17 @@ fn no_key_goes_where_it_does_not_belong() {
         let arguments = [&["gen", "--target", "docker"], flags].concat();
         let (code, _, message) = run(home.path(), &arguments);
         assert_eq!(code, 2, "{message}");
-        told += &message;
+        rejected += &message;
     }
-    assert!(!told.contains("s3cr3t"), "{told}");
-    insta::assert_snapshot!(told, @r##"
+    assert!(!rejected.contains("s3cr3t"), "{rejected}");
+    insta::assert_snapshot!(rejected, @r##"
     error: --backend: has `langfuse` and `langfuse-cloud`, which would both be sent `LANGFUSE_PUBLIC_KEY`
       hint: leave one out, or copy one's file, name another variable in it, and use `--backend-file`
     error: one problem; nothing was written
     error: --endpoint: `api.honeycomb.io:4317` is plain HTTP, in which the key of `honeycomb` travels in clear
       hint: write `https://`
     error: one problem; nothing was written
-    error: taken.yaml: breaks the rule: key `PATH` has the name of a variable that the collector reads for something else
+    error: taken.yaml: breaks the rule: key `PATH` has the name of a variable with another use in the collector
     error: one problem; nothing was written
     error: written.yaml: breaks the rule: header `x-api-key` has a value that looks like a secret: name a variable under `keys`, and write `{VARIABLE}`
     error: one problem; nothing was written
@@ -389,7 +391,7 @@ fn no_key_goes_where_it_does_not_belong() {
       hint: use `remove`, or `image: wrapped`
     error: one problem; nothing was written
     "##);
-    // A backend of one's own may be at such a place, which is told.
+    // An operator's own backend may use such a place, which is reported.
     let plain = [
         "--backend",
         "uptrace",

@@ -1,9 +1,9 @@
-//! Machines in a cloud: what is asked for, and what is refused.
+//! Machines in a cloud: required values and rejected ones.
 
 use crate::command::{folder, refused, run};
 
 #[test]
-fn a_backend_of_a_cloud_is_refused_elsewhere() {
+fn rejects_a_clouds_backend_on_other_targets() {
     let home = folder();
     let arguments = ["gen", "--target", "docker", "--backend", "aws-xray"];
     let (code, _, message) = run(home.path(), &arguments);
@@ -17,7 +17,7 @@ fn a_backend_of_a_cloud_is_refused_elsewhere() {
 }
 
 #[test]
-fn a_changed_name_or_version_says_what_becomes_of_the_data() {
+fn warns_of_the_effect_of_a_changed_name_or_version_on_the_data() {
     let home = folder();
     run(
         home.path(),
@@ -38,7 +38,7 @@ fn a_changed_name_or_version_says_what_becomes_of_the_data() {
 }
 
 #[test]
-fn a_cloud_is_told_where_and_asked_for_nothing_secret() {
+fn a_cloud_target_needs_a_location_and_no_secret() {
     let home = folder();
     let arguments = [
         "gen",
@@ -53,10 +53,10 @@ fn a_cloud_is_told_where_and_asked_for_nothing_secret() {
         "--out",
         "out",
     ];
-    let (code, told, message) = run(home.path(), &arguments);
+    let (code, answer, message) = run(home.path(), &arguments);
     assert_eq!(code, 0, "{message}");
-    insta::assert_snapshot!(told, @"");
-    // How many sources there are is no matter of this test.
+    insta::assert_snapshot!(answer, @"");
+    // The number of sources is not part of this test.
     let lines = message.lines().skip(1);
     let lines = lines.map(|line| line.split("entrypoint/ (").next().unwrap_or(line));
     insta::assert_snapshot!(lines.collect::<Vec<_>>().join("\n"), @r##"
@@ -89,7 +89,7 @@ fn a_cloud_is_told_where_and_asked_for_nothing_secret() {
 }
 
 #[test]
-fn what_no_cloud_can_have_is_refused_all_at_once() {
+fn rejects_values_that_no_cloud_supports_all_at_once() {
     let home = folder();
     std::fs::write(
         home.path().join("chroma-otel.yaml"),
@@ -120,12 +120,12 @@ machine:
     error: chroma-otel.yaml: machine.disk: is no whole number of GiB
       hint: take `2GiB`
     error: chroma-otel.yaml: machine.allow_from: `0.0.0.0/0` cannot be used
-      hint: write a range of /8 or narrower: Chroma has no authentication of its own, and anyone who connects can read and delete everything
+      hint: write a range of /8 or narrower: Chroma has no authentication, and every client can read and delete everything
     error: chroma-otel.yaml: machine.secrets.X: is not the name of a secret in the cloud's store
       hint: its name there (on aws the ARN, on azure the address), never its value
     error: 5 problems; nothing was written
     "##);
-    // What reads, but is nothing that AWS has.
+    // Values that can be parsed, but do not exist in AWS.
     let spec = std::fs::read_to_string(home.path().join("chroma-otel.yaml")).unwrap();
     let readable = spec
         .replace("platform: k8s\nformat: pulumi\n", "")
@@ -166,7 +166,7 @@ machine:
 }
 
 #[test]
-fn keys_for_a_cloud_say_nothing_on_docker_and_that_is_told() {
+fn warns_that_cloud_keys_have_no_effect_on_docker() {
     let home = folder();
     let arguments = [
         "gen",
@@ -188,7 +188,7 @@ fn keys_for_a_cloud_say_nothing_on_docker_and_that_is_told() {
 }
 
 #[test]
-fn a_new_zone_or_snapshot_says_what_becomes_of_the_data() {
+fn warns_of_the_effect_of_a_new_zone_or_snapshot_on_the_data() {
     let home = folder();
     let written = |more: &[&str]| {
         let arguments = [&["gen", "--target", "aws", "--out", "out"], more].concat();
@@ -199,12 +199,12 @@ fn a_new_zone_or_snapshot_says_what_becomes_of_the_data() {
     assert!(!written(&["--zone", "eu-central-1a"]).contains("data volume"));
     assert!(!written(&["--zone", "eu-central-1a", "--disk", "40GiB"]).contains("data volume"));
     let moved = written(&["--zone", "eu-central-1b"]);
-    let told = "note: `AvailabilityZone` is another: a stack that exists gets a new data volume, an empty one; the old one becomes a snapshot";
-    assert!(moved.contains(told), "{moved}");
+    let note = "note: `AvailabilityZone` is another: a stack that exists gets a new data volume, an empty one; the old one becomes a snapshot";
+    assert!(moved.contains(note), "{moved}");
 }
 
 #[test]
-fn what_google_cannot_have_is_refused_all_at_once() {
+fn rejects_values_that_google_does_not_support_all_at_once() {
     let message = refused(
         "target: gcp
 name: chroma-of-the-whole-company
@@ -263,7 +263,7 @@ machine:
 }
 
 #[test]
-fn what_azure_cannot_have_is_refused_all_at_once() {
+fn rejects_values_that_azure_does_not_support_all_at_once() {
     let message = refused(
         "target: azure
 format: cloudformation
@@ -273,14 +273,14 @@ machine: {ssh_from: 0.0.0.0/0, ssh_key: ssh-dss AAAA, secrets: {KEY: 'the key: i
     insta::assert_snapshot!(message, @r##"
     error: chroma-otel.yaml: format: `cloudformation` is not one of `terraform`
     error: chroma-otel.yaml: machine.ssh_from: `0.0.0.0/0` cannot be used
-      hint: write a range of /8 or narrower: Chroma has no authentication of its own, and anyone who connects can read and delete everything
+      hint: write a range of /8 or narrower: Chroma has no authentication, and every client can read and delete everything
     error: chroma-otel.yaml: machine.ssh_key: `ssh-dss AAAA` cannot be used
       hint: write the one line of a `.pub` file: `ssh-rsa AAAA…` or `ssh-ed25519 AAAA…`
     error: chroma-otel.yaml: machine.secrets.KEY: is not the name of a secret in the cloud's store
       hint: its name there (on aws the ARN, on azure the address), never its value
     error: 4 problems; nothing was written
     "##);
-    // What reads, but is nothing that Azure has.
+    // Values that can be parsed, but do not exist in Azure.
     let message = refused(
         "target: azure
 name: chroma--1

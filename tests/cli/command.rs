@@ -1,4 +1,4 @@
-//! The binary, run as a person runs it.
+//! Runs the binary as a person does.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -18,7 +18,7 @@ pub(crate) fn run_with(folder: &Path, arguments: &[&str], environment: &[(&str, 
         .unwrap()
 }
 
-/// Exit code, first stream, second stream.
+/// Returns exit code, standard output, standard error.
 pub(crate) fn run(folder: &Path, arguments: &[&str]) -> (i32, String, String) {
     texts(&run_with(folder, arguments, &[]))
 }
@@ -36,7 +36,7 @@ pub(crate) fn folder() -> TempDir {
     TempDir::new().unwrap()
 }
 
-/// Every file below a folder with its bytes.
+/// Returns every file below a folder with its bytes.
 pub(crate) fn snapshot(folder: &Path) -> Vec<(String, Vec<u8>)> {
     let mut files = Vec::new();
     let mut open = vec![folder.to_path_buf()];
@@ -54,7 +54,7 @@ pub(crate) fn snapshot(folder: &Path) -> Vec<(String, Vec<u8>)> {
     files
 }
 
-/// Every file below a folder by its path in it.
+/// Returns every file below a folder by its relative path.
 pub(crate) fn relative(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     let start = format!("{}/", folder.display());
     let files = snapshot(folder).into_iter();
@@ -63,7 +63,7 @@ pub(crate) fn relative(folder: &Path) -> BTreeMap<String, Vec<u8>> {
         .collect()
 }
 
-/// What `gen` says to a spec that it refuses; nothing is written.
+/// Returns the message of `gen` for a spec that it rejects; asserts that nothing is written.
 pub(crate) fn refused(spec: &str) -> String {
     let home = folder();
     fs::write(home.path().join("chroma-otel.yaml"), spec).unwrap();

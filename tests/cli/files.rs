@@ -1,4 +1,4 @@
-//! What is on disk afterwards.
+//! Files on disk after each command.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::command::{folder, relative, run, run_with, snapshot, texts};
 
 #[test]
-fn gen_writes_and_says_what_comes_next() {
+fn gen_writes_files_and_prints_the_next_steps() {
     let home = folder();
     let (code, answer, message) = run(
         home.path(),
@@ -91,7 +91,7 @@ fn check_shows_the_difference_and_the_command_without_the_key() {
 }
 
 #[test]
-fn an_edited_file_stays_until_force() {
+fn an_edited_file_is_kept_without_force() {
     let home = folder();
     run(home.path(), &["gen", "--target", "docker"]);
     let compose = home.path().join("deploy/docker/docker-compose.yaml");
@@ -115,7 +115,7 @@ fn an_edited_file_stays_until_force() {
 }
 
 #[test]
-fn a_foreign_file_stays() {
+fn a_foreign_file_is_kept() {
     let home = folder();
     let out = home.path().join("deploy/docker");
     fs::create_dir_all(&out).unwrap();
@@ -127,7 +127,7 @@ fn a_foreign_file_stays() {
 }
 
 #[test]
-fn what_is_no_longer_planned_is_named_and_pruned_on_request() {
+fn files_outside_the_plan_are_listed_and_pruned_on_request() {
     let home = folder();
     run(home.path(), &["gen", "--target", "docker"]);
     let out = home.path().join("deploy/docker");
@@ -171,7 +171,7 @@ fn what_is_no_longer_planned_is_named_and_pruned_on_request() {
 }
 
 #[test]
-fn a_run_that_was_cut_off_leaves_files_that_the_next_takes_for_its_own() {
+fn the_next_run_owns_the_files_of_an_interrupted_run() {
     let home = folder();
     let out = home.path().join("deploy/docker");
     run(
@@ -182,7 +182,7 @@ fn a_run_that_was_cut_off_leaves_files_that_the_next_takes_for_its_own() {
     let state = out.join(".chroma-otel-deploy.sha256");
     let before = fs::read_to_string(&state).unwrap();
     run(home.path(), &["gen", "--target", "docker"]);
-    // As after a kill between two files: both hashes known, one file still old.
+    // As after a kill between two files: both hashes are recorded, one file is still old.
     let after = fs::read_to_string(&state).unwrap();
     fs::write(&state, before + &after).unwrap();
     fs::write(out.join("docker-compose.yaml"), old).unwrap();
@@ -268,7 +268,7 @@ fn killed_at_any_moment_every_file_is_old_or_new() {
 }
 
 #[test]
-fn secrets_go_to_env_and_nowhere_else() {
+fn secrets_are_written_only_to_env() {
     for arguments in [
         &[
             "gen",
@@ -353,7 +353,7 @@ fn an_output_folder_that_cannot_be_written() {
     fs::create_dir(at("inside")).unwrap();
     symlink(at("elsewhere"), at("inside/image")).unwrap();
     fs::create_dir_all(at("folder/README.md")).unwrap();
-    let mut told = String::new();
+    let mut messages = String::new();
     for name in [
         "file",
         "file/below",
@@ -364,7 +364,7 @@ fn an_output_folder_that_cannot_be_written() {
     ] {
         let (code, _, message) = run(home.path(), &["gen", "--target", "docker", "--out", name]);
         assert_eq!(code, 2, "{name}: {message}");
-        told += &message.replace(&home.path().display().to_string(), "HOME");
+        messages += &message.replace(&home.path().display().to_string(), "HOME");
     }
     assert_eq!(
         fs::read_dir(at("elsewhere")).unwrap().count(),
@@ -372,21 +372,21 @@ fn an_output_folder_that_cannot_be_written() {
         "a link was followed"
     );
     assert_eq!(fs::read_dir(at("inside")).unwrap().count(), 1);
-    insta::assert_snapshot!(told, @r##"
+    insta::assert_snapshot!(messages, @r##"
     error: --out file: is a file
-      hint: name a folder; it is made if it is not there
-    error: cannot look at file/below: Not a directory (os error 20)
+      hint: name a folder; it is created if it does not exist
+    error: cannot inspect file/below: Not a directory (os error 20)
     error: --out link: is a link to another place
       hint: name the folder itself: `--out HOME/elsewhere`
-    error: inside/image: is a link: writing through it would land elsewhere
+    error: inside/image: is a link: `gen` would write to another place
       hint: remove the link, or write to another folder with `--out`
-    error: folder/README.md: is a folder where a file belongs
+    error: folder/README.md: is a folder instead of a file
       hint: move it away
-    error: cannot make the folder /proc/nothing: No such file or directory (os error 2)
+    error: cannot create the folder /proc/nothing: No such file or directory (os error 2)
     "##);
 }
 
-/// The containers read the files as other users than the one who renders them.
+/// Containers read the files as a user other than the one who renders them.
 #[test]
 fn rendered_files_are_readable_whatever_the_umask() {
     let home = folder();
@@ -410,7 +410,7 @@ fn rendered_files_are_readable_whatever_the_umask() {
 }
 
 #[test]
-fn runs_at_once_do_not_break_each_other() {
+fn simultaneous_runs_do_not_break_each_other() {
     let home = folder();
     for _ in 0..10 {
         let start = |version| {
@@ -433,8 +433,8 @@ fn runs_at_once_do_not_break_each_other() {
             (start("1.5.9").unwrap(), one.join().unwrap().unwrap())
         });
         for run in [one, other] {
-            let told = texts(&run);
-            assert_ne!(told.0, 2, "{told:?}");
+            let said = texts(&run);
+            assert_ne!(said.0, 2, "{said:?}");
         }
     }
 }
@@ -452,7 +452,7 @@ fn validate_reports_problems_of_the_files_on_disk() {
     assert_eq!(code, 1);
     insta::assert_snapshot!(message, @r##"
     error: docker-compose.yaml: cannot parse as YAML: did not find expected node content at line 2 column 1, while parsing a flow node
-      hint: look for a missing quote, a tab, or a key that stands twice
+      hint: look for a missing quote, a tab, or a duplicate key
     error: out/.gitignore: missing
       hint: run `gen`
     2 problems
@@ -521,7 +521,7 @@ fn validate_takes_a_folder_without_a_spec() {
     assert_eq!(code, 1);
     insta::assert_snapshot!(message, @r##"
     error: keep.yaml: cannot parse as YAML: did not find expected node content at line 2 column 1, while parsing a flow node
-      hint: look for a missing quote, a tab, or a key that stands twice
+      hint: look for a missing quote, a tab, or a duplicate key
     error: chroma.yaml: StatefulSet chroma: spec.replica: unknown field
       hint: see `kubectl explain statefulset.spec`
     error: chroma.yaml: StatefulSet chroma: spec.template.spec.containers[0].envFrom[0].configMapRef: ConfigMap `chroma-environ` not found

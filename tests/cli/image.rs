@@ -1,4 +1,4 @@
-//! The folder that images are built from, and images that were built elsewhere.
+//! The build context of images, and published images.
 
 use std::fs;
 use std::path::Path;
@@ -27,7 +27,7 @@ fn check(home: &Path, name: &str) -> i32 {
 }
 
 #[test]
-fn image_writes_the_context_and_says_how_to_push() {
+fn image_writes_the_context_and_prints_the_commands_to_push() {
     let home = folder();
     let arguments = ["image", "--registry", "registry.example.com/search"];
     let (code, _, message) = run(home.path(), &arguments);
@@ -48,7 +48,7 @@ fn image_writes_the_context_and_says_how_to_push() {
 }
 
 #[test]
-fn the_context_of_a_deployment_is_what_image_writes() {
+fn a_deployments_context_equals_the_output_of_image() {
     let home = folder();
     let flags = ["--name", "other", "--chroma-version", "1.0.20"];
     for command in [
@@ -60,7 +60,7 @@ fn the_context_of_a_deployment_is_what_image_writes() {
     let mut own = relative(&home.path().join("a/image"));
     let mut alone = relative(&home.path().join("b"));
     alone.remove(".chroma-otel-deploy.sha256").unwrap();
-    // An inner folder is the deployment's, which remembers it.
+    // A folder inside the deployment's is part of the deployment's record.
     assert_eq!(own.remove(".chroma-otel-deploy.sha256"), None);
     assert!(own == alone);
 }
@@ -112,7 +112,7 @@ fn another_release_in_a_shared_context_is_reported_by_both_sides() {
 }
 
 #[test]
-fn a_deployment_that_leaves_a_shared_context_leaves_it_alone() {
+fn a_deployment_that_stops_using_a_shared_context_keeps_it() {
     let home = folder();
     shared(home.path(), "one", "1.5.9");
     let context = snapshot(&home.path().join("image"));
@@ -129,7 +129,7 @@ fn a_deployment_that_leaves_a_shared_context_leaves_it_alone() {
 }
 
 #[test]
-fn a_context_elsewhere_is_refused() {
+fn rejects_other_places_for_the_context() {
     for path in [
         "/image", "../", "a/../b", "./image", "", "a b", "~/image", "$HOME",
     ] {

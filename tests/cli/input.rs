@@ -1,4 +1,4 @@
-//! What the commands say to what they are given.
+//! Messages of the commands for their input.
 
 use std::fs;
 
@@ -7,7 +7,7 @@ use chroma_otel_deploy::backend::{load, names};
 use crate::command::{folder, run, run_with, snapshot, texts};
 
 #[test]
-fn all_problems_are_told_at_once_and_nothing_is_written() {
+fn all_problems_are_reported_at_once_and_nothing_is_written() {
     let home = folder();
     fs::write(
         home.path().join("chroma-otel.yaml"),
@@ -79,7 +79,7 @@ collector:
       hint: write a whole number with `MiB` or `GiB`, such as `2GiB`
     error: chroma-otel.yaml: tracing.service_name: `a\u{7}b` cannot be used
       hint: write one line of printable text, at most 255 characters
-    error: chroma-otel.yaml: tracing.granularity: is `verbose`, which is no granularity
+    error: chroma-otel.yaml: tracing.granularity: is `verbose`, which is not a granularity
       hint: use `none`, `operation`, `operation_and_segment` or `all`
     error: chroma-otel.yaml: tracing.endpoint: is `http://`, which has no host
       hint: use `http://collector:4317` for OTLP over gRPC, `https://…` for TLS, `https://…/v1/traces` for OTLP over HTTP
@@ -90,7 +90,7 @@ collector:
 }
 
 #[test]
-fn a_spec_that_cannot_be_read() {
+fn reports_specs_that_cannot_be_parsed() {
     let home = folder();
     let at = |name: &str| home.path().join(name);
     fs::create_dir(at("folder.yaml")).unwrap();
@@ -103,7 +103,7 @@ fn a_spec_that_cannot_be_read() {
         .map(|n| format!("a{n}: &a{n} [*a{0}, *a{0}, *a{0}]\n", n - 1))
         .collect();
     fs::write(at("bomb.yaml"), format!("a0: &a0 x\n{bomb}")).unwrap();
-    let mut told = String::new();
+    let mut messages = String::new();
     for name in [
         "missing.yaml",
         "folder.yaml",
@@ -117,10 +117,10 @@ fn a_spec_that_cannot_be_read() {
         let (code, answer, message) = run(home.path(), &["gen", "--spec", name, "--out", "out"]);
         assert_eq!((code, answer.as_str()), (2, ""), "{name}");
         assert!(!message.contains("s3cr3t"));
-        told += &message;
+        messages += &message;
     }
     assert!(!at("out").exists());
-    insta::assert_snapshot!(told, @r##"
+    insta::assert_snapshot!(messages, @r##"
     error: missing.yaml: cannot be read: No such file or directory (os error 2)
     error: one problem; nothing was written
     error: folder.yaml: is a folder
@@ -194,7 +194,7 @@ fn list_schema_and_completions_answer() {
 }
 
 #[test]
-fn what_would_have_no_effect_is_refused() {
+fn rejects_keys_without_effect() {
     let home = folder();
     fs::write(
         home.path().join("debug.yaml"),
@@ -206,7 +206,7 @@ fn what_would_have_no_effect_is_refused() {
         "target: docker\ntracing: {backend: zipkin, endpoint: 'zipkin.example:4317'}\n",
     )
     .unwrap();
-    let mut told = String::new();
+    let mut messages = String::new();
     fs::write(
         home.path().join("stock.yaml"),
         "target: docker\nchroma: {image: stock}\ntracing: {headers: {x-a: 'a${b}'}}\n",
@@ -215,12 +215,12 @@ fn what_would_have_no_effect_is_refused() {
     for name in ["debug.yaml", "zipkin.yaml", "stock.yaml"] {
         let (code, _, message) = run(home.path(), &["gen", "--spec", name, "--out", "out"]);
         assert_eq!(code, 2, "{message}");
-        told += &message;
+        messages += &message;
     }
     assert!(!home.path().join("out").exists());
-    insta::assert_snapshot!(told, @r##"
+    insta::assert_snapshot!(messages, @r##"
     error: debug.yaml: chroma.environment.CHROMA_SERVER_AUTHN_PROVIDER: does not work on Chroma 1.5.9
-      hint: Chroma 1.x has no authentication, so everyone who reaches the port has all the data: put a proxy that checks the credentials in front of it.
+      hint: Chroma 1.x has no authentication, so everyone who reaches the port can read all data: put a proxy that checks credentials in front of it.
     error: debug.yaml: chroma.environment.PERSIST_DIRECTORY: is set by the deployment itself
       hint: leave it out: elsewhere than on the volume, the data is lost with the container
     error: debug.yaml: tracing.endpoint: has no effect with backend `debug`, which has no use for it
@@ -237,7 +237,7 @@ fn what_would_have_no_effect_is_refused() {
     "##);
 }
 
-/// A key that stands where it does not belong, or was typed into a file, is not shown again.
+/// A misplaced key, or a key that was typed into a file, is not printed.
 #[test]
 fn a_misplaced_key_is_not_printed() {
     let home = folder();
@@ -273,7 +273,7 @@ fn a_misplaced_key_is_not_printed() {
 }
 
 #[test]
-fn chromas_own_words_for_the_data_directory_are_refused_in_any_case() {
+fn rejects_chromas_variables_for_the_data_directory_in_any_case() {
     let home = folder();
     fs::write(
         home.path().join("spec.yaml"),
@@ -290,7 +290,7 @@ fn chromas_own_words_for_the_data_directory_are_refused_in_any_case() {
 }
 
 #[test]
-fn variables_of_tracing_are_refused_with_the_key_to_use() {
+fn rejects_tracing_variables_and_names_the_key_to_use() {
     let home = folder();
     fs::write(
         home.path().join("spec.yaml"),
@@ -308,7 +308,7 @@ fn variables_of_tracing_are_refused_with_the_key_to_use() {
 }
 
 #[test]
-fn the_environment_gives_values_and_never_names() {
+fn the_environment_supplies_values_and_never_names() {
     let home = folder();
     let key = [("CHROMA_OTEL_COLLECTION_HEADERS", "x-api-key=s3cr3t-value")];
     let arguments = ["gen", "--target", "docker"];

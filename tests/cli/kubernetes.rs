@@ -1,12 +1,12 @@
-//! Kubernetes: what a cluster cannot have is refused by the spec's key, all at once.
+//! Kubernetes: values that a cluster does not support are rejected by the spec's key, all at once.
 
 use std::fs;
 
 use crate::command::{folder, refused, run, run_with, snapshot, texts};
 
 #[test]
-fn what_no_cluster_can_have_is_refused_all_at_once() {
-    // What does not read.
+fn rejects_values_that_no_cluster_supports_all_at_once() {
+    // Values that cannot be parsed.
     let message = refused(
         "target: kubernetes
 format: helm
@@ -88,7 +88,7 @@ metrics: {monitoring: 1}
     error: chroma-otel.yaml: machine.disk: `20GB` cannot be used
       hint: write a whole number with `MiB` or `GiB`, such as `2GiB`
     error: chroma-otel.yaml: machine.allow_from: `0.0.0.0/0` cannot be used
-      hint: write a range of /8 or narrower: Chroma has no authentication of its own, and anyone who connects can read and delete everything
+      hint: write a range of /8 or narrower: Chroma has no authentication, and every client can read and delete everything
     error: chroma-otel.yaml: machine.secrets.X: is not the name of a secret in the cloud's store
       hint: its name there (on aws the ARN, on azure the address), never its value
     error: chroma-otel.yaml: kubernetes.namespace: `My.Namespace` cannot be used
@@ -104,13 +104,13 @@ metrics: {monitoring: 1}
     error: chroma-otel.yaml: kubernetes.allow_namespaces.1: `Shop` cannot be used
       hint: write lower-case letters, digits and `-`, at most 63, no `-` at either end
     error: chroma-otel.yaml: kubernetes.labels: `a b` cannot be a key
-      hint: write letters, digits, `-`, `_` and `.`, at most 63, with a domain and `/` before them if you like
+      hint: write letters, digits, `-`, `_` and `.`, at most 63, optionally after a domain and `/`
     error: chroma-otel.yaml: kubernetes.labels.app.kubernetes.io/name: is set by the deployment itself
       hint: leave it out
     error: chroma-otel.yaml: kubernetes.labels.team: `search & find` is no value of a label
       hint: letters, digits, `-`, `_` and `.`, at most 63
     error: chroma-otel.yaml: kubernetes.annotations: `/x` cannot be a key
-      hint: write letters, digits, `-`, `_` and `.`, at most 63, with a domain and `/` before them if you like
+      hint: write letters, digits, `-`, `_` and `.`, at most 63, optionally after a domain and `/`
     error: chroma-otel.yaml: kubernetes.annotations.checksum/config: is set by the deployment itself
       hint: leave it out
     error: chroma-otel.yaml: kubernetes.node_selector.disk: `a b` is no value of a label
@@ -128,7 +128,7 @@ metrics: {monitoring: 1}
     error: chroma-otel.yaml: kubernetes.expose.gateway: `gateways/main` names no listener of a Gateway
       hint: `NAMESPACE/GATEWAY/LISTENER`, of a listener that ends TLS: the token must not travel in clear
     error: chroma-otel.yaml: kubernetes.expose.annotations: `a b` cannot be a key
-      hint: write letters, digits, `-`, `_` and `.`, at most 63, with a domain and `/` before them if you like
+      hint: write letters, digits, `-`, `_` and `.`, at most 63, optionally after a domain and `/`
     error: chroma-otel.yaml: kubernetes.backup.schedule: `@daily` cannot be used
       hint: write five fields of cron in numbers, such as `17 3 * * *`
     error: chroma-otel.yaml: kubernetes.backup.prefix: is a bucket's, and `kubernetes.backup.bucket` is missing
@@ -137,7 +137,7 @@ metrics: {monitoring: 1}
       hint: name the bucket, or leave it out
     error: 41 problems; nothing was written
     "##);
-    // What reads, but is nothing that a cluster has.
+    // Values that can be parsed, but that no cluster supports.
     let message = refused(
         "target: kubernetes
 name: 2nd-chroma-of-the-whole-company-and-of-its-friends
@@ -169,7 +169,7 @@ kubernetes: {namespace: kube-system}
 }
 
 #[test]
-fn a_section_with_nothing_below_it_is_an_empty_one() {
+fn a_section_without_keys_is_empty() {
     let message = refused("target: kubernetes\nkubernetes: {expose: , backup: }\n");
     insta::assert_snapshot!(message, @r##"
     error: chroma-otel.yaml: kubernetes.expose.host: is missing
@@ -185,7 +185,7 @@ fn a_section_with_nothing_below_it_is_an_empty_one() {
 }
 
 #[test]
-fn a_bucket_and_a_volume_are_not_both_meant() {
+fn rejects_a_bucket_together_with_a_volume() {
     let message = refused(
         "target: kubernetes
 kubernetes:
@@ -231,7 +231,7 @@ fn without_a_collector_chroma_must_be_able_to_send_itself() {
     error: one problem; nothing was written
     "##);
     insta::assert_snapshot!(with("tracing: {endpoint: https://otlp.example.com:4317}"), @r##"
-    error: chroma-otel.yaml: tracing.endpoint: is `https://otlp.example.com:4317`, and Chroma 1.5.9 has no TLS: it would send everything, the headers too, in clear text
+    error: chroma-otel.yaml: tracing.endpoint: is `https://otlp.example.com:4317`, and Chroma 1.5.9 has no TLS: it would send everything in plain text, including the headers
       hint: send to an OpenTelemetry Collector over plain gRPC, such as `http://otel-collector:4317`, and from there on
     error: one problem; nothing was written
     "##);
@@ -262,7 +262,7 @@ metrics: {monitoring: true}
 }
 
 #[test]
-fn what_the_operators_collector_would_expand_or_lack_is_refused() {
+fn rejects_values_that_the_operators_collector_would_expand_or_lack() {
     let home = folder();
     let arguments = |backend| {
         let backend = ["--backend", backend];
@@ -288,7 +288,7 @@ fn what_the_operators_collector_would_expand_or_lack_is_refused() {
 }
 
 #[test]
-fn what_says_nothing_is_told() {
+fn warns_of_keys_without_effect() {
     let home = folder();
     let notes = |spec: &str| {
         fs::write(home.path().join("chroma-otel.yaml"), spec).unwrap();
@@ -331,7 +331,7 @@ kubernetes: {identity: x, expose: {host: chroma.example.com}}
 }
 
 #[test]
-fn more_vectors_want_more_memory_and_disk() {
+fn more_vectors_need_more_memory_and_disk() {
     let home = folder();
     let spec = "target: kubernetes\nchroma: {vectors: 5000000, dimensions: 1536}\n";
     fs::write(home.path().join("chroma-otel.yaml"), spec).unwrap();
@@ -343,13 +343,13 @@ fn more_vectors_want_more_memory_and_disk() {
             .filter_map(|rest| rest.split("Gi").next()?.parse().ok());
         found.max().unwrap()
     };
-    // The numbers alone are 29 GiB.
+    // The vectors alone are 29 GiB.
     assert!((40..80).contains(&quantity("memory: ")), "{answer}");
     assert!((60..200).contains(&quantity("storage: ")), "{answer}");
 }
 
 #[test]
-fn a_key_two_want_is_refused() {
+fn rejects_a_key_that_two_backends_use() {
     let message = refused(
         "target: kubernetes
 chroma: {environment: {CHROMA_TOKEN: , MY_TOKEN: }}
@@ -364,7 +364,7 @@ kubernetes: {expose: {host: chroma.example.com}}
 }
 
 #[test]
-fn a_backend_that_would_take_the_place_of_a_part_is_refused() {
+fn rejects_a_backend_with_the_name_of_a_component() {
     let home = folder();
     let backend = "summary: Mine
 documentation: https://example.com
@@ -386,7 +386,7 @@ service: {image: 'example/mine:1', ui_port: 16686, memory: 1g, probe: {port: 131
 }
 
 #[test]
-fn secrets_go_to_env_and_nowhere_else() {
+fn secrets_are_written_only_to_env() {
     let home = folder();
     let arguments = ["gen", "--target", "kubernetes", "--backend", "honeycomb"];
     let key = [("HONEYCOMB_API_KEY", "wh1sp3r-$-\"value\" #")];
@@ -396,7 +396,8 @@ fn secrets_go_to_env_and_nowhere_else() {
     for (path, bytes) in snapshot(home.path()) {
         let text = String::from_utf8_lossy(&bytes);
         assert_eq!(text.contains("wh1sp3r"), path.ends_with("/.env"), "{path}");
-        // As `kubectl create secret --from-env-file` reads it: all that follows `=`, quotes and all.
+        // As `kubectl create secret --from-env-file` reads it: everything after `=`, including
+        // quotes.
         let line = "HONEYCOMB_API_KEY=wh1sp3r-$-\"value\" #\n";
         assert!(!path.ends_with("/.env") || text == line, "{text}");
     }
@@ -411,15 +412,15 @@ fn secrets_go_to_env_and_nowhere_else() {
 }
 
 #[test]
-fn gen_says_what_comes_next() {
+fn gen_prints_the_next_steps() {
     let home = folder();
     let (code, _, message) = run(
         home.path(),
         &["gen", "--target", "kubernetes", "--backend", "honeycomb"],
     );
     assert_eq!(code, 0, "{message}");
-    let told = message.split_once("sources)\n").unwrap().1;
-    insta::assert_snapshot!(told, @r##"
+    let steps = message.split_once("sources)\n").unwrap().1;
+    insta::assert_snapshot!(steps, @r##"
     you still have to set, in deploy/kubernetes/.env or in the spec:
       chroma.registry: where the nodes pull the images from that you build; without it they must be on the nodes
       HONEYCOMB_API_KEY: an ingest key (Honeycomb: Environment settings, API keys) of the environment the traces go to
@@ -439,7 +440,7 @@ fn gen_says_what_comes_next() {
 }
 
 #[test]
-fn what_a_clouds_cluster_lacks_is_told_at_once() {
+fn values_that_a_clouds_cluster_lacks_are_reported_at_once() {
     let of = |cloud: &str, more: &str| {
         refused(&format!(
             "target: {cloud}\nplatform: kubernetes\nformat: terraform\n{more}"

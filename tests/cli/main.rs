@@ -1,9 +1,9 @@
-//! The commands as a person runs them: messages, exit codes, and what is on disk afterwards.
+//! The commands as a person runs them: messages, exit codes, and files on disk.
 
 #![allow(
     clippy::unwrap_used,
     clippy::disallowed_methods,
-    reason = "a test may stop where it stands, and writes what it needs"
+    reason = "a test may panic, and writes its own files"
 )]
 
 mod backends;

@@ -1,16 +1,16 @@
-//! The checks of clusters themselves: each finds what it is for.
+//! The checks of clusters themselves: each finds its defect.
 
 use chroma_otel_deploy::spec::Format;
 use chroma_otel_deploy::spec::target::Target;
 
-use crate::cluster::{may_too_much, open, promised_less, unmarked};
+use crate::cluster::{excessive_permissions, low_requests, open, without_checksum};
 use crate::containers::{dead, probes};
 use crate::data::{lost_with_the_kustomization, misplaced};
 use crate::deployment::{Deployment, deployment};
-use crate::pods::unkept;
-use crate::selectors::{dangling, strange_peers, unguarded, unknown_hosts, unknown_objects};
+use crate::pods::missing_properties;
+use crate::selectors::{dangling, unguarded, unknown_hosts, unknown_objects, unknown_peers};
 
-/// A check, a text of sound manifests, and one that the check refuses in its place.
+/// A check, a text of valid manifests, and a replacement that the check rejects.
 type Break = (fn(&Deployment) -> Vec<String>, &'static str, &'static str);
 
 const BREAKS: &[Break] = &[
@@ -28,22 +28,30 @@ const BREAKS: &[Break] = &[
     (open, "kind: NetworkPolicy", "kind: Policy"),
     (open, "- podSelector: {}", "- namespaceSelector: {}"),
     (open, "- podSelector: {}", "- ipBlock: {cidr: 0.0.0.0/0}"),
-    (promised_less, "limits:", "claims:"),
-    (may_too_much, "verbs: [get,", "verbs: [create,"),
-    (may_too_much, "resources: [pods]", "resources: [secrets]"),
-    (unmarked, "checksum/config: ", "checksum/other: "),
+    (low_requests, "limits:", "claims:"),
+    (excessive_permissions, "verbs: [get,", "verbs: [create,"),
+    (
+        excessive_permissions,
+        "resources: [pods]",
+        "resources: [secrets]",
+    ),
+    (without_checksum, "checksum/config: ", "checksum/other: "),
     (dead, "livenessProbe: ", "otherProbe: "),
     (probes, "/api/v2/healthcheck", "/api/v1/heartbeat"),
     (misplaced, "mountPath: /data}", "mountPath: /chroma}"),
     (
-        unkept,
+        missing_properties,
         "enableServiceLinks: false",
         "enableServiceLinks: true",
     ),
-    (unkept, "readOnlyRootFilesystem: true", "privileged: true"),
-    (unkept, "requests: {cpu: ", "requests: {gpu: "),
-    (unkept, "readinessProbe:", "otherProbe:"),
-    (unkept, "port: http}", "port: htp}"),
+    (
+        missing_properties,
+        "readOnlyRootFilesystem: true",
+        "privileged: true",
+    ),
+    (missing_properties, "requests: {cpu: ", "requests: {gpu: "),
+    (missing_properties, "readinessProbe:", "otherProbe:"),
+    (missing_properties, "port: http}", "port: htp}"),
     (dangling, "targetPort: http}", "targetPort: https}"),
     (dangling, "kind: StatefulSet", "kind: Other"),
     (
@@ -52,7 +60,7 @@ const BREAKS: &[Break] = &[
         "policyTypes: [Ingress]",
     ),
     (
-        strange_peers,
+        unknown_peers,
         "- podSelector:\n            matchLabels:\n",
         "- podSelector:\n            matchLabels:\n              other: label\n",
     ),
@@ -62,7 +70,7 @@ const BREAKS: &[Break] = &[
 ];
 
 #[test]
-fn every_break_is_found() {
+fn every_defect_is_found() {
     let sound = || {
         let format = Format::Manifests;
         deployment(Target::Kubernetes(None), format, "wrapped", "1.5.9", "otlp")

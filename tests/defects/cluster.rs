@@ -1,20 +1,20 @@
-//! Clusters: who reaches a pod, what it may do, and what it is promised. tests/render.rs runs `validate`
-//! on everything that is rendered.
+//! Clusters: access to pods, their permissions, and their resources. tests/render.rs runs
+//! `validate` on everything that is rendered.
 
 use chroma_otel_deploy::spec::kubernetes::Route;
 use serde_yaml::Value;
 
 use crate::deployment::{DEPLOYMENTS, Deployment, Starter, none};
 
-/// What lets somebody in whom the spec does not ask for.
+/// Returns objects that allow access which the spec does not request.
 pub(crate) fn open(one: &Deployment) -> Vec<String> {
-    let mut wrong = ways_in(one);
-    wrong.extend(strangers(one));
+    let mut wrong = entrances(one);
+    wrong.extend(unnamed_peers(one));
     wrong
 }
 
-/// Services, Ingresses and routes that lead from outside to a pod.
-fn ways_in(one: &Deployment) -> Vec<String> {
+/// Returns Services, Ingresses and routes that lead from outside to a pod.
+fn entrances(one: &Deployment) -> Vec<String> {
     let cluster = &one.spec.kubernetes;
     let mut wrong = Vec::new();
     for service in one.of_kind("Service") {
@@ -54,8 +54,8 @@ fn ways_in(one: &Deployment) -> Vec<String> {
     wrong
 }
 
-/// Policies of Chroma that let in whom nobody names.
-fn strangers(one: &Deployment) -> Vec<String> {
+/// Returns policies of Chroma that allow peers which the spec does not name.
+fn unnamed_peers(one: &Deployment) -> Vec<String> {
     let name = one.spec.name.to_string();
     let policies = one.of_kind("NetworkPolicy");
     let of_chroma = policies.filter(|policy| policy.tree["metadata"]["name"] == name.as_str());
@@ -68,7 +68,7 @@ fn strangers(one: &Deployment) -> Vec<String> {
         })
         .collect();
     if rules.is_empty() {
-        return vec!["nobody may connect to Chroma".to_owned()];
+        return vec!["no client may connect to Chroma".to_owned()];
     }
     let everybody = |rule: &Value| {
         let from = rule["from"].as_sequence();
@@ -85,8 +85,8 @@ fn strangers(one: &Deployment) -> Vec<String> {
         .collect()
 }
 
-/// Promises to Chroma of less than it may take.
-pub(crate) fn promised_less(one: &Deployment) -> Vec<String> {
+/// Returns memory requests of Chroma that are below its limit.
+pub(crate) fn low_requests(one: &Deployment) -> Vec<String> {
     let mut wrong = Vec::new();
     for pod in one.pods().into_iter().filter(|pod| pod.stays) {
         for container in pod.containers().filter(|one| one["name"] == "chroma") {
@@ -100,16 +100,16 @@ pub(crate) fn promised_less(one: &Deployment) -> Vec<String> {
     wrong
 }
 
-/// Else it is the first that ends on a full node.
+/// Otherwise it is the first pod to be evicted on a full node.
 #[test]
-fn chroma_is_promised_all_that_it_may_take() {
-    none(promised_less);
+fn chromas_memory_request_equals_its_limit() {
+    none(low_requests);
     let pods: usize = DEPLOYMENTS.iter().map(|one| one.pods().len()).sum();
     assert!(pods > 100, "{pods} pods");
 }
 
-/// Accounts that may more.
-pub(crate) fn may_too_much(one: &Deployment) -> Vec<String> {
+/// Returns accounts with more permissions than needed.
+pub(crate) fn excessive_permissions(one: &Deployment) -> Vec<String> {
     let mut wrong = Vec::new();
     for pod in one.pods() {
         let collector = pod.labels["app.kubernetes.io/name"] == "opentelemetry-collector";
@@ -134,15 +134,15 @@ pub(crate) fn may_too_much(one: &Deployment) -> Vec<String> {
     wrong
 }
 
-/// Only who asks for pods' names has an account's token, and it may read pods and nothing else.
+/// Only pods that look up pods' names have an account's token, and it can only read pods.
 #[test]
-fn no_account_may_do_more_than_it_needs() {
-    none(may_too_much);
+fn accounts_have_only_the_permissions_they_need() {
+    none(excessive_permissions);
 }
 
-/// What Kubernetes replaces, `$(NAME)`, stands nowhere that a person's text gets to.
+/// Operators' text is never in a place in which Kubernetes replaces `$(NAME)`.
 #[test]
-fn no_text_of_a_person_is_an_argument_or_a_value_of_a_container() {
+fn operators_text_is_not_in_arguments_or_values_of_containers() {
     let hostile = DEPLOYMENTS
         .iter()
         .find(|one| one.name == "kubernetes-honeycomb.yaml");
@@ -164,13 +164,13 @@ fn no_text_of_a_person_is_an_argument_or_a_value_of_a_container() {
     });
 }
 
-/// Workloads whose pods would keep an old configuration.
-pub(crate) fn unmarked(one: &Deployment) -> Vec<String> {
+/// Returns workloads whose pods would keep an old configuration.
+pub(crate) fn without_checksum(one: &Deployment) -> Vec<String> {
     let roots = one
         .objects
         .iter()
         .filter(|one| one.pod().is_some_and(|pod| pod.stays));
-    let unmarked = roots.filter(|object| {
+    let without_checksum = roots.filter(|object| {
         let template = &object.tree["spec"]["template"];
         let mounts = serde_yaml::to_string(template)
             .unwrap()
@@ -178,13 +178,13 @@ pub(crate) fn unmarked(one: &Deployment) -> Vec<String> {
         let sum = &template["metadata"]["annotations"]["checksum/config"];
         mounts && sum.as_str().is_none_or(|sum| sum.len() < 16)
     });
-    unmarked.map(|one| one.title()).collect()
+    without_checksum.map(|one| one.title()).collect()
 }
 
-/// A change of the configuration makes new pods; the same configuration makes none.
+/// A change of the configuration replaces the pods; the same configuration does not.
 #[test]
-fn pods_are_made_anew_with_their_configuration() {
-    none(unmarked);
+fn pods_are_replaced_with_their_configuration() {
+    none(without_checksum);
 }
 
 #[test]

@@ -9,7 +9,7 @@ use serde_yaml::Value;
 use crate::deployment::{Deployment, none};
 use crate::pods::list;
 
-/// What a template or a startup script delivers is not checked by `validate`.
+/// `validate` does not check files that a template or a startup script delivers.
 #[test]
 fn delivered_configurations_are_valid() {
     none(|one| {
@@ -25,7 +25,7 @@ fn delivered_configurations_are_valid() {
     });
 }
 
-/// Components of the collector that nothing uses.
+/// Returns components of the collector that no pipeline uses.
 fn unused(one: &Deployment) -> Vec<String> {
     let trees = one
         .files

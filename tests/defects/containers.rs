@@ -1,4 +1,4 @@
-//! What runs: started again, pinned, checked, a collector of today.
+//! Containers: restarted, pinned, with health checks, and a current collector.
 
 use chroma_otel_init::Server;
 use serde_yaml::Value;
@@ -8,12 +8,12 @@ use chroma_otel_deploy::spec::kubernetes::CollectorMode;
 use crate::deployment::{Deployment, Starter, lines_with, none};
 
 #[test]
-fn whatever_ends_is_started_again() {
-    none(dead);
+fn every_container_is_restarted() {
+    none(not_restarted);
 }
 
-/// What stays dead when it ends.
-pub(crate) fn dead(one: &Deployment) -> Vec<String> {
+/// Returns containers that are not restarted.
+pub(crate) fn not_restarted(one: &Deployment) -> Vec<String> {
     match one.starter() {
         Starter::Systemd => {
             let units = one
@@ -24,7 +24,8 @@ pub(crate) fn dead(one: &Deployment) -> Vec<String> {
             let ends = units
                 .iter()
                 .filter(|(_, text)| !text.contains("\nRestart=always\n"));
-            ends.map(|(path, _)| format!("{path} stays dead")).collect()
+            ends.map(|(path, _)| format!("{path} stays not_restarted"))
+                .collect()
         }
         Starter::Kubernetes => {
             let mut wrong = Vec::new();
@@ -34,7 +35,7 @@ pub(crate) fn dead(one: &Deployment) -> Vec<String> {
                     .containers()
                     .all(|one| one["livenessProbe"].is_mapping());
                 if policy != "Always" || !watched {
-                    wrong.push(format!("{} stays dead", pod.of));
+                    wrong.push(format!("{} stays not_restarted", pod.of));
                 }
             }
             wrong
@@ -42,19 +43,19 @@ pub(crate) fn dead(one: &Deployment) -> Vec<String> {
         Starter::Compose => {
             let compose = one.yaml("docker-compose.yaml");
             let services = compose["services"].as_mapping().unwrap().iter();
-            // One that only prepares a volume ends by itself.
+            // A container that only prepares a volume ends by itself.
             let ends = services.filter(|(_, service)| {
                 service.get("mem_limit").is_some()
                     && service["restart"].as_str() != Some("unless-stopped")
             });
-            ends.map(|(name, _)| format!("{name:?} stays dead"))
+            ends.map(|(name, _)| format!("{name:?} stays not_restarted"))
                 .collect()
         }
     }
 }
 
 #[test]
-fn every_compose_service_that_stays_has_a_memory_limit() {
+fn every_permanent_compose_service_has_a_memory_limit() {
     none(|one| {
         if one.starter() != Starter::Compose {
             return Vec::new();
@@ -68,7 +69,7 @@ fn every_compose_service_that_stays_has_a_memory_limit() {
     });
 }
 
-/// There is neither in the image of 1.x.
+/// The image of 1.x contains neither curl nor wget.
 #[test]
 fn no_health_check_calls_curl_inside_the_image() {
     none(|one| {
@@ -97,7 +98,7 @@ fn no_health_check_calls_curl_inside_the_image() {
     });
 }
 
-/// What is wrong with the probes of a cluster: the kubelet asks by HTTP, and Chroma where it answers.
+/// Returns problems of the probes of a cluster: the kubelet uses HTTP, on Chroma's own health page.
 pub(crate) fn probes(one: &Deployment) -> Vec<String> {
     let mut wrong = Vec::new();
     let mut of_chroma = 0;
@@ -129,7 +130,7 @@ pub(crate) fn probes(one: &Deployment) -> Vec<String> {
 }
 
 #[test]
-fn images_are_pinned_and_the_machines_is_todays() {
+fn images_are_pinned_and_the_machines_image_is_current() {
     none(|one| {
         lines_with(one, |line| {
             let mut words = line.split(|c: char| c.is_whitespace() || "\"'=,".contains(c));
@@ -143,7 +144,7 @@ fn images_are_pinned_and_the_machines_is_todays() {
 }
 
 #[test]
-fn the_collector_is_one_of_today() {
+fn the_collector_is_current() {
     none(|one| {
         if one.spec.collector.mode == CollectorMode::None {
             assert!(!one.files.contains_key("/otel-collector.yaml"));
@@ -189,7 +190,8 @@ fn the_collector_is_one_of_today() {
                 wrong.push(format!("{name:?} has no memory limit"));
             }
         }
-        // What sends to the backend waits for it, on the disk; `debug` and Prometheus send nothing.
+        // Exporters that send to the backend have a queue on disk; `debug` and Prometheus send
+        // nothing.
         let sending = exporters
             .iter()
             .filter(|(name, _)| !["debug", "prometheus"].contains(&name.as_str().unwrap()));

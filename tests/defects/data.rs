@@ -1,4 +1,4 @@
-//! Data: where the server writes it, and outliving all else.
+//! Data: its location on the server, and its lifetime beyond all other resources.
 
 use chroma_otel_deploy::spec::Format;
 use chroma_otel_deploy::spec::target::Target;
@@ -7,11 +7,11 @@ use chroma_otel_init::Server;
 use crate::deployment::{Deployment, Starter, deployment, none, places};
 
 #[test]
-fn data_is_mounted_where_this_server_writes_it() {
+fn data_is_mounted_on_the_servers_data_directory() {
     none(misplaced);
 }
 
-/// Why the data would be lost with the container.
+/// Returns the reasons why the data would be lost with the container.
 pub(crate) fn misplaced(one: &Deployment) -> Vec<String> {
     let directory = one.spec.chroma.version.data_directory();
     let (place, mount) = match one.starter() {
@@ -38,7 +38,7 @@ pub(crate) fn misplaced(one: &Deployment) -> Vec<String> {
     wrong
 }
 
-/// What holds the data is the same text, whatever else changes.
+/// The text of the data's resource does not depend on other values.
 #[test]
 fn no_change_of_a_version_or_variable_touches_the_data() {
     for (target, format) in places() {
@@ -58,14 +58,14 @@ fn no_change_of_a_version_or_variable_touches_the_data() {
             ("wrapped", "1.0.20"),
             ("wrapped", "0.6.3"),
         ] {
-            // Of a StatefulSet, Kubernetes itself lets nobody change what the volume belongs to.
+            // Kubernetes rejects changes of the volume's metadata in a StatefulSet.
             let other = deployment(target, format, image, version, "otlp");
             assert_eq!(holder(&other), first, "{}", other.name);
         }
     }
 }
 
-/// What holds the data, as its text.
+/// Returns the text of the resource that contains the data.
 fn holder(one: &Deployment) -> String {
     match (one.spec.target, one.spec.format) {
         (Target::Docker, _) => {
@@ -95,7 +95,7 @@ fn holder(one: &Deployment) -> String {
     }
 }
 
-/// The one disk that a Terraform module makes.
+/// Returns the only disk that a Terraform module creates.
 fn disk(one: &Deployment) -> hcl::Block {
     let disks = [
         "aws_ebs_volume",
@@ -122,7 +122,7 @@ fn data_outlives_the_machine_and_the_deployment() {
                 "azurerm_data_protection_backup_instance_disk",
             ];
             if !backups.iter().any(|name| !one.resources(name).is_empty()) {
-                wrong.push("nobody backs it up".to_owned());
+                wrong.push("no job backs it up".to_owned());
             }
             wrong
         }
@@ -141,7 +141,7 @@ fn data_outlives_the_machine_and_the_deployment() {
     });
 }
 
-/// What holds data, and goes when what the kustomization names is deleted.
+/// Returns resources with data that are deleted with the kustomization.
 pub(crate) fn lost_with_the_kustomization(one: &Deployment) -> Vec<String> {
     let mut wrong = Vec::new();
     let kustomization = one.yaml("kustomization.yaml");

@@ -1,7 +1,7 @@
-//! What is looked at: rendered deployments, with the files that they deliver.
+//! Rendered deployments, with the files that they deliver.
 //!
-//! What a file is on a machine in a cloud or in a pod is read out of what delivers it: a CloudFormation
-//! template, cloud-init's configuration, a startup script, a ConfigMap.
+//! The files of a machine in a cloud or of a pod are extracted from the resource that delivers
+//! them: a CloudFormation template, cloud-init's configuration, a startup script, a ConfigMap.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
@@ -18,19 +18,19 @@ use serde_yaml::Value;
 
 use crate::manifests::{Object, Pod, configurations, objects};
 
-/// A value that nobody may find in a file.
+/// A value that must not be in any file.
 pub(crate) const KEY: &str = "do-not-render-this-key";
 
-/// A rendered deployment: its own files, and those it delivers (absolute paths).
+/// A rendered deployment: its own files, and those that it delivers (absolute paths).
 pub(crate) struct Deployment {
     pub(crate) name: String,
     pub(crate) spec: Spec,
     pub(crate) files: BTreeMap<String, String>,
-    /// What a cluster is given.
+    /// Objects of a cluster.
     pub(crate) objects: Vec<Object>,
 }
 
-/// What starts the containers.
+/// The mechanism that starts the containers.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Starter {
     Compose,
@@ -39,7 +39,7 @@ pub(crate) enum Starter {
 }
 
 impl Deployment {
-    /// Files that a program reads.
+    /// Returns files that a program reads.
     pub(crate) fn read(&self) -> impl Iterator<Item = (&str, &str)> {
         let files = self
             .files
@@ -48,7 +48,7 @@ impl Deployment {
         files.filter(|(path, _)| !validate::is_source(path) && !path.ends_with(".md"))
     }
 
-    /// The same, by line, without comments.
+    /// Returns their lines, without comments.
     pub(crate) fn lines(&self) -> impl Iterator<Item = (&str, &str)> {
         let lines = self
             .read()
@@ -56,7 +56,7 @@ impl Deployment {
         lines.filter(|(_, line)| !line.starts_with('#'))
     }
 
-    /// The same deployment with another text in its manifests.
+    /// Returns the same deployment with one text in its manifests replaced.
     pub(crate) fn with(mut self, from: &str, to: &str) -> Self {
         let manifests = self.objects.drain(..).map(|object| object.file);
         let manifests: BTreeSet<String> = manifests.collect();
@@ -80,19 +80,19 @@ impl Deployment {
         }
     }
 
-    /// The pods of a cluster.
+    /// Returns the pods of a cluster.
     pub(crate) fn pods(&self) -> Vec<Pod> {
         self.objects.iter().filter_map(Object::pod).collect()
     }
 
-    /// The objects of this kind.
+    /// Returns the objects of this kind.
     pub(crate) fn of_kind(&self, kind: &str) -> impl Iterator<Item = &Object> {
         self.objects
             .iter()
             .filter(move |object| object.kind() == kind)
     }
 
-    /// The one file of that name, wherever it is.
+    /// Returns the only file of that name, in any folder.
     pub(crate) fn file(&self, name: &str) -> &str {
         let mut found = self
             .files
@@ -110,7 +110,7 @@ impl Deployment {
         tree
     }
 
-    /// The resources of a Terraform module of this type: their blocks.
+    /// Returns the blocks of a Terraform module's resources of this type.
     pub(crate) fn resources(&self, of_type: &str) -> Vec<hcl::Block> {
         let modules = self.files.iter().filter(|(path, _)| path.ends_with(".tf"));
         let blocks = modules.flat_map(|(path, text)| {
@@ -129,11 +129,11 @@ impl Deployment {
     }
 }
 
-/// Every target and format with specs that differ in what a target has to treat differently.
+/// Every target and format, with specs for all differences that a target must handle.
 pub(crate) static DEPLOYMENTS: LazyLock<Vec<Deployment>> = LazyLock::new(|| {
     let mut all = Vec::new();
     for (target, format) in places() {
-        // Only a machine in a cloud has the identity that its own backend asks for.
+        // Only a machine in a cloud has the identity that the cloud's own backend requires.
         let own = match target {
             Target::Docker | Target::Kubernetes(None) => "debug",
             cloud => cloud.info().default_backend,
@@ -150,7 +150,7 @@ pub(crate) static DEPLOYMENTS: LazyLock<Vec<Deployment>> = LazyLock::new(|| {
     all
 });
 
-/// The images that a target takes: no cluster lets the published 0.x be root.
+/// Returns the images that a target supports: no cluster allows the published 0.x to run as root.
 fn images(target: Target, version: &str) -> impl Iterator<Item = &'static str> {
     let version: chroma_otel_init::ChromaVersion = version.parse().unwrap();
     let as_root = target.is_kubernetes() && version.server() == Server::Python;
@@ -158,7 +158,7 @@ fn images(target: Target, version: &str) -> impl Iterator<Item = &'static str> {
     images.filter(move |image| !as_root || *image == "wrapped")
 }
 
-/// The specs in `tests/specs` that are for a cluster: what a spec of one can ask for.
+/// Renders the specs in `tests/specs` for a cluster.
 fn clusters() -> Vec<Deployment> {
     let specs = std::fs::read_dir("tests/specs").unwrap();
     let mut paths: Vec<_> = specs.map(|entry| entry.unwrap().path()).collect();
@@ -182,7 +182,7 @@ fn given_key(variable: &str) -> Option<String> {
     (variable == "HONEYCOMB_API_KEY").then(|| KEY.to_owned())
 }
 
-/// Every target in each of its formats.
+/// Returns every target in each of its formats.
 pub(crate) fn places() -> impl Iterator<Item = (Target, Format)> {
     let all = Target::ALL.into_iter();
     all.flat_map(|target| {
@@ -194,7 +194,7 @@ pub(crate) fn places() -> impl Iterator<Item = (Target, Format)> {
     })
 }
 
-/// A region, for a cloud's own backend that wants one.
+/// Returns a region, for a cloud's own backend that requires one.
 fn region(target: Target) -> &'static str {
     match target.cloud() {
         Some(Cloud::Aws) => "eu-central-1",
@@ -284,8 +284,8 @@ fn rendered(
     }
 }
 
-/// The files that a CloudFormation template puts on its machine; one that it puts together is in its
-/// YAML form.
+/// Returns the files that a CloudFormation template writes to its machine; a file that the template
+/// composes is in its YAML form.
 fn of_stack(template: &str) -> BTreeMap<String, String> {
     let template: Value = serde_yaml::from_str(template).unwrap();
     let resources = template["Resources"].as_mapping().unwrap().values();
@@ -300,7 +300,7 @@ fn of_stack(template: &str) -> BTreeMap<String, String> {
         .collect()
 }
 
-/// A template of Terraform's without what stands for a value.
+/// Returns a Terraform template without its expressions.
 fn filled(template: &str) -> String {
     template.replace("$${", "${").replace("%%{", "%{")
 }
@@ -314,7 +314,7 @@ fn of_cloud_config(text: &str) -> BTreeMap<String, String> {
         .collect()
 }
 
-/// What the script puts where: `put MODE PATH <<'END'`, the text, and `END`.
+/// Returns the files of `put MODE PATH <<'END'`, the text, and `END` in the script.
 fn of_startup_script(script: &str) -> BTreeMap<String, String> {
     let mut files = BTreeMap::new();
     let mut lines = script.lines();
@@ -334,7 +334,7 @@ fn of_startup_script(script: &str) -> BTreeMap<String, String> {
     files
 }
 
-/// Fails with what `wrong` finds in any deployment.
+/// Fails if `wrong` returns a problem of any deployment.
 pub(crate) fn none(wrong: impl Fn(&Deployment) -> Vec<String>) {
     let found: Vec<String> = DEPLOYMENTS
         .iter()

@@ -1,4 +1,4 @@
-//! Machines: closed, and no value of the operator's in a script.
+//! Machines: closed, and without operators' values in scripts.
 
 use chroma_otel_deploy::spec::Format;
 use chroma_otel_deploy::spec::target::Target;
@@ -7,8 +7,8 @@ use serde_yaml::Value;
 use crate::cluster;
 use crate::deployment::{Deployment, Starter, lines_with, none};
 
-/// What a machine gets from elsewhere is an image by its tag or a package of its distribution; from the
-/// cloud's own services, an answer.
+/// A machine downloads only images by their tag, packages of its distribution, and responses of the
+/// cloud's own services.
 #[test]
 fn nothing_is_downloaded_unchecked() {
     const CLOUDS: [&str; 4] = [
@@ -64,9 +64,10 @@ fn opens(text: &str) -> bool {
         .any(|world| text.contains(world))
 }
 
-/// What lets the world in, of a Terraform module.
+/// Returns resources of a Terraform module that allow access from the world.
 fn open_in_module(one: &Deployment) -> Vec<String> {
-    // What says who comes in, and the attribute that says so; a rule that denies may name everybody.
+    // The resource that allows access, and the attribute with the peers; a rule that denies access
+    // may name everyone.
     let (of_type, from): (_, &[&str]) = match one.spec.target {
         Target::Aws => (
             "aws_vpc_security_group_ingress_rule",
@@ -99,9 +100,9 @@ fn open_in_module(one: &Deployment) -> Vec<String> {
             wrong.push(format!("{:?} is open to {froms:?}", rule.labels));
         }
     }
-    assert!(allowing > 0, "{}: nobody may connect", one.name);
+    assert!(allowing > 0, "{}: no client may connect", one.name);
     let denied = rules.len() > allowing;
-    // A network of GCP's or Azure's lets others in unless a rule says otherwise.
+    // A network of GCP or Azure allows access by default.
     if !denied && one.spec.target != Target::Aws {
         wrong.push("nothing keeps others out".to_owned());
     }
@@ -120,15 +121,15 @@ fn open_in_module(one: &Deployment) -> Vec<String> {
     wrong
 }
 
-/// Values reach the machine in files that no shell reads.
+/// Values are delivered to the machine in files that no shell parses.
 #[test]
-fn no_value_of_the_operators_is_pasted_into_a_script() {
+fn operators_values_are_not_in_scripts() {
     none(|one| {
         if !one.on_machine() {
             return Vec::new();
         }
         let mut wrong = Vec::new();
-        // A script with a function in it would begin with the YAML form of the function.
+        // A script with a function inside would begin with the YAML form of the function.
         let scripts: Vec<_> = one.scripts().map(|(path, _)| path).collect();
         for path in [
             "/etc/chroma-otel/boot",
@@ -139,7 +140,7 @@ fn no_value_of_the_operators_is_pasted_into_a_script() {
                 wrong.push(format!("{path} is put together from values"));
             }
         }
-        // What Terraform fills in: each value whole, and encoded.
+        // Expressions that Terraform fills in: each value is complete, and encoded.
         for (path, text) in one
             .files
             .iter()
@@ -162,7 +163,8 @@ fn no_value_of_the_operators_is_pasted_into_a_script() {
             return wrong;
         };
         let template: Value = serde_yaml::from_str(text).unwrap();
-        // Of values, user data has the stack's name and region, and the others only encoded.
+        // User data contains only the stack's name and region as plain values; the others are
+        // encoded.
         let begin = text.find("#!/bin/bash\n").unwrap();
         let user_data: String = text[begin..]
             .lines()
@@ -179,12 +181,12 @@ fn no_value_of_the_operators_is_pasted_into_a_script() {
     });
 }
 
-/// In a quoted here-document `\$` stays as it is; in an unquoted one the shell expands values.
+/// In a quoted here-document `\$` is unchanged; in an unquoted one the shell expands values.
 #[test]
-fn no_here_document_holds_a_dollar() {
+fn here_documents_contain_no_dollar() {
     none(|one| {
         let mut wrong = Vec::new();
-        // What a module delivers is looked at as it is on the machine.
+        // The scripts of a module are checked as they are on the machine.
         let scripts = one.scripts().filter(|(path, _)| !path.ends_with(".tftpl"));
         for (path, text) in scripts {
             let mut end: Option<String> = None;
@@ -201,7 +203,7 @@ fn no_here_document_holds_a_dollar() {
     });
 }
 
-/// The word that ends the here-document which a line begins; `<<<` begins none.
+/// Returns the word that ends the here-document which begins on a line; `<<<` begins none.
 fn here_document(line: &str) -> Option<String> {
     let (_, rest) = line.split_once("<<")?;
     let word: String = rest

@@ -1,10 +1,10 @@
-//! What is wrong in the deployment files that people copy today is in none of ours: every target,
-//! both images, old and new servers, backends with and without a container of their own.
+//! No rendered file contains the defects of commonly copied deployment files: every target, both
+//! images, old and new servers, backends with and without their own container.
 //!
-//! What a file is on a machine in a cloud is read out of the template that delivers it. What needs a
-//! running engine or a stand-in of the cloud is in `tests/e2e`.
+//! The files of a machine in a cloud are extracted from the template that delivers them. Tests that
+//! need a running engine or a stand-in of the cloud are in `tests/e2e`.
 
-#![allow(clippy::unwrap_used, reason = "a test may stop where it stands")]
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod broken;
 mod cluster;

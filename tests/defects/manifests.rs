@@ -1,4 +1,4 @@
-//! What a cluster is given: objects, the pods that they make, and the configurations in them.
+//! Objects of a cluster, their pods, and the configurations in them.
 
 use std::collections::BTreeMap;
 
@@ -11,11 +11,11 @@ pub(crate) struct Object {
     pub(crate) tree: Value,
 }
 
-/// What a workload starts.
+/// The pod of a workload.
 pub(crate) struct Pod {
     /// The workload, `StatefulSet chroma`.
     pub(crate) of: String,
-    /// Whether it runs until somebody stops it.
+    /// True if it runs until it is stopped.
     pub(crate) stays: bool,
     pub(crate) labels: Value,
     pub(crate) spec: Value,
@@ -32,14 +32,15 @@ impl Object {
         format!("{} {name}", self.kind())
     }
 
-    /// The pod that it makes; what the OpenTelemetry Operator makes of its resource is the operator's.
+    /// Returns the pod that it creates; the pods of the OpenTelemetry Operator's resource are
+    /// created by the operator.
     pub(crate) fn pod(&self) -> Option<Pod> {
         let spec = &self.tree["spec"];
         let (stays, template) = match self.kind() {
             "StatefulSet" | "Deployment" | "DaemonSet" => (true, &spec["template"]),
             "Job" => (false, &spec["template"]),
             "CronJob" => (false, &spec["jobTemplate"]["spec"]["template"]),
-            "Pod" => panic!("{}: nobody starts it again", self.title()),
+            "Pod" => panic!("{}: not restarted", self.title()),
             _ => return None,
         };
         assert!(template["spec"].is_mapping(), "{}", self.title());
@@ -61,9 +62,9 @@ impl Pod {
     }
 }
 
-/// Every document of the manifests.
+/// Returns every document of the manifests.
 pub(crate) fn objects(files: &BTreeMap<String, String>) -> Vec<Object> {
-    // What is delivered has an absolute path.
+    // Delivered files have an absolute path.
     let is_manifest = |path: &str| path.ends_with(".yaml") && !path.starts_with('/');
     let manifests = files.iter().filter(|(path, _)| is_manifest(path));
     manifests
@@ -78,14 +79,14 @@ pub(crate) fn objects(files: &BTreeMap<String, String>) -> Vec<Object> {
         .collect()
 }
 
-/// The configurations of Chroma and of the collector that sends to the backend, as the files that their
-/// containers see.
+/// Returns the configurations of Chroma and of the collector that sends to the backend, as the
+/// files of their containers.
 pub(crate) fn configurations(objects: &[Object]) -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
     for object in objects {
         let mut add = |name: &str, text: String| {
             let before = found.insert(format!("/{name}"), text);
-            assert!(before.is_none(), "{name} stands twice");
+            assert!(before.is_none(), "{name} occurs twice");
         };
         match object.tree["data"]["config.yaml"].as_str() {
             Some(text) => match object.title().strip_prefix("ConfigMap ").unwrap() {

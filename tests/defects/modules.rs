@@ -1,4 +1,5 @@
-//! Terraform modules: every variable is described and used, and a secret goes to its store alone.
+//! Terraform modules: every variable is described and used, and a secret is written only to its
+//! store.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +7,7 @@ use hcl::expr::Expression;
 
 use crate::deployment::none;
 
-/// What is wrong with the variables, local values and data sources of a module.
+/// Returns problems of the variables, local values and data sources of a module.
 fn wrong(files: &BTreeMap<String, String>) -> Vec<String> {
     let module = files.iter().filter(|(path, _)| path.ends_with(".tf"));
     let texts: Vec<&str> = module.map(|(_, text)| text.as_str()).collect();
@@ -57,7 +58,7 @@ fn wrong(files: &BTreeMap<String, String>) -> Vec<String> {
     wrong
 }
 
-/// An address that nothing outside of its own block names.
+/// Returns an address that is named only in its own block.
 fn unused(texts: &[&str], address: &str, block: &str) -> Option<String> {
     let names = |line: &str| {
         let mut rests = line.split(address).skip(1);
@@ -67,7 +68,7 @@ fn unused(texts: &[&str], address: &str, block: &str) -> Option<String> {
     (!lines.any(names)).then(|| format!("{address} is never used"))
 }
 
-/// The lines of a file that are not in a block which begins like this.
+/// Returns the lines of a file outside blocks that begin like this.
 fn outside<'a>(text: &'a str, block: &str) -> impl Iterator<Item = &'a str> {
     let mut inside = false;
     text.lines().filter(move |line| {
@@ -78,7 +79,7 @@ fn outside<'a>(text: &'a str, block: &str) -> impl Iterator<Item = &'a str> {
     })
 }
 
-/// Lines that name a secret and do not write it to its store.
+/// Returns lines that name a secret and do not write it to its store.
 fn leaves(texts: &[&str], name: &str) -> Vec<String> {
     let block = format!("variable \"{name}\"");
     let address = format!("var.{name}");

@@ -1,4 +1,4 @@
-//! A spec that moves from one target to another: the same Chroma, the same traces.
+//! A spec that moves to another target: the same Chroma, the same traces.
 
 use std::collections::BTreeMap;
 
@@ -6,20 +6,20 @@ use serde_yaml::Value;
 
 use crate::deployment::{DEPLOYMENTS, Deployment, Starter};
 
-/// The deployments of one spec, on every machine of every cloud.
+/// Returns the deployments of one spec, on every machine of every cloud.
 fn moved() -> BTreeMap<String, Vec<&'static Deployment>> {
     let mut specs: BTreeMap<String, Vec<&Deployment>> = BTreeMap::new();
     for one in DEPLOYMENTS.iter().filter(|one| one.on_machine()) {
         let words: Vec<&str> = one.name.split(' ').skip(2).collect();
         specs.entry(words.join(" ")).or_default().push(one);
     }
-    // Each cloud's own backend is nowhere else.
+    // Each cloud's own backend is only on that cloud.
     specs.retain(|_, deployments| deployments.len() == 4);
     assert_eq!(specs.len(), 16);
     specs
 }
 
-/// The lines of a file that are not the cloud's own.
+/// Returns the lines of a file that are not specific to the cloud.
 fn shared_lines(one: &Deployment, file: &str, own: &[&str]) -> Vec<String> {
     let lines = one.file(file).lines();
     lines
@@ -29,8 +29,8 @@ fn shared_lines(one: &Deployment, file: &str, own: &[&str]) -> Vec<String> {
 }
 
 #[test]
-fn what_runs_on_a_machine_is_the_same_in_every_cloud() {
-    // Where logs go, who the machine is, and what it has to do to boot there.
+fn machines_run_the_same_in_every_cloud() {
+    // Lines about the destination of logs, the machine's identity, and booting.
     let logs = &["--log-", "logs.env", "choose_logs"];
     let files: [(&str, &[&str]); 4] = [
         ("otel-collector.yaml", &["detectors:"]),
@@ -55,9 +55,10 @@ fn what_runs_on_a_machine_is_the_same_in_every_cloud() {
     }
 }
 
-/// The variables of a container as the modules write them: where Terraform fills in a value, its name.
+/// The variables of a container in the modules; an expression of Terraform is represented by its
+/// name.
 #[test]
-fn containers_are_given_the_same_in_every_module() {
+fn containers_receive_the_same_variables_in_every_module() {
     let lines = |one: &Deployment, name: &str| -> Vec<String> {
         let lines = one.file("machine.tf").lines();
         let start = format!("  {name} = compact([");
@@ -73,7 +74,7 @@ fn containers_are_given_the_same_in_every_module() {
             .collect();
         assert_eq!(modules.len(), 3);
         for file in ["chroma_env", "collector_env"] {
-            // Who the machine is.
+            // The machine's identity.
             let given = |one: &Deployment| -> Vec<String> {
                 let own = ["\"AWS_REGION=", "\"GOOGLE_CLOUD_PROJECT=", "\"AZURE_"];
                 let mut lines = lines(one, file);
@@ -88,7 +89,7 @@ fn containers_are_given_the_same_in_every_module() {
     }
 }
 
-/// The deployments of one spec: on docker, and in clusters.
+/// Returns the deployments of one spec: on docker, and in clusters.
 fn moved_to_clusters() -> Vec<(&'static Deployment, Vec<&'static Deployment>)> {
     let words = |one: &Deployment| one.name.split(' ').skip(2).collect::<Vec<_>>().join(" ");
     let at = |starter| {
@@ -101,13 +102,13 @@ fn moved_to_clusters() -> Vec<(&'static Deployment, Vec<&'static Deployment>)> {
         (docker, clusters.collect::<Vec<_>>())
     });
     let mut pairs: Vec<_> = pairs.collect();
-    // Nobody runs the published 0.x there, and `debug` is looked at in one of the four alone.
+    // No cluster runs the published 0.x, and `debug` is only in one of the four.
     pairs.retain(|(_, clusters)| !clusters.is_empty());
     assert_eq!(pairs.len(), 15);
     pairs
 }
 
-/// A value of Compose's, when `.env` and the shell have nothing; names as in a cluster.
+/// Returns a value of Compose without `.env` and variables of the shell; names as in a cluster.
 fn of_docker(value: &Value) -> String {
     let text = value.as_str().unwrap();
     let default = text
@@ -122,7 +123,7 @@ fn of_docker(value: &Value) -> String {
 }
 
 #[test]
-fn containers_are_given_the_same_in_a_cluster_as_on_docker() {
+fn containers_receive_the_same_variables_in_a_cluster_as_on_docker() {
     for (docker, clusters) in moved_to_clusters() {
         let compose = docker.yaml("docker-compose.yaml");
         let environment = |service: &str, names: &[&str]| -> BTreeMap<String, String> {
@@ -170,7 +171,7 @@ fn the_collector_does_the_same_in_a_cluster_as_on_docker() {
                     parts.insert(format!("{section} {}", name.as_str().unwrap()), text);
                 }
             }
-            // Who the sender is, and where Prometheus asks.
+            // The sender's identity, and Prometheus's address.
             for own in [
                 "k8s_attributes",
                 "resource",

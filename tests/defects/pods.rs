@@ -1,12 +1,12 @@
-//! Pods: what each promises beyond what an API server asks for.
+//! Pods: properties beyond the checks of an API server.
 
 use serde_yaml::Value;
 
 use crate::deployment::{Deployment, none};
 use crate::manifests::Pod;
 
-/// Promises that a pod does not keep.
-pub(crate) fn unkept(one: &Deployment) -> Vec<String> {
+/// Returns the properties that a pod lacks.
+pub(crate) fn missing_properties(one: &Deployment) -> Vec<String> {
     let pods = one.pods();
     let wrong = pods.iter().flat_map(|pod| {
         let containers = pod.containers().flat_map(container);
@@ -24,7 +24,7 @@ pub(crate) fn unkept(one: &Deployment) -> Vec<String> {
 fn container(container: &Value) -> Vec<String> {
     let image = container["image"].as_str().unwrap_or_default();
     let resources = &container["resources"];
-    // Chroma 0.x writes beside its program.
+    // Chroma 0.x writes files next to its program.
     let writes = image.contains("chroma:0.");
     let promises = [
         (
@@ -47,13 +47,13 @@ fn container(container: &Value) -> Vec<String> {
         ),
     ];
     let name = container["name"].as_str().unwrap_or_default();
-    let unkept = promises.into_iter().filter(|(_, kept)| !kept);
-    unkept
+    let missing_properties = promises.into_iter().filter(|(_, kept)| !kept);
+    missing_properties
         .map(|(what, _)| format!("{name} has no {what}"))
         .collect()
 }
 
-/// `1.2.3`, or a digest: `1.2` moves with every patch release.
+/// Returns true for `1.2.3` or a digest: `1.2` changes with every patch release.
 fn is_patch_release(image: &str) -> bool {
     let tag = image
         .rsplit('/')
@@ -63,7 +63,7 @@ fn is_patch_release(image: &str) -> bool {
     image.contains("@sha256:") || version.matches('.').count() >= 2
 }
 
-/// Probes: there is a readiness probe, and each asks a port of its container.
+/// Checks probes: there is a readiness probe, and each uses a port of its container.
 fn main_containers(pod: &Pod) -> Vec<String> {
     let mut wrong = Vec::new();
     for container in list(&pod.spec["containers"]) {
@@ -86,7 +86,7 @@ fn main_containers(pod: &Pod) -> Vec<String> {
     wrong
 }
 
-/// Volumes that no container mounts.
+/// Returns volumes that no container mounts.
 fn volumes(pod: &Pod) -> Vec<String> {
     let mounted = |volume: &Value| {
         let mut mounts = pod.containers().flat_map(|one| list(&one["volumeMounts"]));
@@ -98,12 +98,12 @@ fn volumes(pod: &Pod) -> Vec<String> {
         .collect()
 }
 
-/// The elements of a list; of anything else, none.
+/// Returns the elements of a list; none for any other value.
 pub(crate) fn list(value: &Value) -> impl Iterator<Item = &Value> {
     value.as_sequence().into_iter().flatten()
 }
 
 #[test]
-fn every_pod_keeps_its_promises() {
-    none(unkept);
+fn every_pod_has_the_required_properties() {
+    none(missing_properties);
 }

@@ -1,4 +1,4 @@
-//! Labels, ports and names by which objects of a cluster find each other. An API server takes any.
+//! Labels, ports and names that connect the objects of a cluster. An API server accepts any.
 
 use serde_yaml::{Mapping, Value};
 
@@ -6,11 +6,11 @@ use crate::deployment::{Deployment, none};
 use crate::manifests::Object;
 use crate::pods::list;
 
-/// What a selector can take: pods, by their labels.
+/// Pods that a selector can match, by their labels.
 struct Labelled<'a> {
     of: String,
     labels: Mapping,
-    /// The containers' ports; nothing where the OpenTelemetry Operator makes them.
+    /// The containers' ports; `None` if the OpenTelemetry Operator creates them.
     ports: Option<Vec<&'a Value>>,
 }
 
@@ -62,7 +62,7 @@ impl Labelled<'_> {
         takes(selector, &self.labels)
     }
 
-    /// Whether a port is one of its own, by number or by name.
+    /// Returns true if it has the port, by number or by name.
     fn has(&self, port: &Value) -> bool {
         let ports = self.ports.as_ref();
         ports.is_none_or(|ports| {
@@ -90,7 +90,7 @@ fn takes(selector: &Value, labels: &Mapping) -> bool {
         })
 }
 
-/// Selectors that take no pod, and ports that the pods do not have.
+/// Returns selectors that match no pod, and ports that the pods do not have.
 pub(crate) fn dangling(one: &Deployment) -> Vec<String> {
     let pods = labelled(one);
     let mut wrong = Vec::new();
@@ -146,12 +146,12 @@ pub(crate) fn dangling(one: &Deployment) -> Vec<String> {
 }
 
 #[test]
-fn selectors_take_pods_that_have_the_ports() {
+fn selectors_match_pods_with_the_ports() {
     none(dangling);
 }
 
-/// Peers of policies that are no pods.
-pub(crate) fn strange_peers(one: &Deployment) -> Vec<String> {
+/// Returns peers of policies that are not pods.
+pub(crate) fn unknown_peers(one: &Deployment) -> Vec<String> {
     let pods = labelled(one);
     let mut wrong = Vec::new();
     for policy in one.of_kind("NetworkPolicy") {
@@ -168,7 +168,7 @@ pub(crate) fn strange_peers(one: &Deployment) -> Vec<String> {
     wrong
 }
 
-/// Pods that no policy takes, which are open to the whole cluster.
+/// Returns pods that no policy matches, which are open to the whole cluster.
 pub(crate) fn unguarded(one: &Deployment) -> Vec<String> {
     let mut wrong = Vec::new();
     for pod in labelled(one) {
@@ -189,10 +189,10 @@ pub(crate) fn unguarded(one: &Deployment) -> Vec<String> {
 #[test]
 fn every_pod_is_closed_in_both_directions() {
     none(unguarded);
-    none(strange_peers);
+    none(unknown_peers);
 }
 
-/// What names another object by kind and name, and is not there.
+/// Returns references by kind and name to missing objects.
 pub(crate) fn unknown_objects(one: &Deployment) -> Vec<String> {
     let has = |kind: &Value, name: &Value| {
         let mut objects = one.objects.iter();
@@ -220,7 +220,7 @@ pub(crate) fn unknown_objects(one: &Deployment) -> Vec<String> {
             .into_iter()
             .filter(|one| !has(&one["kind"], &one["name"]));
         wrong.extend(missing.map(|one| format!("{} names {:?}", object.title(), one["name"])));
-        // Every `kubectl apply` would undo the scaling.
+        // Otherwise every `kubectl apply` would undo the scaling.
         let target = &spec["scaleTargetRef"]["name"];
         let scaled = one.objects.iter().filter(|other| {
             other.kind() == "Deployment" && other.tree["metadata"]["name"] == *target
@@ -231,7 +231,7 @@ pub(crate) fn unknown_objects(one: &Deployment) -> Vec<String> {
                 .map(Object::title),
         );
     }
-    // Kubernetes would set CHROMA_PORT in pods beside it, which Chroma 1.x dies of.
+    // Kubernetes would set CHROMA_PORT in pods of the namespace, which stops Chroma 1.x.
     let services = one
         .of_kind("Service")
         .filter(|one| one.tree["metadata"]["name"] == "chroma");
@@ -240,11 +240,11 @@ pub(crate) fn unknown_objects(one: &Deployment) -> Vec<String> {
 }
 
 #[test]
-fn what_an_object_names_is_there() {
+fn named_objects_exist() {
     none(unknown_objects);
 }
 
-/// Hosts of the deployment in its configurations: each is a Service that has the port.
+/// Returns hosts of the deployment in its configurations that are not a Service with the port.
 pub(crate) fn unknown_hosts(one: &Deployment) -> Vec<String> {
     let name = format!("{}-", one.spec.name);
     let mut wrong = Vec::new();
@@ -286,6 +286,6 @@ pub(crate) fn unknown_hosts(one: &Deployment) -> Vec<String> {
 }
 
 #[test]
-fn hosts_in_configurations_are_services_that_have_the_port() {
+fn hosts_in_configurations_are_services_with_the_port() {
     none(unknown_hosts);
 }

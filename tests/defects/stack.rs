@@ -1,11 +1,11 @@
-//! The CloudFormation template: what its machine may do, and what the console asks for.
+//! The CloudFormation template: permissions of its machine, and parameters in the console.
 
 use serde_yaml::Value;
 
 use crate::deployment::{Deployment, none};
 use crate::pods::list;
 
-/// Beginnings of actions that know no resource, so that only `*` can stand there.
+/// Prefixes of actions that support no resource, so that only `*` is valid.
 /// <https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html>
 const WITHOUT_RESOURCE: [&str; 6] = [
     "xray:Put",
@@ -21,7 +21,7 @@ fn template(one: &Deployment) -> Option<Value> {
     Some(serde_yaml::from_str(text).unwrap())
 }
 
-/// Every mapping in a value.
+/// Collects every mapping in a value.
 fn mappings<'a>(value: &'a Value, found: &mut Vec<&'a Value>) {
     match value {
         Value::Mapping(map) => {
@@ -34,7 +34,7 @@ fn mappings<'a>(value: &'a Value, found: &mut Vec<&'a Value>) {
     }
 }
 
-/// Statements of policies that allow more than is needed, or do not say what for.
+/// Returns statements of policies that allow more than needed, or do not name a resource.
 fn allows_too_much(template: &Value) -> Vec<String> {
     let mut all = Vec::new();
     mappings(&template["Resources"], &mut all);
@@ -68,7 +68,8 @@ fn allows_too_much(template: &Value) -> Vec<String> {
     wrong.collect()
 }
 
-/// Parameters that the console shows in no group or in two, and groups of parameters that are not there.
+/// Returns parameters that the console shows in no group or in two, and groups with missing
+/// parameters.
 fn misgrouped(template: &Value) -> Vec<String> {
     let interface = &template["Metadata"]["AWS::CloudFormation::Interface"];
     let groups = list(&interface["ParameterGroups"]);
@@ -91,7 +92,7 @@ fn misgrouped(template: &Value) -> Vec<String> {
 }
 
 #[test]
-fn the_stack_allows_no_more_than_it_needs() {
+fn the_stack_allows_only_what_it_needs() {
     none(|one| {
         template(one)
             .as_ref()
@@ -101,7 +102,7 @@ fn the_stack_allows_no_more_than_it_needs() {
 }
 
 #[test]
-fn the_console_asks_for_every_parameter_once() {
+fn the_console_shows_every_parameter_once() {
     none(|one| template(one).as_ref().map(misgrouped).unwrap_or_default());
 }
 

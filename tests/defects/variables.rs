@@ -1,20 +1,21 @@
-//! Variables: none empty, none in vain, no key in a file.
+//! Variables: none is empty, none is unused, and no file contains a key.
 
 use crate::deployment::{DEPLOYMENTS, Deployment, KEY, Starter, lines_with, none};
 
-/// The default stack of others writes them empty, and the server panics.
+/// Common Compose files set them empty, and the server panics.
 #[test]
 fn no_variable_is_set_empty() {
     none(|one| {
         let mut lines = lines_with(one, sets_empty);
-        // What the operator fills in before a Secret is made of it.
+        // The operator fills in these variables before a Secret is created from the file.
         let form = one.starter() == Starter::Kubernetes;
         lines.retain(|line| !form || !line.starts_with(".env.example: "));
         lines
     });
 }
 
-/// Whether a line of an environment file, a script or YAML sets one of our variables to nothing.
+/// Returns true if a line of an environment file, a script or YAML sets one of our variables to an
+/// empty value.
 fn sets_empty(line: &str) -> bool {
     let starts = ["CHROMA_", "OTEL_"].into_iter();
     let mut places = starts.flat_map(|start| line.match_indices(start).map(|(at, _)| at));
@@ -28,7 +29,7 @@ fn sets_empty(line: &str) -> bool {
                 false
             }
             Some(value) => is_nothing.contains(&value.trim()),
-            // `NAME:` in Compose hands on what there is, and nothing if there is none.
+            // `NAME:` in Compose passes on an existing variable, and does nothing without one.
             None => [": ''", ": \"\""]
                 .iter()
                 .any(|empty| value.starts_with(empty)),
@@ -37,7 +38,7 @@ fn sets_empty(line: &str) -> bool {
 }
 
 #[test]
-fn an_empty_variable_is_recognised() {
+fn empty_variables_are_detected() {
     for line in [
         "CHROMA_X=",
         "- \"CHROMA_X=\"",
@@ -73,9 +74,10 @@ fn no_key_is_in_any_file() {
     });
 }
 
-/// Every variable that an operator is offered does something. (CloudFormation's parameters: cfn-lint.)
+/// Every variable that is offered to an operator has an effect. (CloudFormation's parameters:
+/// cfn-lint.)
 #[test]
-fn every_variable_that_is_offered_is_used() {
+fn every_offered_variable_is_used() {
     none(|one| {
         let Some(offered) = one.files.get(".env.example") else {
             return Vec::new();

@@ -36,7 +36,7 @@ fn every_range_of_releases_backend_and_format_renders() {
     );
 }
 
-/// How many backends belong to a cloud that the target is not in.
+/// Returns the number of backends of clouds other than the target's.
 fn of_other_clouds(target: Target) -> usize {
     let names = backend::names().into_iter();
     let clouds = names.filter_map(|name| backend::load(&name).unwrap().unwrap().cloud());
@@ -45,7 +45,7 @@ fn of_other_clouds(target: Target) -> usize {
         .count()
 }
 
-/// Renders for every backend. Returns how many backends the target refuses.
+/// Renders for every backend. Returns the number of backends that the target rejects.
 fn refused(target: Target, format: Format) -> usize {
     let names = backend::names().into_iter();
     names
@@ -53,8 +53,8 @@ fn refused(target: Target, format: Format) -> usize {
         .count()
 }
 
-/// Renders a release of every range (of a backend that is not the default, one of each server) with every image,
-/// unless the target refuses the backend.
+/// Renders a release of every range (for a backend that is not the default, one of each server)
+/// with every image, unless the target rejects the backend.
 fn renders(target: Target, format: Format, name: &str) -> bool {
     let backend = backend::load(name).unwrap().unwrap();
     let cloud = backend.cloud().map(|cloud| cloud.target());
@@ -78,7 +78,7 @@ fn renders(target: Target, format: Format, name: &str) -> bool {
             flags.extend(chroma(version, image));
             flags.extend(tracing(name, &backend));
             if chosen && !python {
-                // The README of a client also says where the traces are.
+                // The README of a client also contains the location of the traces.
                 flags.push(flag("clients", vec!["python"]));
             }
             let (deployment, plan) = rendered(None, flags);
@@ -88,7 +88,7 @@ fn renders(target: Target, format: Format, name: &str) -> bool {
     true
 }
 
-/// As in [`chroma`] and [`tracing`], a blank value is as good as none.
+/// As in [`chroma`] and [`tracing`], a blank value is equivalent to none.
 fn place(target: Target, format: Format) -> Vec<Override> {
     let platform = if target.is_kubernetes() {
         "kubernetes"
@@ -125,7 +125,7 @@ fn chroma(version: ChromaVersion, image: Image) -> [Override; 3] {
     ]
 }
 
-/// The backend, with what it has no default of.
+/// Returns the backend, with values for everything without a default.
 fn tracing(name: &str, backend: &Backend) -> [Override; 3] {
     let known = backend.endpoint.is_some() || !backend.wants_endpoint();
     let endpoint = if known {

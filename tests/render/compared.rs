@@ -1,7 +1,7 @@
-//! Renderings as their differences from others: from the recipe in `deploy` for the same target and
-//! format or, where there is none, from the rendering of a spec that has only these two keys.
+//! Renderings as differences from a base: the deployment in `deploy` for the same target and
+//! format, or the rendering of a spec that contains only these two keys.
 //!
-//! Invariant: [`Shown::restored`] gives back every file from what [`Shown::add`] shows of it.
+//! Invariant: [`Shown::restored`] returns every file from the output of [`Shown::add`].
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -18,23 +18,24 @@ use super::{difference, flag, rendered};
 /// Path of a file to its text.
 pub(crate) type Files = BTreeMap<String, String>;
 
-/// The files of a plan, but for the folder that images are built from, which has its own snapshots.
+/// Returns the files of a plan, except the build context of the images, which has its own
+/// snapshots.
 pub(crate) fn files_of(deployment: &Deployment, plan: &Plan) -> Files {
     let build = BuildContext::new(&deployment.spec.chroma, &deployment.spec.collector).unwrap();
     let all = plan.all_files().into_owned();
     let whole = |text: &String| text.ends_with('\n') && !text.contains('\r');
     assert!(
         all.values().all(whole),
-        "insta does not tell line ends apart"
+        "insta does not distinguish line ends"
     );
     let all = all.into_iter();
     all.filter(|(path, _)| !path.trim_start_matches("../").starts_with("image/"))
-        // Else a change of any source would change every snapshot.
+        // Otherwise a change of any source would change every snapshot.
         .map(|(path, text)| (path, text.replace(build.hash(), "HASH")))
         .collect()
 }
 
-/// What renderings are compared with.
+/// A base of renderings.
 pub(crate) struct Base {
     /// A folder in `deploy`, or the name of a snapshot.
     pub(crate) name: String,
@@ -43,7 +44,7 @@ pub(crate) struct Base {
 }
 
 impl Base {
-    /// One for each target and format.
+    /// Returns one base for each target and format.
     pub(crate) fn all() -> Vec<Self> {
         let targets = Target::ALL.into_iter();
         let own = targets.filter(|target| *target == general(*target));
@@ -69,19 +70,19 @@ impl Base {
         Self { name, files, of }
     }
 
-    /// Whether the snapshots have it, rather than `deploy`.
+    /// Returns true if it is a snapshot, not a folder in `deploy`.
     pub(crate) fn is_snapshot(&self) -> bool {
         !self.name.starts_with("deploy/")
     }
 
-    /// Every file.
+    /// Returns every file.
     pub(crate) fn shown(&self) -> String {
         let files = self.files.iter();
         let files = files.map(|(path, text)| format!("==> {path} <==\n{text}"));
         files.collect()
     }
 
-    /// Whether a spec is compared with it.
+    /// Returns true if a spec is compared with it.
     pub(crate) fn is_of(&self, deployment: &Deployment) -> bool {
         let spec = &deployment.spec;
         self.of == (general(spec.target), spec.format)
@@ -97,19 +98,19 @@ fn general(target: Target) -> Target {
     }
 }
 
-/// The files that are shown in full, and where: a path to names and texts.
+/// The files that are shown in full, and their locations: a path, names and texts.
 #[derive(Default)]
 pub(crate) struct Shown(BTreeMap<String, Vec<(String, String)>>);
 
-/// How a file of a rendering is shown.
+/// The entry of a file in a rendering.
 struct Entry {
-    /// Behind its path.
+    /// The note after its path.
     note: String,
     body: String,
 }
 
 impl Shown {
-    /// What is shown of the bases.
+    /// Records the files that the bases show.
     pub(crate) fn of(bases: &[Base]) -> Self {
         let mut shown = Self::default();
         for base in bases {
@@ -120,8 +121,8 @@ impl Shown {
         shown
     }
 
-    /// What tells a rendering from its base. A file that the base does not have is shown in full, or as
-    /// differences from one that is.
+    /// Returns the differences of a rendering from its base. A file that the base does not have is
+    /// shown in full, or as differences from one that is.
     pub(crate) fn add(&mut self, name: &str, base: &Base, files: &Files) -> String {
         let mut shown = format!("Differences from {}\n", base.name);
         let paths: BTreeSet<&String> = base.files.keys().chain(files.keys()).collect();
@@ -146,7 +147,7 @@ impl Shown {
         shown
     }
 
-    /// The shortest of these entries, unless the whole file is shorter.
+    /// Returns the shortest of these entries, unless the whole file is shorter.
     fn shortest(&mut self, name: &str, path: &str, text: &str, entries: Vec<Entry>) -> Entry {
         let length = |entry: &Entry| entry.body.lines().count();
         match entries.into_iter().min_by_key(length) {
@@ -163,7 +164,7 @@ impl Shown {
         all.push((name.to_owned(), text.to_owned()));
     }
 
-    /// The files of a rendering from what is shown of it.
+    /// Returns the files of a rendering from its entries.
     pub(crate) fn restored(&self, base: &Base, shown: &str) -> Files {
         let mut files = base.files.clone();
         for (head, body) in entries(shown) {
@@ -188,7 +189,7 @@ impl Shown {
     }
 }
 
-/// What stands between `==>` and `<==`, and the lines below.
+/// Returns the text between `==>` and `<==`, and the lines below.
 fn entries(shown: &str) -> Vec<(&str, String)> {
     let mut all: Vec<(&str, String)> = Vec::new();
     for line in shown.split_inclusive('\n') {

@@ -1,7 +1,7 @@
-//! A text as its differences from another.
+//! A text as differences from another.
 //!
-//! Invariant: `restored(path, base, &shown(path, base, text)) == text`. A hunk shows as many lines
-//! before its change as it takes to fit in one place of the base only; hence no line numbers, which
+//! Invariant: `restored(path, base, &shown(path, base, text)) == text`. A hunk contains enough
+//! lines before its change to match at only one place of the base. It has no line numbers, which
 //! would change with every line above.
 
 use std::ops::Range;
@@ -9,7 +9,8 @@ use std::ops::Range;
 use proptest::prelude::*;
 use similar::{Algorithm, DiffOp, DiffTag, capture_diff_slices};
 
-/// Of a longer run of removed lines, only the first and the last are shown: the base has them all.
+/// Of a longer run of removed lines, only the first and the last are shown: the base contains them
+/// all.
 const LONGEST_REMOVAL: usize = 6;
 
 /// Changes with this many lines between them are one hunk.
@@ -20,7 +21,7 @@ const GAP: usize = 1;
 enum Line<'a> {
     Kept(&'a str),
     Removed(&'a str),
-    /// So many more removed lines.
+    /// This number of further removed lines.
     Omitted(usize),
     Added(&'a str),
 }
@@ -53,14 +54,14 @@ impl<'a> Line<'a> {
     }
 }
 
-/// Changes close to each other, with the lines before them.
+/// Nearby changes, with the lines before them.
 struct Hunk<'a> {
     heading: String,
     lines: Vec<Line<'a>>,
 }
 
 impl<'a> Hunk<'a> {
-    /// The changes within a range of lines of the base.
+    /// Returns the changes within a range of lines of the base.
     fn of(
         path: &str,
         base: &[&'a str],
@@ -85,7 +86,7 @@ impl<'a> Hunk<'a> {
         Self { heading, lines }
     }
 
-    /// Every line of the base at which the hunk could begin.
+    /// Returns every line of the base at which the hunk could begin.
     fn places(&self, path: &str, base: &[&str]) -> Vec<usize> {
         let starts = 0..=base.len();
         let fitting = starts.filter(|start| self.end(base, *start).is_some());
@@ -94,7 +95,7 @@ impl<'a> Hunk<'a> {
             .collect()
     }
 
-    /// Where it ends in the base, if it begins at `start`.
+    /// Returns its end in the base, if it begins at `start`.
     fn end(&self, base: &[&str], start: usize) -> Option<usize> {
         let end = self.lines.iter().try_fold(start, |at, line| match line {
             Line::Kept(text) | Line::Removed(text) => {
@@ -122,8 +123,8 @@ fn removal<'a>(lines: &[&'a str]) -> Vec<Line<'a>> {
     }
 }
 
-/// Where a hunk stands: in Markdown the section; else the lines above that are indented less, from the
-/// outermost, and in a manifest the resource.
+/// Returns the location of a hunk: in Markdown the section; otherwise the less indented lines
+/// above, from the outermost, and in a manifest the resource.
 fn heading(path: &str, before: &[&str], hunk: &[Line<'_>]) -> String {
     if before.is_empty() {
         return "top".to_owned();
@@ -147,7 +148,8 @@ fn heading(path: &str, before: &[&str], hunk: &[Line<'_>]) -> String {
     parents.join(" ")
 }
 
-/// Name and kind of the resource of Kubernetes that these lines begin, as far as they do.
+/// Returns kind and name of the Kubernetes resource that these lines begin, as far as they contain
+/// it.
 fn resource<'a>(before: &[&'a str]) -> impl Iterator<Item = &'a str> {
     let document = before
         .rsplit(|line| *line == "---")
@@ -164,12 +166,12 @@ fn indent(line: &str) -> usize {
     line.len() - line.trim_start().len()
 }
 
-/// What tells the text from the base, as hunks.
+/// Returns the differences of the text from the base, as hunks.
 pub(crate) fn shown(path: &str, base: &str, text: &str) -> String {
     let base: Vec<&str> = base.split('\n').collect();
     let new: Vec<&str> = text.split('\n').collect();
     let ops = capture_diff_slices(Algorithm::Myers, &base, &new).into_iter();
-    // Lines of the base, and the changes within.
+    // Lines of the base, and the changes in them.
     let mut hunks: Vec<(Range<usize>, Vec<DiffOp>)> = Vec::new();
     for op in ops.filter(|op| op.tag() != DiffTag::Equal) {
         let mut range = op.old_range();
@@ -178,7 +180,7 @@ pub(crate) fn shown(path: &str, base: &str, text: &str) -> String {
             hunk.places(path, &base).len() == 1
         };
         let before = hunks.last().map_or(0, |(range, _)| range.end);
-        // A line to be added shows the line above it.
+        // An added line shows the line above it.
         if range.is_empty() {
             range.start = range.start.saturating_sub(1).max(before);
         }
@@ -199,7 +201,7 @@ pub(crate) fn shown(path: &str, base: &str, text: &str) -> String {
         .collect()
 }
 
-/// The text that differs from the base by these hunks.
+/// Returns the text that differs from the base by these hunks.
 pub(crate) fn restored(path: &str, base: &str, hunks: &str) -> String {
     let base: Vec<&str> = base.split('\n').collect();
     let mut text: Vec<&str> = Vec::new();
@@ -246,7 +248,7 @@ proptest! {
     }
 }
 
-/// Lines that are often the same, so that most hunks fit in several places at first.
+/// Generates lines that are often equal, so that most hunks match several places at first.
 fn lines() -> impl Strategy<Value = String> {
     let lines = prop::sample::select(vec![
         "", "a:", "b:", "  a: 1", "  b: 2", "    c", "## d", "---", "kind: e",

@@ -203,9 +203,9 @@ fn invalid_option(error: lexopt::Error) -> String {
 
 /// Parses a number of seconds; `None` for 0.
 fn seconds(text: &str) -> Result<Option<Duration>, String> {
-    let seconds: u32 = text
-        .parse()
-        .map_err(|_| "`--stop-timeout` takes a number of seconds; 0 waits without a limit".to_owned())?;
+    let seconds: u32 = text.parse().map_err(|_| {
+        "`--stop-timeout` takes a number of seconds; 0 waits without a limit".to_owned()
+    })?;
     Ok((seconds > 0).then(|| Duration::from_secs(seconds.into())))
 }
 

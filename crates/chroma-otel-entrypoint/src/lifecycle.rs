@@ -49,49 +49,51 @@ pub(crate) struct Subject {
 /// The thread that sends the spans of Chroma's start and end.
 pub(crate) struct Lifecycle {
     end: Sender<End>,
-    told: Receiver<()>,
+    finished: Receiver<()>,
 }
 
 impl Lifecycle {
     /// Begins to watch the start.
     pub(crate) fn begin(settings: Settings, subject: Subject) -> Self {
         let (end, ends) = channel();
-        let (done, told) = channel();
+        let (finish, finished) = channel();
         let spawned = thread::Builder::new()
             .name("lifecycle".to_owned())
             .spawn(move || {
-                tell(&settings, &subject, &ends);
+                report(&settings, &subject, &ends);
                 // After the deadline the receiver is gone.
-                let _ = done.send(());
+                let _ = finish.send(());
             });
         if let Err(error) = spawned {
-            message::warning(format_args!("the start and the end of Chroma are not traced: {error}"));
+            message::warning(format_args!(
+                "the start and the end of Chroma are not traced: {error}"
+            ));
         }
-        Self { end, told }
+        Self { end, finished }
     }
 
     /// Reports the end, and waits until it is sent or [`LONGEST_END`] has passed.
     pub(crate) fn end(self, end: End) {
         if self.end.send(end).is_ok() {
-            let _ = self.told.recv_timeout(LONGEST_END);
+            let _ = self.finished.recv_timeout(LONGEST_END);
         }
     }
 }
 
-fn tell(settings: &Settings, subject: &Subject, ends: &Receiver<End>) {
+fn report(settings: &Settings, subject: &Subject, ends: &Receiver<End>) {
     let mut options = Options::default().flush_timeout(FLUSH);
     if let Some(version) = subject.version {
         options = options.resource("service.version", version.to_string());
     }
     let _guard = init_plain_http(settings, &options);
-    let (start, end) = tell_start(subject, ends);
+    let (start, end) = report_start(subject, ends);
     if let Some(end) = end.or_else(|| ends.recv().ok()) {
-        tell_stop(subject, start, &end);
+        report_stop(subject, start, &end);
     }
 }
 
 /// Watches the start. Returns its span, and the end if that came first.
-fn tell_start(subject: &Subject, ends: &Receiver<End>) -> (SpanContext, Option<End>) {
+fn report_start(subject: &Subject, ends: &Receiver<End>) -> (SpanContext, Option<End>) {
     let tracer = global::tracer(env!("CARGO_PKG_NAME"));
     let mut span = tracer
         .span_builder("chroma.start")
@@ -130,7 +132,7 @@ fn first_good_answer(pages: &[Page], ends: &Receiver<End>) -> (Result<(), String
     }
 }
 
-fn tell_stop(subject: &Subject, start: SpanContext, end: &End) {
+fn report_stop(subject: &Subject, start: SpanContext, end: &End) {
     let tracer = global::tracer(env!("CARGO_PKG_NAME"));
     let asked = end.asked.map(|(signal, at)| (signal.as_raw(), at));
     let mut span = tracer

@@ -57,7 +57,9 @@ pub(crate) fn supervise(options: Supervise) -> ExitCode {
         return ExitCode::from(REFUSED);
     }
     for error in &translation.errors {
-        message::error(format_args!("{error}; tracing is off until this is corrected"));
+        message::error(format_args!(
+            "{error}; tracing is off until this is corrected"
+        ));
     }
     match start(&command, &translation, options.stop_timeout) {
         Ok((watch, signals)) => until_the_end(watch, signals, command, translation, pages),
@@ -116,9 +118,7 @@ fn adopt_orphans() {
         return;
     }
     if let Err(error) = rustix::process::set_child_subreaper(Some(rustix::process::getpid())) {
-        message::warning(format_args!(
-            "orphaned processes are not reaped: {error}"
-        ));
+        message::warning(format_args!("orphaned processes are not reaped: {error}"));
     }
 }
 

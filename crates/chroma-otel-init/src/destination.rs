@@ -55,11 +55,7 @@ fn note_others(reading: &mut Reading<'_>, decisive: &str, own: &[&str]) {
     let why = format!(
         "the traces are sent to the endpoint in `{decisive}`, only with the headers in `{headers}`"
     );
-    reading.ignore(
-        &others,
-        why,
-        "unset it, or move its value there",
-    );
+    reading.ignore(&others, why, "unset it, or move its value there");
 }
 
 #[cfg(test)]

@@ -271,10 +271,7 @@ fn without_secrets(text: &str) -> Result<(), Invalid> {
             format!("remove the query; put a key into a header, in `{headers}`"),
         )
     } else if text.contains('#') {
-        (
-            "has a fragment",
-            "remove the fragment".to_owned(),
-        )
+        ("has a fragment", "remove the fragment".to_owned())
     } else {
         return Ok(());
     };

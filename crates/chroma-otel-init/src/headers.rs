@@ -356,8 +356,14 @@ mod tests {
             ),
             (r#"{"hunter2 x": 1}"#, "a value that is not a string"),
             (r#"{"hunter2 x": "1"}"#, "name is not shown"),
-            (r#"{"a": "hunter2\n"}"#, "header `a` whose value has characters"),
-            (r#"{"a": "hunter2é"}"#, "header `a` whose value has characters"),
+            (
+                r#"{"a": "hunter2\n"}"#,
+                "header `a` whose value has characters",
+            ),
+            (
+                r#"{"a": "hunter2é"}"#,
+                "header `a` whose value has characters",
+            ),
             (r#"{"a": " "}"#, "header `a` whose value is blank"),
             (
                 r#"{"a": "b", "A": "hunter2"}"#,

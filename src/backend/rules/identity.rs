@@ -1,4 +1,4 @@
-//! Rules of a backend's identity: the terms and the place of its own cloud.
+//! Rules of a backend's identity: the terms and the place of the backend's cloud.
 //!
 //! Invariant: no permission that a backend grants to a machine is wider than one action or role.
 
@@ -39,7 +39,9 @@ pub(super) fn identity(backend: &Backend) -> Vec<String> {
             broken.push("`services` are only for GCP".to_owned());
         }
         if !services.iter().all(|name| is_service(name)) {
-            broken.push("`services` must be Google's, such as `cloudtrace.googleapis.com`".to_owned());
+            broken.push(
+                "`services` must be Google's, such as `cloudtrace.googleapis.com`".to_owned(),
+            );
         }
     }
     broken

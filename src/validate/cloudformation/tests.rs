@@ -17,7 +17,10 @@ fn found(text: &str) -> Vec<String> {
 
 /// Returns the valid template with one text replaced; the text must exist.
 fn with(old: &str, new: &str) -> String {
-    assert!(SOUND.contains(old), "the valid template does not contain `{old}`");
+    assert!(
+        SOUND.contains(old),
+        "the valid template does not contain `{old}`"
+    );
     SOUND.replacen(old, new, 1)
 }
 

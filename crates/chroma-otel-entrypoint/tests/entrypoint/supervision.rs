@@ -226,7 +226,7 @@ fn a_script_without_interpreter_line_is_run_by_the_shell() {
             "{program}"
         );
     }
-    fs::remove_dir_all(&folder).expect("it is there");
+    fs::remove_dir_all(&folder).expect("the folder exists");
 }
 
 #[test]

@@ -26,7 +26,7 @@ pub(crate) struct Ledger {
     ended: AtomicU64,
     exported: AtomicU64,
     failed: AtomicU64,
-    told: AtomicBool,
+    reported: AtomicBool,
     /// The last error of the transport.
     cause: Mutex<Option<String>>,
     /// The error of the last failed export.
@@ -41,7 +41,7 @@ impl Ledger {
             ended: AtomicU64::new(0),
             exported: AtomicU64::new(0),
             failed: AtomicU64::new(0),
-            told: AtomicBool::new(false),
+            reported: AtomicBool::new(false),
             cause: Mutex::new(None),
             reason: Mutex::new(None),
         }
@@ -64,7 +64,7 @@ impl Ledger {
 
     /// Stops reports of failed exports: the guard's final count includes those of the last flush.
     pub(super) fn close(&self) {
-        self.told.store(true, Ordering::Relaxed);
+        self.reported.store(true, Ordering::Relaxed);
     }
 
     /// Reports `lost` spans; `time_up` is the time limit of the last flush, if it was exceeded.
@@ -99,7 +99,7 @@ impl Ledger {
             Some(cause) => format!("{error}: {cause}"),
             None => error.to_string(),
         };
-        if !self.told.swap(true, Ordering::Relaxed) {
+        if !self.reported.swap(true, Ordering::Relaxed) {
             let endpoint = &self.endpoint;
             say(format_args!(
                 "warning: spans do not reach `{endpoint}`: {error}; the program keeps trying, and \

@@ -149,7 +149,11 @@ fn the_sampler_is_honoured() {
                 ("OTEL_TRACES_SAMPLER_ARG", argument),
             ],
         );
-        assert_eq!(ran.number("lost"), 0, "spans that are not sampled are not lost");
+        assert_eq!(
+            ran.number("lost"),
+            0,
+            "spans that are not sampled are not lost"
+        );
         let arrived = sink.spans().len() as u64;
         assert_eq!(arrived, ran.number("exported"));
         assert!(
@@ -176,7 +180,11 @@ fn switches_of_opentelemetry_disable_tracing() {
         let ran = run("spans", &[(ENDPOINT, &over_grpc(&sink)), (name, value)]);
         assert_eq!(ran.number("exported"), exported, "`{name}={value}`");
         assert_eq!(sink.spans().len() as u64, exported);
-        assert_eq!(ran.messages(), [""; 0], "a tracing that is off by choice is not reported");
+        assert_eq!(
+            ran.messages(),
+            [""; 0],
+            "a tracing that is off by choice is not reported"
+        );
     }
 }
 

@@ -50,7 +50,7 @@ impl Proxy {
     }
 }
 
-/// Copies from one connection to the other; drops the data once it is told to.
+/// Copies from one connection to the other; drops the data once the switch is set.
 fn pipe(from: &TcpStream, to: &TcpStream, swallows: Option<Arc<AtomicBool>>) {
     let (mut from, mut to) = (from.try_clone(), to.try_clone());
     thread::spawn(move || -> io::Result<()> {

@@ -32,7 +32,7 @@ fn arriving(granularity: &str, rust_log: &str) -> (Vec<Span>, String) {
     let expected = ran.number("exported") as usize;
     let mut spans = sink
         .wait_for(expected, PATIENCE)
-        .expect("what is exported arrives");
+        .expect("the exported spans arrive");
     spans.sort_by(|one, other| one.name.cmp(&other.name));
     (spans, ran.stderr)
 }

@@ -112,8 +112,5 @@ fn installs_the_named_propagators() {
     let [message] = ran.messages()[..] else {
         panic!("one message, not {}", ran.stderr);
     };
-    assert!(
-        message.contains("`b3`, which is unsupported"),
-        "{message}"
-    );
+    assert!(message.contains("`b3`, which is unsupported"), "{message}");
 }

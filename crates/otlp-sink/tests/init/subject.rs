@@ -248,7 +248,7 @@ fn flushed_steps(guard: Guard) -> Value {
         drop(global::tracer("direct").start("step"));
         if index == 0 {
             guard.flush(Duration::from_secs(5));
-            writeln!(io::stdout(), "\n{FLUSHED}").expect("somebody reads");
+            writeln!(io::stdout(), "\n{FLUSHED}").expect("the parent reads");
         }
     }
     ended(guard)
