@@ -119,8 +119,8 @@ pub enum Exporter {
 pub struct Component {
     /// Its name, such as `awsxray`.
     pub name: String,
-    /// Its settings; [`Cloud::place`]'s placeholder and the `{VARIABLE}` of a key are taken from its
-    /// environment.
+    /// Its settings; [`Cloud::place`]'s placeholder and the `{VARIABLE}` of a key are taken from
+    /// its environment.
     #[serde(default)]
     pub settings: ComponentSettings,
     /// True if it has a sending queue, as most have.
@@ -136,8 +136,8 @@ pub struct Component {
 pub struct Extension {
     /// Its name, such as `sigv4auth`.
     pub name: String,
-    /// Its settings; [`Cloud::place`]'s placeholder and the `{VARIABLE}` of a key are taken from its
-    /// environment.
+    /// Its settings; [`Cloud::place`]'s placeholder and the `{VARIABLE}` of a key are taken from
+    /// its environment.
     #[serde(default)]
     pub settings: ComponentSettings,
 }

@@ -25,13 +25,13 @@ pub enum Protocol {
 /// Endpoint of the traces.
 ///
 /// Parses URLs with the schemes `http`, `https`, `grpc` (= `http`) and `grpcs` (= `https`), and
-/// `host`, `host:port`, `host/path` without one. `Display` writes the canonical URL, with scheme and
-/// port.
+/// `host`, `host:port`, `host/path` without one. `Display` writes the canonical URL, with scheme
+/// and port.
 ///
 /// - Without a scheme it is in plain text only if the host is local: one label, a loopback,
 ///   link-local or private address, or a name under `.localhost`, `.local`, `.internal` or `.svc`.
 ///   Any other host is reached by TLS: a key must not be sent in plain text because of a guess.
-/// - It is OTLP over HTTP if the port is 4318 or there is a path other than `/`, otherwise over gRPC.
+/// - It is OTLP over HTTP if the port is 4318 or the path is not `/`, otherwise over gRPC.
 /// - The default path of port 9411 is Zipkin's, `/api/v2/spans`.
 /// - Default ports: 443 for TLS; plain 4317 for gRPC, 4318 for HTTP, 9411 for Zipkin's path.
 #[derive(Clone, Debug, PartialEq, Eq)]

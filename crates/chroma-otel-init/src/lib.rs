@@ -1,4 +1,4 @@
-//! The four `CHROMA_OTEL_*` variables: their meaning, and their translation for each Chroma version.
+//! The four `CHROMA_OTEL_*` variables: their meaning, and their translation for every Chroma.
 //!
 //! Chroma's documentation named these four variables up to 0.6.3, and its Python server reads them
 //! from 0.4.15 on. Since 1.0.0 it names three others, which the Rust server reads:
