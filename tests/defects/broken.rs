@@ -4,7 +4,7 @@ use chroma_otel_deploy::spec::Format;
 use chroma_otel_deploy::spec::target::Target;
 
 use crate::cluster::{excessive_permissions, low_requests, open, without_checksum};
-use crate::containers::{dead, probes};
+use crate::containers::{not_restarted, probes};
 use crate::data::{lost_with_the_kustomization, misplaced};
 use crate::deployment::{Deployment, deployment};
 use crate::pods::missing_properties;
@@ -36,7 +36,7 @@ const BREAKS: &[Break] = &[
         "resources: [secrets]",
     ),
     (without_checksum, "checksum/config: ", "checksum/other: "),
-    (dead, "livenessProbe: ", "otherProbe: "),
+    (not_restarted, "livenessProbe: ", "otherProbe: "),
     (probes, "/api/v2/healthcheck", "/api/v1/heartbeat"),
     (misplaced, "mountPath: /data}", "mountPath: /chroma}"),
     (
