@@ -4,6 +4,7 @@
 
 mod check;
 mod generate;
+mod help;
 mod image;
 mod list;
 mod validate;
@@ -11,7 +12,6 @@ mod validate;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use clap::CommandFactory;
 
 use crate::cli::{Cli, Command, FolderArgs, SpecArgs};
 use crate::deployment::Deployment;
@@ -41,22 +41,14 @@ pub fn run(cli: Cli, output: &mut Output) -> Result<Answer> {
         Command::Check(args) => check::run(&args, output),
         Command::Validate(args) => validate::run(&args, output),
         Command::Image(args) => image::run(&args, output),
-        Command::List { what } => list::run(what, output),
+        Command::List { what } => list::run(&what, output),
         Command::Schema => {
             output.answer(&format!("{:#}\n", file::schema()));
             Ok(Answer::Yes)
         }
-        Command::Completions { shell } => {
-            let mut script = Vec::new();
-            clap_complete::generate(
-                shell,
-                &mut Cli::command(),
-                "chroma-otel-deploy",
-                &mut script,
-            );
-            output.answer(&String::from_utf8_lossy(&script));
-            Ok(Answer::Yes)
-        }
+        Command::Completions { shell } => Ok(help::completions(shell, output)),
+        Command::Man { command } => help::man(command.as_deref(), output),
+        Command::Help { topic } => help::help(topic.as_deref(), output),
     }
 }
 

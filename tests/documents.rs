@@ -239,31 +239,6 @@ fn every_document_with_commands_for_the_program_is_run() {
 }
 
 #[test]
-fn the_spec_page_lists_every_key() {
-    let page = read("docs/spec.md");
-    let missing: Vec<String> = keys(&file::schema(), &file::schema(), "")
-        .into_iter()
-        .filter(|key| !page.contains(&format!("`{key}`")))
-        .collect();
-    assert_eq!(missing, [""; 0]);
-}
-
-/// The keys of a schema that hold a value, with dots between sections.
-fn keys(root: &Value, schema: &Value, path: &str) -> Vec<String> {
-    let schema = match schema["$ref"].as_str() {
-        Some(reference) => root.pointer(reference.trim_start_matches('#')).unwrap(),
-        None => schema,
-    };
-    let Some(properties) = schema["properties"].as_object() else {
-        return vec![path.trim_start_matches('.').to_owned()];
-    };
-    let below = properties.iter();
-    below
-        .flat_map(|(name, schema)| keys(root, schema, &format!("{path}.{name}")))
-        .collect()
-}
-
-#[test]
 fn the_backends_page_lists_every_backend() {
     let page = read("docs/backends.md");
     let mut listed = 0;

@@ -6,13 +6,15 @@
 mod form;
 mod input;
 mod kubernetes;
+mod schema;
 mod sections;
 
 pub use input::Input;
 pub use kubernetes::{BackupSection, ExposeSection, KubernetesSection, TolerationSection};
+pub use schema::{Flag, Kind, flags, schema};
 pub use sections::{
     ChromaSection, CollectorSection, MachineSection, MetricsSection, OneOrMore, RedactSection,
-    SamplingSection, SpecFile, TracingSection, schema,
+    SamplingSection, SpecFile, TracingSection,
 };
 
 use std::collections::BTreeMap;
@@ -28,6 +30,7 @@ use crate::problem::Problem;
 const MAX_BYTES: u64 = 1 << 20;
 
 /// A value a flag gives: the key of the spec it overrides, the flag's name, the value.
+#[derive(Debug, Clone)]
 pub struct Override {
     /// Key as in the spec, such as `tracing.backend`.
     pub key: &'static str,

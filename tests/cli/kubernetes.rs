@@ -56,9 +56,9 @@ metrics: {monitoring: 1}
 ",
     );
     insta::assert_snapshot!(message, @r##"
-    error: chroma-otel.yaml: collector.operator: `yes` is not of types `null`, `boolean`
+    error: chroma-otel.yaml: collector.operator: `yes` is not of type `boolean`
       hint: write `true` or `false`, without quotes
-    error: chroma-otel.yaml: kubernetes.backup.disk: 100 is not of types `null`, `string`
+    error: chroma-otel.yaml: kubernetes.backup.disk: 100 is not of type `string`
       hint: put it in quotes
     error: chroma-otel.yaml: kubernetes.backup.keep: 0 is less than the minimum of 1
     error: chroma-otel.yaml: kubernetes.expose.hots: no such key
@@ -70,7 +70,7 @@ metrics: {monitoring: 1}
     error: chroma-otel.yaml: kubernetes.tolerations.8: `gpu` is not of type `object`
     error: chroma-otel.yaml: kubernetes.namspace: no such key
       hint: did you mean `namespace`?
-    error: chroma-otel.yaml: metrics.monitoring: 1 is not of types `null`, `boolean`
+    error: chroma-otel.yaml: metrics.monitoring: 1 is not of type `boolean`
       hint: write `true` or `false`, without quotes
     error: chroma-otel.yaml: chroma.replicas: is `3`, but Chroma keeps its data in files that one server alone may open: more would split it
       hint: leave it out; give it more memory instead
