@@ -69,15 +69,39 @@ pub(super) fn man(name: Option<&str>, output: &mut Output) -> Result<Answer> {
 pub(super) fn completions(shell: Shell, output: &mut Output) -> Answer {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut cli::command(), PROGRAM, &mut script);
-    let script = String::from_utf8_lossy(&script);
-    // clap#6421: in bash, a command is looked for by another name than the one that was noted, if the
-    // program's name has a hyphen. Once that is mended, there is nothing to replace.
-    let (wrong, noted) = (
-        PROGRAM.replace('-', "__subcmd__"),
-        PROGRAM.replace('-', "__"),
-    );
-    output.answer(&script.replace(&wrong, &noted));
+    let mut script = String::from_utf8_lossy(&script).into_owned();
+    match shell {
+        // clap#6421: a command is looked for by another name than the one that was noted, if the program's
+        // name has a hyphen. Once that is fixed, there is nothing to replace.
+        Shell::Bash => {
+            let [wrong, noted] = ["__subcmd__", "__"].map(|hyphen| PROGRAM.replace('-', hyphen));
+            script = script.replace(&wrong, &noted);
+        }
+        // clap_complete offers files for what has no flag.
+        Shell::Fish => script += &arguments_for_fish(&cli::command(), &[]),
+        _ => {}
+    }
+    output.answer(&script);
     Answer::Yes
+}
+
+/// The values of arguments without a flag, of a command at this path and of those below it.
+fn arguments_for_fish(command: &clap::Command, path: &[&str]) -> String {
+    let seen = path
+        .iter()
+        .map(|name| format!("__fish_seen_subcommand_from {name}"));
+    let seen = seen.collect::<Vec<_>>().join("; and ");
+    let mut lines = String::new();
+    for argument in command.get_positionals() {
+        let values = argument.get_possible_values();
+        let names: Vec<&str> = values.iter().map(|value| value.get_name()).collect();
+        let names = names.join(" ");
+        lines += &format!("complete -c {PROGRAM} -n \"{seen}\" -f -a \"{names}\"\n");
+    }
+    for below in command.get_subcommands() {
+        lines += &arguments_for_fish(below, &[path, &[below.get_name()]].concat());
+    }
+    lines
 }
 
 /// The command of that name; the program itself without a name.

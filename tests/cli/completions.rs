@@ -166,17 +166,38 @@ fn zsh_completes_commands_flags_and_values() {
         home.path().join("functions/_chroma-otel-deploy"),
     )
     .unwrap();
-    // A terminal with a shell in it: what is offered is what the completion hands to `compadd`.
+    // What is offered is what the completion hands to `compadd`, unless that is asked to search an array.
+    let setup = r#"
+        PS1=; fpath=(./functions $fpath); autoload -Uz compinit; compinit -u -D
+        compadd() {
+            local -a offered; local options=${@[1,(i)(-|--)]}
+            if [[ $options != *-[OAD]\ * ]]; then
+                builtin compadd -A offered "$@"; print -rl -- $offered >> offered
+            fi
+            builtin compadd "$@"
+        }
+        offer() { _main_complete; : > finished }
+        zle -C offer complete-word offer; bindkey "^I" offer; : > ready
+    "#;
+    fs::write(home.path().join("setup"), setup).unwrap();
+    // A terminal with a shell in it, which is waited for 30 s at most.
     let ask = r#"
         zmodload zsh/zpty
-        zpty inner zsh -f -i
-        zpty -w inner "PS1=READY; fpath=(./functions \$fpath); autoload -Uz compinit; compinit -u -D"
-        zpty -w inner 'offer() { local -a words; words=(); compadd() { builtin compadd -A words "$@" 2>/dev/null; print -rl -- "OFFER $^words"; }; _main_complete; unfunction compadd; print DONE; }'
-        zpty -w inner 'zle -C offer complete-word offer; bindkey "^X" offer'
-        zpty -w -n inner "$1"$'\C-x'
-        typeset text part
-        while zpty -r -m inner part '*DONE*' && text+=$part; do [[ $text == *$'\n'DONE* ]] && break; done
-        print -r -- $text
+        wait_for() {
+            integer n
+            for ((n = 0; n < 600; n++)); do
+                zpty -r -t inner >/dev/null; [[ -e $1 ]] && return; sleep 0.05
+            done
+            print -u 2 "waited for $1"; exit 1
+        }
+        rm -f ready finished offered
+        zpty -b inner zsh -f -i
+        zpty -w inner 'source ./setup'
+        wait_for ready
+        zpty -w -n inner "$1"$'\t'
+        wait_for finished
+        zpty -d inner
+        cat offered
     "#;
     for case in cases() {
         let typed = format!("{PROGRAM} {}", case.typed.join(" "));
@@ -186,9 +207,6 @@ fn zsh_completes_commands_flags_and_values() {
             .env("HOME", home.path())
             .env("TERM", "dumb");
         let offered = output(command.current_dir(home.path()));
-        let words = offered
-            .lines()
-            .filter_map(|line| line.trim().strip_prefix("OFFER "));
-        check(&case, &words.map(str::trim).collect::<Vec<_>>());
+        check(&case, &offered.lines().collect::<Vec<_>>());
     }
 }

@@ -7,7 +7,8 @@ use crate::spec::Target;
 
 /// A backend, for a person.
 pub(super) fn description(backend: &Backend) -> String {
-    let mut text = format!("{}: {}\n\n", backend.name, backend.summary);
+    let title = format!("{}: {}", backend.name, backend.summary);
+    let mut text = format!("{}\n\n", wrapped(&title, 0));
     for (name, value) in facts(backend) {
         text += &format!("  {name:<14}{}\n", wrapped(&value, 16).trim_start());
     }
