@@ -11,9 +11,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use chroma_otel_deploy::input::file;
-use serde_json::Value;
-
 /// Expressions that STYLE.md rules out, and what to write instead.
 const WORDS: &[(&str, &str)] = &[
     ("nobody", "name the actor"),

@@ -101,7 +101,7 @@ pub struct MachineSection {
     #[schemars(extend("x-pattern" = CloudName::PATTERN, "x-flag" = "zone"))]
     pub zone: Option<String>,
     /// Clients that may connect to Chroma: an IPv4 range such as `10.0.0.0/16`, or on aws a security
-    /// group ID. Ranges wider than /8 are refused: Chroma has no authentication of its own.
+    /// group ID. Ranges wider than /8 are refused: Chroma has no built-in authentication.
     #[schemars(extend("x-pattern" = Peer::PATTERN, "x-flag" = "allow-from", "x-value" = "RANGE"))]
     pub allow_from: Option<String>,
     /// Clients that may connect over SSH on azure: an IPv4 range, such as that of AzureBastionSubnet.
@@ -166,7 +166,7 @@ pub struct ChromaSection {
     /// Port of this machine to publish Chroma on.
     #[schemars(range(min = 1, max = 65535), extend("x-default" = default::PORT, "x-flag" = "port"))]
     pub port: Option<u16>,
-    /// Allow `bind` to be a public address. Chroma has no authentication of its own: use it only behind a
+    /// Allow `bind` to be a public address. Chroma has no built-in authentication: use it only behind a
     /// firewall or an authenticating proxy.
     #[schemars(extend("x-default" = false))]
     pub open_to_world: Option<bool>,
@@ -199,7 +199,7 @@ pub struct TracingSection {
     /// Trace backend; see `list backends`. Default: jaeger, or the cloud's own.
     #[schemars(with = "OneOrMore", extend("x-enum" = backend::names(), "x-flag" = "backend", "x-value" = "NAME"))]
     pub backend: Option<OneOrMore>,
-    /// File that defines a backend of your own, in the form of those in `templates/backends`. The path is
+    /// File that defines your own backend, in the form of those in `templates/backends`. The path is
     /// relative to the spec.
     #[schemars(with = "OneOrMore", extend("x-flag" = "backend-file", "x-value" = "FILE"))]
     pub backend_file: Option<OneOrMore>,
