@@ -332,17 +332,18 @@ Every key of `chroma-otel.yaml`, with the flag of `gen`, `check`, `validate` and
 generated from the schema (`chroma-otel-deploy schema`): `just accept` writes it.
 "
     .to_owned();
-    let mut section = "";
-    for key in KEYS.iter() {
-        let schema = key.schema;
-        let (above, _) = key.path.rsplit_once('.').unwrap_or(("", ""));
+    let mut section = None;
+    let mut keys: Vec<&Key> = KEYS.iter().collect();
+    keys.sort_by_key(|key| section_of(key));
+    for key in keys {
+        let (schema, above) = (key.schema, section_of(key));
         let is_section =
             schema["properties"].is_object() && schema["additionalProperties"] == false;
         if is_section {
             continue;
         }
-        if above != section || !text.contains("| Key |") {
-            section = above;
+        if section != Some(above) {
+            section = Some(above);
             text += &heading(above);
         }
         let flag = flags().iter().find(|flag| flag.key == key.path);
@@ -359,6 +360,11 @@ generated from the schema (`chroma-otel-deploy schema`): `just accept` writes it
         text += &format!("| `{}` | {flag} | {description}{words} |\n", key.path);
     }
     text
+}
+
+/// The key that this one is below.
+fn section_of(key: &Key) -> &str {
+    key.path.rsplit_once('.').map_or("", |(above, _)| above)
 }
 
 fn heading(section: &str) -> String {
