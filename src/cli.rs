@@ -54,9 +54,19 @@ Examples:
 
 Exit codes:
   0  the files are written
-  1  a file that would be replaced was edited, or was not written by `gen`
+  1  refused: a file was edited or was not written by `gen`, the folder has another spec
+     or a newer Chroma
   2  invalid spec or arguments, or an I/O error")]
     Gen(GenArgs),
+    /// Create the spec of a deployment and generate its files; asks for what is missing
+    #[command(after_help = "\
+Each question has a flag: --target, --backend, --endpoint or --region, --name, --out.
+Without a terminal nothing is asked.
+
+Examples:
+  chroma-otel-deploy init
+  chroma-otel-deploy init --target docker --backend honeycomb --name search")]
+    Init(GenArgs),
     /// Show what `gen` would change
     #[command(after_help = "\
 Examples:
@@ -154,7 +164,7 @@ pub enum List {
 }
 
 /// Arguments of `gen`.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct GenArgs {
     /// The folder.
     #[command(flatten)]
@@ -171,6 +181,9 @@ pub struct GenArgs {
     /// Remove files that are no longer part of the deployment
     #[arg(long)]
     pub prune: bool,
+    /// Allow an older Chroma release than the one that the folder has; it cannot open the newer data
+    #[arg(long)]
+    pub allow_downgrade: bool,
     /// What to deploy.
     #[command(flatten)]
     pub spec: SpecArgs,
@@ -202,15 +215,15 @@ pub struct ImageArgs {
 }
 
 /// Where the deployment is.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct FolderArgs {
-    /// Folder of the deployment [default: that of the spec, or deploy/TARGET]
+    /// Folder of the deployment [default: that of the spec, or NAME]
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub out: Option<PathBuf>,
 }
 
 /// The spec file, and the keys of it that have a flag.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct SpecArgs {
     /// The file.
     pub spec: Option<PathBuf>,
@@ -221,6 +234,26 @@ impl SpecArgs {
     /// The flags that were given, as values of the spec's keys.
     pub fn overrides(&self) -> Vec<Override> {
         self.overrides.clone()
+    }
+
+    /// The text that was given for a key.
+    pub fn text(&self, key: &str) -> Option<&str> {
+        let given = self.overrides.iter().find(|one| one.key == key)?;
+        given.value.as_str()
+    }
+
+    /// Sets a key that was not given.
+    ///
+    /// # Panics
+    /// The key has no flag.
+    pub fn set(&mut self, key: &str, value: &str) {
+        let flag = flags().iter().find(|flag| flag.key == key);
+        let flag = flag.unwrap_or_else(|| unreachable!("`{key}` has a flag"));
+        self.overrides.push(Override {
+            key: &flag.key,
+            flag: &flag.name,
+            value: value.into(),
+        });
     }
 }
 

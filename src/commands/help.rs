@@ -13,7 +13,7 @@ Exit codes of chroma-otel-deploy:
 
   0  done: files are written, up to date or valid
   1  the answer is no: `check` found differences, `validate` found problems,
-     `gen` or `image` would replace a file that was edited
+     `gen` or `image` refused, for example to replace a file that was edited
   2  no answer: invalid arguments or spec, or an I/O error
 
 `check` in a pipeline therefore fails if someone forgot to run `gen`. Answers

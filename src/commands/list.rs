@@ -100,7 +100,10 @@ pub(super) fn variables(output: &mut Output) -> Result<()> {
         variable::GRANULARITY,
     ];
     let rows = contract.map(|name| (name.to_owned(), set_by(name)));
-    let mut text = format!("Variables of a deployment:\n\n{}", table(&rows));
+    let mut text = format!(
+        "Variables of a deployment. If they are exported, `gen` saves their values in the\nspec, which they override; flags override them:\n\n{}",
+        table(&rows)
+    );
     let mut keys = vec![(
         NAMES_KEY.to_owned(),
         "key of the tokens with `redact.names: hash`".to_owned(),

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use super::sections::SpecFile;
 
 /// Where SchemaStore serves the schema of `chroma-otel.yaml`.
-const ID: &str = "https://json.schemastore.org/chroma-otel.json";
+pub(super) const ID: &str = "https://json.schemastore.org/chroma-otel.json";
 
 /// Keywords that no editor knows.
 const PRIVATE: [&str; 4] = ["x-flag", "x-value", "x-heading", "format"];
