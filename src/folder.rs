@@ -102,7 +102,7 @@ fn change(path: &str, kind: Kind, before: Option<Vec<u8>>, after: Option<&String
 ///
 /// # Errors
 /// The folder cannot be written. Files that were written before are complete and recorded as ours.
-pub fn apply(plan: &Plan, changes: &[Change], folder: &Path) -> Result<bool> {
+pub fn apply(plan: &Plan, changes: &[Change], folder: &Path, owner: Option<&str>) -> Result<bool> {
     let (mut own, mut others) = (Vec::new(), Vec::new());
     for change in changes {
         let shared = plan.shared.as_ref();
@@ -113,13 +113,18 @@ pub fn apply(plan: &Plan, changes: &[Change], folder: &Path) -> Result<bool> {
         }
     }
     if let Some(shared) = &plan.shared {
-        apply_files(&shared.files, &others, &place(folder, shared))?;
+        apply_files(&shared.files, &others, &place(folder, shared), None)?;
     }
-    apply_files(&plan.files, &own, folder)?;
+    apply_files(&plan.files, &own, folder, owner)?;
     match &plan.secrets {
         Some(file) => create_secret(folder, file),
         None => Ok(false),
     }
+}
+
+fn create_folder(folder: &Path) -> Result<()> {
+    fs::create_dir_all(folder)
+        .with_context(|| format!("cannot create the folder {}", folder.display()))
 }
 
 /// Applies changes to one folder, each with its path in this folder.
@@ -127,9 +132,9 @@ fn apply_files(
     files: &BTreeMap<String, String>,
     changes: &[(&str, &Change)],
     folder: &Path,
+    owner: Option<&str>,
 ) -> Result<()> {
-    fs::create_dir_all(folder)
-        .with_context(|| format!("cannot create the folder {}", folder.display()))?;
+    create_folder(folder)?;
     // Two simultaneous runs would rename each other's partial files.
     let lock = File::open(folder)?;
     lock.lock()
@@ -144,7 +149,7 @@ fn apply_files(
         }
     }
     if state != before {
-        write_state(folder, &state)?;
+        write_state(folder, &state, owner)?;
     }
     for (path, change) in changes {
         let target = folder.join(path);
@@ -164,8 +169,8 @@ fn apply_files(
         settled.then(|| (path.clone(), BTreeSet::from([hash(text.as_bytes())])))
     });
     let settled: State = kept.chain(settled).collect();
-    if settled != read_state(folder)? {
-        write_state(folder, &settled)?;
+    if settled != read_state(folder)? || self::owner(folder)?.as_deref() != owner {
+        write_state(folder, &settled, owner)?;
     }
     Ok(())
 }
@@ -247,6 +252,38 @@ fn read(folder: &Path, path: &str) -> Result<Option<Vec<u8>>> {
         .with_context(|| format!("cannot read {}", place.display()))
 }
 
+/// Prefix of the line in [`STATE`] that names the spec.
+const OWNER: &str = "# spec: ";
+
+/// Returns the spec from which the folder's deployment was generated, if it is recorded.
+///
+/// # Errors
+/// The folder cannot be read.
+pub fn owner(folder: &Path) -> Result<Option<String>> {
+    check_folder(folder)?;
+    let bytes = read(folder, STATE)?.unwrap_or_default();
+    let text = String::from_utf8_lossy(&bytes);
+    let mut lines = text.lines();
+    Ok(lines.find_map(|line| Some(line.strip_prefix(OWNER)?.to_owned())))
+}
+
+/// Writes a spec. An existing file keeps its permissions.
+///
+/// # Errors
+/// The file is a link, or cannot be written.
+pub fn write_spec(folder: &Path, path: &Path, text: &str) -> Result<()> {
+    check_folder(folder)?;
+    create_folder(folder)?;
+    let permissions = fs::symlink_metadata(path).map(|meta| meta.permissions());
+    let real = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let written = replace(folder, &real, text.as_bytes());
+    let kept = written.and_then(|()| match permissions {
+        Ok(permissions) if !permissions.readonly() => fs::set_permissions(&real, permissions),
+        _ => Ok(()),
+    });
+    kept.with_context(|| format!("cannot write {}", path.display()))
+}
+
 /// Hashes of our files by path: one each, or two during a run.
 type State = BTreeMap<String, BTreeSet<String>>;
 
@@ -254,7 +291,8 @@ fn read_state(folder: &Path) -> Result<State> {
     let mut state = State::new();
     if let Some(bytes) = read(folder, STATE)? {
         for line in String::from_utf8_lossy(&bytes).lines() {
-            if let Some((hash, path)) = line.split_once("  ") {
+            let pair = line.split_once("  ").filter(|_| !line.starts_with('#'));
+            if let Some((hash, path)) = pair {
                 state
                     .entry(path.to_owned())
                     .or_default()
@@ -265,8 +303,9 @@ fn read_state(folder: &Path) -> Result<State> {
     Ok(state)
 }
 
-fn write_state(folder: &Path, state: &State) -> Result<()> {
-    let mut text = String::new();
+fn write_state(folder: &Path, state: &State, owner: Option<&str>) -> Result<()> {
+    // `sha256sum --check` skips comments.
+    let mut text = owner.map_or(String::new(), |owner| format!("{OWNER}{owner}\n"));
     for (path, hashes) in state {
         for hash in hashes {
             text.push_str(&format!("{hash}  {path}\n"));

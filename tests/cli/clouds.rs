@@ -12,7 +12,7 @@ fn rejects_a_clouds_backend_on_other_targets() {
     insta::assert_snapshot!(message, @r"
     error: tracing.backend: is `aws-xray`, which knows a sender by the identity of its machine in AWS
       hint: use `--target aws`, or another backend
-    error: one problem; nothing was written
+    error: 1 problem; nothing was written
     ");
 }
 
@@ -25,14 +25,22 @@ fn warns_of_the_effect_of_a_changed_name_or_version_on_the_data() {
     );
     let (_, _, message) = run(
         home.path(),
-        &["gen", "--target", "docker", "--name", "other"],
+        &[
+            "gen",
+            "--name",
+            "other",
+            "--chroma-version",
+            "1.5.9",
+            "--out",
+            "chroma",
+        ],
     );
     assert!(
         message.contains("`chroma` is called `other` now and starts with empty volumes"),
         "{message}"
     );
     assert!(
-        message.contains("Chroma goes from 1.0.20 to 1.5.9"),
+        message.contains("Chroma changes from 1.0.20 to 1.5.9"),
         "{message}"
     );
 }
@@ -67,6 +75,7 @@ fn a_cloud_target_needs_a_location_and_no_secret() {
       + parameters.json
       + template.yaml
       + image/
+      spec: saved in out/chroma-otel.yaml
     note: `chroma.bind` says nothing on target `aws`
     you still have to set, in the spec, or when you deploy:
       machine.network (VpcId): the VPC's id

@@ -36,15 +36,16 @@ fn gen_writes_files_and_prints_the_next_steps() {
       + image/docker-bake.hcl
       + otel-collector.yaml
       + image/entrypoint/ (… files: the entrypoint's sources)
-    you still have to set, in deploy/docker/.env:
+      spec: saved in chroma/chroma-otel.yaml
+    you still have to set, in chroma/.env:
       HONEYCOMB_API_KEY: an ingest key (Honeycomb: Environment settings, API keys) of the environment the traces go to
     next:
-      cd deploy/docker
+      cd chroma
       cp -n .env.example .env && chmod 600 .env && ${EDITOR:-vi} .env
       docker compose up --detach --wait --remove-orphans
       see the traces: https://ui.honeycomb.io
     "##);
-    let out = home.path().join("deploy/docker");
+    let out = home.path().join("chroma");
     assert!(out.join("docker-compose.yaml").exists());
     assert!(!out.join(".env").exists(), "there was no secret to write");
 }
@@ -56,7 +57,7 @@ fn gen_twice_changes_nothing_and_check_agrees() {
     let before = snapshot(home.path());
     let (code, _, message) = run(home.path(), &["gen", "--target", "docker"]);
     assert_eq!(code, 0);
-    assert!(message.contains("all as they should be"), "{message}");
+    assert!(message.contains("up to date"), "{message}");
     assert_eq!(snapshot(home.path()), before);
     assert_eq!(run(home.path(), &["check", "--target", "docker"]).0, 0);
     assert_eq!(run(home.path(), &["validate", "--target", "docker"]).0, 0);
@@ -83,7 +84,7 @@ fn check_shows_the_difference_and_the_command_without_the_key() {
     );
     assert!(
         message.contains(
-            "run `chroma-otel-deploy gen --target docker --chroma-version 1.0.20 --headers …`"
+            "next:\n  chroma-otel-deploy gen --target docker --chroma-version 1.0.20 --headers …\n"
         ),
         "{message}"
     );
@@ -94,13 +95,13 @@ fn check_shows_the_difference_and_the_command_without_the_key() {
 fn an_edited_file_is_kept_without_force() {
     let home = folder();
     run(home.path(), &["gen", "--target", "docker"]);
-    let compose = home.path().join("deploy/docker/docker-compose.yaml");
+    let compose = home.path().join("chroma/docker-compose.yaml");
     let mine = fs::read_to_string(&compose).unwrap() + "# mine\n";
     fs::write(&compose, &mine).unwrap();
     let before = snapshot(home.path());
     let (code, answer, message) = run(
         home.path(),
-        &["gen", "--target", "docker", "--chroma-version", "1.0.20"],
+        &["gen", "--target", "docker", "--port", "8001"],
     );
     assert_eq!(code, 1);
     assert!(answer.contains("-# mine"), "{answer}");
@@ -117,7 +118,7 @@ fn an_edited_file_is_kept_without_force() {
 #[test]
 fn a_foreign_file_is_kept() {
     let home = folder();
-    let out = home.path().join("deploy/docker");
+    let out = home.path().join("chroma");
     fs::create_dir_all(&out).unwrap();
     fs::write(out.join("README.md"), "my notes\n").unwrap();
     let (code, _, message) = run(home.path(), &["gen", "--target", "docker"]);
@@ -130,7 +131,7 @@ fn a_foreign_file_is_kept() {
 fn files_outside_the_plan_are_listed_and_pruned_on_request() {
     let home = folder();
     run(home.path(), &["gen", "--target", "docker"]);
-    let out = home.path().join("deploy/docker");
+    let out = home.path().join("chroma");
     let (code, _, message) = run(
         home.path(),
         &["gen", "--target", "docker", "--image", "stock"],
@@ -156,7 +157,7 @@ fn files_outside_the_plan_are_listed_and_pruned_on_request() {
     );
     assert_eq!(code, 0);
     assert!(
-        message.contains("deploy/docker: wrote 0 of 6 files, removed 9\n"),
+        message.contains("chroma: wrote 0 of 6 files, removed 9\n"),
         "{message}"
     );
     assert!(!out.join("image/Dockerfile").exists() && !out.join("image").exists());
@@ -173,7 +174,7 @@ fn files_outside_the_plan_are_listed_and_pruned_on_request() {
 #[test]
 fn the_next_run_owns_the_files_of_an_interrupted_run() {
     let home = folder();
-    let out = home.path().join("deploy/docker");
+    let out = home.path().join("chroma");
     run(
         home.path(),
         &["gen", "--target", "docker", "--chroma-version", "1.0.20"],
@@ -235,6 +236,7 @@ fn killed_at_any_moment_every_file_is_old_or_new() {
                 "docker",
                 "--chroma-version",
                 versions[round % 2],
+                "--allow-downgrade",
                 "--out",
                 "out",
             ])
@@ -292,7 +294,7 @@ fn secrets_are_written_only_to_env() {
         let out = if arguments.contains(&"--spec") {
             home.path().to_owned()
         } else {
-            home.path().join("deploy/docker")
+            home.path().join("chroma")
         };
         let env = out.join(".env");
         assert_eq!(
@@ -501,6 +503,7 @@ fn validate_takes_a_folder_without_a_spec() {
         home.path(),
         &["gen", "--target", "kubernetes", "--out", "."],
     );
+    fs::remove_file(home.path().join("chroma-otel.yaml")).unwrap();
     let certificate = "apiVersion: cert-manager.io/v1\nkind: Certificate\nmetadata: {name: a}\n";
     fs::write(home.path().join("certificate.yaml"), certificate).unwrap();
     let (code, _, message) = validate();
