@@ -33,7 +33,7 @@ pub const ORIGIN_PATTERN: &str = r"^(\*|https?://[A-Za-z0-9.:\[\]-]+)$";
 pub struct DnsLabel(String);
 
 impl DnsLabel {
-    /// The form in the schema.
+    /// Pattern in the schema.
     pub const PATTERN: &'static str = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$";
 }
 
@@ -70,7 +70,7 @@ pub struct Memory(u64);
 const MOST_MEMORY: u64 = 1 << 44;
 
 impl Memory {
-    /// The form in the schema.
+    /// Pattern in the schema.
     pub const PATTERN: &'static str = r"^[0-9]+ *([mM]([iI][bB]?)?|[gG]([iI][bB]?)?)$";
 
     /// Creates an amount in mebibytes.
@@ -145,7 +145,7 @@ impl fmt::Display for Memory {
 pub struct ContextFolder(String);
 
 impl ContextFolder {
-    /// The form in the schema.
+    /// Pattern in the schema.
     pub const PATTERN: &'static str =
         r"^(\.\./)*[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*$";
 
@@ -189,7 +189,7 @@ impl FromStr for ContextFolder {
 pub struct ImageRepository(String);
 
 impl ImageRepository {
-    /// The form in the schema.
+    /// Pattern in the schema.
     pub const PATTERN: &'static str = r"^([a-z0-9]([a-z0-9._-]*[a-z0-9])?(:[0-9]+)?/)?[a-z0-9]([a-z0-9._-]*[a-z0-9])?(/[a-z0-9]([a-z0-9._-]*[a-z0-9])?)*$";
 
     /// Returns the repository with a tag, as a deployment pins it.
@@ -275,7 +275,7 @@ impl FromStr for VariableName {
 pub struct Line(String);
 
 impl Line {
-    /// The form in the schema.
+    /// Pattern in the schema.
     pub const PATTERN: &'static str = r"^.*\S.*$";
 
     /// Returns the text.
@@ -303,7 +303,7 @@ impl FromStr for Line {
 pub struct CloudName(String);
 
 impl CloudName {
-    /// The form in the schema.
+    /// Pattern in the schema.
     pub const PATTERN: &'static str = r"^[A-Za-z0-9/][A-Za-z0-9._:/@+=-]{0,511}$";
 
     /// Returns the name as text.
@@ -332,7 +332,7 @@ impl FromStr for CloudName {
 pub struct SshKey(String);
 
 impl SshKey {
-    /// The form in the schema.
+    /// Pattern in the schema.
     pub const PATTERN: &'static str = r"^ssh-(rsa|ed25519) AAAA[A-Za-z0-9+/=]*( .*)?$";
 
     /// Returns the key as one line.
@@ -369,7 +369,7 @@ pub enum Peer {
 }
 
 impl Peer {
-    /// The form in the schema.
+    /// Pattern in the schema.
     pub const PATTERN: &'static str =
         r"^(sg-[A-Za-z0-9._:/@+=-]+|[0-9]{1,3}(\.[0-9]{1,3}){3}/([89]|[12][0-9]|3[0-2]))$";
 }

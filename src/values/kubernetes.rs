@@ -12,7 +12,7 @@ use super::DnsLabel;
 pub struct DnsName(String);
 
 impl DnsName {
-    /// The form in the schema.
+    /// Pattern in the schema.
     pub const PATTERN: &'static str =
         r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$";
 }
@@ -83,7 +83,7 @@ pub struct Schedule(String);
 impl Schedule {
     /// The default: once a day, at 03:17.
     pub const DEFAULT: &'static str = "17 3 * * *";
-    /// The form in the schema.
+    /// Pattern in the schema.
     pub const PATTERN: &'static str = r"^\s*\S+(\s+\S+){4}\s*$";
 }
 

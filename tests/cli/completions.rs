@@ -1,6 +1,7 @@
-//! Completions, asked of the shells themselves.
+//! Completions in real shells.
 //!
-//! A shell that is not installed is skipped, and named on standard error; with `CI=true` it fails.
+//! A shell that is not installed is skipped and reported on standard error; with `CI=true` the test
+//! fails.
 
 use std::fs;
 use std::io::Write;
@@ -12,10 +13,11 @@ use chroma_otel_deploy::spec::Target;
 
 use crate::command::{folder, run};
 
-/// The program by its name, as completions know it.
+/// Name of the program in completions.
 const PROGRAM: &str = "chroma-otel-deploy";
 
-/// What is typed, and what a shell has to offer for the last word, among others or alone.
+/// A command line, and the words that a shell must offer for its last word, among others or
+/// exclusively.
 struct Case {
     typed: &'static [&'static str],
     offered: Vec<String>,
@@ -65,7 +67,7 @@ fn cases() -> Vec<Case> {
     ]
 }
 
-/// The path of a shell, if it is installed.
+/// Returns the path of a shell, if it is installed.
 fn shell(name: &str) -> Option<String> {
     let paths = std::env::var_os("PATH").unwrap_or_default();
     let found = std::env::split_paths(&paths).find(|folder| folder.join(name).is_file());
@@ -74,7 +76,7 @@ fn shell(name: &str) -> Option<String> {
             std::env::var_os("CI").is_none_or(|ci| ci != "true"),
             "{name} is not installed"
         );
-        // Not by the macro, whose text nobody sees of a test that passes.
+        // `eprintln!` would be captured, and not be shown for a test that passes.
         let _ = writeln!(
             std::io::stderr(),
             "SKIPPED: completions of {name}, which is not installed"
@@ -117,7 +119,7 @@ fn bash_completes_commands_flags_and_values() {
     let Some(bash) = shell("bash") else { return };
     let home = folder();
     write_script(home.path(), "bash");
-    // What readline does: the function that `complete` names, with the words and their number.
+    // Calls the function that `complete` names, with the words and their number, as readline does.
     let ask = r#"
         source ./script
         words=("$@")
@@ -166,7 +168,7 @@ fn zsh_completes_commands_flags_and_values() {
         home.path().join("functions/_chroma-otel-deploy"),
     )
     .unwrap();
-    // What is offered is what the completion hands to `compadd`, unless that is asked to search an array.
+    // Captures the words that the completion passes to `compadd`, except when it searches an array.
     let setup = r#"
         PS1=; fpath=(./functions $fpath); autoload -Uz compinit; compinit -u -D
         compadd() {
@@ -180,7 +182,7 @@ fn zsh_completes_commands_flags_and_values() {
         zle -C offer complete-word offer; bindkey "^I" offer; : > ready
     "#;
     fs::write(home.path().join("setup"), setup).unwrap();
-    // A terminal with a shell in it, which is waited for 30 s at most.
+    // Starts a shell in a terminal, and waits for it for at most 30 s.
     let ask = r#"
         zmodload zsh/zpty
         wait_for() {

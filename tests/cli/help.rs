@@ -1,4 +1,4 @@
-//! What the program says of itself: help, lists, manual pages.
+//! Documentation in the program: help, lists, manual pages.
 
 use chroma_otel_deploy::backend::{load, names};
 use chroma_otel_deploy::cli;
@@ -21,12 +21,12 @@ fn commands() -> Vec<String> {
     names.collect()
 }
 
-/// A text without the breaks of its lines.
+/// Returns a text without line breaks.
 fn words(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// Lines that are longer, but for addresses, which cannot be broken.
+/// Returns longer lines, except addresses, which cannot be wrapped.
 fn longer(text: &str, width: usize) -> Vec<&str> {
     let lines = text.lines().filter(|line| line.chars().count() > width);
     lines.filter(|line| !line.contains("://")).collect()

@@ -1,5 +1,5 @@
-//! The schema that editors read: strict where the parser is, never stricter where it matters, and the
-//! only source of docs/keys.md.
+//! The schema for editors: as strict as the parser where possible, never stricter, and the only
+//! source of docs/keys.md.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -15,7 +15,7 @@ static SCHEMA: LazyLock<Value> = LazyLock::new(schema);
 static VALIDATOR: LazyLock<Validator> =
     LazyLock::new(|| jsonschema::validator_for(&SCHEMA).unwrap());
 
-/// A key of the schema, and what is said of it.
+/// A key of the schema, and its description.
 struct Key {
     path: String,
     schema: &'static Value,
@@ -34,7 +34,7 @@ fn keys(section: &'static Value, prefix: &str) -> Vec<Key> {
     found
 }
 
-/// A spec of these keys.
+/// Returns a spec of these keys.
 fn spec(pairs: &[(&str, Value)]) -> Value {
     let mut spec = json!({"target": "docker"});
     for (key, value) in pairs {
@@ -58,7 +58,7 @@ fn schema_takes(key: &str, value: &Value) -> bool {
     VALIDATOR.is_valid(&spec(&[(key, value.clone())]))
 }
 
-/// Whether reading the key finds nothing wrong with it.
+/// Returns true if parsing reports no problem of the key.
 fn parser_takes(key: &'static str, value: &Value) -> bool {
     let given = Override {
         key,
@@ -132,7 +132,7 @@ fn rejects_wrong_values_as_gen_does() {
     assert!(VALIDATOR.is_valid(&spec(&open)));
 }
 
-/// The nine of them that an editor was asked about.
+/// Nine wrong values in one spec, as in an editor.
 #[test]
 fn finds_every_wrong_value_of_a_spec_at_once() {
     let wrong = json!({
@@ -149,9 +149,9 @@ fn finds_every_wrong_value_of_a_spec_at_once() {
     assert_eq!(places.len(), 9, "{places:?}");
 }
 
-/// What a key takes that the schema does not would be a false alarm in an editor.
+/// A valid value that the schema rejects would be a false alarm in an editor.
 #[test]
-fn takes_what_the_parser_takes() {
+fn accepts_values_that_the_parser_accepts() {
     let samples = [
         "docker",
         "kubernetes",
@@ -235,12 +235,12 @@ fn takes_what_the_parser_takes() {
 }
 
 #[test]
-fn every_word_of_a_closed_set_is_taken() {
+fn accepts_every_word_of_a_closed_set() {
     let mut sets = 0;
     for key in KEYS.iter().filter(|key| key.schema["enum"].is_array()) {
         sets += 1;
         for word in key.schema["enum"].as_array().unwrap() {
-            // Of formats each target has its own.
+            // Each target has its own formats.
             let path: &'static str = key.path.clone().leak();
             assert!(
                 path == "format" || parser_takes(path, word),
@@ -252,7 +252,7 @@ fn every_word_of_a_closed_set_is_taken() {
 }
 
 #[test]
-fn a_default_of_the_schema_is_what_a_spec_without_the_key_means() {
+fn defaults_of_the_schema_are_those_of_the_parser() {
     let base = || {
         let pairs = [
             ("target", json!("docker")),
@@ -323,7 +323,7 @@ fn every_flag_is_described_by_its_key() {
     }
 }
 
-/// docs/keys.md, with a table for each section.
+/// Returns docs/keys.md, with a table for each section.
 fn reference() -> String {
     let mut text = "\
 # Keys of the spec
@@ -362,7 +362,7 @@ generated from the schema (`chroma-otel-deploy schema`): `just accept` writes it
     text
 }
 
-/// The key that this one is below.
+/// Returns the section of a key.
 fn section_of(key: &Key) -> &str {
     key.path.rsplit_once('.').map_or("", |(above, _)| above)
 }
