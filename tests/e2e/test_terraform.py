@@ -311,12 +311,12 @@ class TestOperation:
         "wrong, why",
         [
             ({"allowed_cidr": "0.0.0.0/0"}, "/8 or narrower"),
-            ({"allowed_cidr": ""}, "Say who may connect"),
-            ({"chroma_otel_granularity": "most"}, "One of none, operation"),
-            ({"chroma_otel_service_name": "a\nb"}, "One line"),
-            ({"chroma_version": "latest"}, "A release"),
+            ({"allowed_cidr": ""}, "allowed_security_group is required"),
+            ({"chroma_otel_granularity": "most"}, "Must be one of none, operation"),
+            ({"chroma_otel_service_name": "a\nb"}, "Must be one line"),
+            ({"chroma_version": "latest"}, "Must be a release"),
             ({"honeycomb_api_key_secret_arn": ""}, "TF_VAR_honeycomb_api_key"),
-            ({"honeycomb_api_key": SECRET, "honeycomb_api_key_secret_arn": ARN}, "not both"),
+            ({"honeycomb_api_key": SECRET, "honeycomb_api_key_secret_arn": ARN}, "Exactly one of"),
             ({"honeycomb_api_key_secret_arn": ARN.rpartition("-")[0]}, "six signs"),
             (
                 {"chroma_otel_collection_headers": SECRET, "chroma_otel_collection_headers_secret_arn": ""},

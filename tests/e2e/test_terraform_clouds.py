@@ -358,13 +358,13 @@ class TestOperation:
         "wrong, why",
         [
             ({"allowed_cidr": "0.0.0.0/0"}, "/8 or narrower"),
-            ({"chroma_otel_granularity": "most"}, "One of none, operation"),
-            ({"chroma_otel_service_name": "a\nb"}, "One line"),
-            ({"chroma_version": "latest"}, "A release"),
-            ({"disk_size": "0"}, "A whole number"),
+            ({"chroma_otel_granularity": "most"}, "Must be one of none, operation"),
+            ({"chroma_otel_service_name": "a\nb"}, "Must be one line"),
+            ({"chroma_version": "latest"}, "Must be a release"),
+            ({"disk_size": "0"}, "Must be a whole number"),
             ({"name": "Chroma!"}, "mall letters"),
             ({"honeycomb_api_key_secret_id": ""}, "TF_VAR_honeycomb_api_key"),
-            ({"honeycomb_api_key": SECRET, "honeycomb_api_key_secret_id": "stored"}, "not both"),
+            ({"honeycomb_api_key": SECRET, "honeycomb_api_key_secret_id": "stored"}, "Exactly one of"),
             (
                 {"chroma_otel_collection_headers": SECRET, "chroma_otel_collection_headers_secret_id": ""},
                 "_version = 1",
@@ -401,7 +401,7 @@ def test_clients_of_chroma_also_reach_the_enabled_collector_ports(module, cloud)
 OWN_MISTAKES = [
     (GCP, {"zone": "europe-west1"}, "zone"),
     (GCP, {"project_id": "My Project"}, "project"),
-    (GCP, {"network": "projects/x/global/networks/y"}, "not its address"),
+    (GCP, {"network": "projects/x/global/networks/y"}, "not its URL"),
     (GCP, {"snapshot": "Snap!"}, "snapshot"),
     (GCP, {"notification_channel": "me@example.com"}, "notificationChannels"),
     (GCP, {"log_retention_days": "4000"}, "3650"),

@@ -349,7 +349,7 @@ fn several_have_components_of_their_own() {
       file_storage:
         directory: /var/lib/otelcol
         create_directory: true
-        recreate: true # a broken queue file is set aside, not the end of tracing
+        recreate: true # moves a corrupt queue file aside instead of failing
         compaction: {directory: /var/lib/otelcol, on_start: true, on_rebound: true, cleanup_on_start: true}
       extensions: [health_check, file_storage, basicauth/grafana-cloud]
           exporters: [forward, "${env:CHROMA_OTEL_EXPORTER}", otlp_http/grafana-cloud, zipkin/zipkin]
@@ -382,7 +382,7 @@ fn several_have_components_of_their_own() {
       file_storage:
         directory: /var/lib/otelcol
         create_directory: true
-        recreate: true # a broken queue file is set aside, not the end of tracing
+        recreate: true # moves a corrupt queue file aside instead of failing
         compaction: {directory: /var/lib/otelcol, on_start: true, on_rebound: true, cleanup_on_start: true}
       extensions: [health_check, file_storage, basicauth/grafana-cloud]
           exporters: [forward, otlp_grpc, otlp_http/grafana-cloud, zipkin/zipkin]
@@ -416,7 +416,7 @@ fn several_have_components_of_their_own() {
       file_storage:
         directory: /var/lib/otelcol
         create_directory: true
-        recreate: true # a broken queue file is set aside, not the end of tracing
+        recreate: true # moves a corrupt queue file aside instead of failing
         compaction: {directory: /var/lib/otelcol, on_start: true, on_rebound: true, cleanup_on_start: true}
       extensions: [health_check, file_storage, basicauth/grafana-cloud]
           exporters: [forward, otlp_grpc, otlp_http/grafana-cloud, zipkin/zipkin]
@@ -475,7 +475,7 @@ fn what_is_done_for_one_of_several_names_it() {
             ("metrics.to_backend", metrics.into()),
         ]);
         let text = written(&deployment);
-        let words = ["wants it", "is longer is", "is away"];
+        let words = ["required by", "Longer values", "unavailable"];
         let lines = text
             .lines()
             .filter_map(|line| Some(line.split_once('#')?.1));
@@ -485,21 +485,21 @@ fn what_is_done_for_one_of_several_names_it() {
     assert_eq!(
         told(&["new-relic"], false),
         [
-            "What is longer is refused, or dropped, by the backend.",
-            "While the backend is away spans wait on disk, up to 256 MiB of them.",
+            "Longer values are rejected or dropped by the backend.",
+            "While the backend is unavailable, spans are queued on disk, up to 256 MiB.",
         ]
     );
     assert_eq!(
         told(&["google-cloud-trace"], false)[0],
-        "the backend wants it"
+        "required by the backend"
     );
     let waiting =
-        "While a backend is away its spans and metrics wait on disk, up to 85 MiB of either.";
+        "While a backend is unavailable, its spans and metrics are queued on disk, up to 85 MiB of each.";
     assert_eq!(
         told(&["google-cloud-trace", "new-relic"], true),
         [
-            "google-cloud-trace wants it",
-            "What is longer is refused, or dropped, by new-relic: it is cut for all.",
+            "required by google-cloud-trace",
+            "Longer values are rejected or dropped by new-relic, so they are truncated for all.",
             waiting,
             waiting,
         ]

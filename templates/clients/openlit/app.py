@@ -1,4 +1,4 @@
-"""Finds a book in Chroma, with spans of OpenLIT."""
+"""Finds a book in Chroma, traced by OpenLIT."""
 
 import os
 from pathlib import Path
@@ -19,18 +19,18 @@ HERE = Path(__file__).parent
 
 
 def start():
-    """Sets up tracing; gives what ends it."""
+    """Sets up tracing and returns the provider, to be shut down at the end."""
     name = os.environ["CHROMA_OTEL_SERVICE_NAME"]
     provider = TracerProvider(resource=Resource.create({"service.name": name}))
     provider.add_span_processor(BatchSpanProcessor(export.to_collector()))
-    trace.set_tracer_provider(provider)  # OpenLIT uses the one that it finds
+    trace.set_tracer_provider(provider)  # OpenLIT uses the existing provider
     openlit.init(
         service_name=name,
         capture_message_content=False,
         disable_events=True,
         disable_metrics=True,
-        disabled_instrumentors=["httpx"],  # propagation.py does it
-        pricing_json=str(HERE / "pricing.json"),  # else it is fetched from GitHub at each start
+        disabled_instrumentors=["httpx"],  # done in propagation.py
+        pricing_json=str(HERE / "pricing.json"),  # otherwise fetched from GitHub at each start
     )
     propagation.start()
     return provider

@@ -1,4 +1,4 @@
-"""Finds a book in Chroma, with spans of OpenLLMetry."""
+"""Finds a book in Chroma, traced by OpenLLMetry."""
 
 import os
 from pathlib import Path
@@ -29,7 +29,7 @@ def main():
         exporter=export.to_collector(),
         telemetry_enabled=False,
     )
-    # By itself it looks for the package `chromadb`, which brings the server with it.
+    # Without it, the instrumentor requires the package `chromadb`, which includes the server.
     ChromaInstrumentor().instrument(skip_dep_check=True)
     propagation.start()
     find()

@@ -1,7 +1,7 @@
-"""Finds a book in Chroma, with spans of Chroma's own client.
+"""Finds a book in Chroma, traced by Chroma's client.
 
-The client reads its four variables when it is made, and sets up tracing for the whole process: the
-application's own spans need nothing else.
+The client reads its four variables when it is created and sets up tracing for the whole process,
+including the application's own spans.
 """
 
 import os
@@ -24,7 +24,7 @@ def main():
         print("found {} among {} books".format(*books.find(chroma, "hunting a whale")))
     print(f"trace {span.get_span_context().trace_id:032x}")
     provider = trace.get_tracer_provider()
-    if isinstance(provider, TracerProvider):  # it is not, with the granularity `none`
+    if isinstance(provider, TracerProvider):  # not with granularity `none`
         provider.shutdown()  # sends the last spans
 
 

@@ -1,4 +1,4 @@
-"""What the application does with Chroma: three books, found by what they are about."""
+"""Three books in Chroma, found by their subject."""
 
 import string
 
@@ -10,12 +10,12 @@ BOOKS = {
 
 
 def embed(text):
-    """Stands in for an embedding model: how often each letter occurs."""
+    """Counts letters, in place of an embedding model."""
     return [float(text.lower().count(letter)) for letter in string.ascii_lowercase]
 
 
 def find(chroma, question):
-    """Stores the books and gives the id of the nearest to the question, and how many there are."""
+    """Stores the books and returns the id of the best match and the number of books."""
     books = chroma.get_or_create_collection("books", embedding_function=None)
     books.upsert(
         ids=list(BOOKS),

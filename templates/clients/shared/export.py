@@ -1,9 +1,9 @@
-"""Where spans go, and what of them stays here: what is stored in Chroma and what it is asked.
+"""Exports spans without the contents of Chroma and of queries.
 
-OpenLLMetry and OpenLIT send documents, embeddings, metadata and queries as parts of their spans of
-Chroma, with `TRACELOOP_TRACE_CONTENT=false` and `capture_message_content=False`, too.
+OpenLLMetry and OpenLIT put documents, embeddings, metadata and queries in their spans of Chroma, even
+with `TRACELOOP_TRACE_CONTENT=false` and `capture_message_content=False`.
 
-Invariant: of a span of theirs only numbers and the texts in `TEXTS` leave.
+Invariant: only numbers and the attributes in `TEXTS` of these spans are exported.
 """
 
 import json
@@ -44,7 +44,7 @@ class WithoutContents(SpanExporter):
 
 
 def without_contents(span):
-    """The span, without what may hold contents if it is one of Chroma: most texts, all events."""
+    """Returns the span. Spans of Chroma lose most texts and all events, which can hold contents."""
     if span.instrumentation_scope.name not in SCOPES:
         return span
     return ReadableSpan(
@@ -67,7 +67,7 @@ def without_contents(span):
 
 
 def to_collector():
-    """The exporter that Chroma's variables name."""
+    """Returns the exporter that Chroma's variables configure."""
     return WithoutContents(
         OTLPSpanExporter(
             endpoint=os.environ["CHROMA_OTEL_COLLECTION_ENDPOINT"],

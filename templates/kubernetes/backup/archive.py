@@ -1,6 +1,6 @@
-"""What a backup is: a database with its indexes, packed behind a manifest that says what follows.
+"""Backup archives: a manifest, followed by the database and its indexes.
 
-Invariant: nothing counts as a backup that was not read to its end, and compared with its manifest.
+Invariant: an archive is a backup only after it was read completely and compared with its manifest.
 """
 
 import contextlib
@@ -26,7 +26,7 @@ ARCHIVES = "chroma-*.tar.gz"
 
 
 class Failure(Exception):
-    """What ends the program with a message that says what to do."""
+    """Ends the program with a message for the operator."""
 
 
 def say(*words):
@@ -34,7 +34,7 @@ def say(*words):
 
 
 def run(action):
-    """Runs it with the folder of Chroma's data and the folder of the backups."""
+    """Runs the action with the data directory and the backup directory."""
     data, backups = Path(os.environ["DATA"]), Path(os.environ["BACKUPS"])
     try:
         with only_one(backups):
@@ -42,7 +42,7 @@ def run(action):
     except (OSError, sqlite3.OperationalError) as error:
         if not is_full(error):
             raise
-        sys.exit("no room left on the volume: nothing was replaced or deleted; make it larger, or keep fewer backups")
+        sys.exit("no space left on the volume: nothing was replaced or deleted; enlarge it or keep fewer backups")
     except Failure as failure:
         sys.exit(str(failure))
 
@@ -59,23 +59,23 @@ def only_one(backups):
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise Failure("another backup or restore is running: wait for its end") from None
+            raise Failure("another backup or restore is running: wait until it ends") from None
         yield
 
 
 def check(copy):
-    """The number of records; fails where SQLite's file is damaged or an index is missing."""
+    """Returns the number of records. Fails if SQLite's file is damaged or an index is missing."""
     with contextlib.closing(sqlite3.connect(copy / DATABASE)) as database:
         for (finding,) in database.execute("PRAGMA integrity_check"):
             if finding.startswith("malformed inverted index"):
-                say(f"WARNING: {finding}: the full-text index, which Chroma can make again")  # else all is well
+                say(f"WARNING: {finding}: the full-text index, which Chroma can rebuild")  # all other data is intact
             elif finding != "ok":
-                raise Failure(f"{DATABASE} is damaged, in Chroma's own folder as well, it seems: {finding}")
+                raise Failure(f"{DATABASE} is damaged, probably in Chroma's data directory as well: {finding}")
         segments = database.execute("SELECT id, collection FROM segments WHERE scope = 'VECTOR'").fetchall()
         known = {segment for segment, _ in segments}
         for folder in copy.iterdir():
             if folder.is_dir() and folder.name not in known:
-                remove(folder)  # of a collection that was deleted
+                remove(folder)  # of a deleted collection
         for segment, collection in segments:
             check_index(database, copy / segment, segment, collection)
         return database.execute("SELECT count(*) FROM embeddings").fetchone()[0]
@@ -88,20 +88,20 @@ def check_index(database, folder, segment, collection):
     least = min((number(seq_id) for seq_id in reached.values()), default=0)
     names = ["header.bin", "data_level0.bin", "length.bin", "link_lists.bin", "index_metadata.pickle"]
     if number(reached.get(segment, 0)) == 0:
-        return  # all of it is in the log still
+        return  # all records are still in the log
     missing = [name for name in names if not (folder / name).is_file()]
     if missing:
-        raise Failure(f"the index of collection {collection} has no {', '.join(missing)}, in Chroma's own folder as well")
+        raise Failure(f"the index of collection {collection} has no {', '.join(missing)}, in Chroma's data directory as well")
     records = database.execute(f"SELECT count(*) FROM embeddings WHERE segment_id IN ({own})", [collection]).fetchone()[0]
     topic, pending = f"%{collection}", "SELECT count(*) FROM embeddings_queue WHERE topic LIKE ? AND seq_id > ?"
     log = database.execute(pending, [topic, least]).fetchone()[0]
     indexed = vectors(folder / "index_metadata.pickle")
     if abs(records - indexed) > log:
-        say(f"WARNING: collection {collection} has {records} records, {indexed} vectors and {log} changes on their way")
+        say(f"WARNING: collection {collection} has {records} records, {indexed} vectors and {log} pending changes")
 
 
 def vectors(path):
-    """How many vectors an index has, read from its table without running what a pickle may ask for."""
+    """Returns the number of vectors in an index, without executing the pickle."""
     field, text, count = None, None, 0
     with open(path, "rb") as file:
         for opcode, argument, _ in pickletools.genops(file):
@@ -133,7 +133,7 @@ def digest(path):
 
 
 def read(path, into=None):
-    """The manifest of an archive that is whole; its files, where they are wanted."""
+    """Returns the manifest of a complete archive and unpacks its files if `into` is set."""
     try:
         with gzip.open(path) as stream, tarfile.open(fileobj=stream) as archive:
             manifest = json.load(archive.extractfile(archive.next()))
@@ -141,16 +141,16 @@ def read(path, into=None):
             while member := archive.next():
                 entry = rest.pop(member.name)
                 if not FILE.fullmatch(member.name):
-                    raise Failure(f"{path.name} is no backup: it has {member.name!r}; take another")
+                    raise Failure(f"{path.name} is not a backup: it contains {member.name!r}; use another one")
                 file, place = archive.extractfile(member), into and into / member.name
                 if read_file(file, place) != (entry["bytes"], entry["sha256"]):
-                    raise Failure(f"{path.name} is damaged: {member.name} is not what was packed; take another")
+                    raise Failure(f"{path.name} is damaged: {member.name} differs from its manifest; use another one")
             while stream.read(1 << 20):
-                pass  # up to gzip's own checksum
+                pass  # until gzip's checksum
     except (tarfile.TarError, gzip.BadGzipFile, EOFError, zlib.error, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise Failure(f"{path.name} is damaged or no backup ({error}); take another") from None
+        raise Failure(f"{path.name} is damaged or not a backup ({error}); use another one") from None
     if rest:
-        raise Failure(f"{path.name} ends before {', '.join(sorted(rest)[:3])}; take another")
+        raise Failure(f"{path.name} ends before {', '.join(sorted(rest)[:3])}; use another one")
     return manifest
 
 

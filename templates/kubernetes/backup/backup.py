@@ -1,10 +1,10 @@
 """Backs up Chroma's data while Chroma runs.
 
-Chroma keeps its records in SQLite, and each collection's index in a folder beside it, in files that it
-writes in place. The two belong together: SQLite says how far an index goes, and its log holds what comes
-after. So both are taken from one moment, in which no one writes: additions wait for as long as SQLite is
-copied, and are taken then (seen on Chroma 0.6.3, 1.0.20, 1.5.9); questions are answered meanwhile.
-Invariant: an archive has its name only after it was read to its end; older ones go only after that.
+Chroma keeps records in SQLite and the index of each collection in a directory that it updates in place.
+SQLite stores how far each index goes, and its log holds the later changes. Both are copied as of one
+moment: additions wait while SQLite is copied and succeed afterwards (measured with Chroma 0.6.3, 1.0.20
+and 1.5.9); queries continue.
+Invariant: an archive gets its name only after it was read completely; old ones are deleted after that.
 
 Reads the variables DATA, BACKUPS, KEEP and CHROMA_VERSION.
 """
@@ -17,7 +17,7 @@ import time
 
 from archive import ARCHIVES, DATABASE, INDEX, Failure, check, pack, read, remove, run, say, sync
 
-QUIET = 2  # seconds without a change, after which a write of an index is over
+QUIET = 2  # seconds without a change, after which a write to an index has ended
 
 
 def backup(data, backups):
@@ -37,21 +37,21 @@ def backup(data, backups):
     finally:
         remove(copy)
         remove(partial)
-    say(f"{archive.name}: {records} records, {archive.stat().st_size >> 10} KiB, read back to its end")
+    say(f"{archive.name}: {records} records, {archive.stat().st_size >> 10} KiB, verified")
     for old in sorted(backups.glob(ARCHIVES))[: -int(os.environ["KEEP"])]:
         old.unlink()
-        say(f"{old.name}: deleted, {os.environ['KEEP']} are kept")
+        say(f"{old.name}: deleted, keeping {os.environ['KEEP']}")
 
 
 def take(data, copy):
-    """Copies database and indexes as they were at one moment."""
+    """Copies database and indexes as of one moment."""
     if not (data / DATABASE).is_file():
-        raise Failure(f"{data} has no {DATABASE}: it is not the folder that Chroma keeps its data in")
+        raise Failure(f"{data} has no {DATABASE}: it is not Chroma's data directory")
     source = f"file:{data / DATABASE}?mode=rw"
     for _ in range(5):
         copied = copy_indexes(data, copy, {})
         with contextlib.closing(sqlite3.connect(source, uri=True, timeout=60, isolation_level=None)) as lock:
-            lock.execute("BEGIN IMMEDIATE")  # from here on, whoever wants to write waits
+            lock.execute("BEGIN IMMEDIATE")  # from here on, writers wait
             began = time.monotonic()
             before = quiet(data)
             (copy / DATABASE).unlink(missing_ok=True)
@@ -64,12 +64,12 @@ def take(data, copy):
         if unchanged and copied.keys() == before.keys():
             say(f"copied; additions waited {time.monotonic() - began:.1f} s")
             return
-        say("an index was written meanwhile: once more")
-    raise Failure("no moment was found in which no index is written: choose an hour with fewer additions")
+        say("an index changed during the copy: retrying")
+    raise Failure("indexes changed during every attempt: choose a time with fewer additions")
 
 
 def files(data):
-    """The files of all indexes, each with what changes when it is written."""
+    """Returns the files of all indexes, each with a state that changes when the file is written."""
     found = {}
     for folder in data.iterdir():
         if INDEX.fullmatch(folder.name):
@@ -81,19 +81,19 @@ def files(data):
 
 
 def quiet(data):
-    """Waits until a write that has begun is over, and gives the files."""
+    """Waits until writes to the indexes have ended and returns the files."""
     deadline = time.monotonic() + 120
     while True:
         found = files(data)
         if time.time_ns() - max((mtime for _, _, mtime in found.values()), default=0) > QUIET * 10**9:
             return found
         if time.monotonic() > deadline:
-            raise Failure("an index is written without end: choose an hour with fewer additions")
+            raise Failure("indexes change continuously: choose a time with fewer additions")
         time.sleep(0.2)
 
 
 def copy_indexes(data, copy, copied):
-    """Copies what is not as it was when it was `copied`; gives what is there now, as `files`."""
+    """Copies the files that changed since `copied` and returns the current ones, as `files` does."""
     now, found = time.time_ns(), files(data)
     for name in copied.keys() - found.keys():
         (copy / name).unlink(missing_ok=True)
@@ -105,7 +105,7 @@ def copy_indexes(data, copy, copied):
             except FileNotFoundError:
                 (copy / name).unlink(missing_ok=True)
         if now - state[2] < QUIET * 10**9:
-            found[name] = None  # so young that another write would not show
+            found[name] = None  # too recent: another write might not change the state
     return found
 
 

@@ -1,7 +1,7 @@
-"""Brings a backup back while Chroma does not run.
+"""Restores a backup while Chroma is stopped.
 
-Invariant: nothing that is there is touched before the archive was read to its end and lies unpacked and
-checked beside it; and what is there is put aside, never deleted.
+Invariants: existing data is not changed before the archive was read completely, unpacked next to it and
+checked; existing data is moved aside, never deleted.
 
 Reads the variables DATA, BACKUPS, ARCHIVE (a name, or `newest`), CHROMA_VERSION and CHROMA_URL.
 """
@@ -20,7 +20,7 @@ from archive import ARCHIVES, DATABASE, Failure, check, read, remove, run, say, 
 def restore(data, backups):
     path = chosen(backups)
     refuse_if_running()
-    say(f"reading {path.name} to its end")
+    say(f"verifying {path.name}")
     manifest = read(path)
     refuse_if_newer(manifest["chroma"])
     stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
@@ -30,7 +30,7 @@ def restore(data, backups):
             remove(left)
         need, room = sum(file["bytes"] for file in manifest["files"].values()), shutil.disk_usage(data).free
         if room < need + (16 << 20):
-            raise Failure(f"{need >> 20} MiB are needed beside what is there, and {room >> 20} are free: make the volume larger")
+            raise Failure(f"{need >> 20} MiB are needed in addition to the existing data, and {room >> 20} MiB are free: enlarge the volume")
         try:
             new.mkdir()
             read(path, new)
@@ -40,16 +40,16 @@ def restore(data, backups):
             raise
         swap(data, new, aside)
     say(f"restored {manifest['records']} records of Chroma {manifest['chroma']} from {path.name}")
-    say(f"what was there before is in {aside}")
+    say(f"the previous data is in {aside}")
 
 
 def chosen(backups):
     name = os.environ.get("ARCHIVE", "newest")
     there = sorted(path.name for path in backups.glob(ARCHIVES))
     if name != "newest" and name not in there:
-        raise Failure(f"there is no {name}; there are: {', '.join(there) or 'none'}")
+        raise Failure(f"no backup {name}; available: {', '.join(there) or 'none'}")
     if not there:
-        raise Failure("there is no backup")
+        raise Failure("no backup found")
     return backups / (there[-1] if name == "newest" else name)
 
 
@@ -59,7 +59,7 @@ def refuse_if_running():
             urllib.request.urlopen(os.environ["CHROMA_URL"], timeout=5).close()
         except urllib.error.HTTPError:
             pass
-        raise Failure("Chroma is running: scale it to 0 first, and start this again")
+        raise Failure("Chroma is running: scale it to 0 and retry")
 
 
 def refuse_if_newer(version):
@@ -70,7 +70,7 @@ def refuse_if_newer(version):
 
 @contextlib.contextmanager
 def closed_to_others(data):
-    """Holds SQLite's lock, where there is a database that can be locked."""
+    """Holds SQLite's lock if there is a database that can be locked."""
     if not (data / DATABASE).is_file():
         yield
         return
@@ -79,8 +79,8 @@ def closed_to_others(data):
             lock.execute("BEGIN EXCLUSIVE")
         except sqlite3.DatabaseError as error:
             if error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-                raise Failure("Chroma's data is in use: scale Chroma to 0 first, and start this again") from None
-            say(f"the database that is there is damaged ({error}): it is put aside like a sound one")
+                raise Failure("Chroma's data is in use: scale Chroma to 0 and retry") from None
+            say(f"the existing database is damaged ({error}) and is moved aside as well")
         yield
 
 

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Sends the backup that was just made to the store, and deletes those that are too old there.
-# Invariant: the store has the new one, by its size and its checksum, before an older one goes.
+# Sends the new backup to the store and deletes the oldest ones there.
+# Invariant: the store has the new backup, with its size and checksum, before an old one is deleted.
 set -eu
 path=$(find "$BACKUPS" -name 'chroma-*.tar.gz')
 archive=$(basename "$path")
@@ -11,5 +11,5 @@ grep -qxF "$archive" "$BACKUPS/stored"
 sort -r "$BACKUPS/stored" | tail -n "+$((KEEP + 1))" >"$BACKUPS/old"
 while read -r old; do
     rclone deletefile "$STORE/$old"
-    echo "$old: deleted, $KEEP are kept"
+    echo "$old: deleted, keeping $KEEP"
 done <"$BACKUPS/old"

@@ -58,7 +58,7 @@ class TestBootFailures:
         boot = machine.read("/etc/chroma-otel/boot").replace("chroma >= 2048", "chroma >= 2048000")
         machine.write("/test/boot", boot, 0o755)
         done = machine.boot("limits", script="/test/boot", check=False)
-        assert done.returncode == 65 and "take a larger machine" in done.stderr, done.stderr
+        assert done.returncode == 65 and "use a larger machine" in done.stderr, done.stderr
 
     def test_boot_rejects_an_empty_secret_and_names_it(self, machine, cloud):
         cloud.store("extra", " \n")
