@@ -5,6 +5,7 @@
 
 mod definition;
 mod form;
+mod preset;
 mod rules;
 mod settings;
 
