@@ -6,6 +6,7 @@
 
 mod definition;
 mod form;
+mod preset;
 mod rules;
 mod settings;
 

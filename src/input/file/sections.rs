@@ -196,7 +196,8 @@ pub struct ChromaSection {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct TracingSection {
-    /// Trace backend; see `list backends`. Default: jaeger, or the cloud's own.
+    /// Trace backend; see `list backends`. Default: otlp with an endpoint, otherwise jaeger or the cloud's
+    /// own.
     #[schemars(with = "OneOrMore", extend("x-enum" = backend::names(), "x-flag" = "backend", "x-value" = "NAME"))]
     pub backend: Option<OneOrMore>,
     /// File that defines your own backend, in the form of those in `templates/backends`. The path is

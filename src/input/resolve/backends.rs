@@ -9,14 +9,14 @@ use chroma_otel_init::Endpoint;
 
 use crate::backend::{self, Backend, Key};
 use crate::input::file::OneOrMore;
-use crate::input::resolve::reading::Reading;
+use crate::input::resolve::reading::{Reading, given};
 use crate::problem::{Problem, nearest};
 use crate::spec::kubernetes::CollectorMode;
 use crate::spec::target::Target;
 use crate::values::DnsLabel;
 
-/// The backend that is any receiver of OTLP, as the operator's own collector is.
-const OWN_COLLECTOR: &str = "otlp";
+/// The backend that is any receiver of OTLP, such as the operator's own collector.
+const OTLP: &str = "otlp";
 
 /// What containers beside a backend's are called.
 const TAKEN: [&str; 3] = ["chroma", "otel-collector", "prepare-volumes"];
@@ -73,16 +73,12 @@ impl Reading {
         }
     }
 
-    /// Those by name; the target's own where nothing is said.
+    /// Returns the backends that are named, or the default.
     fn named(&mut self, target: Option<Target>, mode: CollectorMode) -> Vec<Backend> {
-        let default = match mode {
-            CollectorMode::None => OWN_COLLECTOR,
-            _ => target.unwrap_or(Target::Docker).info().default_backend,
-        };
         let given = self.input.spec.tracing.backend.as_ref();
         let mut names = given.map(OneOrMore::texts).unwrap_or_default();
         if names.is_empty() && self.input.backends.is_empty() && !self.is_wrong("tracing.backend") {
-            names.push(default.to_owned());
+            names.push(self.default_backend(target, mode).to_owned());
         }
         let mut backends: Vec<Backend> = Vec::new();
         for name in names {
@@ -112,6 +108,44 @@ impl Reading {
             }
         }
         backends
+    }
+
+    /// Returns the backend of a spec that names none. An endpoint without a backend is any receiver of OTLP.
+    fn default_backend(&mut self, target: Option<Target>, mode: CollectorMode) -> &'static str {
+        let file = &self.input.spec.tracing;
+        let has_endpoint = given(&file.endpoint).is_some() || self.is_wrong("tracing.endpoint");
+        if has_endpoint {
+            self.note_preset();
+        }
+        if has_endpoint || mode == CollectorMode::None {
+            OTLP
+        } else {
+            target.unwrap_or(Target::Docker).info().default_backend
+        }
+    }
+
+    /// Adds a note if the endpoint's host is that of a preset.
+    fn note_preset(&mut self) {
+        let endpoint = given(&self.input.spec.tracing.endpoint).map(str::parse::<Endpoint>);
+        let Some(Ok(endpoint)) = endpoint else {
+            return;
+        };
+        let Some(preset) = Backend::at_host(endpoint.host()) else {
+            return;
+        };
+        let more = if preset.service.is_some() {
+            "runs it"
+        } else if preset.headers.is_empty() {
+            "authenticates requests"
+        } else {
+            "sets its headers"
+        };
+        self.notes.push(format!(
+            "`{}` is {}: `--backend {}` also {more}",
+            endpoint.host(),
+            preset.title(),
+            preset.name
+        ));
     }
 
     /// The operator's own, by their files.

@@ -52,7 +52,7 @@ impl Reading {
         let nothing: &dyn Fn(&str) -> Option<String> = &|_| None;
         let sends = backend.as_ref().is_none_or(Backend::wants_endpoint);
         let from = if sends { environment } else { nothing };
-        let header_names = self.headers(target, collector.image, secrets, from);
+        let header_names = self.headers(target, collector.image, backend.as_ref(), secrets, from);
         let (sampling, redact) = (self.sampling(), self.redact());
         let backend = backend?;
         if granularity == Granularity::None {
@@ -114,7 +114,9 @@ impl Reading {
             }
             let value = environment(variable).filter(|value| !value.trim().is_empty());
             if let Some(value) = value {
-                secrets.insert(variable.clone(), Secret::new(value));
+                // The value of a header in the input overrides the environment.
+                let secret = secrets.entry(variable.clone());
+                secret.or_insert_with(|| Secret::new(value));
             }
         }
     }

@@ -2,9 +2,12 @@
 //!
 //! Invariant: the names come out, the values go to the secrets.
 
+use std::fmt;
+
 use chroma_otel_init::{Headers, Invalid, variable};
 use serde_json::Value;
 
+use crate::backend::Backend;
 use crate::input::resolve::reading::Reading;
 use crate::problem::Problem;
 use crate::spec::target::Target;
@@ -16,6 +19,7 @@ impl Reading {
         &mut self,
         target: Option<Target>,
         image: Image,
+        backend: Option<&Backend>,
         secrets: &mut Secrets,
         environment: &dyn Fn(&str) -> Option<String>,
     ) -> Vec<String> {
@@ -29,16 +33,37 @@ impl Reading {
                 return Vec::new();
             }
         };
+        let from_environment: Result<Headers, Invalid> =
+            environment(variable::HEADERS).map_or(Ok(Headers::default()), |text| text.parse());
+        let store = target.unwrap_or(Target::Docker).info().secret_store;
+        for key in backend.into_iter().flat_map(KeyHeader::of) {
+            let is_set = environment(key.variable).is_some_and(|value| !value.trim().is_empty());
+            if let Some(value) = take(&mut headers, key.name) {
+                secrets.insert(key.variable.to_owned(), Secret::new(value));
+                if !self.input.flags.contains_key("tracing.headers") {
+                    let text = format!("{key}: remove it from the spec once the key is in {store}");
+                    self.notes.push(text);
+                }
+            } else if names.iter().any(|name| name == key.name) {
+                self.notes.push(format!("{key}: its name is ignored"));
+            }
+            names.retain(|name| name != key.name);
+            let other = from_environment.as_ref().ok();
+            let other = other.and_then(|headers| value_of(headers, key.name));
+            if let Some(value) = other.filter(|_| !is_set) {
+                let secret = secrets.entry(key.variable.to_owned());
+                secret.or_insert_with(|| Secret::new(value));
+            }
+        }
         if !headers.is_empty() && !self.input.flags.contains_key("tracing.headers") {
             self.notes.push(format!(
                 "{} holds values of headers: once they are in {}, leave only the names there",
-                self.input.file,
-                target.unwrap_or(Target::Docker).info().secret_store
+                self.input.file, store
             ));
         }
         // Of this process's environment the values that the spec asks for: its names would make the
         // same spec render differently elsewhere.
-        match environment(variable::HEADERS).map_or(Ok(Headers::default()), |text| text.parse()) {
+        match from_environment {
             Ok(others) => {
                 for (name, value) in others
                     .iter()
@@ -101,6 +126,58 @@ impl Reading {
             }
         }
     }
+}
+
+/// A header that a preset makes from a key alone.
+struct KeyHeader<'a> {
+    name: &'a str,
+    variable: &'a str,
+    backend: &'a str,
+}
+
+impl<'a> KeyHeader<'a> {
+    fn of(backend: &'a Backend) -> impl Iterator<Item = Self> {
+        backend.headers.iter().filter_map(|(name, text)| {
+            let variable = text.strip_prefix('{')?.strip_suffix('}')?;
+            let is_key = backend.keys.iter().any(|key| key.variable == variable);
+            is_key.then_some(Self {
+                name,
+                variable,
+                backend: &backend.name,
+            })
+        })
+    }
+}
+
+impl fmt::Display for KeyHeader<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            name,
+            variable,
+            backend,
+        } = self;
+        write!(
+            out,
+            "backend `{backend}` sets the header `{name}` from `{variable}`"
+        )
+    }
+}
+
+fn value_of(headers: &Headers, name: &str) -> Option<String> {
+    let mut all = headers.iter();
+    all.find(|(one, _)| *one == name)
+        .map(|(_, value)| value.to_owned())
+}
+
+/// Removes a header and returns its value.
+fn take(headers: &mut Headers, name: &str) -> Option<String> {
+    let value = value_of(headers, name)?;
+    let mut rest = Headers::default();
+    for (other, value) in headers.iter().filter(|(other, _)| *other != name) {
+        let _ = rest.insert(other, value); // it was read as a header before
+    }
+    *headers = rest;
+    Some(value)
 }
 
 /// The forms of `tracing.headers`: text as in the variable, a mapping, or names alone.
