@@ -172,8 +172,8 @@ fn a_backend_that_is_wrong_is_told_and_what_follows_from_that_is_not() {
     "##);
     // Of another cloud; and one that only a machine of a cloud can send to.
     insta::assert_snapshot!(told(home.path(), &["--backend", "jaeger", "--backend", "aws-xray"]), @r##"
-    error: tracing.backend: is `aws-xray`, which knows a sender by the identity of its machine in AWS
-      hint: use `--target aws`, or another backend
+    error: tracing.backend: `aws-xray` identifies senders by their machine's identity in AWS
+      hint: use `--target aws` or another backend
     error: one problem; nothing was written
     "##);
     let (code, _, message) = run(
@@ -182,8 +182,8 @@ fn a_backend_that_is_wrong_is_told_and_what_follows_from_that_is_not() {
     );
     assert_eq!(code, 2);
     insta::assert_snapshot!(message, @r##"
-    error: tracing.backend: is `google-cloud-trace`, which knows a sender by the identity of its machine in GCP
-      hint: use `--target gcp`, or another backend
+    error: tracing.backend: `google-cloud-trace` identifies senders by their machine's identity in GCP
+      hint: use `--target gcp` or another backend
     error: one problem; nothing was written
     "##);
 }
@@ -385,8 +385,8 @@ fn no_key_goes_where_it_does_not_belong() {
     error: one problem; nothing was written
     error: written.yaml: breaks the rule: header `x-api-key` has a value that looks like a secret: name a variable under `keys`, and write `{VARIABLE}`
     error: one problem; nothing was written
-    error: tracing.redact.names: is `hash`, whose key nobody checks without the entrypoint
-      hint: use `remove`, or `image: wrapped`
+    error: tracing.redact.names: `hash` needs the entrypoint, which checks the key
+      hint: use `remove` or `image: wrapped`
     error: one problem; nothing was written
     "##);
     // A backend of one's own may be at such a place, which is told.

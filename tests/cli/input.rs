@@ -231,8 +231,8 @@ fn what_would_have_no_effect_is_refused() {
     error: zipkin.yaml: tracing.endpoint: is not an address of Zipkin's, which backend `zipkin` needs
       hint: use `http://host:9411`, or a URL that ends in `/api/v2/spans`
     error: one problem; nothing was written
-    error: CHROMA_OTEL_HEADER_X_A: has `${` or `$$` in it, which the collector would expand
-      hint: use `image: wrapped`, which passes any value on unchanged
+    error: CHROMA_OTEL_HEADER_X_A: contains `${` or `$$`, which the collector would expand
+      hint: use `image: wrapped`, which accepts any value
     error: one problem; nothing was written
     "##);
 }

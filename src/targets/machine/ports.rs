@@ -115,7 +115,7 @@ mod tests {
                 panic!("{port}");
             };
             assert!(
-                problem.starts_with(&format!("chroma.port: is `{port}`")),
+                problem.starts_with(&format!("chroma.port: port `{port}` is")),
                 "{problem}"
             );
         }
