@@ -1,6 +1,7 @@
-//! A deployment: the spec, and every fact that follows from it, worked out once. The targets read it.
+//! A deployment: the spec, and every fact that follows from it, computed once. Targets read it.
 //!
-//! Invariant: no fact here depends on a target's own files, and no field but `given` is a secret.
+//! Invariant: no fact here depends on a target's own files, and no field except `given` is a
+//! secret.
 
 pub(crate) mod chroma;
 pub(crate) mod collector;
@@ -22,31 +23,32 @@ use crate::spec::{Resolved, Secrets, Spec};
 
 /// A spec that can be deployed, with the facts that follow from it.
 pub struct Deployment {
-    /// What was asked for.
+    /// The spec.
     pub spec: Spec,
-    /// Values of secrets that came by flag, file or environment.
+    /// Values of secrets from flags, the file or the environment.
     pub given: Secrets,
-    /// What the operator should know, one sentence each.
+    /// Notes for the operator, one sentence each.
     pub notes: Vec<String>,
-    /// The images, and the folder that they are built from.
+    /// The images and their build context.
     pub(crate) images: DeploymentImages,
-    /// Where a machine pulls the images with the entrypoint from.
+    /// Source of the images with the entrypoint for a machine.
     pub(crate) image_source: ImageSource,
-    /// The variables that only a secret store has, in the order in which an operator is asked for them.
+    /// The variables whose values are in a secret store only, in the order in which the operator is
+    /// asked for them.
     pub(crate) secrets: Vec<SecretVariable>,
-    /// The address that Chroma sends its traces to: the collector, or with `mode: none` the operator's own.
+    /// The endpoint for Chroma's traces: the collector, or with `mode: none` the operator's own.
     pub(crate) chroma_endpoint: String,
-    /// Variables of Chroma's server on every target, whatever its image.
+    /// Variables of Chroma's server on every target and for every image.
     pub(crate) server_variables: Vec<(&'static str, String)>,
-    /// The collector: its command, its exporters, its endpoint.
+    /// The collector: its command, exporters and endpoint.
     pub(crate) collector: CollectorFacts,
 }
 
 impl Deployment {
-    /// Works out the facts.
+    /// Computes the facts.
     ///
     /// # Errors
-    /// A template of the images is wrong: a bug.
+    /// Fails if a template of the images is wrong, which is a bug.
     pub fn new(resolved: Resolved) -> Result<Self> {
         let Resolved {
             spec,
@@ -66,7 +68,8 @@ impl Deployment {
         })
     }
 
-    /// The backends that run beside the collector, with the endpoint that it sends to.
+    /// Returns the backends that run next to the collector, with the endpoint that the collector
+    /// uses.
     pub(crate) fn backends_in_stack(
         &self,
     ) -> impl Iterator<Item = (&Backend, &Service, Option<Endpoint>)> {
@@ -81,7 +84,7 @@ impl Deployment {
             })
     }
 
-    /// Whether the deployment creates the secret of one of the backend's keys itself.
+    /// Returns true if the deployment creates the secret of one of the backend's keys itself.
     pub(crate) fn creates_key_of(&self, backend: &Backend) -> bool {
         let created = |variable: &str| {
             let named = self.spec.machine.secrets.contains_key(variable);
@@ -90,12 +93,14 @@ impl Deployment {
         backend.keys.iter().any(|key| created(&key.variable))
     }
 
-    /// The operator's own variables of Chroma; `None` stands for a value that only the secret store has.
+    /// Returns the operator's own variables of Chroma; `None` for a value that is in the secret
+    /// store only.
     pub(crate) fn own_variables(&self) -> impl Iterator<Item = (&str, Option<&str>)> {
         chroma::own_variables(&self.spec.chroma)
     }
 
-    /// What the published image reads instead of the four variables, for a service name and a granularity.
+    /// Returns the variables that the published image reads instead of the four, for a service name
+    /// and a granularity.
     pub(crate) fn translated_variables(
         &self,
         service_name: &str,
@@ -105,7 +110,8 @@ impl Deployment {
         chroma::translated_variables(chroma, endpoint, service_name, granularity)
     }
 
-    /// The secrets that an operator is asked for: not one that the target makes itself where the spec names none.
+    /// Returns the secrets that the operator must supply; secrets that the target creates unless
+    /// the spec names one are omitted.
     pub(crate) fn asked_secrets(&self) -> impl Iterator<Item = &SecretVariable> {
         let Spec {
             machine, target, ..
@@ -115,8 +121,8 @@ impl Deployment {
         })
     }
 
-    /// The secrets that a deployment in a cloud needs and the spec names no place for. `what` is what the
-    /// spec takes: `the ARN of a secret in …`.
+    /// Returns the secrets that a deployment in a cloud needs and the spec does not name. `what`
+    /// describes their names: `the ARN of a secret in …`.
     pub(crate) fn missing_secrets(&self, what: &str) -> Vec<Need> {
         let named = &self.spec.machine.secrets;
         let missing = self
@@ -129,7 +135,7 @@ impl Deployment {
                     "{what} with {}{}",
                     secret.what,
                     if self.given.contains_key(&secret.variable) {
-                        "; the value given here went nowhere"
+                        "; the given value was ignored"
                     } else {
                         ""
                     }
@@ -139,7 +145,7 @@ impl Deployment {
     }
 }
 
-/// The deployment of a sound spec with these keys.
+/// Returns the deployment of a valid spec with these keys.
 #[cfg(test)]
 pub(crate) fn sound(keys: &[(&'static str, serde_json::Value)]) -> Deployment {
     Deployment::new(crate::input::sound(keys)).expect("the templates are right")

@@ -1,7 +1,7 @@
-//! The images with the entrypoint: the folder that they are built from, and their names.
+//! The images with the entrypoint: their build context and their names.
 //!
-//! Invariant: what is written builds with `--locked`, without this repository; and a tag names the
-//! contents of the folder, so that a tag that is pushed never changes its meaning.
+//! Invariant: the written folder builds with `--locked`, without this repository. A tag contains a
+//! hash of the folder, so a pushed tag never changes its meaning.
 
 use std::collections::BTreeMap;
 
@@ -16,29 +16,30 @@ use crate::render::{TEMPLATES, json, render, values_of};
 use crate::spec::{Chroma, Collector, Image};
 use crate::values::DnsLabel;
 
-/// The sources of the entrypoint without their tests: path, text and SHA-256 of each (see `build.rs`).
+/// The entrypoint's sources without their tests: path, text and SHA-256 of each (see `build.rs`).
 static SOURCES: &[(&str, &str, &str)] =
     include!(concat!(env!("OUT_DIR"), "/entrypoint_sources.rs"));
 
-/// The file that builds and pushes both images. It holds their tags, and so is not part of what
-/// these name.
+/// The file that builds and pushes both images. It contains their tags, so it is not part of the
+/// hash.
 const BAKE: &str = "docker-bake.hcl";
 
-/// What the images of a deployment are built from.
+/// The build context of a deployment's images.
 pub struct BuildContext {
     /// The files, by their path in the folder.
     files: BTreeMap<String, String>,
-    /// What tells it from any other.
+    /// Hash of the files.
     hash: String,
     /// The file that builds and pushes the images.
     bake: BakeFile,
 }
 
 impl BuildContext {
-    /// Of the spec's release of Chroma. Neither target nor name matters.
+    /// Creates the build context for the spec's Chroma release. It does not depend on the target or
+    /// the deployment's name.
     ///
     /// # Errors
-    /// A template is wrong: a bug.
+    /// Fails if a template is wrong, which is a bug.
     pub fn new(chroma: &Chroma, collector: &Collector) -> Result<Self> {
         let mut files = BTreeMap::new();
         let mut hashes = BTreeMap::new();
@@ -74,15 +75,15 @@ impl BuildContext {
         Ok(Self { files, hash, bake })
     }
 
-    /// What the tags end in.
+    /// Returns the suffix of the tags.
     pub fn hash(&self) -> &str {
         &self.hash
     }
 
-    /// The files, with the one that builds and pushes the images.
+    /// Returns the files, including the one that builds and pushes the images.
     ///
     /// # Errors
-    /// A template is wrong: a bug.
+    /// Fails if a template is wrong, which is a bug.
     pub fn into_files(self) -> Result<BTreeMap<String, String>> {
         let bake = render(&format!("image/{BAKE}.j2"), &values_of(self.bake))?;
         let mut files = self.files;
@@ -91,17 +92,17 @@ impl BuildContext {
     }
 }
 
-/// What the template of the bake file reads.
+/// Input of the bake file's template.
 #[derive(Serialize)]
 struct BakeFile {
-    /// The registry that the spec names; else blank.
+    /// The spec's registry, or empty.
     registry: String,
-    /// The images' names in it.
+    /// The images' names in the registry.
     tags: Tags,
 }
 
-/// The first 12 digits of the SHA-256 of what `sha256sum` prints of the files, in the order of their
-/// paths: anyone can compute it again.
+/// Returns the first 12 digits of the SHA-256 of `sha256sum`'s output for the files, sorted by
+/// path, so that anyone can compute it.
 fn listing_hash(hashes: &BTreeMap<String, String>) -> String {
     let lines = hashes
         .iter()
@@ -117,7 +118,7 @@ pub(crate) struct Images {
 }
 
 impl Images {
-    /// The published images, in the spec's repositories.
+    /// Returns the published images, in the spec's repositories.
     fn published(chroma: &Chroma, collector: &Collector) -> Self {
         Self {
             chroma: chroma.repository.tag(chroma.version),
@@ -126,14 +127,14 @@ impl Images {
     }
 }
 
-/// What `templates/image` reads, but for the bake file.
+/// Input of `templates/image`, except the bake file.
 #[derive(Serialize)]
 struct Dockerfile {
     /// The release of Chroma.
     version: String,
     /// The image with the compiler.
     rust_image: &'static str,
-    /// Whether Chroma's server is the one in Rust.
+    /// True if Chroma's server is written in Rust.
     rust_server: bool,
     /// Chroma's image.
     chroma: ChromaImage,
@@ -143,19 +144,19 @@ struct Dockerfile {
 
 #[derive(Serialize)]
 struct ChromaImage {
-    /// The published image it is built from.
+    /// The published image from which it is built.
     base_image: String,
     /// `ENTRYPOINT`, as a JSON array.
     entrypoint: String,
     /// `CMD`, as a JSON array.
     cmd: String,
-    /// The folder of the data.
+    /// The data directory.
     data_directory: &'static str,
 }
 
 #[derive(Serialize)]
 struct CollectorImage {
-    /// The published image it is built from.
+    /// The published image from which it is built.
     base_image: String,
 }
 
@@ -189,10 +190,10 @@ impl ChromaImage {
     }
 }
 
-/// What identifies the images with the entrypoint within a registry.
+/// Tags that identify the images with the entrypoint within a registry.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Tags {
-    /// Behind the version: the contents of the build context. Empty without the entrypoint.
+    /// Hash of the build context, which follows the version. Empty without the entrypoint.
     pub(crate) hash: String,
     /// `chroma:VERSION-HASH`.
     pub(crate) chroma: String,
@@ -209,8 +210,9 @@ impl Tags {
         }
     }
 
-    /// The names of the images. Without a registry they are local and begin with the deployment's
-    /// name, joined by a dash: with a slash they would name a stranger's repository on Docker Hub.
+    /// Returns the names of the images. Without a registry they are local and begin with the
+    /// deployment's name and a dash; with a slash they would refer to someone else's repository on
+    /// Docker Hub.
     fn images(&self, name: &DnsLabel, chroma: &Chroma) -> Images {
         let prefix = match &chroma.registry {
             Some(registry) => format!("{registry}/"),
@@ -223,19 +225,19 @@ impl Tags {
     }
 }
 
-/// The images of a deployment, and the folder that they are built from.
+/// The images of a deployment, and their build context.
 pub(crate) struct DeploymentImages {
     /// The published images.
     pub(crate) base: Images,
     /// The images that the containers run.
     pub(crate) run: Images,
-    /// The names within a registry of the images with the entrypoint.
+    /// The names of the images with the entrypoint, within a registry.
     pub(crate) tags: Tags,
-    /// The folder that the images are built from, where the deployment builds them.
+    /// The build context if the deployment builds the images.
     build: Option<BuildFolder>,
 }
 
-/// A folder of files, in the deployment's or shared with others.
+/// A folder of files, in the deployment's folder or shared with others.
 struct BuildFolder {
     path: String,
     is_shared: bool,
@@ -243,10 +245,10 @@ struct BuildFolder {
 }
 
 impl DeploymentImages {
-    /// Of a deployment of this name.
+    /// Determines the images of a deployment of this name.
     ///
     /// # Errors
-    /// A template is wrong: a bug.
+    /// Fails if a template is wrong, which is a bug.
     pub(crate) fn new(name: &DnsLabel, chroma: &Chroma, collector: &Collector) -> Result<Self> {
         let base = Images::published(chroma, collector);
         if !chroma.image.has_entrypoint() {
@@ -280,7 +282,7 @@ impl DeploymentImages {
         })
     }
 
-    /// A plan with the folder that the images are built from, where the deployment builds them.
+    /// Returns a plan that contains the build context if the deployment builds the images.
     pub(crate) fn plan(&self) -> Plan {
         let mut plan = Plan::default();
         let Some(BuildFolder {

@@ -1,7 +1,8 @@
-//! Templates to files: the embedded folder of a target plus its context gives a plan.
+//! Rendering: an embedded template and its context give the text of a file.
 //!
-//! Invariant: every value is written in the form of the file it lands in, chosen by the file's
-//! name; a template never has to think of it. An unknown variable in a template is an error.
+//! Invariant: every value is written in the syntax of the file that contains it, selected by the
+//! file's name, so a template cannot forget to escape. An unknown variable in a template is an
+//! error.
 
 mod hcl;
 
@@ -14,13 +15,14 @@ use minijinja::value::{Serde, Value, ValueKind};
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, Output, State, UndefinedBehavior};
 use serde::Serialize;
 
-/// The folder `templates/`, carried in the binary.
+/// The folder `templates/`, embedded in the binary.
 pub static TEMPLATES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/templates");
 
 /// Renders one template of [`TEMPLATES`] (`docker/README.md.j2`) with its context.
 ///
 /// # Errors
-/// The template is not there, is wrong, or names what the context does not have: a bug.
+/// Fails if the template is missing, is wrong, or uses a variable that the context does not
+/// contain: a bug.
 pub fn render(template: &str, context: &Value) -> Result<String> {
     let source = TEMPLATES
         .get_file(template)
@@ -37,7 +39,7 @@ pub fn render(template: &str, context: &Value) -> Result<String> {
     environment.set_auto_escape_callback(|name| AutoEscape::Custom(form(name).into()));
     environment.set_formatter(write_value);
     environment.add_filter("block", block);
-    // For `include`.
+    // Required for `include`.
     environment.set_loader(|name| {
         let file = TEMPLATES.get_file(name);
         Ok(file
@@ -51,28 +53,29 @@ pub fn render(template: &str, context: &Value) -> Result<String> {
         .with_context(|| format!("template `{template}`"))
 }
 
-/// What a template reads, out of a struct that says which fields there are.
+/// Converts a struct with a template's fields to the template's context.
 pub(crate) fn values_of(template: impl Serialize) -> Value {
     #[cfg(test)]
     assert_no_name_twice(&template);
     Value::from(Serde(template))
 }
 
-/// A flattened struct must not hide a field of another: the later one would win without a word.
+/// Panics if a flattened struct hides a field of another: the later one would win without a
+/// warning.
 #[cfg(test)]
 fn assert_no_name_twice(template: &impl Serialize) {
     let read = serde_yaml::from_str::<serde_yaml::Value>(&json(template));
     assert!(read.is_ok(), "{:?}", read.err());
 }
 
-/// A template must name no field that is not there, whatever branch it stands in. A part is checked as its
-/// includer renders it.
+/// Panics if a template uses an unknown field, even in a branch that is not rendered. A partial is
+/// checked as part of the template that includes it.
 #[cfg(test)]
 fn assert_names_exist(environment: &Environment, template: &str, source: &str, context: &Value) {
     let parsed = environment
         .template_from_named_str(template, source)
         .unwrap_or_else(|error| panic!("`{template}`: {error}"));
-    // MiniJinja calls undeclared what is set within a condition.
+    // MiniJinja reports variables that are set within a condition as undeclared.
     let sets = source.lines().filter(|line| line.contains("{% set "));
     let sets: Vec<&str> = sets
         .filter_map(|line| Some(line.split_once(" =")?.0))
@@ -85,23 +88,23 @@ fn assert_names_exist(environment: &Environment, template: &str, source: &str, c
         let mut value = context.clone();
         for field in name.split('.') {
             if value.kind() != ValueKind::Map {
-                break; // absent here, or a list
+                break; // absent in this context, or a list
             }
             value = value.get_attr(field).unwrap_or_default();
             assert!(
                 !value.is_undefined(),
-                "`{template}` names `{name}`, which is not there"
+                "`{template}` uses `{name}`, which does not exist"
             );
         }
     }
 }
 
-/// The form values take in a file, by its name.
+/// Returns the syntax of values in a file, by its name.
 fn form(template: &str) -> &'static str {
     let name = template.trim_end_matches(".j2");
     let file = name.rsplit('/').next().unwrap_or(name);
     match file {
-        // Compose and the Collector both expand `$`, and both read `$$` as one.
+        // Compose and the collector both expand `$`, and both read `$$` as one `$`.
         "docker-compose.yaml" | "otel-collector.yaml" => "yaml with dollars",
         _ if file.ends_with(".yaml") => "yaml",
         _ if file.ends_with(".tf") => "hcl",
@@ -128,12 +131,13 @@ fn write_value(out: &mut Output, state: &mut State, value: &Value) -> Result<(),
     out.write_str(&text).map_err(Error::from)
 }
 
-/// A value as YAML on one line: text plain where nobody could read it otherwise, else in quotes.
+/// Formats a value as one line of YAML. Text is plain if every reader reads it as the same string,
+/// otherwise quoted.
 pub(crate) fn yaml(value: &Value) -> Result<String, Error> {
     yaml_with(value, &str::to_owned)
 }
 
-/// The same, with `escape` on what is not YAML already.
+/// Formats a value as one line of YAML and applies `escape` to text.
 fn yaml_with(value: &Value, escape: &dyn Fn(&str) -> String) -> Result<String, Error> {
     let parts = |values: Value, write: &dyn Fn(&Value) -> Result<String, Error>| {
         let parts: Result<Vec<String>, Error> =
@@ -156,7 +160,8 @@ fn yaml_with(value: &Value, escape: &dyn Fn(&str) -> String) -> Result<String, E
     }
 }
 
-/// A mapping of names to texts as lines of YAML below their key, each indented by `indent` spaces.
+/// Formats a mapping of names to texts as YAML lines below its key, each indented by `indent`
+/// spaces.
 fn block(value: &Value, indent: usize) -> Result<Value, Error> {
     let mut lines = String::new();
     for key in value.try_iter()? {
@@ -169,8 +174,8 @@ fn block(value: &Value, indent: usize) -> Result<Value, Error> {
     Ok(as_is(lines))
 }
 
-/// Text in double quotes as JSON and YAML both read it. YAML breaks lines at more signs than JSON
-/// knows of, and prints fewer: they are written as escapes.
+/// Quotes text for both JSON and YAML. YAML has more line breaks and fewer printable characters
+/// than JSON; these are escaped.
 pub fn quoted(text: &str) -> String {
     let mut out = String::from("\"");
     for c in text.chars() {
@@ -187,8 +192,9 @@ pub fn quoted(text: &str) -> String {
     out
 }
 
-/// Text that every YAML reader takes for the same string: letters first, no word that means
-/// something else (YAML 1.1 has more of them than 1.2), no sign that starts something.
+/// Returns true if every YAML reader reads the text as the same string: it begins with a letter, is
+/// not a word with a special meaning (YAML 1.1 has more of them than 1.2), and contains no
+/// indicator.
 pub fn is_plain(text: &str) -> bool {
     let amount = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     if ["g", "m", "MiB", "Gi", "Mi"].contains(&&text[amount.len()..])
@@ -205,12 +211,12 @@ pub fn is_plain(text: &str) -> bool {
         && !WORDS.contains(&text.to_ascii_lowercase().as_str())
 }
 
-/// A value that stands in the file as it is, because it was built in the file's form.
+/// Marks text as already formatted in the file's syntax.
 pub fn as_is(text: impl Into<String>) -> Value {
     Value::from_safe_string(text.into())
 }
 
-/// A JSON text, which YAML and the Dockerfile read as well.
+/// Formats JSON, which YAML and the Dockerfile can also read.
 pub(crate) fn json(value: &(impl serde::Serialize + ?Sized)) -> String {
     serde_json::to_string(value)
         .unwrap_or_else(|_| unreachable!("strings and lists of strings are JSON"))
@@ -221,7 +227,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_string_reads_back_as_itself() {
+    fn reads_back_every_string_unchanged() {
         for text in [
             "",
             "a",
@@ -270,8 +276,8 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "names `a.missing`, which is not there")]
-    fn a_name_in_a_branch_that_is_not_taken_is_checked() {
+    #[should_panic(expected = "uses `a.missing`, which does not exist")]
+    fn checks_names_in_branches_that_are_not_rendered() {
         let context = minijinja::context! { a => minijinja::context! { there => false } };
         let source = "{% if a.there %}{{ a.missing }}{% endif %}";
         assert_names_exist(&Environment::new(), "x", source, &context);
@@ -279,7 +285,7 @@ mod tests {
 
     #[test]
     #[should_panic(expected = "duplicate entry")]
-    fn a_field_that_hides_another_is_found() {
+    fn rejects_fields_that_hide_another_field() {
         #[derive(Serialize)]
         struct Inner {
             name: u8,
@@ -297,8 +303,8 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "which is not there")]
-    fn an_unknown_name_in_a_template_is_an_error() {
+    #[should_panic(expected = "which does not exist")]
+    fn rejects_unknown_names_in_templates() {
         let _ = render("docker/docker-compose.yaml.j2", &minijinja::context! {});
     }
 }

@@ -1,7 +1,7 @@
-//! The spec after reading: what to deploy, valid by construction.
+//! The resolved spec: a description of the deployment that is valid by construction.
 //!
-//! Invariant: no field needs another check, no field is a secret. Values of secrets live in
-//! [`Secrets`], which no template ever sees.
+//! Invariant: no field needs another check, and no field is a secret. Values of secrets are in
+//! [`Secrets`], which no template reads.
 
 pub mod default;
 pub mod kubernetes;
@@ -24,7 +24,7 @@ use crate::values::{
 use kubernetes::{CollectorMode, Kubernetes};
 use signals::{Client, Metrics, Redact, Sampling};
 
-/// Variable name to value: what goes to `.env`, and nowhere else.
+/// Values of secrets by variable; they are written to `.env` only.
 pub type Secrets = BTreeMap<String, Secret>;
 
 /// A value that must not be shown: it has no `Display`, and its `Debug` hides it.
@@ -32,17 +32,17 @@ pub type Secrets = BTreeMap<String, Secret>;
 pub struct Secret(String);
 
 impl Secret {
-    /// Hides a value.
+    /// Wraps a value.
     pub fn new(value: String) -> Self {
         Self(value)
     }
 
-    /// The value, for the one file that holds it.
+    /// Returns the value, for the one file that contains it.
     pub fn expose(&self) -> &str {
         &self.0
     }
 
-    /// What of it must not be shown by itself: of headers, each value.
+    /// Returns the parts that must not be shown on their own: for headers, each value.
     pub fn parts(&self) -> Vec<String> {
         match self.0.starts_with('{').then(|| self.0.parse::<Headers>()) {
             Some(Ok(headers)) => headers.iter().map(|(_, value)| value.to_owned()).collect(),
@@ -57,10 +57,10 @@ impl std::fmt::Debug for Secret {
     }
 }
 
-/// What to deploy.
+/// A deployment's settings.
 #[derive(Debug, Clone)]
 pub struct Spec {
-    /// Where.
+    /// The target.
     pub target: Target,
     /// Name of the deployment.
     pub name: DnsLabel,
@@ -70,21 +70,21 @@ pub struct Spec {
     pub tracing: Tracing,
     /// The collector.
     pub collector: Collector,
-    /// What the files are written for.
+    /// Format of the rendered files.
     pub format: Format,
-    /// The machine in the cloud; nobody reads it on docker.
+    /// The machine in the cloud; not used on docker.
     pub machine: Machine,
-    /// The cluster; only Kubernetes reads it.
+    /// The cluster; used on Kubernetes only.
     pub kubernetes: Kubernetes,
     /// The metrics.
     pub metrics: Metrics,
-    /// Examples of applications, which send spans of their own.
+    /// Example applications, which send their own spans.
     pub clients: BTreeSet<Client>,
 }
 
 impl Spec {
-    /// The region or project that backends depend on, where it is known when rendering: of a cloud's
-    /// Kubernetes.
+    /// Returns the region or project that backends depend on, if it is known when rendering: for
+    /// Kubernetes in a cloud.
     pub fn place(&self) -> Option<&str> {
         if !self.target.is_kubernetes() {
             return None;
@@ -98,16 +98,16 @@ impl Spec {
     }
 }
 
-/// The machine in the cloud. What is absent the operator gives when deploying.
+/// The machine in the cloud. The operator supplies absent values when deploying.
 #[derive(Debug, Clone)]
 pub struct Machine {
-    /// Project, on gcp.
+    /// Project (gcp).
     pub project: Option<CloudName>,
-    /// Subscription, on azure.
+    /// Subscription (azure).
     pub subscription: Option<CloudName>,
-    /// Resource group, on azure.
+    /// Resource group (azure).
     pub resource_group: Option<CloudName>,
-    /// Its type, as the cloud calls it.
+    /// Machine type, by the cloud's name.
     pub kind: CloudName,
     /// Size of the data disk.
     pub disk: Memory,
@@ -117,21 +117,21 @@ pub struct Machine {
     pub subnet: Option<CloudName>,
     /// Availability zone.
     pub zone: Option<CloudName>,
-    /// Who may connect.
+    /// Allowed clients.
     pub allow_from: Option<Peer>,
-    /// Who may connect by SSH, on azure.
+    /// Allowed SSH clients (azure).
     pub ssh_from: Option<Peer>,
-    /// A public SSH key, on azure.
+    /// A public SSH key (azure).
     pub ssh_key: Option<SshKey>,
-    /// How many daily snapshots are kept.
+    /// Number of daily snapshots to keep.
     pub snapshots: u16,
-    /// Days that logs are kept.
+    /// Days to keep logs.
     pub log_days: u16,
-    /// Where alarms go.
+    /// Destination of alarms.
     pub alarms: Option<CloudName>,
-    /// Snapshot that a new disk is made from.
+    /// Snapshot from which a new disk is created.
     pub restore_from: Option<CloudName>,
-    /// Variable to the name of the secret, in the cloud's store, that holds its value.
+    /// Names of secrets in the cloud's store, by variable.
     pub secrets: BTreeMap<String, CloudName>,
 }
 
@@ -140,52 +140,52 @@ pub struct Machine {
 pub struct Chroma {
     /// The release.
     pub version: ChromaVersion,
-    /// How its image is made.
+    /// Kind of its image.
     pub image: Image,
-    /// Where its image comes from.
+    /// Repository of its published image.
     pub repository: ImageRepository,
-    /// Registry of the images with the entrypoint; always there for `published`.
+    /// Registry of the images with the entrypoint; always present for `published`.
     pub registry: Option<ImageRepository>,
-    /// Folder that the images are built from.
+    /// Build context of the images.
     pub image_context: ContextFolder,
-    /// Address it is published on.
+    /// Published address.
     pub bind: IpAddr,
-    /// Port it is published on.
+    /// Published port.
     pub port: u16,
     /// Memory limit.
     pub memory: Memory,
-    /// Origins that browsers may call it from.
+    /// Origins from which browsers may call Chroma.
     pub cors_allow_origins: Vec<String>,
-    /// More variables; `None` stands for a value that only the secret store has.
+    /// More variables; `None` for a value that is in the secret store only.
     pub environment: BTreeMap<VariableName, Option<String>>,
 }
 
-/// How Chroma's image is made.
+/// Kind of Chroma's image.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub enum Image {
     /// Chroma's image plus the entrypoint, built from the rendered Dockerfile.
     #[default]
     Wrapped,
-    /// The same, built once and pulled from a registry.
+    /// The same image, built once and pulled from a registry.
     Published,
     /// Chroma's image without changes.
     Stock,
 }
 
 impl Image {
-    /// Every kind, with what `chroma.image` takes.
+    /// All kinds, with their values of `chroma.image`.
     pub const ALL: [(Self, &'static str); 3] = [
         (Self::Wrapped, "wrapped"),
         (Self::Published, "published"),
         (Self::Stock, "stock"),
     ];
 
-    /// Whether the entrypoint is process 1.
+    /// Returns true if the entrypoint is process 1.
     pub fn has_entrypoint(self) -> bool {
         self != Self::Stock
     }
 
-    /// Whether the deployment builds it.
+    /// Returns true if the deployment builds the image.
     pub fn is_built(self) -> bool {
         self == Self::Wrapped
     }
@@ -205,33 +205,35 @@ impl FromStr for Image {
 /// The traces.
 #[derive(Debug, Clone)]
 pub struct Tracing {
-    /// Where they end up: of several, the first that takes an endpoint, which is then `endpoint`'s.
+    /// First backend: the first of the spec's backends that accepts an endpoint, which is
+    /// `endpoint`.
     pub backend: Backend,
-    /// Where they end up as well. Each that takes an endpoint has it in its own field.
+    /// Other backends. Each one that accepts an endpoint contains it.
     pub others: Vec<Backend>,
-    /// The backend's endpoint: the spec's, or the backend's default.
+    /// The first backend's endpoint: the spec's, or the backend's default.
     pub endpoint: Option<Endpoint>,
-    /// Names of the headers the operator sends, beside those of the backend's keys.
+    /// Names of the headers that the operator sets, in addition to those of the backend's keys.
     pub header_names: Vec<String>,
     /// `service.name`.
     pub service_name: Line,
-    /// The detail.
+    /// Level of detail.
     pub granularity: Granularity,
     /// `deployment.environment.name`.
     pub environment: Line,
-    /// Which of them; absent: all.
+    /// Sampling; `None` exports all traces.
     pub sampling: Option<Sampling>,
-    /// What is taken out of them.
+    /// Redaction.
     pub redact: Redact,
 }
 
 impl Tracing {
-    /// Every backend, the first one first.
+    /// Returns all backends, the first one first.
     pub fn backends(&self) -> impl Iterator<Item = &Backend> {
         std::iter::once(&self.backend).chain(&self.others)
     }
 
-    /// The first backend's endpoint as far as it is known when rendering: `place` is the region or project.
+    /// Returns the first backend's endpoint if it is known when rendering. `place` is the region or
+    /// project.
     pub fn known_endpoint(&self, place: Option<&str>) -> Option<Endpoint> {
         let of_place = || {
             let endpoint = self.backend.endpoint.as_deref()?;
@@ -241,7 +243,7 @@ impl Tracing {
     }
 }
 
-/// Without the entrypoint each header has a variable: the name of this one's.
+/// Returns the variable of a header; without the entrypoint, each header has its own.
 pub fn header_variable(name: &str) -> String {
     let shouted = name.chars().map(|c| {
         if c.is_ascii_alphanumeric() {
@@ -256,31 +258,31 @@ pub fn header_variable(name: &str) -> String {
 /// The collector.
 #[derive(Debug, Clone)]
 pub struct Collector {
-    /// What it runs in. The OpenTelemetry Operator chooses its arguments, which leaves no room for the
-    /// entrypoint's.
+    /// Kind of its image. With the OpenTelemetry Operator, which sets the container's arguments, it
+    /// is the published one: the entrypoint cannot run.
     pub image: Image,
-    /// Where its image comes from.
+    /// Repository of its published image.
     pub repository: ImageRepository,
     /// Memory limit.
     pub memory: Memory,
-    /// How it runs; only Kubernetes has a choice.
+    /// Mode; only Kubernetes has a choice.
     pub mode: CollectorMode,
-    /// The least number of replicas, on Kubernetes.
+    /// Minimum number of replicas (Kubernetes).
     pub replicas: u16,
-    /// The most replicas, on Kubernetes.
+    /// Maximum number of replicas (Kubernetes).
     pub max_replicas: u16,
-    /// Whether the OpenTelemetry Operator runs it, on Kubernetes.
+    /// True if the OpenTelemetry Operator runs it (Kubernetes).
     pub operator: bool,
 }
 
-/// A spec that can be deployed, with what came along.
+/// A spec that can be deployed, with its secrets and notes.
 #[derive(Debug)]
 pub struct Resolved {
-    /// What to deploy.
+    /// The spec.
     pub spec: Spec,
-    /// Values of secrets that were given by flag, file or environment.
+    /// Values of secrets from flags, the file or the environment.
     pub secrets: Secrets,
-    /// What the operator should know, one sentence each.
+    /// Notes for the operator, one sentence each.
     pub notes: Vec<String>,
 }
 
@@ -289,7 +291,7 @@ mod tests {
     use super::Secret;
 
     #[test]
-    fn the_parts_of_headers_are_their_values_whatever_is_in_them() {
+    fn returns_each_header_value_as_a_secret_part() {
         let headers = Secret(r#"{"x-a":"quo\"ted","x-b":"plain"}"#.to_owned());
         assert_eq!(headers.parts(), ["quo\"ted", "plain"]);
         assert_eq!(Secret("{key".to_owned()).parts(), ["{key"]);

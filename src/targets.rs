@@ -1,4 +1,4 @@
-//! The code of the targets: a module each, dispatched here.
+//! Dispatch to the modules of the targets.
 //!
 //! Invariant: the five functions below are the only ones that choose a target's module.
 
@@ -23,7 +23,7 @@ use crate::plan::{Change, Need, Plan};
 use crate::problem::Problem;
 use crate::spec::target::Target;
 
-/// What the target cannot deploy, of a spec that is sound otherwise.
+/// Returns the problems of a valid spec that the target cannot deploy.
 pub fn problems(deployment: &Deployment) -> Vec<Problem> {
     let mut problems = match deployment.spec.target {
         Target::Docker => docker::problems(deployment),
@@ -37,10 +37,10 @@ pub fn problems(deployment: &Deployment) -> Vec<Problem> {
     problems
 }
 
-/// The files of the deployment.
+/// Returns the files of the deployment.
 ///
 /// # Errors
-/// A template is wrong: a bug.
+/// Fails if a template is wrong, which is a bug.
 pub fn plan(deployment: &Deployment) -> Result<Plan> {
     let mut plan = match deployment.spec.target {
         Target::Docker => docker::plan(deployment),
@@ -54,7 +54,7 @@ pub fn plan(deployment: &Deployment) -> Result<Plan> {
     Ok(plan)
 }
 
-/// What the operator still has to supply.
+/// Returns the values that the operator still has to supply.
 pub fn needs(deployment: &Deployment) -> Vec<Need> {
     match deployment.spec.target {
         Target::Docker => docker::needs(deployment),
@@ -70,7 +70,7 @@ pub fn version_change(change: &Change) -> Option<(ChromaVersion, ChromaVersion)>
     common::version_change(change)
 }
 
-/// What the operator should know of a change to a file of the deployment.
+/// Returns notes for the operator on a change of a deployment's file.
 pub fn notes(target: Target, change: &Change) -> Vec<String> {
     match target {
         Target::Docker => docker::notes(change),
@@ -81,7 +81,7 @@ pub fn notes(target: Target, change: &Change) -> Vec<String> {
     }
 }
 
-/// The commands that come after `gen`, to be run in the deployment's folder.
+/// Returns the commands that follow `gen`, to be run in the deployment's folder.
 pub fn next_steps(deployment: &Deployment) -> Vec<String> {
     match deployment.spec.target {
         Target::Docker => docker::next_steps(deployment),
@@ -99,9 +99,10 @@ mod tests {
     use super::*;
     use crate::deployment::sound;
 
-    /// In tests every rendering checks that each name of a template is a field, and none is there twice.
+    /// In tests, every rendering checks that a template uses existing fields only and that no field
+    /// occurs twice.
     #[test]
-    fn every_target_renders_from_fields_that_exist_once() {
+    fn renders_every_target_without_missing_or_duplicate_fields() {
         for target in Target::ALL {
             for format in target.info().formats {
                 for image in ["wrapped", "stock"] {
@@ -131,7 +132,7 @@ mod tests {
         keys
     }
 
-    /// Keys that add files and sections.
+    /// Returns keys that add files and sections.
     fn everything(target: Target) -> Vec<(&'static str, Value)> {
         let mut keys = vec![
             ("tracing.endpoint", json!("https://traces.example.com")),

@@ -1,4 +1,4 @@
-# Alarms, on request: where an action group is named that they go to.
+# Optional alarms, created if an action group is set.
 
 resource "azurerm_monitor_metric_alert" "machine" {
   count = local.alarms ? 1 : 0
@@ -24,10 +24,10 @@ resource "azurerm_monitor_metric_alert" "machine" {
     action_group_id = var.action_group_id
   }
 
-  depends_on = [azurerm_virtual_machine_run_command.healthy] # nobody is paged while it is made
+  depends_on = [azurerm_virtual_machine_run_command.healthy] # no alarm during creation
 }
 
-# What the machine measures every ten minutes.
+# Metrics that the machine sends every ten minutes.
 resource "azurerm_monitor_metric_alert" "chroma" {
   for_each = local.alarms ? {
     "does not answer" = {
@@ -61,7 +61,7 @@ resource "azurerm_monitor_metric_alert" "chroma" {
     aggregation            = each.value.aggregation
     operator               = each.value.operator
     threshold              = each.value.threshold
-    skip_metric_validation = true # nobody has measured it yet
+    skip_metric_validation = true # there are no values yet
   }
 
   action {
@@ -71,12 +71,12 @@ resource "azurerm_monitor_metric_alert" "chroma" {
   depends_on = [azurerm_virtual_machine_run_command.healthy]
 }
 
-# A metric that nobody sends raises no alarm. The agent's heartbeat comes every minute.
+# Missing metrics raise no alarm. The agent sends a heartbeat every minute.
 resource "azurerm_monitor_scheduled_query_rules_alert_v2" "silent" {
   count = local.alarms ? 1 : 0
 
   name                    = "${var.name} is silent"
-  description             = "The machine has not been heard of."
+  description             = "The machine's heartbeat is missing."
   resource_group_name     = local.resource_group
   location                = local.location
   scopes                  = [azurerm_log_analytics_workspace.logs.id]
@@ -84,7 +84,7 @@ resource "azurerm_monitor_scheduled_query_rules_alert_v2" "silent" {
   evaluation_frequency    = "PT5M"
   window_duration         = "PT15M"
   auto_mitigation_enabled = true
-  skip_query_validation   = true # the table comes with the first heartbeat
+  skip_query_validation   = true # the first heartbeat creates the table
   tags                    = local.tags
 
   criteria {

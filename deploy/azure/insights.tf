@@ -1,5 +1,5 @@
-# Application Insights, on the workspace of the logs. What its connection string says is in the state: whoever has it
-# may send to this resource, and read nothing.
+# Application Insights in the workspace of the logs. The state contains its connection string, which
+# allows sending to this resource, but no reading.
 
 resource "azurerm_application_insights" "traces" {
   name                = var.name

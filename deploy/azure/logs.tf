@@ -1,4 +1,4 @@
-# The machine's journal, with what boot and containers say: rsyslog hands it to Azure Monitor's agent.
+# The machine's journal, with boot and containers. rsyslog forwards it to Azure Monitor's agent.
 
 resource "azurerm_log_analytics_workspace" "logs" {
   name                         = var.name
@@ -6,7 +6,7 @@ resource "azurerm_log_analytics_workspace" "logs" {
   location                     = local.location
   sku                          = "PerGB2018"
   retention_in_days            = var.log_retention_days
-  local_authentication_enabled = false # nobody writes with the workspace's key
+  local_authentication_enabled = false # no writes with the workspace's key
   tags                         = local.tags
 }
 
@@ -21,14 +21,14 @@ resource "azurerm_monitor_data_collection_rule" "logs" {
     syslog {
       name           = "units"
       streams        = ["Microsoft-Syslog"]
-      facility_names = ["daemon"] # systemd's units
+      facility_names = ["daemon"] # systemd units
       log_levels     = ["Info", "Notice", "Warning", "Error", "Critical", "Alert", "Emergency"]
     }
 
     syslog {
       name           = "kernel"
       streams        = ["Microsoft-Syslog"]
-      facility_names = ["kern"] # disks, and who ran out of memory
+      facility_names = ["kern"] # disk errors and lack of memory
       log_levels     = ["Warning", "Error", "Critical", "Alert", "Emergency"]
     }
   }
@@ -57,10 +57,10 @@ resource "azurerm_virtual_machine_extension" "logs" {
   virtual_machine_id          = azurerm_linux_virtual_machine.chroma.id
   publisher                   = "Microsoft.Azure.Monitor"
   type                        = "AzureMonitorLinuxAgent"
-  type_handler_version        = "1.40" # or newer: before it, Debian 12 on Arm is refused
+  type_handler_version        = "1.40" # minimum for Debian 12 on Arm
   auto_upgrade_minor_version  = true
   automatic_upgrade_enabled   = true
-  failure_suppression_enabled = true # Chroma serves without it, and the next `apply` is not in its way
+  failure_suppression_enabled = true # Chroma works without it, and the next `apply` retries
   tags                        = local.tags
 
   settings = jsonencode({
@@ -72,6 +72,6 @@ resource "azurerm_virtual_machine_extension" "logs" {
     }
   })
 
-  # Gone before it: Azure takes no extension from a machine that is switched off.
+  # Deleted before the disk is detached: Azure removes extensions only from a running machine.
   depends_on = [azurerm_virtual_machine_data_disk_attachment.data]
 }

@@ -1,5 +1,5 @@
-# The machine. Azure restarts it when its host dies; one that is gone comes back with `terraform apply`, and finds the
-# same disk.
+# The machine. Azure restarts it if its host fails; `terraform apply` recreates a deleted one. The
+# data disk stays the same.
 
 resource "azurerm_linux_virtual_machine" "chroma" {
   name                  = var.name
@@ -8,10 +8,10 @@ resource "azurerm_linux_virtual_machine" "chroma" {
   zone                  = local.zone
   size                  = var.machine_type
   network_interface_ids = [azurerm_network_interface.chroma.id]
-  custom_data           = local.custom_data # another one makes a new machine
+  custom_data           = local.custom_data # a change replaces the machine
   tags                  = local.tags
 
-  # Azure makes no machine without a key. Who may log in with it is for ssh_cidr to say.
+  # Azure requires a key. ssh_cidr limits its use.
   admin_username                  = "azureuser"
   disable_password_authentication = true
 
@@ -20,7 +20,7 @@ resource "azurerm_linux_virtual_machine" "chroma" {
     public_key = var.ssh_public_key
   }
 
-  # Trusted Launch, which Debian's image for Arm does not have.
+  # Trusted Launch, which Debian's Arm image does not support.
   secure_boot_enabled = var.architecture == "x86_64"
   vtpm_enabled        = var.architecture == "x86_64"
 
@@ -36,19 +36,19 @@ resource "azurerm_linux_virtual_machine" "chroma" {
     caching              = "ReadWrite"
   }
 
-  # `az ssh` asks for an identity of the machine's own; it may do nothing.
+  # `az ssh` requires a system-assigned identity; it has no permissions.
   identity {
     type         = var.ssh_cidr == "" ? "UserAssigned" : "SystemAssigned, UserAssigned"
     identity_ids = [azurerm_user_assigned_identity.machine.id]
   }
 
-  boot_diagnostics {} # the console's output, with the boot's
+  boot_diagnostics {} # the console's output, including the boot
 
   lifecycle {
     precondition {
-      # Base64 makes four signs of three bytes.
+      # Base64 encodes three bytes as four characters.
       condition     = length(local.custom_data) * 3 / 4 <= 65535
-      error_message = "The machine's custom data is over Azure's limit of 64 KiB."
+      error_message = "The machine's custom data exceeds Azure's limit of 64 KiB."
     }
   }
 
@@ -58,15 +58,15 @@ resource "azurerm_linux_virtual_machine" "chroma" {
   ]
 }
 
-# Boot waits for it.
+# The boot waits for this disk.
 resource "azurerm_virtual_machine_data_disk_attachment" "data" {
   virtual_machine_id = azurerm_linux_virtual_machine.chroma.id
   managed_disk_id    = azurerm_managed_disk.data.id
-  lun                = 0 # the machine looks there
+  lun                = 0 # expected by the boot
   caching            = "None"
 
-  # Terraform takes the disk away before the machine: it is switched off in peace first, by Azure's CLI. All that
-  # asks the agent on it depends on this, and so is gone by then.
+  # Terraform detaches the disk before it deletes the machine, so Azure's CLI stops the machine
+  # first. Resources that use the machine's agent depend on this and are deleted earlier.
   provisioner "local-exec" {
     when       = destroy
     on_failure = continue
@@ -74,7 +74,8 @@ resource "azurerm_virtual_machine_data_disk_attachment" "data" {
   }
 }
 
-# Made when Chroma is healthy on the machine; if it is not, `apply` fails, and the next one asks again.
+# Created when Chroma is healthy on the machine; otherwise `apply` fails, and the next one checks
+# again.
 resource "azurerm_virtual_machine_run_command" "healthy" {
   name               = "healthy"
   location           = local.location
@@ -86,13 +87,13 @@ resource "azurerm_virtual_machine_run_command" "healthy" {
   }
 
   depends_on = [
-    azurerm_monitor_data_collection_rule_association.logs, # then the logs say why
+    azurerm_monitor_data_collection_rule_association.logs, # the logs are available on failure
     azurerm_virtual_machine_data_disk_attachment.data,
     azurerm_virtual_machine_extension.logs,
   ]
 }
 
-# Sessions by `az ssh`, with one's own account.
+# Sessions with `az ssh` and a personal account.
 resource "azurerm_virtual_machine_extension" "ssh" {
   count = var.ssh_cidr == "" ? 0 : 1
 
@@ -102,14 +103,14 @@ resource "azurerm_virtual_machine_extension" "ssh" {
   type                        = "AADSSHLoginForLinux"
   type_handler_version        = "1.0"
   auto_upgrade_minor_version  = true
-  failure_suppression_enabled = true # Chroma serves without it
+  failure_suppression_enabled = true # Chroma works without it
   tags                        = local.tags
 
   depends_on = [azurerm_virtual_machine_extension.logs] # both install packages
 }
 
-# What is written to the machine. A value of a variable passes no shell: each of these files is a list of
-# lines, which cloud-init gets in Base64. Blank lines are not there.
+# Files of the machine. cloud-init receives the lines of each in Base64, so no value of a variable
+# is interpreted by a shell. Blank lines are omitted.
 locals {
   machine_env = compact([
     "AZURE_CLIENT_ID=${local.client_id}",
@@ -118,13 +119,13 @@ locals {
     "DATA_DISK=${local.data_disk}",
     "BOOT_SECONDS=900",
     "REGISTRY=${local.registry}",
-    "CHROMA_IMAGE=${local.registry}/chroma/chroma:${var.chroma_version}-cb7e428362d7",
-    "COLLECTOR_IMAGE=${local.registry}/chroma/otel-collector:0.158.0-cb7e428362d7",
+    "CHROMA_IMAGE=${local.registry}/chroma/chroma:${var.chroma_version}-7b92179e1228",
+    "COLLECTOR_IMAGE=${local.registry}/chroma/otel-collector:0.158.0-7b92179e1228",
     local.alarms ? "METRICS_NAMESPACE=Chroma" : "",
   ])
 
   chroma_env = compact([
-    "# what the container of Chroma is given",
+    "# environment of Chroma's container",
     "CHROMA_OTEL_COLLECTION_ENDPOINT=http://otel-collector:4317",
     "CHROMA_OTEL_SERVICE_NAME=${var.chroma_otel_service_name}",
     "CHROMA_OTEL_GRANULARITY=${var.chroma_otel_granularity}",
@@ -137,11 +138,11 @@ locals {
   ])
 
   secrets = compact([
-    "# whose, which variable, and the secret that holds its value",
+    "# container, variable, and the secret that contains its value",
     "collector APPLICATIONINSIGHTS_CONNECTION_STRING ${local.applicationinsights_connection_string_id}",
   ])
 
-  # Azure takes 64 KiB. Packed, these files are about 12 to 15, of 40 to 65; cloud-init unpacks them.
+  # Compressed from 40 to 65 KiB to about 12 to 15 KiB, because Azure accepts 64 KiB.
   custom_data = base64gzip(templatefile("${path.module}/cloud-config.yaml.tftpl", {
     machine_env   = base64encode(join("", [for line in local.machine_env : "${line}\n"]))
     chroma_env    = base64encode(join("", [for line in local.chroma_env : "${line}\n"]))

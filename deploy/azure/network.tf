@@ -1,5 +1,5 @@
-# No public address; only who is named here reaches the machine. The interface is not the machine's: its address
-# stays when the machine is replaced.
+# No public address, only allowed clients. The network interface is a separate resource, so its
+# address stays when the machine is replaced.
 
 resource "azurerm_network_interface" "chroma" {
   name                = var.name
@@ -10,7 +10,7 @@ resource "azurerm_network_interface" "chroma" {
   ip_configuration {
     name                          = "chroma"
     subnet_id                     = var.subnet_id
-    private_ip_address_allocation = "Dynamic" # the interface keeps it until it is deleted
+    private_ip_address_allocation = "Dynamic" # stays until the interface is deleted
   }
 }
 
@@ -25,7 +25,7 @@ resource "azurerm_network_interface_security_group_association" "chroma" {
   network_interface_id      = azurerm_network_interface.chroma.id
   network_security_group_id = azurerm_network_security_group.chroma.id
 
-  # The rules first: without the last one, Azure's own let in the whole virtual network.
+  # The rules first: Azure's default rules allow the whole virtual network.
   depends_on = [
     azurerm_network_security_rule.clients,
     azurerm_network_security_rule.nobody_else,
@@ -34,7 +34,7 @@ resource "azurerm_network_interface_security_group_association" "chroma" {
 
 resource "azurerm_network_security_rule" "clients" {
   name                        = "clients"
-  description                 = "Chroma's clients"
+  description                 = "Clients of Chroma"
   resource_group_name         = local.resource_group
   network_security_group_name = azurerm_network_security_group.chroma.name
   priority                    = 1000
@@ -51,7 +51,7 @@ resource "azurerm_network_security_rule" "ssh" {
   count = var.ssh_cidr == "" ? 0 : 1
 
   name                        = "ssh"
-  description                 = "Who may open a session, by Bastion or az ssh"
+  description                 = "Sessions through Bastion or az ssh"
   resource_group_name         = local.resource_group
   network_security_group_name = azurerm_network_security_group.chroma.name
   priority                    = 1010
@@ -66,7 +66,7 @@ resource "azurerm_network_security_rule" "ssh" {
 
 resource "azurerm_network_security_rule" "nobody_else" {
   name                        = "nobody-else"
-  description                 = "Not even from the virtual network"
+  description                 = "Deny all others, including the virtual network"
   resource_group_name         = local.resource_group
   network_security_group_name = azurerm_network_security_group.chroma.name
   priority                    = 4096

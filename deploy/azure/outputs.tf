@@ -1,15 +1,15 @@
 output "address" {
-  description = "Where clients in the network find Chroma, also after the machine was replaced"
+  description = "Address of Chroma for clients in the network; stays when the machine is replaced"
   value       = "http://${azurerm_network_interface.chroma.private_ip_address}:8000"
 }
 
 output "open_session" {
-  description = "A shell on the machine, from where ssh_cidr allows it"
+  description = "Command for a shell on the machine, from addresses in ssh_cidr"
   value       = "az ssh vm --subscription ${var.subscription_id} --resource-group ${local.resource_group} --name ${var.name} --prefer-private-ip"
 }
 
 output "traces" {
-  description = "Where the traces are"
+  description = "Location of the traces"
   value       = "https://portal.azure.com/#resource${azurerm_application_insights.traces.id}/searchV1"
 }
 
@@ -19,7 +19,7 @@ output "machine" {
 }
 
 output "data_disk" {
-  description = "The disk with the data"
+  description = "The data disk"
   value       = azurerm_managed_disk.data.id
 }
 

@@ -1,4 +1,4 @@
-# What the machine may do: pull its images, read its secrets.
+# Permissions of the machine: pull its images, read its secrets.
 
 resource "azurerm_user_assigned_identity" "machine" {
   name                = var.name
@@ -23,7 +23,7 @@ locals {
   ] : role.key => role if role != null }
 }
 
-# The machine's own metrics, for the alarms.
+# Publish the machine's metrics, for the alarms.
 resource "azurerm_role_assignment" "publishes_metrics" {
   count = local.alarms ? 1 : 0
 

@@ -1,4 +1,4 @@
-# The machine reads the secrets when it boots, and every ten minutes.
+# The machine reads the secrets at boot and every ten minutes.
 
 data "azurerm_client_config" "current" {}
 
@@ -10,6 +10,6 @@ resource "azurerm_key_vault" "secrets" {
   sku_name                   = "standard"
   rbac_authorization_enabled = true
   soft_delete_retention_days = 7
-  purge_protection_enabled   = false # it holds copies, and its name must be free again
+  purge_protection_enabled   = false # it contains only copies, and its name must be reusable
   tags                       = local.tags
 }

@@ -9,34 +9,34 @@ resource "azurerm_managed_disk" "data" {
   disk_size_gb                  = var.disk_size
   create_option                 = var.snapshot_id == "" ? "Empty" : "Copy"
   source_resource_id            = var.snapshot_id == "" ? null : var.snapshot_id
-  network_access_policy         = "DenyAll" # nobody downloads it
+  network_access_policy         = "DenyAll" # no downloads
   public_network_access_enabled = false
   tags                          = local.tags
 
   lifecycle {
-    prevent_destroy = true # README.md says how, under "Delete" and "Back up, restore, move"
+    prevent_destroy = true # see README.md, "Delete" and "Back up, restore, move"
   }
 }
 
-# Holds for everybody, not only for Terraform. The machine may still let go of the disk.
+# Prevents deletion by any user, not only by Terraform. The disk can still be detached.
 resource "azurerm_management_lock" "data" {
   name       = "chroma-data"
   scope      = azurerm_managed_disk.data.id
   lock_level = "CanNotDelete"
   notes      = "The data of Chroma (${var.name})."
 
-  # Gone before it: a lock keeps what is granted on its disk from being taken back, too.
+  # Deleted first: the lock also prevents the removal of role assignments on the disk.
   depends_on = [azurerm_role_assignment.backup_reads_disk]
 }
 
-# Snapshots in this resource group, every night.
+# Nightly snapshots in this resource group.
 resource "azurerm_data_protection_backup_vault" "data" {
   count = var.snapshots_kept > 0 ? 1 : 0
 
   name                = "${var.name}-backup"
   resource_group_name = local.resource_group
   location            = local.location
-  datastore_type      = "VaultStore" # where no snapshot goes: they stay beside the disk
+  datastore_type      = "VaultStore" # not used: snapshots are stored with the disk
   redundancy          = "LocallyRedundant"
   tags                = local.tags
 
@@ -48,13 +48,13 @@ resource "azurerm_data_protection_backup_vault" "data" {
 resource "azurerm_data_protection_backup_policy_disk" "data" {
   count = var.snapshots_kept > 0 ? 1 : 0
 
-  name                            = "daily-${var.snapshots_kept}" # none can be changed
+  name                            = "daily-${var.snapshots_kept}" # policies are immutable
   vault_id                        = azurerm_data_protection_backup_vault.data[0].id
   backup_repeating_time_intervals = ["R/2024-01-01T03:00:00+00:00/P1D"]
   default_retention_duration      = "P${var.snapshots_kept}D"
 
   lifecycle {
-    create_before_destroy = true # the disk is never without one
+    create_before_destroy = true # the disk always has a policy
   }
 }
 
@@ -68,7 +68,7 @@ resource "azurerm_data_protection_backup_instance_disk" "data" {
   snapshot_resource_group_name = local.resource_group
   backup_policy_id             = azurerm_data_protection_backup_policy_disk.data[0].id
 
-  # It is refused until the vault's roles are known everywhere, which takes minutes: those of the boot.
+  # Fails until the vault's roles apply, which takes minutes. The boot takes longer.
   depends_on = [
     azurerm_role_assignment.backup_reads_disk,
     azurerm_role_assignment.backup_makes_snapshots,

@@ -1,6 +1,6 @@
 # Written by chroma-otel-deploy: change the spec and run `gen` again.
 terraform {
-  required_version = ">= 1.11" # values of secrets that no state and no plan holds
+  required_version = ">= 1.11" # write-only values of secrets
 
   required_providers {
     azurerm = {
@@ -13,7 +13,8 @@ terraform {
 provider "azurerm" {
   subscription_id = var.subscription_id
 
-  # Its few, and what is needed here: not the seventy that it takes by itself.
+  # Registers only its core resource providers and the required ones, not the default of about
+  # seventy.
   resource_provider_registrations = "core"
   resource_providers_to_register = [
     "Microsoft.ContainerRegistry",

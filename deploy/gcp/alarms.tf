@@ -1,5 +1,5 @@
-# Alarms, on request: where a notification channel is named that they go to. The machine measures every ten
-# minutes, and says so.
+# Optional alarms, created if a notification channel is set. The machine sends metrics every ten
+# minutes.
 
 resource "google_monitoring_alert_policy" "chroma" {
   for_each = { for name, condition in local.conditions : name => condition if local.alarms }
@@ -15,7 +15,7 @@ resource "google_monitoring_alert_policy" "chroma" {
     condition_prometheus_query_language {
       query                     = each.value.query
       duration                  = each.value.lasts
-      disable_metric_validation = true # the machine makes its metrics with the first value
+      disable_metric_validation = true # the first value creates the metric
     }
   }
 
@@ -28,14 +28,14 @@ resource "google_monitoring_alert_policy" "chroma" {
 }
 
 locals {
-  # The last value, or the last two.
+  # Covers the last one or two values.
   of_late = "{monitored_resource=\"gce_instance\", deployment=\"${var.name}\"}[12m]"
   metric  = "custom_googleapis_com:chroma_"
 
   conditions = {
     "does not answer" = {
       query = "max_over_time(${local.metric}ChromaAnswers${local.of_late}) < 1"
-      lasts = "720s" # two values: the first one after a boot may come before Chroma is up
+      lasts = "720s" # two values: the first one after a boot may precede Chroma's start
       means = "Chroma does not answer."
     }
     "machine is silent" = {
@@ -51,12 +51,12 @@ locals {
     "queue" = {
       query = "max_over_time(${local.metric}CollectorQueueSize${local.of_late}) > 134217728" # bytes, of 256 MiB
       lasts = "0s"
-      means = "Traces wait for the backend, over half of what the collector keeps."
+      means = "The collector's queue is over 50 % full. The backend is unavailable or too slow."
     }
     "refused" = {
       query = "max_over_time(${local.metric}CollectorSendFailedSpans${local.of_late}) > 0"
       lasts = "0s"
-      means = "Traces are lost. The log of the container otel-collector says why the backend refuses them."
+      means = "Traces are lost. Check the log of the container otel-collector for the backend's answers."
     }
   }
 }

@@ -1,5 +1,5 @@
-# Logs of Chroma, the collector and a boot that failed, kept for their time. The project's own bucket
-# `_Default` has them as well, for as long as it keeps what comes.
+# Logs of Chroma, the collector and failed boots, kept for their retention. The project's bucket
+# `_Default` also contains them, with its own retention.
 
 resource "google_logging_project_bucket_config" "logs" {
   project        = var.project_id
@@ -13,10 +13,10 @@ resource "google_logging_project_bucket_config" "logs" {
 
 resource "google_logging_project_sink" "logs" {
   name        = "${var.name}-logs"
-  description = "Logs of ${var.name}, to a bucket of their own"
+  description = "Logs of ${var.name}, in a separate bucket"
   destination = "logging.googleapis.com/${google_logging_project_bucket_config.logs.id}"
 
-  # As Docker and the boot name the machine, whichever it is.
+  # Matches the names that Docker and boot use for the machine.
   filter = join(" OR ", [
     "(log_id(\"gcplogs-docker-driver\") AND jsonPayload.instance.name = \"${var.name}\")",
     "(log_id(\"chroma-otel-boot\") AND labels.\"chroma-otel-deploy\" = \"${var.name}\")",

@@ -1,15 +1,15 @@
-# The machine. Google starts it again when its host dies; one that was deleted comes back with `apply`. Either
-# finds the same disk.
+# The machine. Google restarts it if its host fails; `apply` recreates a deleted one. The data disk
+# stays the same.
 
 resource "google_compute_instance" "chroma" {
   name                      = var.name
   description               = "Chroma"
   zone                      = var.zone
   machine_type              = var.machine_type
-  metadata_startup_script   = local.startup_script # a changed version or variable makes a new machine
+  metadata_startup_script   = local.startup_script # a changed version or variable replaces the machine
   labels                    = local.labels
-  allow_stopping_for_update = true  # another machine type needs it
-  deletion_protection       = false # the data is not here
+  allow_stopping_for_update = true  # needed to change the machine type
+  deletion_protection       = false # it contains no data
 
   boot_disk {
     initialize_params {
@@ -30,14 +30,14 @@ resource "google_compute_instance" "chroma" {
     network_ip = google_compute_address.chroma.address
   }
 
-  # What it may do is in permissions.tf: a scope is a second, coarser list.
+  # permissions.tf limits access; scopes are a second, coarser list.
   service_account {
     email  = google_service_account.machine.email
     scopes = ["cloud-platform"]
   }
 
   shielded_instance_config {
-    enable_secure_boot          = var.architecture == "x86_64" # Debian's image for Arm does not start with it
+    enable_secure_boot          = var.architecture == "x86_64" # Debian's Arm image does not boot with it
     enable_vtpm                 = true
     enable_integrity_monitoring = true
   }
@@ -49,16 +49,17 @@ resource "google_compute_instance" "chroma" {
   metadata = {
     enable-oslogin          = "TRUE"
     block-project-ssh-keys  = "TRUE"
-    enable-guest-attributes = "TRUE" # there it says how its boot went
+    enable-guest-attributes = "TRUE" # for the result of the boot
   }
 
   lifecycle {
-    # Another subnet makes another address, and Google deletes none that is in use: the machine goes first.
+    # A new subnet needs a new address, and Google deletes only unused addresses: replace the
+    # machine first.
     replace_triggered_by = [google_compute_address.chroma.subnetwork]
   }
 
-  # It may do what it has to, and can be reached, when it boots. Permissions take minutes to arrive
-  # everywhere: it tries again.
+  # Permissions and firewall rules exist before the boot. Permissions can take minutes to apply;
+  # boot retries.
   depends_on = [
     google_compute_firewall.clients,
     google_compute_firewall.nobody_else,
@@ -70,20 +71,20 @@ resource "google_compute_instance" "chroma" {
   ]
 }
 
-# What is written to the machine. A value of a variable passes no shell: each of these files is a list of
-# lines, which the script gets in Base64. Blank lines are not there.
+# Files of the machine. The script receives the lines of each in Base64, so no value of a variable
+# is interpreted by a shell. Blank lines are omitted.
 locals {
   machine_env = compact([
     "GOOGLE_CLOUD_PROJECT=${var.project_id}",
     "DEPLOYMENT=${var.name}",
     "DATA_DEVICE=${local.data_device}",
-    "CHROMA_IMAGE=${local.registry}/chroma/chroma:${var.chroma_version}-cb7e428362d7",
-    "COLLECTOR_IMAGE=${local.registry}/chroma/otel-collector:0.158.0-cb7e428362d7",
+    "CHROMA_IMAGE=${local.registry}/chroma/chroma:${var.chroma_version}-7b92179e1228",
+    "COLLECTOR_IMAGE=${local.registry}/chroma/otel-collector:0.158.0-7b92179e1228",
     local.alarms ? "METRICS_NAMESPACE=Chroma" : "",
   ])
 
   chroma_env = compact([
-    "# what the container of Chroma is given",
+    "# environment of Chroma's container",
     "CHROMA_OTEL_COLLECTION_ENDPOINT=http://otel-collector:4317",
     "CHROMA_OTEL_SERVICE_NAME=${var.chroma_otel_service_name}",
     "CHROMA_OTEL_GRANULARITY=${var.chroma_otel_granularity}",
@@ -98,7 +99,7 @@ locals {
   ])
 
   secrets = compact([
-    "# whose, which variable, and the secret that holds its value",
+    "# container, variable, and the secret that contains its value",
     local.has_chroma_otel_collection_headers ? "collector CHROMA_OTEL_COLLECTION_HEADERS ${local.chroma_otel_collection_headers_id}" : "",
   ])
 

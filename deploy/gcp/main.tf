@@ -1,15 +1,16 @@
-# Chroma 1.5.9 on one Compute Engine machine, its traces to Google Cloud Trace, over Google's OTLP endpoint.
+# Chroma 1.5.9 on one Compute Engine machine with traces to
+# Google Cloud Trace over Google's OTLP endpoint.
 # Written by chroma-otel-deploy: change the spec and run `gen` again.
 #
-#   storage.tf      the disk with the data, its snapshots
-#   network.tf      the address, and who may connect
-#   secrets.tf      keys, and where they are kept
-#   permissions.tf  what the machine may do
-#   machine.tf      the machine, and what is written to it
-#   logs.tf         where its logs are, and for how long
-#   alarms.tf       on request
+#   storage.tf      the data disk and its snapshots
+#   network.tf      the address and the allowed clients
+#   secrets.tf      keys in the secret store
+#   permissions.tf  permissions of the machine
+#   machine.tf      the machine and its files
+#   logs.tf         the logs and their retention
+#   alarms.tf       optional alarms
 
-# Debian 12, the newest: an `apply` after its release replaces the machine and keeps the data.
+# The newest Debian 12: the next `apply` after a release replaces the machine and keeps the data.
 data "google_compute_image" "debian" {
   project = "debian-cloud"
   family  = var.architecture == "arm64" ? "debian-12-arm64" : "debian-12"
@@ -24,15 +25,15 @@ data "google_compute_subnetwork" "chroma" {
   lifecycle {
     postcondition {
       condition     = endswith(self.network, "/networks/${var.network}")
-      error_message = "The subnet is in ${self.network}: network says otherwise."
+      error_message = "The subnet is in ${self.network}, which differs from network."
     }
   }
 
   depends_on = [google_project_service.compute]
 }
 
-# Google's services that this needs are switched on, and stay on when it is destroyed: others may use them.
-# Compute Engine by itself: what is read above waits for it and for no other.
+# Enables required Google services. They stay enabled on destroy, because others may use them.
+# Compute Engine is separate, because the data sources above need only this service.
 resource "google_project_service" "compute" {
   service            = "compute.googleapis.com"
   disable_on_destroy = false
@@ -62,13 +63,13 @@ locals {
 
   region = replace(var.zone, "/-[a-z]$/", "")
 
-  # Its repository for both images is called like the deployment.
+  # The repository for both images has the name of the deployment.
   registry = "${local.region}-docker.pkg.dev/${var.project_id}"
 
-  # These families take no Persistent Disk. A disk cannot become the other kind: see README.md.
+  # These families do not support Persistent Disk. A disk cannot change its type: see README.md.
   disk_type = can(regex("^(c4|c4a|c4d|h4d|m4|n4|n4a|n4d|x4)-", var.machine_type)) ? "hyperdisk-balanced" : "pd-balanced"
 
-  # A disk that is attached has a path by the name that it is attached under: its own.
+  # The device path of an attached disk contains its device name.
   data_device = "/dev/disk/by-id/google-${google_compute_disk.data.name}"
   alarms      = var.notification_channel != ""
   labels      = { chroma-otel-deploy = var.name }

@@ -1,4 +1,4 @@
-# No public address; only who is named here reaches Chroma. The address stays when the machine is replaced.
+# No public address, only allowed clients. The address stays when the machine is replaced.
 
 resource "google_compute_address" "chroma" {
   name         = var.name
@@ -9,11 +9,11 @@ resource "google_compute_address" "chroma" {
   labels       = local.labels
 }
 
-# Lower numbers come first, and a network's own rules are usually at 1000 (or, of the default network, at
-# 65534): none of them opens a door to this machine.
+# Lower numbers have priority over other rules of the network, which usually have 1000 (65534 in the
+# default network).
 resource "google_compute_firewall" "clients" {
   name                    = "${var.name}-clients"
-  description             = "Chroma's clients"
+  description             = "Clients of Chroma"
   network                 = data.google_compute_subnetwork.chroma.network
   priority                = 900
   source_ranges           = [var.allowed_cidr]
@@ -27,10 +27,10 @@ resource "google_compute_firewall" "clients" {
 
 resource "google_compute_firewall" "ssh" {
   name                    = "${var.name}-ssh"
-  description             = "SSH, by Identity-Aware Proxy: Google asks who it is"
+  description             = "SSH through Identity-Aware Proxy, authenticated by Google"
   network                 = data.google_compute_subnetwork.chroma.network
   priority                = 900
-  source_ranges           = ["35.235.240.0/20"] # of the proxy, and nobody else
+  source_ranges           = ["35.235.240.0/20"] # only the proxy
   target_service_accounts = [google_service_account.machine.email]
 
   allow {
@@ -41,7 +41,7 @@ resource "google_compute_firewall" "ssh" {
 
 resource "google_compute_firewall" "nobody_else" {
   name                    = "${var.name}-nobody-else"
-  description             = "Nobody else"
+  description             = "Deny all other clients"
   network                 = data.google_compute_subnetwork.chroma.network
   priority                = 910
   source_ranges           = ["0.0.0.0/0"]

@@ -1,20 +1,20 @@
 output "address" {
-  description = "Where clients in the network find Chroma, also after the machine was replaced"
+  description = "Address of Chroma for clients in the network; stays when the machine is replaced"
   value       = "http://${google_compute_address.chroma.address}:8000"
 }
 
 output "open_session" {
-  description = "A shell on the machine, by Identity-Aware Proxy"
+  description = "Command for a shell on the machine, through Identity-Aware Proxy"
   value       = "gcloud compute ssh ${google_compute_instance.chroma.name} --project ${var.project_id} --zone ${var.zone} --tunnel-through-iap"
 }
 
 output "traces" {
-  description = "Where the traces are"
+  description = "Location of the traces"
   value       = "https://console.cloud.google.com/traces/explorer?project=${var.project_id}"
 }
 
 output "data_disk" {
-  description = "The disk with the data"
+  description = "The data disk"
   value       = google_compute_disk.data.name
 }
 

@@ -1,4 +1,4 @@
-# What the machine may do.
+# Permissions of the machine.
 
 resource "google_service_account" "machine" {
   account_id   = "${var.name}-machine"

@@ -1,17 +1,16 @@
-# The machine reads the secrets when it boots, and every ten minutes. A value that is given here goes to
-# Secret Manager and nowhere else: Terraform passes it on and forgets it, and so cannot see that it has
-# changed. Its `…_version` tells.
+# The machine reads the secrets at boot and every ten minutes. Terraform writes a value to Secret
+# Manager without storing it, so it cannot detect a change: raise `…_version`.
 
 resource "google_secret_manager_secret" "chroma_otel_collection_headers" {
   count = local.stores_chroma_otel_collection_headers ? 1 : 0
 
-  secret_id = "${var.name}-chroma_otel_collection_headers-${local.region}" # another region's is made before this one goes
+  secret_id = "${var.name}-chroma_otel_collection_headers-${local.region}" # a secret in another region is created before this one is deleted
   labels    = local.labels
 
   replication {
     user_managed {
       replicas {
-        location = local.region # where the machine is, and nowhere else
+        location = local.region # only in the machine's region
       }
     }
   }
@@ -27,7 +26,7 @@ resource "google_secret_manager_secret_version" "chroma_otel_collection_headers"
   secret_data_wo_version = var.chroma_otel_collection_headers_version
 
   lifecycle {
-    create_before_destroy = true # the machine finds one at any time
+    create_before_destroy = true # a secret is always available
   }
 }
 
@@ -35,6 +34,6 @@ locals {
   stores_chroma_otel_collection_headers = var.chroma_otel_collection_headers_secret_id == "" && var.chroma_otel_collection_headers_version > 0
   has_chroma_otel_collection_headers    = local.stores_chroma_otel_collection_headers || var.chroma_otel_collection_headers_secret_id != ""
 
-  # The version's, so that the machine starts after the value is there.
+  # From the version, so that the machine starts after the value is stored.
   chroma_otel_collection_headers_id = local.stores_chroma_otel_collection_headers ? google_secret_manager_secret_version.chroma_otel_collection_headers[0].secret : var.chroma_otel_collection_headers_secret_id
 }

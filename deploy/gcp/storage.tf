@@ -1,7 +1,7 @@
-# Data: outlives the machine, and as a snapshot the deployment.
+# Data: outlives the machine, and as a snapshot also the deployment.
 
 resource "google_compute_disk" "data" {
-  # Made from a snapshot, it can be beside the one that it replaces.
+  # A disk from a snapshot can exist next to the one that it replaces.
   name        = join("-", compact([var.name, "data", var.snapshot == "" ? "" : substr(sha1(var.snapshot), 0, 8)]))
   description = "Chroma's data and its traces' queue"
   zone        = var.zone
@@ -11,7 +11,7 @@ resource "google_compute_disk" "data" {
   labels      = local.labels
 
   lifecycle {
-    prevent_destroy = true # README.md says how, under "Delete" and "Back up, restore, move"
+    prevent_destroy = true # see README.md, "Delete" and "Back up, restore, move"
   }
 
   depends_on = [google_project_service.compute]
@@ -54,7 +54,7 @@ resource "google_compute_disk_resource_policy_attachment" "snapshots" {
   zone = var.zone
 
   lifecycle {
-    # A schedule that is made anew is let go of first: Google deletes none that a disk has.
+    # Detach a schedule before it is replaced: Google does not delete a schedule in use.
     replace_triggered_by = [google_compute_resource_policy.snapshots]
   }
 }

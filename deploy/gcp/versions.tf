@@ -1,6 +1,6 @@
 # Written by chroma-otel-deploy: change the spec and run `gen` again.
 terraform {
-  required_version = ">= 1.11" # values of secrets that no state and no plan holds
+  required_version = ">= 1.11" # write-only values of secrets
 
   required_providers {
     google = {

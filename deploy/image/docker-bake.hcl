@@ -1,6 +1,6 @@
-# Builds both images for x86-64 and Arm and pushes them, once for all deployments that run them:
+# Builds both images for x86-64 and Arm and pushes them, once for all deployments:
 #   REGISTRY=registry.example.com/search docker buildx bake --push
-# The tags end in a hash of the files in this folder, so a tag never changes its meaning:
+# Each tag ends in a hash of the files in this folder, so a tag never changes its content:
 #   find . -type f ! -name docker-bake.hcl ! -name .chroma-otel-deploy.sha256 | LC_ALL=C sort | xargs sha256sum | sha256sum | cut -c 1-12
 # Written by chroma-otel-deploy.
 variable "REGISTRY" {
@@ -13,12 +13,12 @@ group "default" {
 
 target "chroma" {
   target    = "chroma"
-  tags      = ["${REGISTRY}/chroma:1.5.9-cb7e428362d7"]
+  tags      = ["${REGISTRY}/chroma:1.5.9-7b92179e1228"]
   platforms = ["linux/amd64", "linux/arm64"]
 }
 
 target "otel-collector" {
   target    = "otel-collector"
-  tags      = ["${REGISTRY}/otel-collector:0.158.0-cb7e428362d7"]
+  tags      = ["${REGISTRY}/otel-collector:0.158.0-7b92179e1228"]
   platforms = ["linux/amd64", "linux/arm64"]
 }

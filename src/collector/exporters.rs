@@ -1,6 +1,7 @@
-//! The collector's exporters, for the backends and for how the collector learns the operator's values.
+//! The collector's exporters, which depend on the backends and on the source of the operator's
+//! values.
 //!
-//! Invariant: the value of a header is named, never written.
+//! Invariant: header values are referenced by variable, never written.
 
 mod backend_exporter;
 
@@ -17,23 +18,23 @@ use crate::render::as_is;
 use crate::spec::Tracing;
 use backend_exporter::{BackendExporter, ResourceAttribute, backend_exporters, settings};
 
-/// Extensions that every collector has.
+/// Extensions of every collector.
 const EXTENSIONS: [&str; 2] = ["health_check", "file_storage"];
 
-/// What `templates/collector` reads of the backends.
+/// Input of `templates/collector` that depends on the backends.
 #[derive(Serialize)]
 pub(crate) struct Exporters {
     /// The exporters, each with its queue.
     exporters: Vec<ExporterWithQueue>,
-    /// Bytes that may wait for one backend, of one kind of signal.
+    /// Bytes that one queue can hold, for one backend and one kind of signal.
     queue_size: usize,
     /// The same in MiB.
     queue_mib: usize,
-    /// The exporters of the pipeline of traces.
+    /// The exporters of the traces pipeline.
     trace_exporters: Vec<Value>,
-    /// The exporters of backends that take the sum since the start.
+    /// The exporters of backends that accept cumulative sums.
     metrics_exporters: Vec<Value>,
-    /// The exporters of backends that take what was added since the last time.
+    /// The exporters of backends that accept deltas.
     delta_exporters: Vec<Value>,
     /// The extensions that backends need.
     extensions: Vec<ExtensionSettings>,
@@ -41,26 +42,26 @@ pub(crate) struct Exporters {
     extension_names: Vec<Value>,
     /// Attributes that backends need on every resource.
     resource: Vec<ResourceAttribute>,
-    /// The length of the longest attribute value that every backend takes.
+    /// The maximum length of an attribute value that every backend accepts.
     longest_value: Option<u32>,
     /// The backends with such a limit.
     longest_of: Value,
-    /// Whether there is more than one backend.
+    /// True if there is more than one backend.
     several: bool,
 }
 
-/// An exporter and the queue before it.
+/// An exporter and its queue.
 #[derive(Serialize)]
 struct ExporterWithQueue {
     name: String,
     settings: BTreeMap<String, Value>,
-    /// Whether it has a queue.
+    /// True if it has a queue.
     queued: bool,
-    /// Whether it retries by itself, from memory.
+    /// True if it retries from memory, without a queue.
     retries_itself: bool,
-    /// How spans are put together for one request, as YAML.
+    /// Batch settings of its requests, as YAML.
     batch: Value,
-    /// Whether its queue is declared here; else it refers to another exporter's.
+    /// True if its queue is declared here, false if it refers to another exporter's.
     is_new: bool,
     /// The YAML anchor of its queue.
     queue: Value,
@@ -74,8 +75,8 @@ struct ExtensionSettings {
 }
 
 impl Exporters {
-    /// Of all backends; `to_backend` says whether they get metrics, `place` the region or project where it is
-    /// known when rendering.
+    /// Computes the input for all backends. `to_backend` is true if metrics are sent to them;
+    /// `place` is the region or project if it is known when rendering.
     pub(crate) fn new(
         tracing: &Tracing,
         to_backend: bool,
@@ -122,7 +123,7 @@ fn extensions(backends: &[BackendExporter]) -> Vec<ExtensionSettings> {
     backends.iter().filter_map(extension).collect()
 }
 
-/// The exporters of backends that take metrics as deltas, or as sums.
+/// Returns the exporters of backends that accept metrics as deltas, or as sums.
 fn of_metrics(backends: &[BackendExporter], delta: bool) -> Vec<Value> {
     let takes = |exporter: &&BackendExporter| {
         let intake = exporter.metrics();
@@ -132,8 +133,8 @@ fn of_metrics(backends: &[BackendExporter], delta: bool) -> Vec<Value> {
     taking.map(BackendExporter::in_pipeline).collect()
 }
 
-/// The endpoint in the one form that every source of the collector reads; it may
-/// hold a placeholder. Absent: the operator gives it, or none is wanted.
+/// Returns the endpoint in the form that every collector accepts; it may contain a placeholder.
+/// `None` if the operator supplies it, or if the backend needs none.
 pub(crate) fn exact_endpoint(tracing: &Tracing) -> Option<String> {
     let Some(endpoint) = &tracing.endpoint else {
         return tracing.backend.endpoint.clone();
@@ -144,10 +145,10 @@ pub(crate) fn exact_endpoint(tracing: &Tracing) -> Option<String> {
     })
 }
 
-/// Bytes of all queues together: what the rendered volumes have room for.
+/// Bytes of all queues together, which fit the rendered volumes.
 const QUEUES: usize = 256 << 20;
 
-/// How many bytes may wait for one backend, of one kind.
+/// Returns the bytes that one queue can hold, for one backend and one kind of signal.
 fn queue_size(backend_exporters: &[BackendExporter]) -> usize {
     let queued =
         |exporter: &&BackendExporter| exporter.configs().iter().any(|exporter| exporter.queued);
@@ -156,7 +157,8 @@ fn queue_size(backend_exporters: &[BackendExporter]) -> usize {
     QUEUES / queues.max(1)
 }
 
-/// The exporters, each with its queue: the first of those that are alike has it, the others refer to it.
+/// Returns the exporters, each with its queue. The first of several equal queues is declared, and
+/// the others refer to it.
 fn exporters(backends: &[BackendExporter]) -> Vec<ExporterWithQueue> {
     let mut queues: Vec<(Option<String>, String)> = Vec::new();
     let mut exporters = Vec::new();
@@ -187,18 +189,18 @@ fn exporters(backends: &[BackendExporter]) -> Vec<ExporterWithQueue> {
     exporters
 }
 
-/// How spans are put together for one request, as YAML.
+/// Returns the batch settings of a backend's requests, as YAML.
 fn batch(backend: &Backend) -> String {
     match (backend.spans_per_request, backend.bytes_per_request) {
         (Some(most), _) => format!(
-            "{{sizer: items, flush_timeout: 1s, min_size: {most}, max_size: {most}}} # the backend refuses more"
+            "{{sizer: items, flush_timeout: 1s, min_size: {most}, max_size: {most}}} # the backend rejects larger requests"
         ),
         (None, Some(most)) => format!(
-            "{{flush_timeout: 1s, min_size: {}, max_size: {most}}} # the backend refuses more",
+            "{{flush_timeout: 1s, min_size: {}, max_size: {most}}} # the backend rejects larger requests",
             most.min(524_288)
         ),
         (None, None) => {
-            "{flush_timeout: 1s, min_size: 524288, max_size: 2097152} # gRPC servers refuse 4 MiB"
+            "{flush_timeout: 1s, min_size: 524288, max_size: 2097152} # gRPC servers reject 4 MiB"
                 .to_owned()
         }
     }

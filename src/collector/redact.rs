@@ -1,7 +1,7 @@
-//! What is taken out of spans and metrics before they leave, as the collector's template reads it.
+//! Redaction of spans and metrics, as input of the collector's template.
 //!
-//! Invariant: a name that is to be hidden is hidden in every place that it stands in; where names or unknown
-//! attributes may not leave, neither may texts, which can quote both.
+//! Invariant: a hidden name is hidden everywhere. If names or unknown attributes may not be
+//! exported, texts may not either, because they can quote both.
 
 use minijinja::Value;
 use serde::Serialize;
@@ -10,15 +10,15 @@ use crate::backend::Key;
 use crate::render::as_is;
 use crate::spec::signals::{AttributeName, NAMES_KEY, Names, Redact};
 
-/// The paths of health checks, and of what a client asks before its first request.
+/// The paths of health checks, and of a client's requests before its first operation.
 const PROBES: &str = "^/api/v[12](/(heartbeat|healthcheck|version|pre-flight-checks))?/?$";
 
-/// What templates read of redaction.
+/// Template input for redaction.
 #[derive(Serialize)]
 pub(crate) struct RedactTemplate {
-    /// What is removed.
+    /// Data to remove.
     redact: Redacted,
-    /// The key that names are hashed with, as the collector's environment has it.
+    /// The key for hashing names, as a reference to the collector's environment.
     key: Value,
     /// A pattern of the paths of health checks.
     probes: Value,
@@ -26,16 +26,16 @@ pub(crate) struct RedactTemplate {
 
 #[derive(Serialize)]
 struct Redacted {
-    /// What becomes of names: `hash` or `remove`.
+    /// Treatment of names: `hash` or `remove`.
     names: Option<&'static str>,
-    /// The only attributes that are exported.
+    /// The only attributes to export.
     allow: Option<Vec<String>>,
-    /// Whether the texts of errors are exported.
+    /// True if the texts of errors are exported.
     texts: bool,
 }
 
 impl RedactTemplate {
-    /// Of a spec.
+    /// Computes the input for a spec.
     pub(crate) fn new(redact: &Redact) -> Self {
         let names = redact.names.map(|names| match names {
             Names::Hash => "hash",
@@ -59,13 +59,13 @@ impl RedactTemplate {
     }
 }
 
-/// The key that names are hashed with, where they are: without it a name could be guessed.
+/// Returns the key for hashing names if they are hashed: without a key, a name could be guessed.
 pub(crate) fn key(redact: &Redact) -> Option<Key> {
     let hashed = redact.names == Some(Names::Hash);
     hashed.then(|| Key {
         variable: NAMES_KEY.to_owned(),
         what:
-            "any long random word, as of `openssl rand -hex 32`: the same key gives the same tokens"
+            "a long random text, for example from `openssl rand -hex 32`: equal keys give equal tokens"
                 .to_owned(),
     })
 }

@@ -1,40 +1,41 @@
-//! Which traces leave, as the collector's template reads it, and where that cannot be decided.
+//! Sampling, as input of the collector's template.
 //!
-//! Invariant: what counts the requests comes before what drops traces; who decides by a whole trace sees all of it.
+//! Invariant: requests are counted before traces are dropped; a decision on a complete trace sees
+//! all its spans.
 
 use serde::Serialize;
 
 use crate::spec::signals::Sampling;
 
-/// What templates read of sampling.
+/// Template input for sampling.
 #[derive(Serialize)]
 pub(crate) struct SamplingTemplate {
-    /// Absent: every trace is exported.
+    /// `None` exports every trace.
     sampling: Option<Sampled>,
-    /// When a trace is in the backend, for a README.
+    /// Delay until a trace is in the backend, for a README.
     later: &'static str,
 }
 
 #[derive(Serialize)]
 struct Sampled {
-    /// The share of traces that is exported, in percent.
+    /// The share of traces to export, in percent.
     percent: f64,
     /// The same in words.
     share: String,
-    /// Which traces are kept by their content, beside that share.
+    /// Rules for keeping traces by their content, in addition to that share.
     tail: Option<KeptTraces>,
 }
 
 #[derive(Serialize)]
 struct KeptTraces {
-    /// Those with an error.
+    /// Keep traces with an error.
     errors: bool,
-    /// Those that took longer, in milliseconds.
+    /// Keep traces that took longer, in milliseconds.
     slower_than_ms: Option<String>,
 }
 
 impl SamplingTemplate {
-    /// Of a spec.
+    /// Computes the input for a spec.
     pub(crate) fn new(sampling: Option<&Sampling>) -> Self {
         let tail = sampling.and_then(|sampling| sampling.tail.as_ref());
         let later = if tail.is_some() {
@@ -57,7 +58,7 @@ impl SamplingTemplate {
     }
 }
 
-/// How much that is, in a sentence.
+/// Describes the share in a sentence.
 fn share(percent: f64) -> String {
     match percent {
         0.0 => "none".to_owned(),

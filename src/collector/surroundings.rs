@@ -1,52 +1,52 @@
-//! What surrounds a collector, and differs between targets.
+//! Settings of the collector that differ between targets.
 
 use minijinja::Value;
 use serde::Serialize;
 
-/// What `templates/collector` reads of the collector's surroundings.
+/// Input of `templates/collector` that depends on the target.
 #[derive(Serialize)]
 pub(crate) struct Surroundings {
     /// Chroma's version, as an attribute of spans.
     pub(crate) version_attribute: Value,
-    /// The addresses that its ports listen on.
+    /// The listen addresses of its ports.
     pub(crate) listen: Listen,
-    /// Detectors of the resource, in order.
+    /// Resource detectors, in order.
     pub(crate) detectors: Vec<&'static str>,
-    /// How long a sender's connection lasts, where another replica may take it.
+    /// Maximum age of a sender's connection, if there can be several replicas.
     pub(crate) let_go: Option<&'static str>,
-    /// The pods that spans come from, on Kubernetes.
+    /// The pods that send spans, on Kubernetes.
     pub(crate) pods: Option<Pods>,
-    /// Attributes that say where the deployment runs.
+    /// Attributes for the location of the deployment.
     pub(crate) place_attributes: Vec<PlaceAttribute>,
-    /// The attribute that names the instance of Chroma.
+    /// The attribute that identifies the instance of Chroma.
     pub(crate) instance_attribute: &'static str,
 }
 
-/// An attribute that says where the deployment runs.
+/// An attribute for the location of the deployment.
 #[derive(Clone, Serialize)]
 pub(crate) struct PlaceAttribute {
     pub(crate) name: &'static str,
     pub(crate) value: String,
 }
 
-/// The addresses that a collector's ports listen on.
+/// The listen addresses of a collector's ports.
 #[derive(Serialize)]
 pub(crate) struct Listen {
-    /// Of the receivers.
+    /// Address of the receivers.
     pub(crate) receivers: &'static str,
-    /// Of metrics and health checks.
+    /// Address of metrics and health checks.
     pub(crate) local: &'static str,
 }
 
 /// Pods that a collector can look up.
 #[derive(Serialize)]
 pub(crate) struct Pods {
-    /// The namespace that it is limited to.
+    /// The only namespace to watch; `None` for all.
     pub(crate) namespace: Option<String>,
 }
 
 impl Surroundings {
-    /// On one machine: the sender is known by its host.
+    /// Returns the settings for one machine, where the sender is identified by its host.
     pub(crate) fn of_machine(
         version_attribute: Value,
         listen: Listen,

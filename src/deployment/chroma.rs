@@ -1,4 +1,4 @@
-//! Chroma's environment, as every target has it.
+//! Chroma's environment, which all targets share.
 
 use std::collections::BTreeMap;
 
@@ -9,13 +9,13 @@ use crate::spec::kubernetes::CollectorMode;
 use crate::spec::{Chroma, Image, Spec};
 use crate::values::VariableName;
 
-/// Where Chroma finds the collector on one machine.
+/// The collector's endpoint for Chroma on one machine.
 pub(crate) const COLLECTOR_ENDPOINT: &str = "http://otel-collector:4317";
 
-/// How long Chroma's exporter collects spans before it sends them, in milliseconds; 5000 by default.
+/// Interval in milliseconds at which Chroma's exporter sends collected spans; the default is 5000.
 const BATCH_DELAY: &str = "OTEL_BSP_SCHEDULE_DELAY";
 
-/// The address that Chroma sends its traces to.
+/// Returns the endpoint for Chroma's traces.
 pub(super) fn endpoint(spec: &Spec) -> String {
     match (&spec.tracing.endpoint, spec.target.is_kubernetes()) {
         (Some(endpoint), true) if spec.collector.mode == CollectorMode::None => {
@@ -26,11 +26,12 @@ pub(super) fn endpoint(spec: &Spec) -> String {
     }
 }
 
-/// Where SQLite puts its temporary files, and what 0.x, which has no configuration file, has to know. The
-/// operator's own variables win.
+/// Returns SQLite's temporary directory and the settings of 0.x, which has no configuration file.
+/// The operator's own variables override them.
 pub(super) fn server_variables(chroma: &Chroma) -> Vec<(&'static str, String)> {
     let data = chroma.version.data_directory().to_owned();
-    // `/tmp` is in memory, within Chroma's limit, and a migration can need as much as the data.
+    // `/tmp` is in memory, within Chroma's limit, and a migration can need as much space as the
+    // data.
     let mut variables = vec![("SQLITE_TMPDIR", data.clone())];
     if chroma.version.server() == Server::Python {
         variables.push(("IS_PERSISTENT", "1".to_owned()));
@@ -44,26 +45,28 @@ pub(super) fn server_variables(chroma: &Chroma) -> Vec<(&'static str, String)> {
     variables
 }
 
-/// Whether the operator sets a variable of Chroma's.
+/// Returns true if the operator sets this variable of Chroma.
 fn sets(chroma: &Chroma, name: &str) -> bool {
     let mut own = chroma.environment.keys();
     own.any(|one| one.as_str() == name)
 }
 
-/// Whether an operator's variable is part of the translation already: without the entrypoint, a log level
-/// has to be joined with the spans' filter here.
+/// Returns true if an operator's variable is already part of the translation. Without the
+/// entrypoint, a log level must be merged with the span filters here.
 fn is_merged(chroma: &Chroma, name: &VariableName) -> bool {
     chroma.image == Image::Stock && name.as_str() == variable::RUST_LOG
 }
 
-/// The operator's own variables of Chroma; `None` stands for a value that only the secret store has.
+/// Returns the operator's own variables of Chroma; `None` for a value that is in the secret store
+/// only.
 pub(super) fn own_variables(chroma: &Chroma) -> impl Iterator<Item = (&str, Option<&str>)> {
     let own = chroma.environment.iter();
     own.filter(|(name, _)| !is_merged(chroma, name))
         .map(|(name, value)| (name.as_str(), value.as_deref()))
 }
 
-/// What the published image reads instead of the four variables; the operator's own `RUST_LOG` is part of it.
+/// Returns the variables that the published image reads instead of the four, merged with the
+/// operator's own `RUST_LOG`.
 pub(super) fn translated_variables(
     chroma: &Chroma,
     endpoint: &str,
@@ -75,11 +78,11 @@ pub(super) fn translated_variables(
             .with_service_name(service_name)
             .with_granularity(granularity)
     });
-    // The collector's endpoint is plain gRPC, which every version can reach.
+    // The collector's endpoint is plain gRPC, which every version supports.
     let mut translated = settings
         .and_then(|settings| server_environment(&settings, chroma.version).ok())
         .unwrap_or_default();
-    // A stop is held back by two seconds at most (`preStop`, `ExecStop`): spans must not wait longer.
+    // `preStop` and `ExecStop` delay a stop by at most two seconds, so spans must be sent sooner.
     let traced = granularity != Granularity::None && !translated.is_empty();
     if traced && !sets(chroma, BATCH_DELAY) {
         translated.insert(BATCH_DELAY, "1000".to_owned());

@@ -1,4 +1,4 @@
-//! The collector of a deployment: what it runs, and what its configuration says.
+//! The collector of a deployment: its command and its configuration.
 
 use std::collections::BTreeSet;
 
@@ -13,22 +13,22 @@ use crate::spec::{Image, Spec, Tracing};
 
 /// The collector's facts.
 pub(crate) struct CollectorFacts {
-    /// What the container runs, with the entrypoint.
+    /// Command of the container, with the entrypoint.
     pub(crate) command: Vec<String>,
-    /// `GOMEMLIMIT`: 80 % of its container's limit, as the memory limiter has it.
+    /// `GOMEMLIMIT`: 80 % of the container's limit, as in the memory limiter.
     pub(crate) go_memory_limit: String,
-    /// The first backend's endpoint as far as it is known when rendering.
+    /// The first backend's endpoint if it is known when rendering.
     pub(crate) known_endpoint: Option<Endpoint>,
-    /// The same in the one form that every source of the collector reads; it may hold a placeholder.
-    /// Absent: the operator gives it, or none is wanted.
+    /// The same endpoint in the form that every collector accepts; it may contain a placeholder.
+    /// `None` if the operator supplies it, or if the backend needs none.
     pub(crate) exact_endpoint: Option<String>,
-    /// The key that names are hashed with.
+    /// The key for hashing names.
     pub(crate) names_key: Option<Key>,
-    /// What the template of its configuration reads.
+    /// Input of the configuration's template.
     pub(crate) template: CollectorTemplate,
 }
 
-/// What `templates/collector` reads of every collector.
+/// Input of `templates/collector` on every target.
 #[derive(Serialize)]
 pub(crate) struct CollectorTemplate {
     #[serde(flatten)]
@@ -40,7 +40,7 @@ pub(crate) struct CollectorTemplate {
 }
 
 impl CollectorFacts {
-    /// Of a spec.
+    /// Computes the facts of a spec.
     pub(super) fn new(spec: &Spec) -> Self {
         let tracing = &spec.tracing;
         let source = match spec.collector.image {
@@ -65,7 +65,7 @@ impl CollectorFacts {
     }
 }
 
-/// What the collector's container runs, with the entrypoint.
+/// Returns the command of the collector's container, with the entrypoint.
 fn command(tracing: &Tracing, names_key: Option<&Key>) -> Vec<String> {
     let backend = &tracing.backend;
     let mut command = vec!["collector".to_owned()];
@@ -79,7 +79,7 @@ fn command(tracing: &Tracing, names_key: Option<&Key>) -> Vec<String> {
         command.push("--header".to_owned());
         command.push(format!("{name}={text}"));
     }
-    // Those that the configuration names.
+    // Keys that the configuration refers to.
     let of_others = tracing.others.iter().flat_map(|other| &other.keys);
     let in_settings = backend.keys.iter();
     let in_settings = in_settings.filter(|key| backend.in_settings(&key.variable));

@@ -1,20 +1,21 @@
-//! Registries of the clouds, by their address: what has to be made in one, and who may pull from it.
+//! Cloud registries, recognized by their addresses: repositories to create, and permissions to
+//! pull.
 //!
-//! Invariant: a registry of no cloud that is known here gets no command and no permission.
+//! Invariant: an unknown registry gets no command and no permission.
 
 use serde::Serialize;
 
 use crate::spec::Chroma;
 use crate::values::{Cloud, ImageRepository};
 
-/// The repositories of the images with the entrypoint, below a registry's path.
+/// The repositories of the images with the entrypoint, relative to a registry's path.
 const REPOSITORIES: [&str; 2] = ["chroma", "otel-collector"];
 
-/// A cloud's registry, as the address of `chroma.registry` names it.
+/// A cloud's registry, recognized by the address in `chroma.registry`.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "kind")]
 pub(crate) enum Registry {
-    /// `ACCOUNT.dkr.ecr.REGION.amazonaws.com/PATH`, which has a repository for each image.
+    /// `ACCOUNT.dkr.ecr.REGION.amazonaws.com/PATH`, which has one repository per image.
     #[serde(rename = "ecr")]
     Elastic {
         host: String,
@@ -36,7 +37,7 @@ pub(crate) enum Registry {
 }
 
 impl Registry {
-    /// The one that the spec names, if it is a cloud's.
+    /// Returns the registry at this address if it is a cloud's.
     pub(crate) fn of(address: &ImageRepository) -> Option<Self> {
         let address = address.to_string();
         let (host, path) = address.split_once('/').unwrap_or((&address, ""));
@@ -65,7 +66,7 @@ impl Registry {
         }
     }
 
-    /// Where it is.
+    /// Returns its host.
     pub(crate) fn host(&self) -> &str {
         match self {
             Self::Elastic { host, .. } | Self::Artifact { host, .. } | Self::Azure { host, .. } => {
@@ -74,7 +75,7 @@ impl Registry {
         }
     }
 
-    /// Whose it is.
+    /// Returns its cloud.
     pub(crate) fn cloud(&self) -> Cloud {
         match self {
             Self::Elastic { .. } => Cloud::Aws,
@@ -84,7 +85,7 @@ impl Registry {
     }
 }
 
-/// The repositories below a path, which may be empty.
+/// Returns the repositories below a path, which may be empty.
 pub(crate) fn repositories(path: &str) -> Vec<String> {
     let below = |name: &str| match path {
         "" => name.to_owned(),
@@ -93,20 +94,20 @@ pub(crate) fn repositories(path: &str) -> Vec<String> {
     REPOSITORIES.map(below).to_vec()
 }
 
-/// Where a machine pulls the images with the entrypoint from.
+/// Source of the images with the entrypoint for a machine.
 pub(crate) enum ImageSource {
-    /// Nothing is pulled but images without it.
+    /// No image has the entrypoint.
     None,
-    /// A registry that the recipe makes, in the machine's cloud.
+    /// A registry that the deployment creates, in the machine's cloud.
     Own,
-    /// The spec's, with the machine's identity.
+    /// The spec's registry, with the machine's identity.
     ByIdentity(Registry),
-    /// The spec's, without credentials.
+    /// The spec's registry, without credentials.
     Open,
 }
 
 impl ImageSource {
-    /// Of a machine.
+    /// Determines the source for a machine.
     pub(super) fn new(chroma: &Chroma, cloud: Option<Cloud>) -> Self {
         if !chroma.image.has_entrypoint() {
             return Self::None;
@@ -120,27 +121,27 @@ impl ImageSource {
         }
     }
 
-    /// Whether the machine logs in.
+    /// Returns true if the machine logs in.
     pub(crate) fn logs_in(&self) -> bool {
         matches!(self, Self::Own | Self::ByIdentity(_))
     }
 }
 
-/// What templates read of it.
+/// Template input for an image source.
 #[derive(Serialize)]
 pub(crate) struct ImageSourceTemplate<'a> {
-    /// Whether the recipe makes the registry.
+    /// True if the deployment creates the registry.
     own: bool,
-    /// Whether images are pulled without credentials.
+    /// True if images are pulled without credentials.
     open: bool,
-    /// Whether the machine logs in.
+    /// True if the machine logs in.
     logs_in: bool,
-    /// The spec's registry, where the machine's identity logs in to it.
+    /// The spec's registry if the machine's identity logs in to it.
     given: Option<&'a Registry>,
 }
 
 impl ImageSource {
-    /// What templates read of it.
+    /// Returns the template input.
     pub(crate) fn template(&self) -> ImageSourceTemplate<'_> {
         ImageSourceTemplate {
             own: matches!(self, Self::Own),

@@ -1,6 +1,6 @@
-//! The variables of a deployment whose values only a secret store has.
+//! The variables of a deployment whose values are in a secret store only.
 //!
-//! Invariant: here are names and meanings; nothing in this module sees a value.
+//! Invariant: this module contains names and descriptions, never a value.
 
 use chroma_otel_init::variable;
 
@@ -8,36 +8,37 @@ use crate::collector::redact;
 use crate::spec::kubernetes::BackupPlace;
 use crate::spec::{Image, Spec, header_variable};
 
-/// A variable whose value only the secret store has.
+/// A variable whose value is in the secret store only.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct SecretVariable {
     /// Its name.
     pub(crate) variable: String,
-    /// Whose it is.
+    /// The container that reads it.
     pub(crate) container: Container,
-    /// What it is and where to get it.
+    /// Its description and source.
     pub(crate) what: String,
-    /// Whether the deployment is of no use without it.
+    /// True if the deployment cannot work without it.
     pub(crate) required: bool,
 }
 
-/// Who gets a variable.
+/// The container that reads a variable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Container {
     /// The database.
     Chroma,
     /// The collector.
     Collector,
-    /// In a cluster, the proxy that asks for a token.
+    /// In a cluster, the proxy that requires a token.
     Proxy,
-    /// In a cluster, what brings backups to a bucket.
+    /// In a cluster, the upload of backups to a bucket.
     Backup,
 }
 
-/// The token that the proxy before Chroma asks for.
+/// The token that the proxy in front of Chroma requires.
 pub(crate) const TOKEN: &str = "CHROMA_TOKEN";
 
-/// What a cluster's own parts need: the proxy its token, backups the keys of their bucket.
+/// Returns the secrets of a cluster's own parts: the proxy's token, and the keys of the backups'
+/// bucket.
 fn of_cluster(spec: &Spec) -> Vec<SecretVariable> {
     let secret = |container: Container, variable: &str, what: &str| SecretVariable {
         variable: variable.to_owned(),
@@ -48,26 +49,26 @@ fn of_cluster(spec: &Spec) -> Vec<SecretVariable> {
     let (exposure, backup) = (&spec.kubernetes.exposure, &spec.kubernetes.backup);
     let mut secrets = Vec::new();
     if exposure.as_ref().is_some_and(|exposure| exposure.token) {
-        let what =
-            "the token that clients send, 16 characters at least; `openssl rand -hex 32` makes one";
+        let what = "the token that clients send, at least 16 characters; `openssl rand -hex 32` generates one";
         secrets.push(secret(Container::Proxy, TOKEN, what));
     }
     if backup
         .as_ref()
         .is_some_and(|backup| matches!(backup.place, BackupPlace::Bucket { .. }))
     {
-        let id = "the id of the access key that backups are written to their bucket with";
+        let id = "the id of the access key for the backups' bucket";
         secrets.push(secret(Container::Backup, "AWS_ACCESS_KEY_ID", id));
         secrets.push(secret(
             Container::Backup,
             "AWS_SECRET_ACCESS_KEY",
-            "its secret",
+            "the secret of that access key",
         ));
     }
     secrets
 }
 
-/// Every secret variable of the deployment, in the order in which an operator is asked for them.
+/// Returns every secret variable of the deployment, in the order in which the operator is asked for
+/// them.
 pub(super) fn all(spec: &Spec) -> Vec<SecretVariable> {
     let tracing = &spec.tracing;
     let of_collector = |variable: &str, what: String, required: bool| SecretVariable {
@@ -78,7 +79,7 @@ pub(super) fn all(spec: &Spec) -> Vec<SecretVariable> {
     };
     let mut secrets: Vec<SecretVariable> = Vec::new();
     for key in tracing.backends().flat_map(|backend| &backend.keys) {
-        // Two backends may have one in common.
+        // Two backends can share a key.
         if secrets.iter().all(|one| one.variable != key.variable) {
             secrets.push(of_collector(&key.variable, key.what.clone(), true));
         }
@@ -91,9 +92,9 @@ pub(super) fn all(spec: &Spec) -> Vec<SecretVariable> {
             let which = if !names.is_empty() {
                 format!("the headers {}", names.join(", "))
             } else if tracing.others.is_empty() {
-                "more headers for the backend".to_owned()
+                "additional headers for the backend".to_owned()
             } else {
-                format!("more headers for {}", tracing.backend.name)
+                format!("additional headers for {}", tracing.backend.name)
             };
             secrets.push(of_collector(
                 variable::HEADERS,
@@ -114,7 +115,7 @@ pub(super) fn all(spec: &Spec) -> Vec<SecretVariable> {
             .map(|(name, _)| SecretVariable {
                 variable: name.as_str().to_owned(),
                 container: Container::Chroma,
-                what: "its value, for Chroma".to_owned(),
+                what: "the variable's value, for Chroma".to_owned(),
                 required: true,
             }),
     );
@@ -124,7 +125,7 @@ pub(super) fn all(spec: &Spec) -> Vec<SecretVariable> {
     secrets
 }
 
-/// A variable's name in the form of a cloud's own: `HONEYCOMB_API_KEY` is `HoneycombApiKey`.
+/// Converts a variable's name to camel case: `HONEYCOMB_API_KEY` becomes `HoneycombApiKey`.
 pub(crate) fn name_of(variable: &str) -> String {
     let words = variable.split('_').filter(|word| !word.is_empty());
     words

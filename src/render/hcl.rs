@@ -1,12 +1,13 @@
-//! The forms of Terraform: values in its language, and text in the templates that it fills itself.
+//! Terraform's syntax: values in its language, and text in its templates.
 //!
-//! Invariant: Terraform reads back what was written, sign by sign; nothing in a value is taken for
-//! one of its expressions. (Terraform brings all text to Unicode's form NFC, whoever writes it.)
+//! Invariant: Terraform reads back the same characters, and never evaluates a value as an
+//! expression. (Terraform converts all text to Unicode's form NFC.)
 
 use minijinja::value::{Value, ValueKind};
 use minijinja::{Error, ErrorKind};
 
-/// A value as an expression on one line: text in quotes, lists, maps, numbers, `true`, `null`.
+/// Formats a value as an expression on one line: text in quotes, lists, maps, numbers, `true`,
+/// `null`.
 pub(crate) fn hcl(value: &Value) -> Result<String, Error> {
     let parts = |write: &dyn Fn(&Value) -> Result<String, Error>| {
         let parts: Result<Vec<String>, Error> =
@@ -30,13 +31,13 @@ pub(crate) fn hcl(value: &Value) -> Result<String, Error> {
     }
 }
 
-/// Text in quotes. What does not show, and what some reader takes for the end of a line, is written
-/// as an escape.
+/// Quotes text. Invisible characters, and characters that some readers treat as line breaks, are
+/// escaped.
 pub(crate) fn quoted(text: &str) -> String {
     format!("\"{}\"", in_quotes(text))
 }
 
-/// Text as it stands between quotes, beside expressions.
+/// Formats text for a position between quotes, next to expressions.
 pub(crate) fn in_quotes(text: &str) -> String {
     let mut out = String::new();
     for c in text.chars() {
@@ -55,7 +56,7 @@ pub(crate) fn in_quotes(text: &str) -> String {
     literal(&out)
 }
 
-/// Text that stands in a template as it is: no expression begins in it.
+/// Formats text for a template: no expression can begin in it.
 pub(crate) fn literal(text: &str) -> String {
     text.replace("${", "$${").replace("%{", "%%{")
 }
@@ -89,7 +90,7 @@ mod tests {
     ];
 
     #[test]
-    fn every_string_reads_back_as_itself() {
+    fn reads_back_every_string_unchanged() {
         for text in HOSTILE {
             let written = format!("x = {}", hcl(&Value::from(text)).expect("text has a form"));
             let body = hcl::parse(&written).unwrap_or_else(|error| panic!("{written}: {error}"));
@@ -103,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn every_text_reads_back_from_a_template() {
+    fn reads_back_every_text_from_a_template() {
         for text in HOSTILE {
             let written = literal(text);
             let template: hcl::Template = written
@@ -115,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn values_of_every_kind_have_a_form() {
+    fn formats_values_of_every_kind() {
         let value = context! { list => ["a", "${b}"], none => (), yes => true, number => 1.5, map => context! { a => 1 } };
         assert_eq!(
             hcl(&value).expect("a map has a form"),

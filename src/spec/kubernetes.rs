@@ -1,20 +1,20 @@
-//! What a cluster is told, valid by construction.
+//! Settings of a cluster, valid by construction.
 //!
-//! Invariant: nothing here opens the database without a token unless the spec says so in words.
+//! Invariant: the database is never exposed without a token unless the spec explicitly allows it.
 
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
 use crate::values::{CloudName, DnsLabel, DnsName, LabelKey, Memory, Schedule};
 
-/// How the collector runs on Kubernetes.
+/// Mode of the collector on Kubernetes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CollectorMode {
-    /// Replicas that share the work.
+    /// Replicas that share the load.
     Gateway,
-    /// Routers before a second tier that sees whole traces.
+    /// Routers in front of a second tier that receives complete traces.
     Tiered,
-    /// The operator's own, elsewhere.
+    /// No collector; the operator runs one elsewhere.
     None,
 }
 
@@ -41,13 +41,13 @@ impl FromStr for CollectorMode {
 /// The cluster.
 #[derive(Debug, Clone)]
 pub struct Kubernetes {
-    /// Namespace of everything.
+    /// Namespace of all resources.
     pub namespace: DnsLabel,
-    /// Storage class of the data's volume. Absent: the cluster's default, or the one that is rendered.
+    /// Storage class of the data volume. `None`: the cluster's default, or the rendered one.
     pub storage_class: Option<DnsName>,
-    /// Secret with the values of keys.
+    /// Secret that contains the values of keys.
     pub secret: DnsName,
-    /// Store that `machine.secrets` are read from. Absent: the one that is rendered.
+    /// Store from which `machine.secrets` are read. `None`: the rendered one.
     pub secret_store: Option<SecretStore>,
     /// Other namespaces whose pods may connect.
     pub allow_namespaces: Vec<DnsLabel>,
@@ -55,36 +55,36 @@ pub struct Kubernetes {
     pub labels: BTreeMap<LabelKey, String>,
     /// More annotations.
     pub annotations: BTreeMap<LabelKey, String>,
-    /// Labels of nodes.
+    /// Node labels that the pods require.
     pub node_selector: BTreeMap<LabelKey, String>,
-    /// Taints of nodes.
+    /// Node taints that the pods tolerate.
     pub tolerations: Vec<Toleration>,
     /// Priority class.
     pub priority_class: Option<DnsName>,
-    /// Secrets that images are pulled with.
+    /// Secrets for pulling images.
     pub image_pull_secrets: Vec<DnsName>,
-    /// An address outside of the cluster.
+    /// Address outside the cluster.
     pub exposure: Option<Exposure>,
     /// Backups.
     pub backup: Option<Backup>,
-    /// Whether there is a load balancer inside of the cloud's network.
+    /// True if the deployment has a load balancer inside the cloud's network.
     pub internal_load_balancer: bool,
-    /// Region of the cluster, on a cloud.
+    /// Region of the cluster, in a cloud.
     pub region: Option<CloudName>,
-    /// Name of the cluster, on a cloud.
+    /// Name of the cluster, in a cloud.
     pub cluster: Option<CloudName>,
-    /// Identity that secrets are read with, on aws and azure.
+    /// Identity for reading secrets (aws, azure).
     pub identity: Option<CloudName>,
-    /// The tenant of that identity, on azure.
+    /// Tenant of that identity (azure).
     pub tenant: Option<CloudName>,
-    /// Whether it is EKS Auto Mode, on aws.
+    /// True for EKS Auto Mode (aws).
     pub auto_mode: bool,
 }
 
 /// A store of the External Secrets Operator.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SecretStore {
-    /// Whether it is a ClusterSecretStore.
+    /// True for a ClusterSecretStore.
     pub of_cluster: bool,
     /// Its name.
     pub name: DnsName,
@@ -95,10 +95,10 @@ impl SecretStore {
     pub const PATTERN: &'static str = r"^((Cluster)?SecretStore/)?[a-z0-9]([a-z0-9.-]*[a-z0-9])?$";
 }
 
-/// A taint that pods put up with: fields as in Kubernetes, absent where not given.
+/// A taint that pods tolerate, with the fields of Kubernetes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Toleration {
-    /// The fields, in the order of Kubernetes' documentation.
+    /// The given fields, in the order of Kubernetes' documentation.
     pub fields: Vec<(&'static str, String)>,
 }
 
@@ -109,20 +109,20 @@ impl Toleration {
     pub const EFFECTS: [&'static str; 3] = ["NoSchedule", "PreferNoSchedule", "NoExecute"];
 }
 
-/// An address outside of the cluster.
+/// An address outside the cluster.
 #[derive(Debug, Clone)]
 pub struct Exposure {
     /// The host name.
     pub host: DnsName,
-    /// By what.
+    /// The route to the host.
     pub route: Route,
     /// Annotations of the Ingress or HTTPRoute.
     pub annotations: BTreeMap<LabelKey, String>,
-    /// Whether a proxy asks for a token; not, if the spec says so in words.
+    /// True if a proxy requires a token; false only if the spec explicitly says so.
     pub token: bool,
 }
 
-/// What brings requests into the cluster and ends TLS.
+/// The resource that routes requests into the cluster and terminates TLS.
 #[derive(Debug, Clone)]
 pub enum Route {
     /// An Ingress.
@@ -131,10 +131,10 @@ pub enum Route {
         class: Option<DnsName>,
         /// Secret with the certificate.
         tls_secret: DnsName,
-        /// ClusterIssuer that makes the certificate.
+        /// ClusterIssuer that issues the certificate.
         issuer: Option<DnsName>,
     },
-    /// An HTTPRoute at a Gateway's listener, which ends TLS.
+    /// An HTTPRoute attached to a Gateway's listener, which terminates TLS.
     Gateway {
         /// The Gateway's namespace.
         namespace: DnsLabel,
@@ -148,15 +148,15 @@ pub enum Route {
 /// Backups of the database.
 #[derive(Debug, Clone)]
 pub struct Backup {
-    /// When, as cron has it.
+    /// Schedule in cron's syntax.
     pub schedule: Schedule,
-    /// How many are kept.
+    /// Number of backups to keep.
     pub keep: u16,
-    /// Where.
+    /// Storage for backups.
     pub place: BackupPlace,
 }
 
-/// Where backups are kept.
+/// Storage for backups.
 #[derive(Debug, Clone)]
 pub enum BackupPlace {
     /// A volume of this size.
@@ -165,9 +165,9 @@ pub enum BackupPlace {
     Bucket {
         /// The bucket.
         bucket: CloudName,
-        /// Path in it.
+        /// Path in the bucket.
         prefix: CloudName,
-        /// Address of the store. Absent: AWS.
+        /// Address of the store. `None`: AWS.
         endpoint: Option<CloudName>,
         /// Region.
         region: CloudName,

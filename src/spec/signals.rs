@@ -1,41 +1,42 @@
-//! What becomes of traces and metrics on their way out, and who sends them beside Chroma.
+//! Sampling, redaction, metrics, and client applications.
 //!
-//! Invariant: nothing here is a secret; a share is between 0 and 1, as text that YAML reads as a number.
+//! Invariant: no field is a secret; a ratio is between 0 and 1, and YAML reads its text as a
+//! number.
 
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-/// The variable of the key that names are hashed with.
+/// The variable of the key for hashing names.
 pub const NAMES_KEY: &str = "CHROMA_OTEL_NAMES_KEY";
 
-/// Which traces the backend gets.
+/// Selection of the traces to export.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sampling {
-    /// The share that is kept; with `tail`, of what it does not keep.
+    /// The share of traces to keep; with `tail`, the share of those that `tail` does not select.
     pub ratio: Ratio,
-    /// What is kept whole, whatever the share: decided when a trace is complete. Absent: by the trace's
-    /// id alone, at once.
+    /// Rules for keeping complete traces regardless of the share, applied when a trace is complete.
+    /// `None`: the trace id alone decides, immediately.
     pub tail: Option<Tail>,
 }
 
-/// The traces that are kept whole.
+/// Rules for keeping complete traces.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tail {
-    /// Those with an answer of 500 or above.
+    /// Keep traces with a response status of 500 or above.
     pub errors: bool,
-    /// Those with a request that took longer.
+    /// Keep traces with a request that took longer.
     pub slower_than: Option<Period>,
 }
 
-/// A share of the traces: from 0 to 1.
+/// A share of the traces, from 0 to 1.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Ratio(f64);
 
 impl Ratio {
-    /// In percent, as the collector's processors take it.
+    /// Returns the share in percent, the unit of the collector's processors.
     pub fn percent(self) -> f64 {
-        // Of 0.07 it is 7, and not 7.000000000000001.
+        // 0.07 is 7 percent, not 7.000000000000001.
         (self.0 * 1e8).round() / 1e6
     }
 }
@@ -47,11 +48,11 @@ impl TryFrom<f64> for Ratio {
         let sound = (0.0..=1.0).contains(&number);
         sound
             .then_some(Self(number))
-            .ok_or("a share from 0 to 1, such as `0.1` for one trace in ten")
+            .ok_or("a number from 0 to 1, such as `0.1` for one trace in ten")
     }
 }
 
-/// A length of time, of a millisecond at least. Written `500ms`, `2s`, `1m`.
+/// A duration of at least one millisecond, written as `500ms`, `2s` or `1m`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Period(Duration);
 
@@ -59,7 +60,7 @@ impl Period {
     /// The form in the schema.
     pub const PATTERN: &'static str = r"^[0-9]+(ms|s|m)$";
 
-    /// In milliseconds.
+    /// Returns the duration in milliseconds.
     pub fn as_millis(self) -> u128 {
         self.0.as_millis()
     }
@@ -88,21 +89,21 @@ impl FromStr for Period {
     }
 }
 
-/// What is taken out of spans before they leave.
+/// Data to remove from spans before they are exported.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Redact {
-    /// What becomes of the names of tenants, databases and collections; absent: they leave.
+    /// Treatment of the names of tenants, databases and collections; `None` exports them.
     pub names: Option<Names>,
-    /// Attributes that leave beside those that a span is of no use without. Absent: all leave.
+    /// Attributes to export in addition to those that every span needs. `None` exports all.
     pub allow: Option<Vec<AttributeName>>,
 }
 
-/// What becomes of a name.
+/// Treatment of a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Names {
-    /// The same name is the same token, in every trace.
+    /// Replaces each name by a token; equal names have equal tokens in every trace.
     Hash,
-    /// One word stands for all names.
+    /// Replaces all names by the same word.
     Remove,
 }
 
@@ -118,7 +119,7 @@ impl FromStr for Names {
         let mut all = Self::ALL.into_iter();
         all.find(|(_, name)| *name == text)
             .map(|(names, _)| names)
-            .ok_or("`hash` (the same name is the same token) or `remove`")
+            .ok_or("`hash` (equal names have equal tokens) or `remove`")
     }
 }
 
@@ -130,7 +131,7 @@ impl AttributeName {
     /// The form in the schema.
     pub const PATTERN: &'static str = r"^[A-Za-z0-9._/-]{1,200}$";
 
-    /// The name.
+    /// Returns the name.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -142,24 +143,24 @@ impl FromStr for AttributeName {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let fits = |c: char| c.is_ascii_alphanumeric() || "._-/".contains(c);
         let sound = !text.is_empty() && text.len() <= 200 && text.chars().all(fits);
-        let rule = "an attribute's name, such as `app.user`: letters, digits, `.`, `_`, `-`, `/`";
+        let rule = "an attribute name such as `app.user`: letters, digits, `.`, `_`, `-`, `/`";
         sound.then(|| Self(text.to_owned())).ok_or(rule)
     }
 }
 
-/// Metrics, and what looks at them.
+/// Metrics and monitoring.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Metrics {
-    /// Whether the backends that take metrics over OTLP get them, beside Prometheus.
+    /// True if metrics are also sent to the backends that accept them over OTLP.
     pub to_backend: bool,
-    /// Whether alert rules and a dashboard are part of the deployment.
+    /// True if the deployment contains alert rules and a dashboard.
     pub monitoring: bool,
 }
 
-/// An example of an application that uses Chroma and sends spans of its own.
+/// An example application that uses Chroma and sends its own spans.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Client {
-    /// Chroma's own client, with its own four variables.
+    /// Chroma's client, configured by the four variables.
     Python,
     /// With OpenLLMetry.
     Openllmetry,
@@ -168,7 +169,7 @@ pub enum Client {
 }
 
 impl Client {
-    /// All of them.
+    /// All clients.
     pub const ALL: [Self; 3] = [Self::Python, Self::Openllmetry, Self::Openlit];
 
     /// One line for `list clients`.
@@ -180,7 +181,7 @@ impl Client {
         }
     }
 
-    /// What `--client` takes, and the name of its folder.
+    /// Returns the value of `--client`, which is also the name of the client's folder.
     pub fn name(self) -> &'static str {
         match self {
             Self::Python => "python",
@@ -201,7 +202,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_period_has_a_unit_and_an_end() {
+    fn accepts_periods_with_a_unit_within_limits() {
         let millis = |text: &str| text.parse::<Period>().ok().map(Period::as_millis);
         assert_eq!(millis("500ms"), Some(500));
         assert_eq!(millis("2s"), Some(2000));
@@ -222,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn a_share_is_exact_in_percent() {
+    fn converts_ratios_to_exact_percentages() {
         let percent = |ratio: f64| Ratio::try_from(ratio).ok().map(Ratio::percent);
         assert_eq!(percent(0.07), Some(7.0));
         assert_eq!(percent(0.0001), Some(0.01));

@@ -1,11 +1,11 @@
 //! The targets as data: one row each.
 //!
-//! Invariant: what differs between targets without code is in [`TargetInfo`]; the code of a target is
-//! its module in `src/targets`, called from `src/targets.rs` alone.
+//! Invariant: differences between targets that need no code are in [`TargetInfo`]. The code of a
+//! target is its module in `src/targets`, which only `src/targets.rs` calls.
 
 use crate::values::Cloud;
 
-/// Where a deployment runs.
+/// The platform of a deployment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Target {
     /// Docker Compose on one machine.
@@ -16,7 +16,7 @@ pub enum Target {
     Gcp,
     /// A machine in Azure.
     Azure,
-    /// Kubernetes: any conformant cluster, or a cloud's own.
+    /// Kubernetes: any conformant cluster, or a cloud's.
     Kubernetes(Option<Cloud>),
 }
 
@@ -42,7 +42,7 @@ impl Format {
         Self::Manifests,
     ];
 
-    /// The value of `format` in the spec.
+    /// Returns the value of `format` in the spec.
     pub fn name(self) -> &'static str {
         match self {
             Self::Compose => "compose",
@@ -56,7 +56,7 @@ impl Format {
 /// The values of `platform` in the spec, the default first.
 pub const PLATFORMS: [&str; 2] = ["vm", "kubernetes"];
 
-/// What is known of a target without reading a spec.
+/// Properties of a target that do not depend on the spec.
 #[derive(Debug)]
 pub struct TargetInfo {
     /// The target.
@@ -65,21 +65,21 @@ pub struct TargetInfo {
     pub name: &'static str,
     /// Its name in a sentence.
     pub title: &'static str,
-    /// The folder of its deployments, below `deploy`.
+    /// The folder of its deployments in `deploy`.
     pub folder: &'static str,
-    /// One line for `list targets`.
+    /// Summary for `list targets`, one line.
     pub summary: &'static str,
-    /// The formats it can be rendered in, the default first.
+    /// The supported formats, the default first.
     pub formats: &'static [Format],
-    /// The backend of a spec that names none.
+    /// The default backend.
     pub default_backend: &'static str,
-    /// The machine type of a spec that names none. `None`: no machine is rented.
+    /// The default machine type. `None` if the target has no machine.
     pub machine_type: Option<&'static str>,
-    /// Where the values of secrets are kept.
+    /// The store for values of secrets.
     pub secret_store: &'static str,
-    /// Where the operator puts missing values, with `{folder}` for the deployment's folder.
+    /// The place for missing values; `{folder}` is the deployment's folder.
     pub needs_place: &'static str,
-    /// The variables whose secret the deployment creates itself.
+    /// The variables whose secrets the deployment creates itself.
     pub created_secrets: &'static [&'static str],
     /// The keys of `machine` that have an effect.
     pub machine_keys: Keys,
@@ -87,12 +87,12 @@ pub struct TargetInfo {
     pub kubernetes_keys: Keys,
 }
 
-/// Some of the keys of a section.
+/// A subset of a section's keys.
 #[derive(Debug, Clone, Copy)]
 pub enum Keys {
-    /// These.
+    /// These keys.
     Only(&'static [&'static str]),
-    /// All others.
+    /// All keys except these.
     AllBut(&'static [&'static str]),
 }
 
@@ -131,7 +131,7 @@ const AWS: TargetInfo = TargetInfo {
     name: "aws",
     title: "target `aws`",
     folder: "aws",
-    summary: "One EC2 instance that is replaced when it dies, by CloudFormation or Terraform",
+    summary: "One EC2 instance that is replaced when it fails, with CloudFormation or Terraform",
     formats: &[Format::CloudFormation, Format::Terraform],
     default_backend: "aws-xray",
     machine_type: Some("t4g.medium"), // 4 GiB, Arm
@@ -153,7 +153,7 @@ const GCP: TargetInfo = TargetInfo {
     name: "gcp",
     title: "target `gcp`",
     folder: "gcp",
-    summary: "One Compute Engine machine with a disk of its own, by Terraform",
+    summary: "One Compute Engine machine with a separate data disk, with Terraform",
     formats: &[Format::Terraform],
     default_backend: "google-cloud-trace",
     machine_type: Some("e2-medium"), // 4 GiB
@@ -169,7 +169,7 @@ const AZURE: TargetInfo = TargetInfo {
     name: "azure",
     title: "target `azure`",
     folder: "azure",
-    summary: "One virtual machine with a disk of its own, by Terraform",
+    summary: "One virtual machine with a separate data disk, with Terraform",
     formats: &[Format::Terraform],
     default_backend: "azure-monitor",
     machine_type: Some("Standard_B2s_v2"), // 8 GiB
@@ -207,7 +207,7 @@ const EKS: TargetInfo = TargetInfo {
     name: "aws",
     title: "target `aws`, platform `kubernetes`",
     folder: "aws-kubernetes",
-    summary: "The same for EKS",
+    summary: "Manifests with a kustomization, for EKS",
     default_backend: "aws-xray",
     machine_keys: Keys::Only(&["disk", "allow_from", "secrets"]),
     kubernetes_keys: Keys::AllBut(&["tenant"]),
@@ -219,7 +219,7 @@ const GKE: TargetInfo = TargetInfo {
     name: "gcp",
     title: "target `gcp`, platform `kubernetes`",
     folder: "gcp-kubernetes",
-    summary: "The same for GKE",
+    summary: "Manifests with a kustomization, for GKE",
     default_backend: "google-cloud-trace",
     machine_keys: Keys::Only(&["disk", "allow_from", "secrets", "project"]),
     kubernetes_keys: Keys::AllBut(&["identity", "tenant", "auto_mode"]),
@@ -231,7 +231,7 @@ const AKS: TargetInfo = TargetInfo {
     name: "azure",
     title: "target `azure`, platform `kubernetes`",
     folder: "azure-kubernetes",
-    summary: "The same for AKS",
+    summary: "Manifests with a kustomization, for AKS",
     default_backend: "azure-monitor",
     machine_keys: Keys::Only(&[
         "disk",
@@ -245,7 +245,7 @@ const AKS: TargetInfo = TargetInfo {
 };
 
 impl Target {
-    /// Every target.
+    /// All targets.
     pub const ALL: [Self; 8] = [
         Self::Docker,
         Self::Kubernetes(None),
@@ -257,7 +257,7 @@ impl Target {
         Self::Kubernetes(Some(Cloud::Azure)),
     ];
 
-    /// Its row.
+    /// Returns the target's row.
     pub fn info(self) -> &'static TargetInfo {
         match self {
             Self::Docker => &DOCKER,
@@ -271,7 +271,7 @@ impl Target {
         }
     }
 
-    /// The cloud that it is in.
+    /// Returns the target's cloud.
     pub fn cloud(self) -> Option<Cloud> {
         match self {
             Self::Docker => None,
@@ -282,17 +282,17 @@ impl Target {
         }
     }
 
-    /// Whether a machine is rented in a cloud.
+    /// Returns true if the target is a machine in a cloud.
     pub fn is_machine(self) -> bool {
         self.info().machine_type.is_some()
     }
 
-    /// Whether it is a cluster, anywhere.
+    /// Returns true for a cluster, in a cloud or elsewhere.
     pub fn is_kubernetes(self) -> bool {
         matches!(self, Self::Kubernetes(_))
     }
 
-    /// The flags that choose it, behind `--target`.
+    /// Returns the flags that choose the target, as they follow `--target`.
     pub fn flags(self) -> String {
         let name = self.info().name;
         if self.is_kubernetes() && self.cloud().is_some() {
@@ -302,7 +302,7 @@ impl Target {
         }
     }
 
-    /// Whether a key of the spec (`SECTION.KEY`) has no effect on it, whatever the others say.
+    /// Returns true if a key of the spec (`SECTION.KEY`) never has an effect on the target.
     pub fn ignores(self, key: &str) -> bool {
         match key.split_once('.') {
             Some(("machine", key)) => !self.info().machine_keys.contain(key),
@@ -316,12 +316,12 @@ impl Target {
         }
     }
 
-    /// Whether the deployment creates the secret of this variable itself.
+    /// Returns true if the deployment creates the secret of this variable itself.
     pub fn creates_secret(self, variable: &str) -> bool {
         self.info().created_secrets.contains(&variable)
     }
 
-    /// The target of that name; of a cloud its Kubernetes, if that is the platform.
+    /// Returns the target of that name; for a cloud, its Kubernetes if that is the platform.
     pub fn from_name(name: &str, kubernetes: bool) -> Option<Self> {
         let mut named = Self::ALL
             .into_iter()
@@ -334,7 +334,7 @@ impl Target {
         }
     }
 
-    /// The names of all targets, each once.
+    /// Returns the names of all targets, each once.
     pub fn names() -> Vec<String> {
         let mut names: Vec<String> = Vec::new();
         for target in Self::ALL {
@@ -352,7 +352,7 @@ mod tests {
     use super::Target;
 
     #[test]
-    fn every_row_is_its_targets() {
+    fn every_target_has_its_own_row() {
         for target in Target::ALL {
             assert_eq!(target.info().target, target);
             let platform = target.is_kubernetes();

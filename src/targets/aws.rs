@@ -1,6 +1,7 @@
-//! A machine in AWS: which files, what of the spec AWS cannot have, what the operator does next.
+//! A machine in AWS: files, problems of the spec, next steps.
 //!
-//! Invariant: no file holds the value of a secret; the stack's parameters and Secrets Manager do.
+//! Invariant: no file contains the value of a secret; only parameters of the stack and Secrets
+//! Manager do.
 
 mod cloudformation;
 mod expressions;
@@ -23,15 +24,15 @@ use crate::problem::Problem;
 use crate::render::{render, values_of};
 use crate::spec::Format;
 
-/// What AWS cannot have, of a spec that is sound otherwise.
+/// Returns the problems of a valid spec that AWS cannot deploy.
 pub fn problems(deployment: &Deployment) -> Vec<Problem> {
     problems::of(deployment)
 }
 
-/// The files of the deployment.
+/// Returns the files of the deployment.
 ///
 /// # Errors
-/// A template is wrong: a bug.
+/// Fails if a template is wrong, which is a bug.
 pub fn plan(deployment: &Deployment) -> Result<Plan> {
     let mut plan = deployment.images.plan();
     if deployment.spec.format == Format::Terraform {
@@ -57,7 +58,7 @@ fn add_module(plan: &mut Plan, deployment: &Deployment) -> Result<()> {
     terraform::add(plan, deployment, &MODULE, template, &files)
 }
 
-/// What the operator still has to say.
+/// Returns the values that the operator still has to supply.
 pub fn needs(deployment: &Deployment) -> Vec<Need> {
     let at = &deployment.spec.machine;
     let parameter = |variable: &str| match deployment.spec.format {
@@ -86,7 +87,7 @@ pub fn needs(deployment: &Deployment) -> Vec<Need> {
         RequiredKey::new(
             "machine.allow_from",
             parameter("allowed_cidr"),
-            "who may connect: a range such as `10.0.0.0/16`, or a security group",
+            "the allowed clients: a range such as `10.0.0.0/16`, or a security group",
             &at.allow_from,
         ),
     ];
@@ -97,7 +98,7 @@ pub fn needs(deployment: &Deployment) -> Vec<Need> {
     )
 }
 
-/// What a change of a file means for the data.
+/// Returns notes on the effect of a changed file on the data.
 pub fn notes(change: &Change) -> Vec<String> {
     let of = |text: &Option<String>, parameter: &str| {
         let values: Vec<String> = serde_json::from_str(text.as_deref()?).ok()?;
@@ -116,20 +117,20 @@ pub fn notes(change: &Change) -> Vec<String> {
                 .filter(changed);
             let from = of(&change.after, "SnapshotId").unwrap_or_default();
             let new = if from.is_empty() {
-                "an empty one".to_owned()
+                "empty".to_owned()
             } else {
-                format!("one made from {from}")
+                format!("created from {from}")
             };
             replacing
                 .take(1)
-                .map(|parameter| format!("`{parameter}` is another: a stack that exists gets a new data volume, {new}; the old one becomes a snapshot"))
+                .map(|parameter| format!("`{parameter}` changed: an existing stack gets a new data volume ({new}) and keeps the old one as a snapshot"))
                 .collect()
         }
         _ => Vec::new(),
     }
 }
 
-/// The commands that come after `gen`, to be run in the deployment's folder.
+/// Returns the commands that follow `gen`, to be run in the deployment's folder.
 pub fn next_steps(deployment: &Deployment) -> Vec<String> {
     if deployment.spec.format == Format::Terraform {
         return terraform::next_steps(deployment);
@@ -139,9 +140,9 @@ pub fn next_steps(deployment: &Deployment) -> Vec<String> {
         .chain([
             "deploy: README.md, \"Deploy\"".to_owned(),
             if deployment.spec.tracing.others.is_empty() {
-                "see the traces: the output `Traces` of the stack".to_owned()
+                "view the traces: the output `Traces` of the stack".to_owned()
             } else {
-                "see the traces: the outputs `Traces…` of the stack".to_owned()
+                "view the traces: the outputs `Traces…` of the stack".to_owned()
             },
         ])
         .collect()

@@ -1,6 +1,7 @@
-//! A machine in Azure: which files, what of the spec it cannot have, what the operator does next.
+//! A machine in Azure: files, problems of the spec, next steps.
 //!
-//! Invariant: no file holds the value of a secret; the module's variables and Key Vault do.
+//! Invariant: no file contains the value of a secret; only variables of the module and Key Vault
+//! do.
 
 mod module;
 pub(super) mod patterns;
@@ -22,27 +23,28 @@ use crate::spec::Machine;
 
 fn traits(machine: &Machine) -> CloudMachine {
     CloudMachine {
-        // `docker logs` reads it; what the unit says goes to the journal, and from there to the workspace.
+        // `docker logs` reads these files. The units' output goes to the journal, and from there to
+        // the workspace.
         log_options: &["--log-driver=local"],
         chooses_logs: false,
         detector: "azure",
         metadata_addresses: &["169.254.169.254", "168.63.129.16"],
         says_whether_chroma_answers: true,
-        system_memory: 640, // Azure's agent and that of Azure Monitor are in it, which nobody has measured
+        system_memory: 640, // including the agents of Azure and Azure Monitor; not measured
         arm: patterns::is_arm(machine.kind.as_str()),
         place: "",
     }
 }
 
-/// What Azure cannot have, of a spec that is sound otherwise.
+/// Returns the problems of a valid spec that Azure cannot deploy.
 pub fn problems(deployment: &Deployment) -> Vec<Problem> {
     problems::of(deployment)
 }
 
-/// The files of the deployment.
+/// Returns the files of the deployment.
 ///
 /// # Errors
-/// A template is wrong: a bug.
+/// Fails if a template is wrong, which is a bug.
 pub fn plan(deployment: &Deployment) -> Result<Plan> {
     let mut plan = deployment.images.plan();
     let template = MachineTemplate::new(
@@ -59,15 +61,15 @@ pub fn plan(deployment: &Deployment) -> Result<Plan> {
     Ok(plan)
 }
 
-/// The files of lines on the machine.
+/// Returns the machine's files of `NAME=value` lines.
 fn lines(deployment: &Deployment) -> Vec<EnvFile> {
     let mut own = vec![
         EnvLine::variable("AZURE_CLIENT_ID", Segment::Local("client_id")),
         EnvLine::variable("AZURE_LOCATION", Segment::Local("location")),
         EnvLine::variable("MACHINE_ID", Segment::Local("machine_id")),
-        // Another disk makes a new machine: none is taken from below a file system in use and given back.
+        // Another disk makes a new machine: a mounted disk is never detached and returned.
         EnvLine::variable("DATA_DISK", Segment::Local("data_disk")),
-        // A role takes minutes to be known everywhere.
+        // A new role assignment takes minutes to take effect everywhere.
         EnvLine::variable("BOOT_SECONDS", Segment::Text("900".to_owned())),
     ];
     let registry = match &deployment.image_source {
@@ -79,13 +81,13 @@ fn lines(deployment: &Deployment) -> Vec<EnvFile> {
     env_files::of(deployment, own, Vec::new())
 }
 
-/// What the operator still has to say.
+/// Returns the values that the operator still has to supply.
 pub fn needs(deployment: &Deployment) -> Vec<Need> {
     let secret = "the id of a secret in Key Vault";
     machine::needs(deployment, &places(&deployment.spec.machine), secret)
 }
 
-/// What a change of a file means for the data.
+/// Returns notes on the effect of a changed file on the data.
 pub fn notes(change: &Change) -> Vec<String> {
     match change.path.as_str() {
         "main.tf" => machine::version_note(change),
@@ -93,7 +95,7 @@ pub fn notes(change: &Change) -> Vec<String> {
     }
 }
 
-/// The commands that come after `gen`, to be run in the deployment's folder.
+/// Returns the commands that follow `gen`, to be run in the deployment's folder.
 pub fn next_steps(deployment: &Deployment) -> Vec<String> {
     terraform::next_steps(deployment)
 }
@@ -104,7 +106,8 @@ mod tests {
 
     use crate::deployment::sound;
 
-    /// The files of the module that a spec with these keys makes, and the secrets it asks for.
+    /// Returns the files of the module for these keys, and the secrets that the operator must
+    /// supply.
     fn module(keys: &[(&'static str, Value)]) -> (Vec<String>, Vec<String>) {
         let deployment = sound(&[&[("target", json!("azure"))], keys].concat());
         assert!(super::problems(&deployment).is_empty());
@@ -118,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn application_insights_is_made_where_the_spec_names_none() {
+    fn creates_application_insights_unless_the_spec_names_one() {
         let made = |(files, _): &(Vec<String>, _)| files.contains(&"insights.tf".to_owned());
         let by_itself = module(&[]);
         assert!(made(&by_itself) && by_itself.1.is_empty());

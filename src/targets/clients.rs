@@ -1,6 +1,7 @@
-//! Examples of applications that use Chroma and send spans of their own.
+//! Example applications that use Chroma and send their own spans.
 //!
-//! Invariant: an example is complete: what it needs is pinned, and its settings are in one place.
+//! Invariant: an example is complete: its dependencies are pinned, and its settings are in one
+//! place.
 
 use std::net::IpAddr;
 
@@ -19,21 +20,21 @@ use crate::spec::signals::Client;
 use crate::spec::{Spec, Target};
 use crate::values::{has_place, in_place};
 
-/// What the examples cannot do: their client speaks `/api/v2` alone (measured: 1.5.9 with servers of
-/// 0.4.24 and 0.5.11, which answer 404, and of 0.5.16, which it works with).
+/// Returns a problem if the server is too old: the examples' client uses `/api/v2` only (measured:
+/// client 1.5.9 with servers 0.4.24 and 0.5.11, which answer 404, and 0.5.16, which works).
 pub(super) fn problems(deployment: &Deployment) -> Option<Problem> {
     let version = deployment.spec.chroma.version;
     let old = version.health_path().starts_with("/api/v1");
     (old && !deployment.spec.clients.is_empty()).then(|| {
-        let message = format!("need `/api/v2`, which Chroma {version} does not have");
-        Problem::new("clients", message).hint("take Chroma 0.5.16 or newer, or leave out `clients`")
+        let message = format!("the examples need `/api/v2`, which Chroma {version} does not have");
+        Problem::new("clients", message).hint("use Chroma 0.5.16 or newer, or remove `clients`")
     })
 }
 
-/// Adds `clients/NAME/…` for each that is asked for.
+/// Adds `clients/NAME/…` for each client of the spec.
 ///
 /// # Errors
-/// A template is wrong: a bug.
+/// Fails if a template is wrong, which is a bug.
 pub(super) fn add(plan: &mut Plan, deployment: &Deployment) -> Result<()> {
     if deployment.spec.clients.is_empty() {
         return Ok(());
@@ -55,7 +56,7 @@ pub(super) fn add(plan: &mut Plan, deployment: &Deployment) -> Result<()> {
     Ok(())
 }
 
-/// The templates that an example is made of: those of its folder, and what it shares with others.
+/// Returns the templates of an example: those in its folder, and those that it shares with others.
 fn files(client: Client) -> Vec<String> {
     let shared: &[&str] = match client {
         Client::Python => &["books.py", "constraints.txt", "propagation.py.j2"],
@@ -74,7 +75,7 @@ fn files(client: Client) -> Vec<String> {
         .collect()
 }
 
-/// A template rendered; any other file as it is.
+/// Returns the rendered template, or the text of any other file unchanged.
 fn text(file: &str, context: &Value) -> Result<String> {
     if file.ends_with(".j2") {
         return render(file, context);
@@ -84,28 +85,26 @@ fn text(file: &str, context: &Value) -> Result<String> {
     Ok(text.with_context(|| format!("no `{file}`"))?.to_owned())
 }
 
-/// What the templates in `templates/clients` read.
+/// Input of `templates/clients`.
 #[derive(Serialize)]
 struct ClientsTemplate<'a> {
     #[serde(flatten)]
     shared: SharedTemplate<'a>,
     reach: Reach,
-    /// The address where the traces are, where it is known.
+    /// The address of the traces, if it is known.
     traces: Option<String>,
 }
 
-/// Where an application finds Chroma and the collector.
+/// Addresses of Chroma and the collector for an application.
 #[derive(Serialize)]
 struct Reach {
-    /// Chroma's host.
     host: String,
-    /// Chroma's port.
     port: u16,
     /// The endpoint for the application's own spans.
     endpoint: String,
-    /// Whether that is the operator's own collector.
+    /// True if the endpoint is the operator's own collector.
     own: bool,
-    /// The section of the deployment's README that says how to get there.
+    /// The section of the deployment's README that describes how to connect.
     section: Option<&'static str>,
 }
 
@@ -113,7 +112,7 @@ impl Reach {
     fn new(spec: &Spec) -> Self {
         let host = match spec.target {
             Target::Docker => host(spec.chroma.bind),
-            // Forwarded.
+            // Through a forwarded port.
             Target::Aws | Target::Gcp | Target::Azure | Target::Kubernetes(_) => {
                 "127.0.0.1".to_owned()
             }
@@ -133,8 +132,8 @@ impl Reach {
     }
 }
 
-/// The address where the traces are; nothing where only the deployment's README can say it, because the place is
-/// not known yet, the deployment makes it, a port has to be forwarded, or it takes a command.
+/// Returns the address of the traces. `None` if only the deployment's README can give it: it is not
+/// known yet, the deployment creates it, or a forwarded port or a command is needed.
 fn traces(deployment: &Deployment) -> Option<String> {
     let backend = &deployment.spec.tracing.backend;
     let traces = match deployment.spec.place() {
@@ -148,7 +147,8 @@ fn traces(deployment: &Deployment) -> Option<String> {
     (!forwarded && !elsewhere && !told).then_some(traces)
 }
 
-/// The part of the deployment's README that says how to get there; nothing where no way is to be made.
+/// Returns the section of the deployment's README that describes how to connect. `None` if no
+/// preparation is needed.
 fn section(target: Target) -> Option<&'static str> {
     match target {
         Target::Docker => None,
@@ -157,7 +157,7 @@ fn section(target: Target) -> Option<&'static str> {
     }
 }
 
-/// What a connection to this address is made with; to any of a machine's, its own.
+/// Returns the host to connect to; the loopback address if Chroma listens on all addresses.
 fn host(bind: IpAddr) -> String {
     match bind {
         _ if bind.is_unspecified() => "127.0.0.1".to_owned(),
@@ -184,14 +184,14 @@ mod tests {
             flag: "",
             value: vec![client].into(),
         }));
-        let resolved = resolve(read(None, overrides).expect("the spec reads"), &|_| None)
-            .expect("the spec is sound");
+        let resolved = resolve(read(None, overrides).expect("the spec parses"), &|_| None)
+            .expect("the spec is valid");
         let deployment = Deployment::new(resolved).expect("it renders");
         crate::targets::problems(&deployment)
     }
 
     #[test]
-    fn an_example_needs_a_server_that_it_can_speak_to() {
+    fn rejects_examples_for_servers_without_api_v2() {
         let [problem] = &problems_of("0.5.15", Some("python"))[..] else {
             panic!("one problem");
         };

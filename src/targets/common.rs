@@ -1,4 +1,4 @@
-//! Files, needs and notes that every target has.
+//! Files, needs and notes that all targets share.
 
 use std::collections::BTreeSet;
 
@@ -13,17 +13,18 @@ use crate::plan::{Change, Need, Plan};
 use crate::render::render;
 use crate::values::in_place;
 
-/// What a backend asks to have been done once, before the deployment.
+/// A step that a backend needs once, before the deployment.
 #[derive(Serialize)]
 pub(super) struct Preparation {
-    /// What it is, for a sentence.
+    /// Its description, for a sentence.
     what: String,
     commands: String,
-    /// What to do after them.
+    /// A manual step after the commands.
     after: Option<String>,
 }
 
-/// What the backends ask to have been done once. `place` is what a shell has for a backend's placeholder.
+/// Returns the steps that the backends need once. `place` is the shell expression that replaces a
+/// backend's placeholder.
 pub(super) fn preparations(deployment: &Deployment, place: &str) -> Vec<Preparation> {
     let backends = deployment.spec.tracing.backends();
     let preparations = backends.filter_map(|backend| backend.prepare.as_ref());
@@ -36,7 +37,7 @@ pub(super) fn preparations(deployment: &Deployment, place: &str) -> Vec<Preparat
         .collect()
 }
 
-/// What the identity of the collector must be allowed, in the cloud's own words.
+/// Returns the permissions that the collector's identity needs, by their names in the cloud.
 pub(super) fn permissions(deployment: &Deployment) -> BTreeSet<String> {
     let all = deployment
         .spec
@@ -46,7 +47,7 @@ pub(super) fn permissions(deployment: &Deployment) -> BTreeSet<String> {
     all.cloned().collect()
 }
 
-/// Adds the configurations of Chroma (0.x has none) and the collector.
+/// Adds the configurations of the collector and of Chroma; Chroma 0.x has none.
 pub(super) fn add_configurations(
     plan: &mut Plan,
     deployment: &Deployment,
@@ -63,8 +64,7 @@ pub(super) fn add_configurations(
     add("collector", "otel-collector.yaml")
 }
 
-/// The backend's endpoint, where the operator has to say it.
-/// `variable` is where it is said.
+/// Returns the backend's endpoint if the operator must supply it, in `variable`.
 pub(super) fn endpoint_need(deployment: &Deployment, variable: &str) -> Option<Need> {
     let tracing = &deployment.spec.tracing;
     let missing = tracing.backend.wants_endpoint()
@@ -94,11 +94,11 @@ pub(super) fn version_change(change: &Change) -> Option<(ChromaVersion, ChromaVe
 pub(super) fn version_note(change: &Change, first: &str) -> Option<String> {
     let (before, after) = version_change(change)?;
     let consequence = if before < after {
-        "which migrates the data and cannot be undone"
+        "which migrates the data irreversibly"
     } else {
         "which cannot open data of the newer release"
     };
     Some(format!(
-        "Chroma changes from {before} to {after}, {consequence}: {first}, as README.md explains"
+        "Chroma changes from {before} to {after}, {consequence}: {first}, as described in README.md"
     ))
 }

@@ -1,6 +1,6 @@
-//! Docker Compose on one machine: which files, which secrets, what the operator does next.
+//! Docker Compose on one machine: files, secrets, next steps.
 //!
-//! Invariant: the value of a secret is in the secret file and nowhere else.
+//! Invariant: values of secrets are in the secret file only.
 
 mod template;
 
@@ -15,10 +15,10 @@ use crate::problem::Problem;
 use crate::render::{render, values_of};
 use crate::spec::Secrets;
 
-/// What Compose cannot carry, of a spec that is sound otherwise.
+/// Returns the problems of a valid spec that Compose cannot deploy.
 pub fn problems(deployment: &Deployment) -> Vec<Problem> {
     let mut problems = Vec::new();
-    // It stands as a default in `${NAME:-default}` and as an example in `.env.example`.
+    // The service name is a default in `${NAME:-default}` and an example in `.env.example`.
     let signs = ['$', '{', '}', '"', '\'', '`', '\\'];
     if deployment
         .spec
@@ -30,9 +30,9 @@ pub fn problems(deployment: &Deployment) -> Vec<Problem> {
         problems.push(
             Problem::new(
                 "tracing.service_name",
-                "has a quote, a brace, `$` or `\\` in it, which Compose would read as its own",
+                "contains a quote, a brace, `$` or `\\`, which Compose would interpret",
             )
-            .hint("leave it out"),
+            .hint("use a name without these characters"),
         );
     }
     problems.extend(shared::foreign_backend(deployment));
@@ -51,11 +51,11 @@ pub fn problems(deployment: &Deployment) -> Vec<Problem> {
             Problem::new(
                 "chroma.port",
                 format!(
-                    "is `{}`, which the stack itself publishes",
+                    "port `{}` is already published by the collector or a backend",
                     deployment.spec.chroma.port
                 ),
             )
-            .hint("take another one"),
+            .hint("choose another port"),
         );
     }
     for (name, value) in &deployment.given {
@@ -64,18 +64,18 @@ pub fn problems(deployment: &Deployment) -> Vec<Problem> {
         let ambiguous = value.ends_with('\\') || value.contains("\\'");
         if ambiguous || value.contains(['\n', '\r', '\0']) {
             problems.push(
-                Problem::new(name, "has a line break, or a `\\` at its end or before a quote, which `.env` cannot carry")
-                    .hint("check that the value was copied whole"),
+                Problem::new(name, "contains a line break, or a `\\` at its end or before a quote, which `.env` cannot express")
+                    .hint("check that the value was copied completely"),
             );
         }
     }
     problems
 }
 
-/// The files of the deployment.
+/// Returns the files of the deployment.
 ///
 /// # Errors
-/// A template is wrong: a bug.
+/// Fails if a template is wrong, which is a bug.
 pub fn plan(deployment: &Deployment) -> Result<Plan> {
     let mut plan = deployment.images.plan();
     let template = DockerTemplate::new(deployment);
@@ -95,8 +95,8 @@ pub fn plan(deployment: &Deployment) -> Result<Plan> {
     Ok(plan)
 }
 
-/// `.env` for the secrets that were handed to us. In single quotes Compose expands nothing, and
-/// takes `\'` for a quote (seen with Compose 2.26).
+/// Returns the `.env` file for the given secrets. In single quotes, Compose expands nothing and
+/// reads `\'` as a quote (measured with Compose 2.26).
 fn secret_file(secrets: &Secrets) -> Option<SecretFile> {
     if secrets.is_empty() {
         return None;
@@ -111,26 +111,26 @@ fn secret_file(secrets: &Secrets) -> Option<SecretFile> {
     })
 }
 
-/// What the operator has to put into `.env`.
+/// Returns the values that the operator has to add to `.env`.
 pub fn needs(deployment: &Deployment) -> Vec<Need> {
     let mut needs = wanted(deployment);
     needs.retain(|need| !deployment.given.contains_key(&need.variable));
     needs
 }
 
-/// What a change of the Compose file means for the data.
+/// Returns notes on the effect of a changed Compose file on the data.
 pub fn notes(change: &Change) -> Vec<String> {
     if change.path != "docker-compose.yaml" {
         return Vec::new();
     }
     let renamed = change.behind("name: ").map(|(before, after)| {
-        format!("`{before}` is called `{after}` now and starts with empty volumes; the old one goes on until `docker compose --project-name {before} down`")
+        format!("`{before}` is now named `{after}` and starts with empty volumes; the old deployment runs until `docker compose --project-name {before} down`")
     });
-    let moved = common::version_note(change, "back it up first");
+    let moved = common::version_note(change, "create a backup first");
     renamed.into_iter().chain(moved).collect()
 }
 
-/// The commands that come after `gen`, to be run in the deployment's folder.
+/// Returns the commands that follow `gen`, to be run in the deployment's folder.
 pub fn next_steps(deployment: &Deployment) -> Vec<String> {
     let mut steps = Vec::new();
     if !needs(deployment).is_empty() && deployment.given.is_empty() {
@@ -142,7 +142,7 @@ pub fn next_steps(deployment: &Deployment) -> Vec<String> {
             Exporter::Debug => LOG,
             _ => &backend.traces,
         };
-        steps.push(format!("see the traces: {traces}"));
+        steps.push(format!("view the traces: {traces}"));
     }
     steps
 }

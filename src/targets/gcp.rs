@@ -1,6 +1,7 @@
-//! A machine in Google Cloud: which files, what of the spec it cannot have, what the operator does next.
+//! A machine in Google Cloud: files, problems of the spec, next steps.
 //!
-//! Invariant: no file holds the value of a secret; the module's variables and Secret Manager do.
+//! Invariant: no file contains the value of a secret; only variables of the module and Secret
+//! Manager do.
 
 mod module;
 pub(super) mod patterns;
@@ -26,21 +27,21 @@ fn traits(machine: &Machine) -> CloudMachine {
         detector: "gcp",
         metadata_addresses: &["169.254.169.254"],
         says_whether_chroma_answers: true,
-        system_memory: 512, // Google's agents are in it
+        system_memory: 512, // including Google's agents
         arm: patterns::is_arm(machine.kind.as_str()),
         place: "$(gcloud config get project)",
     }
 }
 
-/// What Google Cloud cannot have, of a spec that is sound otherwise.
+/// Returns the problems of a valid spec that Google Cloud cannot deploy.
 pub fn problems(deployment: &Deployment) -> Vec<Problem> {
     problems::of(deployment)
 }
 
-/// The files of the deployment.
+/// Returns the files of the deployment.
 ///
 /// # Errors
-/// A template is wrong: a bug.
+/// Fails if a template is wrong, which is a bug.
 pub fn plan(deployment: &Deployment) -> Result<Plan> {
     let mut plan = deployment.images.plan();
     let template = MachineTemplate::new(
@@ -52,7 +53,7 @@ pub fn plan(deployment: &Deployment) -> Result<Plan> {
     Ok(plan)
 }
 
-/// The files of lines on the machine.
+/// Returns the machine's files of `NAME=value` lines.
 fn lines(deployment: &Deployment) -> Vec<EnvFile> {
     let project = || EnvLine::variable("GOOGLE_CLOUD_PROJECT", Segment::Parameter("PROJECT_ID"));
     let own = vec![
@@ -63,13 +64,13 @@ fn lines(deployment: &Deployment) -> Vec<EnvFile> {
     env_files::of(deployment, own, vec![project()])
 }
 
-/// What the operator still has to say.
+/// Returns the values that the operator still has to supply.
 pub fn needs(deployment: &Deployment) -> Vec<Need> {
     let secret = "the name of a secret in Secret Manager";
     machine::needs(deployment, &places(&deployment.spec.machine), secret)
 }
 
-/// What a change of a file means for the data.
+/// Returns notes on the effect of a changed file on the data.
 pub fn notes(change: &Change) -> Vec<String> {
     match change.path.as_str() {
         "main.tf" => machine::version_note(change),
@@ -77,7 +78,7 @@ pub fn notes(change: &Change) -> Vec<String> {
     }
 }
 
-/// The commands that come after `gen`, to be run in the deployment's folder.
+/// Returns the commands that follow `gen`, to be run in the deployment's folder.
 pub fn next_steps(deployment: &Deployment) -> Vec<String> {
     terraform::next_steps(deployment)
 }

@@ -1,7 +1,7 @@
-//! Kubernetes: manifests with a kustomization, for any conformant cluster or for a cloud's own.
+//! Kubernetes: manifests with a kustomization, for any conformant cluster or for a cloud's.
 //!
-//! Invariant: no file holds the value of a secret, and deleting what the kustomization names never
-//! deletes data: what holds any is in `keep.yaml`, which is not part of it.
+//! Invariant: no file contains the value of a secret. Deleting the kustomization never deletes
+//! data: resources with data are in `keep.yaml`, which is not part of it.
 
 mod backend;
 mod backup;
@@ -32,13 +32,13 @@ use crate::spec::Secrets;
 
 pub use problems::problems;
 
-/// Files that are applied by hand, and that a kustomization must not name.
+/// Files that are applied by hand and must not be in a kustomization.
 const BY_HAND: [&str; 2] = ["keep.yaml", "restore.yaml"];
 
-/// The files of the deployment.
+/// Returns the files of the deployment.
 ///
 /// # Errors
-/// A template is wrong: a bug.
+/// Fails if a template is wrong, which is a bug.
 pub fn plan(deployment: &Deployment) -> Result<Plan> {
     let base = ClusterTemplate::new(deployment);
     let mut plan = Plan::default();
@@ -73,7 +73,7 @@ pub fn plan(deployment: &Deployment) -> Result<Plan> {
     Ok(plan)
 }
 
-/// What `kustomization.yaml` reads.
+/// Input of `kustomization.yaml`.
 #[derive(Serialize)]
 struct KustomizationTemplate<'a> {
     #[serde(flatten)]
@@ -82,8 +82,8 @@ struct KustomizationTemplate<'a> {
     resources: Vec<String>,
 }
 
-/// `.env` for the secrets that were handed to us, as `kubectl create secret --from-env-file` reads it:
-/// a value is all that follows `=`, with no quotes around it.
+/// Returns the `.env` file for the given secrets, as `kubectl create secret --from-env-file` reads
+/// it: a value is everything after `=`, without quotes.
 fn secret_file(deployment: &Deployment) -> Option<SecretFile> {
     let secrets: &Secrets = &deployment.given;
     if secrets.is_empty() || !secret_keys::are_in_a_secret(deployment) {
@@ -99,7 +99,7 @@ fn secret_file(deployment: &Deployment) -> Option<SecretFile> {
     })
 }
 
-/// What the operator still has to supply.
+/// Returns the values that the operator still has to supply.
 pub fn needs(deployment: &Deployment) -> Vec<Need> {
     let mut needs: Vec<Need> = common::endpoint_need(deployment, "tracing.endpoint")
         .into_iter()
@@ -107,19 +107,19 @@ pub fn needs(deployment: &Deployment) -> Vec<Need> {
     if deployment.spec.chroma.image.is_built() && deployment.spec.chroma.registry.is_none() {
         needs.push(Need {
             variable: "chroma.registry".to_owned(),
-            what: "where the nodes pull the images from that you build; without it they must be on the nodes".to_owned(),
+            what: "the registry from which nodes pull the images that you build; without it the images must be on the nodes".to_owned(),
         });
     }
     needs.extend(secret_keys::needs(deployment));
     needs
 }
 
-/// What the operator should know of a change to a file of the deployment.
+/// Returns notes on a change of a deployment's file.
 pub fn notes(change: &Change) -> Vec<String> {
     database::notes(change)
 }
 
-/// The commands that come after `gen`, to be run in the deployment's folder.
+/// Returns the commands that follow `gen`, to be run in the deployment's folder.
 pub fn next_steps(deployment: &Deployment) -> Vec<String> {
     let mut steps = Vec::new();
     if deployment.spec.chroma.image.is_built() {
@@ -130,6 +130,6 @@ pub fn next_steps(deployment: &Deployment) -> Vec<String> {
         steps.push(step);
     }
     steps.push("kubectl apply --kustomize .".to_owned());
-    steps.push("see a trace, back up, upgrade: README.md".to_owned());
+    steps.push("view a trace, back up, upgrade: README.md".to_owned());
     steps
 }

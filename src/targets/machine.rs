@@ -1,8 +1,9 @@
-//! What runs on a machine in a cloud: boot script, container units, configurations. The same for
-//! every cloud, but for the functions in its own file `cloud` and the log driver.
+//! Files on a machine in a cloud: boot script, container units, configurations. They are the same
+//! for every cloud, except the functions in the cloud's file `cloud` and the options of the log
+//! driver.
 //!
-//! Invariant: no value that an operator sets later is in these files; they come in beside them, in
-//! files of `NAME=value` that no shell reads.
+//! Invariant: these files contain no value that an operator can change later; such values are in
+//! separate files of `NAME=value` lines, which no shell parses.
 
 pub(super) mod env_files;
 pub(super) mod parameters;
@@ -29,34 +30,36 @@ use crate::render::{as_is, render, values_of};
 use crate::spec::{Image, Spec};
 use crate::values::{Peer, in_place};
 
-/// What is a cloud's own about the machines in it, for what runs on them and for the README.
+/// Properties of a cloud's machines, for the files on them and for the README.
 #[derive(Serialize)]
 pub(super) struct CloudMachine {
-    /// Words for `docker run`: where the logs go.
+    /// Arguments of `docker run` that choose the destination of logs.
     pub(super) log_options: &'static [&'static str],
-    /// Whether the cloud's file decides on `${LOG_OPTIONS}` before each start of a container.
+    /// True if the cloud's file sets `${LOG_OPTIONS}` before each start of a container.
     pub(super) chooses_logs: bool,
-    /// Detectors of the collector's resource, after the environment's.
+    /// Resource detectors of the collector, after that of the environment.
     #[serde(skip)]
     pub(super) detector: &'static str,
-    /// Whom Chroma's container must not reach, because they hand out the machine's identity.
+    /// Addresses that Chroma's container must not reach, because they provide the machine's
+    /// identity.
     pub(super) metadata_addresses: &'static [&'static str],
-    /// Whether an alarm needs the machine's own word that Chroma answers: nobody else asks.
+    /// True if the machine has to report Chroma's health for an alarm, because nothing else checks
+    /// it.
     pub(super) says_whether_chroma_answers: bool,
-    /// What the system needs for itself, in MiB.
+    /// Memory for the system, in MiB.
     #[serde(skip)]
     pub(super) system_memory: u64,
-    /// Whether the machine's processor is an Arm.
+    /// True for Arm processors.
     #[serde(skip)]
     pub(super) arm: bool,
-    /// What the shell of a reader of the README has for a backend's placeholder.
+    /// Shell expression in the README that replaces a backend's placeholder.
     pub(super) place: &'static str,
 }
 
-/// A key of the spec that says where, and whether it is not there.
+/// A required key of the spec that locates the deployment, and whether it is missing.
 pub(super) struct RequiredKey {
     pub(super) key: &'static str,
-    /// What it is when deploying: a variable, a parameter.
+    /// The variable or parameter for it when deploying.
     pub(super) variable: String,
     pub(super) what: &'static str,
     pub(super) missing: bool,
@@ -78,7 +81,8 @@ impl RequiredKey {
     }
 }
 
-/// What the operator still has to say. `secret` is what the spec takes for a secret: `the ARN of …`.
+/// Returns the values that the operator still has to supply. `secret` describes the name of a
+/// secret: `the ARN of …`.
 pub(super) fn needs(deployment: &Deployment, places: &[RequiredKey], secret: &str) -> Vec<Need> {
     let missing = places.iter().filter(|place| place.missing);
     let mut needs: Vec<Need> = missing
@@ -92,24 +96,28 @@ pub(super) fn needs(deployment: &Deployment, places: &[RequiredKey], secret: &st
     needs
 }
 
-/// What comes before a deployment that builds images.
+/// Returns the step before the deployment if it builds images.
 pub(super) fn build_step(deployment: &Deployment) -> Option<String> {
     let builds = deployment.spec.chroma.image.is_built();
     builds.then(|| "build and push the images: README.md, \"Build\"".to_owned())
 }
 
-/// What another release of Chroma means for the data, of a file that begins with its version.
+/// Returns a note on the effect of another Chroma release on the data, for a file that begins with
+/// its version.
 pub(super) fn version_note(change: &Change) -> Vec<String> {
-    let note = common::version_note(change, "make a snapshot first");
+    let note = common::version_note(change, "create a snapshot first");
     note.into_iter().collect()
 }
 
-/// What no cloud can have, of a spec that is sound otherwise.
+/// Returns the problems of a valid spec that no cloud can deploy.
 pub(super) fn problems(deployment: &Deployment, secret: &SecretName) -> Vec<Problem> {
     let mut problems = Vec::new();
     if !deployment.spec.chroma.version.traces() {
-        let message = format!("`{}` cannot be traced", deployment.spec.chroma.version);
-        problems.push(Problem::new("chroma.version", message).hint("take 0.4.15 or newer"));
+        let message = format!(
+            "Chroma `{}` does not support tracing",
+            deployment.spec.chroma.version
+        );
+        problems.push(Problem::new("chroma.version", message).hint("use 0.4.15 or newer"));
     }
     problems.extend(ports::taken(deployment));
     problems.extend(shared::foreign_backend(deployment));
@@ -125,22 +133,21 @@ pub(super) fn problems(deployment: &Deployment, secret: &SecretName) -> Vec<Prob
             .as_str()
             .contains(['"', '\\'])
     {
-        let message = "has a `\"` or a `\\` in it, which nobody escapes for Chroma";
-        let hint = "leave it out, or use `image: wrapped`";
+        let message = "contains a `\"` or a `\\`, which Chroma cannot parse unescaped";
+        let hint = "use a name without these characters, or `image: wrapped`";
         problems.push(Problem::new("tracing.service_name", message).hint(hint));
     }
     problems
 }
 
-/// A file on the machine.
 pub(super) struct MachineFile {
     pub(super) path: String,
-    /// As `chmod` takes it, `000644`.
+    /// In the format of `chmod`: `000644`.
     pub(super) mode: &'static str,
     pub(super) text: String,
 }
 
-/// What the templates in `templates/machine` read, and with `cloud` the cloud's own.
+/// Input of `templates/machine`; `cloud` adds the cloud's own fields.
 #[derive(Serialize)]
 pub(super) struct MachineTemplate<'a, C> {
     #[serde(flatten)]
@@ -151,35 +158,34 @@ pub(super) struct MachineTemplate<'a, C> {
     ports: OpenPorts,
     #[serde(flatten)]
     traits: CloudMachine,
-    /// What the containers and the system need.
     memory: MemoryNeeds,
     /// `UID:GID` of Chroma's files.
     data_owner: &'static str,
-    /// What the collector's container runs; empty without the entrypoint.
+    /// Command of the collector's container; empty without the entrypoint.
     collector_command: &'a [String],
     version_description: &'static str,
     machine_description: String,
-    /// What the collector's identity must be allowed.
+    /// Permissions that the collector's identity needs.
     backend_permissions: BTreeSet<String>,
     images: ImageNames<'a>,
-    /// Whether everything that leaves the machine can go through the cloud's private endpoints.
+    /// True if all outgoing traffic can use the cloud's private endpoints.
     in_cloud: bool,
     source: ImageSourceTemplate<'a>,
-    /// The repositories of a registry that the recipe makes.
+    /// The repositories of a registry that the deployment creates.
     repositories: Vec<String>,
-    /// The spec's registry.
     registry: Option<String>,
-    /// What the backends ask to have been done once.
+    /// Steps that backends need once, before the deployment.
     prepare: Vec<Preparation>,
-    /// The variable of the key that names are hashed with.
+    /// The variable of the key for hashing names.
     names_key: Option<&'a str>,
-    /// Whether the collector's queue says what waits and what is lost: an exporter that retries from memory does not.
+    /// True if the collector's queue reports pending and lost traces; an exporter that retries from
+    /// memory does not.
     watches_traces: bool,
     /// The endpoint, for a table.
     shown_endpoint: String,
     /// The allowed clients, for a sentence.
     machine_peers: &'a str,
-    /// What only this cloud's templates read.
+    /// Fields that only this cloud's templates read.
     #[serde(flatten)]
     pub(super) cloud: C,
 }
@@ -187,15 +193,13 @@ pub(super) struct MachineTemplate<'a, C> {
 /// Memory in MiB.
 #[derive(Serialize)]
 struct MemoryNeeds {
-    /// What Chroma has at least.
+    /// Minimum for Chroma.
     chroma_mib: u64,
-    /// The collector's limit.
     collector_mib: u64,
-    /// What the system needs for itself.
     system_mib: u64,
 }
 
-/// The images with the entrypoint, within a registry.
+/// Names of the images with the entrypoint, within a registry.
 #[derive(Serialize)]
 struct ImageNames<'a> {
     chroma: &'a str,
@@ -205,7 +209,7 @@ struct ImageNames<'a> {
 }
 
 impl<'a, C: Serialize> MachineTemplate<'a, C> {
-    /// Of a deployment on a cloud's machine.
+    /// Computes the fields for a deployment on a cloud's machine.
     pub(super) fn new(deployment: &'a Deployment, traits: CloudMachine, cloud: C) -> Self {
         let Spec {
             name,
@@ -267,7 +271,7 @@ impl<'a, C: Serialize> MachineTemplate<'a, C> {
     }
 }
 
-/// What the unit of a backend reads.
+/// Input of a backend's unit.
 #[derive(Serialize)]
 struct BackendUnit<'a, C> {
     #[serde(flatten)]
@@ -275,11 +279,11 @@ struct BackendUnit<'a, C> {
     service: &'a StackService<'a>,
 }
 
-/// The files that are the same on every machine of this deployment. `folder` is the cloud's template
-/// folder.
+/// Returns the files that are the same on every machine of this deployment. `folder` is the cloud's
+/// template folder.
 ///
 /// # Errors
-/// A template is wrong: a bug.
+/// Fails if a template is wrong, which is a bug.
 pub(super) fn files<C: Serialize>(
     deployment: &Deployment,
     folder: &str,

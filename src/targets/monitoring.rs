@@ -1,7 +1,7 @@
-//! Alert rules, a dashboard, and whom Prometheus asks, as plain files. (On Kubernetes they are resources:
-//! `kubernetes/monitoring.rs`.)
+//! Alert rules, a dashboard and Prometheus' scrape configuration, as plain files. (On Kubernetes
+//! they are resources: `kubernetes/monitoring.rs`.)
 //!
-//! Invariant: every metric that is named here exists in a real scrape.
+//! Invariant: every metric that is used here exists in a real scrape.
 
 use anyhow::Result;
 use minijinja::Value;
@@ -12,66 +12,66 @@ use crate::plan::Plan;
 use crate::render::{as_is, render, values_of};
 use crate::spec::{Spec, Target};
 
-/// How Prometheus tells deployments, and the collectors of one, from each other.
+/// Labels by which Prometheus distinguishes deployments, and the collectors of one deployment.
 pub(super) struct Labels<'a> {
-    /// The label that a deployment's series have in common, and its value.
+    /// The label that all series of a deployment share, and its value.
     pub(super) place: (&'static str, &'a str),
-    /// The label of one collector.
+    /// The label that identifies a collector.
     pub(super) replica: &'static str,
-    /// What its value matches, if others have the label too: one deployment's, and any.
+    /// Patterns for its value if other series also have the label: for one deployment, and for any.
     pub(super) collectors: Option<(String, &'static str)>,
 }
 
-/// What `monitoring/prometheus.yaml` reads.
+/// Input of `monitoring/prometheus.yaml`.
 #[derive(Serialize)]
 struct PrometheusTemplate<'a> {
     name: &'a str,
     job: String,
-    /// Absent: a machine in a cloud has its address later.
+    /// `None` for a machine in a cloud, whose address is not known when rendering.
     targets: Option<[&'static str; 2]>,
 }
 
-/// What `monitoring/rules.yaml` reads.
+/// Input of `monitoring/rules.yaml`.
 #[derive(Serialize)]
 struct RulesTemplate<'a> {
-    /// The name of the group.
     group: String,
-    /// The labels that select this deployment's series.
+    /// Selector of this deployment's series.
     of: Value,
-    /// The label that tells one collector from another, in an annotation.
+    /// The label that identifies a collector, in an annotation.
     at: Value,
-    /// Whether metrics go to the backend.
+    /// True if metrics are sent to the backend.
     to_backend: bool,
-    /// Whether whole traces are held until they are decided on.
+    /// True if the collector holds traces until it has decided on them.
     tail: bool,
-    /// Whether replicas are added under load.
+    /// True if replicas are added under load.
     grows: bool,
-    /// The label that a deployment's series have in common.
+    /// The label that all series of a deployment share.
     place: &'a str,
-    /// The label of one collector.
+    /// The label that identifies a collector.
     replica: &'a str,
 }
 
-/// What `monitoring/dashboard.json` reads.
+/// Input of `monitoring/dashboard.json`.
 #[derive(Serialize)]
 struct DashboardTemplate<'a> {
-    /// What selects collectors, where others have the label too.
+    /// Selector of collectors, if other series also have the label.
     collectors: Value,
-    /// The label of one collector, in a legend.
+    /// The label that identifies a collector, in a legend.
     at: Value,
-    /// The label that a deployment's series have in common.
+    /// The label that all series of a deployment share.
     place: &'a str,
-    /// The label of one collector.
+    /// The label that identifies a collector.
     replica: &'a str,
 }
 
-/// Where Prometheus finds the collector on its own machine: its own metrics, then those of requests and Chroma.
+/// Addresses of the collector for a Prometheus on the same machine: the collector's metrics, then
+/// those of requests and of Chroma.
 const HERE: [&str; 2] = ["127.0.0.1:8888", "127.0.0.1:8889"];
 
-/// Adds `monitoring/…`, where it is asked for.
+/// Adds `monitoring/…` if the spec enables it.
 ///
 /// # Errors
-/// A template is wrong: a bug.
+/// Fails if a template is wrong, which is a bug.
 pub(super) fn add(plan: &mut Plan, deployment: &Deployment) -> Result<()> {
     if !deployment.spec.metrics.monitoring || deployment.spec.target.is_kubernetes() {
         return Ok(());
@@ -101,10 +101,10 @@ pub(super) fn add(plan: &mut Plan, deployment: &Deployment) -> Result<()> {
     Ok(())
 }
 
-/// Rules for Prometheus on what the collector says of itself and of the requests.
+/// Returns Prometheus rules for the metrics of the collector and of the requests.
 ///
 /// # Errors
-/// The template is wrong: a bug.
+/// Fails if the template is wrong, which is a bug.
 pub(super) fn rules(deployment: &Deployment, labels: &Labels) -> Result<String> {
     let (place, value) = labels.place;
     let own = labels.collectors.as_ref();
@@ -132,10 +132,10 @@ pub(super) fn rules(deployment: &Deployment, labels: &Labels) -> Result<String> 
     render("monitoring/rules.yaml.j2", &context)
 }
 
-/// A dashboard for Grafana, of all deployments that Prometheus knows.
+/// Returns a Grafana dashboard of all deployments that Prometheus scrapes.
 ///
 /// # Errors
-/// The template is wrong: a bug.
+/// Fails if the template is wrong, which is a bug.
 pub(super) fn dashboard(labels: &Labels) -> Result<String> {
     let any = labels.collectors.as_ref();
     let any = any.map(|(_, any)| format!(r#", {}=~\"{any}\""#, labels.replica));

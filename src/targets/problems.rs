@@ -1,4 +1,4 @@
-//! Problems of a sound spec that several targets have.
+//! Problems of a valid spec that several targets share.
 
 use chroma_otel_init::{is_expanded, is_mapping};
 
@@ -9,33 +9,33 @@ use crate::spec::kubernetes::CollectorMode;
 use crate::spec::signals::Redact;
 use crate::spec::{Image, Target};
 
-/// What no target can deploy.
+/// Returns the problems that every target has.
 pub(super) fn of_every_target(deployment: &Deployment) -> Vec<Problem> {
     let mut problems = sampling(deployment);
     problems.extend(unchecked_names_key(deployment));
     problems
 }
 
-/// The value of a secret that the collector would not read as it is: without the entrypoint nobody
-/// escapes what it expands, and what has the form of a mapping stops it.
+/// Returns a problem if the collector would change the value of a secret. Without the entrypoint,
+/// nothing escapes what the collector expands, and a value in the form of a mapping stops it.
 pub(super) fn expanded(deployment: &Deployment, variable: &str, value: &str) -> Option<Problem> {
     let message = if is_expanded(value) {
-        "has `${` or `$$` in it, which the collector would expand"
+        "contains `${` or `$$`, which the collector would expand"
     } else if is_mapping(value) {
-        "has the form of a mapping, which the collector would read as one"
+        "looks like a YAML mapping, which the collector would parse"
     } else {
         return None;
     };
     let hint = if deployment.spec.collector.operator {
-        "leave out `collector.operator`: the entrypoint passes on any value"
+        "remove `collector.operator`: the entrypoint accepts any value"
     } else {
-        "use `image: wrapped`, which passes any value on unchanged"
+        "use `image: wrapped`, which accepts any value"
     };
     let stock = deployment.spec.collector.image == Image::Stock;
     stock.then(|| Problem::new(variable, message).hint(hint))
 }
 
-/// A backend that takes traces from another cloud's machines only.
+/// Returns a problem if a backend accepts traces from another cloud's machines only.
 pub(super) fn foreign_backend(deployment: &Deployment) -> Option<Problem> {
     deployment
         .spec
@@ -48,19 +48,20 @@ fn foreign(deployment: &Deployment, backend: &Backend) -> Option<Problem> {
     let cloud = backend.cloud()?;
     (Some(cloud) != deployment.spec.target.cloud()).then(|| {
         let message = format!(
-            "is `{}`, which knows a sender by the identity of its machine in {}",
+            "`{}` identifies senders by their machine's identity in {}",
             backend.name,
             cloud.name()
         );
         let own = Target::from_name(cloud.target(), deployment.spec.target.is_kubernetes());
         let flags = own.map(Target::flags).unwrap_or_default();
-        let hint = format!("use `--target {flags}`, or another backend");
+        let hint = format!("use `--target {flags}` or another backend");
         Problem::new("tracing.backend", message).hint(hint)
     })
 }
 
-/// A key that nobody looks at before the collector does: a quote in it breaks its configuration, which the
-/// collector then prints. (On a machine the boot looks.)
+/// Returns a problem if nothing checks the key before the collector reads it: a quote in the key
+/// breaks the collector's configuration, and the collector then prints it. (On a machine the boot
+/// script checks it.)
 fn unchecked_names_key(deployment: &Deployment) -> Option<Problem> {
     let unseen =
         deployment.spec.collector.image == Image::Stock && !deployment.spec.target.is_machine();
@@ -70,17 +71,18 @@ fn unchecked_names_key(deployment: &Deployment) -> Option<Problem> {
         .as_ref()
         .filter(|_| unseen)
         .map(|_| {
-            let message = "is `hash`, whose key nobody checks without the entrypoint";
+            let message = "`hash` needs the entrypoint, which checks the key";
             let hint = if deployment.spec.collector.operator {
-                "use `remove`, or leave out `collector.operator`"
+                "use `remove`, or remove `collector.operator`"
             } else {
-                "use `remove`, or `image: wrapped`"
+                "use `remove` or `image: wrapped`"
             };
             Problem::new("tracing.redact.names", message).hint(hint)
         })
 }
 
-/// What is asked of a collector that is not there, or that sees parts of traces only.
+/// Returns problems for settings that need a collector, or a collector that receives complete
+/// traces.
 fn sampling(deployment: &Deployment) -> Vec<Problem> {
     if !deployment.spec.target.is_kubernetes() {
         return Vec::new();
@@ -92,13 +94,13 @@ fn sampling(deployment: &Deployment) -> Vec<Problem> {
     }
 }
 
-/// Each replica of a gateway gets some of a trace's spans.
+/// Returns a problem if each replica of a gateway receives only some of a trace's spans.
 fn partial_traces(deployment: &Deployment) -> Option<Problem> {
     deployment.spec.tracing.sampling.as_ref()?.tail.as_ref()?;
     let most = deployment.spec.collector.max_replicas;
     (most > 1).then(|| {
         let message = format!(
-            "keeps traces by what is in them, and none of up to {most} replicas sees a whole trace"
+            "selects traces by their content, but none of up to {most} replicas receives complete traces"
         );
         let hint =
             "use `collector.mode: tiered`, or `collector.replicas: 1` and `collector.max_replicas: 1`";
@@ -120,8 +122,8 @@ fn no_collector(deployment: &Deployment) -> Vec<Problem> {
     ];
     let asked = asked.into_iter().filter(|(_, asked)| *asked);
     let problem = |(key, _)| {
-        Problem::new(key, "is for a collector, and `collector.mode` is `none`")
-            .hint("leave it out, and have your own collector do it")
+        Problem::new(key, "needs a collector, but `collector.mode` is `none`")
+            .hint("remove it and configure your own collector instead")
     };
     asked.map(problem).collect()
 }
@@ -131,7 +133,7 @@ mod tests {
     use super::*;
     use crate::deployment::sound;
 
-    /// Which keys a cluster's collector in this mode cannot serve, of all that may be asked of one.
+    /// Returns the keys that a cluster's collector in this mode cannot apply.
     fn wrong(mode: &str, most: u16, tail: bool) -> Vec<String> {
         let mut keys = vec![
             ("target", "kubernetes".into()),
@@ -156,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn a_trace_is_seen_whole_by_a_member_or_by_the_only_replica() {
+    fn allows_tail_sampling_in_mode_tiered_or_with_one_replica() {
         assert_eq!(wrong("gateway", 10, true), ["tracing.sampling"]);
         assert!(wrong("gateway", 1, true).is_empty());
         assert!(wrong("gateway", 10, false).is_empty());
@@ -164,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_asked_of_a_collector_that_is_not_there() {
+    fn rejects_collector_settings_without_a_collector() {
         assert_eq!(
             wrong("none", 1, false),
             ["tracing.sampling", "tracing.redact"]

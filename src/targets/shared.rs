@@ -1,6 +1,6 @@
-//! What the templates of every target read.
+//! Template input that all targets share.
 //!
-//! Invariant: every choice is made here; the templates only place values.
+//! Invariant: every decision is made here; the templates only insert values.
 
 use chroma_otel_init::{Endpoint, Granularity, Server};
 use serde::Serialize;
@@ -11,72 +11,68 @@ use crate::deployment::collector::CollectorTemplate;
 use crate::spec::{Spec, Tracing};
 use crate::values::in_place;
 
-/// What the templates of every target read.
+/// Fields that the templates of every target read.
 #[derive(Serialize)]
 pub(crate) struct SharedTemplate<'a> {
-    /// The deployment's name.
     name: String,
-    /// Chroma's version.
     version: String,
-    /// Whether the entrypoint is process 1.
+    /// True if the entrypoint is process 1.
     wrapped: bool,
-    /// Whether the deployment builds its images.
+    /// True if the deployment builds its images.
     built: bool,
-    /// The folder that the images are built from.
+    /// Build context of the images.
     image_context: &'a str,
-    /// Whether other deployments use that folder as well.
+    /// True if other deployments use the same folder.
     shared_context: bool,
-    /// Whether Chroma's server is the one in Rust.
+    /// True if Chroma's server is written in Rust.
     rust_server: bool,
     /// `deployment.environment.name`.
     environment: &'a str,
     /// `service.name`.
     service_name: &'a str,
     granularity: String,
-    /// The first backend's endpoint, where the spec or the backend says it.
+    /// The first backend's endpoint, if the spec or the backend determines it.
     spec_endpoint: Option<String>,
-    /// The names of the headers that the operator sends.
+    /// The names of the headers that the operator sets.
     header_names: &'a [String],
     /// The first backend, with the names of all.
     pub(super) backend: BackendTemplate<'a>,
-    /// The other backends.
     others: Vec<OtherBackend<'a>>,
-    /// The backends that run beside the collector.
+    /// The backends that run next to the collector.
     pub(super) stack: Vec<StackService<'a>>,
     chroma: ChromaTemplate<'a>,
     /// The path that lists collections.
     collections_path: &'static str,
-    /// Whether Chroma sends traces.
+    /// True if Chroma sends traces.
     traced: bool,
-    /// Why it sends none.
+    /// The reason if Chroma sends no traces.
     untraced: String,
-    /// Whether the first backend takes Zipkin's format.
+    /// True if the first backend accepts Zipkin's format.
     zipkin: bool,
     #[serde(flatten)]
     collector: &'a CollectorTemplate,
 }
 
-/// The first backend.
 #[derive(Serialize)]
 pub(super) struct BackendTemplate<'a> {
     name: &'a str,
     /// The names of all backends, for a sentence.
     names: String,
-    /// What each of them is, for a sentence.
+    /// The description of each backend, for a sentence.
     pub(super) summary: String,
-    /// Where its traces are.
+    /// Location of its traces.
     traces: &'a str,
-    /// Its documentation.
+    /// Link to its documentation.
     documentation: &'a str,
-    /// Whether it runs beside the collector.
+    /// True if the backend runs next to the collector.
     in_stack: bool,
-    /// Whether traces go to the collector's log.
+    /// True if traces are written to the collector's log.
     in_log: bool,
-    /// Whether it needs a key.
+    /// True if the backend needs a key.
     has_keys: bool,
-    /// Whether it takes an endpoint.
+    /// True if the backend accepts an endpoint.
     wants_endpoint: bool,
-    /// Whether the exporter of any backend retries by itself, from memory.
+    /// True if the exporter of any backend retries from memory, without a queue.
     retries_itself: bool,
 }
 
@@ -84,43 +80,40 @@ pub(super) struct BackendTemplate<'a> {
 #[derive(Serialize)]
 pub(super) struct OtherBackend<'a> {
     name: &'a str,
-    /// Where its traces are.
+    /// Location of its traces.
     traces: String,
-    /// Its endpoint.
     endpoint: Option<String>,
-    /// Whether traces go to the collector's log.
+    /// True if traces are written to the collector's log.
     in_log: bool,
 }
 
-/// A backend that runs beside the collector.
+/// A backend that runs next to the collector.
 #[derive(Serialize)]
 pub(super) struct StackService<'a> {
     pub(super) name: &'a str,
-    /// The port that takes traces.
+    /// The port that receives traces.
     otlp_port: Option<u16>,
-    /// Its memory limit.
     memory_mib: u64,
     #[serde(flatten)]
     service: &'a Service,
 }
 
-/// The database.
 #[derive(Serialize)]
 struct ChromaTemplate<'a> {
     /// The published image.
     base_image: &'a str,
-    /// The folder of the data.
+    /// The data directory.
     data_directory: &'static str,
-    /// Whether its root can be read-only.
+    /// True if the root file system can be read-only.
     read_only: bool,
     port: u16,
     cors_allow_origins: &'a [String],
-    /// The path of its health check.
+    /// The path of the health check.
     health_path: &'static str,
 }
 
 impl<'a> SharedTemplate<'a> {
-    /// Of a deployment.
+    /// Computes the fields for a deployment.
     pub(crate) fn new(deployment: &'a Deployment) -> Self {
         let Spec {
             name,
@@ -152,7 +145,7 @@ impl<'a> SharedTemplate<'a> {
             chroma: ChromaTemplate {
                 base_image: &deployment.images.base.chroma,
                 data_directory: version.data_directory(),
-                read_only: rust_server, // 0.x writes its log beside its code
+                read_only: rust_server, // 0.x writes its log next to its code
                 port: chroma.port,
                 cors_allow_origins: &chroma.cors_allow_origins,
                 health_path: version.health_path(),
@@ -166,7 +159,9 @@ impl<'a> SharedTemplate<'a> {
             untraced: if version.traces() {
                 "the granularity is `none`".to_owned()
             } else {
-                format!("Chroma {version} cannot be, 0.4.15 is the first version that can")
+                format!(
+                    "Chroma {version} does not support it; 0.4.15 is the first version that does"
+                )
             },
             zipkin: tracing.backend.exporter == Exporter::Zipkin,
             collector: &deployment.collector.template,
@@ -193,7 +188,7 @@ impl<'a> BackendTemplate<'a> {
 }
 
 impl<'a> OtherBackend<'a> {
-    /// `place` is the region or project where it is known when rendering.
+    /// `place` is the region or project if it is known when rendering.
     pub(super) fn new(backend: &'a Backend, place: Option<&str>) -> Self {
         let place = place.unwrap_or("…");
         let endpoint = backend.endpoint.as_deref();
@@ -218,7 +213,7 @@ fn stack_service<'a>(
     }
 }
 
-/// `a`, `a and b`, `a, b and c`.
+/// Joins names: `a`, `a and b`, `a, b and c`.
 fn list<'a>(names: impl Iterator<Item = &'a str>) -> String {
     let names: Vec<&str> = names.collect();
     match names.split_last() {

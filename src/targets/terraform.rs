@@ -1,7 +1,7 @@
-//! A deployment as a Terraform module: what the modules of all clouds have alike.
+//! A deployment as a Terraform module: the parts that all clouds share.
 //!
-//! Invariant: no value of a secret comes into a module's state or its plan; a value of a variable
-//! reaches the machine in a line of a file, and no script.
+//! Invariant: values of secrets are neither in a module's state nor in its plan; the value of a
+//! variable reaches the machine in a line of a file, never in a script.
 
 mod env_files;
 
@@ -22,10 +22,10 @@ use crate::problem::Problem;
 use crate::render::{TEMPLATES, as_is, render, values_of};
 use crate::spec::{Image, Spec};
 
-/// The commands that make the deployment and change it.
+/// The command that creates and changes the deployment.
 pub(super) const APPLY: &str = "terraform init && terraform apply";
 
-/// What every module has, but for `secrets.tf` and the template of the machine's first boot.
+/// Files of every module, except `secrets.tf` and the template of the machine's first boot.
 const FILES: [&str; 10] = [
     "README.md",
     "alarms.tf",
@@ -39,44 +39,43 @@ const FILES: [&str; 10] = [
     "versions.tf",
 ];
 
-/// A cloud's module: its templates, and its words.
+/// Templates and wording of a cloud's module.
 pub(super) struct Module {
-    /// The cloud's template folder, with its file `cloud`.
+    /// The cloud's template folder, which contains its file `cloud`.
     pub(super) cloud: &'static str,
-    /// The module's template folder.
     pub(super) folder: &'static str,
-    /// Files that not every module has.
+    /// Files that only some modules have.
     pub(super) more_files: &'static [&'static str],
-    /// Template of what the machine runs when it first boots; its name is the file's.
+    /// Template that the machine runs at its first boot; the file has the same name.
     pub(super) first_boot: &'static str,
-    /// What the module has for a backend's placeholder: `${local.region}`.
+    /// Terraform expression that replaces a backend's placeholder: `${local.region}`.
     pub(super) place: &'static str,
-    /// What the store calls the name of a secret: `arn`, `id`.
+    /// The store's term for the name of a secret: `arn`, `id`.
     pub(super) secret_kind: &'static str,
-    /// What such a name is, for a person.
+    /// Description of such a name.
     pub(super) secret_is: &'static str,
-    /// What all of them look like, and what is said of one that does not; blank is none.
+    /// Format of these names; blank stands for no secret.
     pub(super) secret_rule: Rule,
-    /// Where the module has traces of which it makes the secret by itself.
+    /// Terraform expression for the location of traces if the module creates the secret itself.
     pub(super) made_traces: &'static str,
-    /// The store, for a person.
+    /// The store's name in a sentence.
     pub(super) store: &'static str,
-    /// What the deployment's name is for.
+    /// Description of the variable for the deployment's name.
     pub(super) name_is: &'static str,
-    /// What it looks like.
+    /// Format of the deployment's name.
     pub(super) name_rule: Rule,
 }
 
-/// What a variable's value looks like.
+/// Validation of a variable.
 pub(super) struct Rule {
-    /// A regular expression of Terraform's.
+    /// A regular expression in Terraform's syntax.
     pub(super) pattern: &'static str,
-    /// What is said of a value that is not so.
+    /// The error message for other values.
     pub(super) error: &'static str,
 }
 
-/// Names that Terraform gives no variable: they are arguments of every `module` block
-/// (measured on Terraform 1.11.4).
+/// Names that Terraform does not allow for variables: they are arguments of every `module` block
+/// (measured with Terraform 1.11.4).
 const RESERVED: [&str; 10] = [
     "_",
     "count",
@@ -90,24 +89,25 @@ const RESERVED: [&str; 10] = [
     "version",
 ];
 
-/// Secrets for which the module cannot have a variable.
+/// Returns problems for secrets that cannot have a variable in the module.
 pub(super) fn problems(deployment: &Deployment, module: &Module) -> Vec<Problem> {
     let own = own_variables(module);
     let mut taken: BTreeSet<String> = own.map(str::to_owned).collect();
     let mut problems = Vec::new();
     for secret in &deployment.secrets {
         let names = variables(&secret.variable, module);
-        // A backend's own are no trouble: what is left is Chroma's.
+        // Backends' variables never conflict, so the remaining ones are Chroma's.
         let key = format!("chroma.environment.{}", secret.variable);
         let reserved = names.iter().find(|name| RESERVED.contains(&name.as_str()));
         let twice = names.iter().find(|name| taken.contains(*name));
         if let Some(name) = reserved {
-            let message = format!("is a secret, and Terraform allows no variable `{name}` for it");
-            let hint = "give its value here if it is none, or leave it out";
+            let message =
+                format!("cannot be a secret: Terraform reserves the variable name `{name}`");
+            let hint = "give its value here if it is not secret, or remove it";
             problems.push(Problem::new(key, message).hint(hint));
         } else if let Some(name) = twice {
-            let message = format!("is a secret, and the module has another variable `{name}`");
-            let hint = "give its value here if it is none, or leave it out";
+            let message = format!("cannot be a secret: the module already has a variable `{name}`");
+            let hint = "give its value here if it is not secret, or remove it";
             problems.push(Problem::new(key, message).hint(hint));
         }
         taken.extend(names);
@@ -115,7 +115,7 @@ pub(super) fn problems(deployment: &Deployment, module: &Module) -> Vec<Problem>
     problems
 }
 
-/// The module's variables, but for those of its secrets.
+/// Returns the module's variables, except those of its secrets.
 fn own_variables(module: &Module) -> impl Iterator<Item = &'static str> {
     let own = format!("{}/variables.tf.j2", module.folder);
     let shared = [
@@ -132,7 +132,8 @@ fn own_variables(module: &Module) -> impl Iterator<Item = &'static str> {
         .filter(|name| !name.contains('{'))
 }
 
-/// The module's variables for a secret: its value, which one it is, and its name in the store instead.
+/// Returns the module's variables for a secret: the value, its version, and the name of an existing
+/// secret.
 fn variables(secret: &str, module: &Module) -> [String; 3] {
     let id = secret.to_ascii_lowercase();
     [
@@ -142,43 +143,43 @@ fn variables(secret: &str, module: &Module) -> [String; 3] {
     ]
 }
 
-/// What the templates of a module read.
+/// Input of a module's templates.
 #[derive(Serialize)]
 struct ModuleTemplate<'a, C> {
     #[serde(flatten)]
     machine: MachineTemplate<'a, C>,
     version_pattern: String,
-    /// The variable for the endpoint, where the first backend takes one.
+    /// The variable for the endpoint, if the first backend accepts one.
     endpoint: Option<EndpointParameter>,
     service_name_pattern: &'static str,
     service_name_error: &'static str,
-    /// Where the traces of each backend are.
+    /// Location of each backend's traces.
     traces: Vec<Traces>,
-    /// The secrets that the operator is asked for.
+    /// The secrets that the operator must supply.
     secrets: Vec<SecretTemplate<'a>>,
-    /// Those without which the deployment does not start.
+    /// The secrets without which the deployment does not start.
     keys: Vec<SecretTemplate<'a>>,
-    /// What the store calls the name of a secret.
+    /// The store's term for the name of a secret.
     secret_kind: &'static str,
     secret_pattern: &'static str,
     secret_error: &'static str,
     name_description: &'static str,
     name_pattern: &'static str,
     name_error: &'static str,
-    /// The command that makes the deployment and changes it.
+    /// The command that creates and changes the deployment.
     apply: &'static str,
-    /// `name = value`, in a column, for `templatefile`.
+    /// `name = value` lines for `templatefile`, aligned.
     template_values: Vec<Value>,
-    /// The files that variables decide.
+    /// The files whose lines depend on variables.
     line_files: Vec<LineFile>,
     /// The files that are the same on every machine.
     files: Vec<TextFile>,
 }
 
-/// Where a backend's traces are.
+/// Location of a backend's traces.
 #[derive(Serialize)]
 struct Traces {
-    /// The backend's name as a key of Terraform's, in a column.
+    /// The backend's name as a Terraform key, aligned.
     name: Value,
     /// The address, as an expression.
     place: Value,
@@ -187,7 +188,7 @@ struct Traces {
 /// A file whose lines are expressions.
 #[derive(Serialize)]
 struct LineFile {
-    /// What stands for its text in the template of the first boot.
+    /// Placeholder for its text in the template of the first boot.
     placeholder: Value,
     path: &'static str,
     /// The name of its `local`.
@@ -195,41 +196,40 @@ struct LineFile {
     lines: Vec<Value>,
 }
 
-/// A file with a fixed text.
 #[derive(Serialize)]
 struct TextFile {
     path: String,
-    /// As `chmod` takes it, `0644`.
+    /// In the format of `chmod`: `0644`.
     mode: &'static str,
     text: String,
 }
 
-/// The variables for a secret: its value and which one it is, or the name of a secret that exists.
+/// The variables for a secret: its value and version, or the name of an existing secret.
 #[derive(Clone, Serialize)]
 struct SecretTemplate<'a> {
     /// The variable of the container.
     variable: &'a str,
-    /// The same in the form of a cloud's names.
+    /// The variable's name in camel case.
     camel_case: String,
     required: bool,
-    /// What an expression of the secret begins with: nothing, or the condition of its absence.
+    /// Start of an expression of the secret: empty, or the condition of its absence.
     unless: String,
-    /// The default of the variable that counts the values.
+    /// Default of the variable for the version.
     version: u8,
     description: String,
     version_description: String,
     given_description: String,
-    /// The name in the store that the spec gives; else blank.
+    /// The name in the store from the spec, or empty.
     given: &'a str,
     what: &'a str,
     /// The name of its variable.
     id: String,
 }
 
-/// Adds the module. `template` is that of the machine; `files` are those that the variables decide.
+/// Adds the module. `template` is the machine's input, and `files` depend on variables.
 ///
 /// # Errors
-/// A template is wrong: a bug.
+/// Fails if a template is wrong, which is a bug.
 pub(super) fn add<C: Serialize>(
     plan: &mut Plan,
     deployment: &Deployment,
@@ -276,8 +276,8 @@ fn module_template<'a, C: Serialize>(
         endpoint: wants_endpoint.then(|| parameters::endpoint(deployment)),
         service_name_pattern: parameters::service_name_pattern(deployment),
         service_name_error: match chroma.image {
-            Image::Wrapped | Image::Published => "One line, not blank.",
-            Image::Stock => "One line, not blank, without quotes and backslashes.",
+            Image::Wrapped | Image::Published => "Must be one line and not blank.",
+            Image::Stock => "Must be one line and not blank, without quotes or backslashes.",
         },
         traces: traces(deployment, module),
         keys: keys.cloned().collect(),
@@ -315,7 +315,7 @@ fn traces(deployment: &Deployment, module: &Module) -> Vec<Traces> {
     backends().map(of).collect()
 }
 
-/// A file of lines, which the template of the first boot fills in by its name.
+/// Returns a file of lines; the template of the first boot inserts it by its name.
 fn line_file(module: &Module, file: &EnvFile) -> LineFile {
     let name = env_files::name(file);
     let lines = file.lines.iter();
@@ -343,7 +343,7 @@ fn text_file(file: MachineFile) -> TextFile {
     }
 }
 
-/// `name = value`, in a column, for `templatefile`.
+/// Returns `name = value` lines for `templatefile`, aligned.
 fn template_values(files: &[EnvFile]) -> Vec<Value> {
     let names: Vec<String> = files.iter().map(env_files::name).collect();
     let width = names.iter().map(String::len).max().unwrap_or(0);
@@ -360,10 +360,10 @@ impl<'a> SecretTemplate<'a> {
         let [id, ..] = variables(&secret.variable, module);
         let given = deployment.spec.machine.secrets.get(&secret.variable);
         let (counts, unless) = if secret.required {
-            ("Counts the values", String::new())
+            ("Version of the value", String::new())
         } else {
             (
-                "Counts the values, 0 when there is none",
+                "Version of the value, 0 without a value",
                 format!("!local.has_{id} ? null : "),
             )
         };
@@ -374,14 +374,14 @@ impl<'a> SecretTemplate<'a> {
             unless,
             version: u8::from(secret.required),
             description: format!(
-                "{} (to be kept in {}).",
+                "{} (stored in {}).",
                 capitalized(&secret.what),
                 module.store
             ),
             version_description: format!(
-                "{counts}: Terraform does not see that {id} has changed. Raise it by 1."
+                "{counts}. Increase it when you change {id}, because Terraform cannot detect the change."
             ),
-            given_description: format!("Instead of {id}, {}.", module.secret_is),
+            given_description: format!("{}, instead of {id}.", capitalized(module.secret_is)),
             given: given.map(|given| given.as_str()).unwrap_or_default(),
             what: &secret.what,
             id,
@@ -389,18 +389,18 @@ impl<'a> SecretTemplate<'a> {
     }
 }
 
-/// The commands that come after `gen`.
+/// Returns the commands that follow `gen`.
 pub(super) fn next_steps(deployment: &Deployment) -> Vec<String> {
     let build = machine::build_step(deployment).into_iter();
     build
         .chain([
             APPLY.to_owned(),
-            "see the traces: terraform output traces".to_owned(),
+            "view the traces: terraform output traces".to_owned(),
         ])
         .collect()
 }
 
-/// A description begins with a capital letter.
+/// Returns the text with an initial capital letter, as descriptions have.
 pub(super) fn capitalized(text: &str) -> String {
     let mut letters = text.chars();
     let first = letters.next().map(|first| first.to_ascii_uppercase());
@@ -413,7 +413,7 @@ mod tests {
 
     use crate::deployment::sound;
 
-    /// What is wrong with a module when these are secrets of Chroma's.
+    /// Returns the problems of a module with these secrets of Chroma.
     fn problems(secrets: &[&str]) -> Vec<String> {
         let environment = secrets.iter().map(|name| ((*name).to_owned(), Value::Null));
         let environment: Map<_, _> = environment.collect();
@@ -427,7 +427,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_that_no_variable_can_hold_is_refused() {
+    fn rejects_secrets_that_cannot_have_a_variable() {
         for name in super::RESERVED {
             let name = name.to_ascii_uppercase();
             let [problem] = &problems(&[&name])[..] else {
@@ -438,7 +438,7 @@ mod tests {
                 "{problem}"
             );
         }
-        // One of the module's own; what belongs to another secret; what differs in its case only.
+        // A variable of the module; one of another secret; one that differs in case only.
         for wrong in [
             &["VPC_ID"][..],
             &["CHROMA"],
@@ -447,7 +447,7 @@ mod tests {
         ] {
             let found = problems(wrong);
             assert!(
-                found.len() == 1 && found[0].contains("another variable"),
+                found.len() == 1 && found[0].contains("already has a variable"),
                 "{found:?}"
             );
         }

@@ -64,7 +64,7 @@ tracing:
       hint: there is no backend `signoz` here
     error: chroma-otel.yaml: tracing.settings: `stak` is no setting of a backend of yours
       hint: did you mean `stack`?
-    error: chroma-otel.yaml: tracing.settings: has no `instance_id`, which backend `grafana-cloud` wants: the stack's instance ID, a number (Grafana Cloud portal: the stack, OpenTelemetry, Configure)
+    error: chroma-otel.yaml: tracing.settings: has no `instance_id`, which backend `grafana-cloud` wants: the numeric instance ID of the stack (Grafana Cloud portal: the stack, OpenTelemetry, Configure)
       hint: `--setting instance_id=…`, or under `tracing.settings`
     error: chroma-otel.yaml: tracing.settings: has no `tempo.endpoint`: backend `tempo` has none of its own
       hint: `--setting tempo.endpoint=…`, such as `http://tempo:4317`
@@ -172,10 +172,10 @@ fn an_invalid_backend_is_reported_without_its_consequences() {
       hint: no backend of yours has regions; that of a cluster is `kubernetes.region`
     error: 1 problem; nothing was written
     "##);
-    // A backend of another cloud, and one to which only a machine in a cloud can send.
+    // Of another cloud; and one that only a machine of a cloud can send to.
     insta::assert_snapshot!(rejected(home.path(), &["--backend", "jaeger", "--backend", "aws-xray"]), @r##"
-    error: tracing.backend: is `aws-xray`, which knows a sender by the identity of its machine in AWS
-      hint: use `--target aws`, or another backend
+    error: tracing.backend: `aws-xray` identifies senders by their machine's identity in AWS
+      hint: use `--target aws` or another backend
     error: 1 problem; nothing was written
     "##);
     let (code, _, message) = run(
@@ -184,8 +184,8 @@ fn an_invalid_backend_is_reported_without_its_consequences() {
     );
     assert_eq!(code, 2);
     insta::assert_snapshot!(message, @r##"
-    error: tracing.backend: is `google-cloud-trace`, which knows a sender by the identity of its machine in GCP
-      hint: use `--target gcp`, or another backend
+    error: tracing.backend: `google-cloud-trace` identifies senders by their machine's identity in GCP
+      hint: use `--target gcp` or another backend
     error: 1 problem; nothing was written
     "##);
 }
@@ -386,10 +386,10 @@ fn keys_are_never_sent_to_another_backend() {
     error: 1 problem; nothing was written
     error: taken.yaml: breaks the rule: key `PATH` has the name of a variable with another use in the collector
     error: 1 problem; nothing was written
-    error: written.yaml: breaks the rule: header `x-api-key` has a value that looks like a secret: name a variable under `keys`, and write `{VARIABLE}`
+    error: written.yaml: breaks the rule: header `x-api-key` has a value that looks like a secret: declare a variable in `keys`, and write `{VARIABLE}`
     error: 1 problem; nothing was written
-    error: tracing.redact.names: is `hash`, whose key nobody checks without the entrypoint
-      hint: use `remove`, or `image: wrapped`
+    error: tracing.redact.names: `hash` needs the entrypoint, which checks the key
+      hint: use `remove` or `image: wrapped`
     error: 1 problem; nothing was written
     "##);
     // An operator's own backend may use such a place, which is reported.
@@ -446,7 +446,7 @@ fn endpoint_without_backend_means_otlp_on_every_target() {
     let (_, files) = written(&flags, &[]);
     assert!(!files["docker-compose.yaml"].contains("jaeger"));
     let (_, files) = written(&[&flags[..], &["--backend", "jaeger"]].concat(), &[]);
-    assert!(files["docker-compose.yaml"].contains("its traces to Jaeger"));
+    assert!(files["docker-compose.yaml"].contains("with traces to Jaeger"));
 }
 
 #[test]

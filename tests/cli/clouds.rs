@@ -10,8 +10,8 @@ fn rejects_a_clouds_backend_on_other_targets() {
     assert_eq!(code, 2);
     assert!(!home.path().join("deploy").exists());
     insta::assert_snapshot!(message, @r"
-    error: tracing.backend: is `aws-xray`, which knows a sender by the identity of its machine in AWS
-      hint: use `--target aws`, or another backend
+    error: tracing.backend: `aws-xray` identifies senders by their machine's identity in AWS
+      hint: use `--target aws` or another backend
     error: 1 problem; nothing was written
     ");
 }
@@ -36,7 +36,7 @@ fn warns_of_the_effect_of_a_changed_name_or_version_on_the_data() {
         ],
     );
     assert!(
-        message.contains("`chroma` is called `other` now and starts with empty volumes"),
+        message.contains("`chroma` is now named `other` and starts with empty volumes"),
         "{message}"
     );
     assert!(
@@ -81,14 +81,14 @@ fn a_cloud_target_needs_a_location_and_no_secret() {
       machine.network (VpcId): the VPC's id
       machine.subnet (SubnetId): the id of a private subnet
       machine.zone (AvailabilityZone): the subnet's availability zone
-      machine.allow_from (AllowedCidr): who may connect: a range such as `10.0.0.0/16`, or a security group
-      machine.secrets.HONEYCOMB_API_KEY: the ARN of a secret in Secrets Manager with an ingest key (Honeycomb: Environment settings, API keys) of the environment the traces go to
-      machine.secrets.CHROMA_OTEL_COLLECTION_HEADERS: the ARN of a secret in Secrets Manager with the headers x-a, as a JSON object or as k=v,k2=v2; the value given here went nowhere
+      machine.allow_from (AllowedCidr): the allowed clients: a range such as `10.0.0.0/16`, or a security group
+      machine.secrets.HONEYCOMB_API_KEY: the ARN of a secret in Secrets Manager with an ingest key of the environment for the traces (Honeycomb: Environment settings, API keys)
+      machine.secrets.CHROMA_OTEL_COLLECTION_HEADERS: the ARN of a secret in Secrets Manager with the headers x-a, as a JSON object or as k=v,k2=v2; the given value was ignored
     next:
       cd out
       build and push the images: README.md, "Build"
       deploy: README.md, "Deploy"
-      see the traces: the output `Traces` of the stack
+      view the traces: the output `Traces` of the stack
     "##);
     for file in ["template.yaml", "parameters.json", "README.md"] {
         let text = std::fs::read_to_string(home.path().join("out").join(file)).unwrap();
@@ -145,31 +145,31 @@ machine:
     let (code, _, message) = run(home.path(), &["gen"]);
     assert_eq!(code, 2);
     insta::assert_snapshot!(message, @r##"
-    error: name: `2nd` begins with a digit, which no CloudFormation stack may
-      hint: begin with a letter
-    error: machine.type: `large` is no instance type
-      hint: write one such as `t4g.medium` (Arm) or `t3.medium`
+    error: name: `2nd` begins with a digit, which CloudFormation does not allow
+      hint: use a name that begins with a letter
+    error: machine.type: `large` is not an instance type
+      hint: use an instance type such as `t4g.medium` (Arm) or `t3.medium`
     error: machine.network: `net-1` is not a VPC's id
-      hint: it begins with `vpc-`
+      hint: use a value that begins with `vpc-`
     error: machine.subnet: `vpc-1` is not a subnet's id
-      hint: it begins with `subnet-`
+      hint: use a value that begins with `subnet-`
     error: machine.restore_from: `backup-1` is not a snapshot's id
-      hint: it begins with `snap-`
+      hint: use a value that begins with `snap-`
     error: machine.alarms: `pager` is not an SNS topic's ARN
-      hint: it begins with `arn:`
-    error: machine.log_days: `31` is no retention of CloudWatch Logs
-      hint: the next one is `60`
-    error: chroma.version: `0.4.14` cannot be traced
-      hint: take 0.4.15 or newer
+      hint: use a value that begins with `arn:`
+    error: machine.log_days: `31` is not a retention period of CloudWatch Logs
+      hint: use the next longer period, `60`
+    error: chroma.version: Chroma `0.4.14` does not support tracing
+      hint: use 0.4.15 or newer
     error: machine.secrets.NO_SUCH_KEY: `NO_SUCH_KEY` is not one of `VPC_ID`
-    error: tracing.service_name: has a `"` or a `\` in it, which nobody escapes for Chroma
-      hint: leave it out, or use `image: wrapped`
-    error: chroma.environment.A: has `{{resolve:` in it, which CloudFormation would resolve
-      hint: for a secret, leave the value out and name the secret in `machine.secrets`
-    error: chroma.environment.B: has a character beyond ASCII, which CloudFormation may give back as `?`
-      hint: leave it out, or use `--format terraform`
-    error: chroma.environment.VPC_ID: would be the parameter `VpcId`, which is no name or taken
-      hint: give it a value, or another name
+    error: tracing.service_name: contains a `"` or a `\`, which Chroma cannot parse unescaped
+      hint: use a name without these characters, or `image: wrapped`
+    error: chroma.environment.A: contains `{{resolve:`, which CloudFormation would resolve
+      hint: for a secret, omit the value and name the secret in `machine.secrets`
+    error: chroma.environment.B: contains a non-ASCII character, which CloudFormation may replace by `?`
+      hint: remove the character, or use `--format terraform`
+    error: chroma.environment.VPC_ID: cannot be a secret: the parameter name `VpcId` is invalid or already in use
+      hint: give its value here if it is not secret, or rename it
     error: 13 problems; nothing was written
     "##);
 }
@@ -208,8 +208,8 @@ fn warns_of_the_effect_of_a_new_zone_or_snapshot_on_the_data() {
     assert!(!written(&["--zone", "eu-central-1a"]).contains("data volume"));
     assert!(!written(&["--zone", "eu-central-1a", "--disk", "40GiB"]).contains("data volume"));
     let moved = written(&["--zone", "eu-central-1b"]);
-    let note = "note: `AvailabilityZone` is another: a stack that exists gets a new data volume, an empty one; the old one becomes a snapshot";
-    assert!(moved.contains(note), "{moved}");
+    let told = "note: `AvailabilityZone` changed: an existing stack gets a new data volume (empty) and keeps the old one as a snapshot";
+    assert!(moved.contains(told), "{moved}");
 }
 
 #[test]
@@ -234,39 +234,39 @@ machine:
 ",
     );
     insta::assert_snapshot!(message, @r##"
-    error: chroma.version: `0.4.14` cannot be traced
-      hint: take 0.4.15 or newer
-    error: tracing.backend: is `aws-xray`, which knows a sender by the identity of its machine in AWS
-      hint: use `--target aws`, or another backend
+    error: chroma.version: Chroma `0.4.14` does not support tracing
+      hint: use 0.4.15 or newer
+    error: tracing.backend: `aws-xray` identifies senders by their machine's identity in AWS
+      hint: use `--target aws` or another backend
     error: machine.secrets.NO_SUCH_KEY: `NO_SUCH_KEY` is not one of `CHROMA_OTEL_COLLECTION_HEADERS`, `PROJECT_ID`, `VERSION`
     error: machine.secrets.VERSION: is not the name of a secret, `projects/PROJECT/secrets/NAME`, without a version
-      hint: `gcloud secrets describe NAME --format='value(name)'` shows it; never the value itself
-    error: chroma.environment.PROJECT_ID: is a secret, and the module has another variable `project_id`
-      hint: give its value here if it is none, or leave it out
-    error: chroma.environment.VERSION: is a secret, and Terraform allows no variable `version` for it
-      hint: give its value here if it is none, or leave it out
-    error: name: `chroma-of-the-whole-company` is too long, or begins with a digit: a service account `NAME-machine` is made of it
-      hint: take at most 22 signs, a letter first
-    error: machine.type: `t4g.medium` is no machine type
-      hint: write one such as `e2-medium`, `n4-standard-2` or `c4a-standard-2` (Arm)
-    error: machine.project: `123456` is no project's id
-      hint: `gcloud projects list` shows it: not its name, not its number
-    error: machine.zone: `europe-west3` is no zone
-      hint: write one such as `europe-west3-a`: `gcloud compute zones list` shows them
-    error: machine.network: `projects/p/global/networks/default` is no network's name
-      hint: `gcloud compute networks list` shows it: the name, not the address
-    error: machine.subnet: `subnet_1` is no subnet's name
-      hint: `gcloud compute networks subnets list` shows it: the name, not the address
-    error: machine.restore_from: `snapshots/1` is no snapshot's name
-      hint: `gcloud compute snapshots list` shows it: the name, not the address
-    error: machine.alarms: `pager@example.com` is no notification channel
-      hint: it is `projects/PROJECT/notificationChannels/NUMBER`: `gcloud beta monitoring channels list`
-    error: machine.allow_from: `sg-0123456789abcdef0` is a security group of AWS
-      hint: write a range of addresses such as `10.0.0.0/16`: that of the clients' subnet
-    error: machine.disk: `5GiB` is less than the smallest disk
-      hint: take `10GiB` or more
-    error: machine.log_days: `3651` is longer than Cloud Logging keeps logs
-      hint: take `3650` or less
+      hint: `gcloud secrets describe NAME --format='value(name)'` shows the name; do not enter the secret itself
+    error: chroma.environment.PROJECT_ID: cannot be a secret: the module already has a variable `project_id`
+      hint: give its value here if it is not secret, or remove it
+    error: chroma.environment.VERSION: cannot be a secret: Terraform reserves the variable name `version`
+      hint: give its value here if it is not secret, or remove it
+    error: name: `chroma-of-the-whole-company` is too long or begins with a digit: the service account is named `NAME-machine`
+      hint: use at most 22 characters, beginning with a letter
+    error: machine.type: `t4g.medium` is not a machine type
+      hint: use a machine type such as `e2-medium`, `n4-standard-2` or `c4a-standard-2` (Arm)
+    error: machine.project: `123456` is not the id of a project
+      hint: use the id, not the name or number; see `gcloud projects list`
+    error: machine.zone: `europe-west3` is not a zone
+      hint: use a zone such as `europe-west3-a`; see `gcloud compute zones list`
+    error: machine.network: `projects/p/global/networks/default` is not the name of a network
+      hint: use the name, not the URL; see `gcloud compute networks list`
+    error: machine.subnet: `subnet_1` is not the name of a subnet
+      hint: use the name, not the URL; see `gcloud compute networks subnets list`
+    error: machine.restore_from: `snapshots/1` is not the name of a snapshot
+      hint: use the name, not the URL; see `gcloud compute snapshots list`
+    error: machine.alarms: `pager@example.com` is not a notification channel
+      hint: use `projects/PROJECT/notificationChannels/NUMBER`; see `gcloud beta monitoring channels list`
+    error: machine.allow_from: `sg-0123456789abcdef0` is an AWS security group
+      hint: use the address range of the clients' subnet, such as `10.0.0.0/16`
+    error: machine.disk: `5GiB` is smaller than the smallest disk
+      hint: use `10GiB` or more
+    error: machine.log_days: `3651` is longer than the longest retention of Cloud Logging
+      hint: use `3650` or less
     error: 17 problems; nothing was written
     "##);
 }
@@ -310,37 +310,37 @@ machine:
 ",
     );
     insta::assert_snapshot!(message, @r##"
-    error: chroma.version: `0.4.14` cannot be traced
-      hint: take 0.4.15 or newer
-    error: tracing.backend: is `google-cloud-trace`, which knows a sender by the identity of its machine in GCP
-      hint: use `--target gcp`, or another backend
+    error: chroma.version: Chroma `0.4.14` does not support tracing
+      hint: use 0.4.15 or newer
+    error: tracing.backend: `google-cloud-trace` identifies senders by their machine's identity in GCP
+      hint: use `--target gcp` or another backend
     error: machine.secrets.LOCATION: is not the id of a secret without a version, `https://VAULT.vault.azure.net/secrets/NAME`
-      hint: `az keyvault secret list --vault-name VAULT --query '[].id'` shows it; never the value itself
+      hint: `az keyvault secret list --vault-name VAULT --query '[].id'` shows the name; do not enter the secret itself
     error: machine.secrets.NO_SUCH_KEY: `NO_SUCH_KEY` is not one of `CHROMA_OTEL_COLLECTION_HEADERS`, `LOCATION`
-    error: chroma.environment.LOCATION: is a secret, and the module has another variable `location`
-      hint: give its value here if it is none, or leave it out
-    error: name: `chroma--1` is no name for what belongs to it: a key vault's begins with it
-      hint: take at most 40 signs, a letter first, no two dashes in a row, none at the end
-    error: machine.type: `t4g.medium` is no size of a machine that takes premium disks
-      hint: write one such as `Standard_B2s_v2` or `Standard_B2pls_v2` (Arm)
-    error: machine.subscription: `my-subscription` is no subscription's id
-      hint: `az account show --query id` shows it: not its name
-    error: machine.resource_group: `ends.with.` is no resource group's name
-      hint: `az group list --query '[].name'` shows it: not its id
-    error: machine.zone: `westeurope-9` is no zone
-      hint: write the region and the zone's number, `westeurope-1`, or the region alone where there are no zones
-    error: machine.subnet: `default` is no subnet's id
-      hint: `az network vnet subnet list … --query '[].id'` shows it: `/subscriptions/…/subnets/…`
-    error: machine.restore_from: `snapshot-1` is no snapshot's id
-      hint: `az snapshot list --query '[].id'` shows it: `/subscriptions/…/snapshots/…`
-    error: machine.alarms: `pager` is no action group's id
-      hint: `az monitor action-group list --query '[].id'` shows it: `/subscriptions/…/actionGroups/…`
-    error: machine.allow_from: `sg-0123456789abcdef0` is a security group of AWS
-      hint: write a range such as `10.0.0.0/16`
-    error: machine.log_days: `7` is no retention of a Log Analytics workspace
-      hint: it keeps logs for 30 to 730 days: the nearest is `30`
-    error: machine.snapshots: `1000` are more than Azure keeps of a disk
-      hint: take 365 or fewer; 0 makes none
+    error: chroma.environment.LOCATION: cannot be a secret: the module already has a variable `location`
+      hint: give its value here if it is not secret, or remove it
+    error: name: `chroma--1` is not a valid prefix of a key vault's name
+      hint: use at most 40 characters, beginning with a letter, without two hyphens in a row or one at the end
+    error: machine.type: `t4g.medium` is not a machine size that supports premium disks
+      hint: use a size such as `Standard_B2s_v2` or `Standard_B2pls_v2` (Arm)
+    error: machine.subscription: `my-subscription` is not the id of a subscription
+      hint: use the id, not the name; see `az account show --query id`
+    error: machine.resource_group: `ends.with.` is not the name of a resource group
+      hint: use the name, not the id; see `az group list --query '[].name'`
+    error: machine.zone: `westeurope-9` is not a zone
+      hint: use the region and the number of the zone, such as `westeurope-1`, or the region alone if it has no zones
+    error: machine.subnet: `default` is not the id of a subnet
+      hint: use `/subscriptions/…/subnets/…`; see `az network vnet subnet list … --query '[].id'`
+    error: machine.restore_from: `snapshot-1` is not the id of a snapshot
+      hint: use `/subscriptions/…/snapshots/…`; see `az snapshot list --query '[].id'`
+    error: machine.alarms: `pager` is not the id of an action group
+      hint: use `/subscriptions/…/actionGroups/…`; see `az monitor action-group list --query '[].id'`
+    error: machine.allow_from: `sg-0123456789abcdef0` is an AWS security group
+      hint: use an address range such as `10.0.0.0/16`
+    error: machine.log_days: `7` is not a retention period of a Log Analytics workspace
+      hint: use 30 to 730 days; the nearest value is `30`
+    error: machine.snapshots: `1000` exceeds Azure's limit of snapshots per disk
+      hint: use at most 365; 0 disables snapshots
     error: 16 problems; nothing was written
     "##);
 }

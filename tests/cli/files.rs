@@ -38,12 +38,12 @@ fn gen_writes_files_and_prints_the_next_steps() {
       + image/entrypoint/ (… files: the entrypoint's sources)
       spec: saved in chroma/chroma-otel.yaml
     you still have to set, in chroma/.env:
-      HONEYCOMB_API_KEY: an ingest key (Honeycomb: Environment settings, API keys) of the environment the traces go to
+      HONEYCOMB_API_KEY: an ingest key of the environment for the traces (Honeycomb: Environment settings, API keys)
     next:
       cd chroma
       cp -n .env.example .env && chmod 600 .env && ${EDITOR:-vi} .env
       docker compose up --detach --wait --remove-orphans
-      see the traces: https://ui.honeycomb.io
+      view the traces: https://ui.honeycomb.io
     "##);
     let out = home.path().join("chroma");
     assert!(out.join("docker-compose.yaml").exists());

@@ -202,8 +202,8 @@ fn rejects_keys_without_effect() {
     error: zipkin.yaml: tracing.endpoint: is not an address of Zipkin's, which backend `zipkin` needs
       hint: use `http://host:9411`, or a URL that ends in `/api/v2/spans`
     error: 1 problem; nothing was written
-    error: CHROMA_OTEL_HEADER_X_A: has `${` or `$$` in it, which the collector would expand
-      hint: use `image: wrapped`, which passes any value on unchanged
+    error: CHROMA_OTEL_HEADER_X_A: contains `${` or `$$`, which the collector would expand
+      hint: use `image: wrapped`, which accepts any value
     error: 1 problem; nothing was written
     "##);
 }

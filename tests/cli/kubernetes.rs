@@ -149,20 +149,20 @@ kubernetes: {namespace: kube-system}
 ",
     );
     insta::assert_snapshot!(message, @r##"
-    error: name: `2nd-chroma-of-the-whole-company-and-of-its-friends` cannot be what Kubernetes' Services begin with
-      hint: a letter first, 35 characters at most
-    error: kubernetes.namespace: is `kube-system`, which is the cluster's own
-      hint: one of its own, in which only what meets the standard `restricted` may run
-    error: chroma.image: is `stock`, and Chroma 0.6.3 as published runs as root only
-      hint: use `image: wrapped`, which runs as any other
-    error: machine.allow_from: `sg-0123456789abcdef0` is a security group of AWS
-      hint: write a range of addresses, such as `10.0.0.0/16`
-    error: collector.operator: is `true`, and with `collector.mode: tiered` there are two collectors that must find each other
-      hint: use `collector.mode: gateway`, or leave it out
-    error: tracing.backend: is `aws-xray`, which knows a sender by the identity of its machine in AWS
-      hint: use `--target aws --platform kubernetes`, or another backend
-    error: kubernetes.secret_store: is missing, and `machine.secrets` names secrets in a store
-      hint: the name of a ClusterSecretStore, or `SecretStore/NAME`
+    error: name: `2nd-chroma-of-the-whole-company-and-of-its-friends` is not a valid prefix of a Service's name
+      hint: use at most 35 characters, beginning with a letter
+    error: kubernetes.namespace: `kube-system` is a namespace of the cluster itself
+      hint: use a separate namespace, in which only pods that meet the standard `restricted` may run
+    error: chroma.image: `stock` is unsupported: the published image of Chroma 0.6.3 runs as root only
+      hint: use `image: wrapped`, which runs as another user
+    error: machine.allow_from: `sg-0123456789abcdef0` is an AWS security group
+      hint: use an address range such as `10.0.0.0/16`
+    error: collector.operator: unsupported with `collector.mode: tiered`, whose two tiers must find each other
+      hint: use `collector.mode: gateway`, or remove this key
+    error: tracing.backend: `aws-xray` identifies senders by their machine's identity in AWS
+      hint: use `--target aws --platform kubernetes` or another backend
+    error: kubernetes.secret_store: required, because `machine.secrets` names secrets in a store
+      hint: use the name of a ClusterSecretStore, or `SecretStore/NAME`
     error: machine.secrets.NO_SUCH_KEY: `NO_SUCH_KEY` is unknown: there is none here
     error: 8 problems; nothing was written
     "##);
@@ -253,10 +253,10 @@ tracing: {endpoint: http://otel.svc:4317}
 metrics: {monitoring: true}
 ";
     insta::assert_snapshot!(refused(spec), @r##"
-    error: collector.operator: is `true`, and with `collector.mode: none` there is nothing to run
-      hint: leave out one of the two
-    error: metrics.monitoring: is `true`, and with `collector.mode: none` nobody makes metrics of the spans
-      hint: leave it out, or use `collector.mode: gateway`
+    error: collector.operator: has no effect with `collector.mode: none`
+      hint: remove one of the two keys
+    error: metrics.monitoring: needs a collector, but `collector.mode` is `none`
+      hint: remove this key, or use `collector.mode: gateway`
     error: 2 problems; nothing was written
     "##);
 }
@@ -281,8 +281,8 @@ fn rejects_values_that_the_operators_collector_would_expand_or_lack() {
     let (code, _, message) = texts(&run_with(home.path(), &arguments("honeycomb"), &headers));
     assert!(code == 2 && !message.contains("s3cr3t"), "{message}");
     insta::assert_snapshot!(message, @r##"
-    error: CHROMA_OTEL_HEADER_X_KEY: has `${` or `$$` in it, which the collector would expand
-      hint: leave out `collector.operator`: the entrypoint passes on any value
+    error: CHROMA_OTEL_HEADER_X_KEY: contains `${` or `$$`, which the collector would expand
+      hint: remove `collector.operator`: the entrypoint accepts any value
     error: 1 problem; nothing was written
     "##);
 }
@@ -357,8 +357,8 @@ kubernetes: {expose: {host: chroma.example.com}}
 ",
     );
     insta::assert_snapshot!(message, @r##"
-    error: chroma.environment.CHROMA_TOKEN: is a variable that the deployment itself has in the Secret
-      hint: give its value here if it is none, or another name
+    error: chroma.environment.CHROMA_TOKEN: the deployment's Secret already contains this variable
+      hint: give its value here if it is not secret, or rename it
     error: 1 problem; nothing was written
     "##);
 }
@@ -379,8 +379,8 @@ service: {image: 'example/mine:1', ui_port: 16686, memory: 1g, probe: {port: 131
     let (code, _, message) = run(home.path(), &["gen"]);
     assert_eq!(code, 2, "{message}");
     insta::assert_snapshot!(message, @r##"
-    error: tracing.backend_file: `proxy` is what a part of the deployment is called
-      hint: give the file another name
+    error: tracing.backend_file: `proxy` is the name of another part of the deployment
+      hint: rename the file
     error: 1 problem; nothing was written
     "##);
 }
@@ -405,8 +405,8 @@ fn secrets_are_written_only_to_env() {
     let (code, _, message) = texts(&run_with(home.path(), &arguments, &broken));
     assert!(code == 2 && !message.contains("wh1sp3r"), "{message}");
     insta::assert_snapshot!(message, @r##"
-    error: HONEYCOMB_API_KEY: has a line break, which `.env` cannot carry
-      hint: check that the value was copied whole
+    error: HONEYCOMB_API_KEY: contains a line break, which `.env` cannot express
+      hint: check that the value was copied completely
     error: 1 problem; nothing was written
     "##);
 }
@@ -419,19 +419,19 @@ fn gen_prints_the_next_steps() {
         &["gen", "--target", "kubernetes", "--backend", "honeycomb"],
     );
     assert_eq!(code, 0, "{message}");
-    let steps = message.split_once("sources)\n").unwrap().1;
-    insta::assert_snapshot!(steps, @r##"
+    let told = message.split_once("sources)\n").unwrap().1;
+    insta::assert_snapshot!(told, @r##"
       spec: saved in chroma/chroma-otel.yaml
     you still have to set, in chroma/.env or in the spec:
-      chroma.registry: where the nodes pull the images from that you build; without it they must be on the nodes
-      HONEYCOMB_API_KEY: an ingest key (Honeycomb: Environment settings, API keys) of the environment the traces go to
+      chroma.registry: the registry from which nodes pull the images that you build; without it the images must be on the nodes
+      HONEYCOMB_API_KEY: an ingest key of the environment for the traces (Honeycomb: Environment settings, API keys)
     next:
       cd chroma
       build the images: README.md, "Build"
       kubectl apply --filename keep.yaml
       kubectl create secret generic chroma-keys --namespace chroma --from-env-file .env --dry-run=client --output yaml | kubectl apply --server-side --filename -
       kubectl apply --kustomize .
-      see a trace, back up, upgrade: README.md
+      view a trace, back up, upgrade: README.md
     "##);
     let arguments = ["check", "--target", "kubernetes", "--backend", "honeycomb"];
     let (code, _, message) = run(home.path(), &arguments);
@@ -456,32 +456,32 @@ fn values_that_a_clouds_cluster_lacks_are_reported_at_once() {
     };
     let balancer = "kubernetes: {internal_load_balancer: true, cluster: 'arn:aws:eks:x'}\n";
     insta::assert_snapshot!(lacking("aws", balancer), @r##"
-    error: kubernetes.cluster: `arn:aws:eks:x` is no cluster's name
-      hint: `aws eks list-clusters` shows it: not its ARN
-    error: kubernetes.region: is missing, and `aws-xray` is another in every region
-      hint: write one such as `eu-central-1`
-    error: machine.allow_from: is missing, and `kubernetes.internal_load_balancer` lets in whom it names
-      hint: a range such as `10.0.0.0/16`: Chroma has no authentication of its own
+    error: kubernetes.cluster: `arn:aws:eks:x` is not the name of a cluster
+      hint: use the name, not the ARN; see `aws eks list-clusters`
+    error: kubernetes.region: required, because the endpoint of `aws-xray` depends on the region
+      hint: use a region such as `eu-central-1`
+    error: machine.allow_from: required, because `kubernetes.internal_load_balancer` allows only these clients
+      hint: use an address range such as `10.0.0.0/16`; Chroma itself has no authentication
     error: 3 problems; nothing was written
     "##);
     insta::assert_snapshot!(lacking("gcp", "tracing: {backend: aws-xray-classic}"), @r##"
-    error: tracing.backend: is `aws-xray-classic`, which knows a sender by the identity of its machine in AWS
-      hint: use `--target aws --platform kubernetes`, or another backend
+    error: tracing.backend: `aws-xray-classic` identifies senders by their machine's identity in AWS
+      hint: use `--target aws --platform kubernetes` or another backend
     error: 1 problem; nothing was written
     "##);
     insta::assert_snapshot!(lacking("gcp", "kubernetes: {region: eu-central-1}"), @r##"
-    error: kubernetes.region: `eu-central-1` is no region or zone
-      hint: `gcloud container clusters list` shows it as the location
-    error: machine.project: is missing, and `google-cloud-trace` has the traces of one project
-      hint: the project's id: `gcloud projects list` shows it
+    error: kubernetes.region: `eu-central-1` is not a region or zone
+      hint: use the cluster's location; see `gcloud container clusters list`
+    error: machine.project: required, because `google-cloud-trace` stores traces by project
+      hint: use the project's id; see `gcloud projects list`
     error: 2 problems; nothing was written
     "##);
     let secrets = "machine: {secrets: {KEY: a}}\nkubernetes: {identity: me}\n";
     insta::assert_snapshot!(lacking("azure", secrets), @r##"
-    error: kubernetes.identity: `me` is no client id
-      hint: `az identity list --query '[].clientId'` shows it
-    error: kubernetes.tenant: is missing, without which nobody finds `kubernetes.identity`
-      hint: `az account show --query tenantId` shows it
+    error: kubernetes.identity: `me` is not a client id
+      hint: see `az identity list --query '[].clientId'`
+    error: kubernetes.tenant: required, because `kubernetes.identity` belongs to a tenant
+      hint: see `az account show --query tenantId`
     error: machine.secrets.KEY: `KEY` is not one of `APPLICATIONINSIGHTS_CONNECTION_STRING`
     error: 3 problems; nothing was written
     "##);

@@ -1,6 +1,6 @@
-//! One backend's way out of the collector: its exporters, with the address and the headers.
+//! The exporters of one backend, with their address and headers.
 //!
-//! Invariant: what the collector takes from its environment is named here, and never known.
+//! Invariant: environment variables are referenced by name; their values are never read.
 
 use std::collections::BTreeMap;
 
@@ -13,31 +13,33 @@ use crate::render::{as_is, quoted, values_of, yaml};
 use crate::spec::{Tracing, header_variable};
 use crate::values::{Cloud, in_place};
 
-/// How the collector learns the endpoint and the headers.
+/// Source of the endpoint and the headers for the collector.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum HeaderSource {
-    /// The entrypoint reads the operator's variables in any form, and sets what the collector reads.
+    /// The entrypoint reads the operator's variables in any form, and sets those that the collector
+    /// reads.
     Entrypoint,
-    /// The endpoint is written down here, and each header has a variable.
+    /// The endpoint is in the configuration, and each header has its own variable.
     Spec,
-    /// The endpoint is in its variable, in the form of [`super::exact_endpoint`]; each header has one, too.
+    /// The endpoint has a variable, in the form of [`super::exact_endpoint`], and each header has
+    /// its own.
     Variables,
 }
 
-/// One backend's way out.
+/// The exporters of one backend.
 pub(super) struct BackendExporter<'a> {
     tracing: &'a Tracing,
-    /// Whether backends get metrics.
+    /// True if metrics are sent to backends.
     to_backend: bool,
-    /// The region or project, where it is known when rendering.
+    /// The region or project, if it is known when rendering.
     place: Option<&'a str>,
     pub(super) backend: &'a Backend,
     source: HeaderSource,
-    /// What tells its components from the first backend's: nothing, or `/NAME`.
+    /// Suffix that distinguishes its components from the first backend's: empty, or `/NAME`.
     pub(super) suffix: String,
 }
 
-/// An exporter, or one of those that a variable chooses from.
+/// An exporter, or one of those among which a variable chooses.
 pub(super) struct ExporterConfig {
     pub(super) name: String,
     pub(super) queued: bool,
@@ -49,13 +51,13 @@ pub(super) struct ExporterConfig {
 #[derive(Serialize)]
 pub(super) struct ResourceAttribute {
     name: String,
-    /// As YAML.
+    /// The value as YAML.
     value: Value,
-    /// Who needs it, for a comment.
+    /// The backend, for a comment.
     backend: Value,
 }
 
-/// The exporters of all backends, the first one first.
+/// Returns the exporters of all backends, the first one first.
 pub(super) fn backend_exporters<'a>(
     tracing: &'a Tracing,
     to_backend: bool,
@@ -79,7 +81,7 @@ pub(super) fn backend_exporters<'a>(
 }
 
 impl BackendExporter<'_> {
-    /// What a comment calls the backend: its name only where there are others.
+    /// Returns the backend's name in comments: its own name only if there are others.
     pub(super) fn called(&self) -> &str {
         if self.tracing.others.is_empty() {
             "the backend"
@@ -88,7 +90,7 @@ impl BackendExporter<'_> {
         }
     }
 
-    /// The attributes that the backend wants of every resource, each as YAML.
+    /// Returns the attributes that the backend needs on every resource, each as YAML.
     pub(super) fn resource(&self) -> Vec<ResourceAttribute> {
         let attributes = self.backend.resource.iter();
         let attribute = |(name, text): (&String, &String)| ResourceAttribute {
@@ -99,13 +101,13 @@ impl BackendExporter<'_> {
         attributes.map(attribute).collect()
     }
 
-    /// What the backend does with metrics, if it is to get them.
+    /// Returns the backend's support for metrics if metrics are sent to it.
     pub(super) fn metrics(&self) -> Option<&MetricsIntake> {
         let wanted = self.to_backend;
         self.backend.metrics.as_ref().filter(|_| wanted)
     }
 
-    /// The exporter that pipelines name: with the entrypoint, the operator's endpoint decides.
+    /// Returns the exporter for pipelines. With the entrypoint, the operator's endpoint chooses it.
     pub(super) fn in_pipeline(&self) -> Value {
         match (&self.backend.exporter, self.source) {
             (Exporter::Otlp, HeaderSource::Entrypoint) => as_is("\"${env:CHROMA_OTEL_EXPORTER}\""),
@@ -113,7 +115,7 @@ impl BackendExporter<'_> {
         }
     }
 
-    /// The endpoint as far as it is known when rendering.
+    /// Returns the endpoint if it is known when rendering.
     fn known_endpoint(&self) -> Option<Endpoint> {
         if self.suffix.is_empty() {
             return self.tracing.known_endpoint(self.place);
@@ -121,20 +123,20 @@ impl BackendExporter<'_> {
         self.placed()?.parse().ok()
     }
 
-    /// Its own endpoint, in the place where that is known, else in [`SOMEWHERE`].
+    /// Returns its endpoint in the known place, or else in [`SOMEWHERE`].
     fn placed(&self) -> Option<String> {
         let place = self.place.unwrap_or(SOMEWHERE);
         Some(in_place(self.backend.endpoint.as_deref()?, place))
     }
 
-    /// What the endpoint speaks that is known when rendering.
+    /// Returns the protocol of the endpoint that is known when rendering.
     fn protocol(&self) -> Protocol {
         let known = self.known_endpoint();
         let known = known.or_else(|| self.placed()?.parse().ok());
         known.map_or(Protocol::Grpc, |endpoint| endpoint.protocol())
     }
 
-    /// Its exporters: several where a variable chooses.
+    /// Returns its exporters: several if a variable chooses among them.
     pub(super) fn configs(&self) -> Vec<ExporterConfig> {
         let exporter = |name: &str, queued: bool, settings: Vec<(&str, Value)>| ExporterConfig {
             name: format!("{name}{}", self.suffix),
@@ -222,7 +224,7 @@ impl BackendExporter<'_> {
             },
             (HeaderSource::Variables, known) => Address {
                 grpc: from_env(variable::ENDPOINT),
-                // `https://` in the endpoint is TLS nevertheless (seen with 0.158).
+                // `https://` in the endpoint enables TLS regardless (measured with 0.158).
                 insecure: as_is("true"),
                 url: from_env(variable::ENDPOINT),
                 metrics_url: own.or_else(|| Some(known?.metrics_url()?.into())),
@@ -230,7 +232,7 @@ impl BackendExporter<'_> {
             },
             (HeaderSource::Entrypoint, _) | (HeaderSource::Spec, None) => Address {
                 grpc: from_env("CHROMA_OTEL_GRPC_ENDPOINT"),
-                // In quotes: it stands in a flow mapping, which the first bare `}` would end.
+                // Quoted, because the first bare `}` would end the enclosing flow mapping.
                 insecure: as_is("\"${env:CHROMA_OTEL_GRPC_INSECURE}\""),
                 url: from_env("CHROMA_OTEL_TRACES_URL"),
                 metrics_url: own.or_else(|| Some(from_env("CHROMA_OTEL_METRICS_URL"))),
@@ -239,7 +241,7 @@ impl BackendExporter<'_> {
         }
     }
 
-    /// A URL with the variable that says the place where only the machine knows it.
+    /// Returns a URL with the variable of the place if only the machine knows the place.
     fn in_its_place(&self, url: &str) -> Value {
         match self.backend.cloud().and_then(Cloud::place) {
             Some(place) if url.contains(SOMEWHERE) => {
@@ -249,7 +251,7 @@ impl BackendExporter<'_> {
         }
     }
 
-    /// One variable a header: there is nobody to take a map of them apart.
+    /// Returns the headers, one variable each, because the collector cannot parse a map of them.
     fn headers(&self) -> Value {
         let of_backend = self.backend.headers.iter().map(|(name, text)| {
             let text = with_keys(self.backend, text.replace('$', "$$"));
@@ -272,7 +274,7 @@ impl BackendExporter<'_> {
 /// A place that only the machine knows.
 const SOMEWHERE: &str = "somewhere-1";
 
-/// Where to, and with which headers: each value in the form of the setting it is for.
+/// Address and headers, each value in the syntax of its setting.
 struct Address {
     grpc: Value,
     insecure: Value,
@@ -281,7 +283,7 @@ struct Address {
     headers: Value,
 }
 
-/// Settings of a component, each as YAML, with what comes from the collector's environment named.
+/// Returns settings of a component, each as YAML, with references to environment variables.
 pub(super) fn settings(backend: &Backend, settings: &ComponentSettings) -> BTreeMap<String, Value> {
     settings
         .iter()
@@ -289,10 +291,10 @@ pub(super) fn settings(backend: &Backend, settings: &ComponentSettings) -> BTree
         .collect()
 }
 
-/// A backend's value as YAML: each placeholder in it becomes the collector's own.
+/// Converts a backend's value to YAML, with the collector's references for its placeholders.
 fn from_environment(backend: &Backend, value: &serde_json::Value) -> Value {
     let text = yaml(&values_of(value))
-        .unwrap_or_else(|_| unreachable!("what was read as YAML can be written as such"))
+        .unwrap_or_else(|_| unreachable!("YAML that was parsed can be written"))
         .replace('$', "$$");
     let place = backend.cloud().and_then(Cloud::place);
     let text = place.into_iter().fold(text, |text, place| {
@@ -301,7 +303,7 @@ fn from_environment(backend: &Backend, value: &serde_json::Value) -> Value {
     as_is(with_keys(backend, text))
 }
 
-/// The text with the variables of the backend's keys for their placeholders.
+/// Replaces placeholders by the variables of the backend's keys.
 fn with_keys(backend: &Backend, text: String) -> String {
     backend.keys.iter().fold(text, |text, key| {
         let name = &key.variable;

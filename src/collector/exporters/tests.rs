@@ -1,4 +1,4 @@
-//! What the collector is told of each kind of backend, by each way it learns the operator's values.
+//! Tests of the collector's configuration for each kind of backend and each source of headers.
 
 use chroma_otel_init::variable;
 use serde_yaml::Value as Yaml;
@@ -9,7 +9,7 @@ use crate::deployment::{Deployment, sound};
 use crate::render::{render, values_of};
 use crate::targets::shared::SharedTemplate;
 
-/// What the collector's template reads here.
+/// Input of the collector's template.
 #[derive(Serialize)]
 struct Template<'a> {
     #[serde(flatten)]
@@ -18,7 +18,7 @@ struct Template<'a> {
     shared: SharedTemplate<'a>,
 }
 
-/// The collector's configuration.
+/// Returns the collector's configuration.
 fn written(deployment: &Deployment) -> String {
     let listen = Listen {
         receivers: "198.18.0.1",
@@ -30,10 +30,10 @@ fn written(deployment: &Deployment) -> String {
         shared: SharedTemplate::new(deployment),
     };
     let context = values_of(template);
-    render("collector/otel-collector.yaml.j2", &context).expect("a sound template")
+    render("collector/otel-collector.yaml.j2", &context).expect("the template renders")
 }
 
-/// What of the collector's configuration the backend decides.
+/// Returns the parts of the collector's configuration that depend on the backend.
 fn configuration(target: &str, image: &str, backend: &str, endpoint: &str) -> String {
     let deployment = sound(&[
         ("target", target.into()),
@@ -69,7 +69,7 @@ fn configuration(target: &str, image: &str, backend: &str, endpoint: &str) -> St
 }
 
 #[test]
-fn xray_is_signed_for_over_http() {
+fn signs_requests_to_x_ray_over_http() {
     insta::assert_snapshot!(configuration("aws", "wrapped", "aws-xray", ""), @r#"
     exporters:
       otlp_http:
@@ -103,7 +103,7 @@ fn xray_is_signed_for_over_http() {
 }
 
 #[test]
-fn the_published_collector_reads_the_variables_itself() {
+fn published_collector_reads_the_variables_itself() {
     let xray = configuration("aws", "stock", "aws-xray", "");
     let http = configuration("aws", "wrapped", "aws-xray", "")
         .replace("CHROMA_OTEL_TRACES_URL", variable::ENDPOINT)
@@ -147,7 +147,7 @@ fn the_published_collector_reads_the_variables_itself() {
 }
 
 #[test]
-fn another_exporter_brings_its_settings() {
+fn renders_settings_of_other_exporters() {
     insta::assert_snapshot!(configuration("aws", "wrapped", "aws-xray-classic", ""), @r#"
     exporters:
       awsxray:
@@ -167,7 +167,7 @@ fn another_exporter_brings_its_settings() {
 }
 
 #[test]
-fn google_knows_the_project_by_the_environment() {
+fn reads_the_google_project_from_the_environment() {
     insta::assert_snapshot!(configuration("gcp", "wrapped", "google-cloud-trace", ""), @r#"
     exporters:
       otlp_http:
@@ -205,7 +205,7 @@ fn google_knows_the_project_by_the_environment() {
 }
 
 #[test]
-fn an_exporter_that_retries_itself_has_a_queue_alone() {
+fn self_retrying_exporter_has_a_queue_without_retries() {
     let azure = configuration("docker", "wrapped", "azure-monitor", "");
     assert_eq!(azure, configuration("docker", "stock", "azure-monitor", ""));
     insta::assert_snapshot!(azure, @r#"
@@ -227,7 +227,7 @@ fn an_exporter_that_retries_itself_has_a_queue_alone() {
 }
 
 #[test]
-fn settings_name_what_the_environment_has() {
+fn settings_refer_to_environment_variables() {
     let backend: Backend = serde_yaml::from_str(
         "{summary: s, documentation: d, traces: t, keys: [{variable: KEY, what: w}], exporter: {name: a, queue: true,
           settings: {dsn: 'x;{KEY}', on: true, most: 7, deep: {list: [a b, 'p$q', '{region}']}}},
@@ -253,7 +253,7 @@ fn settings_name_what_the_environment_has() {
 }
 
 #[test]
-fn an_endpoint_is_given_in_the_form_that_the_collector_reads() {
+fn normalizes_endpoints_for_the_collector() {
     for (backend, endpoint, exact) in [
         ("otlp", "api.example.com", "https://api.example.com:443"),
         (
@@ -284,7 +284,7 @@ fn an_endpoint_is_given_in_the_form_that_the_collector_reads() {
     }
 }
 
-/// The exporters and pipelines of three backends, one of each kind, with metrics.
+/// Returns the exporters and pipelines of three backends, one of each kind, with metrics.
 fn several(target: &str, platform: &str, image: &str) -> String {
     let backends = serde_json::json!(["honeycomb", "grafana-cloud", "zipkin"]);
     let settings = serde_json::json!({
@@ -316,7 +316,7 @@ fn several(target: &str, platform: &str, image: &str) -> String {
 }
 
 #[test]
-fn several_have_components_of_their_own() {
+fn several_backends_have_separate_components() {
     let wrapped = several("docker", "", "wrapped");
     assert_eq!(wrapped, several("aws", "", "wrapped"));
     assert_eq!(wrapped, several("kubernetes", "", "wrapped"));
@@ -389,7 +389,7 @@ fn several_have_components_of_their_own() {
           exporters: [span_metrics]
           exporters: [prometheus, otlp_grpc, otlp_http/grafana-cloud]
     "##);
-    // On a machine the first one's endpoint is the operator's to change, and the others' are as rendered.
+    // On a machine the operator can change the first backend's endpoint; the others are fixed.
     let machine = several("aws", "", "stock");
     assert_eq!(machine, several("gcp", "", "stock"));
     insta::assert_snapshot!(machine, @r##"
@@ -426,7 +426,7 @@ fn several_have_components_of_their_own() {
 }
 
 #[test]
-fn those_that_count_from_point_to_point_have_a_pipeline_of_their_own() {
+fn delta_backends_have_a_separate_pipeline() {
     let of = |backends: &[&str]| {
         let deployment = sound(&[
             ("target", "docker".into()),
@@ -446,7 +446,7 @@ fn those_that_count_from_point_to_point_have_a_pipeline_of_their_own() {
             "queue_mib",
         ]
         .map(|name| {
-            let value = context.get_attr(name).expect("it is there");
+            let value = context.get_attr(name).expect("the field exists");
             value.to_string().replace('\'', "")
         })
     };
@@ -467,8 +467,8 @@ fn those_that_count_from_point_to_point_have_a_pipeline_of_their_own() {
 }
 
 #[test]
-fn what_is_done_for_one_of_several_names_it() {
-    let told = |backends: &[&str], metrics: bool| {
+fn comments_name_the_backend_if_there_are_several() {
+    let comments = |backends: &[&str], metrics: bool| {
         let deployment = sound(&[
             ("target", "gcp".into()),
             ("tracing.backend", serde_json::json!(backends)),
@@ -483,20 +483,19 @@ fn what_is_done_for_one_of_several_names_it() {
         lines.map(|line| line.trim().to_owned()).collect::<Vec<_>>()
     };
     assert_eq!(
-        told(&["new-relic"], false),
+        comments(&["new-relic"], false),
         [
             "Longer values are rejected or dropped by the backend.",
             "While the backend is unavailable, spans are queued on disk, up to 256 MiB.",
         ]
     );
     assert_eq!(
-        told(&["google-cloud-trace"], false)[0],
+        comments(&["google-cloud-trace"], false)[0],
         "required by the backend"
     );
-    let waiting =
-        "While a backend is unavailable, its spans and metrics are queued on disk, up to 85 MiB of each.";
+    let waiting = "While a backend is unavailable, its spans and metrics are queued on disk, up to 85 MiB of each.";
     assert_eq!(
-        told(&["google-cloud-trace", "new-relic"], true),
+        comments(&["google-cloud-trace", "new-relic"], true),
         [
             "required by google-cloud-trace",
             "Longer values are rejected or dropped by new-relic, so they are truncated for all.",

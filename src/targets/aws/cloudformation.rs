@@ -13,7 +13,8 @@ use crate::render::{as_is, quoted};
 use crate::targets::machine::MachineFile;
 use crate::targets::machine::env_files::{Condition, EnvFile, EnvLine, Segment, Text};
 
-/// What a new instance is made for when it changes: all that the files' lines name, and the files.
+/// Returns the fingerprint of all files, whose change replaces the instance: the parameters and
+/// resources in their lines, and their texts.
 pub(super) fn fingerprint(lines: &[EnvFile], files: &[MachineFile]) -> Value {
     let all = lines.iter().flat_map(|file| &file.lines);
     let depends: BTreeSet<String> = all.clone().flat_map(depends).collect();
@@ -27,7 +28,7 @@ pub(super) fn fingerprint(lines: &[EnvFile], files: &[MachineFile]) -> Value {
     as_is(format!("[{}]", parts.join(", ")))
 }
 
-/// A file as the template places it: with lines that are expressions, or with a text.
+/// A file in the template: lines that are expressions, or a text.
 #[derive(Serialize)]
 pub(super) struct StackFile {
     path: String,
@@ -38,7 +39,7 @@ pub(super) struct StackFile {
     text: Option<String>,
 }
 
-/// The files of lines, and those with a text.
+/// Returns the files of lines and the files with a text.
 pub(super) fn files(lines: Vec<EnvFile>, files: Vec<MachineFile>) -> Vec<StackFile> {
     let of_lines = lines.into_iter().map(|file| StackFile {
         path: file.path.to_owned(),
@@ -55,7 +56,7 @@ pub(super) fn files(lines: Vec<EnvFile>, files: Vec<MachineFile>) -> Vec<StackFi
     of_lines.chain(of_text).collect()
 }
 
-/// A line as a value: text, or a function that gives it, or nothing.
+/// Returns a line as a value: a text, a function that computes it, or nothing.
 fn value(line: &EnvLine) -> String {
     let text = match &line.text {
         Text::Parts(parts) => joined(parts),
@@ -87,7 +88,8 @@ fn value(line: &EnvLine) -> String {
 
 fn joined(parts: &[Segment]) -> String {
     if let [Segment::Text(text)] = parts {
-        // `${` in a plain text looks like a forgotten `!Sub`; in one without variables, like a needless one.
+        // A linter takes `${` in a plain text for a missing `!Sub`, and one without variables for a
+        // needless `!Sub`.
         let pieces: Vec<String> = text
             .replace("${", "$\0{")
             .split("$\0")
@@ -109,7 +111,7 @@ fn joined(parts: &[Segment]) -> String {
     }
 }
 
-/// A part inside a `!Sub`.
+/// Returns a segment within a `!Sub`.
 fn inside(part: &Segment) -> String {
     match part {
         Segment::Text(text) => text.replace("${", "${!"),
@@ -124,16 +126,16 @@ fn inside(part: &Segment) -> String {
     }
 }
 
-/// The stack's own name for what a module calls `local.…`.
+/// Returns the stack's expression for a module's `local.…`.
 fn resource(name: &str) -> &'static str {
     match name {
         "data_volume" => "DataVolume",
         "log_group" => "Logs",
-        _ => unreachable!("the stack has no `{name}`: every spec is rendered by a test"),
+        _ => unreachable!("the stack has no `{name}`: a test renders every spec"),
     }
 }
 
-/// What of the stack a line depends on.
+/// Returns the parameters and resources that a line depends on.
 fn depends(line: &EnvLine) -> Vec<String> {
     let granularity = || format!("!Ref {}", name_of(variable::GRANULARITY));
     let names = match &line.text {

@@ -1,14 +1,14 @@
-//! Expressions of CloudFormation.
+//! CloudFormation expressions.
 
 use crate::render::{is_plain, quoted};
 use crate::values::in_place;
 
-/// The text for a `!Sub`, with the stack's region.
+/// Returns a text for `!Sub`, with the stack's region for `{region}`.
 pub(super) fn in_stack_region(text: &str) -> String {
     in_place(&text.replace("${", "${!"), "${AWS::Region}")
 }
 
-/// A text as a YAML scalar.
+/// Returns a text as a YAML scalar.
 pub(super) fn scalar_text(text: &str) -> String {
     if is_plain(text) {
         text.to_owned()

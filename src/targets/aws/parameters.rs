@@ -1,7 +1,7 @@
-//! The stack's parameters that the spec decides: their names and values, for `parameters.json`.
+//! Names and values of the stack's parameters that the spec determines, for `parameters.json`.
 //!
-//! Invariant: every one of them stands in the file, as `aws cloudformation deploy` keeps a stack's
-//! old value of a parameter that it is not given, whatever the template's new default says.
+//! Invariant: the file contains every one of them, because `aws cloudformation deploy` keeps a
+//! stack's previous value of a missing parameter, even if the template's default changed.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ pub(super) use crate::deployment::secrets::name_of;
 use crate::values::Peer;
 use crate::values::has_place;
 
-/// Parameter to value, of those that the spec decides; blank where it says none.
+/// Returns the values of the parameters that the spec determines; blank if the spec has no value.
 pub(super) fn values(deployment: &Deployment) -> BTreeMap<String, String> {
     let (machine, tracing) = (&deployment.spec.machine, &deployment.spec.tracing);
     let text = |name: &Option<crate::values::CloudName>| {
@@ -51,7 +51,7 @@ pub(super) fn values(deployment: &Deployment) -> BTreeMap<String, String> {
         tracing.granularity.to_string(),
     );
     if tracing.backend.wants_endpoint() {
-        // One with the region in it is the template's to complete.
+        // The template completes an endpoint that contains the region.
         let endpoint = deployment
             .collector
             .exact_endpoint
@@ -66,14 +66,15 @@ pub(super) fn values(deployment: &Deployment) -> BTreeMap<String, String> {
     values
 }
 
-/// The public parameter of Systems Manager that names the newest Amazon Linux 2023 for a type.
+/// Returns the public parameter of Systems Manager with the newest Amazon Linux 2023 image for an
+/// instance type.
 pub(super) fn image(kind: &str) -> String {
     let architecture = architecture(kind);
     format!("/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-{architecture}")
 }
 
-/// Of an instance type: Graviton's have a `g` behind the generation's number (`t4g`, `m7gd`,
-/// `im4gn`), the first of them were called `a1`.
+/// Returns the architecture of an instance type. Graviton types have a `g` after the number of the
+/// generation (`t4g`, `m7gd`, `im4gn`); the first were called `a1`.
 pub(super) fn architecture(kind: &str) -> &'static str {
     let family = kind.split('.').next().unwrap_or(kind);
     let attributes = family.trim_start_matches(|c: char| !c.is_ascii_digit());
@@ -84,9 +85,9 @@ pub(super) fn architecture(kind: &str) -> &'static str {
     }
 }
 
-/// `parameters.json`, in the form that every `aws cloudformation deploy --parameter-overrides` reads:
-/// that of pairs of `ParameterKey` and `ParameterValue`, awscli 1.46.3 refuses.
-/// What the spec leaves open and has no blank meaning is left out.
+/// Returns `parameters.json`, in the form that every `aws cloudformation deploy
+/// --parameter-overrides` accepts; awscli 1.46.3 rejects pairs of `ParameterKey` and
+/// `ParameterValue`. Parameters without a value that cannot be blank are omitted.
 pub(super) fn file(deployment: &Deployment) -> String {
     const NEVER_BLANK: [&str; 3] = ["VpcId", "SubnetId", "AvailabilityZone"];
     let endpoint = name_of(variable::ENDPOINT);
@@ -107,7 +108,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn graviton_is_known_by_its_name() {
+    fn recognizes_graviton_instance_types() {
         for arm in [
             "t4g.medium",
             "m7gd.large",
@@ -131,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn the_published_names_come_out() {
+    fn returns_the_published_image_parameters() {
         assert_eq!(
             name_of("CHROMA_OTEL_COLLECTION_ENDPOINT"),
             "ChromaOtelCollectionEndpoint"

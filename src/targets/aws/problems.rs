@@ -1,6 +1,7 @@
-//! What AWS cannot have, of a spec that is sound otherwise.
+//! Problems of a valid spec that AWS cannot deploy.
 //!
-//! Invariant: what a rendered template would refuse at the operator's first deployment is told here.
+//! Invariant: a value that a rendered template would reject at the first deployment is reported
+//! here.
 
 use super::parameters::{name_of, values};
 use crate::deployment::Deployment;
@@ -10,20 +11,20 @@ use crate::spec::Format;
 use crate::targets::machine::patterns::SecretName;
 use crate::targets::{machine, terraform};
 
-/// The retentions that CloudWatch Logs takes, in days (API `PutRetentionPolicy`).
+/// The retention periods of CloudWatch Logs, in days (API `PutRetentionPolicy`).
 pub(super) const LOG_DAYS: [u16; 22] = [
     1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922,
     3288, 3653,
 ];
 
-/// What Secrets Manager calls a secret.
+/// The format of a secret's name in Secrets Manager.
 pub(in crate::targets) const SECRET: SecretName = SecretName {
     rule: is_secret,
     what: "the full ARN of a secret, which ends in `-` and six letters or digits",
     command: "`aws secretsmanager list-secrets`",
 };
 
-/// What AWS cannot have, of a spec that is sound otherwise.
+/// Returns the problems of a valid spec that AWS cannot deploy.
 pub(super) fn of(deployment: &Deployment) -> Vec<Problem> {
     let at = &deployment.spec.machine;
     let mut problems = Vec::new();
@@ -39,18 +40,18 @@ pub(super) fn of(deployment: &Deployment) -> Vec<Problem> {
         wrong(
             "name",
             format!(
-                "`{}` begins with a digit, which no CloudFormation stack may",
+                "`{}` begins with a digit, which CloudFormation does not allow",
                 deployment.spec.name
             ),
-            "begin with a letter",
+            "use a name that begins with a letter",
         );
     }
     let kind = at.kind.as_str();
     if kind.split('.').count() != 2 || kind.contains(['/', ':', '@', '+', '=', '_']) {
         wrong(
             "machine.type",
-            format!("`{kind}` is no instance type"),
-            "write one such as `t4g.medium` (Arm) or `t3.medium`",
+            format!("`{kind}` is not an instance type"),
+            "use an instance type such as `t4g.medium` (Arm) or `t3.medium`",
         );
     }
     let prefixed = [
@@ -72,7 +73,7 @@ pub(super) fn of(deployment: &Deployment) -> Vec<Problem> {
             wrong(
                 key,
                 format!("`{}` is not {what}", value.as_str()),
-                &format!("it begins with `{prefix}`"),
+                &format!("use a value that begins with `{prefix}`"),
             );
         }
     }
@@ -80,8 +81,11 @@ pub(super) fn of(deployment: &Deployment) -> Vec<Problem> {
         let longer = LOG_DAYS.into_iter().find(|days| *days > at.log_days);
         wrong(
             "machine.log_days",
-            format!("`{}` is no retention of CloudWatch Logs", at.log_days),
-            &format!("the next one is `{}`", longer.unwrap_or(3653)),
+            format!(
+                "`{}` is not a retention period of CloudWatch Logs",
+                at.log_days
+            ),
+            &format!("use the next longer period, `{}`", longer.unwrap_or(3653)),
         );
     }
     problems.extend(machine::problems(deployment, &SECRET));
@@ -97,7 +101,7 @@ pub(super) fn of(deployment: &Deployment) -> Vec<Problem> {
     problems
 }
 
-/// Texts of the operator's that stand in a template, by their keys.
+/// Returns the operator's texts in a template, by their keys.
 fn texts(deployment: &Deployment) -> Vec<(String, &str)> {
     let (name, environment) = (
         &deployment.spec.tracing.service_name,
@@ -121,7 +125,7 @@ fn texts(deployment: &Deployment) -> Vec<(String, &str)> {
     texts
 }
 
-/// Secrets whose parameter another one is called like, or that leave no name for one.
+/// Returns problems for secrets whose parameter's name is invalid or already in use.
 fn taken(secrets: &[SecretVariable], deployment: &Deployment) -> Vec<Problem> {
     let names: Vec<String> = secrets.iter().map(|one| name_of(&one.variable)).collect();
     let others = values(deployment);
@@ -134,30 +138,34 @@ fn taken(secrets: &[SecretVariable], deployment: &Deployment) -> Vec<Problem> {
             let key = format!("chroma.environment.{}", secret.variable);
             Problem::new(
                 key,
-                format!("would be the parameter `{name}`, which is no name or taken"),
+                format!(
+                    "cannot be a secret: the parameter name `{name}` is invalid or already in use"
+                ),
             )
-            .hint("give it a value, or another name")
+            .hint("give its value here if it is not secret, or rename it")
         })
         .collect()
 }
 
-/// Why CloudFormation cannot carry a text.
+/// Returns a problem if CloudFormation would change a text in a template.
 fn in_template((key, text): (String, &str)) -> Option<Problem> {
     if text.contains("{{resolve:") {
-        let message = "has `{{resolve:` in it, which CloudFormation would resolve";
-        let hint = "for a secret, leave the value out and name the secret in `machine.secrets`";
+        let message = "contains `{{resolve:`, which CloudFormation would resolve";
+        let hint = "for a secret, omit the value and name the secret in `machine.secrets`";
         return Some(Problem::new(key, message).hint(hint));
     }
-    // Parameters are carried; what is written in a template comes back with `?` in the place of
-    // such a character (aws-cloudformation/cloudformation-coverage-roadmap#814).
+    // CloudFormation preserves parameters, but returns a template's non-ASCII characters as `?`
+    // (aws-cloudformation/cloudformation-coverage-roadmap#814).
     if !text.is_ascii() && key != "tracing.service_name" {
-        let message = "has a character beyond ASCII, which CloudFormation may give back as `?`";
-        return Some(Problem::new(key, message).hint("leave it out, or use `--format terraform`"));
+        let message = "contains a non-ASCII character, which CloudFormation may replace by `?`";
+        return Some(
+            Problem::new(key, message).hint("remove the character, or use `--format terraform`"),
+        );
     }
     None
 }
 
-/// Whether a text is the full ARN of a secret: a policy for a shorter one allows nothing.
+/// Returns true if a text is the full ARN of a secret; a policy for a shorter one allows nothing.
 fn is_secret(arn: &str) -> bool {
     let random = arn.rsplit_once('-').map_or("", |(_, random)| random);
     arn.starts_with("arn:")

@@ -1,6 +1,6 @@
-//! What the stack is made with in every format: what its templates read, and its lines.
+//! The parts of the stack that all formats share: template input and the machine's lines.
 //!
-//! Invariant: texts are plain here; each format writes them in its own form.
+//! Invariant: texts are plain here; each format writes them in its own syntax.
 
 use minijinja::Value;
 use serde::Serialize;
@@ -15,23 +15,23 @@ use crate::targets::machine::env_files::{self, EnvFile, EnvLine, Segment};
 use crate::targets::machine::{CloudMachine, MachineTemplate};
 use crate::values::DnsLabel;
 
-/// The region that the `aws` command works in, wherever it has it from.
+/// Command that prints the current region of the `aws` command.
 const REGION: &str = "$(aws ec2 describe-availability-zones --query 'AvailabilityZones[0].RegionName' --output text)";
 
-/// What the templates of every format read beside those of every machine.
+/// Template input of all formats, in addition to that of every machine.
 #[derive(Serialize)]
 pub(super) struct AwsTemplate {
     format: &'static str,
     machine: MachineDefaults,
-    /// The retentions that CloudWatch Logs takes.
+    /// The retention periods of CloudWatch Logs.
     log_days: [u16; 22],
-    /// Whether the spec leaves a place open.
+    /// True if the spec lacks a required location.
     missing_places: bool,
     /// The command that sets `INSTANCE`.
     instance: String,
 }
 
-/// Defaults of the parameters that say where and on what; blank where the spec says nothing.
+/// Defaults of the parameters for location and machine; blank if the spec has no value.
 #[derive(Serialize)]
 struct MachineDefaults {
     #[serde(rename = "type")]
@@ -49,7 +49,7 @@ struct MachineDefaults {
     alarms: String,
 }
 
-/// What the templates of a machine and those of every format read.
+/// Returns the template input for the machine and for all formats.
 pub(super) fn template(deployment: &Deployment) -> MachineTemplate<'_, AwsTemplate> {
     let Spec {
         machine: at,
@@ -62,12 +62,12 @@ pub(super) fn template(deployment: &Deployment) -> MachineTemplate<'_, AwsTempla
             "--log-driver=awslogs",
             "--log-opt=awslogs-region=${AWS_REGION}",
             "--log-opt=awslogs-group=${LOG_GROUP}",
-            "--log-opt=awslogs-stream=%p/%H", // systemd's: the unit, the host
+            "--log-opt=awslogs-stream=%p/%H", // systemd specifiers: unit, host
         ],
-        chooses_logs: false, // what `awslogs` cannot hand over it drops
+        chooses_logs: false, // `awslogs` drops undeliverable lines
         detector: "ec2",
-        metadata_addresses: &[], // a hop limit of one keeps containers from it
-        says_whether_chroma_answers: false, // the load balancer does
+        metadata_addresses: &[], // a hop limit of one blocks containers
+        says_whether_chroma_answers: false, // the load balancer checks it
         system_memory: 384,
         arm: architecture(at.kind.as_str()) == "arm64",
         place: REGION,
@@ -85,7 +85,7 @@ pub(super) fn template(deployment: &Deployment) -> MachineTemplate<'_, AwsTempla
     MachineTemplate::new(deployment, traits, own)
 }
 
-/// The command that sets `INSTANCE` to the id of the instance.
+/// Returns the command that sets `INSTANCE` to the id of the instance.
 fn instance(format: Format, name: &DnsLabel) -> String {
     let (find, group) = match format {
         Format::Terraform => (String::new(), name.to_string()),
@@ -102,7 +102,7 @@ fn instance(format: Format, name: &DnsLabel) -> String {
     )
 }
 
-/// The files of lines on the instance.
+/// Returns the files of lines on the instance.
 pub(super) fn lines(deployment: &Deployment) -> Vec<EnvFile> {
     let region = || EnvLine::variable("AWS_REGION", Segment::Local("region"));
     let own = vec![
@@ -118,7 +118,7 @@ pub(super) fn lines(deployment: &Deployment) -> Vec<EnvFile> {
         ImageSource::None | ImageSource::Open => None,
     };
     if let Some(host) = host {
-        // A helper that asks for a token when one is needed: none is on the disk.
+        // A credential helper requests a token when needed, so no token is on the disk.
         let line = EnvLine::of([
             Segment::Text(r#"{"credHelpers": {""#.to_owned()),
             host,

@@ -1,6 +1,6 @@
-//! What the templates in `templates/aws` read.
+//! Input of `templates/aws`.
 //!
-//! Invariant: every choice is made here and in `lines`; the template only places values.
+//! Invariant: every decision is made here and in `lines`; the template only inserts values.
 
 use anyhow::Result;
 use chroma_otel_init::{Server, variable};
@@ -19,7 +19,7 @@ use crate::targets::machine::{self, MachineTemplate, parameters};
 use crate::targets::terraform::capitalized;
 use crate::values::{DnsLabel, has_place};
 
-/// What the templates of the stack read.
+/// Input of the stack's templates.
 #[derive(Serialize)]
 pub(super) struct StackTemplate<'a> {
     #[serde(flatten)]
@@ -30,25 +30,25 @@ pub(super) struct StackTemplate<'a> {
     /// The parameters of Chroma's secrets.
     chroma_secrets: Vec<String>,
     version_pattern: Value,
-    /// The parameter for the endpoint, where the first backend takes one.
+    /// The parameter for the endpoint, if the first backend accepts one.
     endpoint: Option<EndpointTemplate>,
-    /// The parameter of Systems Manager that names the machine's image.
+    /// The parameter of Systems Manager with the machine's image.
     image_id: String,
-    /// Absent: a template cannot carry the name, which is in `parameters.json` alone.
+    /// `None` if a template cannot contain the name, which is then only in `parameters.json`.
     default_service_name: Option<&'a str>,
     service_name_pattern: Value,
     /// The secrets of the deployment.
     secrets: Vec<SecretParameter<'a>>,
-    /// Those without which it does not start.
+    /// The secrets without which the deployment does not start.
     keys: Vec<SecretParameter<'a>>,
-    /// Whether the detail of spans is chosen by conditions.
+    /// True if conditions choose the level of detail of spans.
     shows_detail: bool,
-    /// Where the traces of each backend are.
+    /// Location of each backend's traces.
     traces: Vec<Traces>,
-    /// What a new instance is made for when it changes.
+    /// Value whose change replaces the instance.
     fingerprint: Value,
     files: Vec<StackFile>,
-    /// The command that makes the stack and changes it.
+    /// The command that creates and changes the stack.
     deploy: String,
 }
 
@@ -56,13 +56,13 @@ pub(super) struct StackTemplate<'a> {
 #[derive(Serialize)]
 struct EndpointTemplate {
     default: Option<Value>,
-    /// Whether blank stands for the backend's own.
+    /// True if blank stands for the backend's own endpoint.
     fallback: bool,
     pattern: Value,
     description: &'static str,
 }
 
-/// The parameters for a secret: a value, or the ARN of a secret that exists.
+/// The parameters for a secret: a value, or the ARN of an existing secret.
 #[derive(Clone, Serialize)]
 struct SecretParameter<'a> {
     id: String,
@@ -73,20 +73,20 @@ struct SecretParameter<'a> {
     what: &'a str,
 }
 
-/// Where a backend's traces are.
+/// Location of a backend's traces.
 #[derive(Serialize)]
 struct Traces {
-    /// What the name of its output has behind `Traces`.
+    /// Suffix of its output's name, after `Traces`.
     id: Value,
     /// The address.
     place: Value,
 }
 
 impl<'a> StackTemplate<'a> {
-    /// Of a deployment.
+    /// Computes the input for a deployment.
     ///
     /// # Errors
-    /// A template is wrong: a bug.
+    /// Fails if a template is wrong, which is a bug.
     pub(super) fn new(deployment: &'a Deployment) -> Result<Self> {
         let machine = stack::template(deployment);
         let files = machine::files(deployment, "aws", &machine)?;
@@ -135,7 +135,7 @@ impl<'a> StackTemplate<'a> {
     }
 }
 
-/// The parameters of a container's secrets.
+/// Returns the parameters of a container's secrets.
 fn secret_names(deployment: &Deployment, container: Container) -> Vec<String> {
     let secrets = deployment.secrets.iter();
     let of = secrets.filter(|one| one.container == container);
@@ -146,14 +146,14 @@ fn secret_names(deployment: &Deployment, container: Container) -> Vec<String> {
     .collect()
 }
 
-/// The one line that makes the stack and changes it.
+/// Returns the command, in one line, that creates and changes the stack.
 fn deploy_command(name: &DnsLabel) -> String {
     format!(
         "aws cloudformation deploy --stack-name {name} --template-file template.yaml --parameter-overrides file://parameters.json --capabilities CAPABILITY_IAM --s3-bucket \"$BUCKET\""
     )
 }
 
-/// Where the traces of each backend are: what the name of its output has behind `Traces`, and the address.
+/// Returns the location of each backend's traces and the suffix of its output's name.
 fn traces(tracing: &Tracing) -> Vec<Traces> {
     let outputs = tracing.backends().enumerate().map(|(index, backend)| {
         let id = match index {
@@ -168,7 +168,7 @@ fn traces(tracing: &Tracing) -> Vec<Traces> {
     outputs.collect()
 }
 
-/// Text with the stack's region in the place of `{region}`, as a value of the template.
+/// Returns text with the stack's region for `{region}`, as a value of the template.
 fn regional(text: &str) -> Value {
     if has_place(text) {
         as_is(format!("!Sub {}", scalar_text(&in_stack_region(text))))
@@ -177,7 +177,7 @@ fn regional(text: &str) -> Value {
     }
 }
 
-/// A default of type String: in quotes where YAML would read something else.
+/// Returns a default of type String, quoted if YAML would read another type.
 fn scalar(text: &str) -> Value {
     as_is(scalar_text(text))
 }
@@ -200,12 +200,9 @@ impl<'a> SecretParameter<'a> {
         Self {
             variable: &secret.variable,
             required: secret.required,
-            description: format!(
-                "{} (to be kept in Secrets Manager).",
-                capitalized(&secret.what)
-            ),
+            description: format!("{} (stored in Secrets Manager).", capitalized(&secret.what)),
             arn_description: format!(
-                "Instead of {name}, the full ARN of a secret that is the plain value."
+                "The full ARN of an existing secret whose value is plain text, instead of {name}."
             ),
             what: &secret.what,
             id: name,

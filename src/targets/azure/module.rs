@@ -1,4 +1,4 @@
-//! The Terraform module of Azure, and what it makes.
+//! The Terraform module of Azure, and the resources that it creates.
 
 use super::patterns;
 use crate::deployment::Deployment;
@@ -12,32 +12,34 @@ pub(super) const MODULE: Module = Module {
     folder: "azure",
     more_files: &["logs.tf"],
     first_boot: "terraform/cloud-config.yaml.tftpl",
-    place: "", // no backend's text has a placeholder here
+    place: "", // no text of a backend has a placeholder here
     secret_kind: "id",
-    secret_is: "the id of a secret that exists, https://VAULT.vault.azure.net/secrets/NAME",
+    secret_is: "the id of an existing secret, https://VAULT.vault.azure.net/secrets/NAME",
     secret_rule: Rule {
         pattern: patterns::SECRET_OR_BLANK,
-        error: "A secret's id without a version, https://VAULT.vault.azure.net/secrets/NAME.",
+        error: "Must be the id of a secret without a version, https://VAULT.vault.azure.net/secrets/NAME.",
     },
     made_traces: "https://portal.azure.com/#resource${azurerm_application_insights.traces.id}/searchV1",
     store: "Key Vault",
-    name_is: "Name of the deployment; of the machine, and what begins with it.",
+    name_is: "Name of the deployment and of its machine; prefix of other names.",
     name_rule: Rule {
         pattern: patterns::DEPLOYMENT,
-        error: "Up to 40 small letters, digits and dashes, a letter first, no two dashes in a row, none at the end.",
+        error: "Must be at most 40 lowercase letters, digits and hyphens, begin with a letter, and not contain two hyphens in a row or end with a hyphen.",
     },
 };
 
-/// How many daily snapshots Azure Backup keeps of a disk: a year of them (support matrix of Azure Disk Backup).
+/// Maximum number of daily snapshots of a disk in Azure Backup: a year (support matrix of Azure
+/// Disk Backup).
 pub(super) const MOST_SNAPSHOTS: u16 = 365;
 
-/// The module that makes Application Insights as well.
+/// The module that also creates Application Insights.
 pub(super) const MODULE_WITH_INSIGHTS: Module = Module {
     more_files: &["insights.tf", "logs.tf"],
     ..MODULE
 };
 
-/// Whether the module makes Application Insights: where the traces go there, and the spec names none.
+/// Returns true if the module creates Application Insights: traces are sent there, and the spec
+/// does not name one.
 pub(super) fn makes_insights(deployment: &Deployment) -> bool {
     let mut keys = deployment
         .spec
@@ -63,31 +65,31 @@ pub(super) fn places(at: &Machine) -> [RequiredKey; 6] {
         RequiredKey::new(
             "machine.resource_group",
             "resource_group_name",
-            "the name of a resource group that is there",
+            "the name of an existing resource group",
             &at.resource_group,
         ),
         RequiredKey::new(
             "machine.zone",
             "location, zone",
-            "region and zone such as `westeurope-1`",
+            "the region and zone, such as `westeurope-1`",
             &at.zone,
         ),
         RequiredKey::new(
             "machine.subnet",
             "subnet_id",
-            "the whole id of a private subnet",
+            "the full id of a private subnet",
             &at.subnet,
         ),
         RequiredKey::new(
             "machine.allow_from",
             "allowed_cidr",
-            "who may connect: a range such as `10.0.0.0/16`",
+            "the allowed clients: a range such as `10.0.0.0/16`",
             &at.allow_from,
         ),
         RequiredKey::new(
             "machine.ssh_key",
             "ssh_public_key",
-            "a public SSH key, without which Azure makes no machine",
+            "a public SSH key, which Azure requires for a machine",
             &at.ssh_key,
         ),
     ]

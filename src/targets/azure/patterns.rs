@@ -1,40 +1,40 @@
-//! What Azure calls its things: one expression each, for the module's variables and for the spec
+//! Formats of names in Azure, as one expression each for the module's variables and for the spec
 //! ("Naming rules and restrictions for Azure resources").
 //!
-//! Invariant: Terraform and JSON Schema read the expressions alike.
+//! Invariant: Terraform and JSON Schema interpret the expressions in the same way.
 
-/// The deployment's name: a vault's begins with it, where no dash may follow another.
+/// The deployment's name; a vault's name begins with it and must not contain two hyphens in a row.
 pub(super) const DEPLOYMENT: &str = "^[a-z](-?[a-z0-9]){0,39}$";
-/// A machine's size that takes premium disks: its name has an `s` behind the number of processors, an old
-/// one's a `S` before it.
+/// A machine size that supports premium disks: its name has an `s` after the number of processors,
+/// or an `S` before it for old sizes.
 pub(super) const SIZE: &str =
     "^Standard_([A-Z]+[0-9]+(-[0-9]+)?[a-z]*s[a-z]*|[A-Z]+S[0-9]+(-[0-9]+)?)(_[A-Za-z0-9]+)*$";
 /// A subscription's id.
 pub(in crate::targets) const SUBSCRIPTION: &str = "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$";
-/// A resource group's name.
+/// The name of a resource group.
 pub(in crate::targets) const GROUP: &str = "^[A-Za-z0-9._()-]{0,89}[A-Za-z0-9_()-]$";
-/// A region's name, alone or with a zone's number as Kubernetes has it.
+/// A region, alone or with the number of a zone, as in Kubernetes.
 pub(super) const ZONE: &str = "^[a-z0-9]+(-[1-3])?$";
 /// A subnet's id.
 pub(super) const SUBNET: &str = "^/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft.Network/virtualNetworks/[^/]+/subnets/[^/]+$";
 /// A snapshot's id, or blank.
 pub(super) const SNAPSHOT_OR_BLANK: &str =
     "^(/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft.Compute/snapshots/[^/]+)?$";
-/// An action group's id, or blank; `az` writes its provider small.
+/// An action group's id, or blank; `az` writes its provider in lower case.
 pub(super) const ACTION_GROUP_OR_BLANK: &str = "^(/subscriptions/[^/]+/resourceGroups/[^/]+/providers/[Mm]icrosoft.[Ii]nsights/actionGroups/[^/]+)?$";
 /// A secret's id without a version, or blank.
 pub(super) const SECRET_OR_BLANK: &str =
     "^(https://[a-z][a-z0-9-]{1,22}[a-z0-9]\\.vault\\.azure\\.net/secrets/[A-Za-z0-9-]{1,127})?$";
 
-/// Whether a machine of this size has an Arm processor: the sizes' names say it by a `p` among the
-/// small letters behind the number of processors (`Standard_B2pls_v2`, `Standard_D4ps_v5`).
+/// Returns true if a machine of this size has an Arm processor: the lowercase letters after the
+/// number of processors contain a `p` (`Standard_B2pls_v2`, `Standard_D4ps_v5`).
 pub(super) fn is_arm(size: &str) -> bool {
     let kind = size.split('_').nth(1).unwrap_or_default();
     let features = kind.rsplit(|c: char| c.is_ascii_digit()).next();
     features.is_some_and(|features| features.contains('p'))
 }
 
-/// The region and the zone's number of what the spec calls a zone; blank in a region without zones.
+/// Returns the region and the number of the zone; the latter is blank in a region without zones.
 pub(super) fn place(zone: &str) -> (&str, &str) {
     zone.split_once('-').unwrap_or((zone, ""))
 }
@@ -45,7 +45,7 @@ mod tests {
     use crate::targets::machine::patterns::assert_forms;
 
     #[test]
-    fn names_follow_their_forms() {
+    fn accepts_valid_names_only() {
         let long = "a".repeat(41);
         let group = "/subscriptions/s/resourceGroups/g/providers";
         let of = |rest: &str| format!("{group}/{rest}");
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn a_size_says_whether_it_is_arm() {
+    fn recognizes_arm_sizes() {
         for arm in [
             "Standard_B2pls_v2",
             "Standard_B2pts_v2",

@@ -1,6 +1,6 @@
-//! What Azure cannot have, of a spec that is sound otherwise.
+//! Problems of a valid spec that Azure cannot deploy.
 //!
-//! Invariant: what the rendered module would refuse at the operator's first `apply` is told here.
+//! Invariant: a value that the rendered module would reject at the first `apply` is reported here.
 
 use super::module::{MODULE, MOST_SNAPSHOTS};
 use super::patterns;
@@ -12,7 +12,7 @@ use crate::targets::machine::patterns::{
 };
 use crate::targets::{machine, terraform};
 
-/// What Key Vault calls a secret.
+/// The format of a secret's name in Key Vault.
 pub(in crate::targets) const SECRET: SecretName = SecretName {
     rule: |name| has_form(patterns::SECRET_OR_BLANK, name),
     what: "the id of a secret without a version, `https://VAULT.vault.azure.net/secrets/NAME`",
@@ -28,7 +28,7 @@ pub(super) fn of(deployment: &Deployment) -> Vec<Problem> {
     problems
 }
 
-/// Names that are not in Azure's form.
+/// Returns problems for names that Azure does not accept.
 fn names(deployment: &Deployment) -> Vec<Problem> {
     let at = &deployment.spec.machine;
     malformed([
@@ -36,15 +36,15 @@ fn names(deployment: &Deployment) -> Vec<Problem> {
             "name",
             Some(deployment.spec.name.to_string()),
             patterns::DEPLOYMENT,
-            "no name for what belongs to it: a key vault's begins with it",
-            "take at most 40 signs, a letter first, no two dashes in a row, none at the end",
+            "not a valid prefix of a key vault's name",
+            "use at most 40 characters, beginning with a letter, without two hyphens in a row or one at the end",
         ),
         Named::new(
             "machine.type",
             Some(at.kind.as_str().to_owned()),
             patterns::SIZE,
-            "no size of a machine that takes premium disks",
-            "write one such as `Standard_B2s_v2` or `Standard_B2pls_v2` (Arm)",
+            "not a machine size that supports premium disks",
+            "use a size such as `Standard_B2s_v2` or `Standard_B2pls_v2` (Arm)",
         ),
         subscription(at),
         resource_group(at),
@@ -52,67 +52,67 @@ fn names(deployment: &Deployment) -> Vec<Problem> {
             "machine.zone",
             given(&at.zone),
             patterns::ZONE,
-            "no zone",
-            "write the region and the zone's number, `westeurope-1`, or the region alone where there are no zones",
+            "not a zone",
+            "use the region and the number of the zone, such as `westeurope-1`, or the region alone if it has no zones",
         ),
         Named::new(
             "machine.subnet",
             given(&at.subnet),
             patterns::SUBNET,
-            "no subnet's id",
-            "`az network vnet subnet list … --query '[].id'` shows it: `/subscriptions/…/subnets/…`",
+            "not the id of a subnet",
+            "use `/subscriptions/…/subnets/…`; see `az network vnet subnet list … --query '[].id'`",
         ),
         Named::new(
             "machine.restore_from",
             given(&at.restore_from),
             patterns::SNAPSHOT_OR_BLANK,
-            "no snapshot's id",
-            "`az snapshot list --query '[].id'` shows it: `/subscriptions/…/snapshots/…`",
+            "not the id of a snapshot",
+            "use `/subscriptions/…/snapshots/…`; see `az snapshot list --query '[].id'`",
         ),
         Named::new(
             "machine.alarms",
             given(&at.alarms),
             patterns::ACTION_GROUP_OR_BLANK,
-            "no action group's id",
-            "`az monitor action-group list --query '[].id'` shows it: `/subscriptions/…/actionGroups/…`",
+            "not the id of an action group",
+            "use `/subscriptions/…/actionGroups/…`; see `az monitor action-group list --query '[].id'`",
         ),
     ])
 }
 
-/// The subscription.
+/// Returns the subscription.
 pub(in crate::targets) fn subscription(at: &Machine) -> Named {
     Named::new(
         "machine.subscription",
         given(&at.subscription),
         patterns::SUBSCRIPTION,
-        "no subscription's id",
-        "`az account show --query id` shows it: not its name",
+        "not the id of a subscription",
+        "use the id, not the name; see `az account show --query id`",
     )
 }
 
-/// The resource group.
+/// Returns the resource group.
 pub(in crate::targets) fn resource_group(at: &Machine) -> Named {
     Named::new(
         "machine.resource_group",
         given(&at.resource_group),
         patterns::GROUP,
-        "no resource group's name",
-        "`az group list --query '[].name'` shows it: not its id",
+        "not the name of a resource group",
+        "use the name, not the id; see `az group list --query '[].name'`",
     )
 }
 
-/// Azure's rules for a network go by addresses.
+/// Returns problems for security groups of AWS, because Azure's network rules contain addresses.
 fn peers(deployment: &Deployment) -> impl Iterator<Item = Problem> {
     let keys = [
         ("machine.allow_from", &deployment.spec.machine.allow_from),
         ("machine.ssh_from", &deployment.spec.machine.ssh_from),
     ];
-    let hint = "write a range such as `10.0.0.0/16`";
+    let hint = "use an address range such as `10.0.0.0/16`";
     keys.into_iter()
         .filter_map(move |(key, peer)| security_group(key, peer, hint))
 }
 
-/// What a backup and a workspace can be given.
+/// Returns problems for amounts that a backup or a workspace does not accept.
 fn amounts(deployment: &Deployment) -> Vec<Problem> {
     let machine = &deployment.spec.machine;
     let mut problems = Vec::new();
@@ -124,20 +124,20 @@ fn amounts(deployment: &Deployment) -> Vec<Problem> {
         wrong(
             "machine.log_days",
             format!(
-                "`{}` is no retention of a Log Analytics workspace",
+                "`{}` is not a retention period of a Log Analytics workspace",
                 machine.log_days
             ),
-            format!("it keeps logs for 30 to 730 days: the nearest is `{nearest}`"),
+            format!("use 30 to 730 days; the nearest value is `{nearest}`"),
         );
     }
     if machine.snapshots > MOST_SNAPSHOTS {
         wrong(
             "machine.snapshots",
             format!(
-                "`{}` are more than Azure keeps of a disk",
+                "`{}` exceeds Azure's limit of snapshots per disk",
                 machine.snapshots
             ),
-            format!("take {MOST_SNAPSHOTS} or fewer; 0 makes none"),
+            format!("use at most {MOST_SNAPSHOTS}; 0 disables snapshots"),
         );
     }
     problems

@@ -1,6 +1,6 @@
-//! What only the templates in `templates/azure` read: defaults of the variables, and the README's commands.
+//! Input of `templates/azure`: defaults of the variables, and the README's commands.
 //!
-//! Invariant: every choice is made here; the templates only place values.
+//! Invariant: every decision is made here; the templates only insert values.
 
 use serde::Serialize;
 
@@ -10,27 +10,27 @@ use crate::deployment::Deployment;
 use crate::spec::Machine;
 use crate::values::{CloudName, Peer};
 
-/// What only the templates in `templates/azure` read.
+/// Fields that only `templates/azure` reads.
 #[derive(Serialize)]
 pub(super) struct AzureTemplate {
-    /// Whether the module makes Application Insights.
+    /// True if the module creates Application Insights.
     makes_insights: bool,
-    /// Whether the spec leaves a place open.
+    /// True if the spec lacks a required location.
     missing_places: bool,
-    /// How many daily snapshots can be kept.
+    /// Maximum number of daily snapshots.
     most_snapshots: u16,
     machine: MachineDefaults,
     forms: Forms,
-    /// What the name of a Key Vault begins with. The shell adds the first part of the subscription's id,
-    /// since these names are the world's.
+    /// Prefix of a Key Vault's name. The shell adds the first part of the subscription's id,
+    /// because these names are globally unique.
     vault: String,
-    /// What the name of a registry begins with, likewise.
+    /// Prefix of a registry's name, which the shell completes in the same way.
     registry_stem: String,
     #[serde(flatten)]
     commands: Commands,
 }
 
-/// Defaults of the variables that say where and on what; nothing where the spec says nothing.
+/// Defaults of the variables for location and machine; `None` if the spec has no value.
 #[derive(Serialize)]
 struct MachineDefaults {
     #[serde(rename = "type")]
@@ -62,7 +62,7 @@ struct Forms {
     action_group_or_blank: &'static str,
 }
 
-/// The README's commands: names where the spec gives none are suggestions.
+/// The README's commands; names that the spec lacks are suggestions.
 #[derive(Serialize)]
 struct Commands {
     /// The resource group.
@@ -71,18 +71,18 @@ struct Commands {
     location: String,
     /// Stops Chroma.
     stop: String,
-    /// Starts it.
+    /// Starts Chroma.
     start: String,
-    /// Terraform's addresses of the disk.
+    /// Terraform addresses of the disk.
     forget_disk: String,
-    /// Those of the backup.
+    /// Terraform addresses of the backup.
     forget_backup: String,
-    /// Those of both.
+    /// Terraform addresses of both.
     forget_data: String,
 }
 
 impl AzureTemplate {
-    /// Of a deployment.
+    /// Computes the input for a deployment.
     pub(super) fn new(deployment: &Deployment) -> Self {
         let name = deployment.spec.name.to_string();
         let stem = name[..name.len().min(15)].trim_end_matches('-');
@@ -161,7 +161,8 @@ impl Commands {
             "azurerm_data_protection_backup_vault.data",
             "azurerm_role_assignment.backup_makes_snapshots",
         ];
-        // The role on the disk, which is locked, and what belongs to the vault, which outlives its last snapshots.
+        // The role on the disk, which is locked, and the vault's resources, which outlive its last
+        // snapshots.
         let stop_backup = [&disk[2..3], &backup[..]].concat();
         let forget = |addresses: &[&str]| addresses.join(" \\\n  ");
         Self {

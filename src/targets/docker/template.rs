@@ -1,6 +1,6 @@
-//! What the templates in `templates/docker` read.
+//! Input of `templates/docker`.
 //!
-//! Invariant: every choice is made here; the templates only place values.
+//! Invariant: every decision is made here; the templates only insert values.
 
 use std::net::SocketAddr;
 
@@ -22,27 +22,28 @@ use crate::targets::shared::SharedTemplate;
 /// Ports of the collector on this machine: its own metrics, and those of the requests.
 pub(super) const COLLECTOR_PORTS: [u16; 2] = [8888, 8889];
 
-/// Ports of the collector that clients of Chroma send spans to.
+/// Ports of the collector for spans of Chroma's clients.
 pub(super) const OTLP_PORTS: [u16; 2] = [4317, 4318];
 
-/// The command that starts the deployment and brings a running one up to date. Images are built by it
-/// where there is something to build (`pull_policy`).
+/// The command that starts the deployment or updates a running one. It builds images that the
+/// deployment builds (`pull_policy`).
 pub(super) const UP: &str = "docker compose up --detach --wait --remove-orphans";
 
 /// The command that shows the collector's own log.
 pub(super) const LOG: &str = "docker compose logs otel-collector";
 
-/// What the templates in `templates/docker` read.
+/// Input of `templates/docker`.
 #[derive(Serialize)]
 pub(super) struct DockerTemplate<'a> {
     #[serde(flatten)]
     shared: SharedTemplate<'a>,
     #[serde(flatten)]
     surroundings: Surroundings,
-    /// The names of the volumes: a project of another name would start with new and empty ones.
+    /// The names of the volumes, fixed, because a project with another name would start with new,
+    /// empty ones.
     volumes: Volumes,
     images: &'a Images,
-    /// Where Chroma is published, `127.0.0.1:8000`.
+    /// Chroma's published address, `127.0.0.1:8000`.
     address: String,
     /// Chroma's published ports.
     ports: [String; 1],
@@ -50,26 +51,26 @@ pub(super) struct DockerTemplate<'a> {
     otlp_ports: Vec<String>,
     /// The folders of the examples, in backticks.
     clients: Vec<String>,
-    /// Whether `monitoring/` is rendered.
+    /// True if `monitoring/` is rendered.
     monitored: bool,
     chroma_environment: Vec<EnvEntry>,
     collector_environment: Vec<EnvEntry>,
-    /// What the collector's container runs.
+    /// Command of the collector's container.
     collector_command: &'a [String],
     /// Chroma's health check.
     health: Vec<String>,
     memory: MemoryLimits,
-    /// The command that starts the deployment and brings a running one up to date.
+    /// The command that starts the deployment or updates a running one.
     up: &'static str,
     /// The command that shows the collector's log.
     collector_log: &'static str,
-    /// The endpoint, or where it is set, for a table.
+    /// The endpoint, or the place where it is set, for a table.
     shown_endpoint: String,
-    /// What `.env.example` asks for beside the four variables.
+    /// Keys in `.env.example`, in addition to the four variables.
     keys: Vec<Need>,
     /// The variables without which the deployment does not start.
     needs: Vec<Need>,
-    /// The checksum of Chroma's configuration; a new one makes a new container.
+    /// The checksum of Chroma's configuration, whose change replaces the container.
     config_checksum: Option<String>,
     /// The checksum of the collector's configuration.
     collector_checksum: Option<String>,
@@ -89,7 +90,7 @@ struct MemoryLimits {
     collector: String,
 }
 
-/// A variable of a container. Without a value, Compose passes it on from `.env` or leaves it out.
+/// A variable of a container. Without a value, Compose takes it from `.env` or omits it.
 #[derive(Serialize)]
 struct EnvEntry {
     name: String,
@@ -104,7 +105,7 @@ impl EnvEntry {
         }
     }
 
-    /// Of the variable of this name in `.env`.
+    /// Returns an entry for the variable of this name in `.env`.
     fn passed_on(name: &str) -> Self {
         Self {
             name: name.to_owned(),
@@ -114,7 +115,7 @@ impl EnvEntry {
 }
 
 impl<'a> DockerTemplate<'a> {
-    /// Of a deployment.
+    /// Computes the input for a deployment.
     pub(super) fn new(deployment: &'a Deployment) -> Self {
         let Spec {
             name,
@@ -161,7 +162,7 @@ impl<'a> DockerTemplate<'a> {
         }
     }
 
-    /// With the checksums of the configurations that are in the plan.
+    /// Adds the checksums of the configurations in the plan.
     pub(super) fn with_checksums(mut self, plan: &Plan) -> Self {
         let checksum = |file: &str| {
             let text = plan.files.get(file)?;
@@ -173,7 +174,7 @@ impl<'a> DockerTemplate<'a> {
     }
 }
 
-/// The collector is in a container with ports of its own.
+/// Returns the collector's settings for a container with its own ports.
 fn surroundings(version: ChromaVersion) -> Surroundings {
     let everywhere = Listen {
         receivers: "0.0.0.0",
@@ -197,7 +198,7 @@ fn otlp_ports(deployment: &Deployment) -> Vec<String> {
         .collect()
 }
 
-/// What `.env.example` asks for beside the four variables.
+/// Returns the keys in `.env.example`, in addition to the four variables.
 fn needed_keys(deployment: &Deployment) -> Vec<Need> {
     let is_ours = |name: &str| variable::TABLE.iter().any(|row| row.name == name);
     let mut keys = wanted(deployment);
@@ -219,7 +220,7 @@ fn chroma_environment(deployment: &Deployment) -> Vec<EnvEntry> {
     variables
 }
 
-/// The four variables; for the published image, what this version reads instead.
+/// Returns the four variables, or for the published image those that this version reads instead.
 fn tracing_environment(deployment: &Deployment) -> Vec<EnvEntry> {
     let tracing = &deployment.spec.tracing;
     let name = tracing.service_name.as_str();
@@ -263,7 +264,7 @@ fn collector_environment(deployment: &Deployment) -> Vec<EnvEntry> {
     variables
 }
 
-/// The endpoint by both of its names, and the headers that belong to the documented one.
+/// Returns the endpoint by both of its names, and the headers that belong to the documented one.
 fn endpoint_environment(tracing: &Tracing) -> Vec<EnvEntry> {
     let (ours, documented) = (variable::ENDPOINT, variable::RUST_ENDPOINT);
     let value = match &tracing.endpoint {
@@ -274,8 +275,8 @@ fn endpoint_environment(tracing: &Tracing) -> Vec<EnvEntry> {
     };
     let mut variables = vec![EnvEntry::new(ours, value), EnvEntry::passed_on(documented)];
     if tracing.header_names.is_empty() {
-        // The documented headers belong to the documented endpoint, unless OpenTelemetry's own is
-        // set: the entrypoint has to see both.
+        // The documented headers belong to the documented endpoint, unless OpenTelemetry's own
+        // endpoint is set, so the entrypoint needs both.
         let seen = [
             variable::HEADERS,
             variable::OTLP_HEADERS,
@@ -303,7 +304,7 @@ fn health_command(image: Image, version: ChromaVersion) -> Vec<String> {
                 "import urllib.request as r; r.urlopen('http://127.0.0.1:8000{path}', timeout=2)"
             ),
         ],
-        // The image has neither curl nor wget, but bash opens sockets.
+        // The image contains neither curl nor wget, but bash can open sockets.
         (Image::Stock, _) => vec![
             "CMD".into(),
             "bash".into(),
@@ -316,8 +317,9 @@ fn health_command(image: Image, version: ChromaVersion) -> Vec<String> {
     words
 }
 
-/// `${NAME:-default}`, with several names the first one that is set: `.env` decides, and blank there
-/// means the default. The default has been checked for what would end it (`problems`).
+/// Returns `${NAME:-default}`; with several names, the first one that is set. `.env` overrides the
+/// default, and a blank value there means the default. Characters that would end the default are
+/// rejected (`problems`).
 fn or_default(names: &[&str], default: &str) -> Value {
     let nested = |inner: String, name: &&str| format!("${{{name}:-{inner}}}");
     let text = names.iter().rev().fold(default.to_owned(), nested);
@@ -328,12 +330,12 @@ fn or_default(names: &[&str], default: &str) -> Value {
     })
 }
 
-/// `${NAME:?…}`: without it, Compose says so and starts nothing.
+/// Returns `${NAME:?…}`: without the variable, Compose reports it and starts nothing.
 fn required(name: &str) -> Value {
     as_is(format!("${{{name}:?set it in .env}}"))
 }
 
-/// Every variable without which the deployment does not start.
+/// Returns every variable without which the deployment does not start.
 pub(super) fn wanted(deployment: &Deployment) -> Vec<Need> {
     let endpoint = common::endpoint_need(deployment, variable::ENDPOINT).into_iter();
     let required = deployment.secrets.iter().filter(|secret| secret.required);

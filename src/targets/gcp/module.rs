@@ -12,21 +12,21 @@ pub(super) const MODULE: Module = Module {
     first_boot: "gcp/startup-script.sh.tftpl",
     place: "${var.project_id}",
     secret_kind: "id",
-    secret_is: "the name of a secret that exists, projects/PROJECT/secrets/NAME",
+    secret_is: "the name of an existing secret, projects/PROJECT/secrets/NAME",
     secret_rule: Rule {
         pattern: patterns::SECRET_OR_BLANK,
-        error: "A secret's name, projects/PROJECT/secrets/NAME, without a version.",
+        error: "Must be the name of a secret, projects/PROJECT/secrets/NAME, without a version.",
     },
-    made_traces: "", // it makes none
+    made_traces: "", // the module creates no such secret
     store: "Secret Manager",
-    name_is: "Name of the deployment; of the machine, the labels, and what begins with it.",
+    name_is: "Name of the deployment and of its machine; prefix of other names and value of labels.",
     name_rule: Rule {
         pattern: patterns::DEPLOYMENT,
-        error: "Up to 22 small letters, digits and dashes, a letter first, no dash last.",
+        error: "Must be at most 22 lowercase letters, digits and hyphens, begin with a letter, and not end with a hyphen.",
     },
 };
 
-/// The keys that say where.
+/// Returns the keys for the location.
 pub(super) fn places(at: &Machine) -> [RequiredKey; 5] {
     [
         RequiredKey::new(
@@ -44,7 +44,7 @@ pub(super) fn places(at: &Machine) -> [RequiredKey; 5] {
         RequiredKey::new(
             "machine.subnet",
             "subnet",
-            "the name of a subnet with a way out",
+            "the name of a subnet with internet access",
             &at.subnet,
         ),
         RequiredKey::new(
@@ -56,7 +56,7 @@ pub(super) fn places(at: &Machine) -> [RequiredKey; 5] {
         RequiredKey::new(
             "machine.allow_from",
             "allowed_cidr",
-            "who may connect: a range such as `10.0.0.0/16`",
+            "the allowed clients: a range such as `10.0.0.0/16`",
             &at.allow_from,
         ),
     ]

@@ -1,26 +1,26 @@
-//! What Google Cloud calls its things: one expression each, for the module's variables and for the spec
-//! (Compute Engine's "Naming resources", Resource Manager's `projectId`).
+//! Formats of names in Google Cloud, as one expression each for the module's variables and for the
+//! spec (Compute Engine's "Naming resources", Resource Manager's `projectId`).
 //!
-//! Invariant: Terraform and JSON Schema read the expressions alike.
+//! Invariant: Terraform and JSON Schema interpret the expressions in the same way.
 
-/// The deployment's name: its service account is `NAME-machine`, of at most 30 signs.
+/// The deployment's name; its service account is `NAME-machine`, of at most 30 characters.
 pub(super) const DEPLOYMENT: &str = "^[a-z]([a-z0-9-]{0,20}[a-z0-9])?$";
-/// A machine's type, `FAMILY-KIND` or `FAMILY-KIND-SIZE`.
+/// A machine type, `FAMILY-KIND` or `FAMILY-KIND-SIZE`.
 pub(super) const MACHINE_TYPE: &str = "^[a-z][a-z0-9]*(-[a-z0-9]+)+$";
 /// A project's id.
 pub(in crate::targets) const PROJECT: &str = "^[a-z][a-z0-9-]{4,28}[a-z0-9]$";
-/// A zone: its region's name, and a letter.
+/// A zone: the name of its region and a letter.
 pub(super) const ZONE: &str = "^[a-z]+-[a-z]+[0-9]+-[a-z]$";
-/// A network, a subnet.
+/// A network or a subnet.
 pub(super) const NAME: &str = "^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$";
-/// A snapshot, or none.
+/// A snapshot, or blank.
 pub(super) const NAME_OR_BLANK: &str = "^([a-z]([a-z0-9-]{0,61}[a-z0-9])?)?$";
-/// A notification channel, or none.
+/// A notification channel, or blank.
 pub(super) const CHANNEL_OR_BLANK: &str = "^(projects/[a-z0-9-]+/notificationChannels/[0-9]+)?$";
-/// A secret, or none.
+/// A secret, or blank.
 pub(super) const SECRET_OR_BLANK: &str = "^(projects/[a-z0-9-]+/secrets/[A-Za-z0-9_-]{1,255})?$";
 
-/// Whether a machine of this type has an Arm processor.
+/// Returns true if a machine of this type has an Arm processor.
 pub(super) fn is_arm(machine_type: &str) -> bool {
     let family = machine_type.split('-').next().unwrap_or_default();
     ["a4x", "c4a", "n4a", "t2a"].contains(&family)
@@ -32,7 +32,7 @@ mod tests {
     use crate::targets::machine::patterns::assert_forms;
 
     #[test]
-    fn names_follow_their_forms() {
+    fn accepts_valid_names_only() {
         let long = "a".repeat(23);
         assert_forms(&[
             (

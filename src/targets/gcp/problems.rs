@@ -1,6 +1,6 @@
-//! What Google Cloud cannot have, of a spec that is sound otherwise.
+//! Problems of a valid spec that Google Cloud cannot deploy.
 //!
-//! Invariant: what the rendered module would refuse at the operator's first `apply` is told here.
+//! Invariant: a value that the rendered module would reject at the first `apply` is reported here.
 
 use super::module::MODULE;
 use super::patterns;
@@ -12,13 +12,13 @@ use crate::targets::machine::patterns::{
 };
 use crate::targets::{machine, terraform};
 
-/// The smallest disk of the kind that the module makes (`pd-balanced`), in GiB.
+/// The smallest size of the module's disk type (`pd-balanced`), in GiB.
 const LEAST_DISK: u64 = 10;
 
-/// The longest time that Cloud Logging keeps anything, in days.
+/// The longest retention of Cloud Logging, in days.
 const LONGEST_RETENTION: u16 = 3650;
 
-/// What Secret Manager calls a secret.
+/// The format of a secret's name in Secret Manager.
 pub(in crate::targets) const SECRET: SecretName = SecretName {
     rule: |name| has_form(patterns::SECRET_OR_BLANK, name),
     what: "the name of a secret, `projects/PROJECT/secrets/NAME`, without a version",
@@ -33,7 +33,7 @@ pub(super) fn of(deployment: &Deployment) -> Vec<Problem> {
     problems
 }
 
-/// Names that are not in Google's form.
+/// Returns problems for names that Google Cloud does not accept.
 fn names(deployment: &Deployment) -> Vec<Problem> {
     let at = &deployment.spec.machine;
     let name = deployment.spec.name.to_string();
@@ -42,87 +42,87 @@ fn names(deployment: &Deployment) -> Vec<Problem> {
             "name",
             Some(name),
             patterns::DEPLOYMENT,
-            "too long, or begins with a digit: a service account `NAME-machine` is made of it",
-            "take at most 22 signs, a letter first",
+            "too long or begins with a digit: the service account is named `NAME-machine`",
+            "use at most 22 characters, beginning with a letter",
         ),
         Named::new(
             "machine.type",
             Some(at.kind.as_str().to_owned()),
             patterns::MACHINE_TYPE,
-            "no machine type",
-            "write one such as `e2-medium`, `n4-standard-2` or `c4a-standard-2` (Arm)",
+            "not a machine type",
+            "use a machine type such as `e2-medium`, `n4-standard-2` or `c4a-standard-2` (Arm)",
         ),
         project(at),
         Named::new(
             "machine.zone",
             given(&at.zone),
             patterns::ZONE,
-            "no zone",
-            "write one such as `europe-west3-a`: `gcloud compute zones list` shows them",
+            "not a zone",
+            "use a zone such as `europe-west3-a`; see `gcloud compute zones list`",
         ),
         Named::new(
             "machine.network",
             given(&at.network),
             patterns::NAME,
-            "no network's name",
-            "`gcloud compute networks list` shows it: the name, not the address",
+            "not the name of a network",
+            "use the name, not the URL; see `gcloud compute networks list`",
         ),
         Named::new(
             "machine.subnet",
             given(&at.subnet),
             patterns::NAME,
-            "no subnet's name",
-            "`gcloud compute networks subnets list` shows it: the name, not the address",
+            "not the name of a subnet",
+            "use the name, not the URL; see `gcloud compute networks subnets list`",
         ),
         Named::new(
             "machine.restore_from",
             given(&at.restore_from),
             patterns::NAME_OR_BLANK,
-            "no snapshot's name",
-            "`gcloud compute snapshots list` shows it: the name, not the address",
+            "not the name of a snapshot",
+            "use the name, not the URL; see `gcloud compute snapshots list`",
         ),
         Named::new(
             "machine.alarms",
             given(&at.alarms),
             patterns::CHANNEL_OR_BLANK,
-            "no notification channel",
-            "it is `projects/PROJECT/notificationChannels/NUMBER`: `gcloud beta monitoring channels list`",
+            "not a notification channel",
+            "use `projects/PROJECT/notificationChannels/NUMBER`; see `gcloud beta monitoring channels list`",
         ),
     ]);
     problems.extend(security_group(
         "machine.allow_from",
         &at.allow_from,
-        "write a range of addresses such as `10.0.0.0/16`: that of the clients' subnet",
+        "use the address range of the clients' subnet, such as `10.0.0.0/16`",
     ));
     problems
 }
 
-/// The project.
+/// Returns the project.
 pub(in crate::targets) fn project(at: &Machine) -> Named {
     Named::new(
         "machine.project",
         given(&at.project),
         patterns::PROJECT,
-        "no project's id",
-        "`gcloud projects list` shows it: not its name, not its number",
+        "not the id of a project",
+        "use the id, not the name or number; see `gcloud projects list`",
     )
 }
 
-/// Amounts that Google does not take.
+/// Returns problems for amounts that Google Cloud does not accept.
 fn amounts(deployment: &Deployment) -> Vec<Problem> {
     let mut problems = Vec::new();
     let disk = deployment.spec.machine.disk.as_mebibytes() / 1024;
     if disk < LEAST_DISK {
-        let message = format!("`{disk}GiB` is less than the smallest disk");
-        let hint = format!("take `{LEAST_DISK}GiB` or more");
+        let message = format!("`{disk}GiB` is smaller than the smallest disk");
+        let hint = format!("use `{LEAST_DISK}GiB` or more");
         problems.push(Problem::new("machine.disk", message).hint(hint));
     }
     if deployment.spec.machine.log_days > LONGEST_RETENTION {
         let message = format!(
-            "`{}` is longer than Cloud Logging keeps logs",
+            "`{}` is longer than the longest retention of Cloud Logging",
             deployment.spec.machine.log_days
         );
-        let hint = format!("take `{LONGEST_RETENTION}` or less");
+        let hint = format!("use `{LONGEST_RETENTION}` or less");
         problems.push(Problem::new("machine.log_days", message).hint(hint));
     }
     problems
@@ -134,7 +134,7 @@ mod tests {
 
     use crate::deployment::sound;
 
-    /// What is wrong with a spec that has this value at a key.
+    /// Returns the problems of a spec with this value at a key.
     fn problems(key: &'static str, value: Value) -> Vec<String> {
         let deployment = sound(&[("target", json!("gcp")), (key, value)]);
         let problems = crate::targets::problems(&deployment);
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn what_google_would_refuse_is_refused_by_its_key() {
+    fn rejects_values_that_google_cloud_would_reject() {
         for (key, wrong, right) in [
             (
                 "name",

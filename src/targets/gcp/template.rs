@@ -1,4 +1,4 @@
-//! What only the templates in `templates/gcp` read.
+//! Input of `templates/gcp`.
 
 use serde::Serialize;
 
@@ -9,14 +9,14 @@ use crate::deployment::Deployment;
 use crate::spec::Machine;
 use crate::values::{CloudName, Peer};
 
-/// What only the templates in `templates/gcp` read.
+/// Fields that only `templates/gcp` reads.
 #[derive(Serialize)]
 pub(super) struct GcpTemplate<'a> {
-    /// Google's services that the deployment needs, but for Compute Engine and those of alarms.
+    /// Google services that the deployment needs, except Compute Engine and those for alarms.
     services: Vec<&'a str>,
-    /// Whether the spec leaves a place open.
+    /// True if the spec lacks a required location.
     missing_places: bool,
-    /// The command that waits until the machine says how its boot went.
+    /// The command that waits until the machine reports the result of its boot.
     wait: String,
     /// The command that shows the logs.
     logs: String,
@@ -26,7 +26,7 @@ pub(super) struct GcpTemplate<'a> {
     forms: Forms,
 }
 
-/// Defaults of the variables that say where and on what.
+/// Defaults of the variables for location and machine.
 #[derive(Serialize)]
 struct MachineDefaults<'a> {
     #[serde(rename = "type")]
@@ -56,7 +56,7 @@ struct Forms {
 }
 
 impl<'a> GcpTemplate<'a> {
-    /// Of a deployment.
+    /// Computes the input for a deployment.
     pub(super) fn new(deployment: &'a Deployment) -> Self {
         let name = deployment.spec.name.to_string();
         Self {
@@ -104,7 +104,8 @@ impl<'a> MachineDefaults<'a> {
     }
 }
 
-/// The command that waits until the machine says how its boot went, for a quarter of an hour.
+/// Returns the command that waits up to 15 minutes until the machine reports the result of its
+/// boot.
 fn wait(name: &str) -> String {
     format!(
         "for _ in {{1..90}}; do\n  \
@@ -112,13 +113,13 @@ fn wait(name: &str) -> String {
          if [ -n \"$SAID\" ]; then break; fi\n  \
          sleep 10\n\
          done\n\
-         echo \"${{SAID:-it has said nothing yet}}\"",
+         echo \"${{SAID:-no report yet}}\"",
         name
     )
 }
 
-/// The command that shows the logs of the last hour (`--freshness` is ignored with another order): those that
-/// `filter` lets through, which is nothing or ends with a space.
+/// Returns the command that shows the logs of the last hour (`--freshness` is ignored with another
+/// order) that match `filter`, which is empty or ends with a space.
 fn logs(name: &str, filter: &str) -> String {
     format!(
         "zone=$(gcloud config get compute/zone)\n\
@@ -128,7 +129,8 @@ fn logs(name: &str, filter: &str) -> String {
     )
 }
 
-/// Google's services that the deployment needs, but for Compute Engine and those of alarms.
+/// Returns the Google services that the deployment needs, except Compute Engine and those for
+/// alarms.
 fn services(deployment: &Deployment) -> Vec<&str> {
     let mut services = vec![
         "cloudresourcemanager.googleapis.com",

@@ -1,7 +1,7 @@
-//! Backends that run beside the collector, in a container of their own: Jaeger, Zipkin.
+//! Backends that run next to the collector, each in its own container: Jaeger, Zipkin.
 //!
-//! Invariant: each takes spans from the collector alone, and its user interface is for who may forward a
-//! port; it keeps nothing on disk.
+//! Invariant: each accepts spans from the collector only, its user interface is reachable by port
+//! forwarding only, and it stores nothing on disk.
 
 use std::collections::BTreeMap;
 
@@ -15,10 +15,10 @@ use crate::deployment::Deployment;
 use crate::plan::Plan;
 use crate::render::{render, values_of};
 
-/// Adds a file for each backend that is part of the stack: `jaeger.yaml`.
+/// Adds a file for each backend in the stack, such as `jaeger.yaml`.
 ///
 /// # Errors
-/// A template is wrong, or a backend's file: a bug.
+/// Fails if a template or a backend's file is wrong, which is a bug.
 pub(super) fn add(plan: &mut Plan, deployment: &Deployment, base: &ClusterTemplate) -> Result<()> {
     for (one, service, endpoint) in deployment.backends_in_stack() {
         let (_, version) = service
@@ -50,7 +50,7 @@ pub(super) fn add(plan: &mut Plan, deployment: &Deployment, base: &ClusterTempla
     Ok(())
 }
 
-/// What the file of a backend reads.
+/// Input of a backend's file.
 #[derive(Serialize)]
 struct BackendTemplate<'a> {
     #[serde(flatten)]
@@ -59,10 +59,10 @@ struct BackendTemplate<'a> {
     backend_name: &'a str,
     backend_summary: &'a str,
     service: &'a Service,
-    /// The port that takes spans.
+    /// The port that accepts spans.
     port: u16,
     memory: String,
-    /// Writable folders.
+    /// Writable directories.
     folders: Vec<Folder<'a>>,
     /// The labels of the pods that send to it.
     senders: BTreeMap<String, String>,

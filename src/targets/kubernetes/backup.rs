@@ -1,7 +1,8 @@
-//! Backups of the database by a CronJob, and the Job that brings one back.
+//! Backups of the database by a CronJob, and the Job that restores one.
 //!
-//! Invariant: both run where Chroma's volume is; a backup only beside Chroma, a restore only away from
-//! it. What they do is in `templates/kubernetes/backup`, which the tests run as it is.
+//! Invariant: both run on the node of Chroma's volume; a backup only while Chroma runs, a restore
+//! only while it does not. Their scripts are in `templates/kubernetes/backup`, and the tests run
+//! them unchanged.
 
 use std::collections::BTreeMap;
 
@@ -19,29 +20,29 @@ use crate::plan::Plan;
 use crate::render::{TEMPLATES, render, values_of};
 use crate::spec::kubernetes::{Backup, BackupPlace};
 
-/// What runs the scripts: any Python from 3.11 does, without a package.
+/// Image for the scripts; any Python from 3.11 works, without packages.
 const PYTHON: &str = env!("PYTHON_IMAGE");
 
-/// What speaks to the store.
+/// Image that connects to the store.
 const RCLONE: &str = concat!("rclone/rclone:", env!("RCLONE_VERSION"));
 
-/// What brings a backup back.
+/// The restore.
 const RESTORE: Component<'static> = Component {
     suffix: "restore",
     program: BACKUP.program,
     role: "restore",
 };
 
-/// One container, in the order in which they run.
+/// One container; the steps run in order.
 struct Step {
     name: &'static str,
     script: &'static str,
 }
 
-/// Adds `backup.yaml` and `restore.yaml`, where backups are asked for.
+/// Adds `backup.yaml` and `restore.yaml` if the spec enables backups.
 ///
 /// # Errors
-/// A template is wrong: a bug.
+/// Fails if a template is wrong, which is a bug.
 pub(super) fn add(plan: &mut Plan, deployment: &Deployment, base: &ClusterTemplate) -> Result<()> {
     let Some(backup) = &deployment.spec.kubernetes.backup else {
         return Ok(());
@@ -63,7 +64,7 @@ pub(super) fn add(plan: &mut Plan, deployment: &Deployment, base: &ClusterTempla
         ),
     };
     let mut policy_labels = BACKUP.selector(deployment);
-    policy_labels.remove("app.kubernetes.io/component"); // of both
+    policy_labels.remove("app.kubernetes.io/component"); // the policy is for both
     let version = deployment.spec.chroma.version.to_string();
     let mut template = BackupTemplate {
         base,
@@ -103,21 +104,21 @@ pub(super) fn add(plan: &mut Plan, deployment: &Deployment, base: &ClusterTempla
     templates::add(plan, &values_of(template), &["backup.yaml", "restore.yaml"])
 }
 
-/// What `backup.yaml` and `restore.yaml` read.
+/// Input of `backup.yaml` and `restore.yaml`.
 #[derive(Serialize)]
 struct BackupTemplate<'a> {
     #[serde(flatten)]
     base: &'a ClusterTemplate<'a>,
     backup: ComponentTemplate,
     restore: ComponentTemplate,
-    /// The claim that Chroma's data is on.
+    /// The claim of Chroma's data.
     claim: String,
     scratch_class: Option<String>,
     selinux_level: Option<String>,
-    /// Whether backups go to a bucket.
+    /// True if backups are stored in a bucket.
     in_bucket: bool,
     store_port: u16,
-    /// The size of the scratch volume: the copy, and the archive of it.
+    /// The size of the scratch volume, for the copy and its archive.
     room: String,
     schedule: String,
     policy_labels: BTreeMap<String, String>,
@@ -127,7 +128,7 @@ struct BackupTemplate<'a> {
     pod_of_restore: String,
 }
 
-/// What the spec of a pod reads.
+/// Input of a pod's spec.
 #[derive(Serialize)]
 struct PodTemplate<'a> {
     #[serde(flatten)]
@@ -136,7 +137,7 @@ struct PodTemplate<'a> {
     steps: Vec<StepTemplate>,
 }
 
-/// A container. Python has the data, a shell the keys of the store.
+/// A container. Python has access to the data, and a shell to the keys of the store.
 #[derive(Serialize)]
 struct StepTemplate {
     name: &'static str,
@@ -182,7 +183,7 @@ impl Step {
         } else {
             environment.extend(store(backup).unwrap_or_default());
         }
-        // In a bucket, it is the last step that keeps and deletes; then there is one to keep here.
+        // With a bucket, the last step keeps and deletes backups; this one keeps one locally.
         let keep = if self.script == "backup.py" && store(backup).is_some() {
             1
         } else {
@@ -215,7 +216,7 @@ impl Step {
     }
 }
 
-/// Where Chroma answers, when it runs.
+/// Returns the address of Chroma's server.
 fn chroma(deployment: &Deployment) -> String {
     format!(
         "http://{}:{}/",
@@ -224,7 +225,7 @@ fn chroma(deployment: &Deployment) -> String {
     )
 }
 
-/// The files that the steps run, and the module that two of them share.
+/// Returns the files that the steps run, and the module that two of them share.
 fn scripts<'a>(steps: impl Iterator<Item = &'a Step>) -> Result<Vec<Script>> {
     let names = ["archive.py"]
         .into_iter()
@@ -241,8 +242,8 @@ fn scripts<'a>(steps: impl Iterator<Item = &'a Step>) -> Result<Vec<Script>> {
         .collect()
 }
 
-/// rclone's configuration by variables (rclone's documentation, "Environment Variables"), if backups go
-/// to a bucket. The keys are beside it, in the Secret.
+/// Returns rclone's configuration as variables (rclone's documentation, "Environment Variables") if
+/// backups are stored in a bucket. The keys are in the Secret.
 fn store(backup: &Backup) -> Option<Vec<(&'static str, String)>> {
     let BackupPlace::Bucket {
         bucket,
@@ -258,10 +259,10 @@ fn store(backup: &Backup) -> Option<Vec<(&'static str, String)>> {
             "STORE",
             format!(":s3:{}/{}", bucket.as_str(), prefix.as_str()),
         ),
-        ("RCLONE_CONFIG", "/tmp/rclone.conf".to_owned()), // there is none
+        ("RCLONE_CONFIG", "/tmp/rclone.conf".to_owned()), // does not exist
         ("RCLONE_S3_ENV_AUTH", "true".to_owned()),
         ("RCLONE_S3_REGION", region.as_str().to_owned()),
-        ("RCLONE_S3_NO_CHECK_BUCKET", "true".to_owned()), // or it would want to make it
+        ("RCLONE_S3_NO_CHECK_BUCKET", "true".to_owned()), // otherwise it tries to create the bucket
     ];
     match endpoint {
         Some(endpoint) => variables.extend([
@@ -273,7 +274,7 @@ fn store(backup: &Backup) -> Option<Vec<(&'static str, String)>> {
     Some(variables)
 }
 
-/// The port of the store: its endpoint's own, else that of its scheme.
+/// Returns the port of the store: its endpoint's, or the default of the scheme.
 fn store_port(backup: &Backup) -> u16 {
     let BackupPlace::Bucket {
         endpoint: Some(endpoint),
@@ -290,7 +291,7 @@ fn store_port(backup: &Backup) -> u16 {
     port.unwrap_or(if plain { 80 } else { 443 })
 }
 
-/// What the README says of backups.
+/// The README's section on backups.
 #[derive(Serialize)]
 pub(super) struct BackupSection {
     /// The name of the CronJob.
@@ -298,16 +299,16 @@ pub(super) struct BackupSection {
     /// The name of the Job that restores.
     restore: String,
     schedule: String,
-    /// How many are kept.
+    /// Number of backups to keep.
     keep: u16,
-    /// `BUCKET/PREFIX`. Absent: a claim.
+    /// `BUCKET/PREFIX`. `None` for a claim.
     store: Option<String>,
-    /// The folder of the data.
+    /// The data directory.
     data: &'static str,
 }
 
 impl BackupSection {
-    /// Absent: there are no backups.
+    /// Computes the section. `None` without backups.
     pub(super) fn new(deployment: &Deployment) -> Option<Self> {
         let backup = deployment.spec.kubernetes.backup.as_ref()?;
         Some(Self {

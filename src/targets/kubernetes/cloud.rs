@@ -1,7 +1,7 @@
-//! What is EKS's, GKE's and AKS's own: disks, load balancers, identities instead of keys, secret stores.
+//! Features of EKS, GKE and AKS: disks, load balancers, identities instead of keys, secret stores.
 //!
-//! Invariant: a cluster of one's own gets nothing of it, and no manifest's template asks which cloud it
-//! is for.
+//! Invariant: a cluster outside a cloud gets none of these, and no manifest's template depends on
+//! the cloud.
 
 mod problems;
 mod readme;
@@ -24,16 +24,16 @@ use crate::values::Cloud;
 pub(super) use problems::problems;
 pub(super) use store::SecretStore;
 
-/// What every template reads of the cloud.
+/// Template input for the cloud.
 #[derive(Serialize)]
 pub(super) struct CloudTemplate {
-    /// The storage classes to make.
+    /// The storage classes to create.
     storage_classes: Vec<StorageClass>,
-    /// Variables of the collector that name the place, for the backend.
+    /// Variables of the collector that contain the place, for the backend.
     environment: BTreeMap<&'static str, String>,
-    /// Attributes of every span that say where the cluster is.
+    /// Attributes of every span for the location of the cluster.
     pub(super) resource: Vec<PlaceAttribute>,
-    /// Who hands out the collector's identity, where a backend wants one.
+    /// Addresses that provide the collector's identity if a backend needs one.
     identity_egress: Vec<Egress>,
     /// The template of the README's section.
     section: Option<&'static str>,
@@ -48,7 +48,7 @@ struct Egress {
 }
 
 impl CloudTemplate {
-    /// Of a deployment.
+    /// Computes the input for a deployment.
     pub(super) fn new(deployment: &Deployment) -> Self {
         let attributes = resource(&deployment.spec).into_iter();
         let egress = identity_egress(&deployment.spec.tracing).iter();
@@ -72,27 +72,27 @@ impl CloudTemplate {
 #[derive(Serialize)]
 struct StorageClass {
     name: String,
-    /// What it is for, for a comment.
+    /// Its purpose, for a comment.
     what: &'static str,
     provisioner: &'static str,
     parameters: BTreeMap<&'static str, &'static str>,
-    /// What becomes of a disk whose claim is deleted.
+    /// Reclaim policy: treatment of a disk whose claim is deleted.
     reclaim: &'static str,
 }
 
-/// What ends the name of the storage class of volumes that are kept.
+/// Suffix of the storage class for volumes that are kept.
 const DATA: &str = "data";
 
-/// What ends the name of that of volumes that go with their pod.
+/// Suffix of the storage class for volumes that are deleted with their pod.
 const SCRATCH: &str = "scratch";
 
-/// A kind of disk.
+/// A type of disk.
 struct Class {
     provisioner: &'static str,
     parameters: &'static [(&'static str, &'static str)],
 }
 
-/// The cloud's block storage of the usual kind, as its CSI driver names it.
+/// Returns the cloud's standard block storage, by the name of its CSI driver.
 fn class(target: Target, cluster: &Kubernetes) -> Option<Class> {
     let (provisioner, parameters): (_, &[(&str, &str)]) = match target.cloud()? {
         Cloud::Aws => (
@@ -112,8 +112,9 @@ fn class(target: Target, cluster: &Kubernetes) -> Option<Class> {
     })
 }
 
-/// The storage classes to make, where the spec names none: one for what is kept, and where backups go to a
-/// bucket one for what they are packed on, which would else leave a disk behind each time.
+/// Returns the storage classes to create unless the spec names one: one for volumes that are kept
+/// and, if backups are sent to a bucket, one for scratch volumes, which would otherwise each leave
+/// a disk.
 fn storage_classes(spec: &Spec) -> Vec<StorageClass> {
     let Spec {
         kubernetes: cluster,
@@ -134,8 +135,8 @@ fn storage_classes(spec: &Spec) -> Vec<StorageClass> {
         parameters: class.parameters.iter().copied().collect(),
         reclaim,
     };
-    let kept = "A volume's disk stays when its claim is deleted. Classes cannot be changed.";
-    let scratch = "Where a backup is packed before it is sent: the disk goes with the pod.";
+    let kept = "A volume's disk is kept when its claim is deleted. A class cannot be changed.";
+    let scratch = "For packing a backup before it is sent: the disk is deleted with the pod.";
     let mut classes = vec![made(DATA, "Retain", kept)];
     if packed {
         classes.push(made(SCRATCH, "Delete", scratch));
@@ -143,20 +144,22 @@ fn storage_classes(spec: &Spec) -> Vec<StorageClass> {
     classes
 }
 
-/// The storage class of volumes that are kept: the spec's, else on a cloud the one that is rendered.
-/// Absent: the cluster's default.
+/// Returns the storage class of volumes that are kept: the spec's, or in a cloud the rendered one.
+/// `None` for the cluster's default.
 pub(super) fn storage_class(deployment: &Deployment) -> Option<String> {
     named_or(deployment, DATA)
 }
 
-/// The storage class of volumes that go with their pod, likewise.
+/// Returns the storage class of volumes that are deleted with their pod. `None` for the cluster's
+/// default.
 pub(super) fn scratch_class(deployment: &Deployment) -> Option<String> {
     named_or(deployment, SCRATCH)
 }
 
-/// The SELinux level of all pods on Chroma's volume, where a node gives every pod its own: Bottlerocket,
-/// and EKS Auto Mode, which runs on it. There a pod that comes second is refused the files, or takes them
-/// from the first (bottlerocket-os/bottlerocket issue #2417). Nodes without SELinux do not look at it.
+/// Returns the SELinux level of all pods that use Chroma's volume, for nodes that give each pod its
+/// own: Bottlerocket, and EKS Auto Mode, which runs on it. There, a second pod cannot read the
+/// files, or takes them from the first (bottlerocket-os/bottlerocket issue #2417). Nodes without
+/// SELinux ignore it.
 pub(super) fn selinux_level(deployment: &Deployment) -> Option<String> {
     let shared = deployment.spec.kubernetes.backup.is_some()
         && deployment.spec.target.cloud() == Some(Cloud::Aws);
@@ -179,15 +182,16 @@ fn named_or(deployment: &Deployment, suffix: &str) -> Option<String> {
         .or_else(|| made.map(|_| format!("{}-{suffix}", deployment.spec.name)))
 }
 
-/// Variables of the collector that name the place, for the backend.
+/// Returns the variables of the collector that contain the place, for the backend.
 pub(super) fn environment(spec: &Spec) -> BTreeMap<&'static str, String> {
     let named = spec.target.cloud().and_then(Cloud::place).zip(spec.place());
     let pair = named.map(|(variable, place)| (variable.variable, place.to_owned()));
     pair.into_iter().collect()
 }
 
-/// Where the cluster is, in the names of OpenTelemetry's semantic conventions 1.40, as the collector's
-/// detectors have them. No detector is asked: it would want the node's identity, or the API.
+/// Returns the location of the cluster, as attributes of OpenTelemetry's semantic conventions 1.40
+/// and of the collector's detectors. Detectors are not used, because they need the node's identity
+/// or the API.
 fn resource(spec: &Spec) -> BTreeMap<&'static str, &str> {
     let at = &spec.kubernetes;
     let Some(cloud) = spec.target.cloud() else {
@@ -200,7 +204,7 @@ fn resource(spec: &Spec) -> BTreeMap<&'static str, &str> {
     };
     let location = at.region.as_ref().map(|region| region.as_str());
     let (region, zone) = match location.map(|location| (location, location.rsplit_once('-'))) {
-        // A zone of Google's is its region's name, and a letter.
+        // A zone of Google is the name of its region and a letter.
         Some((zone, Some((region, letter)))) if cloud == Cloud::Gcp && letter.len() == 1 => {
             (Some(region), Some(zone))
         }
@@ -225,13 +229,13 @@ fn resource(spec: &Spec) -> BTreeMap<&'static str, &str> {
     fixed.into_iter().chain(named).collect()
 }
 
-/// Who hands out the collector's identity.
+/// Returns the addresses that provide the collector's identity.
 fn identity_egress(tracing: &Tracing) -> &'static [(&'static str, u16)] {
     match tracing.backends().find_map(Backend::cloud) {
         // EKS Pod Identity's agent, on every node.
         Some(Cloud::Aws) => &[("169.254.170.23/32", 80)],
-        // GKE's metadata server: its address, and where the node's rules lead (GKE, "Workload Identity
-        // Federation", "Network policy").
+        // GKE's metadata server: its address, and the address to which the node's rules redirect it
+        // (GKE, "Workload Identity Federation", "Network policy").
         Some(Cloud::Gcp) => &[("169.254.169.254/32", 80), ("169.254.169.252/32", 988)],
         Some(Cloud::Azure) | None => &[],
     }

@@ -1,4 +1,4 @@
-//! The files that only a cloud's cluster has: an internal load balancer, and keys out of the secret store.
+//! The files of a cloud's cluster only: an internal load balancer, and keys from the secret store.
 
 use std::collections::BTreeMap;
 
@@ -14,8 +14,8 @@ use crate::plan::Plan;
 use crate::render::values_of;
 use crate::values::{Cloud, Peer};
 
-/// What makes a load balancer one inside of the cloud's network. On every cloud it sends to nodes that
-/// have the pod, by the address of who asks: a NetworkPolicy can tell by it who may.
+/// Returns the settings of a load balancer inside the cloud's network. In every cloud it sends to
+/// nodes with the pod and keeps the client's address, so that a NetworkPolicy can filter by it.
 fn load_balancer(deployment: &Deployment) -> Option<LoadBalancer> {
     let cloud = deployment
         .spec
@@ -23,10 +23,10 @@ fn load_balancer(deployment: &Deployment) -> Option<LoadBalancer> {
         .cloud()
         .filter(|_| deployment.spec.kubernetes.internal_load_balancer)?;
     let Some(Peer::Range(range)) = &deployment.spec.machine.allow_from else {
-        return None; // a problem by then
+        return None; // `problems` reports this
     };
     let (class, annotations): (_, &[(&str, &str)]) = match cloud {
-        // With no class, a cluster without a controller makes one that the world can reach.
+        // Without a class, a cluster without a controller would create a public load balancer.
         Cloud::Aws => (
             Some(if deployment.spec.kubernetes.auto_mode {
                 "eks.amazonaws.com/nlb"
@@ -69,16 +69,16 @@ fn load_balancer(deployment: &Deployment) -> Option<LoadBalancer> {
     })
 }
 
-/// A load balancer inside of the cloud's network.
+/// A load balancer inside the cloud's network.
 #[derive(Serialize)]
 struct LoadBalancer {
     class: Option<&'static str>,
     annotations: BTreeMap<String, String>,
-    /// The addresses that may connect.
+    /// The allowed clients.
     ranges: [String; 1],
 }
 
-/// What `load-balancer.yaml` reads.
+/// Input of `load-balancer.yaml`.
 #[derive(Serialize)]
 struct LoadBalancerTemplate<'a> {
     #[serde(flatten)]
@@ -86,7 +86,7 @@ struct LoadBalancerTemplate<'a> {
     load_balancer: LoadBalancer,
 }
 
-/// What `secrets.yaml` reads.
+/// Input of `secrets.yaml`.
 #[derive(Serialize)]
 struct SecretsTemplate<'a> {
     #[serde(flatten)]
@@ -94,10 +94,10 @@ struct SecretsTemplate<'a> {
     store: SecretStore,
 }
 
-/// Adds `load-balancer.yaml` and `secrets.yaml`, where the spec asks for them.
+/// Adds `load-balancer.yaml` and `secrets.yaml` if the spec enables them.
 ///
 /// # Errors
-/// A template is wrong: a bug.
+/// Fails if a template is wrong, which is a bug.
 pub(super) fn add(plan: &mut Plan, deployment: &Deployment, base: &ClusterTemplate) -> Result<()> {
     if let Some(load_balancer) = load_balancer(deployment) {
         let template = LoadBalancerTemplate {

@@ -1,7 +1,8 @@
-//! The collector: replicas that share the work, or routers before members that see whole traces.
+//! The collector: replicas that share the load, or routers in front of members that receive
+//! complete traces.
 //!
-//! Invariant: the configuration is the one of every target; only who starts it and where differs. Keys
-//! are with those who send to the backend, and with nobody else.
+//! Invariant: the configuration is the same as on every target; only the way to run it differs.
+//! Only workloads that send to the backend have its keys.
 
 mod capacity;
 mod network_policy;
@@ -34,21 +35,22 @@ use crate::render::{render, values_of};
 use crate::spec::kubernetes::CollectorMode;
 use crate::spec::{Image, Spec};
 
-/// How long a sender's connection lasts where there may be several replicas, so that a new one has
-/// work within minutes. Not shorter: Chroma 1.x drops the batch that it sends at that very moment.
+/// Maximum age of a sender's connection if there can be several replicas, so that a new replica
+/// gets load within minutes. It is not shorter because Chroma 1.x drops the batch that it sends
+/// when the connection closes.
 const LET_GO: &str = "5m";
 
-/// What the published image runs by itself.
+/// The default command of the published image.
 const PLAIN: [&str; 3] = [
     "/otelcol-contrib",
     "--config",
     "/etc/otelcol-contrib/config.yaml",
 ];
 
-/// Adds `collector.yaml`, and `router.yaml` with mode `tiered`.
+/// Adds `collector.yaml`, and `router.yaml` in mode `tiered`.
 ///
 /// # Errors
-/// A template is wrong: a bug.
+/// Fails if a template is wrong, which is a bug.
 pub(super) fn add(plan: &mut Plan, deployment: &Deployment, base: &ClusterTemplate) -> Result<()> {
     let mut file = |name: &str, template: &str, role: Role| -> Result<()> {
         let context = values_of(workload(deployment, base, role)?);
@@ -68,30 +70,30 @@ pub(super) fn add(plan: &mut Plan, deployment: &Deployment, base: &ClusterTempla
     }
 }
 
-/// What the templates of a workload read.
+/// Input of a workload's templates.
 #[derive(Serialize)]
 struct WorkloadTemplate<'a> {
     #[serde(flatten)]
     base: &'a ClusterTemplate<'a>,
     part: ComponentTemplate,
-    /// The Service that Chroma sends to, whoever is behind it.
+    /// The Service that Chroma sends to, for every mode.
     service: String,
-    /// The account that clouds know who sends to the backend by.
+    /// The account by which clouds identify senders to the backend.
     account: String,
-    /// The name of the members, with mode `tiered`.
+    /// The name of the members, in mode `tiered`.
     members: Option<String>,
-    /// The name of the ClusterRole, where pods of other namespaces are looked up.
+    /// The name of the ClusterRole if pods of other namespaces are looked up.
     cluster_role: Option<String>,
-    /// Whether pods are looked up.
+    /// True if pods are looked up.
     sees_pods: bool,
-    /// Whether it makes metrics of requests.
+    /// True if it derives metrics from requests.
     metrics: bool,
     config: String,
-    /// The variables that are no secrets.
+    /// The variables that are not secret.
     variables: BTreeMap<String, String>,
     pod_annotations: BTreeMap<String, String>,
     keys: Vec<SecretKey>,
-    /// What the container runs; empty where the image says it.
+    /// Command of the container; empty for the image's default.
     run: Vec<RunLine>,
     image: &'a str,
     go_memory_limit: &'a str,
@@ -99,19 +101,19 @@ struct WorkloadTemplate<'a> {
     cpu: String,
     /// The use of a core at which a replica is added.
     cpu_used: String,
-    /// The same in percent of `cpu`, as the OpenTelemetry Operator takes it.
+    /// The same in percent of `cpu`, for the OpenTelemetry Operator.
     cpu_used_percent: u32,
     replicas: u16,
     max_replicas: u16,
-    /// Whether replicas are added under load.
+    /// True if replicas are added under load.
     scales: bool,
     storage_class: Option<String>,
-    /// The pods that may send, one a line.
+    /// The allowed senders, one per line.
     callers: Vec<Value>,
     egress: Vec<EgressRule>,
     /// The labels of the pods that Chroma sends to.
     receivers: BTreeMap<String, String>,
-    /// Whether the OpenTelemetry Operator runs it.
+    /// True if the OpenTelemetry Operator runs it.
     operator: bool,
     /// The name of the Operator's resource.
     otel_name: String,
@@ -193,23 +195,23 @@ fn part(role: Role) -> Component<'static> {
     }
 }
 
-/// Whether nobody of another namespace may send: then no pod of another has to be seen.
+/// Returns true if other namespaces may not send, so that their pods need not be looked up.
 fn sees_own_namespace_only(deployment: &Deployment) -> bool {
     deployment.spec.kubernetes.allow_namespaces.is_empty()
 }
 
-/// What the collector's configuration reads in a cluster.
+/// Input of the collector's configuration in a cluster.
 #[derive(Serialize)]
 struct ConfigurationTemplate<'a> {
     #[serde(flatten)]
     base: &'a ClusterTemplate<'a>,
     #[serde(flatten)]
     surroundings: Surroundings,
-    /// The name that members are found by.
+    /// The host name by which members are found.
     members_host: String,
 }
 
-/// The configuration, in the one form of all targets or as a router's.
+/// Returns the configuration: the one of all targets, or a router's.
 fn configuration(deployment: &Deployment, base: &ClusterTemplate, role: Role) -> Result<String> {
     let Spec {
         chroma,
@@ -220,19 +222,19 @@ fn configuration(deployment: &Deployment, base: &ClusterTemplate, role: Role) ->
     let namespace = &kubernetes.namespace;
     let own_namespace = sees_own_namespace_only(deployment).then(|| namespace.to_string());
     let receives_of_many = role != Role::Member;
-    // A single replica would only get the same sender back.
+    // With a single replica, the same sender would reconnect to it.
     let lets_go = receives_of_many && collector.max_replicas > 1;
     let surroundings = Surroundings {
         version_attribute: chroma.version.to_string().into(),
-        // In Go this is every address of the pod, IPv6 as well; policies say who reaches it.
+        // In Go this is every address of the pod, including IPv6; policies restrict access.
         listen: Listen {
             receivers: "0.0.0.0",
             local: "0.0.0.0",
         },
-        // No cloud's: they would describe the collector's node, and not Chroma's.
+        // No detector of a cloud: it would describe the collector's node, not Chroma's.
         detectors: vec!["env"],
         let_go: lets_go.then_some(LET_GO),
-        // Routers know who sent it; behind them the connection is the router's.
+        // Routers receive the sender's connection; behind them the connection is the router's.
         pods: receives_of_many.then_some(Pods {
             namespace: own_namespace,
         }),
@@ -250,7 +252,7 @@ fn configuration(deployment: &Deployment, base: &ClusterTemplate, role: Role) ->
     }
 }
 
-/// The variables that are no secrets.
+/// Returns the variables that are not secret.
 fn variables(deployment: &Deployment) -> BTreeMap<String, String> {
     let environment = cloud::environment(&deployment.spec).into_iter();
     let mut variables: BTreeMap<String, String> = environment
@@ -264,7 +266,7 @@ fn variables(deployment: &Deployment) -> BTreeMap<String, String> {
     variables
 }
 
-/// What the container runs; absent where the image says it.
+/// Returns the container's command; `None` for the image's default.
 fn run(deployment: &Deployment, role: Role) -> Option<RunLine> {
     match (deployment.spec.collector.image, role) {
         (Image::Stock, _) => None,
@@ -272,7 +274,7 @@ fn run(deployment: &Deployment, role: Role) -> Option<RunLine> {
             key: "args",
             value: deployment.collector.command.clone(),
         }),
-        // It has no endpoint of an operator's to read.
+        // A router reads no endpoint of an operator.
         (Image::Wrapped | Image::Published, Role::Router) => Some(RunLine {
             key: "command",
             value: PLAIN.map(str::to_owned).to_vec(),
@@ -286,7 +288,7 @@ mod tests {
 
     use crate::deployment::sound;
 
-    /// Whether this collector ends its senders' connections.
+    /// Returns true if this collector closes its senders' connections.
     fn ends_connections(keys: &[(&'static str, Json)]) -> bool {
         let deployment = sound(&[&[("target", json!("kubernetes"))], keys].concat());
         let plan = crate::targets::kubernetes::plan(&deployment).expect("it renders");
@@ -294,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn connections_end_only_where_another_replica_may_take_them() {
+    fn closes_connections_only_if_there_can_be_several_replicas() {
         let replicas = |least, most| {
             [
                 ("collector.replicas", json!(least)),

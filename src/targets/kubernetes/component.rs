@@ -12,10 +12,10 @@ use crate::render::as_is;
 use crate::spec::kubernetes::CollectorMode;
 use crate::values::LabelKey;
 
-/// A component of the deployment, as the labels name it.
+/// A component of the deployment, as in its labels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Component<'a> {
-    /// What is appended to the deployment's name to name its workload; nothing for the database.
+    /// Suffix of its workload's name, after the deployment's name; empty for the database.
     pub(super) suffix: &'a str,
     /// `app.kubernetes.io/name`: the program.
     pub(super) program: &'a str,
@@ -30,28 +30,28 @@ pub(super) const DATABASE: Component<'static> = Component {
     role: "database",
 };
 
-/// The collector that Chroma sends to; it sends to the backend.
+/// The collector that receives from Chroma and sends to the backend.
 pub(super) const COLLECTOR: Component<'static> = Component {
     suffix: "otel-collector",
     program: "opentelemetry-collector",
     role: "collector",
 };
 
-/// In mode `tiered`, what Chroma sends to: it passes each trace on to one member.
+/// In mode `tiered`, the collector that receives from Chroma and sends each trace to one member.
 pub(super) const ROUTER: Component<'static> = Component {
     suffix: "otel-router",
     program: "opentelemetry-collector",
     role: "router",
 };
 
-/// In mode `tiered`, what sends to the backend.
+/// In mode `tiered`, the collector that sends to the backend.
 pub(super) const MEMBER: Component<'static> = Component {
     suffix: "otel-member",
     program: "opentelemetry-collector",
     role: "member",
 };
 
-/// A backend that is part of the stack.
+/// Returns the component of a backend in the stack.
 pub(super) fn backend(backend: &Backend) -> Component<'_> {
     let name = backend.name.as_str();
     Component {
@@ -61,14 +61,14 @@ pub(super) fn backend(backend: &Backend) -> Component<'_> {
     }
 }
 
-/// The proxy that asks for a token.
+/// The proxy that requires a token.
 pub(super) const PROXY: Component<'static> = Component {
     suffix: "proxy",
     program: "caddy",
     role: "proxy",
 };
 
-/// What makes backups.
+/// The backups.
 pub(super) const BACKUP: Component<'static> = Component {
     suffix: "backup",
     program: "chroma-backup",
@@ -76,7 +76,7 @@ pub(super) const BACKUP: Component<'static> = Component {
 };
 
 impl Component<'_> {
-    /// The name of its workload.
+    /// Returns the name of its workload.
     pub(super) fn name(self, deployment: &Deployment) -> String {
         match self.suffix {
             "" => deployment.spec.name.to_string(),
@@ -84,7 +84,7 @@ impl Component<'_> {
         }
     }
 
-    /// The labels that its pods alone have.
+    /// Returns the labels that only its pods have.
     pub(super) fn selector(self, deployment: &Deployment) -> BTreeMap<String, String> {
         BTreeMap::from([
             label("name", self.program),
@@ -93,7 +93,7 @@ impl Component<'_> {
         ])
     }
 
-    /// What templates read of it; `version` is its program's.
+    /// Returns the template input; `version` is the program's.
     pub(super) fn template(self, deployment: &Deployment, version: &str) -> ComponentTemplate {
         let selector = self.selector(deployment);
         let mut labels = own_labels(deployment);
@@ -107,17 +107,17 @@ impl Component<'_> {
     }
 }
 
-/// What templates read of a component.
+/// Template input of a component.
 #[derive(Serialize)]
 pub(super) struct ComponentTemplate {
     /// The name of its workload.
     name: String,
     labels: BTreeMap<String, String>,
-    /// The labels that its pods alone have.
+    /// The labels that only its pods have.
     selector: BTreeMap<String, String>,
 }
 
-/// The collector's pods that Chroma sends to, as policies know them: labels that all of them have.
+/// Returns the labels that all pods that Chroma sends to share, for policies.
 pub(super) fn receivers(deployment: &Deployment) -> BTreeMap<String, String> {
     match deployment.spec.collector.mode {
         CollectorMode::Tiered => collectors(deployment, ROUTER),
@@ -125,7 +125,7 @@ pub(super) fn receivers(deployment: &Deployment) -> BTreeMap<String, String> {
     }
 }
 
-/// The pods that send to the backend, likewise.
+/// Returns the labels that all pods that send to the backend share, for policies.
 pub(super) fn senders(deployment: &Deployment) -> BTreeMap<String, String> {
     match deployment.spec.collector.mode {
         CollectorMode::Gateway => collectors(deployment, COLLECTOR),
@@ -134,8 +134,9 @@ pub(super) fn senders(deployment: &Deployment) -> BTreeMap<String, String> {
     }
 }
 
-/// Pods of a collector. The operator's carry the program of their resource, and its own word for
-/// everything else (opentelemetry-operator 0.140, `manifestutils.Labels`).
+/// Returns the labels of a collector's pods. Pods of the OpenTelemetry Operator have the program of
+/// their resource and the Operator's own other labels (opentelemetry-operator 0.140,
+/// `manifestutils.Labels`).
 fn collectors(deployment: &Deployment, component: Component<'_>) -> BTreeMap<String, String> {
     if deployment.spec.collector.operator {
         BTreeMap::from([
@@ -147,7 +148,7 @@ fn collectors(deployment: &Deployment, component: Component<'_>) -> BTreeMap<Str
     }
 }
 
-/// The labels of every object, whatever component it is of: the spec's, and whose it is.
+/// Returns the labels of every object of every component: the spec's, and those of the deployment.
 pub(super) fn own_labels(deployment: &Deployment) -> BTreeMap<String, String> {
     let mut labels = texts(&deployment.spec.kubernetes.labels);
     labels.extend([
@@ -161,7 +162,7 @@ fn label(name: &str, value: &str) -> (String, String) {
     (format!("app.kubernetes.io/{name}"), value.to_owned())
 }
 
-/// A mapping of labels or annotations, as text.
+/// Returns a mapping of labels or annotations as text.
 pub(super) fn texts(map: &BTreeMap<LabelKey, String>) -> BTreeMap<String, String> {
     let pairs = map.iter();
     pairs
@@ -169,7 +170,8 @@ pub(super) fn texts(map: &BTreeMap<LabelKey, String>) -> BTreeMap<String, String
         .collect()
 }
 
-/// Peers of a policy: the pods of the own namespace, and those of the namespaces that the spec lets in.
+/// Returns peers of a policy: the pods of the own namespace, and of the namespaces that the spec
+/// allows.
 pub(super) fn neighbours(deployment: &Deployment) -> Vec<Value> {
     let namespaces = deployment.spec.kubernetes.allow_namespaces.iter();
     let namespaces = namespaces.map(|name| {
@@ -179,18 +181,18 @@ pub(super) fn neighbours(deployment: &Deployment) -> Vec<Value> {
     own.chain(namespaces).map(as_is).collect()
 }
 
-/// Chroma's Service. Never `chroma`: of that name it would set CHROMA_PORT in pods beside it, which 1.x
-/// dies of.
+/// Returns the name of Chroma's Service. It is never `chroma`, which would set CHROMA_PORT in pods
+/// of the namespace and stop Chroma 1.x.
 pub(super) fn api(deployment: &Deployment) -> String {
     format!("{}-api", deployment.spec.name)
 }
 
-/// The claim that Chroma's data is on.
+/// Returns the claim of Chroma's data.
 pub(super) fn claim(deployment: &Deployment) -> String {
     format!("data-{}-0", DATABASE.name(deployment))
 }
 
-/// What tells one configuration from another, on the pods that have read it.
+/// Returns the checksum of a configuration, for the pods that read it.
 pub(super) fn checksum(configuration: &str) -> String {
     hash(configuration.as_bytes())[..16].to_owned()
 }

@@ -1,6 +1,6 @@
-//! Chroma: one pod on a volume that outlives it, its configuration, who may reach it.
+//! Chroma: one pod on a volume that outlives it, its configuration, its allowed clients.
 //!
-//! Invariant: a change of the configuration makes a new pod; nothing makes a new volume.
+//! Invariant: a change of the configuration replaces the pod; no change replaces the volume.
 
 use std::collections::BTreeMap;
 
@@ -26,7 +26,7 @@ use crate::values::Peer;
 /// Adds `keep.yaml` and `chroma.yaml`.
 ///
 /// # Errors
-/// A template is wrong: a bug.
+/// Fails if a template is wrong, which is a bug.
 pub(super) fn add(plan: &mut Plan, deployment: &Deployment, base: &ClusterTemplate) -> Result<()> {
     let Chroma {
         version, memory, ..
@@ -51,7 +51,7 @@ pub(super) fn add(plan: &mut Plan, deployment: &Deployment, base: &ClusterTempla
         selinux_level: cloud::selinux_level(deployment),
         backup_disk: backup_disk(deployment),
         backup: BACKUP.template(deployment, &version.to_string()),
-        // Not ready is no reason to start it again.
+        // A server that is not ready must not be restarted.
         liveness_path: version.health_path().replace("healthcheck", "heartbeat"),
         callers: callers(deployment),
         receivers: Receivers::new(deployment),
@@ -60,14 +60,14 @@ pub(super) fn add(plan: &mut Plan, deployment: &Deployment, base: &ClusterTempla
     templates::add(plan, &context, &["keep.yaml", "chroma.yaml"])
 }
 
-/// What `keep.yaml` and `chroma.yaml` read.
+/// Input of `keep.yaml` and `chroma.yaml`.
 #[derive(Serialize)]
 struct DatabaseTemplate<'a> {
     #[serde(flatten)]
     base: &'a ClusterTemplate<'a>,
-    /// Chroma's configuration; 0.x has none.
+    /// Chroma's configuration; `None` for 0.x.
     config: Option<String>,
-    /// The variables of Chroma's container that are no secrets.
+    /// The variables of Chroma's container that are not secret.
     variables: BTreeMap<String, String>,
     pod_annotations: BTreeMap<String, String>,
     namespace_labels: BTreeMap<String, String>,
@@ -77,16 +77,16 @@ struct DatabaseTemplate<'a> {
     disk: String,
     storage_class: Option<String>,
     selinux_level: Option<String>,
-    /// The size of the claim that backups are kept on.
+    /// The size of the claim for backups.
     backup_disk: Option<String>,
     backup: ComponentTemplate,
     liveness_path: String,
-    /// The pods that may connect to Chroma, one a line; empty for everyone.
+    /// The pods that may connect to Chroma, one per line; empty for all.
     callers: Vec<Value>,
     receivers: Receivers,
 }
 
-/// Where Chroma may send its spans: the collector's pods, or with `mode: none` any address.
+/// Destination of Chroma's spans: the collector's pods, or any address with `mode: none`.
 #[derive(Serialize)]
 struct Receivers {
     labels: Option<BTreeMap<String, String>>,
@@ -111,8 +111,8 @@ impl Receivers {
     }
 }
 
-/// Annotations of the pod. What moves pods to save machines leaves this one alone; who drains a node by
-/// hand, or upgrades it, does not. The operator's own word for either wins.
+/// Returns annotations of the pod. They keep autoscalers from evicting it to save machines, but not
+/// an operator from draining or upgrading a node. The operator's own annotations override them.
 fn pod_annotations(deployment: &Deployment, checksum: String) -> BTreeMap<String, String> {
     let stays = [
         ("cluster-autoscaler.kubernetes.io/safe-to-evict", "false"),
@@ -132,7 +132,7 @@ fn namespace_labels(deployment: &Deployment) -> BTreeMap<String, String> {
     labels
 }
 
-/// Size of the claim that backups are kept on, if they are kept on one.
+/// Returns the size of the claim for backups, if they are stored on one.
 pub(super) fn backup_disk(deployment: &Deployment) -> Option<String> {
     match &deployment.spec.kubernetes.backup.as_ref()?.place {
         BackupPlace::Claim(size) => Some(size.quantity()),
@@ -140,8 +140,8 @@ pub(super) fn backup_disk(deployment: &Deployment) -> Option<String> {
     }
 }
 
-/// Who may connect to Chroma, as a policy names them, one a line; nothing for everyone: then a route
-/// from outside ends at Chroma itself, and whose pods bring it nobody knows here.
+/// Returns the allowed clients of Chroma as peers of a policy, one per line. Empty for all: a route
+/// from outside then ends at Chroma itself, and the pods behind it are unknown here.
 fn callers(deployment: &Deployment) -> Vec<Value> {
     let exposure = deployment.spec.kubernetes.exposure.as_ref();
     if exposure.is_some_and(|one| !one.token) {
@@ -154,7 +154,7 @@ fn callers(deployment: &Deployment) -> Vec<Value> {
     callers
 }
 
-/// The variables of Chroma's container that are no secrets.
+/// Returns the variables of Chroma's container that are not secret.
 fn variables(deployment: &Deployment) -> BTreeMap<String, String> {
     let tracing = &deployment.spec.tracing;
     let name = tracing.service_name.as_str();
@@ -188,7 +188,7 @@ fn variables(deployment: &Deployment) -> BTreeMap<String, String> {
     variables
 }
 
-/// What a change of `chroma.yaml` means for the data.
+/// Returns notes on the effect of a changed `chroma.yaml` on the data.
 pub(super) fn notes(change: &Change) -> Vec<String> {
     if change.path != "chroma.yaml" {
         return Vec::new();
@@ -198,17 +198,17 @@ pub(super) fn notes(change: &Change) -> Vec<String> {
         let (before, after) = change.behind(start)?;
         Some((value(before), value(after)))
     };
-    let moved = common::version_note(change, "back it up first");
-    // The name is the namespace's, too, unless the spec says otherwise: once is enough.
+    let moved = common::version_note(change, "create a backup first");
+    // The name is also the default of the namespace, so one note is enough.
     let renamed = changed("app.kubernetes.io/instance: ").or_else(|| changed("namespace: "));
     let renamed = renamed.into_iter().map(|(before, after)| {
-        format!("`{before}` is `{after}` now and starts with an empty volume; the old one goes on until you delete it")
+        format!("`{before}` is now named `{after}` and starts with an empty volume; the old deployment runs until you delete it")
     });
     let resized = changed("resources: {requests: {storage: ").map(|(before, after)| {
-        format!("the volume goes from {before} to {after}: Kubernetes refuses that of a StatefulSet; README.md, \"Grow the volume\", says how")
+        format!("the volume changes from {before} to {after}, which Kubernetes rejects for a StatefulSet; see README.md, \"Grow the volume\"")
     });
     let reclassed = changed("storageClassName: ").map(|(before, after)| {
-        format!("the storage class goes from `{before}` to `{after}`: a volume keeps its own, so Kubernetes refuses that; back up, and restore to a new deployment")
+        format!("the storage class changes from `{before}` to `{after}`, which Kubernetes rejects for an existing volume; create a backup and restore it to a new deployment")
     });
     moved
         .into_iter()

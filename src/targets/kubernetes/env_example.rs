@@ -1,4 +1,4 @@
-//! `.env.example`, where the operator makes the Secret.
+//! `.env.example`, for a Secret that the operator creates.
 
 use anyhow::Result;
 use serde::Serialize;
@@ -11,22 +11,22 @@ use crate::plan::Plan;
 use crate::render::values_of;
 use crate::spec::kubernetes::CollectorMode;
 
-/// What `.env.example` and `.gitignore` read.
+/// Input of `.env.example` and `.gitignore`.
 #[derive(Serialize)]
 struct EnvExampleTemplate<'a> {
     #[serde(flatten)]
     base: &'a ClusterTemplate<'a>,
     keys: Vec<DescribedKey<'a>>,
-    /// The command that makes the Secret.
+    /// The command that creates the Secret.
     command: String,
-    /// What passes on any value, where this deployment does not.
+    /// A setting that accepts any value, if this deployment does not.
     instead: Option<&'static str>,
 }
 
-/// Adds `.env.example` and `.gitignore`, where the operator makes the Secret.
+/// Adds `.env.example` and `.gitignore` if the operator creates the Secret.
 ///
 /// # Errors
-/// A template is wrong: a bug.
+/// Fails if a template is wrong, which is a bug.
 pub(super) fn add(plan: &mut Plan, deployment: &Deployment, base: &ClusterTemplate) -> Result<()> {
     let all = all(deployment);
     let keys = described(&all);

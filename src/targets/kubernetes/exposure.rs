@@ -1,7 +1,7 @@
-//! An address outside of the cluster: a route that ends TLS, and before Chroma a proxy that asks for a
-//! token, as Chroma 1.x asks nobody who they are.
+//! An address outside the cluster: a route that terminates TLS, and in front of Chroma a proxy that
+//! requires a token, because Chroma 1.x has no authentication.
 //!
-//! Invariant: without the proxy there is a route only where the spec says so in words.
+//! Invariant: a route without the proxy exists only if the spec explicitly allows it.
 
 use std::collections::BTreeMap;
 
@@ -18,11 +18,11 @@ use crate::plan::Plan;
 use crate::render::{render, values_of};
 use crate::spec::kubernetes::{Exposure, Route};
 
-/// The proxy's version: what `caddy version` says of the Go module, and the image's tag.
+/// The proxy's version: the output of `caddy version` for the Go module, and the image's tag.
 const CADDY_VERSION: &str = env!("CADDY_VERSION");
 
-/// Annotations of an Ingress by the controller that reads them. nginx refuses bodies of more than 1 MiB
-/// and answers of more than a minute; Traefik would take the token without TLS as well.
+/// Annotations of an Ingress by the controller that reads them. nginx rejects bodies of more than 1
+/// MiB and responses that take more than a minute; Traefik would also accept the token without TLS.
 const OF_CONTROLLERS: [(&str, &str, &str); 3] = [
     (
         "nginx",
@@ -41,10 +41,10 @@ const OF_CONTROLLERS: [(&str, &str, &str); 3] = [
     ),
 ];
 
-/// Adds `expose.yaml`, where an address is asked for.
+/// Adds `expose.yaml` if the spec enables it.
 ///
 /// # Errors
-/// A template is wrong: a bug.
+/// Fails if a template is wrong, which is a bug.
 pub(super) fn add(plan: &mut Plan, deployment: &Deployment, base: &ClusterTemplate) -> Result<()> {
     let Some(exposure) = &deployment.spec.kubernetes.exposure else {
         return Ok(());
@@ -67,18 +67,18 @@ pub(super) fn add(plan: &mut Plan, deployment: &Deployment, base: &ClusterTempla
     templates::add(plan, &values_of(template), &["expose.yaml"])
 }
 
-/// What `expose.yaml` reads.
+/// Input of `expose.yaml`.
 #[derive(Serialize)]
 struct ExposeTemplate<'a> {
     #[serde(flatten)]
     base: &'a ClusterTemplate<'a>,
     /// The host of the address.
     host: String,
-    /// Whether a proxy asks for a token.
+    /// True if a proxy requires a token.
     token: bool,
     proxy: ComponentTemplate,
     caddy_image: &'static str,
-    /// Of the proxy's configuration; a new one makes new pods.
+    /// Checksum of the proxy's configuration, whose change replaces the pods.
     checksum: String,
     caddyfile: &'a str,
     /// The keys that the proxy reads.
@@ -89,7 +89,7 @@ struct ExposeTemplate<'a> {
     gateway: Option<Gateway>,
 }
 
-/// The Service that the route ends at: the proxy's, or Chroma's.
+/// The Service behind the route: the proxy's, or Chroma's.
 #[derive(Serialize)]
 struct RoutedService {
     name: String,
@@ -158,7 +158,8 @@ impl Gateway {
     }
 }
 
-/// The route's annotations: every object's, what its controller must know, and the spec's own, which win.
+/// Returns the route's annotations: those of every object, those for its controller, and the spec's
+/// own, which override the others.
 fn annotations(deployment: &Deployment, exposure: &Exposure) -> BTreeMap<String, String> {
     let mut annotations = texts(&deployment.spec.kubernetes.annotations);
     if let Route::Ingress { class, issuer, .. } = &exposure.route {
@@ -182,7 +183,7 @@ fn annotations(deployment: &Deployment, exposure: &Exposure) -> BTreeMap<String,
     annotations
 }
 
-/// What the README says of the address.
+/// The README's section on the address.
 #[derive(Serialize)]
 pub(super) struct ExposeSection {
     host: String,
@@ -191,7 +192,7 @@ pub(super) struct ExposeSection {
     variable: &'static str,
     /// The name of the proxy.
     proxy: String,
-    /// The Secret with the certificate, where the operator makes it.
+    /// The Secret with the certificate if the operator creates it.
     tls_secret: Option<String>,
     /// The issuer of cert-manager.
     issuer: Option<String>,
@@ -200,7 +201,7 @@ pub(super) struct ExposeSection {
 }
 
 impl ExposeSection {
-    /// Absent: there is no address.
+    /// Computes the section. `None` without an address.
     pub(super) fn new(deployment: &Deployment) -> Option<Self> {
         let exposure = deployment.spec.kubernetes.exposure.as_ref()?;
         let (tls_secret, issuer) = match &exposure.route {

@@ -1,7 +1,7 @@
-//! What the Prometheus Operator reads: whom to scrape, when to call somebody; and a dashboard.
+//! Resources for the Prometheus Operator, and a dashboard.
 //!
-//! Invariant: what is said of the collector is the same on every target; here is how its pods are named, and
-//! what only a cluster knows of Chroma.
+//! Invariant: rules on the collector are the same on every target. This module adds the names of
+//! its pods and the rules on Chroma that only a cluster can have.
 
 use std::collections::BTreeMap;
 
@@ -20,10 +20,10 @@ use crate::spec::Spec;
 use crate::spec::kubernetes::CollectorMode;
 use crate::targets::monitoring::{Labels, dashboard, rules};
 
-/// Adds `monitoring.yaml`, where it is asked for and there is a collector.
+/// Adds `monitoring.yaml` if the spec enables it and there is a collector.
 ///
 /// # Errors
-/// A template is wrong: a bug.
+/// Fails if a template is wrong, which is a bug.
 pub(super) fn add(plan: &mut Plan, deployment: &Deployment, base: &ClusterTemplate) -> Result<()> {
     let Spec {
         name,
@@ -67,35 +67,35 @@ pub(super) fn add(plan: &mut Plan, deployment: &Deployment, base: &ClusterTempla
     templates::add(plan, &values_of(template), &["monitoring.yaml"])
 }
 
-/// What the rules on Chroma's pod read: selectors of series.
+/// Input of the rules on Chroma's pod: selectors of series.
 #[derive(Serialize)]
 struct AlertsTemplate<'a> {
     #[serde(flatten)]
     base: &'a ClusterTemplate<'a>,
     statefulset: Value,
     volumes: Value,
-    /// Absent: there are no backups.
+    /// `None` without backups.
     cronjob: Option<Value>,
 }
 
-/// What `monitoring.yaml` reads.
+/// Input of `monitoring.yaml`.
 #[derive(Serialize)]
 struct MonitoringTemplate<'a> {
     #[serde(flatten)]
     base: &'a ClusterTemplate<'a>,
     part: ComponentTemplate,
-    /// The labels of all pods of the collector.
+    /// The labels that all pods of the collector share.
     collectors: BTreeMap<String, String>,
     /// Rules on the collector, as on every target.
     rules: String,
-    /// Rules on what only a cluster knows.
+    /// Rules that only a cluster can have.
     alerts: &'a str,
     dashboard: String,
     dashboard_name: String,
     dashboard_labels: BTreeMap<String, String>,
 }
 
-/// Labels of all pods of the collector: routers and members alike.
+/// Returns the labels that all pods of the collector share, in both tiers.
 fn collectors(deployment: &Deployment) -> BTreeMap<String, String> {
     let mut labels = receivers(deployment);
     if deployment.spec.collector.mode == CollectorMode::Tiered {
@@ -104,7 +104,7 @@ fn collectors(deployment: &Deployment) -> BTreeMap<String, String> {
     labels
 }
 
-/// What Grafana's sidecar looks for, beside the usual.
+/// Returns the labels that Grafana's sidecar looks for, in addition to the usual ones.
 fn dashboard_labels(deployment: &Deployment) -> BTreeMap<String, String> {
     let mut labels = own_labels(deployment);
     labels.insert("grafana_dashboard".to_owned(), "1".to_owned());

@@ -1,6 +1,6 @@
-//! What a cluster cannot have, of a spec that is sound otherwise.
+//! Problems of a valid spec that a cluster cannot deploy.
 //!
-//! Invariant: every finding names a key of the deployment, or the variable of a secret.
+//! Invariant: every problem names a key of the deployment, or the variable of a secret.
 
 use chroma_otel_init::Server;
 
@@ -14,10 +14,10 @@ use crate::spec::kubernetes::CollectorMode;
 use crate::targets::machine::patterns::security_group;
 use crate::targets::problems as shared;
 
-/// The longest name: what is appended to it must fit a label, of 63 characters.
+/// The longest name: with its suffixes it must fit a label of 63 characters.
 const LONGEST_NAME: usize = 35;
 
-/// Everything that a cluster cannot have.
+/// Returns the problems of a valid spec that a cluster cannot deploy.
 pub fn problems(deployment: &Deployment) -> Vec<Problem> {
     let mut problems: Vec<Problem> = [
         name(deployment),
@@ -41,35 +41,40 @@ fn name(deployment: &Deployment) -> Option<Problem> {
     let name = deployment.spec.name.to_string();
     let wrong = name.len() > LONGEST_NAME || name.starts_with(|c: char| c.is_ascii_digit());
     wrong.then(|| {
-        let message = format!("`{name}` cannot be what Kubernetes' Services begin with");
-        let hint = format!("a letter first, {LONGEST_NAME} characters at most");
+        let message = format!("`{name}` is not a valid prefix of a Service's name");
+        let hint = format!("use at most {LONGEST_NAME} characters, beginning with a letter");
         Problem::new("name", message).hint(hint)
     })
 }
 
-/// `keep.yaml` makes the namespace and says what may run in it, which others there would suffer from.
+/// Returns a problem for a shared namespace: `keep.yaml` creates the namespace and restricts its
+/// pods, which would affect others.
 fn namespace(deployment: &Deployment) -> Option<Problem> {
     let name = deployment.spec.kubernetes.namespace.to_string();
     let shared = name == "default" || name.starts_with("kube-");
     shared.then(|| {
-        let message = format!("is `{name}`, which is the cluster's own");
+        let message = format!("`{name}` is a namespace of the cluster itself");
         Problem::new("kubernetes.namespace", message)
-            .hint("one of its own, in which only what meets the standard `restricted` may run")
+            .hint("use a separate namespace, in which only pods that meet the standard `restricted` may run")
     })
 }
 
-/// The published 0.x images want to be root, which the `restricted` standard forbids.
+/// Returns a problem for the published 0.x images, which need root; the `restricted` standard
+/// forbids it.
 fn image(deployment: &Deployment) -> Option<Problem> {
     let (python, version) = (Server::Python, deployment.spec.chroma.version);
     (version.server() == python && deployment.spec.chroma.image == Image::Stock).then(|| {
-        let message = format!("is `stock`, and Chroma {version} as published runs as root only");
-        Problem::new("chroma.image", message).hint("use `image: wrapped`, which runs as any other")
+        let message = format!(
+            "`stock` is unsupported: the published image of Chroma {version} runs as root only"
+        );
+        Problem::new("chroma.image", message)
+            .hint("use `image: wrapped`, which runs as another user")
     })
 }
 
-/// A NetworkPolicy goes by addresses.
+/// Returns a problem for a security group of AWS, because a NetworkPolicy contains addresses.
 fn peer(deployment: &Deployment) -> Option<Problem> {
-    let hint = "write a range of addresses, such as `10.0.0.0/16`";
+    let hint = "use an address range such as `10.0.0.0/16`";
     security_group(
         "machine.allow_from",
         &deployment.spec.machine.allow_from,
@@ -77,7 +82,7 @@ fn peer(deployment: &Deployment) -> Option<Problem> {
     )
 }
 
-/// What one way to run the collector leaves no room for.
+/// Returns problems for settings that the collector's mode excludes.
 fn collector(deployment: &Deployment) -> Vec<Problem> {
     let mut problems = Vec::new();
     let mut wrong = |key: &str, message: &str, hint: &str| {
@@ -87,23 +92,23 @@ fn collector(deployment: &Deployment) -> Vec<Problem> {
         CollectorMode::Gateway => {}
         CollectorMode::Tiered if deployment.spec.collector.operator => wrong(
             "collector.operator",
-            "is `true`, and with `collector.mode: tiered` there are two collectors that must find each other",
-            "use `collector.mode: gateway`, or leave it out",
+            "unsupported with `collector.mode: tiered`, whose two tiers must find each other",
+            "use `collector.mode: gateway`, or remove this key",
         ),
         CollectorMode::Tiered => {}
         CollectorMode::None => {
             if deployment.spec.collector.operator {
                 wrong(
                     "collector.operator",
-                    "is `true`, and with `collector.mode: none` there is nothing to run",
-                    "leave out one of the two",
+                    "has no effect with `collector.mode: none`",
+                    "remove one of the two keys",
                 );
             }
             if deployment.spec.metrics.monitoring {
                 wrong(
                     "metrics.monitoring",
-                    "is `true`, and with `collector.mode: none` nobody makes metrics of the spans",
-                    "leave it out, or use `collector.mode: gateway`",
+                    "needs a collector, but `collector.mode` is `none`",
+                    "remove this key, or use `collector.mode: gateway`",
                 );
             }
         }
@@ -111,7 +116,7 @@ fn collector(deployment: &Deployment) -> Vec<Problem> {
     problems
 }
 
-/// Names of files and of workloads that are the deployment's own.
+/// Names of the deployment's own files and workloads.
 const OWN: [&str; 17] = [
     "api",
     "backup",
@@ -132,15 +137,19 @@ const OWN: [&str; 17] = [
     "secrets",
 ];
 
-/// A backend in the stack has a file and a workload of its own, by its name.
+/// Returns a problem if a backend in the stack, whose file and workload have its name, conflicts
+/// with them.
 fn in_stack(deployment: &Deployment) -> Option<Problem> {
     let taken = |(one, ..): &(&Backend, _, _)| OWN.contains(&one.name.as_str());
     let (one, ..) = deployment.backends_in_stack().find(taken)?;
-    let message = format!("`{}` is what a part of the deployment is called", one.name);
-    Some(Problem::new("tracing.backend_file", message).hint("give the file another name"))
+    let message = format!(
+        "`{}` is the name of another part of the deployment",
+        one.name
+    );
+    Some(Problem::new("tracing.backend_file", message).hint("rename the file"))
 }
 
-/// Variables of the Secret that two want, each with a value of its own.
+/// Returns problems for variables of the Secret that have two values.
 fn taken_variables(deployment: &Deployment) -> Vec<Problem> {
     let all = secret_keys::all(deployment);
     let by_name = deployment.spec.chroma.environment.iter();
@@ -152,13 +161,13 @@ fn taken_variables(deployment: &Deployment) -> Vec<Problem> {
     taken
         .map(|(name, _)| {
             let key = format!("chroma.environment.{}", name.as_str());
-            let message = "is a variable that the deployment itself has in the Secret";
-            Problem::new(key, message).hint("give its value here if it is none, or another name")
+            let message = "the deployment's Secret already contains this variable";
+            Problem::new(key, message).hint("give its value here if it is not secret, or rename it")
         })
         .collect()
 }
 
-/// Values of secrets that do not arrive as they are; none of them is shown.
+/// Returns problems for secrets that would be changed in transit; values are never shown.
 fn values(deployment: &Deployment) -> Vec<Problem> {
     let keys = secret_keys::all(deployment);
     let mut problems = Vec::new();
@@ -169,8 +178,8 @@ fn values(deployment: &Deployment) -> Vec<Problem> {
         };
         if value.contains(['\n', '\r', '\0']) {
             wrong(
-                "has a line break, which `.env` cannot carry",
-                "check that the value was copied whole",
+                "contains a line break, which `.env` cannot express",
+                "check that the value was copied completely",
             );
         }
         let mut of_collector = keys

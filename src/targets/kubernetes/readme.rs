@@ -1,6 +1,6 @@
-//! What `README.md` says beside what every template reads: the commands for this very deployment.
+//! Input of `README.md`, in addition to that of every template: the commands for this deployment.
 //!
-//! Invariant: a command names what the manifests have, and nothing else.
+//! Invariant: commands refer to existing objects of the manifests only.
 
 use serde::Serialize;
 
@@ -18,30 +18,30 @@ use crate::spec::kubernetes::CollectorMode;
 use crate::targets::shared::OtherBackend;
 use crate::values::in_place;
 
-/// What `README.md` reads.
+/// Input of `README.md`.
 #[derive(Serialize)]
 pub(super) struct ReadmeTemplate<'a> {
     #[serde(flatten)]
     base: &'a ClusterTemplate<'a>,
-    /// All workloads, `KIND/NAME`.
+    /// All workloads, as `KIND/NAME`.
     workloads: Vec<String>,
-    /// Those that read the Secret.
+    /// The workloads that read the Secret.
     restart: Vec<String>,
-    /// The claim that Chroma's data is on.
+    /// The claim of Chroma's data.
     claim: String,
     disk: String,
     keys: Vec<DescribedKey<'a>>,
-    /// The variables without which it does not start, in backticks.
+    /// The variables without which the deployment does not start, in backticks.
     needs: Vec<String>,
     has_cloud: bool,
     /// The namespaces that may connect, in backticks.
     allow_namespaces: Vec<String>,
-    /// Whether the operator makes the Secret.
+    /// True if the operator creates the Secret.
     by_hand: bool,
     secret_command: String,
     /// The endpoint, for a table.
     shown_endpoint: String,
-    /// Where the traces are.
+    /// Location of the traces.
     traces: String,
     also: Vec<AlsoTraces<'a>>,
     clients: Vec<String>,
@@ -50,19 +50,19 @@ pub(super) struct ReadmeTemplate<'a> {
     /// The command that shows the collector's log.
     collector_log: String,
     mode: &'static str,
-    /// The size of the claim that backups are kept on.
+    /// The size of the claim for backups.
     backup_disk: Option<String>,
     expose: Option<ExposeSection>,
     backups: Option<BackupSection>,
     growth: Capacity,
-    /// Whether `monitoring.yaml` is rendered.
+    /// True if `monitoring.yaml` is rendered.
     monitored: bool,
     collector_built: bool,
-    /// Whether the OpenTelemetry Operator runs the collector.
+    /// True if the OpenTelemetry Operator runs the collector.
     operated: bool,
 }
 
-/// Another backend, and how to reach one in the stack.
+/// Another backend, and the way to connect to one in the stack.
 #[derive(Serialize)]
 struct AlsoTraces<'a> {
     #[serde(flatten)]
@@ -72,7 +72,7 @@ struct AlsoTraces<'a> {
 }
 
 impl<'a> ReadmeTemplate<'a> {
-    /// Of a deployment with these secrets.
+    /// Computes the input for a deployment with these secrets.
     pub(super) fn new(
         deployment: &'a Deployment,
         secrets: &'a [SecretVariable],
@@ -95,7 +95,7 @@ impl<'a> ReadmeTemplate<'a> {
         let read_by = |container| secrets.iter().any(|key| key.container == container);
         let restart = [
             Some(&database).filter(|_| read_by(Container::Chroma)),
-            // Of two tiers, the one that sends.
+            // Of two tiers, the one that sends to the backend.
             collector.last().filter(|_| read_by(Container::Collector)),
             proxy.as_ref().filter(|_| read_by(Container::Proxy)),
         ];
@@ -156,7 +156,7 @@ fn workload(kind: &str, name: String) -> String {
     format!("{kind}/{name}")
 }
 
-/// The workloads of the collector, those first that Chroma sends to.
+/// Returns the workloads of the collector, the ones that Chroma sends to first.
 fn collector(deployment: &Deployment) -> Vec<String> {
     match deployment.spec.collector.mode {
         CollectorMode::Gateway => vec![workload("deployment", COLLECTOR.name(deployment))],

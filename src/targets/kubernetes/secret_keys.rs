@@ -1,6 +1,6 @@
-//! The values that only a Secret has: who makes it, and who reads which key of it.
+//! The values of the Secret: its source, and the keys that each container reads.
 //!
-//! Invariant: here are names; a container gets the keys that are its own and no other.
+//! Invariant: this module contains names only; a container gets its own keys and no others.
 
 use serde::Serialize;
 
@@ -9,12 +9,13 @@ use crate::deployment::secrets::{Container, SecretVariable};
 use crate::plan::Need;
 use crate::spec::kubernetes::CollectorMode;
 
-/// Whether the operator makes the Secret; else the External Secrets Operator does, from a store.
+/// Returns true if the operator creates the Secret; otherwise the External Secrets Operator creates
+/// it from a store.
 pub(super) fn are_in_a_secret(deployment: &Deployment) -> bool {
     deployment.spec.machine.secrets.is_empty()
 }
 
-/// Every variable that the Secret has. Without a collector, Chroma sends the headers itself.
+/// Returns every variable in the Secret. Without a collector, Chroma sends the headers itself.
 pub(super) fn all(deployment: &Deployment) -> Vec<SecretVariable> {
     let mut secrets = deployment.secrets.clone();
     if deployment.spec.collector.mode == CollectorMode::None {
@@ -30,11 +31,11 @@ pub(super) fn all(deployment: &Deployment) -> Vec<SecretVariable> {
 #[derive(Serialize)]
 pub(super) struct SecretKey {
     variable: String,
-    /// Whether the container starts without it.
+    /// True if the container starts without it.
     optional: bool,
 }
 
-/// A key, for a text that a person reads.
+/// A key with its description.
 #[derive(Serialize)]
 pub(super) struct DescribedKey<'a> {
     variable: &'a str,
@@ -42,10 +43,10 @@ pub(super) struct DescribedKey<'a> {
     required: bool,
 }
 
-/// The keys that a container reads.
+/// Returns the keys that a container reads.
 pub(super) fn of(deployment: &Deployment, container: Container) -> Vec<SecretKey> {
     let mut keys = all(deployment);
-    // Out of a store comes what the spec names, and nothing that an operator might add.
+    // A store provides the keys that the spec names, and none that an operator might add.
     let named = &deployment.spec.machine.secrets;
     let comes = |key: &SecretVariable| {
         are_in_a_secret(deployment) || key.required || named.contains_key(&key.variable)
@@ -59,7 +60,7 @@ pub(super) fn of(deployment: &Deployment, container: Container) -> Vec<SecretKey
     .collect()
 }
 
-/// The keys with their descriptions.
+/// Returns the keys with their descriptions.
 pub(super) fn described(keys: &[SecretVariable]) -> Vec<DescribedKey<'_>> {
     let keys = keys.iter();
     keys.map(|key| DescribedKey {
@@ -70,7 +71,7 @@ pub(super) fn described(keys: &[SecretVariable]) -> Vec<DescribedKey<'_>> {
     .collect()
 }
 
-/// The values that are still missing.
+/// Returns the values that the operator still has to supply.
 pub(super) fn needs(deployment: &Deployment) -> Vec<Need> {
     if !are_in_a_secret(deployment) {
         return deployment.missing_secrets("the name of a secret in the store");
@@ -85,14 +86,14 @@ pub(super) fn needs(deployment: &Deployment) -> Vec<Need> {
         .collect()
 }
 
-/// What comes after `gen` for the Secret: the command that makes it.
+/// Returns the step after `gen` that creates the Secret.
 pub(super) fn step(deployment: &Deployment) -> Option<String> {
     let any = all(deployment).iter().any(|key| key.required) || !deployment.given.is_empty();
     (any && are_in_a_secret(deployment)).then(|| command(deployment))
 }
 
-/// The command that makes the Secret from `.env`, and again when a value in it has changed. Applied by
-/// the server, or the values would stand in an annotation as well.
+/// Returns the command that creates or updates the Secret from `.env`. It applies on the server,
+/// because a client-side apply would copy the values to an annotation.
 pub(super) fn command(deployment: &Deployment) -> String {
     let cluster = &deployment.spec.kubernetes;
     format!(

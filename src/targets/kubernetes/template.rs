@@ -1,6 +1,7 @@
-//! What the templates in `templates/kubernetes` have in common: names, labels, images, pods.
+//! Input that all templates in `templates/kubernetes` share: names, labels, images, pods.
 //!
-//! Invariant: every choice is made here and in the modules beside; the templates only place values.
+//! Invariant: every decision is made here and in the sibling modules; the templates only insert
+//! values.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +18,7 @@ use crate::spec::kubernetes::Kubernetes;
 use crate::targets::shared::SharedTemplate;
 use crate::values::Cloud;
 
-/// What every template of a cluster reads.
+/// Template input of every cluster.
 #[derive(Serialize)]
 pub(super) struct ClusterTemplate<'a> {
     #[serde(flatten)]
@@ -25,18 +26,17 @@ pub(super) struct ClusterTemplate<'a> {
     namespace: String,
     /// The spec's annotations of every object.
     annotations: BTreeMap<String, String>,
-    /// Chroma.
     database: ComponentTemplate,
     /// The name of Chroma's Service.
     api: String,
     pub(super) images: &'a Images,
     /// The spec's registry.
     registry: Option<String>,
-    /// The address that Chroma sends its traces to.
+    /// The endpoint for Chroma's traces.
     chroma_endpoint: &'a str,
     /// The name of the Secret with the keys.
     secret: String,
-    /// What every pod's spec begins with.
+    /// First lines of every pod's spec.
     pod: Vec<YamlLine>,
     /// The addresses of a node's own DNS.
     dns_address: &'static str,
@@ -51,7 +51,7 @@ pub(super) struct YamlLine {
 }
 
 impl<'a> ClusterTemplate<'a> {
-    /// Of a deployment.
+    /// Computes the input for a deployment.
     pub(super) fn new(deployment: &'a Deployment) -> Self {
         let Spec {
             kubernetes: cluster,
@@ -75,10 +75,10 @@ impl<'a> ClusterTemplate<'a> {
     }
 }
 
-/// Where the DNS of a node listens, for pods that ask it and not the cluster's own pods: link-local, with an
-/// address that each chooses for itself (NodeLocal DNSCache 169.254.20.10, kubespray's 169.254.25.10, Cloud
-/// DNS on GKE 169.254.169.254, LocalDNS on AKS 169.254.10.10). EKS Auto Mode has it on the node, too, behind
-/// an address that no document tells.
+/// Returns the addresses of a node's own DNS, which pods may query instead of the cluster's DNS
+/// pods. It is link-local, with different addresses (NodeLocal DNSCache 169.254.20.10, kubespray
+/// 169.254.25.10, Cloud DNS on GKE 169.254.169.254, LocalDNS on AKS 169.254.10.10). EKS Auto Mode
+/// also has it on the node, at an undocumented address.
 fn dns_address(deployment: &Deployment) -> &'static str {
     let auto_mode =
         deployment.spec.target.cloud() == Some(Cloud::Aws) && deployment.spec.kubernetes.auto_mode;
@@ -89,7 +89,7 @@ fn dns_address(deployment: &Deployment) -> &'static str {
     }
 }
 
-/// What every pod's spec begins with, each a key and its value as YAML.
+/// Returns the first lines of every pod's spec, each a key and its value as YAML.
 fn pod(cluster: &Kubernetes) -> Vec<YamlLine> {
     let mut lines = Vec::new();
     let mut line = |key, value: Value| lines.push(YamlLine { key, value });

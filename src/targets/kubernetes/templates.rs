@@ -1,4 +1,4 @@
-//! Renders `templates/kubernetes`.
+//! Rendering of `templates/kubernetes`.
 
 use anyhow::Result;
 use minijinja::Value;

@@ -1,9 +1,9 @@
-//! The files on the machine that parameters decide: each a list of lines, put together by the stack
-//! or the module.
+//! The files on the machine that depend on parameters: lists of lines that the stack or the module
+//! assembles.
 //!
-//! Invariant: a value of a parameter is in one of these lines and in no script. They are written to
-//! the machine as they are, and Docker reads `NAME=value` to the end of the line. What a line says
-//! is decided here and by the cloud; each format has its own way to write it.
+//! Invariant: the value of a parameter is in one of these lines and never in a script. The lines
+//! are written to the machine unchanged, and Docker reads `NAME=value` to the end of the line. This
+//! module and the cloud's decide the content of a line; each format writes it in its own syntax.
 
 use chroma_otel_init::{Granularity, variable};
 
@@ -14,10 +14,10 @@ use crate::deployment::secrets::Container;
 use crate::spec::Image;
 use crate::values::has_place;
 
-/// Stands for a service name that only the stack knows.
+/// Placeholder for a service name that only the stack knows.
 const SERVICE_NAME: &str = "ChromaOtelServiceName";
 
-/// The parameter that says which release of Chroma runs.
+/// The parameter for the Chroma release.
 pub(in crate::targets) const CHROMA_VERSION: &str = "CHROMA_VERSION";
 
 /// A file on the machine.
@@ -26,45 +26,45 @@ pub(in crate::targets) struct EnvFile {
     pub(in crate::targets) lines: Vec<EnvLine>,
 }
 
-/// One line of a file, and when it is there.
+/// One line of a file, and the condition for it.
 pub(in crate::targets) struct EnvLine {
     pub(in crate::targets) text: Text,
     pub(in crate::targets) only_if: Option<Condition>,
 }
 
-/// What a line says.
+/// The content of a line.
 pub(in crate::targets) enum Text {
-    /// Its parts, one behind the other.
+    /// Segments, concatenated.
     Parts(Vec<Segment>),
-    /// What the granularity decides; the first where there is such a line without tracing.
+    /// Text that depends on the granularity; the first one if there is such a line without tracing.
     ByGranularity {
         none: Option<String>,
         operation: String,
         segment: String,
         all: String,
     },
-    /// The endpoint that the stack is given, else this one, with the region in the place of `{region}`.
+    /// The endpoint parameter, or this default with the region for `{region}`.
     EndpointOr(String),
 }
 
-/// A part of a line.
+/// A segment of a line.
 pub(in crate::targets) enum Segment {
     Text(String),
     /// The value of the parameter for this variable.
     Parameter(&'static str),
     /// The deployment's name.
     Name,
-    /// What a module calls `local.…`: what it makes, finds or works out.
+    /// A `local.…` of the module: a resource, a data source or a computed value.
     Local(&'static str),
-    /// What the store knows the secret with this variable's value by.
+    /// The store's name of the secret with this variable's value.
     Secret(String),
 }
 
-/// When a line is there.
+/// The condition for a line.
 pub(in crate::targets) enum Condition {
     /// The granularity is not `none`.
     Traced,
-    /// Alarms are asked for.
+    /// Alarms are enabled.
     Alarms,
     /// The secret is stored or named.
     HasSecret(String),
@@ -75,7 +75,7 @@ impl EnvLine {
         Self::of_parts(parts.into())
     }
 
-    /// Neighbouring texts become one: a line that is nothing else is the same everywhere.
+    /// Merges adjacent texts, so that a line of text only is the same in every format.
     fn of_parts(parts: Vec<Segment>) -> Self {
         let mut joined: Vec<Segment> = Vec::new();
         for part in parts {
@@ -94,7 +94,7 @@ impl EnvLine {
         Self::of([Segment::Text(text)])
     }
 
-    /// `NAME=` and what it is.
+    /// Returns the line `NAME=value`.
     pub(in crate::targets) fn variable(name: &str, value: Segment) -> Self {
         Self::of([Segment::Text(format!("{name}=")), value])
     }
@@ -107,8 +107,8 @@ impl EnvLine {
     }
 }
 
-/// The files of lines. `machine` are a cloud's own lines of `machine.env`, the first ones there;
-/// `collector` those of the collector's environment.
+/// Returns the files of lines. `machine` contains the cloud's own lines of `machine.env`, which
+/// come first, and `collector` those of the collector's environment.
 pub(in crate::targets) fn of(
     deployment: &Deployment,
     machine: Vec<EnvLine>,
@@ -161,7 +161,8 @@ fn image_lines(deployment: &Deployment) -> Vec<EnvLine> {
     ]
 }
 
-/// What the images' names begin with: the spec's registry, or a folder of the recipe's own.
+/// Returns the prefix of the images' names: the spec's registry, or a path that the deployment
+/// creates.
 fn registry_parts(deployment: &Deployment) -> Vec<Segment> {
     match (&deployment.image_source, &deployment.spec.chroma.registry) {
         (ImageSource::None, _) => Vec::new(),
@@ -176,9 +177,10 @@ fn registry_parts(deployment: &Deployment) -> Vec<Segment> {
 }
 
 fn chroma_lines(deployment: &Deployment) -> Vec<EnvLine> {
-    // `cfn-init` refuses an empty file, which this one is with the stock image and granularity `none`.
+    // `cfn-init` rejects an empty file, which this would be with the stock image and granularity
+    // `none`.
     let mut lines = vec![EnvLine::fixed(
-        "# what the container of Chroma is given".to_owned(),
+        "# environment of Chroma's container".to_owned(),
     )];
     match deployment.spec.chroma.image {
         Image::Wrapped | Image::Published => lines.extend([
@@ -197,12 +199,13 @@ fn chroma_lines(deployment: &Deployment) -> Vec<EnvLine> {
     lines
 }
 
-/// `NAME=value` where the value is the parameter of that name.
+/// Returns a line `NAME=value` with the parameter of that name.
 fn parameter_line(name: &'static str) -> EnvLine {
     EnvLine::variable(name, Segment::Parameter(name))
 }
 
-/// What the published image reads instead of the four variables; with granularity `none`, nothing.
+/// Returns the variables that the published image reads instead of the four; none with granularity
+/// `none`.
 fn translated_lines(deployment: &Deployment) -> Vec<EnvLine> {
     let of = |granularity| deployment.translated_variables(SERVICE_NAME, granularity);
     let [untraced, operation, segment, all] = [
@@ -261,7 +264,7 @@ fn collector_lines(deployment: &Deployment, own: Vec<EnvLine>) -> Vec<EnvLine> {
     lines
 }
 
-/// One line a secret: whose it is, the variable, and what the store knows it by.
+/// Returns one line per secret: the container, the variable, and the store's name of the secret.
 fn secret_lines(deployment: &Deployment) -> Vec<EnvLine> {
     let lines = deployment.secrets.iter().map(|secret| {
         let container = match secret.container {
@@ -279,8 +282,8 @@ fn secret_lines(deployment: &Deployment) -> Vec<EnvLine> {
             line.only_if(Condition::HasSecret(secret.variable.clone()))
         }
     });
-    // `cfn-init` refuses an empty file.
-    let about = "# whose, which variable, and the secret that holds its value";
+    // `cfn-init` rejects an empty file.
+    let about = "# container, variable, and the secret that contains its value";
     let about = EnvLine::fixed(about.to_owned());
     [about].into_iter().chain(lines).collect()
 }

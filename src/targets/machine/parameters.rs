@@ -1,7 +1,7 @@
-//! What a deployment on a machine is given when it is made: what each parameter takes, and how it is
-//! described, the same for every cloud and every format.
+//! Parameters of a deployment on a machine: validation and descriptions, the same for every cloud
+//! and every format.
 //!
-//! Invariant: texts are plain here; each format writes them in its own form.
+//! Invariant: texts are plain here; each format writes them in its own syntax.
 
 use chroma_otel_init::{Endpoint, Protocol, Server};
 use serde::Serialize;
@@ -10,7 +10,7 @@ use crate::deployment::Deployment;
 use crate::spec::Image;
 use crate::values::has_place;
 
-/// The releases that the same files can run.
+/// Returns a pattern of the releases that the same files can run.
 pub(in crate::targets) fn version_pattern(deployment: &Deployment) -> String {
     let version = deployment.spec.chroma.version;
     if version.server() == Server::Python {
@@ -23,25 +23,25 @@ pub(in crate::targets) fn version_pattern(deployment: &Deployment) -> String {
 pub(in crate::targets) fn version_description(deployment: &Deployment) -> &'static str {
     match deployment.spec.chroma.image {
         Image::Wrapped | Image::Published => {
-            "Release of Chroma. An image of it with the entrypoint must be in the registry."
+            "Chroma release. The registry must contain its image with the entrypoint."
         }
-        Image::Stock => "Release of Chroma.",
+        Image::Stock => "Chroma release.",
     }
 }
 
-/// Of the machine's type. Machines come with powers of two.
+/// Returns the description of the machine type. Memory sizes of machines are powers of two.
 pub(in crate::targets) fn machine_description(deployment: &Deployment) -> String {
     let least = deployment.spec.chroma.memory.as_mebibytes()
         + deployment.spec.collector.memory.as_mebibytes()
         + 512;
     let gibibytes = least.div_ceil(1024).next_power_of_two();
-    format!("{gibibytes} GiB of memory or more: Chroma's, the collector's, and the system's.")
+    format!("At least {gibibytes} GiB of memory, for Chroma, the collector and the system.")
 }
 
 pub(in crate::targets) fn service_name_pattern(deployment: &Deployment) -> &'static str {
     match deployment.spec.chroma.image {
         Image::Wrapped | Image::Published => r"^[^\r\n]*\S[^\r\n]*$",
-        // Chroma gets it in quotes, and nobody escapes one in it.
+        // The service name is quoted for Chroma without escaping.
         Image::Stock => r#"^[^\r\n"\\]*[^\s"\\][^\r\n"\\]*$"#,
     }
 }
@@ -49,9 +49,9 @@ pub(in crate::targets) fn service_name_pattern(deployment: &Deployment) -> &'sta
 /// The parameter for the backend's endpoint.
 #[derive(Serialize)]
 pub(in crate::targets) struct EndpointParameter {
-    /// Nothing where the operator has to give one.
+    /// `None` if the operator must supply an endpoint.
     pub(in crate::targets) default: Option<String>,
-    /// Whether blank stands for the backend's own, which the region is part of.
+    /// True if blank stands for the backend's own endpoint, which depends on the region.
     pub(in crate::targets) fallback: bool,
     pub(in crate::targets) pattern: &'static str,
     pub(in crate::targets) description: &'static str,
@@ -72,12 +72,12 @@ pub(in crate::targets) fn endpoint(deployment: &Deployment) -> EndpointParameter
             (_, true, _) => r"^\S*$",
             (Image::Wrapped | Image::Published, ..) => r"^\S+$",
             (Image::Stock, _, false) => r"^https?://\S+$",
-            (Image::Stock, ..) => r"^https?://[^\s/]+:\d+$", // nobody adds what the collector misses
+            (Image::Stock, ..) => r"^https?://[^\s/]+:\d+$", // nothing completes it for the collector
         },
         description: if fallback {
-            "Where the traces end up; blank for the region's own."
+            "The backend's OTLP endpoint; blank for the region's default."
         } else {
-            "Where the traces end up: the backend's OTLP endpoint."
+            "The backend's OTLP endpoint."
         },
     }
 }

@@ -1,6 +1,6 @@
-//! Whether names have the form that a cloud gives them.
+//! Checks of names against the formats of a cloud.
 //!
-//! Invariant: Terraform and JSON Schema read the expressions alike.
+//! Invariant: Terraform and JSON Schema interpret the expressions in the same way.
 
 use serde_json::json;
 
@@ -8,7 +8,7 @@ use crate::deployment::Deployment;
 use crate::problem::Problem;
 use crate::values::{CloudName, Peer};
 
-/// A name in the spec that a cloud has a form for.
+/// A name in the spec with a format that a cloud defines.
 pub(in crate::targets) struct Named {
     key: &'static str,
     value: Option<String>,
@@ -18,7 +18,8 @@ pub(in crate::targets) struct Named {
 }
 
 impl Named {
-    /// `value` is nothing where the spec says nothing; `is` says what one without the form is, `no zone`.
+    /// `value` is `None` if the spec has no value; `is` completes the message for an invalid one:
+    /// `not a zone`.
     pub(in crate::targets) fn new(
         key: &'static str,
         value: Option<String>,
@@ -36,17 +37,17 @@ impl Named {
     }
 }
 
-/// A value of the deployment, as [`Named`] takes it.
+/// Returns a value of the spec for [`Named`].
 pub(in crate::targets) fn given(value: &Option<CloudName>) -> Option<String> {
     value.as_ref().map(|name| name.as_str().to_owned())
 }
 
-/// Whether a text has this form.
+/// Returns true if a text matches the format.
 pub(in crate::targets) fn has_form(form: &str, text: &str) -> bool {
     jsonschema::is_valid(&json!({ "pattern": form }), &json!(text))
 }
 
-/// Those that do not have their form.
+/// Returns problems for names that do not match their format.
 pub(in crate::targets) fn malformed<const N: usize>(names: [Named; N]) -> Vec<Problem> {
     let wrong = names.into_iter().filter_map(|name| {
         let value = name.value.filter(|value| !has_form(name.form, value))?;
@@ -56,18 +57,18 @@ pub(in crate::targets) fn malformed<const N: usize>(names: [Named; N]) -> Vec<Pr
     wrong.collect()
 }
 
-/// What a cloud's store calls a secret.
+/// Names of secrets in a cloud's store.
 pub(in crate::targets) struct SecretName {
-    /// The rule, which a name follows.
+    /// The format of a name, as a rule.
     pub(in crate::targets) rule: fn(&str) -> bool,
-    /// What it is, in words.
+    /// The format of a name, in words.
     pub(in crate::targets) what: &'static str,
-    /// The command that shows it.
+    /// The command that shows the name.
     pub(in crate::targets) command: &'static str,
 }
 
-/// What is wrong with `machine.secrets`: variables that nobody reads, and names that are none in the
-/// cloud's store. The value of neither is told: somebody may have taken it for the secret's place.
+/// Returns the problems of `machine.secrets`: unknown variables, and names that are invalid in the
+/// cloud's store. Values are never shown, because the operator may have entered the secret itself.
 pub(in crate::targets) fn secrets(
     deployment: &Deployment,
     known: &[String],
@@ -80,13 +81,16 @@ pub(in crate::targets) fn secrets(
             return Some(Problem::unknown(key, variable, known));
         }
         let store = store.filter(|store| !(store.rule)(name.as_str()))?;
-        let hint = format!("{} shows it; never the value itself", store.command);
+        let hint = format!(
+            "{} shows the name; do not enter the secret itself",
+            store.command
+        );
         Some(Problem::new(key, format!("is not {}", store.what)).hint(hint))
     });
     wrong.collect()
 }
 
-/// A security group of AWS where a cloud's rules go by addresses.
+/// Returns a problem for a security group of AWS if the cloud's rules contain addresses.
 pub(in crate::targets) fn security_group(
     key: &str,
     peer: &Option<Peer>,
@@ -95,11 +99,11 @@ pub(in crate::targets) fn security_group(
     let Some(Peer::SecurityGroup(group)) = peer else {
         return None;
     };
-    let message = format!("`{}` is a security group of AWS", group.as_str());
+    let message = format!("`{}` is an AWS security group", group.as_str());
     Some(Problem::new(key, message).hint(hint))
 }
 
-/// Fails where a form does not take what it should, or takes what it should not: form, good, bad.
+/// Asserts that each format accepts the good examples and rejects the bad ones.
 #[cfg(test)]
 pub(in crate::targets) fn assert_forms(forms: &[(&str, &[&str], &[&str])]) {
     for (form, good, bad) in forms {

@@ -1,6 +1,7 @@
-//! Ports of the machine: those of the collector that the network reaches beside Chroma's, and those that are taken.
+//! Ports of the machine: those of the collector that are reachable from the network, and those
+//! already in use.
 //!
-//! Invariant: none is open that nobody asked for.
+//! Invariant: a port is open only if the spec enables it.
 
 use std::collections::BTreeSet;
 
@@ -11,33 +12,33 @@ use crate::deployment::Deployment;
 use crate::problem::Problem;
 use crate::spec::Spec;
 
-/// Where applications send their own spans, and what comes there, as a security group of AWS may describe it.
+/// Ports for applications' spans, with their descriptions in security groups of AWS.
 const OTLP: [(u16, &str); 2] = [
     (4317, "Spans of clients, over gRPC"),
     (4318, "Spans of clients, over HTTP"),
 ];
 
-/// Where Prometheus finds metrics, likewise.
+/// Ports for metrics, with their descriptions.
 const METRICS: [(u16, &str); 2] = [
     (8888, "Metrics of the collector"),
     (8889, "Metrics of the requests and of Chroma"),
 ];
 
-/// Where the collector says that it is well: on the machine alone.
+/// Port of the collector's health check, on the machine only.
 const HEALTH: u16 = 13133;
 
-/// The ports that the templates open and refuse.
+/// The ports that the templates open and block.
 #[derive(Serialize)]
 pub(super) struct OpenPorts {
-    /// Ports of the collector that the network reaches.
+    /// Ports of the collector that are reachable from the network.
     collector_ports: Vec<Port>,
     /// Ports for spans of applications.
     otlp_ports: [u16; 2],
     /// Ports that Chroma's container must not reach.
     refused_ports: [u16; 3],
-    /// Whether the ports for spans are open.
+    /// True if the ports for spans are open.
     takes_spans: bool,
-    /// Whether the ports of metrics are open.
+    /// True if the ports for metrics are open.
     shows_metrics: bool,
 }
 
@@ -45,7 +46,7 @@ pub(super) struct OpenPorts {
 #[derive(Serialize)]
 struct Port {
     number: u16,
-    /// What it is for, as a rule describes it.
+    /// Its description in a rule.
     what: &'static str,
 }
 
@@ -67,10 +68,10 @@ impl OpenPorts {
     }
 }
 
-/// The addresses that the collector listens on.
+/// Returns the listen addresses of the collector.
 pub(super) fn listen(deployment: &Deployment) -> Listen {
     Listen {
-        // Docker's bridge, and there alone: a backend on this machine may have the same port.
+        // Docker's bridge only: a backend on this machine can use the same port.
         receivers: "198.18.0.1",
         local: if deployment.spec.metrics.monitoring {
             "0.0.0.0"
@@ -80,7 +81,7 @@ pub(super) fn listen(deployment: &Deployment) -> Listen {
     }
 }
 
-/// A port for Chroma that something else on the machine has.
+/// Returns a problem if another program on the machine uses Chroma's port.
 pub(super) fn taken(deployment: &Deployment) -> Option<Problem> {
     let backends = deployment
         .backends_in_stack()
@@ -89,8 +90,8 @@ pub(super) fn taken(deployment: &Deployment) -> Option<Problem> {
     let taken: BTreeSet<u16> = collectors.chain(backends).chain([HEALTH, 22]).collect();
     let port = deployment.spec.chroma.port;
     taken.contains(&port).then(|| {
-        let message = format!("is `{port}`, which something else on the machine has");
-        Problem::new("chroma.port", message).hint("take another one")
+        let message = format!("port `{port}` is already in use on the machine");
+        Problem::new("chroma.port", message).hint("choose another port")
     })
 }
 
@@ -100,7 +101,7 @@ mod tests {
 
     use crate::deployment::sound;
 
-    /// What is wrong with a machine whose spec has these keys.
+    /// Returns the problems of a machine whose spec has these keys.
     fn problems(keys: &[(&'static str, Value)]) -> Vec<String> {
         let deployment = sound(&[&[("target", json!("gcp"))], keys].concat());
         let problems = crate::targets::problems(&deployment);
@@ -108,13 +109,13 @@ mod tests {
     }
 
     #[test]
-    fn chroma_gets_no_port_that_is_taken() {
+    fn rejects_ports_that_are_in_use() {
         for port in [22, 4317, 4318, 8888, 8889, 13133] {
             let [problem] = &problems(&[("chroma.port", json!(port))])[..] else {
                 panic!("{port}");
             };
             assert!(
-                problem.starts_with(&format!("chroma.port: is `{port}`")),
+                problem.starts_with(&format!("chroma.port: port `{port}` is")),
                 "{problem}"
             );
         }
@@ -125,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn a_port_is_open_for_those_who_asked() {
+    fn opens_ports_only_if_the_spec_enables_them() {
         let ports = |keys: &[(&'static str, Value)]| -> Vec<u16> {
             let deployment = sound(&[&[("target", json!("gcp"))], keys].concat());
             let open = super::OpenPorts::new(&deployment)

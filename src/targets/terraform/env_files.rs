@@ -1,4 +1,4 @@
-//! The machine's lines as expressions of Terraform.
+//! The machine's lines as Terraform expressions.
 
 use chroma_otel_init::{Granularity, variable};
 
@@ -6,7 +6,7 @@ use crate::render::{hcl_quoted, in_quotes};
 use crate::targets::machine::env_files::{Condition, EnvFile, EnvLine, Segment, Text};
 use crate::values::in_place;
 
-/// The name under which a file's lines are known: `machine_env`, `secrets`, `docker_config_json`.
+/// Returns the name of a file's lines: `machine_env`, `secrets`, `docker_config_json`.
 pub(super) fn name(file: &EnvFile) -> String {
     let words = file.path.rsplit(['/', '.']).filter(|word| !word.is_empty());
     let mut name: Vec<&str> = words
@@ -16,8 +16,9 @@ pub(super) fn name(file: &EnvFile) -> String {
     name.join("_")
 }
 
-/// A line as an expression: text, blank where the line is not there. `place` is what the module has
-/// for a backend's placeholder, `kind` what the store's names for secrets are called in it.
+/// Returns a line as an expression: its text, or empty if its condition is false. `place` is the
+/// expression for a backend's placeholder, and `kind` the module's term for the store's names of
+/// secrets.
 pub(super) fn expression(line: &EnvLine, place: &str, kind: &str) -> String {
     let text = match &line.text {
         Text::Parts(parts) => format!(
@@ -41,7 +42,7 @@ pub(super) fn expression(line: &EnvLine, place: &str, kind: &str) -> String {
                 .map(|(granularity, text)| format!("{granularity} = {text}"))
                 .collect();
             let parameter = parameter(variable::GRANULARITY);
-            return format!("{{ {} }}[{parameter}]", pairs.join(", ")); // none has its own
+            return format!("{{ {} }}[{parameter}]", pairs.join(", ")); // `none` has an entry
         }
         Text::EndpointOr(own) => {
             let parameter = parameter(variable::ENDPOINT);
@@ -70,12 +71,12 @@ const GRANULARITIES: [Granularity; 4] = [
     Granularity::All,
 ];
 
-/// Text with what the module has for a backend's placeholder, as an expression.
+/// Returns text as an expression, with the module's value for a backend's placeholder.
 pub(super) fn placed(text: &str, place: &str) -> String {
     in_place(&hcl_quoted(text), place)
 }
 
-/// A part between quotes.
+/// Returns a segment for a position between quotes.
 fn inside(part: &Segment, kind: &str) -> String {
     match part {
         Segment::Text(text) => in_quotes(text),

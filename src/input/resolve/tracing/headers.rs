@@ -39,8 +39,12 @@ impl Reading {
         for key in backend.into_iter().flat_map(KeyHeader::of) {
             let is_set = environment(key.variable).is_some_and(|value| !value.trim().is_empty());
             if let Some(value) = take(&mut headers, key.name) {
-                secrets.insert(key.variable.to_owned(), Secret::new(value));
-                if !self.input.flags.contains_key("tracing.headers") {
+                let given = self.input.flags.get("tracing.headers");
+                let is_exported = given.is_some_and(|flag| !flag.starts_with("--"));
+                if !(is_exported && is_set) {
+                    secrets.insert(key.variable.to_owned(), Secret::new(value));
+                }
+                if given.is_none() {
                     let text = format!("{key}: remove it from the spec once the key is in {store}");
                     self.notes.push(text);
                 }

@@ -1,7 +1,7 @@
-//! What a cloud's cluster cannot have, of a spec that is sound otherwise.
+//! Problems of a valid spec that a cloud's cluster cannot deploy.
 //!
-//! Invariant: a manifest has nobody to ask later, so what it cannot do without is missing here, by its
-//! key.
+//! Invariant: manifests cannot ask for values when they are deployed, so every value that they
+//! require is reported here as missing, by its key.
 
 use crate::deployment::Deployment;
 use crate::problem::Problem;
@@ -15,20 +15,20 @@ use super::store;
 
 /// A region of AWS.
 const AWS_REGION: &str = "^[a-z]{2}(-[a-z]+)+-[0-9]+$";
-/// A cluster's name at EKS (API `CreateCluster`).
+/// The name of an EKS cluster (API `CreateCluster`).
 const EKS_CLUSTER: &str = "^[0-9A-Za-z][A-Za-z0-9_-]{0,99}$";
-/// A role.
+/// The ARN of a role.
 const ROLE: &str = "^arn:[a-z-]+:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]+$";
-/// A region or a zone of Google's.
+/// A region or a zone of Google Cloud.
 const GCP_LOCATION: &str = "^[a-z]+-[a-z]+[0-9]+(-[a-z])?$";
-/// A cluster's name at GKE (API `projects.locations.clusters`).
+/// The name of a GKE cluster (API `projects.locations.clusters`).
 const GKE_CLUSTER: &str = "^[a-z]([a-z0-9-]{0,38}[a-z0-9])?$";
 /// A region of Azure.
 const AZURE_REGION: &str = "^[a-z0-9]+$";
-/// A cluster's name at AKS ("Naming rules and restrictions for Azure resources").
+/// The name of an AKS cluster ("Naming rules and restrictions for Azure resources").
 const AKS_CLUSTER: &str = "^[A-Za-z0-9]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?$";
 
-/// Everything that is a cloud's, and cannot be had.
+/// Returns the problems that are specific to a cloud's cluster.
 pub(in crate::targets::kubernetes) fn problems(deployment: &Deployment) -> Vec<Problem> {
     let mut problems = names(deployment);
     problems.extend(missing(deployment));
@@ -36,36 +36,36 @@ pub(in crate::targets::kubernetes) fn problems(deployment: &Deployment) -> Vec<P
     problems
 }
 
-/// Names that do not have the form that the cloud gives them.
+/// Returns problems for names that the cloud does not accept.
 fn names(deployment: &Deployment) -> Vec<Problem> {
     let Some(cloud) = deployment.spec.target.cloud() else {
         return Vec::new();
     };
     let (at, machine) = (&deployment.spec.kubernetes, &deployment.spec.machine);
     let (region, cluster) = ("kubernetes.region", "kubernetes.cluster");
-    let is_cluster = "no cluster's name";
+    let is_cluster = "not the name of a cluster";
     match cloud {
         Cloud::Aws => malformed([
             Named::new(
                 region,
                 given(&at.region),
                 AWS_REGION,
-                "no region of AWS",
-                "write one such as `eu-central-1`",
+                "not an AWS region",
+                "use a region such as `eu-central-1`",
             ),
             Named::new(
                 cluster,
                 given(&at.cluster),
                 EKS_CLUSTER,
                 is_cluster,
-                "`aws eks list-clusters` shows it: not its ARN",
+                "use the name, not the ARN; see `aws eks list-clusters`",
             ),
             Named::new(
                 "kubernetes.identity",
                 given(&at.identity),
                 ROLE,
-                "no role",
-                "its ARN: `aws iam get-role --role-name … --query Role.Arn`",
+                "not the ARN of a role",
+                "use the ARN; see `aws iam get-role --role-name … --query Role.Arn`",
             ),
         ]),
         Cloud::Gcp => malformed([
@@ -73,15 +73,15 @@ fn names(deployment: &Deployment) -> Vec<Problem> {
                 region,
                 given(&at.region),
                 GCP_LOCATION,
-                "no region or zone",
-                "`gcloud container clusters list` shows it as the location",
+                "not a region or zone",
+                "use the cluster's location; see `gcloud container clusters list`",
             ),
             Named::new(
                 cluster,
                 given(&at.cluster),
                 GKE_CLUSTER,
                 is_cluster,
-                "`gcloud container clusters list` shows it",
+                "see `gcloud container clusters list`",
             ),
             gcp::problems::project(machine),
         ]),
@@ -90,29 +90,29 @@ fn names(deployment: &Deployment) -> Vec<Problem> {
                 region,
                 given(&at.region),
                 AZURE_REGION,
-                "no region",
-                "write one such as `westeurope`: `az account list-locations --query '[].name'`",
+                "not a region",
+                "use a region such as `westeurope`; see `az account list-locations --query '[].name'`",
             ),
             Named::new(
                 cluster,
                 given(&at.cluster),
                 AKS_CLUSTER,
                 is_cluster,
-                "`az aks list --query '[].name'` shows it: not its id",
+                "use the name, not the id; see `az aks list --query '[].name'`",
             ),
             Named::new(
                 "kubernetes.identity",
                 given(&at.identity),
                 azure::patterns::SUBSCRIPTION,
-                "no client id",
-                "`az identity list --query '[].clientId'` shows it",
+                "not a client id",
+                "see `az identity list --query '[].clientId'`",
             ),
             Named::new(
                 "kubernetes.tenant",
                 given(&at.tenant),
                 azure::patterns::SUBSCRIPTION,
-                "no tenant's id",
-                "`az account show --query tenantId` shows it",
+                "not the id of a tenant",
+                "see `az account show --query tenantId`",
             ),
             azure::problems::subscription(machine),
             azure::problems::resource_group(machine),
@@ -120,7 +120,7 @@ fn names(deployment: &Deployment) -> Vec<Problem> {
     }
 }
 
-/// What is not there, and that something else in the spec needs.
+/// Returns problems for missing values that something else in the spec needs.
 fn missing(deployment: &Deployment) -> Vec<Problem> {
     let (at, machine) = (&deployment.spec.kubernetes, &deployment.spec.machine);
     let mut problems = Vec::new();
@@ -138,13 +138,13 @@ fn missing(deployment: &Deployment) -> Vec<Problem> {
         match backend.cloud() {
             Some(Cloud::Aws) if at.region.is_none() => missing(
                 "kubernetes.region",
-                &format!("is missing, and `{name}` is another in every region"),
-                "write one such as `eu-central-1`",
+                &format!("required, because the endpoint of `{name}` depends on the region"),
+                "use a region such as `eu-central-1`",
             ),
             Some(Cloud::Gcp) if machine.project.is_none() => missing(
                 "machine.project",
-                &format!("is missing, and `{name}` has the traces of one project"),
-                "the project's id: `gcloud projects list` shows it",
+                &format!("required, because `{name}` stores traces by project"),
+                "use the project's id; see `gcloud projects list`",
             ),
             _ => {}
         }
@@ -153,8 +153,8 @@ fn missing(deployment: &Deployment) -> Vec<Problem> {
     if deployment.spec.target.cloud().is_some() && at.internal_load_balancer && !range {
         missing(
             "machine.allow_from",
-            "is missing, and `kubernetes.internal_load_balancer` lets in whom it names",
-            "a range such as `10.0.0.0/16`: Chroma has no authentication of its own",
+            "required, because `kubernetes.internal_load_balancer` allows only these clients",
+            "use an address range such as `10.0.0.0/16`; Chroma itself has no authentication",
         );
     }
     let from_store = !machine.secrets.is_empty();
@@ -165,22 +165,22 @@ fn missing(deployment: &Deployment) -> Vec<Problem> {
     {
         missing(
             "kubernetes.tenant",
-            "is missing, without which nobody finds `kubernetes.identity`",
-            "`az account show --query tenantId` shows it",
+            "required, because `kubernetes.identity` belongs to a tenant",
+            "see `az account show --query tenantId`",
         );
     }
     if from_store && at.secret_store.is_none() && deployment.spec.target.cloud().is_none() {
         missing(
             "kubernetes.secret_store",
-            "is missing, and `machine.secrets` names secrets in a store",
-            "the name of a ClusterSecretStore, or `SecretStore/NAME`",
+            "required, because `machine.secrets` names secrets in a store",
+            "use the name of a ClusterSecretStore, or `SecretStore/NAME`",
         );
     }
     problems
 }
 
-/// What is wrong with `machine.secrets`: all keys come from a store, or none. In a store that the spec
-/// names, a secret may be called anything.
+/// Returns the problems of `machine.secrets`: all keys must come from a store, or none. In a store
+/// that the spec names, a secret may have any name.
 fn secrets(deployment: &Deployment) -> Vec<Problem> {
     let named = &deployment.spec.machine.secrets;
     if named.is_empty() {
@@ -205,24 +205,21 @@ fn secrets(deployment: &Deployment) -> Vec<Problem> {
             .iter()
             .filter(|key| key.required && !named.contains_key(&key.variable));
         problems.extend(forgotten.map(|key| {
-            let message = format!(
-                "is missing, {}, and the other keys come from a store",
-                key.what
-            );
-            let hint = "name all of them in `machine.secrets`, or none: then they come from `.env`";
+            let message = format!("required: {}; the other keys come from a store", key.what);
+            let hint = "name all keys in `machine.secrets`, or none to read them from `.env`";
             Problem::new(format!("machine.secrets.{}", key.variable), message).hint(hint)
         }));
     }
     problems
 }
 
-/// Secrets that are not where the first one is: a store is in one place.
+/// Returns a problem if the secrets are in different places; a store has one place.
 fn scattered(deployment: &Deployment, cloud: Cloud) -> Option<Problem> {
     let mut named = deployment.spec.machine.secrets.iter();
     let first = store::place(cloud, named.next()?.1.as_str());
     let (variable, other) = named.find(|(_, name)| store::place(cloud, name.as_str()) != first)?;
     let other = store::place(cloud, other.as_str());
-    let message = format!("is in `{other}`, and the first one in `{first}`");
+    let message = format!("the secret is in `{other}`, but the first one is in `{first}`");
     let key = format!("machine.secrets.{variable}");
-    Some(Problem::new(key, message).hint("all of them in one region, project or vault"))
+    Some(Problem::new(key, message).hint("store all secrets in one region, project or vault"))
 }

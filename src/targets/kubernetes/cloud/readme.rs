@@ -1,6 +1,6 @@
-//! What the README says must exist in the cloud first, and how to make it and to remove it.
+//! The README's section on the cloud: prerequisites, and commands to create and remove them.
 //!
-//! Invariant: a command names what the spec names; what it does not name stands there in capitals.
+//! Invariant: commands contain the spec's names; missing ones are placeholders in capitals.
 
 use std::collections::BTreeSet;
 
@@ -19,10 +19,10 @@ use crate::targets::common::{Preparation, permissions, preparations};
 use crate::targets::machine::patterns::given;
 use crate::values::{Cloud, CloudName};
 
-/// The longest name of a role at AWS.
+/// The longest name of a role in AWS.
 const LONGEST_ROLE: usize = 64;
 
-/// The README's section, by its template.
+/// Returns the template of the README's section.
 pub(super) fn section(cloud: Option<Cloud>) -> Option<&'static str> {
     Some(match cloud? {
         Cloud::Aws => "kubernetes/sections/_eks.md.j2",
@@ -31,7 +31,7 @@ pub(super) fn section(cloud: Option<Cloud>) -> Option<&'static str> {
     })
 }
 
-/// What that template reads.
+/// Input of that template.
 #[derive(Serialize)]
 pub(super) struct CloudSection {
     cluster: String,
@@ -42,20 +42,20 @@ pub(super) struct CloudSection {
     auto_mode: bool,
     /// The collector's account.
     collector: String,
-    /// The role that it takes at AWS.
+    /// The role that the account assumes in AWS.
     collector_role: String,
-    /// The backends that know the collector by its identity.
+    /// The backends that identify the collector by its identity.
     by_identity: String,
-    /// What that identity must be allowed.
+    /// Permissions that the identity needs.
     permissions: BTreeSet<String>,
-    /// Google's services that the backends need.
+    /// Google services that the backends need.
     services: BTreeSet<String>,
-    /// What the backends ask to have been done once.
+    /// Steps that backends need once, before the deployment.
     prepare: Vec<Preparation>,
     registry: Option<Registry>,
-    /// Whether there is a load balancer.
+    /// True if there is a load balancer.
     balances: bool,
-    /// Whether the deployment makes its storage classes.
+    /// True if the deployment creates its storage classes.
     own_class: bool,
     insights: Option<Insights>,
     store: Option<StoreSection>,
@@ -65,7 +65,7 @@ pub(super) struct CloudSection {
 #[derive(Serialize)]
 struct Insights {
     variable: String,
-    /// The vault that holds it, where the spec names one.
+    /// The vault that contains it if the spec names one.
     vault: Option<String>,
     /// Its key in the vault.
     key: Option<String>,
@@ -74,13 +74,13 @@ struct Insights {
 /// The secret store.
 #[derive(Serialize)]
 struct StoreSection {
-    /// Whether the spec names secrets in it.
+    /// True if the spec names secrets in it.
     used: bool,
     vault: Option<String>,
-    /// Where the secrets are: region, project, vault.
+    /// Location of the secrets: region, project, vault.
     place: Option<String>,
     account: String,
-    /// The role that the account takes at AWS.
+    /// The role that the account assumes in AWS.
     role: String,
     identity: Option<String>,
     secrets: Vec<StoredSecret>,
@@ -91,15 +91,16 @@ struct StoreSection {
 struct StoredSecret {
     variable: String,
     what: String,
-    /// What the spec calls it.
+    /// Its name in the spec.
     name: Option<String>,
-    /// Whether another part of the recipe makes it.
+    /// True if another section of the README creates it.
     made: bool,
     key: Option<String>,
 }
 
 impl CloudSection {
-    /// Of a deployment; what the spec does not name is in capitals.
+    /// Computes the section for a deployment; names that the spec lacks are placeholders in
+    /// capitals.
     pub(super) fn new(deployment: &Deployment) -> Self {
         let Spec {
             kubernetes: at,
@@ -137,7 +138,7 @@ impl CloudSection {
     }
 }
 
-/// The backends that know the collector by its identity.
+/// Returns the backends that identify the collector by its identity.
 fn by_identity(tracing: &Tracing) -> String {
     let known = tracing.backends().filter(|one| one.cloud().is_some());
     let names: Vec<&str> = known.map(|one| one.name.as_str()).collect();
@@ -145,7 +146,7 @@ fn by_identity(tracing: &Tracing) -> String {
 }
 
 impl Insights {
-    /// Absent: no backend wants it.
+    /// Computes the section. `None` if no backend needs it.
     fn new(deployment: &Deployment) -> Option<Self> {
         let Spec {
             machine,
@@ -164,14 +165,14 @@ impl Insights {
     }
 }
 
-/// A vault's name, out of its address.
+/// Returns the name of a vault from its address.
 fn vault(address: &str) -> &str {
     let host = address.strip_prefix("https://").unwrap_or(address);
     host.split('.').next().unwrap_or(host)
 }
 
 impl StoreSection {
-    /// Absent: no key is needed, or the store is the operator's own.
+    /// Computes the section. `None` if no key is needed, or if the store is the operator's own.
     fn new(deployment: &Deployment) -> Option<Self> {
         let (at, cloud) = (&deployment.spec.kubernetes, deployment.spec.target.cloud()?);
         let named = &deployment.spec.machine.secrets;
@@ -204,7 +205,7 @@ impl StoreSection {
     }
 }
 
-/// A role's name at AWS, where all clusters of an account share the names.
+/// Returns the name of a role in AWS, which all clusters of an account share.
 pub(super) fn role(deployment: &Deployment, what: &str) -> String {
     let at = &deployment.spec.kubernetes;
     let mut parts = vec![deployment.spec.name.to_string()];

@@ -1,8 +1,8 @@
-//! Keys out of a cloud's secret store, by the External Secrets Operator (its API `external-secrets.io/v1`,
-//! checked against the definitions of 1.3.2).
+//! Keys from a cloud's secret store, read by the External Secrets Operator (API
+//! `external-secrets.io/v1`, checked against the definitions of 1.3.2).
 //!
-//! Invariant: here are names of secrets; what reads them is an account of this deployment's own, unless
-//! the spec names a store or no identity.
+//! Invariant: this module contains names of secrets only. The deployment's own account reads them,
+//! unless the spec names a store or no identity.
 
 use std::collections::BTreeMap;
 
@@ -15,13 +15,13 @@ use crate::spec::Spec;
 use crate::targets::machine::patterns::given;
 use crate::values::Cloud;
 
-/// What `secrets.yaml` reads of the store.
+/// Input of `secrets.yaml` for the store.
 #[derive(Serialize)]
 pub(in crate::targets::kubernetes) struct SecretStore {
     name: String,
-    /// The account of this deployment's own that reads it.
+    /// The deployment's own account that reads the store.
     account: Option<Account>,
-    /// `spec.provider` of the SecretStore, where this deployment makes one.
+    /// `spec.provider` of the SecretStore if the deployment creates one.
     provider: Option<Json>,
     reference: StoreReference,
     keys: Vec<StoredKey>,
@@ -40,7 +40,7 @@ struct StoreReference {
     name: String,
 }
 
-/// A variable and the key of its secret in the store.
+/// A variable, and the key of its secret in the store.
 #[derive(Serialize)]
 struct StoredKey {
     variable: String,
@@ -48,7 +48,7 @@ struct StoredKey {
 }
 
 impl SecretStore {
-    /// Absent: the operator makes the Secret.
+    /// Computes the input. `None` if the operator creates the Secret.
     pub(in crate::targets::kubernetes) fn new(deployment: &Deployment) -> Option<Self> {
         if secret_keys::are_in_a_secret(deployment) {
             return None;
@@ -90,17 +90,18 @@ impl SecretStore {
     }
 }
 
-/// The ServiceAccount that reads the store, and the store's own name.
+/// Returns the name of the ServiceAccount that reads the store, which is also the store's.
 pub(super) fn account(deployment: &Deployment) -> String {
     format!("{}-secrets", deployment.spec.name)
 }
 
-/// Whether an account of this deployment's own reads the store; else the operator's.
+/// Returns true if the deployment's own account reads the store; otherwise the Operator's does.
 fn has_account(deployment: &Deployment, cloud: Cloud) -> bool {
     cloud == Cloud::Gcp || deployment.spec.kubernetes.identity.is_some()
 }
 
-/// How the cloud knows the account. GKE knows it by its name.
+/// Returns the annotations by which the cloud identifies the account. GKE identifies it by its
+/// name.
 fn annotations(deployment: &Deployment) -> BTreeMap<String, String> {
     let mut annotations = super::super::component::texts(&deployment.spec.kubernetes.annotations);
     let name = match deployment.spec.target.cloud() {
@@ -113,7 +114,7 @@ fn annotations(deployment: &Deployment) -> BTreeMap<String, String> {
     annotations
 }
 
-/// What the store is, as `deployment.spec.provider` of a SecretStore has it.
+/// Returns `spec.provider` of the SecretStore.
 fn provider(deployment: &Deployment, cloud: Cloud) -> Option<Json> {
     let at = &deployment.spec.kubernetes;
     let place = place(
@@ -129,7 +130,7 @@ fn provider(deployment: &Deployment, cloud: Cloud) -> Option<Json> {
         Cloud::Gcp => json!({ "gcpsm": {
             "projectID": place,
             "auth": { "workloadIdentity": {
-                // What is not said, the operator asks the metadata server for.
+                // The Operator reads missing values from the metadata server.
                 "clusterProjectID": given(&deployment.spec.machine.project),
                 "clusterLocation": given(&at.region),
                 "clusterName": given(&at.cluster),
@@ -155,7 +156,7 @@ fn without_nulls(value: Json) -> Json {
     }
 }
 
-/// Where a secret is, which all of a store have in common: region, project, vault.
+/// Returns the place of a secret, which all secrets of a store share: region, project, vault.
 pub(super) fn place(cloud: Cloud, secret: &str) -> &str {
     match cloud {
         Cloud::Aws => secret.split(':').nth(3).unwrap_or_default(),
@@ -164,7 +165,7 @@ pub(super) fn place(cloud: Cloud, secret: &str) -> &str {
     }
 }
 
-/// What the store calls a secret: by the ARN on AWS, by the last part of the name elsewhere.
+/// Returns the store's key of a secret: the ARN on AWS, the last part of the name elsewhere.
 pub(super) fn key(cloud: Cloud, secret: &str) -> &str {
     match cloud {
         Cloud::Aws => secret,

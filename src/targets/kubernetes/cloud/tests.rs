@@ -1,4 +1,4 @@
-//! What each cloud's cluster is told, and what is refused.
+//! Tests of the resources and problems of each cloud's cluster.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::deployment::{Deployment, sound};
 
-/// A spec for the Kubernetes of a target, with these values at their keys.
+/// Returns the deployment in a target's Kubernetes with these values at their keys.
 fn deployment(target: &str, keys: &[(&'static str, Value)]) -> Deployment {
     let cluster = [("target", json!(target)), ("platform", json!("kubernetes"))];
     sound(&[&cluster, keys].concat())
@@ -17,13 +17,13 @@ fn problems(target: &str, keys: &[(&'static str, Value)]) -> Vec<String> {
     problems.iter().map(ToString::to_string).collect()
 }
 
-/// The documents of a file of the deployment, by their kinds; nothing where there is no such file.
+/// Returns the documents of a deployment's file by kind; empty without such a file.
 fn documents(deployment: &Deployment, file: &str) -> BTreeMap<String, Value> {
     use serde::Deserialize;
     let plan = crate::targets::kubernetes::plan(deployment).expect("it renders");
     let text = plan.files.get(file).cloned().unwrap_or_default();
     let documents = serde_yaml::Deserializer::from_str(&text).map(|document| {
-        let value = Value::deserialize(document).expect("it is YAML");
+        let value = Value::deserialize(document).expect("the file is YAML");
         (value["kind"].as_str().unwrap_or_default().to_owned(), value)
     });
     documents.filter(|(kind, _)| !kind.is_empty()).collect()
@@ -35,7 +35,7 @@ const PLACES: [(&str, &[(&str, &str)]); 3] = [
     ("azure", &[]),
 ];
 
-/// A spec that has what its backend wants to know.
+/// Returns a deployment that contains the values that its backend needs.
 fn placed(target: &str, more: &[(&'static str, Value)]) -> Deployment {
     let (_, places) = PLACES
         .iter()
@@ -53,7 +53,7 @@ fn placed(target: &str, more: &[(&'static str, Value)]) -> Deployment {
 }
 
 #[test]
-fn a_cloud_has_a_disk_that_is_kept_unless_the_spec_names_a_class() {
+fn renders_a_storage_class_unless_the_spec_names_one() {
     for (target, more, provisioner) in [
         ("aws", json!(false), "ebs.csi.aws.com"),
         ("aws", json!(true), "ebs.csi.eks.amazonaws.com"),
@@ -85,7 +85,7 @@ fn a_cloud_has_a_disk_that_is_kept_unless_the_spec_names_a_class() {
 }
 
 #[test]
-fn a_backup_on_its_way_to_a_bucket_leaves_no_disk_behind() {
+fn scratch_disks_of_bucket_backups_are_deleted() {
     let backup = json!({"bucket": "backups"});
     let deployment = placed("aws", &[("kubernetes.backup", backup)]);
     let class = &documents(&deployment, "keep.yaml")["StorageClass"]; // the last of two
@@ -101,7 +101,7 @@ fn a_backup_on_its_way_to_a_bucket_leaves_no_disk_behind() {
 }
 
 #[test]
-fn pods_that_share_a_volume_share_its_label_where_nodes_give_each_its_own() {
+fn pods_that_share_a_volume_share_its_selinux_level() {
     let level = |target: &str, backup: Value, file: &str, kind: &str, pod: &str| {
         let deployment = placed(target, &[("kubernetes.backup", backup)]);
         let path = format!("{pod}/securityContext/seLinuxOptions/level");
@@ -137,7 +137,7 @@ fn pods_that_share_a_volume_share_its_label_where_nodes_give_each_its_own() {
 }
 
 #[test]
-fn the_collector_learns_where_it_is() {
+fn sets_location_and_identity_of_the_collector() {
     for (target, variable, value) in [
         ("aws", "AWS_REGION", "eu-central-1"),
         ("gcp", "GOOGLE_CLOUD_PROJECT", "acme-search-1"),
@@ -165,13 +165,13 @@ fn the_collector_learns_where_it_is() {
         super::environment(&deployment.spec).is_empty()
             && super::identity_egress(&deployment.spec.tracing).is_empty()
     );
-    // Elsewhere than in the cloud, nobody has its identity.
+    // Outside the cloud, nothing provides its identities.
     let deployment = placed("aws", &[("tracing.backend", json!("honeycomb"))]);
     assert!(super::identity_egress(&deployment.spec.tracing).is_empty());
 }
 
 #[test]
-fn a_load_balancer_is_inside_and_lets_in_whom_the_spec_names() {
+fn load_balancer_is_internal_and_allows_only_listed_clients() {
     let wants = ("kubernetes.internal_load_balancer", json!(true));
     let from = ("machine.allow_from", json!("10.0.0.0/16"));
     for (target, auto, class, annotation, value) in [
@@ -222,7 +222,7 @@ fn a_load_balancer_is_inside_and_lets_in_whom_the_spec_names() {
 }
 
 #[test]
-fn secrets_come_from_the_clouds_own_store() {
+fn reads_secrets_from_the_clouds_store() {
     let secret = |name: &str| ("machine.secrets", json!({ "HONEYCOMB_API_KEY": name }));
     let honeycomb = ("tracing.backend", json!("honeycomb"));
     let of = |target: &str, more: &[(&'static str, Value)]| {
@@ -288,7 +288,7 @@ fn secrets_come_from_the_clouds_own_store() {
             "serviceAccountRef": { "name": "chroma-secrets" } })
     );
 
-    // A store of the operator's own: its kind, its names.
+    // The operator's own store: its kind and names.
     let named = of(
         "kubernetes",
         &[
@@ -304,7 +304,7 @@ fn secrets_come_from_the_clouds_own_store() {
 }
 
 #[test]
-fn what_a_manifest_cannot_do_without_is_missing_by_its_key() {
+fn reports_missing_and_invalid_values_by_key() {
     let arn = |region: &str, name: &str| {
         format!("arn:aws:secretsmanager:{region}:123456789012:secret:{name}-AbCdEf")
     };
@@ -403,7 +403,7 @@ fn what_a_manifest_cannot_do_without_is_missing_by_its_key() {
 }
 
 #[test]
-fn roles_have_names_of_their_own_that_aws_takes() {
+fn role_names_are_unique_and_valid_in_aws() {
     let of =
         |keys: &[(&'static str, Value)]| super::readme::role(&placed("aws", keys), "collector");
     assert_eq!(of(&[]), "chroma-collector");
@@ -417,7 +417,7 @@ fn roles_have_names_of_their_own_that_aws_takes() {
 }
 
 #[test]
-fn only_a_clouds_own_registry_gets_commands() {
+fn renders_commands_for_cloud_registries_only() {
     let of = |target: &str, registry: &str| {
         let keys = [("chroma.registry", json!(registry))];
         let registry = super::registry::of(&placed(target, &keys).spec.chroma)?;

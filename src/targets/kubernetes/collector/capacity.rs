@@ -1,46 +1,47 @@
-//! How many replicas a rate of spans takes.
+//! Number of replicas for a rate of spans.
 //!
-//! Invariant: the numbers are measured (`bench/collector`), the rest is division.
+//! Invariant: the numbers are measured (`bench/collector`); the rest is division.
 
 use serde::Serialize;
 
 use crate::spec::Collector;
 use crate::spec::kubernetes::CollectorMode;
 
-/// Spans a second that one core takes, of requests to Chroma 1.5.9 with the configuration that is rendered:
-/// what sends to the backend. Measured with the collector 0.158.0, one of two cores of a virtual machine.
+/// Spans per second that one core of a sending replica processes, for requests to Chroma 1.5.9 with
+/// the rendered configuration. Measured with the collector 0.158.0 on one of two cores of a virtual
+/// machine.
 const SENDER: u32 = 12_000;
 
-/// The same of a router.
+/// Spans per second that one core of a router processes.
 const ROUTER: u32 = 30_000;
 
-/// Thousandths of a core that one replica asks for, and is sure of: enough for two thousand spans a second.
+/// Thousandths of a core that one replica requests: enough for two thousand spans per second.
 pub(super) const CPU: u32 = 200;
 
-/// Thousandths that it uses when the autoscaler adds another: far from where its memory would fill.
+/// Thousandths of a core at which the autoscaler adds a replica, long before memory fills.
 pub(super) const CPU_USED: u32 = 350;
 
-/// What the README says of the collector's capacity.
+/// The README's section on the collector's capacity.
 #[derive(Serialize)]
 pub(in crate::targets::kubernetes) struct Capacity {
-    /// Spans a second that a core of what sends to the backend takes.
+    /// Spans per second that one core of a sending replica processes.
     core: String,
-    /// Those that a core of a router takes.
+    /// Spans per second that one core of a router processes.
     router_core: String,
     rows: [CapacityRow; 4],
     replicas: u16,
     max_replicas: u16,
-    /// Whether replicas are added under load.
+    /// True if replicas are added under load.
     scales: bool,
     tiered: bool,
 }
 
-/// What a rate of spans takes.
+/// Resources for a rate of spans.
 #[derive(Serialize)]
 struct CapacityRow {
-    /// Spans a second.
+    /// Spans per second.
     rate: String,
-    /// Replicas of what sends to the backend.
+    /// Replicas that send to the backend.
     replicas: u32,
     routers: u32,
     /// Cores that the replicas use.
@@ -60,7 +61,7 @@ impl CapacityRow {
 }
 
 impl Capacity {
-    /// Of the spec's collector.
+    /// Computes the section for the spec's collector.
     pub(in crate::targets::kubernetes) fn new(collector: &Collector) -> Self {
         Self {
             core: grouped(SENDER),
@@ -74,7 +75,7 @@ impl Capacity {
     }
 }
 
-/// Digits in groups of three.
+/// Formats a number with groups of three digits.
 fn grouped(number: u32) -> String {
     let digits = number.to_string();
     let first = (digits.len() - 1) % 3 + 1;
@@ -89,7 +90,7 @@ fn grouped(number: u32) -> String {
 #[cfg(test)]
 mod tests {
     #[test]
-    fn digits_are_grouped() {
+    fn groups_digits_by_three() {
         let all = [7, 70, 700, 7_000, 70_000, 7_000_000].map(super::grouped);
         assert_eq!(all, ["7", "70", "700", "7,000", "70,000", "7,000,000"]);
     }

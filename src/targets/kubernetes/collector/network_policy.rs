@@ -1,6 +1,6 @@
-//! Who may connect to the collector, and where it may connect to, as NetworkPolicies say it.
+//! NetworkPolicies of the collector: allowed clients and destinations.
 //!
-//! Invariant: nothing is open that a component of the rendered configuration does not use.
+//! Invariant: nothing is allowed that no component of the rendered configuration uses.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,7 +15,7 @@ use crate::render::{as_is, quoted};
 use crate::targets::kubernetes::component::{MEMBER, ROUTER, backend, neighbours};
 use crate::values::in_place;
 
-/// Who may send spans and metrics, one a line.
+/// Returns the allowed senders of spans and metrics, one per line.
 pub(super) fn callers(deployment: &Deployment, role: Role) -> Vec<Value> {
     if role == Role::Member {
         return vec![as_is(pods(&ROUTER.selector(deployment)))];
@@ -26,13 +26,13 @@ pub(super) fn callers(deployment: &Deployment, role: Role) -> Vec<Value> {
 /// A rule of a policy.
 #[derive(Serialize)]
 pub(super) struct EgressRule {
-    /// What it is for.
+    /// Its purpose, for a comment.
     what: &'static str,
     /// The rule as YAML.
     rule: Value,
 }
 
-/// Where it may connect to, besides names.
+/// Returns the allowed destinations, except DNS.
 pub(super) fn egress(deployment: &Deployment, role: Role) -> Vec<EgressRule> {
     let rule = |what, rule: String| EgressRule {
         what,
@@ -41,7 +41,7 @@ pub(super) fn egress(deployment: &Deployment, role: Role) -> Vec<EgressRule> {
     let mut rules = Vec::new();
     if role != Role::Member {
         rules.push(rule(
-            "Kubernetes' API, for the names of pods",
+            "the Kubernetes API, for the names of pods",
             ports(&[443, 6443]),
         ));
     }
@@ -55,7 +55,7 @@ pub(super) fn egress(deployment: &Deployment, role: Role) -> Vec<EgressRule> {
     rules
 }
 
-/// The rules that let spans and metrics out; none where they stay in the log.
+/// Returns the rules for exporting spans and metrics; none if they stay in the log.
 fn to_backends(deployment: &Deployment) -> Vec<String> {
     let mut own = Vec::new();
     let mut elsewhere = BTreeSet::new();
@@ -69,7 +69,7 @@ fn to_backends(deployment: &Deployment) -> Vec<String> {
         };
         let part = backend(one);
         match (&one.exporter, endpoint) {
-            // The one in the stack, unless the spec says another endpoint.
+            // The backend in the stack, unless the spec has another endpoint.
             (_, Some(endpoint))
                 if one.service.is_some() && endpoint.host() == part.name(deployment) =>
             {
@@ -93,7 +93,7 @@ fn to_backends(deployment: &Deployment) -> Vec<String> {
     own
 }
 
-/// An endpoint of a backend, in the place of the cluster.
+/// Returns a backend's endpoint in the place of the cluster.
 fn placed(deployment: &Deployment, text: &str) -> Option<Endpoint> {
     in_place(text, deployment.spec.place().unwrap_or_default())
         .parse()
@@ -112,7 +112,7 @@ fn to(peer: &str, port: u16) -> String {
     format!("{{to: [{{{peer}}}], ports: [{{port: {port}}}]}}")
 }
 
-/// A peer of a policy: the pods of this namespace with these labels.
+/// Returns a peer of a policy: the pods of this namespace with these labels.
 fn pods(labels: &BTreeMap<String, String>) -> String {
     let labels = labels.iter();
     let labels: Vec<String> = labels
@@ -127,7 +127,7 @@ mod tests {
 
     use crate::deployment::sound;
 
-    /// The rules of a spec with these values at their keys, without the labels.
+    /// Returns the rules for a spec with these values at their keys, without the labels.
     fn rules(keys: &[(&'static str, Value)]) -> Vec<String> {
         let rules = super::to_backends(&sound(keys)).into_iter();
         let own = |rule: String| match rule.split_once("app.kubernetes.io/name: ") {
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn every_backend_can_be_reached_and_nothing_else() {
+    fn allows_connections_to_every_backend_and_nothing_else() {
         assert_eq!(cluster(json!("debug"), &[]), Vec::<String>::new());
         assert_eq!(cluster(json!("jaeger"), &[]), ["jaeger, ports: port: 4317"]);
         assert_eq!(
@@ -156,7 +156,7 @@ mod tests {
         assert_eq!(
             cluster(json!("otlp"), &[]),
             ["{ports: [{port: 443}, {port: 4317}, {port: 4318}]}"],
-            "the endpoint comes later"
+            "the endpoint is not known yet"
         );
         let endpoint = [("tracing.endpoint", json!("http://traces.monitoring:14317"))];
         assert_eq!(
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn a_backend_of_the_stacks_kind_elsewhere_is_reached_there() {
+    fn allows_an_external_endpoint_of_a_stack_backend() {
         let elsewhere = json!("http://jaeger.monitoring:4318");
         let first = [("tracing.endpoint", elsewhere.clone())];
         assert_eq!(
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn the_place_of_a_cluster_is_known() {
+    fn resolves_endpoints_in_the_place_of_the_cluster() {
         let keys = [
             ("target", json!("aws")),
             ("platform", json!("kubernetes")),

@@ -1,12 +1,12 @@
-//! The workloads that the collector consists of.
+//! The workloads of the collector.
 
 /// One of the collector's workloads.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Role {
-    /// Receives, and sends to the backend.
+    /// Receives spans, and sends them to the backend.
     Gateway,
-    /// Receives, and sends each trace to one member.
+    /// Receives spans, and sends each trace to one member.
     Router,
-    /// Receives of routers, and sends to the backend.
+    /// Receives spans from routers, and sends them to the backend.
     Member,
 }

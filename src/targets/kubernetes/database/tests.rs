@@ -1,4 +1,4 @@
-//! What the database's pod is told, who may connect to it, and what a change means for its data.
+//! Tests of the database's environment, allowed clients, and notes on changes.
 
 use serde_json::{Value as Json, json};
 
@@ -6,7 +6,7 @@ use super::*;
 use crate::deployment::sound;
 use crate::plan::Kind;
 
-/// The spec of a cluster, with these values at their keys.
+/// Returns the deployment in a cluster with these values at their keys.
 fn deployment(keys: &[(&'static str, Json)]) -> Deployment {
     sound(&[&[("target", json!("kubernetes"))], keys].concat())
 }
@@ -27,22 +27,24 @@ fn notes_of(before: &[(&'static str, Json)], after: &[(&'static str, Json)]) -> 
 }
 
 #[test]
-fn a_change_that_touches_the_data_is_told() {
+fn notes_changes_that_affect_the_data() {
     let class = |name: &str| [("kubernetes.storage_class", json!(name))];
     let to = |key: &'static str, value: &str| notes_of(&[], &[(key, json!(value))]);
     assert_eq!(to("chroma.memory", "4GiB"), "");
-    insta::assert_snapshot!(to("chroma.version", "1.0.20"), @"Chroma changes from 1.5.9 to 1.0.20, which cannot open data of the newer release: back it up first, as README.md explains");
-    insta::assert_snapshot!(to("machine.disk", "40GiB"), @r#"the volume goes from 20Gi to 40Gi: Kubernetes refuses that of a StatefulSet; README.md, "Grow the volume", says how"#);
-    insta::assert_snapshot!(to("kubernetes.namespace", "other"), @"`chroma` is `other` now and starts with an empty volume; the old one goes on until you delete it");
-    insta::assert_snapshot!(to("name", "other"), @"`chroma` is `other` now and starts with an empty volume; the old one goes on until you delete it");
-    insta::assert_snapshot!(notes_of(&class("a"), &class("b")), @"the storage class goes from `a` to `b`: a volume keeps its own, so Kubernetes refuses that; back up, and restore to a new deployment");
+    insta::assert_snapshot!(to("chroma.version", "1.0.20"), @"Chroma changes from 1.5.9 to 1.0.20, which cannot open data of the newer release: create a backup first, as described in README.md");
+    insta::assert_snapshot!(to("machine.disk", "40GiB"), @r#"the volume changes from 20Gi to 40Gi, which Kubernetes rejects for a StatefulSet; see README.md, "Grow the volume""#);
+    insta::assert_snapshot!(to("kubernetes.namespace", "other"), @"`chroma` is now named `other` and starts with an empty volume; the old deployment runs until you delete it");
+    insta::assert_snapshot!(to("name", "other"), @"`chroma` is now named `other` and starts with an empty volume; the old deployment runs until you delete it");
+    insta::assert_snapshot!(notes_of(&class("a"), &class("b")), @"the storage class changes from `a` to `b`, which Kubernetes rejects for an existing volume; create a backup and restore it to a new deployment");
 }
 
 #[test]
-fn every_change_of_the_configuration_makes_a_new_pod() {
+fn replaces_the_pod_when_the_configuration_changes() {
     let checksum = |keys: &[(&'static str, Json)]| {
         let text = chroma_yaml(keys);
-        let (_, rest) = text.split_once("checksum/config: ").expect("it is there");
+        let (_, rest) = text
+            .split_once("checksum/config: ")
+            .expect("the annotation exists");
         rest.lines().next().map(str::to_owned)
     };
     let before = checksum(&[]);
@@ -66,7 +68,7 @@ fn every_change_of_the_configuration_makes_a_new_pod() {
 }
 
 #[test]
-fn the_operators_annotations_win() {
+fn operators_annotations_override_defaults() {
     let own = json!({"karpenter.sh/do-not-disrupt": "false", "a": "b"});
     let deployment = deployment(&[("kubernetes.annotations", own)]);
     let annotations = pod_annotations(&deployment, "hash".to_owned());
@@ -81,7 +83,7 @@ fn the_operators_annotations_win() {
 }
 
 #[test]
-fn only_who_is_named_may_connect() {
+fn only_listed_clients_may_connect() {
     let callers = |keys: &[(&'static str, Json)]| {
         let callers = callers(&deployment(keys));
         callers.iter().map(ToString::to_string).collect::<Vec<_>>()
@@ -104,14 +106,14 @@ fn only_who_is_named_may_connect() {
     assert_eq!(
         with_token,
         ["podSelector: {}"],
-        "a proxy asks for the token"
+        "a proxy requires the token"
     );
     let open = callers(&[exposed, ("chroma.open_to_world", json!(true))]);
     assert!(open.is_empty(), "the route ends at Chroma: {open:?}");
 }
 
 #[test]
-fn without_a_collector_chroma_sends_the_headers_and_nothing_else_leaves() {
+fn without_a_collector_chroma_connects_to_the_endpoint_only() {
     let keys = [
         ("collector.mode", json!("none")),
         ("tracing.endpoint", json!("http://otel.example.svc:14317")),

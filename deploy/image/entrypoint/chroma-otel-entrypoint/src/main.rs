@@ -1,16 +1,17 @@
 //! Process 1 of the rendered images.
 //!
-//! Makes Chroma's four tracing variables work on every version, holds a stop back until the last
-//! spans are out, reports start and end as spans, answers health checks, and readies the
-//! variables of an OpenTelemetry Collector. See `--help`.
+//! Translates Chroma's four tracing variables for every version, delays a stop until the last spans
+//! are sent, reports start and end as spans, answers health checks, and prepares the variables of
+//! an OpenTelemetry Collector. See `--help`.
 //!
-//! Invariant: whatever is wrong with tracing, the database starts, unless `--strict` says else.
+//! Invariant: no problem with tracing prevents the database from starting, unless `--strict` is
+//! set.
 
 mod arguments {
-//! The command line: three modes, each with few options.
+//! The command line: three modes with few options each.
 //!
-//! Invariant: everything after `--`, and from the first word that is no option, belongs to the
-//! command and is passed on untouched, whatever its bytes.
+//! Invariant: everything after `--`, and everything from the first word that is not an option,
+//! belongs to the command and is passed on unchanged, whatever its bytes.
 
 use std::ffi::OsString;
 use std::iter;
@@ -22,49 +23,50 @@ use lexopt::{Error, Parser};
 
 use crate::health::Page;
 
-/// Before the 30 s after which the rendered platforms kill, with time left to send the end span.
+/// The rendered platforms kill after 30 s; this leaves time to send the end span.
 const DEFAULT_STOP_TIMEOUT: Duration = Duration::from_secs(25);
 
-const NO_COMMAND: &str = "there is no command to start; see `--help`";
+const NO_COMMAND: &str = "no command to start; see `--help`";
 
-/// What `--help` prints.
+/// Output of `--help`.
 pub(crate) const HELP: &str = "\
-Process 1 of a Chroma container: makes its tracing variables work, and supervises it.
+Process 1 of a Chroma container: translates the tracing variables and supervises Chroma.
 
 usage:
   chroma-otel-entrypoint [--strict] [--health-url URL] [--stop-timeout SECONDS] [--] COMMAND [ARGUMENT…]
       start Chroma with CHROMA_OTEL_COLLECTION_ENDPOINT, CHROMA_OTEL_SERVICE_NAME,
       CHROMA_OTEL_COLLECTION_HEADERS and CHROMA_OTEL_GRANULARITY translated for CHROMA_VERSION
-        --strict          refuse to start (exit 64) when a variable cannot be read;
-                          else tracing is off then, and the database starts
-        --health-url URL  the page that tells that Chroma has started
+        --strict          refuse to start (exit 64) if a variable cannot be parsed;
+                          by default Chroma then starts without tracing
+        --health-url URL  page that is healthy once Chroma has started
         --stop-timeout SECONDS
-                          kill COMMAND if it does not end this long after the first SIGTERM or
-                          SIGINT, so that its end is still reported; 0 waits [default: 25]
+                          kill COMMAND if it has not ended SECONDS after the first SIGTERM or
+                          SIGINT, so that its end is still reported; 0 never kills it
+                          [default: 25]
 
   chroma-otel-entrypoint collector [--header NAME=TEXT]… [--key VARIABLE]… [--word VARIABLE]… [--no-endpoint] [--zipkin] [--] COMMAND [ARGUMENT…]
-      start an OpenTelemetry Collector with the endpoint and the headers in the forms it reads
-        --header NAME=TEXT  also send the header NAME; {VARIABLE} in TEXT is that variable's value
-        --key VARIABLE      must be set; where the configuration names it, it arrives unchanged
-        --word VARIABLE     must be set, to letters, digits and ._~+/=- alone
-        --no-endpoint       the endpoint may be missing
-        --zipkin            the endpoint must be one of Zipkin's
+      start an OpenTelemetry Collector with the endpoint and headers in the formats that it reads
+        --header NAME=TEXT  also send the header NAME; {VARIABLE} in TEXT is replaced by its value
+        --key VARIABLE      required key; the configuration receives it unchanged
+        --word VARIABLE     required key; only letters, digits and ._~+/=- are allowed
+        --no-endpoint       allow a missing endpoint
+        --zipkin            require a Zipkin endpoint
 
   chroma-otel-entrypoint healthcheck [--url URL]
-      exit 0 when the server answers that it is ready, else 1
-        --url URL  the page to ask for (http only) instead of Chroma's own
+      exit 0 if the server reports that it is ready, otherwise 1
+        --url URL  page to request instead of Chroma's own (http only)
 
   chroma-otel-entrypoint --help | --version
 ";
 
-/// What to do.
+/// A mode of the program.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Mode {
     /// Start Chroma and supervise it.
     Supervise(Supervise),
     /// Become an OpenTelemetry Collector.
     Collector(Collector),
-    /// Ask whether a server is ready; Chroma's own page without one.
+    /// Check that a server is ready; without a page, Chroma's own page is requested.
     Healthcheck(Option<Page>),
     /// Print [`HELP`].
     Help,
@@ -72,14 +74,14 @@ pub(crate) enum Mode {
     Version,
 }
 
-/// How to start Chroma.
+/// Options of the mode that supervises Chroma.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Supervise {
-    /// Refuse to start when a variable cannot be read.
+    /// Refuse to start if a variable cannot be parsed.
     pub(crate) strict: bool,
-    /// The page that tells that Chroma has started; its own one without.
+    /// Page that is healthy once Chroma has started; by default Chroma's own page.
     pub(crate) health: Option<Page>,
-    /// How long a stop may take; without one it may take for ever.
+    /// Limit for a stop; `None` waits without a limit.
     pub(crate) stop_timeout: Option<Duration>,
     /// Program and arguments; never empty.
     pub(crate) command: Vec<OsString>,
@@ -96,27 +98,28 @@ impl Default for Supervise {
     }
 }
 
-/// How to start the Collector.
+/// Options of the mode that starts the Collector.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Collector {
-    /// Further headers: name, and the text with `{VARIABLE}` where a variable's value belongs.
+    /// Additional headers: the name, and a text in which `{VARIABLE}` is replaced by the variable's
+    /// value.
     pub(crate) headers: Vec<(String, String)>,
-    /// Variables that the Collector's configuration takes keys from.
+    /// Variables from which the Collector's configuration takes keys.
     pub(crate) keys: Vec<String>,
-    /// Variables that stand in the middle of a text of the Collector's configuration.
+    /// Variables that the Collector's configuration inserts into the middle of a text.
     pub(crate) words: Vec<String>,
     /// The endpoint may be missing.
     pub(crate) no_endpoint: bool,
-    /// The endpoint must be one of Zipkin's.
+    /// The endpoint must be a Zipkin endpoint.
     pub(crate) zipkin: bool,
     /// Program and arguments; never empty.
     pub(crate) command: Vec<OsString>,
 }
 
-/// Reads the arguments that follow the program's name.
+/// Parses the arguments that follow the program's name.
 ///
 /// # Errors
-/// What is wrong, and what to do; to be shown as it is.
+/// Returns a message with the problem and a hint.
 pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Mode, String> {
     let words: Vec<OsString> = arguments.into_iter().collect();
     let options = |from| Parser::from_args(words.iter().skip(from).cloned());
@@ -129,7 +132,7 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Mod
 
 fn supervise(mut words: Parser) -> Result<Mode, String> {
     let mut mode = Supervise::default();
-    while let Some(word) = words.next().map_err(refused)? {
+    while let Some(word) = words.next().map_err(invalid_option)? {
         match word {
             Long("strict") => mode.strict = true,
             Long("health-url") => mode.health = Some(value(&mut words)?.parse()?),
@@ -140,7 +143,7 @@ fn supervise(mut words: Parser) -> Result<Mode, String> {
                 mode.command = command(program, words)?;
                 return Ok(Mode::Supervise(mode));
             }
-            other => return Err(refused(other.unexpected())),
+            other => return Err(invalid_option(other.unexpected())),
         }
     }
     Err(NO_COMMAND.to_owned())
@@ -148,7 +151,7 @@ fn supervise(mut words: Parser) -> Result<Mode, String> {
 
 fn collector(mut words: Parser) -> Result<Mode, String> {
     let mut mode = Collector::default();
-    while let Some(word) = words.next().map_err(refused)? {
+    while let Some(word) = words.next().map_err(invalid_option)? {
         match word {
             Long("header") => mode.headers.push(header(&value(&mut words)?)?),
             Long("key") => mode.keys.push(key(&value(&mut words)?)?),
@@ -160,7 +163,7 @@ fn collector(mut words: Parser) -> Result<Mode, String> {
                 mode.command = command(program, words)?;
                 return Ok(Mode::Collector(mode));
             }
-            other => return Err(refused(other.unexpected())),
+            other => return Err(invalid_option(other.unexpected())),
         }
     }
     Err(NO_COMMAND.to_owned())
@@ -168,55 +171,56 @@ fn collector(mut words: Parser) -> Result<Mode, String> {
 
 fn healthcheck(mut words: Parser) -> Result<Mode, String> {
     let mut page = None;
-    while let Some(word) = words.next().map_err(refused)? {
+    while let Some(word) = words.next().map_err(invalid_option)? {
         match word {
             Long("url") => page = Some(value(&mut words)?.parse()?),
             Long("help") | Short('h') => return Ok(Mode::Help),
-            other => return Err(refused(other.unexpected())),
+            other => return Err(invalid_option(other.unexpected())),
         }
     }
     Ok(Mode::Healthcheck(page))
 }
 
-/// The value of the option that was read last.
+/// Returns the value of the option that was read last.
 fn value(words: &mut Parser) -> Result<String, String> {
     words
         .value()
         .and_then(|value| value.string())
-        .map_err(refused)
+        .map_err(invalid_option)
 }
 
-/// The command to start: all that is left, untouched.
+/// Returns the command to start: all remaining words, unchanged.
 fn command(program: OsString, mut words: Parser) -> Result<Vec<OsString>, String> {
     if program.is_empty() {
         return Err(NO_COMMAND.to_owned());
     }
-    let arguments = words.raw_args().map_err(refused)?;
+    let arguments = words.raw_args().map_err(invalid_option)?;
     Ok(iter::once(program).chain(arguments).collect())
 }
 
-/// A message without the value, which may be a secret.
-fn refused(error: lexopt::Error) -> String {
+/// Returns a message without the value, which may be a secret.
+fn invalid_option(error: lexopt::Error) -> String {
     match error {
         Error::MissingValue {
             option: Some(option),
         } => format!("`{option}` needs a value; see `--help`"),
         Error::UnexpectedValue { option, .. } => format!("`{option}` takes no value"),
-        Error::UnexpectedOption(option) => format!("`{option}` is not an option; see `--help`"),
+        Error::UnexpectedOption(option) => format!("unknown option `{option}`; see `--help`"),
         Error::UnexpectedArgument(_) => "`healthcheck` takes only options; see `--help`".to_owned(),
-        _ => "an option has a value that is not UTF-8".to_owned(),
+        _ => "the value of an option is not valid UTF-8".to_owned(),
     }
 }
 
-/// A number of seconds; `None` for 0.
+/// Parses a number of seconds; `None` for 0.
 fn seconds(text: &str) -> Result<Option<Duration>, String> {
-    let seconds: u32 = text
-        .parse()
-        .map_err(|_| "`--stop-timeout` takes a number of seconds; 0 waits for ever".to_owned())?;
+    let seconds: u32 = text.parse().map_err(|_| {
+        "`--stop-timeout` takes a number of seconds; 0 waits without a limit".to_owned()
+    })?;
     Ok((seconds > 0).then(|| Duration::from_secs(seconds.into())))
 }
 
-/// `NAME=TEXT`; the message shows neither, as a value may stand in the place of its variable.
+/// Parses `NAME=TEXT`. The message contains neither, because the text may be a secret value that
+/// was passed instead of a variable's name.
 fn header(text: &str) -> Result<(String, String), String> {
     text.split_once('=')
         .filter(|(name, text)| !name.is_empty() && !text.is_empty())
@@ -228,17 +232,18 @@ fn header(text: &str) -> Result<(String, String), String> {
         })
 }
 
-/// A variable's name; the message does not show it, as a value may stand in its place.
+/// Parses a variable's name. The message does not contain it, because it may be a secret value that
+/// was passed instead of the name.
 fn key(text: &str) -> Result<String, String> {
     let sound = is_name(text).then(|| text.to_owned());
     sound.ok_or_else(|| "`--key` and `--word` take the name of an environment variable".to_owned())
 }
 }
 mod child {
-//! Starting the child with the signal mask that the entrypoint was started with.
+//! Starts the child with the signal mask that the entrypoint inherited.
 //!
-//! By `posix_spawn`, which sets the mask in the child: the standard library passes on the mask of
-//! the parent, in which every signal is blocked.
+//! `posix_spawn` sets the mask in the child. The standard library would pass on the mask of the
+//! parent, in which every signal is blocked.
 
 use std::ffi::{CString, OsStr, OsString};
 use std::io;
@@ -253,22 +258,22 @@ use rustix::process::Pid;
 
 use crate::variables::Variables;
 
-/// What runs a script without `#!`, as `execvp` does.
+/// Runs scripts without `#!`, as `execvp` does.
 const SHELL: &str = "/bin/sh";
 
-/// The process group that the child starts in.
+/// Process group of the child.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Group {
-    /// One of its own.
+    /// A new group.
     Own,
-    /// The entrypoint's.
+    /// The entrypoint's group.
     Shared,
 }
 
 /// Starts the command.
 ///
 /// # Errors
-/// It cannot be found or run.
+/// The program cannot be found or executed.
 pub(crate) fn spawn(
     command: &[OsString],
     variables: &Variables,
@@ -290,7 +295,7 @@ fn attributes(mask: &SigSet, group: Group) -> io::Result<PosixSpawnAttr> {
     let mut flags =
         PosixSpawnFlags::POSIX_SPAWN_SETSIGMASK | PosixSpawnFlags::POSIX_SPAWN_SETSIGDEF;
     attributes.set_sigmask(mask)?;
-    // Rust programs ignore it, which the child would inherit.
+    // Rust programs ignore this signal, and the child would inherit that.
     attributes.set_sigdefault(&SigSet::from(Signal::SIGPIPE))?;
     if group == Group::Own {
         flags |= PosixSpawnFlags::POSIX_SPAWN_SETPGROUP;
@@ -311,7 +316,8 @@ fn start(
     posix_spawnp(program, &actions, attributes, &words, environment)
 }
 
-/// The shell with the script's path, which it would not look for in `PATH`.
+/// Returns the command that runs the script by the shell. The path is complete, because the shell
+/// does not search `PATH` for a script.
 fn by_shell(command: &[OsString], variables: &Variables) -> Vec<OsString> {
     let (script, arguments) = (&command[0], &command[1..]);
     let path = variables
@@ -336,15 +342,15 @@ fn assignment((name, value): (&OsString, &OsString)) -> OsString {
 
 fn c_strings(words: &[OsString]) -> Result<Vec<CString>, Errno> {
     let words = words.iter().map(|word| CString::new(word.as_bytes()));
-    // Neither arguments nor variables of a process can hold a zero.
+    // Arguments and variables of a process cannot contain a zero byte.
     words.collect::<Result<_, _>>().map_err(|_| Errno::EINVAL)
 }
 }
 mod collector {
-//! What an operator wrote for an OpenTelemetry Collector, in the forms that the Collector reads.
+//! Translates the operator's variables into the formats that the OpenTelemetry Collector reads.
 //!
-//! Invariant: what is set is complete and never empty; what cannot be read is told by its name
-//! and the Collector is not started, as it would stop with a worse message.
+//! Invariant: variables that are set are complete and never empty. If a variable cannot be parsed,
+//! the message names it and the Collector is not started; it would stop with a worse message.
 
 use std::collections::BTreeSet;
 use std::convert::Infallible;
@@ -362,17 +368,17 @@ use crate::message;
 use crate::supervise::{REFUSED, not_started};
 use crate::variables::{Variables, text};
 
-/// Which exporter to use: `otlp_grpc` or `otlp_http`, the Collector's own names.
+/// Exporter to use: `otlp_grpc` or `otlp_http`, the Collector's own names.
 const EXPORTER: &str = "CHROMA_OTEL_EXPORTER";
 /// `HOST:PORT` for `otlp_grpc`.
 const GRPC_ENDPOINT: &str = "CHROMA_OTEL_GRPC_ENDPOINT";
 /// `true` for plain text, `false` for TLS.
 const GRPC_INSECURE: &str = "CHROMA_OTEL_GRPC_INSECURE";
-/// The whole URL for `otlp_http`, also that of Zipkin's spans.
+/// The complete URL for `otlp_http`, also for Zipkin.
 const TRACES_URL: &str = "CHROMA_OTEL_TRACES_URL";
-/// The whole URL for the metrics of `otlp_http`.
+/// The complete URL for the metrics of `otlp_http`.
 const METRICS_URL: &str = "CHROMA_OTEL_METRICS_URL";
-/// All that are ours to set.
+/// All variables that only the entrypoint sets.
 const DERIVED: [&str; 5] = [
     EXPORTER,
     GRPC_ENDPOINT,
@@ -381,7 +387,7 @@ const DERIVED: [&str; 5] = [
     METRICS_URL,
 ];
 
-/// Becomes the Collector; returns only if it cannot.
+/// Becomes the Collector; returns only if this fails.
 pub(crate) fn become_collector(options: &Collector) -> ExitCode {
     let mut variables: Variables = std::env::vars_os().collect();
     match derive(&variables, options) {
@@ -410,10 +416,10 @@ fn replace(command: &[OsString], variables: &Variables) -> std::io::Result<Infal
     Err(program.exec())
 }
 
-/// What to set for the Collector.
+/// Variables to set for the Collector.
 type Derived = Vec<(String, String)>;
 
-/// Of the variables that [`Settings::read`] knows those that say where to send, and with what.
+/// Reads only the endpoint and the headers of the variables that [`Settings::read`] knows.
 fn destination(variables: &Variables) -> Result<Settings, InvalidSettings> {
     const OTHERS: [&str; 3] = [
         variable::ENDPOINT,
@@ -430,7 +436,7 @@ fn destination(variables: &Variables) -> Result<Settings, InvalidSettings> {
     })
 }
 
-/// What to set for the Collector, with warnings; or all that is wrong.
+/// Returns the variables to set for the Collector and the warnings, or all problems.
 fn derive(
     variables: &Variables,
     options: &Collector,
@@ -444,14 +450,14 @@ fn derive(
     let named = endpoints.iter().any(|name| text(variables, name).is_some());
     if !options.no_endpoint && !named {
         problems.push(format!(
-            "`{}` is not set; hint: say where the traces go, such as `https://api.honeycomb.io`",
+            "`{}` is not set; hint: set it to the endpoint of the traces, such as `https://api.honeycomb.io`",
             variable::ENDPOINT
         ));
     }
     let endpoint = settings.endpoint.as_ref();
     if options.zipkin && !endpoint.is_none_or(Endpoint::is_zipkin) {
         problems.push(format!(
-            "`{}` is no address of Zipkin's; hint: use `http://host:9411`, or a URL that ends in \
+            "`{}` is not a Zipkin endpoint; hint: use `http://host:9411`, or a URL that ends in \
              `/api/v2/spans`",
             variable::ENDPOINT
         ));
@@ -475,8 +481,8 @@ fn derive(
         let own = endpoint_variables(endpoint).into_iter();
         derived.extend(own.map(|(name, value)| (name.to_owned(), value)));
     }
-    let mut told = BTreeSet::new(); // a key may stand in a header and in the configuration
-    problems.retain(|problem| told.insert(problem.clone()));
+    let mut reported = BTreeSet::new(); // a key can be in a header and in the configuration
+    problems.retain(|problem| reported.insert(problem.clone()));
     if problems.is_empty() {
         let warnings = settings.ignored().iter().map(Ignored::to_string);
         Ok((derived, warnings.chain(misnamed(variables)).collect()))
@@ -485,7 +491,7 @@ fn derive(
     }
 }
 
-/// The names that were set by mistake.
+/// Returns the variables of [`DERIVED`] that the operator set by mistake.
 fn misnamed(variables: &Variables) -> impl Iterator<Item = String> {
     let ours = |name: &&str| !DERIVED.contains(name);
     let names = variables
@@ -495,7 +501,8 @@ fn misnamed(variables: &Variables) -> impl Iterator<Item = String> {
     names.filter_map(|name| Ignored::misnamed(name).map(|ignored| ignored.to_string()))
 }
 
-/// All of them whatever the protocol: the Collector also checks the exporter that is not used.
+/// Returns all of them for every protocol, because the Collector also checks the exporter that is
+/// not used.
 fn endpoint_variables(endpoint: &Endpoint) -> [(&'static str, String); 5] {
     let exporter = if endpoint.protocol() == Protocol::Grpc {
         "otlp_grpc"
@@ -516,7 +523,7 @@ fn endpoint_variables(endpoint: &Endpoint) -> [(&'static str, String); 5] {
     ]
 }
 
-/// Adds the header; the error never shows a value.
+/// Adds the header. The error never contains a value.
 fn add_header(
     headers: &mut Headers,
     name: &str,
@@ -552,15 +559,15 @@ fn add_header(
         .map_err(|invalid| format!("{whose} {}; hint: {}", invalid.what(), invalid.hint()))
 }
 
-/// The value of a key; the error never shows it.
+/// Returns the value of a key. The error never contains it.
 fn key(name: &str, variables: &Variables) -> Result<String, String> {
     let value = text(variables, name);
     let value = value.as_deref().and_then(variable::given);
     let value = value.map(str::to_owned);
-    value.ok_or_else(|| format!("`{name}` is not set; hint: put the backend's key there"))
+    value.ok_or_else(|| format!("`{name}` is not set; hint: set it to the backend's key"))
 }
 
-/// The value of a key that the configuration names, which the Collector reads as YAML first.
+/// Returns the value of a key in the configuration, which the Collector first parses as YAML.
 fn of_configuration(name: &str, variables: &Variables) -> Result<String, String> {
     let value = key(name, variables)?;
     if is_mapping(&value) || value.chars().any(char::is_control) {
@@ -573,23 +580,24 @@ fn of_configuration(name: &str, variables: &Variables) -> Result<String, String>
     Ok(value)
 }
 
-/// Whether a variable can stand in the middle of a text, where a quote would end it.
+/// Checks that the variable can be inserted into the middle of a text, where a quote would end the
+/// text.
 fn word(name: &str, variables: &Variables) -> Result<(), String> {
     let value = text(variables, name);
-    let hint = "hint: `openssl rand -hex 32` makes one";
+    let hint = "hint: generate one with `openssl rand -hex 32`";
     let value = value.ok_or_else(|| format!("`{name}` is not set; {hint}"))?;
     is_word(&value).then_some(()).ok_or_else(|| {
-        format!("`{name}` has more in it than letters, digits and `._~+/=-`; {hint}")
+        format!("`{name}` contains characters other than letters, digits and `._~+/=-`; {hint}")
     })
 }
 
-/// The Collector expands `${NAME}` and `$$` inside the values of variables too.
+/// Doubles `$`, because the Collector expands `${NAME}` and `$$` also in the values of variables.
 fn escaped(value: &str) -> String {
     value.replace('$', "$$")
 }
 }
 mod ending {
-//! How the child ended, and whether that is what was asked for.
+//! The end of the child, and if it was requested.
 
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
@@ -599,7 +607,7 @@ use rustix::process::{Signal, WaitStatus};
 /// Added to the number of the signal that ended the child, as a shell does.
 const BY_SIGNAL: i32 = 128;
 
-/// How Chroma ended.
+/// The end of Chroma.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ending {
     /// With an exit code.
@@ -609,28 +617,28 @@ pub(crate) enum Ending {
 }
 
 impl Ending {
-    /// Reads what `wait` reports; `None` for a process that has only stopped or continued.
+    /// Parses the result of `wait`; `None` for a process that was only stopped or continued.
     pub(crate) fn read(status: WaitStatus) -> Option<Self> {
         let code = status.exit_status().map(Self::Code);
         code.or_else(|| status.terminating_signal().map(Self::Signal))
     }
 }
 
-/// The end of Chroma, as the traces show it.
+/// The end of Chroma, as reported in the traces.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct End {
-    /// How it ended.
+    /// Exit code or signal.
     pub(crate) ending: Ending,
-    /// When it ended.
+    /// Time of the end.
     pub(crate) at: SystemTime,
-    /// The first signal that asked it to end, and when that came.
+    /// The first signal that requested the end, and its time.
     pub(crate) asked: Option<(Signal, SystemTime)>,
-    /// The stop timeout, if the child was killed because it took longer.
+    /// The stop timeout, if the child was killed because it exceeded it.
     pub(crate) timed_out: Option<Duration>,
 }
 
 impl End {
-    /// Whether it ended well: with 0, or by the very signal that asked for it.
+    /// Returns true if the child ended with 0, or by the same signal that requested the end.
     pub(crate) fn is_good(&self) -> bool {
         match (self.ending, self.asked) {
             (Ending::Code(0), _) => true,
@@ -640,7 +648,7 @@ impl End {
         }
     }
 
-    /// The child's exit code, or 128 and the number of the signal that ended it.
+    /// Returns the child's exit code, or 128 plus the number of the signal that ended it.
     pub(crate) fn exit_code(&self) -> ExitCode {
         let code = match self.ending {
             Ending::Code(code) => code,
@@ -651,10 +659,10 @@ impl End {
 }
 }
 mod environment {
-//! The environment in which Chroma starts: the operator's own, translated for the version at hand.
+//! Chroma's environment: the operator's environment, translated for the Chroma version.
 //!
-//! Invariant: no `CHROMA_*` or `OTEL_*` variable is passed on empty, and nothing of tracing at
-//! all when one of the four variables cannot be read.
+//! Invariant: no `CHROMA_*` or `OTEL_*` variable is passed on empty. If one of the four variables
+//! cannot be parsed, no tracing variable is passed on.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -668,46 +676,47 @@ use chroma_otel_init::{
 use crate::variables::{Variables, is_blank, text};
 use crate::{exporter, service_link};
 
-/// How long Chroma's SDK keeps finished spans before it sends them, milliseconds.
+/// Delay in milliseconds with which Chroma's SDK sends finished spans.
 const BATCH_DELAY: &str = "OTEL_BSP_SCHEDULE_DELAY";
 
-/// The delay that is set when the operator set none: short, because a stop waits it out.
+/// Delay that is set if the operator set none. It is short, because a stop waits for it.
 const DEFAULT_BATCH_DELAY: &str = "1000";
 
-/// The SDK's own delay, which holds when the operator's value is not a number.
+/// The SDK's default delay, which it uses if the operator's value is not a number.
 const SDK_BATCH_DELAY: Duration = Duration::from_secs(5);
 
-/// For the export itself, once the delay has passed.
+/// Time for the export, after the delay.
 const EXPORT_MARGIN: Duration = Duration::from_millis(250);
 
-/// No stop is held back for longer: container engines kill after ten seconds.
+/// Longest delay of a stop: container engines kill after ten seconds.
 const LONGEST_HOLD: Duration = Duration::from_millis(5250);
 
-/// What an operator of Chroma 1.x may choose spans by; without effect where there is a `RUST_LOG`.
+/// Operators of Chroma 1.x can select spans with this variable. It has no effect if `RUST_LOG` is
+/// set.
 const FILTERS: &str = "CHROMA_OPEN_TELEMETRY__FILTERS";
 
-/// What all variables of tracing on Chroma 1.x begin with. Without the endpoint among them, the
-/// others keep it from starting.
+/// Prefix of all tracing variables of Chroma 1.x. If the others are set without the endpoint,
+/// Chroma does not start.
 const OF_RUST: &str = "CHROMA_OPEN_TELEMETRY__";
 
 /// The newest Chroma whose image runs Python.
 const NEWEST_PYTHON: ChromaVersion = ChromaVersion::new(0, 6, 3);
 
-/// What Chroma's server reads for the four variables.
+/// Variables that Chroma's server reads instead of the four variables.
 type Wanted = BTreeMap<&'static str, String>;
 
-/// What becomes of the operator's environment.
+/// The result of the translation.
 #[derive(Debug)]
 pub(crate) struct Translation {
-    /// The whole environment of Chroma.
+    /// Chroma's complete environment.
     pub(crate) variables: Variables,
-    /// What the four variables say, if they switch tracing on.
+    /// The values of the four variables, if they enable tracing.
     pub(crate) tracing: Option<Settings>,
-    /// How long to hold a stop back for the last spans; nothing when Chroma is not traced.
+    /// Delay of a stop for the last spans; zero if Chroma is not traced.
     pub(crate) hold: Duration,
-    /// What cannot be read; tracing is off then.
+    /// Variables that cannot be parsed; tracing is then off.
     pub(crate) errors: Vec<Invalid>,
-    /// What the operator should know.
+    /// Warnings for the operator.
     pub(crate) warnings: Vec<String>,
 }
 
@@ -751,7 +760,8 @@ pub(crate) fn translate(mut variables: Variables, command: &[OsString]) -> Trans
     }
 }
 
-/// Removes the four variables and their synonyms; without tracing also what else begins like those.
+/// Removes the four variables and their synonyms. Without tracing, also removes every other
+/// variable with their prefixes.
 fn remove_translated(variables: &mut Variables, traced: bool) {
     let synonyms = [variable::RUST_ENDPOINT, variable::RUST_SERVICE_NAME];
     let four = variable::TABLE.iter().map(|one| one.name);
@@ -761,13 +771,13 @@ fn remove_translated(variables: &mut Variables, traced: bool) {
     variables.retain(|name, _| traced || !has_prefix(name, &[OF_RUST]));
 }
 
-/// The operator's own `RUST_LOG` is part of the one that [`set_rust_log`] sets.
+/// Removes the operator's `RUST_LOG`, which is part of the one that [`set_rust_log`] sets.
 fn without_rust_log(mut wanted: Wanted) -> Wanted {
     wanted.remove(variable::RUST_LOG);
     wanted
 }
 
-/// Reads the four variables, and what this version needs for them: nothing if tracing is off.
+/// Parses the four variables, and returns the variables of this version; none if tracing is off.
 fn read(
     variables: &Variables,
     version: ChromaVersion,
@@ -777,7 +787,7 @@ fn read(
     if let Some(name) = switched_off(get) {
         let endpoints = [variable::ENDPOINT, variable::RUST_ENDPOINT];
         let asked = endpoints.into_iter().any(|name| get(name).is_some());
-        warnings.extend(asked.then(|| format!("tracing is off: `{name}` switches it off")));
+        warnings.extend(asked.then(|| format!("tracing is off: `{name}` disables it")));
         return Ok((Settings::default(), Wanted::new()));
     }
     let mut settings = Settings::read(get)?;
@@ -788,16 +798,16 @@ fn read(
     Ok((settings, wanted))
 }
 
-/// What makes tracing come to nothing although variables of it are set.
+/// Returns the reason why tracing stays off although its variables are set.
 fn useless(variables: &Variables, settings: &Settings, version: ChromaVersion) -> Option<String> {
     let half = || variables.keys().any(|name| has_prefix(name, &[OF_RUST]));
     if settings.enabled() && !version.traces() {
         Some(format!(
-            "Chroma {version} cannot be traced; hint: 0.4.15 is the first version that can"
+            "Chroma {version} does not support tracing; hint: use version 0.4.15 or newer"
         ))
     } else if settings.endpoint.is_none() && version.server() == Server::Rust && half() {
         Some(format!(
-            "variables that begin with `{OF_RUST}` are ignored: there is no endpoint; hint: set \
+            "variables that begin with `{OF_RUST}` are ignored without an endpoint; hint: set \
              `{}`",
             variable::ENDPOINT
         ))
@@ -806,7 +816,7 @@ fn useless(variables: &Variables, settings: &Settings, version: ChromaVersion) -
     }
 }
 
-/// The version the image names, or the likeliest one, with a warning.
+/// Returns the version that the image names, or the likeliest version, with a warning.
 fn chroma_version(
     variables: &Variables,
     command: &[OsString],
@@ -837,7 +847,7 @@ fn warn_of_ignored(variables: &Variables, version: ChromaVersion, warnings: &mut
     for (name, instead) in ignored_variables(version) {
         if text(variables, name).is_some() {
             warnings.push(format!(
-                "`{name}` does not work on Chroma {version}: {instead}"
+                "`{name}` has no effect on Chroma {version}: {instead}"
             ));
         }
     }
@@ -847,11 +857,11 @@ fn warn_of_ignored(variables: &Variables, version: ChromaVersion, warnings: &mut
     warnings.extend(misnamed.map(|ignored| ignored.to_string()));
 }
 
-/// On 1.x `RUST_LOG` decides about spans too: a log level asked for must not cost any.
+/// On 1.x `RUST_LOG` also selects spans. A log level that the operator sets must not drop spans.
 fn set_rust_log(variables: &mut Variables, settings: &Settings, version: ChromaVersion) {
     let user = text(variables, variable::RUST_LOG);
     if user.is_none() && variables.contains_key(OsStr::new(FILTERS)) {
-        // The operator's own choice of spans, which any `RUST_LOG` would replace.
+        // The operator's selection of spans, which any `RUST_LOG` would replace.
         variables.remove(OsStr::new(variable::RUST_LOG));
         return;
     }
@@ -866,7 +876,7 @@ fn set_rust_log(variables: &mut Variables, settings: &Settings, version: ChromaV
     };
 }
 
-/// Sets the batch delay if the operator did not; gives how long a stop has to wait for it.
+/// Sets the batch delay if the operator did not; returns the time that a stop has to wait for it.
 fn batch_delay(variables: &mut Variables, warnings: &mut Vec<String>) -> Duration {
     variables
         .entry(BATCH_DELAY.into())
@@ -877,7 +887,7 @@ fn batch_delay(variables: &mut Variables, warnings: &mut Vec<String>) -> Duratio
     let hold = delay.saturating_add(EXPORT_MARGIN);
     if hold > LONGEST_HOLD {
         warnings.push(format!(
-            "`{BATCH_DELAY}` is {} ms, and a stop waits {} ms for the last spans at most; hint: \
+            "`{BATCH_DELAY}` is {} ms, but a stop waits at most {} ms for the last spans; hint: \
              use `{DEFAULT_BATCH_DELAY}`",
             delay.as_millis(),
             LONGEST_HOLD.as_millis()
@@ -886,12 +896,13 @@ fn batch_delay(variables: &mut Variables, warnings: &mut Vec<String>) -> Duratio
     hold.min(LONGEST_HOLD)
 }
 
-/// Whether an empty value would harm: Chroma 1.x panics on some, 0.x on others.
+/// Returns true for variables whose empty value would do harm: Chroma 1.x panics on some, 0.x on
+/// others.
 fn is_ours(name: &OsStr) -> bool {
     has_prefix(name, &["CHROMA_", "OTEL_"])
 }
 
-/// Whether it has to do with tracing: half of these set stops Chroma 1.x.
+/// Returns true for tracing variables: half of these set stops Chroma 1.x.
 fn is_tracing(name: &OsStr) -> bool {
     has_prefix(name, &["CHROMA_OTEL_", OF_RUST, "OTEL_"])
 }
@@ -904,10 +915,10 @@ fn has_prefix(name: &OsStr, prefixes: &[&str]) -> bool {
 }
 }
 mod exporter {
-//! The variables of OpenTelemetry's own exporter in Chroma's environment.
+//! The variables of OpenTelemetry's exporter in Chroma's environment.
 //!
-//! Invariant: headers go only to the endpoint that they were written for: those of another backend
-//! never to Chroma's endpoint, Chroma's never to another endpoint for metrics.
+//! Invariant: headers are sent only to the endpoint for which they were written: another backend's
+//! headers never to Chroma's endpoint, Chroma's headers never to another endpoint for metrics.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -916,7 +927,7 @@ use chroma_otel_init::{Server, variable};
 
 use crate::variables::{Variables, text};
 
-/// Replaces what the exporter would read by `wanted`, the translation for this server.
+/// Replaces the variables of the exporter by `wanted`, the translation for this server.
 pub(crate) fn set(
     variables: &mut Variables,
     mut wanted: BTreeMap<&'static str, String>,
@@ -934,7 +945,7 @@ pub(crate) fn set(
     }
 }
 
-/// Chroma 1.x sends metrics as well, to the same endpoint unless they have their own.
+/// Chroma 1.x also sends metrics, by default to the endpoint of the traces.
 fn separate_metrics(
     variables: &mut Variables,
     wanted: &mut BTreeMap<&'static str, String>,
@@ -947,7 +958,7 @@ fn separate_metrics(
         }
     } else if variables.remove(OsStr::new(headers)).is_some() {
         warnings.push(format!(
-            "`{headers}` is ignored: the metrics go to the endpoint of the traces; hint: set \
+            "`{headers}` is ignored: metrics are sent to the endpoint of the traces; hint: set \
              `{}` as well, or unset it",
             variable::OTLP_METRICS_ENDPOINT
         ));
@@ -955,10 +966,11 @@ fn separate_metrics(
 }
 }
 mod health {
-//! One HTTP question to a server, answered good or not, for images that have no curl.
+//! One HTTP request to a server's health page, for images without curl.
 //!
-//! Invariant: an answer takes at most [`TIMEOUT`], name resolution included, however slowly the
-//! server drips. No message shows a refused URL or the query of a page: both may hold a secret.
+//! Invariant: a request takes at most [`TIMEOUT`] including name resolution, even if the server
+//! sends slowly. No message contains an invalid URL or the query of a page: both may contain a
+//! secret.
 
 use std::fmt;
 use std::io::{self, Read, Write};
@@ -968,25 +980,25 @@ use std::sync::mpsc::channel;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Longest time for name resolution, connection, question and answer together.
+/// Longest time for name resolution, connection, request and response together.
 const TIMEOUT: Duration = Duration::from_secs(2);
 
-/// More than any health page has.
+/// Longer than any health page.
 const LONGEST_ANSWER: u64 = 64 * 1024;
 
-/// What Chroma's `/api/v2/healthcheck` reports besides its status (read in the answer of 1.5.9).
+/// Readiness flags of Chroma's `/api/v2/healthcheck` (read in the response of 1.5.9).
 const READY_FLAGS: [&str; 2] = ["is_executor_ready", "is_log_client_ready"];
 
-/// A page to ask for: `http://HOST[:PORT][/PATH]`.
+/// A page to request: `http://HOST[:PORT][/PATH]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Page {
     /// `HOST:PORT`.
     pub(crate) authority: String,
-    /// Path and query, from the first `/` on.
+    /// Path and query, from the first `/`.
     pub(crate) path: String,
 }
 
-/// Without the query.
+/// Omits the query.
 impl fmt::Display for Page {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let path = self.path.split(['?', '#']).next().unwrap_or_default();
@@ -997,7 +1009,8 @@ impl fmt::Display for Page {
 impl FromStr for Page {
     type Err = String;
 
-    /// Reads an `http` URL; without a port it is 80. The error shows what to write, not the URL.
+    /// Parses an `http` URL; the default port is 80. The error contains the expected form, not the
+    /// URL.
     fn from_str(url: &str) -> Result<Self, String> {
         let refused =
             || "invalid URL of a health page; hint: use `http://HOST:PORT/PATH`".to_owned();
@@ -1019,12 +1032,12 @@ impl FromStr for Page {
     }
 }
 
-/// Why a page is not good.
+/// Reason why a page is not healthy.
 #[derive(Debug)]
 pub(crate) enum Unhealthy {
-    /// There is no such page (404, 405, 410): another version's path may be the right one.
+    /// The page does not exist (404, 405, 410); the path of another version may exist.
     NoSuchPage(String),
-    /// Nothing answered, or the answer was another one than 200 and ready.
+    /// No response, or a response other than 200 and ready.
     NotReady(String),
 }
 
@@ -1036,11 +1049,11 @@ impl fmt::Display for Unhealthy {
     }
 }
 
-/// Asks for the page. Good is a status of 200 whose body has none of Chroma's readiness flags
-/// at anything but `true`.
+/// Requests the page. It is healthy if the status is 200 and the body contains no readiness flag of
+/// Chroma with a value other than `true`.
 ///
 /// # Errors
-/// What came back instead.
+/// Returns the response instead.
 pub(crate) fn ask(page: &Page) -> Result<(), Unhealthy> {
     let answer = exchange(page).map_err(|error| Unhealthy::NotReady(describe(&error)))?;
     let answer = String::from_utf8_lossy(&answer);
@@ -1058,7 +1071,7 @@ pub(crate) fn ask(page: &Page) -> Result<(), Unhealthy> {
     }
 }
 
-/// Sends the question and reads the whole answer.
+/// Sends the request and reads the complete response.
 fn exchange(page: &Page) -> io::Result<Vec<u8>> {
     let deadline = Instant::now() + TIMEOUT;
     let mut stream = connect(&page.authority, deadline)?;
@@ -1083,7 +1096,7 @@ fn exchange(page: &Page) -> io::Result<Vec<u8>> {
     Ok(answer)
 }
 
-/// Tries every address of the name, as `localhost` may be two.
+/// Tries every address of the name, because `localhost` may have two.
 fn connect(authority: &str, deadline: Instant) -> io::Result<TcpStream> {
     let mut failure = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
     for address in resolve(authority, deadline)? {
@@ -1095,7 +1108,7 @@ fn connect(authority: &str, deadline: Instant) -> io::Result<TcpStream> {
     Err(failure)
 }
 
-/// Looks the name up on a thread of its own, as the C library's resolver has no time limit.
+/// Resolves the name on a separate thread, because the C library's resolver has no time limit.
 fn resolve(authority: &str, deadline: Instant) -> io::Result<Vec<SocketAddr>> {
     if let Ok(address) = authority.parse() {
         return Ok(vec![address]);
@@ -1103,7 +1116,7 @@ fn resolve(authority: &str, deadline: Instant) -> io::Result<Vec<SocketAddr>> {
     let (sender, answer) = channel();
     let name = authority.to_owned();
     thread::Builder::new().spawn(move || {
-        // No one waits any more if the time was up.
+        // After the deadline the receiver is gone.
         let _ = sender.send(name.to_socket_addrs().map(Vec::from_iter));
     })?;
     let answer = answer.recv_timeout(remaining(deadline)?);
@@ -1118,7 +1131,7 @@ fn remaining(deadline: Instant) -> io::Result<Duration> {
     Ok(left)
 }
 
-/// Whether the body is as long as its head says: some servers keep the connection open.
+/// Returns true if the body is as long as its head says: some servers keep the connection open.
 fn complete(answer: &[u8]) -> bool {
     let answer = String::from_utf8_lossy(answer);
     let Some((head, body)) = answer.split_once("\r\n\r\n") else {
@@ -1132,14 +1145,14 @@ fn complete(answer: &[u8]) -> bool {
     length.is_some_and(|length| body.len() >= length)
 }
 
-/// Refuses a body in which one of the flags is there and not `true`.
+/// Returns an error if the body contains one of the flags with a value other than `true`.
 fn ready(body: &str) -> Result<(), String> {
     for flag in READY_FLAGS {
         let value = body
             .split_once(&format!("\"{flag}\""))
             .map(|(_, rest)| rest.trim_start().trim_start_matches(':').trim_start());
         if value.is_some_and(|value| !value.starts_with("true")) {
-            return Err(format!("answered 200 with `{flag}` not true"));
+            return Err(format!("answered 200, but `{flag}` is not true"));
         }
     }
     Ok(())
@@ -1155,7 +1168,7 @@ fn describe(error: &io::Error) -> String {
     }
 }
 
-/// The printable start of what a server sent.
+/// Returns the printable start of a server's response.
 fn excerpt(line: &str) -> String {
     line.chars()
         .filter(|character| !character.is_control())
@@ -1164,10 +1177,10 @@ fn excerpt(line: &str) -> String {
 }
 }
 mod healthcheck {
-//! Whether Chroma is ready, on any version: which page tells, and asking for it.
+//! Health check of any Chroma version: selects the page and requests it.
 //!
-//! Invariant: a page of another version is tried only when the server says that it has no such
-//! page, never to pass over an answer that says "not ready".
+//! Invariant: another version's page is tried only if the server reports that the page does not
+//! exist. A response "not ready" is final.
 
 use std::ffi::OsString;
 use std::net::IpAddr;
@@ -1177,17 +1190,17 @@ use chroma_otel_init::{ChromaVersion, variable};
 use crate::health::{Page, Unhealthy, ask};
 use crate::variables::{Variables, text};
 
-/// The pages of all versions, the newest first; for when the version is not known.
+/// The pages of all versions, the newest first, for an unknown version.
 const EVERY_PATH: [&str; 3] = [
     "/api/v2/healthcheck",
     "/api/v2/heartbeat",
     "/api/v1/heartbeat",
 ];
 
-/// The pages that tell whether Chroma is ready, in the order in which to try them.
+/// Returns the pages that report if Chroma is ready, in the order in which to try them.
 ///
-/// The port is the command's `--port`, else that of the environment (`CHROMA_PORT` on 1.x,
-/// `CHROMA_SERVER_HTTP_PORT` on 0.x), else 8000; a port in a config file needs `--url`.
+/// The port is the command's `--port`, otherwise that of the environment (`CHROMA_PORT` on 1.x,
+/// `CHROMA_SERVER_HTTP_PORT` on 0.x), otherwise 8000. A port in a config file needs `--url`.
 pub(crate) fn pages(variables: &Variables, command: &[OsString]) -> Vec<Page> {
     let number = |value: String| value.trim().parse::<u16>().ok();
     let port = option(command, "--port")
@@ -1212,10 +1225,10 @@ pub(crate) fn pages(variables: &Variables, command: &[OsString]) -> Vec<Page> {
     }
 }
 
-/// Asks the pages in turn until one exists.
+/// Requests the pages in turn until one exists.
 ///
 /// # Errors
-/// What was asked, and what came back.
+/// Returns the requests and their responses.
 pub(crate) fn ask_in_turn(pages: &[Page]) -> Result<(), String> {
     let mut answers = Vec::new();
     for page in pages {
@@ -1232,7 +1245,7 @@ pub(crate) fn ask_in_turn(pages: &[Page]) -> Result<(), String> {
     Err(answers.join("; "))
 }
 
-/// The value of a command's option, in either form.
+/// Returns the value of a command's option, in either form.
 fn option(command: &[OsString], name: &str) -> Option<String> {
     let mut words = command.iter().skip(1).filter_map(|word| word.to_str());
     let value = words.find_map(|word| {
@@ -1246,15 +1259,15 @@ fn option(command: &[OsString], name: &str) -> Option<String> {
 }
 }
 mod lifecycle {
-//! Two spans of our own: Chroma's start, and its end, so that a crash is visible in the traces.
+//! Two spans for Chroma's start and its end, so that a crash is visible in the traces.
 //!
-//! Invariant: everything here runs on a thread of its own, and the end of the program waits for
-//! it [`LONGEST_END`] at most.
+//! Invariant: this code runs on a separate thread, and the end of the program waits for it for at
+//! most [`LONGEST_END`].
 //!
-//! - `chroma.start`: from the spawn to the first good health answer. An error if Chroma ends
-//!   before that unasked, or is not healthy within [`LONGEST_START`].
-//! - `chroma.stop`: from the signal that asked for it, or the end itself if none did, to the end.
-//!   Linked to the start. An error unless the exit code is 0 or the asking signal's own.
+//! - `chroma.start`: from the spawn to the first healthy response. An error if Chroma ends before
+//!   that without a request, or is not healthy within [`LONGEST_START`].
+//! - `chroma.stop`: from the signal that requested the end, or from the end itself, to the end.
+//!   Linked to the start. An error unless Chroma ends with exit code 0 or by the same signal.
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
@@ -1271,75 +1284,77 @@ use crate::healthcheck::ask_in_turn;
 use crate::message;
 use crate::signals;
 
-/// Time for the last spans to be sent once Chroma has ended.
+/// Time to send the last spans after Chroma has ended.
 const FLUSH: Duration = Duration::from_secs(3);
-/// Time for all that is left to do once Chroma has ended.
+/// Time for all remaining work after Chroma has ended.
 const LONGEST_END: Duration = Duration::from_millis(3500);
-/// Chroma replays its log at start; minutes are normal for a large one, five are not.
+/// Chroma replays its log at start. This takes minutes for a large log, but not five.
 const LONGEST_START: Duration = Duration::from_secs(300);
-/// Between two questions for health during the start.
+/// Pause between two health checks during the start.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// What is told about Chroma.
+/// The Chroma process that the spans describe.
 pub(crate) struct Subject {
     /// Its process.
     pub(crate) process: Pid,
-    /// The program that was started; not its arguments, which may hold a secret.
+    /// The program, without its arguments, which may contain a secret.
     pub(crate) program: String,
     /// Its version, if the image names one.
     pub(crate) version: Option<ChromaVersion>,
-    /// When it was started.
+    /// Time of its start.
     pub(crate) spawned: SystemTime,
-    /// The pages that tell that it is ready.
+    /// Pages that report if it is ready.
     pub(crate) pages: Vec<Page>,
 }
 
-/// The thread that tells of Chroma's start and end.
+/// The thread that sends the spans of Chroma's start and end.
 pub(crate) struct Lifecycle {
     end: Sender<End>,
-    told: Receiver<()>,
+    finished: Receiver<()>,
 }
 
 impl Lifecycle {
     /// Begins to watch the start.
     pub(crate) fn begin(settings: Settings, subject: Subject) -> Self {
         let (end, ends) = channel();
-        let (done, told) = channel();
+        let (finish, finished) = channel();
         let spawned = thread::Builder::new()
             .name("lifecycle".to_owned())
             .spawn(move || {
-                tell(&settings, &subject, &ends);
-                // Nobody waits any more if the time was up.
-                let _ = done.send(());
+                report(&settings, &subject, &ends);
+                // After the deadline the receiver is gone.
+                let _ = finish.send(());
             });
         if let Err(error) = spawned {
-            message::warning(format_args!("start and end are not traced: {error}"));
+            message::warning(format_args!(
+                "the start and the end of Chroma are not traced: {error}"
+            ));
         }
-        Self { end, told }
+        Self { end, finished }
     }
 
-    /// Tells the end, and waits until it is sent or [`LONGEST_END`] has passed.
+    /// Reports the end, and waits until it is sent or [`LONGEST_END`] has passed.
     pub(crate) fn end(self, end: End) {
         if self.end.send(end).is_ok() {
-            let _ = self.told.recv_timeout(LONGEST_END);
+            let _ = self.finished.recv_timeout(LONGEST_END);
         }
     }
 }
 
-fn tell(settings: &Settings, subject: &Subject, ends: &Receiver<End>) {
+fn report(settings: &Settings, subject: &Subject, ends: &Receiver<End>) {
     let mut options = Options::default().flush_timeout(FLUSH);
     if let Some(version) = subject.version {
         options = options.resource("service.version", version.to_string());
     }
     let _guard = init_plain_http(settings, &options);
-    let (start, end) = tell_start(subject, ends);
+    let (start, end) = report_start(subject, ends);
     if let Some(end) = end.or_else(|| ends.recv().ok()) {
-        tell_stop(subject, start, &end);
+        report_stop(subject, start, &end);
     }
 }
 
-/// Watches the start. Gives its span, and the end if that came first.
-fn tell_start(subject: &Subject, ends: &Receiver<End>) -> (SpanContext, Option<End>) {
+/// Watches the start. Returns its span, and the end if that came first.
+fn report_start(subject: &Subject, ends: &Receiver<End>) -> (SpanContext, Option<End>) {
     let tracer = global::tracer(env!("CARGO_PKG_NAME"));
     let mut span = tracer
         .span_builder("chroma.start")
@@ -1362,7 +1377,7 @@ fn tell_start(subject: &Subject, ends: &Receiver<End>) -> (SpanContext, Option<E
     (span.span_context().clone(), end)
 }
 
-/// Asks until the answer is good, the end has come, or the time is up.
+/// Repeats the health check until it succeeds, the end has come, or the time is up.
 fn first_good_answer(pages: &[Page], ends: &Receiver<End>) -> (Result<(), String>, Option<End>) {
     let until = Instant::now() + LONGEST_START;
     loop {
@@ -1378,7 +1393,7 @@ fn first_good_answer(pages: &[Page], ends: &Receiver<End>) -> (Result<(), String
     }
 }
 
-fn tell_stop(subject: &Subject, start: SpanContext, end: &End) {
+fn report_stop(subject: &Subject, start: SpanContext, end: &End) {
     let tracer = global::tracer(env!("CARGO_PKG_NAME"));
     let asked = end.asked.map(|(signal, at)| (signal.as_raw(), at));
     let mut span = tracer
@@ -1396,7 +1411,8 @@ fn tell_stop(subject: &Subject, start: SpanContext, end: &End) {
     span.end_with_timestamp(end.at);
 }
 
-/// Names as in the semantic conventions for processes, where there are any.
+/// Returns attributes that are named as in the semantic conventions for processes, where those have
+/// a name.
 fn process_attributes(subject: &Subject) -> Vec<KeyValue> {
     let process = i64::from(subject.process.as_raw_nonzero().get());
     vec![
@@ -1425,28 +1441,28 @@ fn set_ending(span: &mut impl Span, end: &End) {
 }
 }
 mod message {
-//! What the entrypoint says on standard error: one line a message, marked with its name.
+//! Messages of the entrypoint on standard error: one line each, prefixed with the program's name.
 //!
 //! Invariant: a message that cannot be written is dropped; it never stops the database.
 
 use std::fmt::Display;
 use std::io::Write;
 
-/// The prefix that tells these lines from Chroma's own in a container's log.
+/// The prefix that distinguishes these lines from Chroma's own in a container's log.
 const NAME: &str = env!("CARGO_PKG_NAME");
 
-/// Something the operator must correct.
+/// Reports a problem that the operator must correct.
 pub(crate) fn error(text: impl Display) {
     say("error", &text);
 }
 
-/// Something the operator should know; everything works without a change.
+/// Reports a fact that the operator should know; everything works without a change.
 pub(crate) fn warning(text: impl Display) {
     say("warning", &text);
 }
 
 fn say(kind: &str, text: &dyn Display) {
-    // One write a line, so that Chroma's output cannot cut it in two.
+    // One write per line, so that Chroma's output cannot interrupt it.
     let text = text.to_string();
     let lines: Vec<&str> = text
         .lines()
@@ -1464,7 +1480,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::message;
 
-/// Raises this process's soft limit to the hard one; what it starts inherits that.
+/// Raises this process's soft limit to the hard limit; child processes inherit it.
 pub(crate) fn raise_limit() {
     let limit = getrlimit(Resource::Nofile);
     if limit.current == limit.maximum {
@@ -1476,7 +1492,7 @@ pub(crate) fn raise_limit() {
     };
     if let Err(error) = setrlimit(Resource::Nofile, raised) {
         message::warning(format_args!(
-            "the soft limit of open files stays at {}: {error}",
+            "the soft limit of open files remains {}: {error}",
             limit
                 .current
                 .map_or("unlimited".to_owned(), |soft| soft.to_string())
@@ -1500,7 +1516,7 @@ use chroma_otel_init::variable;
 
 use crate::variables::Variables;
 
-/// Removes them; gives the one warning that says which, if there were any.
+/// Removes them; returns one warning that names them, if there were any.
 pub(crate) fn remove(variables: &mut Variables) -> Option<String> {
     let mut removed = Vec::new();
     variables.retain(|name, value| {
@@ -1512,7 +1528,7 @@ pub(crate) fn remove(variables: &mut Variables) -> Option<String> {
     });
     (!removed.is_empty()).then(|| {
         format!(
-            "removed {}, left by Kubernetes service links; hint: set `enableServiceLinks: false`",
+            "removed {}, which a Kubernetes service link set; hint: set `enableServiceLinks: false`",
             removed.join(", ")
         )
     })
@@ -1537,7 +1553,7 @@ fn is_link(name: &OsStr, value: &OsStr) -> bool {
         || is_port_detail(name)
 }
 
-/// `…_PORT_8000_TCP`, with or without `_PROTO`, `_PORT`, `_ADDR`.
+/// Returns true for `…_PORT_8000_TCP`, with or without `_PROTO`, `_PORT`, `_ADDR`.
 fn is_port_detail(name: &str) -> bool {
     let stem = ["_PROTO", "_PORT", "_ADDR"]
         .iter()
@@ -1557,8 +1573,8 @@ mod signals {
 //! Invariant: [`Signals::catch`] runs before the child and any thread is started, so that no signal
 //! is lost, handled by its default action or delivered to another thread.
 //!
-//! They are blocked and not caught by handlers: the kernel then keeps what was inherited as ignored
-//! (`nohup`) for the child, and hands signals out in one place and in a fixed order.
+//! The signals are blocked and not caught by handlers. The kernel then keeps the inherited ignored
+//! signals (`nohup`) for the child, and delivers signals in one place and in a fixed order.
 
 use std::io;
 use std::sync::Arc;
@@ -1570,9 +1586,9 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, Signal, getpid, kill_process};
 use rustix_libc_wrappers::process::SignalExt;
 
-/// Not collected, as in tini: a fault of this process must end it. One that is sent by another
-/// process also does (BUS and SEGV at the second time, as Rust's handler of stack overflows takes
-/// the first), but for process 1, for which the kernel drops it.
+/// Not collected, as in tini: a fault of this process must end it. A fault that another process
+/// sends also ends it (BUS and SEGV at the second time, because Rust's handler of stack overflows
+/// takes the first), except as process 1, for which the kernel drops it.
 const FAULTS: [posix::Signal; 7] = [
     posix::Signal::SIGABRT,
     posix::Signal::SIGBUS,
@@ -1583,14 +1599,14 @@ const FAULTS: [posix::Signal; 7] = [
     posix::Signal::SIGTRAP,
 ];
 
-/// `si_code` of a signal that the kernel sent, as it does for the terminal's Ctrl-C.
+/// `si_code` of a signal that the kernel sent, as for the terminal's Ctrl-C.
 const SI_KERNEL: i32 = 0x80;
 
-/// A signal as it arrived.
+/// A received signal.
 pub(crate) struct Received {
-    /// Which signal.
+    /// The signal.
     pub(crate) signal: Signal,
-    /// Sent by the kernel and not by a process.
+    /// True if the kernel sent it and not a process.
     pub(crate) from_kernel: bool,
 }
 
@@ -1601,7 +1617,7 @@ pub(crate) struct Signals {
 }
 
 impl Signals {
-    /// Begins to collect every signal but the faults. The real-time ones are among them.
+    /// Begins to collect every signal except the faults, including the real-time signals.
     ///
     /// # Errors
     /// No file descriptors are left.
@@ -1617,20 +1633,20 @@ impl Signals {
         Ok(Self { queue, inherited })
     }
 
-    /// The mask that this process was started with, which is the child's.
+    /// The mask that this process inherited, which is also the child's.
     pub(crate) fn inherited(&self) -> &SigSet {
         &self.inherited
     }
 
-    /// Waits until a signal is there or `until` has passed; for ever without an `until`.
+    /// Waits until a signal arrives or `until` has passed; without `until`, waits without a limit.
     pub(crate) fn wait(&self, until: Option<Instant>) {
         let timeout = until.map(|until| timespec(until.saturating_duration_since(Instant::now())));
         let mut descriptors = [PollFd::new(&self.queue, PollFlags::IN)];
-        // An error is either an interruption or a lack of memory: the caller looks again.
+        // An error is either an interruption or a lack of memory: the caller checks again.
         let _ = poll(&mut descriptors, timeout.as_ref());
     }
 
-    /// The next signal that has arrived, without waiting; of several, the lowest number first.
+    /// Returns the next signal that has arrived, without waiting; the lowest number first.
     pub(crate) fn next(&self) -> Option<Received> {
         loop {
             let information = self.queue.read_signal().ok()??;
@@ -1641,7 +1657,8 @@ impl Signals {
     }
 }
 
-/// `None` for what concerns only this process: its own broken pipe, and its use of a terminal.
+/// Returns `None` for signals that concern only this process: its own broken pipe, and its use of a
+/// terminal.
 fn received(information: &siginfo) -> Option<Received> {
     let signal = Signal::from_raw(i32::try_from(information.ssi_signo).ok()?)?;
     let own = u32::try_from(getpid().as_raw_nonzero().get()) == Ok(information.ssi_pid);
@@ -1656,14 +1673,14 @@ fn received(information: &siginfo) -> Option<Received> {
     })
 }
 
-/// Where `SIGCHLD` is inherited as ignored, the kernel drops exit codes. A handler of any kind ends
-/// that, and ends itself with the child's `exec`.
+/// If `SIGCHLD` is inherited as ignored, the kernel drops exit codes. Any handler prevents this,
+/// and the child's `exec` removes it.
 fn keep_exit_codes() -> io::Result<()> {
     let flag = Arc::default();
     signal_hook::flag::register(Signal::CHILD.as_raw(), flag).map(drop)
 }
 
-/// Sends a signal; the only failure is a process that has ended.
+/// Sends a signal; it fails only if the process has ended.
 pub(crate) fn send(process: Pid, signal: Signal) {
     let _ = kill_process(process, signal);
 }
@@ -1672,12 +1689,13 @@ pub(crate) fn send(process: Pid, signal: Signal) {
 pub(crate) fn stop_as_the_terminal_asks() {
     send(getpid(), Signal::TSTP);
     let stop = SigSet::from(posix::Signal::SIGTSTP);
-    // Unblocked for a moment, the signal has its default action, which knows when not to stop.
+    // While it is unblocked for a moment, the signal has its default action, which decides if the
+    // process can stop.
     let _ = stop.thread_unblock();
     let _ = stop.thread_block();
 }
 
-/// Rounded up to the next millisecond, so that a wait never ends before its time.
+/// Rounds up to the next millisecond, so that a wait never ends too early.
 fn timespec(duration: Duration) -> Timespec {
     let rounded = duration + Duration::from_millis(1);
     Timespec {
@@ -1686,7 +1704,7 @@ fn timespec(duration: Duration) -> Timespec {
     }
 }
 
-/// `SIGTERM`, or the number where there is no name.
+/// Returns the name, such as `SIGTERM`, or the number if there is no name.
 pub(crate) fn name(number: i32) -> String {
     posix::Signal::try_from(number)
         .map_or_else(|_| format!("signal {number}"), |signal| signal.to_string())
@@ -1695,20 +1713,20 @@ pub(crate) fn name(number: i32) -> String {
 mod supervise {
 //! Supervision of Chroma as process 1: start, signals, reaping, exit code.
 //!
-//! Invariant: only a signal, the hold of a stop and the stop timeout are ever waited for; health
-//! and tracing have a thread of their own, so the database never waits for its observers.
+//! Invariant: the supervisor waits only for a signal, the delay of a stop and the stop timeout.
+//! Health checks and tracing have their own thread, so the database never waits for them.
 //!
-//! Behaves as `tini -s`: signals go to the child alone, orphans are reaped, the child starts with
-//! the inherited signal mask and ignored signals. The differences:
+//! Behaves as `tini -s`: signals are sent only to the child, orphans are reaped, and the child
+//! starts with the inherited signal mask and ignored signals. The differences:
 //! - The first TERM or INT waits for the last spans, and a child that does not end is killed.
-//! - With a terminal on standard input the child stays in the foreground group instead of leading
-//!   a new one; what the terminal sends to the group (INT, QUIT, TSTP, WINCH) is not sent again,
-//!   and TSTP also stops the entrypoint, as in dumb-init.
-//! - The child starts with PIPE and CHLD at their default, also where they were inherited as
-//!   ignored, and with the C library's own signals 32 and 33 ignored. An ignored CHLD hangs tini.
-//! - The soft limit of open files is the hard one.
-//! - The first BUS or SEGV that a process sends from outside has no effect; Rust handles it.
-//! - tini's options have no counterpart: `-e`, `-g`, `-p`, `-w`, `-v`.
+//! - With a terminal on standard input the child stays in the foreground group instead of leading a
+//!   new one. Signals that the terminal sends to the group (INT, QUIT, TSTP, WINCH) are not sent
+//!   again, and TSTP also stops the entrypoint, as in dumb-init.
+//! - The child starts with PIPE and CHLD at their default, even if they were inherited as ignored,
+//!   and with the C library's own signals 32 and 33 ignored. An ignored CHLD hangs tini.
+//! - The soft limit of open files is the hard limit.
+//! - The first BUS or SEGV that another process sends has no effect; Rust handles it.
+//! - tini's options `-e`, `-g`, `-p`, `-w`, `-v` have no counterpart.
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal};
@@ -1731,13 +1749,13 @@ use crate::signals::{self, Signals};
 use crate::variables::{self, Variables};
 use crate::watch::Watch;
 
-/// Bad usage or a variable that cannot be read; `EX_USAGE` of sysexits.h.
+/// Invalid usage or a variable that cannot be parsed; `EX_USAGE` of sysexits.h.
 pub(crate) const REFUSED: u8 = 64;
-/// There is no such program, as a shell says it.
+/// The program does not exist; the code of shells.
 const NOT_FOUND: u8 = 127;
-/// The program cannot be started, as a shell says it.
+/// The program cannot be executed; the code of shells.
 const NOT_EXECUTABLE: u8 = 126;
-/// Starts Chroma, passes signals on until it ends, and gives its exit code.
+/// Starts Chroma, forwards signals until it ends, and returns its exit code.
 pub(crate) fn supervise(options: Supervise) -> ExitCode {
     let variables: Variables = std::env::vars_os().collect();
     let command = options.command;
@@ -1752,7 +1770,9 @@ pub(crate) fn supervise(options: Supervise) -> ExitCode {
         return ExitCode::from(REFUSED);
     }
     for error in &translation.errors {
-        message::error(format_args!("{error}; tracing is off until then"));
+        message::error(format_args!(
+            "{error}; tracing is off until this is corrected"
+        ));
     }
     match start(&command, &translation, options.stop_timeout) {
         Ok((watch, signals)) => until_the_end(watch, signals, command, translation, pages),
@@ -1769,7 +1789,7 @@ fn start(
     let signals = Signals::catch()?;
     adopt_orphans();
     open_files::raise_limit();
-    // With a terminal the child stays in the foreground group, where it may read from it.
+    // With a terminal the child stays in the foreground group, where it can read from the terminal.
     let terminal = io::stdin().is_terminal();
     let group = if terminal { Group::Shared } else { Group::Own };
     let spawned = SystemTime::now();
@@ -1778,7 +1798,7 @@ fn start(
     Ok((watch, signals))
 }
 
-/// Supervises the child, and tells of its start and its end.
+/// Supervises the child, and reports its start and its end.
 fn until_the_end(
     watch: Watch,
     signals: Signals,
@@ -1805,34 +1825,32 @@ fn until_the_end(
     end.exit_code()
 }
 
-/// Makes orphans of the child children of this process, as they are of process 1 anyway.
+/// Makes orphans of the child children of this process, as they are of process 1 in any case.
 fn adopt_orphans() {
     if std::process::id() == 1 {
         return;
     }
     if let Err(error) = rustix::process::set_child_subreaper(Some(rustix::process::getpid())) {
-        message::warning(format_args!(
-            "orphaned processes are not reaped here: {error}"
-        ));
+        message::warning(format_args!("orphaned processes are not reaped: {error}"));
     }
 }
 
-/// Says why, and gives the exit code that a shell would.
+/// Reports the reason, and returns the exit code that a shell would.
 pub(crate) fn not_started(command: &[OsString], error: &io::Error) -> ExitCode {
     let program = command[0].display();
-    message::error(format_args!("`{program}` cannot be started: {error}"));
+    message::error(format_args!("cannot start `{program}`: {error}"));
     ExitCode::from(match error.kind() {
         io::ErrorKind::NotFound => NOT_FOUND,
         _ => NOT_EXECUTABLE,
     })
 }
 
-/// A program that a signal ends reports nothing itself.
+/// Reports the end: a program that a signal ends reports nothing itself.
 fn report_end(command: &[OsString], end: &End) {
     let program = command[0].display();
     match (end.timed_out, end.ending) {
         (Some(timeout), _) => message::warning(format_args!(
-            "`{program}` was killed because it did not end within {} s of {}; hint: look for an \
+            "`{program}` was killed because it did not end within {} s of {}; hint: find the \
              unfinished request, or raise `--stop-timeout`",
             timeout.as_secs(),
             end.asked
@@ -1849,14 +1867,14 @@ fn report_end(command: &[OsString], end: &End) {
 
 fn hint_for(signal: i32) -> &'static str {
     if signal == Signal::KILL.as_raw() {
-        "; hint: look whether the container ran out of memory"
+        "; hint: check if the container ran out of memory"
     } else {
         ""
     }
 }
 }
 mod variables {
-//! An environment: names and values, which need not be text.
+//! An environment: names and values, which can be other than text.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -1866,19 +1884,19 @@ use chroma_otel_init::variable;
 /// Names and values.
 pub(crate) type Variables = BTreeMap<OsString, OsString>;
 
-/// The value of a variable that has one, as text.
+/// Returns the value of a variable as text; `None` if it is blank.
 pub(crate) fn text(variables: &Variables, name: &str) -> Option<String> {
     let value = variables.get(OsStr::new(name))?;
     (!is_blank(value)).then(|| value.to_string_lossy().into_owned())
 }
 
-/// Nothing but space and a pair of quotes, as env files leave them behind.
+/// Returns true for spaces and a pair of quotes, which env files leave behind.
 pub(crate) fn is_blank(value: &OsStr) -> bool {
     variable::given(&value.to_string_lossy()).is_none()
 }
 }
 mod watch {
-//! Watching the child: which signal is forwarded when, how long a stop may take, how it ended.
+//! Watches the child: forwards signals, limits the time of a stop, and reports the end.
 
 use std::time::{Duration, Instant, SystemTime};
 
@@ -1887,10 +1905,10 @@ use rustix::process::{Pid, Signal, WaitOptions, getpgid, wait};
 use crate::ending::{End, Ending};
 use crate::signals::{self, Received, Signals};
 
-/// What a terminal sends to every process of its foreground group.
+/// Signals that a terminal sends to every process of its foreground group.
 const FROM_TERMINAL: [Signal; 4] = [Signal::INT, Signal::QUIT, Signal::TSTP, Signal::WINCH];
 
-/// The child, and how far its stop has got.
+/// The child, and the state of its stop.
 pub(crate) struct Watch {
     child: Pid,
     spawned: SystemTime,
@@ -1903,7 +1921,7 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
-    /// `hold` is how long the first stop waits; one without a `stop_timeout` may take for ever.
+    /// `hold` is the delay of the first stop. Without a `stop_timeout` the stop has no limit.
     pub(crate) fn new(
         child: Pid,
         spawned: SystemTime,
@@ -1913,7 +1931,7 @@ impl Watch {
         Self {
             child,
             spawned,
-            // Half of the timeout is the child's own at least.
+            // At least half of the timeout is left for the child.
             hold: stop_timeout.map_or(hold, |timeout| hold.min(timeout / 2)),
             stop_timeout,
             asked: None,
@@ -1928,12 +1946,12 @@ impl Watch {
         self.child
     }
 
-    /// When it was started.
+    /// Time of its start.
     pub(crate) fn spawned(&self) -> SystemTime {
         self.spawned
     }
 
-    /// Until the child has ended.
+    /// Runs until the child has ended.
     pub(crate) fn run(mut self, signals: &Signals) -> End {
         loop {
             signals.wait(self.next_deadline());
@@ -1973,7 +1991,7 @@ impl Watch {
 
     fn receive(&mut self, received: &Received) {
         match received.signal {
-            // The child's end is looked for after every signal.
+            // The end of the child is checked after every signal.
             Signal::CHILD => {}
             signal if received.from_kernel && self.has_it_from_the_terminal(signal) => {
                 self.note_request(signal);
@@ -1986,14 +2004,14 @@ impl Watch {
         }
     }
 
-    /// Whether the terminal has sent the signal to the child as well.
+    /// Returns true if the terminal has also sent the signal to the child.
     fn has_it_from_the_terminal(&self, signal: Signal) -> bool {
         let together = || getpgid(Some(self.child)).is_ok_and(|group| Ok(group) == getpgid(None));
         FROM_TERMINAL.contains(&signal) && together()
     }
 
-    /// Holds the first request back: the last spans are still with Chroma, which drops them when it
-    /// is asked to end.
+    /// Delays the first request: Chroma still has the last spans, and drops them when it is asked
+    /// to end.
     fn stop(&mut self, signal: Signal) {
         let first = self.note_request(signal);
         let now = Instant::now();
@@ -2007,7 +2025,7 @@ impl Watch {
         signals::send(self.child, signal);
     }
 
-    /// Whether this is the first request to end; a signal that asks for nothing is none.
+    /// Returns true for the first signal that requests the end; other signals do not count.
     fn note_request(&mut self, signal: Signal) -> bool {
         let first = matches!(signal, Signal::TERM | Signal::INT) && self.asked.is_none();
         if first {
@@ -2016,7 +2034,7 @@ impl Watch {
         first
     }
 
-    /// Reaps whatever has ended; gives how the child did, if it is among them.
+    /// Reaps all processes that have ended; returns the end of the child if it is among them.
     fn reap(&self) -> Option<Ending> {
         let mut ending = None;
         while let Ok(Some((process, status))) = wait(WaitOptions::NOHANG) {

@@ -1,12 +1,12 @@
-//! The four `CHROMA_OTEL_*` variables: what they mean, and what each Chroma version reads instead.
+//! The four `CHROMA_OTEL_*` variables: their meaning, and their translation for every Chroma.
 //!
 //! Chroma's documentation named these four variables up to 0.6.3, and its Python server reads them
 //! from 0.4.15 on. Since 1.0.0 it names three others, which the Rust server reads:
 //! `CHROMA_OPEN_TELEMETRY__ENDPOINT`, `CHROMA_OPEN_TELEMETRY__SERVICE_NAME` and
 //! `OTEL_EXPORTER_OTLP_HEADERS`. It ignores the four without a warning, and each server accepts a
 //! value in one exact form only: 1.x drops headers in JSON and cannot reach an endpoint without a
-//! scheme. This crate reads the four, and the three as their synonyms, in the forms that people
-//! write ([`Settings`]), and says what to set for a server ([`server_environment`]):
+//! scheme. This crate reads the four, and the three as their synonyms, in all common notations
+//! ([`Settings`]), and returns the variables to set for a server ([`server_environment`]):
 //!
 //! ```
 //! use chroma_otel_init::{ChromaVersion, Settings, server_environment};
@@ -25,8 +25,8 @@
 //! );
 //! ```
 //!
-//! With the feature `sdk` a Rust program can trace itself by the same four variables: `init()` at
-//! the start of `main` is all it takes (`examples/trace.rs`, and `examples/chroma_http.rs`, which
+//! With the feature `sdk` a Rust program can trace itself by the same four variables: call `init()`
+//! at the start of `main` (`examples/trace.rs`, and `examples/chroma_http.rs`, which
 //! uses Chroma). Add `tracing = "0.1"` to the program's dependencies for `#[tracing::instrument]`,
 //! which expands to paths that begin with `::tracing`.
 //!
@@ -35,28 +35,28 @@
 //! `Debug` text.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
-// In a test, a panic is the answer.
+// In a test, a panic is a failure.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod citation {
-//! An endpoint as written, for the text of an error.
+//! Citation of an endpoint in the text of an error.
 //!
-//! Invariant: what may be a key or a header in the wrong place is not shown.
+//! Invariant: text that may be a misplaced key or header is not shown.
 
 use crate::invalid::shown;
 
-/// The text in backticks, unless it may hold a secret: a header or a key in the wrong place has a
-/// character that no endpoint has, or a long word with digits.
+/// Returns the text in backticks, unless it may contain a secret. A misplaced header or key
+/// contains a character that no endpoint has, or a long word with digits.
 pub(crate) fn cited(text: &str) -> String {
     let fits = |c: char| c.is_ascii_alphanumeric() || "-._/:[]".contains(c);
     if text.chars().all(fits) && has_plain_port(text) && !has_key(text) {
         format!("`{}`", shown(text))
     } else {
-        "a value that is not shown because it may hold a secret".to_owned()
+        "a value that is not shown because it may contain a secret".to_owned()
     }
 }
 
-/// Whether only digits are behind the last colon of the authority: `x-key:abc` is a header.
+/// Returns true if only digits follow the last colon of the authority: `x-key:abc` is a header.
 fn has_plain_port(text: &str) -> bool {
     let rest = text.split_once("://").map_or(text, |(_, rest)| rest);
     let authority = rest.split('/').next().unwrap_or_default();
@@ -64,7 +64,7 @@ fn has_plain_port(text: &str) -> bool {
     port.is_none_or(|port| port.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
-/// Whether a word is as long as a key, or with hyphens as a UUID, and has a digit as these have.
+/// Returns true if a word contains a digit and is as long as a key, or as a UUID with hyphens.
 fn has_key(text: &str) -> bool {
     let long = |words: &str, length| words.len() >= length && words.contains(char::is_numeric);
     let is_sign = |c: char| !c.is_ascii_alphanumeric() && !"_-".contains(c);
@@ -73,15 +73,15 @@ fn has_key(text: &str) -> bool {
 }
 }
 mod destination {
-//! Where the traces go, and with which headers: two variables that belong together.
+//! Destination of the traces: endpoint and headers, two variables that belong together.
 //!
-//! Invariant: headers are sent only to the endpoint that they were written for. Those of
-//! OpenTelemetry's own exporters go to an endpoint of Chroma's only in the pair that Chroma's
-//! documentation names, and only if no endpoint of OpenTelemetry's is set.
+//! Invariant: headers are sent only to the endpoint for which they were written. Headers of
+//! OpenTelemetry's exporters apply to an endpoint of Chroma only in the pair that Chroma's
+//! documentation names, and only if no endpoint of OpenTelemetry is set.
 
 use crate::{Endpoint, Headers, reading::Reading, variable};
 
-/// An endpoint, the variable that gave it, and the headers that belong to it.
+/// An endpoint, the variable that set it, and its headers.
 #[derive(Default)]
 pub(crate) struct Destination {
     pub(crate) endpoint: Option<(Endpoint, &'static str)>,
@@ -89,7 +89,7 @@ pub(crate) struct Destination {
 }
 
 impl Destination {
-    /// Reads the pair. What OpenTelemetry's variables say beside it is ignored, and noted.
+    /// Reads the pair. Other variables of OpenTelemetry are ignored, and noted.
     pub(crate) fn read(reading: &mut Reading<'_>) -> Self {
         let endpoint = reading.first(&[variable::ENDPOINT, variable::RUST_ENDPOINT]);
         let own = headers_of(reading, endpoint.as_ref().map(|(endpoint, _)| endpoint));
@@ -104,8 +104,8 @@ impl Destination {
     }
 }
 
-/// The variables whose headers belong to this endpoint, the first one first. An endpoint that cannot
-/// be read counts as the documented one, so that its headers are checked as well.
+/// Returns the variables whose headers belong to this endpoint, the first has priority. An endpoint
+/// that cannot be parsed counts as the documented one, so that its headers are also checked.
 fn headers_of(reading: &Reading<'_>, endpoint: Option<&Endpoint>) -> &'static [&'static str] {
     let documented = reading.text(variable::RUST_ENDPOINT);
     let is_documented = documented.is_some_and(|text| {
@@ -120,7 +120,7 @@ fn headers_of(reading: &Reading<'_>, endpoint: Option<&Endpoint>) -> &'static [&
     }
 }
 
-/// Notes the variables that would override the pair if anyone read them.
+/// Notes the variables that have no effect because the pair overrides them.
 fn note_others(reading: &mut Reading<'_>, decisive: &str, own: &[&str]) {
     let others = variable::OVERRIDING.iter().copied();
     let others: Vec<_> = others
@@ -128,20 +128,16 @@ fn note_others(reading: &mut Reading<'_>, decisive: &str, own: &[&str]) {
         .collect();
     let headers = own.join("` or `");
     let why = format!(
-        "the traces go to the endpoint in `{decisive}`, with no other headers than those in `{headers}`"
+        "the traces are sent to the endpoint in `{decisive}`, only with the headers in `{headers}`"
     );
-    reading.ignore(
-        &others,
-        why,
-        "unset what is ignored, or move its value there",
-    );
+    reading.ignore(&others, why, "unset it, or move its value there");
 }
 }
 mod endpoint {
-//! Where traces go, read from what people write: with or without scheme, port, path.
+//! Endpoint of the traces, parsed from common notations: with or without scheme, port, path.
 //!
-//! Invariant: what `Display` writes is read back as the same endpoint, a host on the public network
-//! is only ever plain when `http://` was written, and no error shows what may be a secret.
+//! Invariant: the output of `Display` is parsed as the same endpoint, a host on the public network
+//! is in plain text only if `http://` was written, and no error contains a possible secret.
 
 use crate::{
     Invalid,
@@ -152,27 +148,27 @@ use crate::{
 };
 use std::{fmt, str::FromStr};
 
-/// How OTLP travels.
+/// Transport of OTLP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Protocol {
     /// OTLP over gRPC, usually on port 4317.
     Grpc,
-    /// OTLP over HTTP, usually on port 4318; also Zipkin's JSON, which travels the same way.
+    /// OTLP over HTTP, usually on port 4318; also Zipkin's JSON, which uses the same transport.
     Http,
 }
 
-/// Where traces go.
+/// Endpoint of the traces.
 ///
-/// Reads URLs with the schemes `http`, `https`, `grpc` (= `http`) and `grpcs` (= `https`), and
-/// `host`, `host:port`, `host/path` without one. `Display` gives the canonical URL, with scheme and
-/// port.
+/// Parses URLs with the schemes `http`, `https`, `grpc` (= `http`) and `grpcs` (= `https`), and
+/// `host`, `host:port`, `host/path` without one. `Display` writes the canonical URL, with scheme
+/// and port.
 ///
-/// - Without a scheme it is plain only if the host is local: one label, a loopback, link-local or
-///   private address, or a name under `.localhost`, `.local`, `.internal` or `.svc`. Any other host
-///   is reached by TLS: a key must not travel in clear because of a guess.
-/// - It is OTLP over HTTP if the port is 4318 or there is a path other than `/`, else over gRPC.
-/// - Port 9411 without a path means Zipkin's, `/api/v2/spans`.
+/// - Without a scheme it is in plain text only if the host is local: one label, a loopback,
+///   link-local or private address, or a name under `.localhost`, `.local`, `.internal` or `.svc`.
+///   Any other host is reached by TLS: a key must not be sent in plain text because of a guess.
+/// - It is OTLP over HTTP if the port is 4318 or the path is not `/`, otherwise over gRPC.
+/// - The default path of port 9411 is Zipkin's, `/api/v2/spans`.
 /// - Default ports: 443 for TLS; plain 4317 for gRPC, 4318 for HTTP, 9411 for Zipkin's path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoint {
@@ -183,8 +179,7 @@ pub struct Endpoint {
     path: String,
 }
 
-/// The path on which OTLP over HTTP takes traces, that of metrics, and those of Zipkin and Splunk, who
-/// take them on their own.
+/// Paths of OTLP over HTTP for traces and metrics, and those of Zipkin and Splunk.
 const TRACES_PATH: &str = "/v1/traces";
 const METRICS_PATH: &str = "/v1/metrics";
 const ZIPKIN_PATH: &str = "/api/v2/spans";
@@ -196,12 +191,12 @@ const HTTP_PORT: u16 = 4318;
 const ZIPKIN_PORT: u16 = 9411;
 const TLS_PORT: u16 = 443;
 
-/// What to write, for every error that has no better hint.
+/// The hint of every error that has no better one.
 const HINT: &str = "use `http://collector:4317` for OTLP over gRPC, `https://…` for TLS, \
                     `https://…/v1/traces` for OTLP over HTTP";
 
 impl Endpoint {
-    /// How OTLP travels to it.
+    /// Returns the protocol of the endpoint.
     pub fn protocol(&self) -> Protocol {
         if self.port == HTTP_PORT || !self.path.is_empty() {
             Protocol::Http
@@ -210,27 +205,28 @@ impl Endpoint {
         }
     }
 
-    /// Whether it is reached by TLS.
+    /// Returns true if it is reached by TLS.
     pub fn is_tls(&self) -> bool {
         self.tls
     }
 
-    /// Whether its host is local by its name or its address: what is sent to it crosses no public network.
+    /// Returns true if its host is local by its name or its address, so that no data crosses a
+    /// public network.
     pub fn is_local(&self) -> bool {
         self.host.is_local()
     }
 
-    /// The host: a name in lower case, or an address; IPv6 without brackets.
+    /// Returns the host: a name in lower case, or an address; IPv6 without brackets.
     pub fn host(&self) -> &str {
         &self.host.text
     }
 
-    /// The port, given or by default; never 0.
+    /// Returns the port, explicit or default; never 0.
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// `host:port`, or `[address]:port` for IPv6.
+    /// Returns `host:port`, or `[address]:port` for IPv6.
     pub fn authority(&self) -> String {
         if self.host.is_ipv6() {
             format!("[{}]:{}", self.host.text, self.port)
@@ -239,18 +235,18 @@ impl Endpoint {
         }
     }
 
-    /// The URL in backticks, for an error text; not if it may hold a secret.
+    /// Returns the URL in backticks for an error text, unless it may contain a secret.
     pub(crate) fn shown(&self) -> String {
         cited(&self.to_string())
     }
 
-    /// Whether its path is Zipkin's, `/api/v2/spans`.
+    /// Returns true if its path is Zipkin's, `/api/v2/spans`.
     pub fn is_zipkin(&self) -> bool {
         self.path.ends_with(ZIPKIN_PATH)
     }
 
-    /// The URL to send traces to over HTTP: ends in `/v1/traces`, which is added, or in Zipkin's
-    /// `/api/v2/spans` or Splunk's `/v2/trace/otlp`, which are kept.
+    /// Returns the URL for traces over HTTP. `/v1/traces` is added unless the path ends in it, in
+    /// Zipkin's `/api/v2/spans` or in Splunk's `/v2/trace/otlp`.
     pub fn traces_url(&self) -> String {
         let ends = [TRACES_PATH, ZIPKIN_PATH, SPLUNK_PATH];
         let end = if ends.iter().any(|end| self.path.ends_with(end)) {
@@ -258,7 +254,8 @@ impl Endpoint {
         } else {
             TRACES_PATH
         };
-        // Without the port that the scheme means: who routes by the `Host` header may know it bare only.
+        // Omits the scheme's default port: a server that routes by the `Host` header may expect the
+        // bare name.
         let (authority, tls) = (self.authority(), self.tls);
         let bare = authority.strip_suffix(":443").filter(|_| tls);
         let scheme = if tls { "https" } else { "http" };
@@ -269,8 +266,8 @@ impl Endpoint {
         )
     }
 
-    /// The same collector's endpoint for OTLP over HTTP: port 4318 for port 4317, the pair that
-    /// OpenTelemetry registered, and any other port as it is.
+    /// Returns the same collector's endpoint for OTLP over HTTP: port 4318 for port 4317, the pair
+    /// that OpenTelemetry registered; any other port is unchanged.
     pub(crate) fn over_http(&self) -> Self {
         let port = if self.port == GRPC_PORT {
             HTTP_PORT
@@ -283,10 +280,10 @@ impl Endpoint {
         }
     }
 
-    /// [`Self::traces_url`], unless it speaks another protocol than OTLP.
+    /// Returns [`Self::traces_url`], unless the endpoint uses a protocol other than OTLP.
     ///
     /// # Errors
-    /// It is Zipkin's or Splunk's own.
+    /// The endpoint is Zipkin's or Splunk's own.
     pub(crate) fn otlp_traces_url(&self) -> Result<String, Invalid> {
         let url = self.traces_url();
         if url.ends_with(TRACES_PATH) {
@@ -300,8 +297,8 @@ impl Endpoint {
         ))
     }
 
-    /// The URL to send metrics to over HTTP: that of the traces with `/v1/metrics` at its end, or
-    /// Splunk's own; none for Zipkin, which takes no metrics.
+    /// Returns the URL for metrics over HTTP: the URL for traces with `/v1/metrics` at its end, or
+    /// Splunk's own; `None` for Zipkin, which accepts no metrics.
     pub fn metrics_url(&self) -> Option<String> {
         let traces = self.traces_url();
         let ends = [
@@ -322,7 +319,7 @@ impl fmt::Display for Endpoint {
     }
 }
 
-/// What a scheme says.
+/// Meaning of a scheme.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Scheme {
     tls: bool,
@@ -338,19 +335,19 @@ impl FromStr for Endpoint {
 }
 
 impl Endpoint {
-    /// Reads where metrics go: as traces, but with any path.
+    /// Parses the endpoint of metrics: as for traces, but with any path.
     ///
     /// # Errors
-    /// What is wrong with it, as for traces.
+    /// Returns the problem, as for traces.
     pub fn of_metrics(value: &str) -> Result<Self, Invalid> {
         read(value, |_| Ok(()))
     }
 }
 
-/// Why a path is refused, as a relative clause, and what to write.
+/// Reason for an invalid path, as a relative clause, and the hint.
 type Refusal = (&'static str, &'static str);
 
-/// Reads an endpoint whose path passes `check`.
+/// Parses an endpoint whose path passes `check`.
 fn read(value: &str, check: fn(&str) -> Result<(), Refusal>) -> Result<Endpoint, Invalid> {
     let text =
         variable::given(value).ok_or_else(|| Invalid::new(variable::ENDPOINT, "is empty", HINT))?;
@@ -394,7 +391,7 @@ fn read(value: &str, check: fn(&str) -> Result<(), Refusal>) -> Result<Endpoint,
     Ok(endpoint)
 }
 
-/// Refuses, without showing it, a value that may hold a password or a key.
+/// Rejects a value that may contain a password or a key, without showing it.
 fn without_secrets(text: &str) -> Result<(), Invalid> {
     let headers = variable::HEADERS;
     let (what, hint) = if text.contains('@') {
@@ -405,20 +402,17 @@ fn without_secrets(text: &str) -> Result<(), Invalid> {
     } else if text.contains('?') {
         (
             "has a query",
-            format!("leave out `?` and what follows; put a key into a header, in `{headers}`"),
+            format!("remove the query; put a key into a header, in `{headers}`"),
         )
     } else if text.contains('#') {
-        (
-            "has a fragment",
-            "leave out `#` and what follows".to_owned(),
-        )
+        ("has a fragment", "remove the fragment".to_owned())
     } else {
         return Ok(());
     };
     Err(Invalid::new(variable::ENDPOINT, what, hint))
 }
 
-/// Refuses a path that comes of a misspelt scheme, or that a server would resolve.
+/// Rejects a path that results from a misspelt scheme, or that a server would resolve.
 fn check_path(path: &str) -> Result<(), Refusal> {
     if path.contains("//") {
         return Err(("which has `//` after the host", HINT));
@@ -429,26 +423,26 @@ fn check_path(path: &str) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Refuses a path of another signal, or of Jaeger's own protocol.
+/// Rejects a path of another signal, or of Jaeger's own protocol.
 fn is_of_traces(path: &str) -> Result<(), Refusal> {
     for signal in [METRICS_PATH, "/v1/logs", SPLUNK_METRICS_PATH] {
         if path.ends_with(signal) {
             return Err((
-                "whose path is not that of traces",
-                "use the same URL with `/v1/traces`; metrics and logs have paths of their own",
+                "whose path is not for traces",
+                "use the same URL with `/v1/traces`; metrics and logs have their own paths",
             ));
         }
     }
     if path.ends_with("/api/traces") {
         return Err((
-            "whose path takes Jaeger's own protocol",
+            "whose path is for Jaeger's own protocol",
             "use Jaeger's OTLP port, such as `http://jaeger:4317`",
         ));
     }
     Ok(())
 }
 
-/// RFC 3986, less what would be expanded or misread on the way through shells and YAML.
+/// RFC 3986, without characters that shells or YAML would expand or misread.
 fn fits_in_url(character: char) -> bool {
     character.is_ascii_alphanumeric() || "-._~%!&*+,;=:/[]()".contains(character)
 }
@@ -470,7 +464,7 @@ fn scheme(text: &str) -> Result<(Option<Scheme>, &str), (String, &'static str)> 
         "https" => (true, false),
         "grpc" => (false, true),
         "grpcs" => (true, true),
-        _ => return Err(("whose scheme is not known".to_owned(), HINT)),
+        _ => return Err(("whose scheme is unknown".to_owned(), HINT)),
     };
     Ok((Some(Scheme { tls, only_grpc }), rest))
 }
@@ -488,44 +482,48 @@ fn default_port(tls: bool, path: &str) -> u16 {
 }
 }
 mod expansion {
-//! What the OpenTelemetry Collector makes of the value of a variable that its configuration names.
+//! Expansion of variables' values by the OpenTelemetry Collector.
 //!
-//! Invariant: one rule for who renders a configuration and who starts the Collector with it.
+//! Invariant: one rule for the generator, which renders a configuration, and for the entrypoint,
+//! which starts the Collector with it.
 
-/// Whether the Collector would expand something in the value: `${NAME}`, or `$$` to `$`.
+/// Returns true if the Collector would expand part of the value: `${NAME}`, or `$$` to `$`.
 pub fn is_expanded(value: &str) -> bool {
     value.contains("${") || value.contains("$$")
 }
 
-/// Whether the Collector would read the value as a mapping: of text it keeps what was written, but a mapping whose
-/// names are no text (`1: 2`) stops it, with a message that names nobody (seen with 0.158.0).
+/// Returns true if the Collector would parse the value as a mapping. It keeps other text as
+/// written. A mapping whose names are not text (`1: 2`) stops it with a message that names no
+/// variable (seen with 0.158.0).
 pub fn is_mapping(value: &str) -> bool {
     value.starts_with(['{', '?']) || value.ends_with(':') || value.contains(": ")
 }
 
-/// Whether the value can stand in the middle of a text of the configuration, where a quote would end it.
+/// Returns true if the value can be in the middle of a text of the configuration, where a quote
+/// would end the text.
 pub fn is_word(value: &str) -> bool {
     let fits = |c: char| c.is_ascii_alphanumeric() || "._~+/=-".contains(c);
     value.chars().all(fits)
 }
 }
 mod granularity {
-//! How much detail is traced.
+//! Level of detail of the traces.
 //!
-//! Invariant: the order of the variants is the order of the sets of spans, each within the next.
+//! Invariant: the order of the variants is the order of the sets of spans, each a subset of the
+//! next.
 
 use crate::{Invalid, invalid::shown, variable};
 use std::{fmt, str::FromStr};
 
-/// How much detail is traced: Chroma's own four words, from nothing to everything.
+/// Level of detail of the traces: Chroma's own four words, from nothing to everything.
 ///
-/// Reads them in any case, and `-` for `_`; `Display` gives Chroma's exact form.
+/// Parses them in any case, and `-` for `_`; `Display` writes Chroma's exact form.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Granularity {
     /// No traces.
     #[default]
     None,
-    /// One span for each request, and what the server does for it at the top level.
+    /// One span for each request, and the server's work for it at the top level.
     Operation,
     /// Also the work inside: log, segments, executor.
     OperationAndSegment,
@@ -542,7 +540,7 @@ impl Granularity {
         Self::All,
     ];
 
-    /// The word that Chroma reads: lower case, with underscores.
+    /// Returns the word that Chroma reads: lower case, with underscores.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::None => "none",
@@ -573,7 +571,7 @@ impl FromStr for Granularity {
             .ok_or_else(|| {
                 Invalid::new(
                     variable::GRANULARITY,
-                    format!("is `{}`, which is no granularity", shown(value)),
+                    format!("is `{}`, which is not a granularity", shown(value)),
                     "use `none`, `operation`, `operation_and_segment` or `all`",
                 )
             })
@@ -581,10 +579,10 @@ impl FromStr for Granularity {
 }
 }
 mod headers {
-//! What is sent along with every export, read from the three forms that people write.
+//! Headers of every export, parsed from three common notations.
 //!
-//! Invariant: names are lower-case HTTP tokens, values are visible ASCII without space around, and
-//! no error and no `Debug` text shows a value.
+//! Invariant: names are lower-case HTTP tokens, values are visible ASCII without surrounding
+//! spaces, and neither an error nor a `Debug` text contains a value.
 
 use crate::{Invalid, object, variable};
 use std::{
@@ -596,10 +594,10 @@ use std::{
 
 /// The headers of every export.
 ///
-/// Reads a JSON object of strings, the same in single quotes (as in Chroma's own guide), and
+/// Parses a JSON object of strings, the same in single quotes (as in Chroma's own guide), and
 /// `name=value,name2=value2` with the value percent-encoded (as in `OTEL_EXPORTER_OTLP_HEADERS`);
-/// each also with a pair of quotes around the whole, as shells and env files leave it behind.
-/// `Debug` shows the names only, and there is no `Display`.
+/// each also in a pair of quotes, which shells and env files leave behind. `Debug` shows only the
+/// names, and there is no `Display`.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Headers(BTreeMap<String, String>);
 
@@ -607,35 +605,36 @@ const HINT: &str = "write a JSON object such as `{\"x-key\": \"…\"}`, or `x-ke
                     a comma in the value";
 
 impl Headers {
-    /// Whether there are none.
+    /// Returns true if there are none.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Names and values, by name. The values are secret.
+    /// Returns names and values, ordered by name. The values are secret.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0
             .iter()
             .map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
-    /// The names, in order.
+    /// Returns the names, in order.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.0.keys().map(String::as_str)
     }
 
-    /// Adds a header; the name is lower-cased, white space around both goes.
+    /// Adds a header. The name is converted to lower case, and surrounding white space is removed.
     ///
     /// # Errors
-    /// A name that is not an HTTP token or is there already; a value that is blank or has anything
-    /// but visible ASCII and spaces. The text names the header and never shows the value.
+    /// A name that is not an HTTP token or already exists; a value that is blank or contains
+    /// characters other than visible ASCII and spaces. The text names the header and never contains
+    /// the value.
     pub fn insert(&mut self, name: &str, value: &str) -> Result<(), Invalid> {
         self.add(name, value).map_err(|fault| {
             let name = name.trim();
             let which = if is_token(name) {
                 format!("`{}`", name.to_ascii_lowercase())
             } else {
-                // What is not a name may be a value in the wrong place.
+                // An invalid name may be a misplaced value.
                 "whose name is not shown".to_owned()
             };
             invalid(
@@ -666,7 +665,8 @@ impl Headers {
         }
     }
 
-    /// A JSON object, `{}` if there are none: what Chroma 0.x and the Collector read.
+    /// Returns a JSON object, `{}` if there are none: the form that Chroma 0.x and the Collector
+    /// read.
     pub fn to_json(&self) -> String {
         let quoted =
             |text: &str| format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""));
@@ -677,8 +677,8 @@ impl Headers {
         format!("{{{}}}", members.join(","))
     }
 
-    /// `name=value,name2=value2`, the values percent-encoded: what OpenTelemetry's own exporters
-    /// read from `OTEL_EXPORTER_OTLP_HEADERS`. Empty if there are none.
+    /// Returns `name=value,name2=value2` with the values percent-encoded: the form that
+    /// OpenTelemetry's exporters read from `OTEL_EXPORTER_OTLP_HEADERS`. Empty if there are none.
     pub fn to_otlp(&self) -> String {
         let members: Vec<_> = self
             .iter()
@@ -714,7 +714,8 @@ impl FromStr for Headers {
     }
 }
 
-/// An object in quotes that are also inside it, as `KEY="{"a": "b"}"` in an env file leaves them.
+/// Returns an object inside quotes that are not escaped in it, as `KEY="{"a": "b"}"` in an env file
+/// leaves them.
 fn quoted_object(text: &str) -> Option<&str> {
     let mut quotes = ['"', '\''].into_iter();
     let inner = quotes.find_map(|quote| text.strip_prefix(quote)?.strip_suffix(quote))?;
@@ -722,7 +723,7 @@ fn quoted_object(text: &str) -> Option<&str> {
     (inner.starts_with('{') && inner.ends_with('}')).then_some(inner)
 }
 
-/// Reads the JSON form; a member that is wrong is named.
+/// Parses the JSON form; an error names the invalid member.
 fn from_object(text: &str) -> Result<Headers, Invalid> {
     let pairs = object::pairs(text).map_err(|fault| match fault {
         object::Fault::At(position, expected) => invalid(
@@ -745,8 +746,8 @@ fn from_object(text: &str) -> Result<Headers, Invalid> {
     Ok(headers)
 }
 
-/// Reads the form of OpenTelemetry; an entry that is wrong is told by its place, because a comma
-/// left in a value makes part of the value look like a name.
+/// Parses the form of OpenTelemetry. An error contains the position of the invalid entry, because a
+/// comma in a value makes part of the value look like a name.
 fn from_list(text: &str) -> Result<Headers, Invalid> {
     let mut headers = Headers::default();
     for (index, entry) in text.split(',').enumerate() {
@@ -769,7 +770,7 @@ fn from_list(text: &str) -> Result<Headers, Invalid> {
     Ok(headers)
 }
 
-/// What can be wrong with one header.
+/// Problems of one header.
 enum Fault {
     Name,
     Empty,
@@ -782,17 +783,17 @@ impl Fault {
         match self {
             Self::Name => "whose name is not a header name",
             Self::Empty => "whose value is blank",
-            Self::Value => "whose value has other characters than visible ASCII and spaces",
-            Self::Twice => "whose name is there twice (case does not count)",
+            Self::Value => "whose value has characters other than visible ASCII and spaces",
+            Self::Twice => "whose name occurs twice (names ignore case)",
         }
     }
 
     fn hint(&self) -> &'static str {
         match self {
             Self::Name => HINT,
-            Self::Empty => "give it a value, or leave the header out",
+            Self::Empty => "give it a value, or remove the header",
             Self::Value => "check the value for line ends and pasted characters",
-            Self::Twice => "keep one of the two",
+            Self::Twice => "remove one of the two",
         }
     }
 }
@@ -801,7 +802,8 @@ fn invalid(what: String, hint: &str) -> Invalid {
     Invalid::new(variable::HEADERS, what, hint)
 }
 
-/// RFC 9110, section 5.6.2, without its quotes: `'a'='1','b'='2'` would be read as names with them.
+/// RFC 9110, section 5.6.2, without its quotes, which would become part of the names in
+/// `'a'='1','b'='2'`.
 fn is_token(name: &str) -> bool {
     !name.is_empty()
         && name
@@ -809,7 +811,7 @@ fn is_token(name: &str) -> bool {
             .all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&*+-.^_|~".contains(&byte))
 }
 
-/// Encodes all but RFC 3986's unreserved characters.
+/// Encodes all characters except RFC 3986's unreserved ones.
 fn percent_encoded(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {
@@ -823,8 +825,8 @@ fn percent_encoded(text: &str) -> String {
     encoded
 }
 
-/// Decodes `%XX`; a `%` without two digits stays, as in OpenTelemetry's Python exporter (the Rust one
-/// leaves the whole value undecoded then). `None` if the result is not UTF-8.
+/// Decodes `%XX`. A `%` without two digits is kept, as in OpenTelemetry's Python exporter (the Rust
+/// exporter then leaves the whole value undecoded). `None` if the result is not UTF-8.
 pub(crate) fn percent_decoded(text: &str) -> Option<String> {
     let digit = |byte: Option<&u8>| {
         char::from(*byte?)
@@ -854,13 +856,13 @@ pub(crate) fn percent_decoded(text: &str) -> Option<String> {
 }
 }
 mod host {
-//! The host of an endpoint: a name or an address, and whether it is near.
+//! The host of an endpoint: a name or an address, local or not.
 //!
-//! Invariant: what is accepted can be dialled as it stands, and written into a URL.
+//! Invariant: an accepted host can be dialled unchanged, and be written into a URL.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// Splits `host`, `host:port`, `[v6]` or `[v6]:port`; an error says why, as a relative clause.
+/// Splits `host`, `host:port`, `[v6]` or `[v6]:port`; an error is the reason, as a relative clause.
 pub(crate) fn authority_parts(authority: &str) -> Result<(Host, Option<u16>), String> {
     let (host, port) = if let Some(rest) = authority.strip_prefix('[') {
         let (address, port) = rest.split_once(']').ok_or("whose `[` is never closed")?;
@@ -895,7 +897,7 @@ fn port_number(text: &str) -> Result<u16, String> {
         .ok_or_else(|| "whose port is not a number from 1 to 65535".to_owned())
 }
 
-/// A host as it is dialled.
+/// A host.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Host {
     /// A name in lower case, or the address in its canonical form.
@@ -903,7 +905,7 @@ pub(crate) struct Host {
     address: Option<IpAddr>,
 }
 
-/// Reads a DNS name or an IPv4 address.
+/// Parses a DNS name or an IPv4 address.
 fn named_host(text: &str) -> Result<Host, String> {
     if text.is_empty() {
         return Err("which has no host".to_owned());
@@ -942,13 +944,13 @@ fn is_label(label: &str) -> bool {
 }
 
 impl Host {
-    /// Whether it is an IPv6 address, which is written in brackets.
+    /// Returns true for an IPv6 address, which is written in brackets.
     pub(crate) fn is_ipv6(&self) -> bool {
         matches!(self.address, Some(IpAddr::V6(_)))
     }
 
-    /// Whether what is sent to it stays on this machine or a private network, as far as the text
-    /// alone can tell.
+    /// Returns true if connections to it stay on this machine or a private network, as far as the
+    /// text shows.
     pub(crate) fn is_local(&self) -> bool {
         const SUFFIXES: [&str; 4] = [".localhost", ".local", ".internal", ".svc"];
         match self.address.map(|address| address.to_canonical()) {
@@ -970,17 +972,17 @@ impl Host {
 }
 }
 mod ignored {
-//! Variables without an effect: those that another one overrides, those that another Chroma version
-//! reads, and names that no version ever read.
+//! Variables without an effect: overridden variables, variables of another Chroma version, and
+//! names that no version ever read.
 //!
-//! Invariant: every one has a sentence that says what to use instead, and no value is shown.
+//! Invariant: each has a sentence that names the replacement, and no value is shown.
 
 use crate::{ChromaVersion, Server, variable};
 use std::fmt;
 
 /// Variables that are set and have no effect.
 ///
-/// `Display` is one line, `` `NAME` is ignored: why; hint: what to do ``. It shows no value.
+/// `Display` is one line, `` `NAME` is ignored: why; hint: what to do ``. It contains no value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ignored {
     variables: Vec<String>,
@@ -997,24 +999,24 @@ impl Ignored {
         }
     }
 
-    /// Of a name that [`misnamed_variable`] knows.
+    /// Returns an entry for a name that [`misnamed_variable`] knows.
     pub fn misnamed(name: &str) -> Option<Self> {
         let meant = misnamed_variable(name)?;
         let hint = format!("set `{meant}`");
         Some(Self::new(&[name], "no version of Chroma reads it", hint))
     }
 
-    /// Their names; at least one.
+    /// Returns their names; at least one.
     pub fn variables(&self) -> impl Iterator<Item = &str> {
         self.variables.iter().map(String::as_str)
     }
 
-    /// Why they are ignored.
+    /// Returns the reason why they are ignored.
     pub fn why(&self) -> &str {
         &self.why
     }
 
-    /// What to do.
+    /// Returns the hint.
     pub fn hint(&self) -> &str {
         &self.hint
     }
@@ -1033,9 +1035,9 @@ impl fmt::Display for Ignored {
     }
 }
 
-/// Of a name that people copy from old examples and that no Chroma version reads
-/// (`CHROMA_OTEL_ENDPOINT`, `CHROMA_OTEL_EXPORTER_ENDPOINT`, any `CHROMA_OTEL_EXPORTER_…`): the
-/// variable that was meant.
+/// Returns the variable that was meant by a name that is common in old examples and that no Chroma
+/// version reads (`CHROMA_OTEL_ENDPOINT`, `CHROMA_OTEL_EXPORTER_ENDPOINT`, any
+/// `CHROMA_OTEL_EXPORTER_…`).
 pub fn misnamed_variable(name: &str) -> Option<&'static str> {
     let rest = name.strip_prefix("CHROMA_OTEL_")?;
     let known = [
@@ -1057,13 +1059,13 @@ pub fn misnamed_variable(name: &str) -> Option<&'static str> {
     .map_or(Some(variable::ENDPOINT), |(_, meant)| Some(meant))
 }
 
-/// Variables of other versions that this one ignores without a warning; each with a sentence on
-/// what to use instead.
+/// Returns the variables of other versions that this version ignores without a warning, each with a
+/// sentence that names the replacement.
 ///
-/// Those of 0.x are the settings in `chromadb/config.py` of 0.4.24, 0.5.0 and 0.6.3 that a
-/// deployment sets, and the image's own; those of 1.x, which reads `CHROMA_` and a key of its
-/// configuration file, are Chroma's documented ones. The four of tracing and their synonyms are not
-/// among them: those are translated.
+/// The variables of 0.x are the image's own, and those settings in `chromadb/config.py` of 0.4.24,
+/// 0.5.0 and 0.6.3 that a deployment sets. Chroma 1.x reads `CHROMA_` and a key of its
+/// configuration file; its variables are the documented ones. The four tracing variables and their
+/// synonyms are not included: they are translated.
 pub fn ignored_variables(
     version: ChromaVersion,
 ) -> impl Iterator<Item = (&'static str, &'static str)> {
@@ -1075,20 +1077,20 @@ pub fn ignored_variables(
     of_other_server.iter().chain(of_other_0x).copied()
 }
 
-const NO_AUTHENTICATION: &str = "Chroma 1.x has no authentication, so everyone who reaches the \
-    port has all the data: put a proxy that checks the credentials in front of it.";
+const NO_AUTHENTICATION: &str = "Chroma 1.x has no authentication, so everyone who reaches \
+    the port can read all data: put a proxy that checks credentials in front of it.";
 const PATH: &str = "Set `CHROMA_PERSIST_PATH`, or `persist_path` in the configuration file.";
 const ALWAYS_PERSISTENT: &str = "Chroma 1.x always keeps its data: set `CHROMA_PERSIST_PATH`, or \
     `persist_path` in the configuration file.";
 const LISTEN: &str = "Set `CHROMA_LISTEN_ADDRESS`, or `listen_address` in the configuration file.";
 const PORT: &str = "Set `CHROMA_PORT`, or `port` in the configuration file.";
 const LOG_LEVEL: &str = "Set `RUST_LOG`.";
-const ONE_PROCESS: &str = "Leave it out: Chroma 1.x is one process with threads of its own.";
-const NO_ANALYTICS: &str = "Leave it out: the server of Chroma 1.x sends no product telemetry.";
-const NO_MEMORY_LIMIT: &str = "Leave it out: Chroma 1.x has no such setting; limit the \
+const ONE_PROCESS: &str = "Remove it: Chroma 1.x is one process with its own threads.";
+const NO_ANALYTICS: &str = "Remove it: the server of Chroma 1.x sends no product telemetry.";
+const NO_MEMORY_LIMIT: &str = "Remove it: Chroma 1.x has no such setting; limit the \
     container's memory.";
 
-/// What Chroma 1.x ignores.
+/// Variables that Chroma 1.x ignores.
 const OF_PYTHON: &[(&str, &str)] = &[
     ("CHROMA_SERVER_AUTHN_CREDENTIALS", NO_AUTHENTICATION),
     ("CHROMA_SERVER_AUTHN_CREDENTIALS_FILE", NO_AUTHENTICATION),
@@ -1131,11 +1133,11 @@ const OF_PYTHON: &[(&str, &str)] = &[
     ("CHROMA_SERVER_THREAD_POOL_SIZE", ONE_PROCESS),
     (
         "CHROMA_TIMEOUT_KEEP_ALIVE",
-        "Leave it out: Chroma 1.x has no such setting; a proxy in front of it may have one.",
+        "Remove it: Chroma 1.x has no such setting; a proxy in front of it may have one.",
     ),
     (
         "CHROMA_SERVER_NOFILE",
-        "Leave it out: the limit of open files is raised as far as the container allows.",
+        "Remove it: the limit of open files is raised as far as the container allows.",
     ),
     (
         "CHROMA_SERVER_SSL_ENABLED",
@@ -1148,7 +1150,7 @@ const OF_PYTHON: &[(&str, &str)] = &[
     ("CHROMA_TELEMETRY_IMPL", NO_ANALYTICS),
 ];
 
-/// What Chroma 0.x ignores.
+/// Variables that Chroma 0.x ignores.
 const OF_RUST: &[(&str, &str)] = &[
     ("CHROMA_PERSIST_PATH", "Set `PERSIST_DIRECTORY`."),
     ("CHROMA_ALLOW_RESET", "Set `ALLOW_RESET`."),
@@ -1158,7 +1160,7 @@ const OF_RUST: &[(&str, &str)] = &[
     ),
     (
         "CHROMA_MAX_PAYLOAD_SIZE_BYTES",
-        "Leave it out: Chroma 0.x has no such limit; a proxy in front of it may have one.",
+        "Remove it: Chroma 0.x has no such limit; a proxy in front of it may have one.",
     ),
     (
         "CHROMA_OPEN_TELEMETRY__FILTERS",
@@ -1166,19 +1168,19 @@ const OF_RUST: &[(&str, &str)] = &[
     ),
 ];
 
-/// What 0.4.x ignores: the names of authentication since 0.5.0.
+/// Variables that 0.4.x ignores: the names of authentication since 0.5.0.
 const SINCE_0_5: &[(&str, &str)] = &[
     (
         "CHROMA_SERVER_AUTHN_CREDENTIALS",
-        "Set `CHROMA_SERVER_AUTH_CREDENTIALS`, or nobody is asked for them.",
+        "Set `CHROMA_SERVER_AUTH_CREDENTIALS`; otherwise no credentials are required.",
     ),
     (
         "CHROMA_SERVER_AUTHN_CREDENTIALS_FILE",
-        "Set `CHROMA_SERVER_AUTH_CREDENTIALS_FILE`, or nobody is asked for them.",
+        "Set `CHROMA_SERVER_AUTH_CREDENTIALS_FILE`; otherwise no credentials are required.",
     ),
     (
         "CHROMA_SERVER_AUTHN_PROVIDER",
-        "Set `CHROMA_SERVER_AUTH_PROVIDER`, or nobody is asked for credentials.",
+        "Set `CHROMA_SERVER_AUTH_PROVIDER`; otherwise no credentials are required.",
     ),
     (
         "CHROMA_AUTH_TOKEN_TRANSPORT_HEADER",
@@ -1186,23 +1188,23 @@ const SINCE_0_5: &[(&str, &str)] = &[
     ),
 ];
 
-/// What 0.5.0 and later ignore: the names of authentication in 0.4.x.
+/// Variables that 0.5.0 and later ignore: the names of authentication in 0.4.x.
 const UNTIL_0_4: &[(&str, &str)] = &[
     (
         "CHROMA_SERVER_AUTH_CREDENTIALS",
-        "Set `CHROMA_SERVER_AUTHN_CREDENTIALS`, or nobody is asked for them.",
+        "Set `CHROMA_SERVER_AUTHN_CREDENTIALS`; otherwise no credentials are required.",
     ),
     (
         "CHROMA_SERVER_AUTH_CREDENTIALS_FILE",
-        "Set `CHROMA_SERVER_AUTHN_CREDENTIALS_FILE`, or nobody is asked for them.",
+        "Set `CHROMA_SERVER_AUTHN_CREDENTIALS_FILE`; otherwise no credentials are required.",
     ),
     (
         "CHROMA_SERVER_AUTH_CREDENTIALS_PROVIDER",
-        "Leave it out: `CHROMA_SERVER_AUTHN_PROVIDER` covers it.",
+        "Remove it: `CHROMA_SERVER_AUTHN_PROVIDER` covers it.",
     ),
     (
         "CHROMA_SERVER_AUTH_PROVIDER",
-        "Set `CHROMA_SERVER_AUTHN_PROVIDER`, or nobody is asked for credentials.",
+        "Set `CHROMA_SERVER_AUTHN_PROVIDER`; otherwise no credentials are required.",
     ),
     (
         "CHROMA_SERVER_AUTH_TOKEN_TRANSPORT_HEADER",
@@ -1211,15 +1213,17 @@ const UNTIL_0_4: &[(&str, &str)] = &[
 ];
 }
 mod invalid {
-//! A value that could not be read: which variable, why, and what to write instead.
+//! A value that cannot be parsed: the variable, the reason, and the hint.
 //!
-//! Invariant: the text never holds the value of a header; whoever makes an [`Invalid`] sees to it.
+//! Invariant: the text never contains the value of a header; the code that creates an [`Invalid`]
+//! ensures this.
 
 use std::fmt;
 
 /// A variable whose value cannot be used.
 ///
-/// `Display` is one line, `` `NAME` what is wrong; hint: what to do ``. It never shows a header's value.
+/// `Display` is one line, `` `NAME` what is wrong; hint: what to do ``. It never contains a
+/// header's value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Invalid {
     variable: &'static str,
@@ -1228,7 +1232,8 @@ pub struct Invalid {
 }
 
 impl Invalid {
-    /// Of the variable's name, what is wrong with its value (never a secret), and the fix.
+    /// Creates an error from the variable's name, the problem of its value (never a secret), and
+    /// the hint.
     pub fn new(variable: &'static str, what: impl Into<String>, hint: impl Into<String>) -> Self {
         Self {
             variable,
@@ -1237,22 +1242,22 @@ impl Invalid {
         }
     }
 
-    /// The same of another variable: a synonym, by whose name it was written.
+    /// Returns the same error for another variable: the synonym that was set.
     pub(crate) fn of(self, variable: &'static str) -> Self {
         Self { variable, ..self }
     }
 
-    /// The name of the variable, one of [`crate::variable`].
+    /// Returns the name of the variable, one of [`crate::variable`].
     pub fn variable(&self) -> &'static str {
         self.variable
     }
 
-    /// What is wrong, without the variable's name: "is `x`, which has no host".
+    /// Returns the problem, without the variable's name: "is `x`, which has no host".
     pub fn what(&self) -> &str {
         &self.what
     }
 
-    /// What to write instead.
+    /// Returns the hint.
     pub fn hint(&self) -> &str {
         &self.hint
     }
@@ -1277,7 +1282,7 @@ impl std::error::Error for Invalid {}
 pub struct InvalidSettings(Vec<Invalid>);
 
 impl InvalidSettings {
-    /// An error, unless there is nothing wrong.
+    /// Returns an error if there is at least one problem.
     pub(crate) fn unless_empty(invalid: Vec<Invalid>) -> Result<(), Self> {
         if invalid.is_empty() {
             Ok(())
@@ -1286,7 +1291,7 @@ impl InvalidSettings {
         }
     }
 
-    /// Each of them.
+    /// Returns an iterator over the problems.
     pub fn iter(&self) -> std::slice::Iter<'_, Invalid> {
         self.0.iter()
     }
@@ -1325,7 +1330,7 @@ impl<'a> IntoIterator for &'a InvalidSettings {
     }
 }
 
-/// A value that is no secret, made fit for an error text: one line, and not longer than a line.
+/// Shortens a value that is not a secret to one line for an error text.
 pub(crate) fn shown(value: &str) -> String {
     const LONGEST: usize = 100;
     let mut text = String::new();
@@ -1345,19 +1350,19 @@ pub(crate) fn shown(value: &str) -> String {
 mod object {
 //! A JSON object whose values are strings, in the quotes of JSON or of Python.
 //!
-//! Invariant: an error says at which character and what is missing, never what is there.
+//! Invariant: an error contains the position and the expected text, never the actual text.
 
-/// Why a text is not such an object.
+/// Reason why a text is not such an object.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
-    /// At this character, counted from 1: what was expected.
+    /// The position, counted from 1, and the expected text.
     At(usize, &'static str),
     /// The member of this name has a value that is not a string.
     NotText(String),
 }
 
-/// Reads `{"name": "value", …}`, with `'` for `"` as well, and returns the pairs in order, doubles
-/// included.
+/// Parses `{"name": "value", …}`, also with `'` for `"`, and returns the pairs in order, including
+/// duplicates.
 pub(crate) fn pairs(text: &str) -> Result<Vec<(String, String)>, Fault> {
     let mut reader = Reader::new(text);
     reader.expect('{', "`{`")?;
@@ -1380,7 +1385,7 @@ pub(crate) fn pairs(text: &str) -> Result<Vec<(String, String)>, Fault> {
     Ok(pairs)
 }
 
-/// Reads one JSON string, quotes included, and nothing else.
+/// Parses exactly one JSON string, including the quotes.
 pub(crate) fn string(text: &str) -> Option<String> {
     let mut reader = Reader::new(text);
     let string = reader.string("a string").ok()?;
@@ -1390,7 +1395,7 @@ pub(crate) fn string(text: &str) -> Option<String> {
 
 struct Reader<'a> {
     rest: std::str::Chars<'a>,
-    /// How many characters have been read.
+    /// Number of characters that have been read.
     read: usize,
 }
 
@@ -1408,7 +1413,7 @@ impl<'a> Reader<'a> {
         next
     }
 
-    /// The next character that is not white space, which stays.
+    /// Returns the next character that is not white space, without reading it.
     fn peek(&mut self) -> Option<char> {
         loop {
             match self.rest.clone().next() {
@@ -1441,7 +1446,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// What is wrong with the character that comes next.
+    /// Returns the problem of the next character.
     fn fault(&self, what: &'static str) -> Fault {
         Fault::At(self.read + 1, what)
     }
@@ -1462,7 +1467,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// What stands for itself after a backslash, or by a letter, or by number.
+    /// Parses the rest of an escape: a character for itself, a letter, or a number.
     fn escape(&mut self) -> Result<char, Fault> {
         let fault = self.fault("an escape of JSON after `\\`");
         Ok(match self.next() {
@@ -1477,7 +1482,7 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// Four hexadecimal digits, or twice four for a surrogate pair.
+    /// Parses four hexadecimal digits, or twice four for a surrogate pair.
     fn code_point(&mut self) -> Result<char, Fault> {
         let fault = self.fault("the four hexadecimal digits of a character");
         let first = self.code_unit()?;
@@ -1508,15 +1513,15 @@ impl<'a> Reader<'a> {
 }
 }
 mod reading {
-//! One reading of the variables: what is wrong in them, and what is ignored.
+//! One reading of the variables, with their problems and the ignored variables.
 //!
-//! Invariant: of several variables that mean the same the first one that is set decides, and
-//! another one with another meaning is noted, by its name and never by its value.
+//! Invariant: of several synonyms, the first that is set is used. Another that is set to a
+//! different value is noted, by its name and never by its value.
 
 use crate::{Ignored, Invalid, variable};
 use std::str::FromStr;
 
-/// The variables, and what was noticed while reading them.
+/// The variables, and the notes made while reading them.
 pub(crate) struct Reading<'a> {
     get: &'a dyn Fn(&str) -> Option<String>,
     pub(crate) invalid: Vec<Invalid>,
@@ -1532,25 +1537,25 @@ impl<'a> Reading<'a> {
         }
     }
 
-    /// The value, unless it is blank.
+    /// Returns the value, unless it is blank.
     pub(crate) fn text(&self, name: &str) -> Option<String> {
         let value = (self.get)(name)?;
         variable::given(&value)?;
         Some(value)
     }
 
-    /// Whether it is set and not blank.
+    /// Returns true if it is set and not blank.
     pub(crate) fn is_given(&self, name: &str) -> bool {
         self.text(name).is_some()
     }
 
-    /// The first of these that is set and not blank.
+    /// Returns the first of these that is set and not blank.
     pub(crate) fn first_given(&self, names: &[&'static str]) -> Option<&'static str> {
         names.iter().copied().find(|name| self.is_given(name))
     }
 
-    /// The value of the first variable that is set, with its name. Another one that is set to
-    /// something else is noted; a value that cannot be read is an error.
+    /// Returns the value of the first variable that is set, with its name. Another that is set to a
+    /// different value is noted; a value that cannot be parsed is an error.
     pub(crate) fn first<T>(&mut self, names: &[&'static str]) -> Option<(T, &'static str)>
     where
         T: FromStr<Err = Invalid> + PartialEq,
@@ -1569,7 +1574,7 @@ impl<'a> Reading<'a> {
             other.is_some_and(|other| other.as_ref() != Ok(&value))
         };
         let others: Vec<_> = names.iter().filter(differs).copied().collect();
-        let why = format!("`{decisive}` says otherwise, and overrides it");
+        let why = format!("`{decisive}` has another value, and overrides it");
         self.ignore(&others, why, "set only one of them");
         Some((value, decisive))
     }
@@ -1588,30 +1593,31 @@ impl<'a> Reading<'a> {
 }
 }
 mod server {
-//! What each Chroma server reads: the four variables, translated.
+//! Translation of the four variables for each Chroma server.
 //!
-//! Invariant: nothing is ever set to an empty value, and nothing is set at all when tracing is off.
+//! Invariant: no variable is ever set to an empty value, and none is set if tracing is off.
 
 use crate::{
     ChromaVersion, Endpoint, Invalid, Protocol, Server, Settings, spans::rust_log, variable,
 };
 use std::collections::BTreeMap;
 
-/// What to set in the environment of a Chroma server: names and values, never an empty value, and
-/// nothing when tracing is off or this version cannot be traced ([`ChromaVersion::traces`]).
+/// Returns the variables to set in the environment of a Chroma server: names and values, never an
+/// empty value. Empty if tracing is off or this version does not support tracing
+/// ([`ChromaVersion::traces`]).
 ///
-/// - 0.x gets the four variables in the one form it reads: measured on 0.6.3, which does not start
-///   on headers that are not JSON or on a granularity in capitals.
-/// - 1.x gets `CHROMA_OPEN_TELEMETRY__ENDPOINT` and `…__SERVICE_NAME`, the headers as
-///   `OTEL_EXPORTER_OTLP_HEADERS`, and the granularity as `RUST_LOG` ([`rust_log`]; where the
-///   operator has one, put `rust_log(theirs, …)` in its place). It reads the first two only when
-///   it is started with a configuration file.
+/// - 0.x receives the four variables in the only form that it reads. Measured on 0.6.3, which does
+///   not start with headers that are not JSON or with a granularity in capitals.
+/// - 1.x receives `CHROMA_OPEN_TELEMETRY__ENDPOINT` and `…__SERVICE_NAME`, the headers as
+///   `OTEL_EXPORTER_OTLP_HEADERS`, and the granularity as `RUST_LOG` ([`rust_log`]; if the operator
+///   has set one, replace it by `rust_log(theirs, …)`). It reads the first two only if it is
+///   started with a configuration file.
 ///
-/// The values of the headers are among them: secret.
+/// The values of the headers are included and secret.
 ///
 /// # Errors
-/// An endpoint that this server cannot reach: no version speaks OTLP over HTTP, and 1.x has no TLS
-/// (it would send the key in clear text; measured on 1.0.0, 1.0.20 and 1.5.9). Either needs a
+/// An endpoint that this server cannot reach: no version supports OTLP over HTTP, and 1.x has no
+/// TLS (it would send the key in plain text; measured on 1.0.0, 1.0.20 and 1.5.9). Both need a
 /// collector in between.
 pub fn server_environment(
     settings: &Settings,
@@ -1630,7 +1636,7 @@ pub fn server_environment(
     })
 }
 
-/// Refuses what the server would fail on, or send in clear text.
+/// Rejects endpoints on which the server would fail, or to which it would send in plain text.
 fn reachable(
     settings: &Settings,
     endpoint: &Endpoint,
@@ -1647,7 +1653,7 @@ fn reachable(
     if endpoint.protocol() == Protocol::Http {
         refused("speaks OTLP over gRPC only")
     } else if endpoint.is_tls() && version.server() == Server::Rust {
-        refused("has no TLS: it would send everything, the headers too, in clear text")
+        refused("has no TLS: it would send everything in plain text, including the headers")
     } else {
         Ok(())
     }
@@ -1683,9 +1689,9 @@ fn rust_environment(
     environment
 }
 
-/// In the quotes of TOML, which Chroma 1.x takes off again: without them `123` stops it ("found
-/// unsigned int"). Measured on 1.0.0, 1.0.20 and 1.5.9: names such as `123`, `true`, `[a]`, `{a}`,
-/// `a"b`, `a\nb` with a backslash, `a=b`, `a,b`, `$x ${y}`, `#x` and emoji arrive as they are.
+/// Writes the name in the quotes of TOML, which Chroma 1.x removes: without them `123` stops it
+/// ("found unsigned int"). Measured on 1.0.0, 1.0.20 and 1.5.9: names such as `123`, `true`, `[a]`,
+/// `{a}`, `a"b`, `a\nb` with a backslash, `a=b`, `a,b`, `$x ${y}`, `#x` and emoji arrive unchanged.
 fn quoted(text: &str) -> String {
     format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
 }
@@ -1693,7 +1699,7 @@ fn quoted(text: &str) -> String {
 mod settings {
 //! The four variables and their synonyms, read together.
 //!
-//! Invariant: blank is the same as not set, and all that is wrong is reported at once.
+//! Invariant: blank is the same as not set, and all problems are reported at once.
 
 use crate::{
     Endpoint, Granularity, Headers, Ignored, Invalid, InvalidSettings, destination::Destination,
@@ -1701,7 +1707,7 @@ use crate::{
 };
 use std::str::FromStr;
 
-/// What the four variables say.
+/// The values of the four variables.
 ///
 /// ```
 /// use chroma_otel_init::{Granularity, Settings};
@@ -1717,24 +1723,24 @@ use std::str::FromStr;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Settings {
-    /// Where the traces go; `None` switches tracing off.
+    /// Endpoint of the traces; `None` disables tracing.
     pub endpoint: Option<Endpoint>,
-    /// The name the spans carry; never blank, never with control characters when read from text.
-    /// `None` leaves it to OpenTelemetry's SDK, and to Chroma's default on a server
+    /// Service name of the spans; never blank, never with control characters if it was parsed from
+    /// text. `None` selects the default of OpenTelemetry's SDK, or Chroma's default on a server
     /// ([`Settings::server_name`]).
     pub service_name: Option<String>,
-    /// What to send along with every export.
+    /// Headers of every export.
     pub headers: Headers,
-    /// How much detail. Unset means `operation` if there is an endpoint (naming one asks for
-    /// traces) and `none` if there is not.
+    /// Level of detail. The default is `operation` with an endpoint, because setting one requests
+    /// traces, and `none` without.
     pub granularity: Granularity,
-    /// The variable that the endpoint comes from.
+    /// The variable that set the endpoint.
     pub(crate) endpoint_variable: &'static str,
     ignored: Vec<Ignored>,
 }
 
 impl Default for Settings {
-    /// Nothing set: tracing off.
+    /// No variable set: tracing is off.
     fn default() -> Self {
         Self {
             endpoint: None,
@@ -1748,7 +1754,7 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// Traces of granularity `operation` to this endpoint, without headers.
+    /// Creates settings with granularity `operation` for this endpoint, without headers.
     #[must_use]
     pub fn new(endpoint: Endpoint) -> Self {
         Self {
@@ -1758,7 +1764,7 @@ impl Settings {
         }
     }
 
-    /// The same with this service name.
+    /// Returns the settings with this service name.
     #[must_use]
     pub fn with_service_name(self, name: impl Into<String>) -> Self {
         let service_name = Some(name.into());
@@ -1768,13 +1774,13 @@ impl Settings {
         }
     }
 
-    /// The same with these headers.
+    /// Returns the settings with these headers.
     #[must_use]
     pub fn with_headers(self, headers: Headers) -> Self {
         Self { headers, ..self }
     }
 
-    /// The same with this granularity.
+    /// Returns the settings with this granularity.
     #[must_use]
     pub fn with_granularity(self, granularity: Granularity) -> Self {
         Self {
@@ -1787,9 +1793,9 @@ impl Settings {
     /// also notes the names that [`crate::misnamed_variable`] knows.
     ///
     /// # Errors
-    /// Everything that cannot be read, each with its variable and the fix.
+    /// Returns every value that cannot be parsed, with its variable and a hint.
     pub fn from_env() -> Result<Self, InvalidSettings> {
-        // What is not UTF-8 becomes U+FFFD, which every one of the four refuses.
+        // Invalid UTF-8 becomes U+FFFD, which all four variables reject.
         let mut settings = Self::read(|name| {
             std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
         })?;
@@ -1799,17 +1805,18 @@ impl Settings {
         Ok(settings)
     }
 
-    /// Reads the four variables from wherever `get` finds them.
+    /// Reads the four variables with `get`.
     ///
-    /// - `CHROMA_OPEN_TELEMETRY__ENDPOINT` and `…__SERVICE_NAME` are read as synonyms, and beside
-    ///   that endpoint `OTEL_EXPORTER_OTLP_HEADERS`, unless an endpoint of OpenTelemetry's own
-    ///   ([`variable::OTLP_ENDPOINTS`]) is set, to which they belong. Ours override them.
-    /// - Without a service name of Chroma's, `OTEL_SERVICE_NAME` applies, then `service.name` in
+    /// - `CHROMA_OPEN_TELEMETRY__ENDPOINT` and `…__SERVICE_NAME` are synonyms. With that endpoint,
+    ///   `OTEL_EXPORTER_OTLP_HEADERS` is also read, unless an endpoint of OpenTelemetry
+    ///   ([`variable::OTLP_ENDPOINTS`]) is set, to which the headers belong. The four variables
+    ///   override their synonyms.
+    /// - Without a service name of Chroma, `OTEL_SERVICE_NAME` applies, then `service.name` in
     ///   `OTEL_RESOURCE_ATTRIBUTES`.
-    /// - What is set and has no effect is in [`Settings::ignored`].
+    /// - Variables that are set and have no effect are in [`Settings::ignored`].
     ///
     /// # Errors
-    /// Everything that cannot be read, each with its variable and the fix.
+    /// Returns every value that cannot be parsed, with its variable and a hint.
     pub fn read(get: impl Fn(&str) -> Option<String>) -> Result<Self, InvalidSettings> {
         let mut reading = Reading::new(&get);
         let Destination { endpoint, headers } = Destination::read(&mut reading);
@@ -1835,30 +1842,30 @@ impl Settings {
         })
     }
 
-    /// Variables that were set and have no effect. `init_with` and `layer` show them as warnings.
+    /// Returns the variables that were set and have no effect. `init_with` and `layer` report them
+    /// as warnings.
     pub fn ignored(&self) -> &[Ignored] {
         &self.ignored
     }
 
-    /// Takes [`Settings::ignored`] out, for a program that shows them itself.
+    /// Moves [`Settings::ignored`] out, for a program that reports them itself.
     pub fn take_ignored(&mut self) -> Vec<Ignored> {
         std::mem::take(&mut self.ignored)
     }
 
-    /// The name that the spans of a Chroma server carry: the one that is set, else Chroma's
-    /// default.
+    /// Returns the service name of a Chroma server: the configured one, or Chroma's default.
     pub fn server_name(&self) -> &str {
         let name = self.service_name.as_deref();
         name.unwrap_or(variable::DEFAULT_SERVICE_NAME)
     }
 
-    /// Whether anything is traced: there is an endpoint, and the granularity is not `none`.
+    /// Returns true if tracing is on: there is an endpoint, and the granularity is not `none`.
     pub fn enabled(&self) -> bool {
         self.endpoint.is_some() && self.granularity != Granularity::None
     }
 }
 
-/// Chroma's service name, or else OpenTelemetry's.
+/// Returns Chroma's service name, or OpenTelemetry's.
 fn service_name(reading: &mut Reading<'_>) -> Option<String> {
     let of_chroma = [variable::SERVICE_NAME, variable::RUST_SERVICE_NAME];
     let name = reading.first(&of_chroma);
@@ -1914,29 +1921,29 @@ impl FromStr for ServiceName {
 mod spans {
 //! The granularity on Chroma 1.x, which has none: a filter of spans by crate and level.
 //!
-//! Invariant: a wish for logs never costs a span of the granularity, and no directive lets in the
-//! spans of the exporter's HTTP/2: they would be exported, which makes more of them.
+//! Invariant: a directive for logs never drops a span of the granularity, and no directive admits
+//! the spans of the exporter's HTTP/2: exporting them would create more of them.
 
 use crate::{ChromaVersion, Granularity, Server, variable};
 use std::fmt;
 
-/// The `RUST_LOG` to give to the server, for the operator's own (`user`) and a granularity.
+/// Returns the `RUST_LOG` for the server, from the operator's own value (`user`) and a granularity.
 ///
-/// Chroma 1.x has one filter for logs and spans alike. It is `RUST_LOG`, or where that is not set
-/// a built-in one, which lets all of Chroma's spans through (but not the requests on 1.2.2);
-/// `CHROMA_OPEN_TELEMETRY__FILTERS`, where it exists (not in 1.0.0), only changes the built-in one.
-/// So the granularity goes into `RUST_LOG`:
+/// Chroma 1.x has one filter for logs and spans. It is `RUST_LOG`, or by default a built-in filter
+/// that admits all of Chroma's spans (except the requests on 1.2.2).
+/// `CHROMA_OPEN_TELEMETRY__FILTERS`, which 1.0.0 does not have, only changes the built-in filter.
+/// Therefore the granularity is set in `RUST_LOG`:
 ///
-/// - The operator's directives stay, except those that would take away spans of the granularity
-///   (`chroma_tracing=error`) or let in those of the exporter's HTTP/2 (`h2=trace`, which goes on
-///   for ever: 1,160 spans in 3 s without a request).
-/// - A more verbose wish stays too, and brings its spans: `RUST_LOG=debug` with `operation` makes
-///   the spans of `all`.
-/// - Without a wish, the logs are Chroma's warnings with `operation`, its infos with
-///   `operation_and_segment`, and everything of Chroma's, as it has them by itself, with `all`.
+/// - The operator's directives are kept, except those that would drop spans of the granularity
+///   (`chroma_tracing=error`) or admit those of the exporter's HTTP/2 (`h2=trace`, which never
+///   ends: 1,160 spans in 3 s without a request).
+/// - A more verbose directive is also kept, and adds its spans: `RUST_LOG=debug` with `operation`
+///   creates the spans of `all`.
+/// - Without directives, the logs are Chroma's warnings with `operation`, its infos with
+///   `operation_and_segment`, and with `all` all of Chroma's logs, as by default.
 ///
-/// With [`Granularity::None`], and on 0.x, which does not read it, the operator's own comes back.
-/// A blank one counts as unset; the result is never blank.
+/// With [`Granularity::None`], and on 0.x, which does not read the variable, the operator's own
+/// value is returned. A blank value counts as unset; the result is never blank.
 pub fn rust_log(
     user: Option<&str>,
     granularity: Granularity,
@@ -1961,8 +1968,8 @@ pub fn rust_log(
     Some(merged(user.unwrap_or(&logs), &needs))
 }
 
-/// The crate that part of `chroma_frontend` moves to in the release after 1.5.9, whose name does
-/// not begin with `chroma`: it needs what all of Chroma's crates need.
+/// The crate to which part of `chroma_frontend` moves in the release after 1.5.9. Its name does not
+/// begin with `chroma`, and it needs the same levels as Chroma's crates.
 fn moved(needs: &[Directive<'static>]) -> Option<Directive<'static>> {
     let of_all = needs.iter().find(|need| need.target == "chroma")?;
     Some(Directive {
@@ -1971,7 +1978,7 @@ fn moved(needs: &[Directive<'static>]) -> Option<Directive<'static>> {
     })
 }
 
-/// The wishes, with the needs in the place of those that are against them.
+/// Returns the operator's directives, in which the needs replace conflicting ones.
 fn merged(wishes: &str, needs: &[Directive]) -> String {
     let wishes: Vec<_> = wishes
         .split(',')
@@ -1992,7 +1999,7 @@ fn merged(wishes: &str, needs: &[Directive]) -> String {
         .iter()
         .filter(|(text, wish)| match wish {
             Some(wish) => !traces_exporter(*wish) && !is_against(*wish, &needs),
-            // A bracket that is never closed: what the server makes of it is not known.
+            // A bracket that is never closed: the server's interpretation is unknown.
             None => !text.contains('['),
         })
         .map(|(text, _)| (*text).to_owned());
@@ -2000,13 +2007,13 @@ fn merged(wishes: &str, needs: &[Directive]) -> String {
     filter.join(",")
 }
 
-/// Whether it lets in spans of the exporter, or of one of its modules.
+/// Returns true if it admits spans of the exporter, or of one of its modules.
 fn traces_exporter(wish: Directive) -> bool {
     wish.target.starts_with(HTTP2.target) && wish.level > HTTP2.level
 }
 
-/// Whether the wishes for other targets let in spans of the exporter: by their level, or by a field,
-/// which lets in every span.
+/// Returns true if the directives for other targets admit spans of the exporter: by their level, or
+/// by a field, which admits every span.
 fn covers_exporter(wishes: &[(&str, Option<Directive>)]) -> bool {
     let by_field = |(text, wish): &(&str, Option<Directive>)| {
         let wish = wish.filter(|wish| HTTP2.target.starts_with(wish.target));
@@ -2015,7 +2022,7 @@ fn covers_exporter(wishes: &[(&str, Option<Directive>)]) -> bool {
     wished(wishes, HTTP2.target) > HTTP2.level || wishes.iter().any(by_field)
 }
 
-/// What is logged where the operator has no wish; the spans come on top of it.
+/// Default logs if the operator has no directives; the spans are added to them.
 const LOGS: &str = "error,opentelemetry_sdk=info,chroma=warn";
 
 /// The exporter's HTTP/2 has its spans at trace level. Of the crates below Chroma's exporter it is
@@ -2026,7 +2033,7 @@ const HTTP2: Directive = Directive {
     level: Level::Debug,
 };
 
-/// Which targets must be let through, and up to which level, for the spans of a granularity.
+/// Returns the targets and levels that the spans of a granularity need.
 ///
 /// Spans measured with one workload (the Python client's start, heartbeat, get-or-create
 /// collection, add 20, query, get, delete, count) against an OTLP sink:
@@ -2042,7 +2049,7 @@ const HTTP2: Directive = Directive {
 ///
 /// The 11 are the requests. The next 6 are `collection_add`, `push_logs` (2) and `read` (3); the
 /// last 4 are the reading of the requests' JSON. Up to 1.0.12 there are messages between components
-/// (6) in place of the latter. `none` has 0 on each.
+/// (6) instead of the latter. `none` has 0 on each.
 fn needs(granularity: Granularity) -> &'static [Directive<'static>] {
     const fn need(target: &'static str, level: Level) -> Directive<'static> {
         Directive {
@@ -2052,7 +2059,7 @@ fn needs(granularity: Granularity) -> &'static [Directive<'static>] {
         }
     }
     const REQUESTS: Directive = need("chroma_tracing", Level::Debug);
-    // Where they come from in the first versions of 1.0.
+    // Target of the requests in the first versions of 1.0.
     const FORMER_REQUESTS: Directive = need("chroma_frontend::tower_tracing", Level::Debug);
     match granularity {
         Granularity::None => &[],
@@ -2085,7 +2092,7 @@ impl Level {
         (Self::Trace, "trace"),
     ];
 
-    /// Reads a name in any case, or its number from 0 to 5.
+    /// Parses a name in any case, or its number from 0 to 5.
     fn read(text: &str) -> Option<Self> {
         Self::NAMES
             .iter()
@@ -2097,20 +2104,20 @@ impl Level {
     }
 }
 
-/// What is let through: of the targets that start with this one, everything up to the level. As in
-/// tracing-subscriber, the longest such target decides, among equal ones that with a field, and among
-/// those the last.
+/// A directive: admits all targets that start with this one, up to the level. As in
+/// tracing-subscriber, the longest such target applies; among equal ones, that with a field; and
+/// among those, the last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Directive<'a> {
     target: &'a str,
-    /// Whether events need a certain field. Spans are meant whatever fields they have.
+    /// True if only events with a certain field match. Spans match with any fields.
     by_field: bool,
     level: Level,
 }
 
 impl<'a> Directive<'a> {
-    /// Reads `level`, `target`, `target=level`, and `target[span{field}]=level` as if it had a field
-    /// alone: with the name of a span, or the value of a field, it only adds to the others.
+    /// Parses `level`, `target`, `target=level`, and `target[span{field}]=level` as if it had only
+    /// a field: with the name of a span, or the value of a field, it only adds to the others.
     fn read(text: &'a str) -> Option<Self> {
         let (target, level, by_field) = match text.split_once('[') {
             Some((target, rest)) => match rest.rsplit_once(']')?.1 {
@@ -2143,7 +2150,7 @@ impl fmt::Display for Directive<'_> {
     }
 }
 
-/// The level that the operator's directives have for all spans and events of a target.
+/// Returns the level that the operator's directives set for all spans and events of a target.
 fn wished(wishes: &[(&str, Option<Directive>)], target: &str) -> Level {
     wishes
         .iter()
@@ -2153,8 +2160,8 @@ fn wished(wishes: &[(&str, Option<Directive>)], target: &str) -> Level {
         .map_or(Level::Off, |wish| wish.level)
 }
 
-/// Whether one of the needs replaces it: for the same target, or if it would take away spans of a
-/// need (or let in those of HTTP/2).
+/// Returns true if one of the needs replaces it: for the same target, or if it would drop spans of
+/// a need (or admit those of HTTP/2).
 fn is_against(wish: Directive, needs: &[Directive]) -> bool {
     needs
         .iter()
@@ -2171,13 +2178,13 @@ fn is_against(wish: Directive, needs: &[Directive]) -> bool {
 }
 }
 mod switch {
-//! OpenTelemetry's own variables that switch tracing off.
+//! OpenTelemetry's own variables that disable tracing.
 //!
-//! Invariant: only the values that the specification names switch anything off.
+//! Invariant: only the values that the specification names disable tracing.
 
 use crate::{reading::Reading, variable};
 
-/// The variable of OpenTelemetry that switches tracing off, if there is one.
+/// Returns the variable of OpenTelemetry that disables tracing, if there is one.
 ///
 /// `OTEL_SDK_DISABLED=true` and `OTEL_TRACES_EXPORTER=none`, in any case (OpenTelemetry
 /// specification, `sdk-environment-variables.md`). Neither the Rust SDK nor Chroma 1.x reads them.
@@ -2194,7 +2201,7 @@ pub fn switched_off(get: impl Fn(&str) -> Option<String>) -> Option<&'static str
     }
 }
 
-/// Notes an exporter that does not exist here: only OTLP does.
+/// Notes an unsupported exporter: only OTLP is supported.
 pub(crate) fn note_unknown_exporter(reading: &mut Reading<'_>) {
     let words = words(reading, variable::OTEL_TRACES_EXPORTER);
     if words
@@ -2209,7 +2216,7 @@ pub(crate) fn note_unknown_exporter(reading: &mut Reading<'_>) {
     }
 }
 
-/// The words of a list, in lower case.
+/// Returns the words of a list, in lower case.
 fn words(reading: &Reading<'_>, name: &str) -> Vec<String> {
     let text = reading.text(name).unwrap_or_default().to_ascii_lowercase();
     let words = variable::given(&text).unwrap_or_default().split(',');
@@ -2220,15 +2227,15 @@ fn words(reading: &Reading<'_>, name: &str) -> Vec<String> {
 pub mod variable {
 //! The names: the four variables of the contract, and those that Chroma's servers read.
 //!
-//! Invariant: generator, entrypoint and templates take every name from here.
+//! Invariant: generator, entrypoint and templates take every name from this file.
 
-/// Where the traces go: a URL, or `host`, `host:port`.
+/// Endpoint of the traces: a URL, or `host`, `host:port`.
 pub const ENDPOINT: &str = "CHROMA_OTEL_COLLECTION_ENDPOINT";
-/// The name that the spans carry as `service.name`.
+/// The `service.name` of the spans.
 pub const SERVICE_NAME: &str = "CHROMA_OTEL_SERVICE_NAME";
-/// What to send along with every export; usually the key of a tracing backend. Secret.
+/// Headers of every export; usually the key of a tracing backend. Secret.
 pub const HEADERS: &str = "CHROMA_OTEL_COLLECTION_HEADERS";
-/// How much detail: `none`, `operation`, `operation_and_segment` or `all`.
+/// Level of detail: `none`, `operation`, `operation_and_segment` or `all`.
 pub const GRANULARITY: &str = "CHROMA_OTEL_GRANULARITY";
 /// The version of Chroma in the image, set by the rendered Dockerfile.
 pub const CHROMA_VERSION: &str = "CHROMA_VERSION";
@@ -2238,20 +2245,20 @@ pub const CHROMA_VERSION: &str = "CHROMA_VERSION";
 pub const RUST_ENDPOINT: &str = "CHROMA_OPEN_TELEMETRY__ENDPOINT";
 /// The service name that the server of Chroma 1.x reads. Read as a synonym of [`SERVICE_NAME`].
 pub const RUST_SERVICE_NAME: &str = "CHROMA_OPEN_TELEMETRY__SERVICE_NAME";
-/// The filter of logs and spans that Chroma 1.x reads: what stands for the granularity there.
+/// The filter of logs and spans that Chroma 1.x reads; it replaces the granularity.
 pub const RUST_LOG: &str = "RUST_LOG";
-/// The headers that the OTLP exporter in Chroma 1.x reads. A synonym of [`HEADERS`] only beside
-/// [`RUST_ENDPOINT`], and only if no [`OTLP_ENDPOINTS`] is set, to which they would belong.
+/// The headers that the OTLP exporter in Chroma 1.x reads. A synonym of [`HEADERS`] only with
+/// [`RUST_ENDPOINT`], and only if none of [`OTLP_ENDPOINTS`] is set, to which they would belong.
 pub const OTLP_HEADERS: &str = "OTEL_EXPORTER_OTLP_HEADERS";
-/// Headers for traces alone, which replace [`OTLP_HEADERS`] in OpenTelemetry's exporters.
+/// Headers for traces only, which replace [`OTLP_HEADERS`] in OpenTelemetry's exporters.
 pub const OTLP_TRACES_HEADERS: &str = "OTEL_EXPORTER_OTLP_TRACES_HEADERS";
-/// Headers for metrics alone; Chroma 1.x also sends metrics.
+/// Headers for metrics only; Chroma 1.x also sends metrics.
 pub const OTLP_METRICS_HEADERS: &str = "OTEL_EXPORTER_OTLP_METRICS_HEADERS";
-/// The endpoint for metrics alone.
+/// The endpoint for metrics only.
 pub const OTLP_METRICS_ENDPOINT: &str = "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT";
 /// The endpoint of OpenTelemetry's own exporters.
 pub const OTLP_ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
-/// The endpoint for traces alone.
+/// The endpoint for traces only.
 pub const OTLP_TRACES_ENDPOINT: &str = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT";
 /// The endpoints of OpenTelemetry's own exporters.
 pub const OTLP_ENDPOINTS: &[&str] = &[
@@ -2260,9 +2267,9 @@ pub const OTLP_ENDPOINTS: &[&str] = &[
     OTLP_METRICS_ENDPOINT,
     "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT",
 ];
-/// Variables of OpenTelemetry's exporters that override an endpoint or headers given otherwise:
-/// remove them from the environment of a Chroma server, or its traces go elsewhere, or another
-/// backend's key goes to its endpoint (measured on 1.0.20 and 1.5.9).
+/// Variables of OpenTelemetry's exporters that override other endpoints and headers. Remove them
+/// from the environment of a Chroma server; otherwise its traces are sent to another endpoint, or
+/// another backend's key is sent to its endpoint (measured on 1.0.20 and 1.5.9).
 pub const OVERRIDING: &[&str] = &[
     OTLP_ENDPOINT,
     OTLP_TRACES_ENDPOINT,
@@ -2270,16 +2277,16 @@ pub const OVERRIDING: &[&str] = &[
     OTLP_TRACES_HEADERS,
 ];
 
-/// OpenTelemetry's service name: applies where no variable of Chroma gives one.
+/// OpenTelemetry's service name: applies if no variable of Chroma sets one.
 pub const OTEL_SERVICE_NAME: &str = "OTEL_SERVICE_NAME";
-/// OpenTelemetry's resource attributes; their `service.name` applies where nothing else gives one.
+/// OpenTelemetry's resource attributes; their `service.name` applies if no other variable sets one.
 pub const OTEL_RESOURCE_ATTRIBUTES: &str = "OTEL_RESOURCE_ATTRIBUTES";
-/// `true` switches OpenTelemetry off.
+/// `true` disables OpenTelemetry.
 pub const OTEL_SDK_DISABLED: &str = "OTEL_SDK_DISABLED";
-/// `none` switches traces off.
+/// `none` disables traces.
 pub const OTEL_TRACES_EXPORTER: &str = "OTEL_TRACES_EXPORTER";
 
-/// The service name of a Chroma server where none is given; Chroma's own default on every version.
+/// Default service name of a Chroma server; Chroma's own default on every version.
 pub const DEFAULT_SERVICE_NAME: &str = "chromadb";
 
 /// One of the four variables, for documentation and for help texts.
@@ -2288,19 +2295,19 @@ pub const DEFAULT_SERVICE_NAME: &str = "chromadb";
 pub struct Variable {
     /// Its name in every deployment.
     pub name: &'static str,
-    /// Which values are read, in words.
+    /// Description of the accepted values.
     pub format: &'static str,
-    /// What holds when it is not set, in words.
+    /// Description of the default.
     pub default: &'static str,
-    /// The variable that the Python server reads for it (up to 0.6.3), and its exact form.
+    /// The variable of the Python server (up to 0.6.3), and its exact form.
     pub python_server: &'static str,
-    /// The variable that the Rust server reads for it (from 1.0.0), and its exact form.
+    /// The variable of the Rust server (from 1.0.0), and its exact form.
     pub rust_server: &'static str,
-    /// Whether its value is secret.
+    /// True if its value is secret.
     pub secret: bool,
 }
 
-/// The four variables, in the order in which one fills them in.
+/// The four variables, in the order of documentation.
 pub const TABLE: &[Variable] = &[
     Variable {
         name: ENDPOINT,
@@ -2337,10 +2344,11 @@ pub const TABLE: &[Variable] = &[
     },
 ];
 
-/// The value as meant: without white space and one pair of quotes around the whole of it, as shell
-/// and env files leave them behind. `None` if nothing remains: blank is the same as not set.
+/// Returns the value without white space and one pair of quotes around it, which shell and env
+/// files leave behind. `None` if nothing remains: blank is the same as not set.
 ///
-/// Quotes of two values, `'a','b'`, are not a pair: a quote is removed only if it is not inside.
+/// Quotes of two values, `'a','b'`, are not a pair: a quote is removed only if it does not also
+/// occur inside.
 pub fn given(value: &str) -> Option<&str> {
     let value = value.trim();
     let inner = ['"', '\'']
@@ -2353,7 +2361,7 @@ pub fn given(value: &str) -> Option<&str> {
     (!inner.is_empty()).then_some(inner)
 }
 
-/// Whether an environment variable can have this name in every shell and in Compose.
+/// Returns true if an environment variable can have this name in every shell and in Compose.
 pub fn is_name(name: &str) -> bool {
     let characters = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
     !name.is_empty()
@@ -2362,15 +2370,15 @@ pub fn is_name(name: &str) -> bool {
 }
 }
 mod version {
-//! The versions of Chroma, and what differs between them in a deployment.
+//! The versions of Chroma, and the differences between their deployments.
 //!
-//! Invariant: ranges decide, not a list of releases: some versions exist as images only, others as
-//! Python packages only. A version outside the tested ones counts as the nearest.
+//! Invariant: ranges apply, not a list of releases: some versions exist only as images, others only
+//! as Python packages. A version outside the tested ones is treated as the nearest.
 
 use crate::{Invalid, invalid::shown, variable};
 use std::{fmt, str::FromStr};
 
-/// A version of Chroma. Reads `1.5.9` and `v1.5.9`.
+/// A version of Chroma. Parses `1.5.9` and `v1.5.9`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub struct ChromaVersion {
@@ -2386,14 +2394,14 @@ pub struct ChromaVersion {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Server {
-    /// Up to 0.6.3: reads the four variables from 0.4.15 on.
+    /// Up to 0.6.3: reads the four variables from 0.4.15.
     Python,
-    /// From 1.0.0: reads others, speaks OTLP over gRPC without TLS only.
+    /// From 1.0.0: reads other variables, supports only OTLP over gRPC without TLS.
     Rust,
 }
 
 impl ChromaVersion {
-    /// The oldest version that this crate knows about.
+    /// The oldest version that this crate supports.
     pub const OLDEST: Self = Self::new(0, 4, 0);
     /// The newest tested release.
     pub const NEWEST: Self = Self::new(1, 5, 9);
@@ -2411,7 +2419,7 @@ impl ChromaVersion {
     /// The first version with OpenTelemetry: `CHROMA_OTEL_*` are in `chromadb/config.py` of its
     /// wheel, not in that of 0.4.14.
     const TRACED: Self = Self::new(0, 4, 15);
-    /// The first version whose image starts with a script that passes signals on.
+    /// The first version whose image starts with a script that forwards signals.
     const IMAGE_SCRIPT: Self = Self::new(0, 4, 23);
     /// The first version with the settings of 0.5.
     pub(crate) const V0_5: Self = Self::new(0, 5, 0);
@@ -2423,7 +2431,7 @@ impl ChromaVersion {
     /// to all of Chroma's crates.
     pub(crate) const FILTERS_BY_CRATE: Self = Self::new(1, 0, 13);
 
-    /// From its three numbers.
+    /// Creates a version from its three numbers.
     pub const fn new(major: u16, minor: u16, patch: u16) -> Self {
         Self {
             major,
@@ -2432,7 +2440,7 @@ impl ChromaVersion {
         }
     }
 
-    /// Which of the two servers it has.
+    /// Returns the server of this version.
     pub fn server(self) -> Server {
         if self < Self::V1 {
             Server::Python
@@ -2441,14 +2449,14 @@ impl ChromaVersion {
         }
     }
 
-    /// Whether it can be traced at all.
+    /// Returns true if it supports tracing.
     pub fn traces(self) -> bool {
         self >= Self::TRACED
     }
 
-    /// Where the published image keeps its data, hence where to mount the volume.
+    /// Returns the data directory of the published image, on which to mount the volume.
     ///
-    /// On 1.x only because the image's own `/config.yaml` says so: one's own must repeat it.
+    /// On 1.x it is set in the image's `/config.yaml`: another configuration file must repeat it.
     pub fn data_directory(self) -> &'static str {
         match self.server() {
             Server::Python => "/chroma/chroma",
@@ -2456,9 +2464,9 @@ impl ChromaVersion {
         }
     }
 
-    /// The path that answers 200 when the server is ready.
+    /// Returns the path that answers 200 when the server is ready.
     ///
-    /// `/api/v2/healthcheck` also asks the executor and the log (measured on 1.0.0 and 1.5.9).
+    /// `/api/v2/healthcheck` also checks the executor and the log (measured on 1.0.0 and 1.5.9).
     pub fn health_path(self) -> &'static str {
         match self.server() {
             Server::Python if self < Self::API_V2 => "/api/v1/heartbeat",
@@ -2467,17 +2475,17 @@ impl ChromaVersion {
         }
     }
 
-    /// The command of the published image: entrypoint, and the arguments that a deployment may
-    /// replace. An image derived with another entrypoint must repeat both: setting one resets the
-    /// other.
+    /// Returns the command of the published image: entrypoint, and the arguments that a deployment
+    /// may replace. An image derived with another entrypoint must repeat both: setting one resets
+    /// the other.
     ///
-    /// Read in the Dockerfiles of the source distributions 0.4.0, 0.4.14, 0.4.15, 0.4.17 to
-    /// 0.4.24, 0.5.0, 0.5.5, 0.5.16, 0.5.23 and 0.6.3, and for 1.x in `rust/Dockerfile` of 2026
-    /// (`dumb-init -- chroma`; the supervisor is left to whoever derives). Not seen: the images
-    /// themselves, and the Dockerfiles of the first versions of 1.0.
+    /// Read in the Dockerfiles of the source distributions 0.4.0, 0.4.14, 0.4.15, 0.4.17 to 0.4.24,
+    /// 0.5.0, 0.5.5, 0.5.16, 0.5.23 and 0.6.3, and for 1.x in `rust/Dockerfile` of 2026 (`dumb-init
+    /// -- chroma`; a derived image chooses its supervisor). Not seen: the images themselves, and
+    /// the Dockerfiles of the first versions of 1.0.
     ///
-    /// The script of 0.4.0 to 0.4.22 builds a library anew at every start, with a network and as
-    /// root, and does not pass signals on: the server is started without it.
+    /// The script of 0.4.0 to 0.4.22 rebuilds a library at every start, with a network and as root,
+    /// and does not forward signals: the server is started without it.
     pub fn command(self) -> (&'static [&'static str], &'static [&'static str]) {
         match self.server() {
             Server::Python if self < Self::IMAGE_SCRIPT => (&["uvicorn"], UVICORN_ARGUMENTS),
@@ -2487,7 +2495,7 @@ impl ChromaVersion {
     }
 }
 
-/// What the script of 0.4.0 to 0.4.22 passes on.
+/// Arguments that the script of 0.4.0 to 0.4.22 passes on.
 const UVICORN_ARGUMENTS: &[&str] = &[
     "chromadb.app:app",
     "--workers",
@@ -2499,7 +2507,7 @@ const UVICORN_ARGUMENTS: &[&str] = &[
     "--proxy-headers",
 ];
 
-/// One word, which the script expands: the image's `ENV` has the values.
+/// One word, which the script expands: the image's `ENV` sets the values.
 const PYTHON_ARGUMENTS: &str = "--workers ${CHROMA_WORKERS} --host ${CHROMA_HOST_ADDR} \
     --port ${CHROMA_HOST_PORT} --proxy-headers --log-config ${CHROMA_LOG_CONFIG} \
     --timeout-keep-alive ${CHROMA_TIMEOUT_KEEP_ALIVE}";
@@ -2532,7 +2540,7 @@ impl FromStr for ChromaVersion {
     }
 }
 
-/// Digits only, no sign, no leading zero: so that `Display` gives back what was read.
+/// Parses digits without a sign or a leading zero, so that `Display` writes the same text.
 fn number(text: &str) -> Option<u16> {
     let plain =
         text.bytes().all(|byte| byte.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
@@ -2553,16 +2561,17 @@ pub use switch::switched_off;
 pub use version::{ChromaVersion, Server};
 
 mod pipeline {
-//! From an ended span to the collector: tracer provider, counted batch processor, exporter.
+//! The path from an ended span to the collector: tracer provider, counted batch processor,
+//! exporter.
 //!
 //! Invariant: a pipeline exists only if tracing is on and all of its parts were built.
 
 mod delivery {
-//! Delivery counts. The SDK's batch processor drops what its queue cannot hold, and its shutdown
-//! answers `Ok` whatever was delivered, so the spans are counted on both sides of it.
+//! Delivery counts. The SDK's batch processor drops spans when its queue is full, and its shutdown
+//! returns `Ok` even if spans were lost, so the spans are counted before and after it.
 //!
-//! Invariant: `ended` counts a span before the queue sees it and `exported` only after the
-//! collector took it, so that `ended - exported` never hides a loss.
+//! Invariant: `ended` counts a span before it enters the queue and `exported` only after the
+//! collector accepted it, so that `ended - exported` never hides a loss.
 
 use super::problem::say;
 use opentelemetry::Context;
@@ -2586,48 +2595,48 @@ pub(crate) struct Ledger {
     ended: AtomicU64,
     exported: AtomicU64,
     failed: AtomicU64,
-    told: AtomicBool,
-    /// What the transport said last, if it failed.
+    reported: AtomicBool,
+    /// The last error of the transport.
     cause: Mutex<Option<String>>,
-    /// What the last failed export said.
+    /// The error of the last failed export.
     reason: Mutex<Option<String>>,
 }
 
 impl Ledger {
-    /// Nothing sent yet; `endpoint` is for the messages.
+    /// Returns empty counts; `endpoint` is for the messages.
     pub(super) fn new(endpoint: String) -> Self {
         Self {
             endpoint,
             ended: AtomicU64::new(0),
             exported: AtomicU64::new(0),
             failed: AtomicU64::new(0),
-            told: AtomicBool::new(false),
+            reported: AtomicBool::new(false),
             cause: Mutex::new(None),
             reason: Mutex::new(None),
         }
     }
 
-    /// Sampled spans that ended.
+    /// Returns the number of sampled spans that ended.
     pub(super) fn ended(&self) -> u64 {
         self.ended.load(Ordering::Relaxed)
     }
 
-    /// Spans that the collector took.
+    /// Returns the number of spans that the collector accepted.
     pub(super) fn exported(&self) -> u64 {
         self.exported.load(Ordering::Relaxed)
     }
 
-    /// Spans that were sent and not taken.
+    /// Returns the number of spans that were sent and not accepted.
     pub(super) fn failed(&self) -> u64 {
         self.failed.load(Ordering::Relaxed)
     }
 
-    /// From now on only the guard speaks: what fails in the last flush is in its final count.
+    /// Stops reports of failed exports: the guard's final count includes those of the last flush.
     pub(super) fn close(&self) {
-        self.told.store(true, Ordering::Relaxed);
+        self.reported.store(true, Ordering::Relaxed);
     }
 
-    /// Reports `lost` spans; `time_up` is the time that the last flush had, if it needed more.
+    /// Reports `lost` spans; `time_up` is the time limit of the last flush, if it was exceeded.
     pub(super) fn report(&self, lost: u64, time_up: Option<Duration>) {
         let ended = self.ended();
         let endpoint = &self.endpoint;
@@ -2653,7 +2662,7 @@ impl Ledger {
             Some(cause) => format!("{error}: {cause}"),
             None => error.to_string(),
         };
-        if !self.told.swap(true, Ordering::Relaxed) {
+        if !self.reported.swap(true, Ordering::Relaxed) {
             let endpoint = &self.endpoint;
             say(format_args!(
                 "warning: spans do not reach `{endpoint}`: {error}; the program keeps trying, and \
@@ -2668,7 +2677,7 @@ fn unpoisoned<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The SDK's batch processor, with the spans counted that go in.
+/// The SDK's batch processor, which counts the spans that it receives.
 #[derive(Debug)]
 pub(super) struct Counted {
     pub(super) processor: Arc<BatchSpanProcessor>,
@@ -2693,10 +2702,10 @@ impl SpanProcessor for Counted {
         self.processor.shutdown_with_timeout(timeout)
     }
 
-    // `set_resource` is left out: the exporter was given the resource before it came here.
+    // `set_resource` is not forwarded: the exporter already has the resource.
 }
 
-/// An exporter with the batches counted that came through.
+/// An exporter that counts the exported batches.
 #[derive(Debug)]
 pub(super) struct Recorded<E> {
     pub(super) exporter: E,
@@ -2721,9 +2730,9 @@ impl<E: SpanExporter> SpanExporter for Recorded<E> {
 }
 }
 mod guard {
-//! The guard: spans are sent while it lives, and the rest when it is dropped.
+//! The guard: spans are sent while it lives, and the remaining spans when it is dropped.
 //!
-//! Invariant: no call lasts longer than the time given to it, whatever the collector does.
+//! Invariant: no call exceeds its time limit, whatever the collector does.
 
 use super::{Options, Pipeline, Problem, problem::say};
 use opentelemetry_sdk::{error::OTelSdkError, trace::SpanProcessor};
@@ -2739,20 +2748,21 @@ use std::{
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Outcome {
-    /// Spans that the collector took.
+    /// Spans that the collector accepted.
     pub exported: u64,
-    /// Spans that are gone: the queue was full, or the collector did not take them. A collector
-    /// that takes a batch and then throws away a part of it (OTLP's partial success) is not seen.
+    /// Spans that are lost: the queue was full, or the collector did not accept them. Spans of a
+    /// batch that a collector accepts and then partly rejects (OTLP's partial success) are not
+    /// counted.
     pub lost: u64,
-    /// Spans that still wait to be sent, because the time was too short.
+    /// Spans that are still queued, because the time was too short.
     pub pending: u64,
 }
 
-/// Keeps tracing alive. Dropping it sends what is left within [`Options::flush_timeout`], ends
-/// tracing, and reports once on standard error how many spans were lost, if any.
+/// Keeps tracing active. Dropping it sends the remaining spans within [`Options::flush_timeout`],
+/// ends tracing, and reports the number of lost spans once on standard error, if there are any.
 ///
-/// Spans that are still open when it is dropped are not sent, and neither are spans that end
-/// before [`std::process::exit`], which drops nothing.
+/// Spans that are still open when it is dropped are not sent, and neither are spans that end before
+/// [`std::process::exit`], which drops nothing.
 #[must_use = "dropping the guard ends tracing"]
 pub struct Guard {
     pipeline: Option<Pipeline>,
@@ -2761,7 +2771,7 @@ pub struct Guard {
 }
 
 impl Guard {
-    /// Reports the problems on standard error.
+    /// Creates a guard, and reports the problems on standard error.
     pub(crate) fn new(
         pipeline: Option<Pipeline>,
         problems: Vec<Problem>,
@@ -2780,17 +2790,17 @@ impl Guard {
         }
     }
 
-    /// Whether spans are exported.
+    /// Returns true if spans are exported.
     pub fn enabled(&self) -> bool {
         self.pipeline.is_some()
     }
 
-    /// What was wrong when tracing was installed; each was said on standard error too.
+    /// Returns the problems of the installation; each was also reported on standard error.
     pub fn problems(&self) -> &[Problem] {
         &self.problems
     }
 
-    /// Sends the spans that ended so far, waiting for the collector's answer at most `timeout`.
+    /// Sends the spans that have ended, and waits at most `timeout` for the collector.
     pub fn flush(&self, timeout: Duration) -> Outcome {
         let Some(pipeline) = &self.pipeline else {
             return Outcome::default();
@@ -2800,7 +2810,7 @@ impl Guard {
         let drained = drain(pipeline, timeout);
         let (exported, failed) = (ledger.exported(), ledger.failed());
         let unsettled = ended.saturating_sub(exported + failed);
-        // What a drained queue does not hold and nobody sent never was in it.
+        // A span that is not in a drained queue and was not sent never entered the queue.
         let (dropped, pending) = if drained {
             (unsettled, 0)
         } else {
@@ -2813,7 +2823,7 @@ impl Guard {
         }
     }
 
-    /// Ends tracing as dropping the guard does, and tells what became of the spans.
+    /// Ends tracing as dropping the guard does, and returns the delivery counts.
     pub fn shutdown(mut self) -> Outcome {
         self.end()
     }
@@ -2825,7 +2835,7 @@ impl Guard {
         let ledger = Arc::clone(&pipeline.ledger);
         ledger.close();
         let start = Instant::now();
-        // The result says nothing: it is `Ok` whatever the collector did.
+        // The result has no information: it is `Ok` even if the collector failed.
         let _ = panic::catch_unwind(AssertUnwindSafe(|| {
             pipeline.provider.shutdown_with_timeout(self.flush_timeout)
         }));
@@ -2859,8 +2869,8 @@ impl fmt::Debug for Guard {
     }
 }
 
-/// Whether all that had ended was sent, successfully or not, within `timeout`. On a thread of its
-/// own, because the processor waits five seconds whatever it is told.
+/// Returns true if all ended spans were sent, successfully or not, within `timeout`. Uses a
+/// separate thread, because the processor waits five seconds for any timeout.
 fn drain(pipeline: &Pipeline, timeout: Duration) -> bool {
     let processor = Arc::clone(&pipeline.processor);
     let (done, waiting) = mpsc::sync_channel(1);
@@ -2907,23 +2917,23 @@ impl IdGenerator for Ids {
 }
 }
 mod options {
-//! What a program can choose besides the four variables.
+//! Options of a program besides the four variables.
 
 use std::time::Duration;
 
-/// What a program can choose besides the four variables.
+/// Options of a program besides the four variables.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Options {
     /// Attributes of the resource; they override `OTEL_RESOURCE_ATTRIBUTES`. The service name
     /// always comes from the settings.
     pub resource: Vec<(String, String)>,
-    /// The longest that dropping the [`Guard`](crate::Guard) may take, whatever the collector does.
+    /// Time limit for dropping the [`Guard`](crate::Guard), whatever the collector does.
     pub flush_timeout: Duration,
 }
 
 impl Default for Options {
-    /// No further attributes, logs on standard error, five seconds.
+    /// Returns the defaults: no additional attributes, logs on standard error, five seconds.
     fn default() -> Self {
         Self {
             resource: Vec::new(),
@@ -2940,7 +2950,7 @@ impl Options {
         self
     }
 
-    /// Sets the longest that dropping the [`Guard`](crate::Guard) may take.
+    /// Sets the time limit for dropping the [`Guard`](crate::Guard).
     #[must_use]
     pub fn flush_timeout(mut self, flush_timeout: Duration) -> Self {
         self.flush_timeout = flush_timeout;
@@ -2951,11 +2961,11 @@ impl Options {
 mod plain_http {
 //! OTLP over plain HTTP, for a collector near the program.
 //!
-//! opentelemetry-otlp does the same with 7 crates more, and adds the headers of
+//! opentelemetry-otlp does the same with 7 more crates, and adds the headers of
 //! `OTEL_EXPORTER_OTLP_HEADERS` to those of the settings.
 //!
-//! Invariant: each request has a connection of its own, so a connection that died while the
-//! program was idle loses no span; and it carries the headers of the settings alone.
+//! Invariant: each request uses a new connection, so that a connection that died while the program
+//! was idle loses no span. A request contains only the headers of the settings.
 
 use super::{Problem, time_limit};
 use crate::{Endpoint, Headers, Invalid, Protocol, variable};
@@ -2977,17 +2987,17 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Between attempts: a collector that restarts, or is busy, takes the batch later. The sum is short
-/// enough for the last flush of a program that ends.
+/// Pauses between attempts: a collector that restarts, or is busy, accepts the batch later. Their
+/// sum is short enough for the last flush of a program that ends.
 const PAUSES: [Duration; 3] = [
     Duration::from_millis(100),
     Duration::from_millis(200),
     Duration::from_millis(400),
 ];
-/// The answers that OTLP wants retried (OTLP specification 1.8, "Failures").
+/// The status codes that OTLP retries (OTLP specification 1.8, "Failures").
 const RETRYABLE: [u16; 4] = [429, 502, 503, 504];
 
-/// The URL to send spans to.
+/// Returns the URL for spans.
 ///
 /// # Errors
 /// The endpoint needs TLS or is not an OTLP endpoint.
@@ -3014,7 +3024,7 @@ pub(super) struct PlainHttp {
     resource: ResourceAttributesWithSchema,
 }
 
-/// Why a request was not taken.
+/// Reason why a request failed.
 struct Failure {
     what: String,
     retryable: bool,
@@ -3042,7 +3052,7 @@ impl PlainHttp {
         }
         match request.send() {
             Ok(answer) if speaks_grpc(&answer) => Err(Failure {
-                what: "a gRPC server answered, which takes no OTLP over HTTP".to_owned(),
+                what: "a gRPC server answered, which does not accept OTLP over HTTP".to_owned(),
                 retryable: false,
             }),
             Ok(answer) if (200..300).contains(&answer.status_code) => Ok(()),
@@ -3058,7 +3068,7 @@ impl PlainHttp {
     }
 }
 
-/// gRPC servers answer 200 to what they do not know.
+/// gRPC servers return 200 for unknown requests.
 fn speaks_grpc(answer: &minreq::Response) -> bool {
     answer
         .header("content-type")
@@ -3066,7 +3076,7 @@ fn speaks_grpc(answer: &minreq::Response) -> bool {
 }
 
 impl SpanExporter for PlainHttp {
-    /// Blocks: the SDK's batch processor exports on a thread of its own.
+    /// Blocks: the SDK's batch processor exports on a separate thread.
     async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
         let resource_spans = group_spans_by_resource_and_scope(batch, &self.resource);
         let body = ExportTraceServiceRequest { resource_spans }.encode_to_vec();
@@ -3091,9 +3101,9 @@ impl SpanExporter for PlainHttp {
 }
 }
 mod problem {
-//! Problems that switch tracing off, or a part of it.
+//! Problems that disable tracing, or a part of it.
 //!
-//! Invariant: no problem ends the program, and no text shows a header's value.
+//! Invariant: no problem ends the program, and no text contains a header's value.
 
 use crate::Invalid;
 use std::{
@@ -3101,18 +3111,18 @@ use std::{
     io::{self, Write},
 };
 
-/// Why tracing is off, or less than was asked for.
+/// Reason why tracing is off or limited.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Problem {
-    /// A variable cannot be read: tracing is off, or for `RUST_LOG` the default is used.
+    /// A variable cannot be parsed: tracing is off, or for `RUST_LOG` the default is used.
     Invalid(Invalid),
-    /// The exporter or its thread could not be started; tracing is off.
+    /// The exporter or its thread cannot be started; tracing is off.
     Start(String),
-    /// The program had a `tracing` subscriber before: only spans made with the OpenTelemetry
-    /// interface are exported.
+    /// The program already has a `tracing` subscriber: only spans of the OpenTelemetry interface
+    /// are exported.
     SubscriberInstalled,
-    /// Tracing was installed before in this process, even if its guard was dropped since.
+    /// Tracing was already installed in this process, even if its guard has been dropped.
     AlreadyInitialized,
 }
 
@@ -3120,13 +3130,13 @@ impl fmt::Display for Problem {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Invalid(invalid) => invalid.fmt(formatter),
-            Self::Start(what) => write!(formatter, "the exporter cannot be started: {what}"),
+            Self::Start(what) => write!(formatter, "cannot start the exporter: {what}"),
             Self::SubscriberInstalled => formatter.write_str(
-                "the program has a `tracing` subscriber already, so that its spans are not \
+                "the program already has a `tracing` subscriber, so its spans are not \
                  exported; hint: add `chroma_otel_init::layer()` to that subscriber",
             ),
             Self::AlreadyInitialized => formatter.write_str(
-                "tracing was started in this process before and cannot be started again; hint: \
+                "tracing was already started in this process and cannot be restarted; hint: \
                  call `init()` once, at the start of `main`",
             ),
         }
@@ -3135,23 +3145,23 @@ impl fmt::Display for Problem {
 
 impl std::error::Error for Problem {}
 
-/// Says `text` on standard error, where an operator looks. A closed standard error is survived.
+/// Writes `text` to standard error. A closed standard error is ignored.
 pub(super) fn say(text: fmt::Arguments<'_>) {
     let _ = writeln!(io::stderr().lock(), "chroma-otel-init: {text}");
 }
 }
 mod resource {
-//! Who sends the spans.
+//! The resource of the spans.
 //!
-//! Invariant: the program's own attributes win over `OTEL_RESOURCE_ATTRIBUTES`, and the service
-//! name of the settings, if they have one, wins over both.
+//! Invariant: the program's own attributes override `OTEL_RESOURCE_ATTRIBUTES`, and the service
+//! name of the settings, if set, overrides both.
 
 use opentelemetry::KeyValue;
 use opentelemetry_sdk::Resource;
 
-/// The resource of a service: `OTEL_RESOURCE_ATTRIBUTES` and `telemetry.sdk.*` from the SDK's own
-/// detectors, `attributes` on top. Without a name the detectors have one: `OTEL_SERVICE_NAME`, else
-/// `unknown_service:` and the program's name.
+/// Returns the resource of a service: `OTEL_RESOURCE_ATTRIBUTES` and `telemetry.sdk.*` from the
+/// SDK's detectors, overridden by `attributes`. Without a name, the detectors use
+/// `OTEL_SERVICE_NAME`, or `unknown_service:` and the program's name.
 pub(super) fn resource(service_name: Option<&str>, attributes: &[(String, String)]) -> Resource {
     let name = service_name.map(|name| KeyValue::new("service.name", name.to_owned()));
     let attributes = attributes
@@ -3185,14 +3195,14 @@ use std::{
 /// Sends the spans of the [`opentelemetry`] interface to a collector near the program, by OTLP
 /// over plain HTTP, and installs the global tracer provider.
 ///
-/// For a small program that needs neither TLS nor gRPC: it has a third of the dependencies of
+/// For a small program that needs neither TLS nor gRPC: this has a third of the dependencies of
 /// feature `sdk`. Spans of `tracing` are not exported, and no propagator is installed.
 ///
-/// An endpoint for OTLP over gRPC on port 4317 stands for the same collector's port 4318; on any
-/// other port the same one is used. `https` is refused.
+/// Port 4317, for OTLP over gRPC, is replaced by the same collector's port 4318; any other port is
+/// unchanged. `https` is rejected.
 ///
-/// Never fails: what cannot be used switches tracing off, is reported once on standard error, and
-/// is kept in [`Guard::problems`].
+/// Never fails: a value that cannot be used disables tracing, is reported once on standard error,
+/// and is kept in [`Guard::problems`].
 ///
 /// ```
 /// use chroma_otel_init::{Options, Settings, init_plain_http};
@@ -3213,10 +3223,10 @@ pub fn init_plain_http(settings: &Settings, options: &Options) -> Guard {
     Guard::new(pipeline, problems, options)
 }
 
-/// Set by the start that succeeded: a process has one tracer provider.
+/// Set by the first successful start: a process has one tracer provider.
 static INITIALIZED: AtomicBool = AtomicBool::new(false);
 
-/// Starts what `pipeline` builds, if tracing is on, and makes it the process's.
+/// Starts the pipeline that `pipeline` builds, if tracing is on, and installs it for the process.
 pub(crate) fn start(
     settings: &Settings,
     options: &Options,
@@ -3254,10 +3264,11 @@ pub(crate) struct Pipeline {
 }
 
 impl Pipeline {
-    /// The pipeline to the exporter that `connect` makes; `destination` is for the messages.
+    /// Builds the pipeline with the exporter that `connect` creates; `destination` is for the
+    /// messages.
     ///
     /// # Errors
-    /// Why it cannot be built; a panic of a dependency is one of the reasons.
+    /// Returns the reason why it cannot be built, which can be a panic of a dependency.
     pub(crate) fn start<E: SpanExporter + 'static>(
         destination: String,
         settings: &Settings,
@@ -3305,8 +3316,8 @@ impl Pipeline {
     }
 }
 
-/// The longest that one batch may take, retries included: `OTEL_EXPORTER_OTLP_TIMEOUT` in
-/// milliseconds, 10 seconds when it is not set or not a positive number (OpenTelemetry
+/// Returns the time limit of one batch, including retries: `OTEL_EXPORTER_OTLP_TIMEOUT` in
+/// milliseconds, or 10 seconds if it is not set or not a positive number (OpenTelemetry
 /// specification, `protocol/exporter.md`).
 pub(crate) fn time_limit() -> Duration {
     const TIMEOUT: [&str; 2] = [
@@ -3319,7 +3330,7 @@ pub(crate) fn time_limit() -> Duration {
         .map_or(Duration::from_secs(10), Duration::from_millis)
 }
 
-/// The first of these variables that is not blank, with its value.
+/// Returns the first of these variables that is not blank, with its value.
 pub(crate) fn first_set<const N: usize>(
     names: [&'static str; N],
 ) -> Option<(&'static str, String)> {
