@@ -1,5 +1,7 @@
 //! Machines in a cloud: what is asked for, and what is refused.
 
+use chroma_otel_init::ChromaVersion;
+
 use crate::command::{folder, refused, run};
 
 #[test]
@@ -32,7 +34,10 @@ fn a_changed_name_or_version_says_what_becomes_of_the_data() {
         "{message}"
     );
     assert!(
-        message.contains("Chroma goes from 1.0.20 to 1.5.9"),
+        message.contains(&format!(
+            "Chroma goes from 1.0.20 to {}",
+            ChromaVersion::NEWEST
+        )),
         "{message}"
     );
 }

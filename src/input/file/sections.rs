@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use chroma_otel_init::ChromaVersion;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
@@ -95,7 +96,8 @@ pub struct MachineSection {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ChromaSection {
-    /// A release of Chroma, 0.4.0 or newer. Default: 1.5.9.
+    /// A release of Chroma, 0.4.0 or newer. Default: the newest tested release.
+    #[schemars(extend("default" = ChromaVersion::NEWEST.to_string()))]
     pub version: Option<String>,
     /// `wrapped` builds Chroma's image plus the entrypoint that makes the four variables work (default);
     /// `published` pulls that image from `registry`; `stock` uses Chroma's image without changes.
