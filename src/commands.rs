@@ -4,17 +4,22 @@
 
 mod check;
 mod generate;
+mod help;
 mod image;
+mod init;
 mod list;
+mod location;
 mod validate;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::Result;
-use clap::CommandFactory;
 
+use self::location::Location;
 use crate::cli::{Cli, Command, FolderArgs, SpecArgs};
 use crate::deployment::Deployment;
+use crate::folder;
+use crate::input::file::Override;
 use crate::input::{self, file};
 use crate::plan::Plan;
 use crate::problem::Problem;
@@ -37,26 +42,19 @@ pub enum Answer {
 /// There is no answer: input that cannot be used, I/O, or a bug.
 pub fn run(cli: Cli, output: &mut Output) -> Result<Answer> {
     match cli.command {
-        Command::Gen(args) => generate::run(&args, output),
+        Command::Gen(args) => generate::run(&args, output).map_err(nothing_written),
+        Command::Init(args) => init::run(args, output).map_err(nothing_written),
         Command::Check(args) => check::run(&args, output),
         Command::Validate(args) => validate::run(&args, output),
-        Command::Image(args) => image::run(&args, output),
-        Command::List { what } => list::run(what, output),
+        Command::Image(args) => image::run(&args, output).map_err(nothing_written),
+        Command::List { what } => list::run(&what, output),
         Command::Schema => {
             output.answer(&format!("{:#}\n", file::schema()));
             Ok(Answer::Yes)
         }
-        Command::Completions { shell } => {
-            let mut script = Vec::new();
-            clap_complete::generate(
-                shell,
-                &mut Cli::command(),
-                "chroma-otel-deploy",
-                &mut script,
-            );
-            output.answer(&String::from_utf8_lossy(&script));
-            Ok(Answer::Yes)
-        }
+        Command::Completions { shell } => Ok(help::completions(shell, output)),
+        Command::Man { command } => help::man(command.as_deref(), output),
+        Command::Help { topic } => help::help(topic.as_deref(), output),
     }
 }
 
@@ -67,13 +65,21 @@ struct BadInput(usize);
 impl std::fmt::Display for BadInput {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self.0 {
-            1 => write!(out, "one problem; nothing was written"),
-            count => write!(out, "{count} problems; nothing was written"),
+            1 => write!(out, "1 problem"),
+            count => write!(out, "{count} problems"),
         }
     }
 }
 
 impl std::error::Error for BadInput {}
+
+/// The failure of a command that writes.
+fn nothing_written(error: anyhow::Error) -> anyhow::Error {
+    match error.downcast_ref::<BadInput>() {
+        Some(bad) => anyhow::anyhow!("{bad}; nothing was written"),
+        None => error,
+    }
+}
 
 fn refuse<T>(problems: &[Problem], output: &mut Output) -> Result<T> {
     output.problems(problems);
@@ -84,67 +90,69 @@ fn refuse<T>(problems: &[Problem], output: &mut Output) -> Result<T> {
 struct Rendered {
     deployment: Deployment,
     plan: Plan,
-    folder: PathBuf,
-}
-
-/// The spec's file: the one that is named, else the usual one, if it is here.
-fn spec_file(spec: &SpecArgs) -> Option<PathBuf> {
-    spec.spec.clone().or_else(|| {
-        let usual = Path::new("chroma-otel.yaml");
-        usual.exists().then(|| usual.to_owned())
-    })
+    location: Location,
+    /// The values of flags and exported variables.
+    values: Vec<Override>,
 }
 
 fn rendered(spec: &SpecArgs, folder: &FolderArgs, output: &mut Output) -> Result<Rendered> {
-    let file = spec_file(spec);
-    let resolved = resolved(spec, file.as_deref(), None, output)?;
+    let location = Location::new(spec, folder);
+    let values = values(spec);
+    let resolved = resolved(&values, location.spec.as_deref(), None, output)?;
     let deployment = Deployment::new(resolved)?;
     let problems = targets::problems(&deployment);
     if !problems.is_empty() {
         return refuse(&problems, output);
     }
     let plan = targets::plan(&deployment)?;
-    let target = deployment.spec.target;
-    let folder = match (&folder.out, &file) {
-        (Some(out), _) => out.clone(),
-        (None, Some(file)) => file.parent().unwrap_or(Path::new("")).to_owned(),
-        (None, None) => Path::new("deploy").join(target.info().folder),
-    };
     Ok(Rendered {
         deployment,
         plan,
-        folder: plain(&folder),
+        location,
+        values,
     })
 }
 
-/// The spec of a file and flags, with the target where neither has one.
+/// The values of exported variables and, over them, of flags.
+fn values(spec: &SpecArgs) -> Vec<Override> {
+    let flags = spec.overrides();
+    let mut values = input::exported(&flags, &|name| std::env::var(name).ok());
+    values.extend(flags);
+    values
+}
+
+/// The spec of a file and values, with the target where neither has one.
 fn resolved(
-    spec: &SpecArgs,
+    values: &[Override],
     file: Option<&Path>,
     target: Option<&str>,
     output: &mut Output,
 ) -> Result<Resolved> {
-    let mut input = match file::read(file, spec.overrides()) {
+    let mut input = match file::read(file, values.to_vec()) {
         Ok(input) => input,
         Err(problem) => return refuse(&[problem], output),
     };
     let given = input.spec.target.take();
     input.spec.target = given.or(target.map(str::to_owned));
-    match input::resolve(input, &|name| std::env::var(name).ok()) {
-        Ok(resolved) => Ok(resolved),
-        Err(problems) => refuse(&problems, output),
-    }
+    let mut resolved = match input::resolve(input, &|name| std::env::var(name).ok()) {
+        Ok(resolved) => resolved,
+        Err(problems) => return refuse(&problems, output),
+    };
+    let exported = values.iter().filter(|one| !one.flag.starts_with('-'));
+    let notes = exported.map(|one| format!("`{}` comes from the variable {}", one.key, one.flag));
+    resolved.notes.splice(0..0, notes);
+    Ok(resolved)
 }
 
-/// A folder's path without `/` or `/.` at the end, behind which a link would not be seen as one.
-fn plain(folder: &Path) -> PathBuf {
-    let folder: PathBuf = folder.components().collect();
-    // An empty path is the current folder by another name.
-    if folder.as_os_str().is_empty() {
-        PathBuf::from(".")
-    } else {
-        folder
-    }
+/// The refusal of a folder that holds the deployment of another spec.
+fn another_spec(location: &Location) -> Result<Option<Problem>> {
+    let (owner, spec) = (folder::owner(&location.folder)?, location.spec_name());
+    Ok(owner.filter(|owner| *owner != spec).map(|owner| {
+        let message = format!("holds the deployment of `{owner}`, not of `{spec}`");
+        let hint =
+            "write to another folder with `--out`, or replace the deployment with `gen --force`";
+        Problem::new(location.folder.display().to_string(), message).hint(hint)
+    }))
 }
 
 /// A word as a shell takes it.

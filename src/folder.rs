@@ -102,7 +102,7 @@ fn change(path: &str, kind: Kind, before: Option<Vec<u8>>, after: Option<&String
 ///
 /// # Errors
 /// The folder cannot be written. What was written until then is whole and known as ours.
-pub fn apply(plan: &Plan, changes: &[Change], folder: &Path) -> Result<bool> {
+pub fn apply(plan: &Plan, changes: &[Change], folder: &Path, owner: Option<&str>) -> Result<bool> {
     let (mut own, mut others) = (Vec::new(), Vec::new());
     for change in changes {
         let shared = plan.shared.as_ref();
@@ -113,13 +113,18 @@ pub fn apply(plan: &Plan, changes: &[Change], folder: &Path) -> Result<bool> {
         }
     }
     if let Some(shared) = &plan.shared {
-        apply_files(&shared.files, &others, &place(folder, shared))?;
+        apply_files(&shared.files, &others, &place(folder, shared), None)?;
     }
-    apply_files(&plan.files, &own, folder)?;
+    apply_files(&plan.files, &own, folder, owner)?;
     match &plan.secrets {
         Some(file) => create_secret(folder, file),
         None => Ok(false),
     }
+}
+
+fn make(folder: &Path) -> Result<()> {
+    fs::create_dir_all(folder)
+        .with_context(|| format!("cannot make the folder {}", folder.display()))
 }
 
 /// Makes one folder as its changes say, each with the path in this folder.
@@ -127,9 +132,9 @@ fn apply_files(
     files: &BTreeMap<String, String>,
     changes: &[(&str, &Change)],
     folder: &Path,
+    owner: Option<&str>,
 ) -> Result<()> {
-    fs::create_dir_all(folder)
-        .with_context(|| format!("cannot make the folder {}", folder.display()))?;
+    make(folder)?;
     // Two runs at once would rename each other's half-written files.
     let lock = File::open(folder)?;
     lock.lock()
@@ -144,7 +149,7 @@ fn apply_files(
         }
     }
     if state != before {
-        write_state(folder, &state)?;
+        write_state(folder, &state, owner)?;
     }
     for (path, change) in changes {
         let target = folder.join(path);
@@ -164,8 +169,8 @@ fn apply_files(
         settled.then(|| (path.clone(), BTreeSet::from([hash(text.as_bytes())])))
     });
     let settled: State = kept.chain(settled).collect();
-    if settled != read_state(folder)? {
-        write_state(folder, &settled)?;
+    if settled != read_state(folder)? || self::owner(folder)?.as_deref() != owner {
+        write_state(folder, &settled, owner)?;
     }
     Ok(())
 }
@@ -249,6 +254,38 @@ fn read(folder: &Path, path: &str) -> Result<Option<Vec<u8>>> {
         .with_context(|| format!("cannot read {}", place.display()))
 }
 
+/// Start of the line of [`STATE`] that names the spec.
+const OWNER: &str = "# spec: ";
+
+/// The spec that the folder's deployment was generated from, if that is known.
+///
+/// # Errors
+/// The folder cannot be read.
+pub fn owner(folder: &Path) -> Result<Option<String>> {
+    check_folder(folder)?;
+    let bytes = read(folder, STATE)?.unwrap_or_default();
+    let text = String::from_utf8_lossy(&bytes);
+    let mut lines = text.lines();
+    Ok(lines.find_map(|line| Some(line.strip_prefix(OWNER)?.to_owned())))
+}
+
+/// Writes a spec. One that exists keeps its permissions.
+///
+/// # Errors
+/// It is a link, or cannot be written.
+pub fn write_spec(folder: &Path, path: &Path, text: &str) -> Result<()> {
+    check_folder(folder)?;
+    make(folder)?;
+    let permissions = fs::symlink_metadata(path).map(|meta| meta.permissions());
+    let real = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let written = replace(folder, &real, text.as_bytes());
+    let kept = written.and_then(|()| match permissions {
+        Ok(permissions) if !permissions.readonly() => fs::set_permissions(&real, permissions),
+        _ => Ok(()),
+    });
+    kept.with_context(|| format!("cannot write {}", path.display()))
+}
+
 /// Path to the hashes that are ours: one, or two while a run is under way.
 type State = BTreeMap<String, BTreeSet<String>>;
 
@@ -256,7 +293,8 @@ fn read_state(folder: &Path) -> Result<State> {
     let mut state = State::new();
     if let Some(bytes) = read(folder, STATE)? {
         for line in String::from_utf8_lossy(&bytes).lines() {
-            if let Some((hash, path)) = line.split_once("  ") {
+            let pair = line.split_once("  ").filter(|_| !line.starts_with('#'));
+            if let Some((hash, path)) = pair {
                 state
                     .entry(path.to_owned())
                     .or_default()
@@ -267,8 +305,9 @@ fn read_state(folder: &Path) -> Result<State> {
     Ok(state)
 }
 
-fn write_state(folder: &Path, state: &State) -> Result<()> {
-    let mut text = String::new();
+fn write_state(folder: &Path, state: &State, owner: Option<&str>) -> Result<()> {
+    // `sha256sum --check` skips comments.
+    let mut text = owner.map_or(String::new(), |owner| format!("{OWNER}{owner}\n"));
     for (path, hashes) in state {
         for hash in hashes {
             text.push_str(&format!("{hash}  {path}\n"));

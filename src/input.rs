@@ -1,8 +1,10 @@
 //! The spec as the operator writes it, merged with flags and resolved into a [`crate::spec::Spec`].
 
+mod environment;
 pub mod file;
 mod resolve;
 
+pub use environment::overrides as exported;
 pub use resolve::resolve;
 
 /// The resolved spec of these values at their keys.

@@ -34,6 +34,24 @@ impl Output {
         }
     }
 
+    /// Asks a question on the terminal; an empty answer is the default.
+    ///
+    /// # Errors
+    /// The terminal cannot be read.
+    pub fn ask(&mut self, question: &str, default: &str) -> std::io::Result<String> {
+        let shown = if default.is_empty() {
+            String::new()
+        } else {
+            format!(" [{default}]")
+        };
+        let _ = write!(self.message, "{BOLD}{question}{BOLD:#}{shown}: ");
+        let _ = self.message.flush();
+        let mut line = String::new();
+        std::io::stdin().read_line(&mut line)?;
+        let line = line.trim();
+        Ok(if line.is_empty() { default } else { line }.to_owned())
+    }
+
     /// Text that is the answer itself.
     pub fn answer(&mut self, text: &str) {
         let _ = self.answer.write_all(text.as_bytes());

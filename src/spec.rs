@@ -3,6 +3,7 @@
 //! Invariant: no field needs another check, no field is a secret. Values of secrets live in
 //! [`Secrets`], which no template ever sees.
 
+pub mod default;
 pub mod kubernetes;
 pub mod signals;
 pub mod target;

@@ -16,6 +16,7 @@ pub(crate) mod shared;
 mod terraform;
 
 use anyhow::Result;
+use chroma_otel_init::ChromaVersion;
 
 use crate::deployment::Deployment;
 use crate::plan::{Change, Need, Plan};
@@ -62,6 +63,11 @@ pub fn needs(deployment: &Deployment) -> Vec<Need> {
         Target::Azure => azure::needs(deployment),
         Target::Kubernetes(_) => kubernetes::needs(deployment),
     }
+}
+
+/// The releases of Chroma before and after a change of a file.
+pub fn version_change(change: &Change) -> Option<(ChromaVersion, ChromaVersion)> {
+    common::version_change(change)
 }
 
 /// What the operator should know of a change to a file of the deployment.

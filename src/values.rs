@@ -15,9 +15,27 @@ use std::str::FromStr;
 use chroma_otel_init::variable::is_name;
 use serde::{Deserialize, Serialize};
 
+// Patterns are for the editors that read the schema. They refuse what parsing refuses by its form, and
+// `tests/cli/schema.rs` holds the two together.
+
+/// A release of Chroma.
+pub const VERSION_PATTERN: &str = r"^v?[0-9]+\.[0-9]+\.[0-9]+$";
+/// An IP address, of either kind.
+pub const ADDRESS_PATTERN: &str = r"^([0-9]{1,3}(\.[0-9]{1,3}){3}|[0-9a-fA-F.]*:[0-9a-fA-F:.]+)$";
+/// An address for which [`is_private`] holds.
+pub const PRIVATE_ADDRESS_PATTERN: &str =
+    r"^(127\.|10\.|192\.168\.|172\.(1[6-9]|2[0-9]|3[01])\.|[fF][cCdD][0-9a-fA-F]{2}:|[0:]*:0*1$)";
+/// An origin of a browser's request, or all of them.
+pub const ORIGIN_PATTERN: &str = r"^(\*|https?://[A-Za-z0-9.:\[\]-]+)$";
+
 /// A name that DNS, Compose and Kubernetes all take: RFC 1123 label, at most 63 characters.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DnsLabel(String);
+
+impl DnsLabel {
+    /// The form in the schema.
+    pub const PATTERN: &'static str = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$";
+}
 
 impl FromStr for DnsLabel {
     type Err = String;
@@ -52,6 +70,9 @@ pub struct Memory(u64);
 const MOST_MEMORY: u64 = 1 << 44;
 
 impl Memory {
+    /// The form in the schema.
+    pub const PATTERN: &'static str = r"^[0-9]+ *([mM]([iI][bB]?)?|[gG]([iI][bB]?)?)$";
+
     /// An amount in mebibytes.
     pub const fn mebibytes(amount: u64) -> Self {
         Self(amount << 20)
@@ -124,6 +145,10 @@ impl fmt::Display for Memory {
 pub struct ContextFolder(String);
 
 impl ContextFolder {
+    /// The form in the schema.
+    pub const PATTERN: &'static str =
+        r"^(\.\./)*[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*$";
+
     /// The path.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -164,6 +189,9 @@ impl FromStr for ContextFolder {
 pub struct ImageRepository(String);
 
 impl ImageRepository {
+    /// The form in the schema.
+    pub const PATTERN: &'static str = r"^([a-z0-9]([a-z0-9._-]*[a-z0-9])?(:[0-9]+)?/)?[a-z0-9]([a-z0-9._-]*[a-z0-9])?(/[a-z0-9]([a-z0-9._-]*[a-z0-9])?)*$";
+
     /// The repository with a tag: what a deployment pins.
     pub fn tag(&self, tag: impl fmt::Display) -> String {
         format!("{}:{tag}", self.0)
@@ -246,6 +274,9 @@ impl FromStr for VariableName {
 pub struct Line(String);
 
 impl Line {
+    /// The form in the schema.
+    pub const PATTERN: &'static str = r"^.*\S.*$";
+
     /// The text.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -271,6 +302,9 @@ impl FromStr for Line {
 pub struct CloudName(String);
 
 impl CloudName {
+    /// The form in the schema.
+    pub const PATTERN: &'static str = r"^[A-Za-z0-9/][A-Za-z0-9._:/@+=-]{0,511}$";
+
     /// The name as text.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -297,6 +331,9 @@ impl FromStr for CloudName {
 pub struct SshKey(String);
 
 impl SshKey {
+    /// The form in the schema.
+    pub const PATTERN: &'static str = r"^ssh-(rsa|ed25519) AAAA[A-Za-z0-9+/=]*( .*)?$";
+
     /// The key as one line.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -328,6 +365,12 @@ pub enum Peer {
     Range(String),
     /// A security group of AWS, `sg-…`.
     SecurityGroup(CloudName),
+}
+
+impl Peer {
+    /// The form in the schema.
+    pub const PATTERN: &'static str =
+        r"^(sg-[A-Za-z0-9._:/@+=-]+|[0-9]{1,3}(\.[0-9]{1,3}){3}/([89]|[12][0-9]|3[0-2]))$";
 }
 
 impl FromStr for Peer {

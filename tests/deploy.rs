@@ -35,7 +35,6 @@ fn copies_of_versions_agree_with_versions_env() {
             "crates/chroma-otel-init/src/version.rs",
             format!("const NEWEST: Self = Self::new({numbers});"),
         ),
-        ("docs/spec.md", format!("| `{newest}` |\n")),
         (
             "templates/backends/jaeger.yaml",
             format!("image: jaegertracing/jaeger:{}\n", env!("JAEGER_VERSION")),

@@ -11,9 +11,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use chroma_otel_deploy::input::file;
-use serde_json::Value;
-
 /// Expressions that STYLE.md rules out, and what to write instead.
 const WORDS: &[(&str, &str)] = &[
     ("nobody", "name the actor"),
@@ -236,31 +233,6 @@ fn every_document_with_commands_for_the_program_is_run() {
         let blocks = shell_blocks(&read(path)).len();
         assert_eq!(blocks > 0, RUN.contains(&path), "{path}");
     }
-}
-
-#[test]
-fn the_spec_page_lists_every_key() {
-    let page = read("docs/spec.md");
-    let missing: Vec<String> = keys(&file::schema(), &file::schema(), "")
-        .into_iter()
-        .filter(|key| !page.contains(&format!("`{key}`")))
-        .collect();
-    assert_eq!(missing, [""; 0]);
-}
-
-/// The keys of a schema that hold a value, with dots between sections.
-fn keys(root: &Value, schema: &Value, path: &str) -> Vec<String> {
-    let schema = match schema["$ref"].as_str() {
-        Some(reference) => root.pointer(reference.trim_start_matches('#')).unwrap(),
-        None => schema,
-    };
-    let Some(properties) = schema["properties"].as_object() else {
-        return vec![path.trim_start_matches('.').to_owned()];
-    };
-    let below = properties.iter();
-    below
-        .flat_map(|(name, schema)| keys(root, schema, &format!("{path}.{name}")))
-        .collect()
 }
 
 #[test]

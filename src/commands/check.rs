@@ -2,9 +2,11 @@
 
 use anyhow::Result;
 
-use super::{Answer, rendered, shell_word};
+use super::generate::may;
+use super::{Answer, another_spec, rendered, shell_word};
 use crate::cli::CheckArgs;
 use crate::folder;
+use crate::plan::Change;
 use crate::report::Output;
 
 /// Runs `check`. No, with the difference, if the folder is not what the spec says.
@@ -13,11 +15,15 @@ use crate::report::Output;
 /// Input that cannot be used, or I/O.
 pub(super) fn run(args: &CheckArgs, output: &mut Output) -> Result<Answer> {
     let rendered = rendered(&args.spec, &args.folder, output)?;
-    let changes = folder::compare(&rendered.plan, &rendered.folder)?;
-    let folder = rendered.folder.display();
+    if let Some(problem) = another_spec(&rendered.location)? {
+        output.problems(&[problem]);
+        return Ok(Answer::No);
+    }
+    let changes = folder::compare(&rendered.plan, &rendered.location.folder)?;
+    let folder = rendered.location.folder.display();
     if changes.is_empty() {
         output.say(&format!(
-            "{folder}: {} files, all as the spec says",
+            "{folder}: {} files, up to date",
             rendered.plan.count()
         ));
         return Ok(Answer::Yes);
@@ -25,20 +31,33 @@ pub(super) fn run(args: &CheckArgs, output: &mut Output) -> Result<Answer> {
     for change in changes.iter().filter(|change| change.before.is_some()) {
         output.difference(change, &rendered.deployment.given);
     }
-    output.title(&format!(
-        "{folder}: {} files are not as the spec says",
-        changes.len()
-    ));
+    output.title(&match changes.len() {
+        1 => format!("{folder}: 1 file differs from the spec"),
+        count => format!("{folder}: {count} files differ from the spec"),
+    });
     output.changes(&changes.iter().collect::<Vec<_>>());
+    output.title("next:");
+    output.say(&format!("  {}", command(&changes)));
+    Ok(Answer::No)
+}
+
+/// The command that makes these changes, with the arguments of this one.
+fn command(changes: &[Change]) -> String {
     let words = std::env::args_os().skip(2);
     let words: Vec<String> = words
         .map(|word| word.to_string_lossy().into_owned())
         .collect();
-    output.say(&format!(
-        "run `chroma-otel-deploy gen {}` to write them",
-        without_secrets(&words)
-    ));
-    Ok(Answer::No)
+    let mut command = "chroma-otel-deploy gen".to_owned();
+    if !words.is_empty() {
+        command.push_str(&format!(" {}", without_secrets(&words)));
+    }
+    if changes.iter().any(|change| !may(change.kind)) {
+        command.push_str(" --force");
+    }
+    if changes.iter().any(|change| change.after.is_none()) {
+        command.push_str(" --prune");
+    }
+    command
 }
 
 /// The same arguments for `gen`, without the value of `--headers`.

@@ -1,11 +1,17 @@
 //! `gen`: writes the deployment.
 
-use anyhow::{Result, bail};
+use std::path::PathBuf;
 
-use super::{Answer, Rendered, rendered, shell_word};
+use anyhow::{Result, bail};
+use serde_json::Value;
+
+use super::location::Location;
+use super::{Answer, Rendered, another_spec, refuse, rendered, shell_word};
 use crate::cli::GenArgs;
+use crate::input::file::{self, Override};
+use crate::problem::Problem;
 use crate::report::Output;
-use crate::spec::Secrets;
+use crate::spec::{Secrets, Tracing};
 use crate::{
     folder,
     plan::{Change, Kind},
@@ -18,7 +24,8 @@ use crate::{targets, validate};
 /// Input that cannot be used, I/O, or a plan that fails its own checks.
 pub(super) fn run(args: &GenArgs, output: &mut Output) -> Result<Answer> {
     let rendered = rendered(&args.spec, &args.folder, output)?;
-    let findings = validate::files(&rendered.plan.all_files(), &rendered.deployment.given);
+    let given = &rendered.deployment.given;
+    let findings = validate::files(&rendered.plan.all_files(), given);
     if !findings.is_empty() {
         output.problems(&findings);
         bail!("the rendered files fail their own checks, and nothing was written");
@@ -27,26 +34,37 @@ pub(super) fn run(args: &GenArgs, output: &mut Output) -> Result<Answer> {
         output.plan(&rendered.plan);
         return Ok(Answer::Yes);
     }
-    let changes = folder::compare(&rendered.plan, &rendered.folder)?;
+    let spec = match spec_text(&rendered) {
+        Ok(spec) => spec,
+        Err(problem) => return refuse(&[problem], output),
+    };
+    let other = another_spec(&rendered.location)?.filter(|_| !args.force);
+    let changes = folder::compare(&rendered.plan, &rendered.location.folder)?;
+    let older = downgrade(&changes).filter(|_| !args.allow_downgrade);
+    if let Some(problem) = other.or(older) {
+        output.problems(&[problem]);
+        output.say("nothing was written");
+        return Ok(Answer::No);
+    }
     let (to_do, refused): (Vec<&Change>, Vec<&Change>) = changes
         .iter()
         .filter(|change| args.prune || change.after.is_some())
         .partition(|change| args.force || may(change.kind));
     if !refused.is_empty() {
-        return Ok(refuse(&refused, &rendered.deployment.given, output));
+        return Ok(refuse_edited(&refused, given, output));
     }
     for change in &to_do {
         if args.dry_run && change.before.is_some() {
-            output.difference(change, &rendered.deployment.given);
+            output.difference(change, given);
         }
     }
     let to_do: Vec<Change> = to_do.into_iter().cloned().collect();
     let secret = if args.dry_run {
         false
     } else {
-        folder::apply(&rendered.plan, &to_do, &rendered.folder)?
+        write(&rendered, spec.as_ref(), &to_do)?
     };
-    summary(args, &rendered, &to_do, secret, output)?;
+    summary(args, &rendered, &to_do, (secret, spec.as_ref()), output)?;
     let stale: Vec<&Change> = changes
         .iter()
         .filter(|change| change.after.is_none() && !args.prune)
@@ -58,6 +76,97 @@ pub(super) fn run(args: &GenArgs, output: &mut Output) -> Result<Answer> {
     Ok(Answer::Yes)
 }
 
+/// A spec to write: its path and its text.
+type SpecText = (PathBuf, String);
+
+/// The spec with the values of flags and exported variables; absent if it has them.
+fn spec_text(rendered: &Rendered) -> Result<Option<SpecText>, Problem> {
+    let Rendered {
+        deployment,
+        location,
+        values,
+        ..
+    } = rendered;
+    let values = without_secrets(values, &deployment.spec.tracing);
+    let Some(path) = &location.spec else {
+        let path = location.folder.join(location.spec_name());
+        return Ok(Some((path, file::created(&values)?)));
+    };
+    if values.is_empty() || !location.is_in_folder() {
+        return Ok(None);
+    }
+    let before = file::text(path)?;
+    let after = file::edited(&before, values.iter())?;
+    Ok((before != after).then(|| (path.clone(), after)))
+}
+
+/// The values that a spec may hold: of headers only the names.
+fn without_secrets(values: &[Override], tracing: &Tracing) -> Vec<Override> {
+    let kept = values.iter().filter_map(|one| {
+        let value = match one.key {
+            "tracing.headers" if tracing.header_names.is_empty() => return None,
+            "tracing.headers" => serde_json::json!(tracing.header_names),
+            "tracing.backend" => single(&one.value),
+            "tracing.backend_file" => absolute(&one.value),
+            _ => one.value.clone(),
+        };
+        Some(Override {
+            value,
+            ..one.clone()
+        })
+    });
+    kept.collect()
+}
+
+/// A list of one as its entry.
+fn single(value: &Value) -> Value {
+    match value.as_array().map(Vec::as_slice) {
+        Some([one]) => one.clone(),
+        _ => value.clone(),
+    }
+}
+
+/// Paths that mean the same in any folder.
+fn absolute(paths: &Value) -> Value {
+    let absolute = |path: &Value| {
+        let path = path.as_str().unwrap_or_default();
+        let absolute = std::path::absolute(path).unwrap_or_else(|_| path.into());
+        Value::from(absolute.to_string_lossy())
+    };
+    single(
+        &paths
+            .as_array()
+            .into_iter()
+            .flatten()
+            .map(absolute)
+            .collect(),
+    )
+}
+
+/// Writes the spec and the changes. Returns true if the file of secrets was created.
+fn write(rendered: &Rendered, spec: Option<&SpecText>, changes: &[Change]) -> Result<bool> {
+    let Location { folder, .. } = &rendered.location;
+    if let Some((path, text)) = spec {
+        folder::write_spec(folder, path, text)?;
+    }
+    let owner = rendered.location.spec_name();
+    folder::apply(&rendered.plan, changes, folder, Some(&owner))
+}
+
+/// The refusal of an older Chroma than the one that the folder has.
+fn downgrade(changes: &[Change]) -> Option<Problem> {
+    // The images' folder can be another deployment's, too.
+    let mut own = changes.iter().filter(|change| !change.path.contains('/'));
+    let (before, after) = own.find_map(targets::version_change)?;
+    (after < before).then(|| {
+        let message = format!(
+            "`{after}` is older than `{before}`, which this deployment has: Chroma cannot open the data of a newer release"
+        );
+        let hint = "restore a backup of the older release into another deployment, or use `--allow-downgrade` if there is no data";
+        Problem::new("chroma.version", message).hint(hint)
+    })
+}
+
 /// Whether a change is made without being asked for by `--force`.
 pub(super) fn may(kind: Kind) -> bool {
     match kind {
@@ -66,7 +175,7 @@ pub(super) fn may(kind: Kind) -> bool {
     }
 }
 
-pub(super) fn refuse(refused: &[&Change], secrets: &Secrets, output: &mut Output) -> Answer {
+pub(super) fn refuse_edited(refused: &[&Change], secrets: &Secrets, output: &mut Output) -> Answer {
     for change in refused {
         output.difference(change, secrets);
     }
@@ -86,14 +195,16 @@ fn summary(
     args: &GenArgs,
     rendered: &Rendered,
     changes: &[Change],
-    secret: bool,
+    (secret, spec): (bool, Option<&SpecText>),
     output: &mut Output,
 ) -> Result<()> {
     let Rendered {
         deployment,
         plan,
-        folder,
+        location,
+        values,
     } = rendered;
+    let folder = &location.folder;
     let shown = folder.display();
     let all = plan.count();
     let written = changes.iter().filter(|one| one.after.is_some()).count();
@@ -104,11 +215,21 @@ fn summary(
         (false, count) => ("wrote", format!(", removed {count}")),
     };
     output.title(&if changes.is_empty() {
-        format!("{shown}: {all} files, all as they should be")
+        format!("{shown}: {all} files, up to date")
     } else {
         format!("{shown}: {would} {written} of {all} files{removed}")
     });
     output.changes(&changes.iter().collect::<Vec<_>>());
+    if let Some((path, _)) = spec {
+        let saved = if args.dry_run {
+            "would be saved"
+        } else {
+            "saved"
+        };
+        output.say(&format!("  spec: {saved} in {}", path.display()));
+    } else if !values.is_empty() && !location.is_in_folder() {
+        output.note("flags and exported variables apply to this run only: the spec is not in the folder of the deployment");
+    }
     say_secrets(args, rendered, secret, output)?;
     let compared = |change: &&Change| change.before.is_some() && change.after.is_some();
     for change in changes.iter().filter(compared) {
@@ -162,16 +283,16 @@ fn say_secrets(args: &GenArgs, rendered: &Rendered, made: bool, output: &mut Out
     let Some(file) = &rendered.plan.secrets else {
         return Ok(());
     };
-    let place = rendered.folder.join(&file.path);
+    let place = rendered.location.folder.join(&file.path);
     let (place, names) = (place.display(), file.variables.join(", "));
     if made {
         output.say(&format!("  secrets: {names} went to {place} (mode 0600)"));
-    } else if args.dry_run && !rendered.folder.join(&file.path).exists() {
+    } else if args.dry_run && !rendered.location.folder.join(&file.path).exists() {
         output.say(&format!(
             "  secrets: {names} would go to {place} (mode 0600)"
         ));
     } else {
-        let differing = folder::differing_secrets(&rendered.folder, file)?;
+        let differing = folder::differing_secrets(&rendered.location.folder, file)?;
         if !differing.is_empty() {
             output.note(&format!(
                 "{place} exists and was left as it is: {} is not, or otherwise, set there",

@@ -5,9 +5,10 @@ use std::path::Path;
 
 use anyhow::Result;
 
-use super::generate::{may, refuse};
-use super::{Answer, plain, resolved, shell_word, spec_file};
-use crate::cli::ImageArgs;
+use super::generate::{may, refuse_edited};
+use super::location::{Location, plain};
+use super::{Answer, resolved, shell_word, values};
+use crate::cli::{FolderArgs, ImageArgs};
 use crate::image::BuildContext;
 use crate::plan::Plan;
 use crate::report::Output;
@@ -19,9 +20,9 @@ use crate::{folder, plan::Change};
 /// # Errors
 /// Input that cannot be used, or I/O.
 pub(super) fn run(args: &ImageArgs, output: &mut Output) -> Result<Answer> {
-    let file = spec_file(&args.spec);
+    let file = Location::new(&args.spec, &FolderArgs { out: None }).spec;
     // The images are the same for every target.
-    let spec = resolved(&args.spec, file.as_deref(), Some("docker"), output)?.spec;
+    let spec = resolved(&values(&args.spec), file.as_deref(), Some("docker"), output)?.spec;
     let plan = Plan {
         files: BuildContext::new(&spec.chroma, &spec.collector)?.into_files()?,
         ..Plan::default()
@@ -32,10 +33,10 @@ pub(super) fn run(args: &ImageArgs, output: &mut Output) -> Result<Answer> {
         .iter()
         .partition(|change| args.force || may(change.kind));
     if !refused.is_empty() {
-        return Ok(refuse(&refused, &Secrets::default(), output));
+        return Ok(refuse_edited(&refused, &Secrets::default(), output));
     }
     let done: Vec<Change> = to_do.into_iter().cloned().collect();
-    folder::apply(&plan, &done, &folder)?;
+    folder::apply(&plan, &done, &folder, None)?;
     say(&spec, &folder, (done.len(), plan.count()), output);
     Ok(Answer::Yes)
 }

@@ -1,81 +1,140 @@
-//! `list`: what there is to choose from.
+//! `list`: the values that a spec can have.
+
+mod backend;
+mod table;
 
 use anyhow::{Context as _, Result};
+use chroma_otel_init::{ChromaVersion, Server, variable};
 
-use super::Answer;
-use crate::backend::{self, Backend};
+use super::{Answer, refuse};
+use crate::backend as backends;
 use crate::cli::List;
+use crate::input::file::{Flag, flags};
+use crate::problem::Problem;
 use crate::report::Output;
 use crate::spec::Target;
-use crate::values::Cloud;
+use crate::spec::signals::{Client, NAMES_KEY};
+use table::table;
 
 /// Runs `list`.
 ///
 /// # Errors
-/// A backend's file does not read: a bug.
-pub(super) fn run(what: List, output: &mut Output) -> Result<Answer> {
+/// There is no backend of that name, or a backend's file does not read: a bug.
+pub(super) fn run(what: &List, output: &mut Output) -> Result<Answer> {
     match what {
-        List::Targets => {
-            for target in Target::ALL {
-                output.answer(&format!(
-                    "{:<30}{}\n",
-                    target.flags(),
-                    target.info().summary
-                ));
+        List::Targets => targets(output),
+        List::Backends { name: None } => all_backends(output)?,
+        List::Backends { name: Some(name) } => match backends::load(name)? {
+            Some(one) => output.answer(&backend::description(&one)),
+            None => {
+                let names = backends::names();
+                return refuse(&[Problem::unknown("list backends", name, &names)], output);
             }
-        }
-        List::Backends => {
-            let names = backend::names();
-            let width = names.iter().map(String::len).max().unwrap_or_default() + 2;
-            for name in names {
-                let backend = backend::load(&name)?.with_context(|| name.clone())?;
-                let needs = needs(&backend);
-                output.answer(&format!(
-                    "{name:<width$}{}\n{:width$}{needs}; {}\n",
-                    backend.summary, "", backend.documentation
-                ));
-            }
-        }
+        },
+        List::Versions => versions(output),
+        List::Clients => clients(output),
+        List::Variables => variables(output)?,
     }
     Ok(Answer::Yes)
 }
 
-/// What a backend wants to be told, for a person.
-fn needs(backend: &Backend) -> String {
-    let keys = backend.keys.iter().map(|key| key.variable.clone());
-    let mut needs: Vec<String> = keys.collect();
-    if let Some(cloud) = backend.cloud() {
-        let article = if cloud == Cloud::Gcp { "a" } else { "an" };
-        needs.push(format!("{article} {} machine or cluster", cloud.name()));
+fn targets(output: &mut Output) {
+    let rows = Target::ALL.map(|target| (target.flags(), target.info().summary.to_owned()));
+    output.answer(&table(&rows));
+}
+
+fn all_backends(output: &mut Output) -> Result<()> {
+    let mut rows = Vec::new();
+    for name in backends::names() {
+        let backend = backends::load(&name)?.with_context(|| name.clone())?;
+        rows.push((name, backend.summary));
     }
-    if backend.wants_endpoint() && backend.endpoint.is_none() {
-        needs.push("an endpoint".to_owned());
-    }
-    let (optional, required): (Vec<_>, Vec<_>) = backend
-        .settings
+    output.answer(&table(&rows));
+    output.say("`list backends NAME` shows the keys and settings of a backend");
+    Ok(())
+}
+
+fn versions(output: &mut Output) {
+    let newest = ChromaVersion::NEWEST;
+    let mut text = format!("{newest} is the newest tested release, and the default.\n\nFrom\n");
+    let mut rows: Vec<(String, String)> = ChromaVersion::RANGES
         .iter()
-        .map(|(name, setting)| {
-            let choices = setting.choices.iter().flat_map(|choices| choices.keys());
-            let choices: Vec<&str> = choices.map(String::as_str).collect();
-            let shown = if choices.is_empty() {
-                name.clone()
-            } else {
-                format!("{name} ({})", choices.join(", "))
-            };
-            (!backend.requires(name), shown)
-        })
-        .partition(|(optional, _)| *optional);
-    let shown = |settings: Vec<(bool, String)>| settings.into_iter().map(|(_, shown)| shown);
-    needs.extend(shown(required));
-    let mut text = if needs.is_empty() {
-        "needs nothing".to_owned()
-    } else {
-        format!("needs {}", needs.join(", "))
+        .map(|first| (first.to_string(), differences(*first)))
+        .collect();
+    // Some ranges differ in what only the entrypoint has to know.
+    rows.dedup_by(|next, first| next.1 == first.1);
+    rows.reverse();
+    text += &table(&rows);
+    output.answer(&text);
+}
+
+/// What a range of versions has that matters to who deploys it.
+fn differences(version: ChromaVersion) -> String {
+    let server = match version.server() {
+        Server::Rust => "Rust server",
+        _ => "Python server",
     };
-    let mut optional: Vec<String> = shown(optional).collect();
-    optional.extend(backend.metrics.as_ref().map(|_| "metrics".to_owned()));
-    if !optional.is_empty() {
-        text += &format!("; takes {}", optional.join(", "));
+    let traces = if version.traces() {
+        ""
+    } else {
+        ", cannot be traced"
+    };
+    let (data, health) = (version.data_directory(), version.health_path());
+    format!("{server}{traces}, data in {data}, health check {health}")
+}
+
+fn clients(output: &mut Output) {
+    let rows = Client::ALL.map(|client| (client.name().to_owned(), client.summary().to_owned()));
+    output.answer(&table(&rows));
+}
+
+/// Prints the variables that are read when a deployment is generated or runs.
+///
+/// # Errors
+/// A backend's file does not read: a bug.
+pub(super) fn variables(output: &mut Output) -> Result<()> {
+    let contract = [
+        variable::ENDPOINT,
+        variable::HEADERS,
+        variable::SERVICE_NAME,
+        variable::GRANULARITY,
+    ];
+    let rows = contract.map(|name| (name.to_owned(), set_by(name)));
+    let mut text = format!(
+        "Variables of a deployment. If they are exported, `gen` saves their values in the\nspec, which they override; flags override them:\n\n{}",
+        table(&rows)
+    );
+    let mut keys = vec![(
+        NAMES_KEY.to_owned(),
+        "key of the tokens with `redact.names: hash`".to_owned(),
+    )];
+    for name in backends::names() {
+        let backend = backends::load(&name)?.with_context(|| name.clone())?;
+        for key in backend.keys {
+            match keys
+                .iter_mut()
+                .find(|(variable, _)| *variable == key.variable)
+            {
+                Some((_, of)) => *of += &format!(", {name}"),
+                None => keys.push((key.variable, format!("key of {name}"))),
+            }
+        }
     }
-    text
+    text += &format!(
+        "\nSecrets that `gen` reads from its own environment:\n\n{}",
+        table(&keys)
+    );
+    output.answer(&text);
+    Ok(())
+}
+
+/// The key and the flag of a variable: the key whose description names it.
+fn set_by(variable: &str) -> String {
+    let named = |flag: &&Flag| flag.description().contains(variable);
+    flags().iter().find(named).map_or_else(String::new, |flag| {
+        let default = flag
+            .default()
+            .map(|default| format!(" [default: {default}]"));
+        format!("{}, {}{}", flag.key, flag.name, default.unwrap_or_default())
+    })
 }

@@ -9,7 +9,8 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
-use super::{Answer, Rendered, rendered, spec_file};
+use super::location::Location;
+use super::{Answer, Rendered, rendered};
 use crate::cli::CheckArgs;
 use crate::folder::STATE;
 use crate::input::file::read_text;
@@ -26,7 +27,8 @@ const MAX_BYTES: u64 = 16 << 20;
 /// # Errors
 /// Input that cannot be used, or I/O.
 pub(super) fn run(args: &CheckArgs, output: &mut Output) -> Result<Answer> {
-    let has_spec = spec_file(&args.spec).is_some() || !args.spec.overrides().is_empty();
+    let spec = Location::new(&args.spec, &args.folder).spec;
+    let has_spec = spec.is_some() || !args.spec.overrides().is_empty();
     match &args.folder.out {
         Some(folder) if !has_spec => of_folder(folder, output),
         _ => of_spec(args, output),
@@ -55,8 +57,10 @@ fn of_spec(args: &CheckArgs, output: &mut Output) -> Result<Answer> {
     let Rendered {
         deployment,
         plan,
-        folder,
+        location,
+        ..
     } = &prepared;
+    let folder = &location.folder;
     let (files, shown) = (plan.all_files(), folder.display());
     let mut rendered = validate::check(&files, &[], &deployment.given);
     if !files.keys().any(|path| folder.join(path).exists()) {
@@ -65,7 +69,10 @@ fn of_spec(args: &CheckArgs, output: &mut Output) -> Result<Answer> {
         return Ok(answer(&rendered, &sound, output));
     }
     let (mut files, unread) = on_disk(&prepared)?;
-    let spec = spec_file(&args.spec).and_then(|spec| spec.canonicalize().ok());
+    let spec = location
+        .spec
+        .as_ref()
+        .and_then(|spec| spec.canonicalize().ok());
     let is_spec = |path: &String| folder.join(path).canonicalize().ok() == spec;
     files.texts.retain(|path, _| !is_spec(path)); // read already
     let report = validate::check(&files.texts, &files.others, &deployment.given);
@@ -80,7 +87,7 @@ fn of_spec(args: &CheckArgs, output: &mut Output) -> Result<Answer> {
 
 /// The rendered files as they are in the folder, the files beside them, and which could not be read.
 fn on_disk(rendered: &Rendered) -> Result<(Files, Vec<Problem>)> {
-    let Rendered { plan, folder, .. } = rendered;
+    let (plan, folder) = (&rendered.plan, &rendered.location.folder);
     let mut files = Files::default();
     let mut problems = Vec::new();
     for path in plan.all_files().keys() {

@@ -3,16 +3,21 @@
 //! Invariant: everything is optional here and defaults come last, in `Spec`; every problem of the
 //! file is found in one reading, and no text of `tracing.headers` is ever part of a message.
 
+mod edit;
 mod form;
 mod input;
 mod kubernetes;
+mod schema;
 mod sections;
+mod tree;
 
+pub use edit::{created, edited};
 pub use input::Input;
 pub use kubernetes::{BackupSection, ExposeSection, KubernetesSection, TolerationSection};
+pub use schema::{Flag, Kind, flags, schema};
 pub use sections::{
     ChromaSection, CollectorSection, MachineSection, MetricsSection, OneOrMore, RedactSection,
-    SamplingSection, SpecFile, TracingSection, schema,
+    SamplingSection, SpecFile, TracingSection,
 };
 
 use std::collections::BTreeMap;
@@ -22,12 +27,14 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 
+use self::tree::{from_yaml, set};
 use crate::problem::Problem;
 
 /// A spec is a page of text; more is a mistake, or an attack.
 const MAX_BYTES: u64 = 1 << 20;
 
 /// A value a flag gives: the key of the spec it overrides, the flag's name, the value.
+#[derive(Debug, Clone)]
 pub struct Override {
     /// Key as in the spec, such as `tracing.backend`.
     pub key: &'static str,
@@ -44,7 +51,7 @@ pub struct Override {
 pub fn read(file: Option<&Path>, overrides: Vec<Override>) -> Result<Input, Problem> {
     let name = file.map_or("flags".to_owned(), |path| path.display().to_string());
     let mut tree = match file {
-        Some(path) => read_yaml(path)?,
+        Some(path) => from_yaml(&name, &text(path)?)?,
         None => Value::Object(Map::new()),
     };
     kubernetes::open_blank_sections(&mut tree);
@@ -98,33 +105,12 @@ fn given(tree: &Value) -> Vec<String> {
     keys
 }
 
-fn read_yaml(path: &Path) -> Result<Value, Problem> {
-    let at = path.display().to_string();
-    let text = read_text(path, MAX_BYTES)?;
-    // The reader's own message can quote the text, and the text can hold a header: position only.
-    let not_yaml = |error: serde_yaml::Error| {
-        let place = match error.location() {
-            Some(place) => format!(" at line {}, column {}", place.line(), place.column()),
-            None => String::new(),
-        };
-        Problem::new(&at, format!("not YAML that can be read{place}"))
-            .hint("look for a missing quote, a tab, or a key that stands twice")
-    };
-    // By way of YAML's own tree, which refuses a key that stands twice.
-    let tree: serde_yaml::Value = serde_yaml::from_str(&text).map_err(not_yaml)?;
-    let tree = serde_yaml::from_value(tree).map_err(not_yaml)?;
-    match tree {
-        Value::Null => Ok(Value::Object(Map::new())),
-        Value::Object(mut map) => {
-            // `chroma:` with nothing below it is a section left blank, not an error.
-            map.retain(|_, section| !section.is_null());
-            Ok(Value::Object(map))
-        }
-        _ => {
-            Err(Problem::new(at, "not a mapping of keys to values")
-                .hint("start with `target: docker`"))
-        }
-    }
+/// Reads the text of a spec.
+///
+/// # Errors
+/// As [`read_text`].
+pub fn text(path: &Path) -> Result<String, Problem> {
+    read_text(path, MAX_BYTES)
 }
 
 /// Reads a text file of at most `limit` bytes that a user named.
@@ -145,20 +131,4 @@ pub fn read_text(path: &Path, limit: u64) -> Result<String, Problem> {
             .hint("is it the right file?"));
     }
     String::from_utf8(bytes).map_err(|_| Problem::new(at, "not UTF-8 text"))
-}
-
-/// Sets `a.b` in a tree of mappings; a mapping is laid over the one that is there. A value in the way that is no mapping stays: `form::check` names it.
-fn set(tree: &mut Value, key: &str, value: Value) {
-    let mut place = tree;
-    for part in key.split('.') {
-        if place.is_null() {
-            *place = Value::Object(Map::new());
-        }
-        let Value::Object(map) = place else { return };
-        place = map.entry(part).or_insert(Value::Null);
-    }
-    match (place, value) {
-        (Value::Object(old), Value::Object(new)) => old.extend(new),
-        (place, value) => *place = value,
-    }
 }

@@ -18,7 +18,7 @@ use reading::Reading;
 
 use super::file::Input;
 use crate::problem::Problem;
-use crate::spec::{Resolved, Secrets, Spec, Target, Tracing};
+use crate::spec::{Resolved, Secrets, Spec, Target, Tracing, default};
 
 /// Makes a spec of the input, or says everything that is wrong with it.
 /// `environment` looks up a variable of this process: only secrets are taken from it.
@@ -37,7 +37,7 @@ pub fn resolve(
     let mut secrets = Secrets::new();
 
     let target = reading.target();
-    let name = reading.parse("name", |file| &file.name, "chroma");
+    let name = reading.parse("name", |file| &file.name, default::NAME);
     let chroma = reading.chroma(target, &mut secrets);
     let collector = reading.collector(target, chroma.image);
     let tracing = reading.tracing(

@@ -18,16 +18,23 @@ pub enum CollectorMode {
     None,
 }
 
+impl CollectorMode {
+    /// Every mode, with the value of `collector.mode`.
+    pub const ALL: [(Self, &'static str); 3] = [
+        (Self::Gateway, "gateway"),
+        (Self::Tiered, "tiered"),
+        (Self::None, "none"),
+    ];
+}
+
 impl FromStr for CollectorMode {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "gateway" => Ok(Self::Gateway),
-            "tiered" => Ok(Self::Tiered),
-            "none" => Ok(Self::None),
-            _ => Err("one of `gateway`, `tiered`, `none`"),
-        }
+        let mut all = Self::ALL.into_iter();
+        all.find(|(_, name)| *name == text)
+            .map(|(mode, _)| mode)
+            .ok_or("one of `gateway`, `tiered`, `none`")
     }
 }
 
@@ -83,11 +90,23 @@ pub struct SecretStore {
     pub name: DnsName,
 }
 
+impl SecretStore {
+    /// The form in the schema.
+    pub const PATTERN: &'static str = r"^((Cluster)?SecretStore/)?[a-z0-9]([a-z0-9.-]*[a-z0-9])?$";
+}
+
 /// A taint that pods put up with: fields as in Kubernetes, absent where not given.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Toleration {
     /// The fields, in the order of Kubernetes' documentation.
     pub fields: Vec<(&'static str, String)>,
+}
+
+impl Toleration {
+    /// The values of `operator`.
+    pub const OPERATORS: [&'static str; 2] = ["Equal", "Exists"];
+    /// The values of `effect`.
+    pub const EFFECTS: [&'static str; 3] = ["NoSchedule", "PreferNoSchedule", "NoExecute"];
 }
 
 /// An address outside of the cluster.

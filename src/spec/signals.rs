@@ -56,6 +56,9 @@ impl TryFrom<f64> for Ratio {
 pub struct Period(Duration);
 
 impl Period {
+    /// The form in the schema.
+    pub const PATTERN: &'static str = r"^[0-9]+(ms|s|m)$";
+
     /// In milliseconds.
     pub fn as_millis(self) -> u128 {
         self.0.as_millis()
@@ -103,15 +106,19 @@ pub enum Names {
     Remove,
 }
 
+impl Names {
+    /// Every way, with the value of `tracing.redact.names`.
+    pub const ALL: [(Self, &'static str); 2] = [(Self::Hash, "hash"), (Self::Remove, "remove")];
+}
+
 impl FromStr for Names {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "hash" => Ok(Self::Hash),
-            "remove" => Ok(Self::Remove),
-            _ => Err("`hash` (the same name is the same token) or `remove`"),
-        }
+        let mut all = Self::ALL.into_iter();
+        all.find(|(_, name)| *name == text)
+            .map(|(names, _)| names)
+            .ok_or("`hash` (the same name is the same token) or `remove`")
     }
 }
 
@@ -120,6 +127,9 @@ impl FromStr for Names {
 pub struct AttributeName(String);
 
 impl AttributeName {
+    /// The form in the schema.
+    pub const PATTERN: &'static str = r"^[A-Za-z0-9._/-]{1,200}$";
+
     /// The name.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -160,6 +170,15 @@ pub enum Client {
 impl Client {
     /// All of them.
     pub const ALL: [Self; 3] = [Self::Python, Self::Openllmetry, Self::Openlit];
+
+    /// One line for `list clients`.
+    pub fn summary(self) -> &'static str {
+        match self {
+            Self::Python => "Chroma's Python client with its own OpenTelemetry tracing",
+            Self::Openllmetry => "Python application with OpenLLMetry (Traceloop)",
+            Self::Openlit => "Python application with OpenLIT",
+        }
+    }
 
     /// What `--client` takes, and the name of its folder.
     pub fn name(self) -> &'static str {

@@ -34,6 +34,14 @@ pub enum Format {
 }
 
 impl Format {
+    /// All of them.
+    pub const ALL: [Self; 4] = [
+        Self::Compose,
+        Self::CloudFormation,
+        Self::Terraform,
+        Self::Manifests,
+    ];
+
     /// The value of `format` in the spec.
     pub fn name(self) -> &'static str {
         match self {
@@ -44,6 +52,9 @@ impl Format {
         }
     }
 }
+
+/// The values of `platform` in the spec, the default first.
+pub const PLATFORMS: [&str; 2] = ["vm", "kubernetes"];
 
 /// What is known of a target without reading a spec.
 #[derive(Debug)]

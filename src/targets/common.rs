@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use anyhow::Result;
-use chroma_otel_init::Server;
+use chroma_otel_init::{ChromaVersion, Server};
 use minijinja::Value;
 use serde::Serialize;
 
@@ -79,16 +79,26 @@ pub(super) fn endpoint_need(deployment: &Deployment, variable: &str) -> Option<N
     })
 }
 
-/// What another release of Chroma means for the data, of a file that begins with `# Chroma VERSION`.
-/// `first` is what to do before: `back it up first`.
-pub(super) fn version_note(change: &Change, first: &str) -> Option<String> {
-    let release = |text: String| {
+/// The releases of Chroma before and after a change of a file that begins with `# Chroma VERSION`.
+pub(super) fn version_change(change: &Change) -> Option<(ChromaVersion, ChromaVersion)> {
+    let release = |text: &str| {
         let end = text.find([' ', ',', ':']).unwrap_or(text.len());
-        text[..end].to_owned()
+        text[..end].parse().ok()
     };
     let (before, after) = change.behind("# Chroma ")?;
-    let (before, after) = (release(before), release(after));
-    (before != after).then(|| {
-        format!("Chroma goes from {before} to {after}, which changes the data for good: {first}, as README.md says")
-    })
+    let (before, after) = (release(&before)?, release(&after)?);
+    (before != after).then_some((before, after))
+}
+
+/// The consequence of another Chroma release for the data. `first` is the step before: `back it up first`.
+pub(super) fn version_note(change: &Change, first: &str) -> Option<String> {
+    let (before, after) = version_change(change)?;
+    let consequence = if before < after {
+        "which migrates the data and cannot be undone"
+    } else {
+        "which cannot open data of the newer release"
+    };
+    Some(format!(
+        "Chroma changes from {before} to {after}, {consequence}: {first}, as README.md explains"
+    ))
 }

@@ -12,6 +12,12 @@ use super::DnsLabel;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DnsName(String);
 
+impl DnsName {
+    /// The form in the schema.
+    pub const PATTERN: &'static str =
+        r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$";
+}
+
 impl FromStr for DnsName {
     type Err = String;
 
@@ -75,14 +81,20 @@ pub fn is_label_value(text: &str) -> bool {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Schedule(String);
 
+impl Schedule {
+    /// Once a day, in the night of most.
+    pub const DEFAULT: &'static str = "17 3 * * *";
+    /// The form in the schema.
+    pub const PATTERN: &'static str = r"^\s*\S+(\s+\S+){4}\s*$";
+}
+
 /// The least and the greatest number of each field: Sunday is 0, and 7 is none (robfig/cron, which
 /// Kubernetes reads them with).
 const FIELDS: [(u32, u32); 5] = [(0, 59), (0, 23), (1, 31), (1, 12), (0, 6)];
 
 impl Default for Schedule {
-    /// Once a day, in the night of most.
     fn default() -> Self {
-        Self("17 3 * * *".to_owned())
+        Self(Self::DEFAULT.to_owned())
     }
 }
 

@@ -36,15 +36,16 @@ fn gen_writes_and_says_what_comes_next() {
       + image/docker-bake.hcl
       + otel-collector.yaml
       + image/entrypoint/ (… files: the entrypoint's sources)
-    you still have to set, in deploy/docker/.env:
+      spec: saved in chroma/chroma-otel.yaml
+    you still have to set, in chroma/.env:
       HONEYCOMB_API_KEY: an ingest key (Honeycomb: Environment settings, API keys) of the environment the traces go to
     next:
-      cd deploy/docker
+      cd chroma
       cp -n .env.example .env && chmod 600 .env && ${EDITOR:-vi} .env
       docker compose up --detach --wait --remove-orphans
       see the traces: https://ui.honeycomb.io
     "##);
-    let out = home.path().join("deploy/docker");
+    let out = home.path().join("chroma");
     assert!(out.join("docker-compose.yaml").exists());
     assert!(!out.join(".env").exists(), "there was no secret to write");
 }
@@ -56,7 +57,7 @@ fn gen_twice_changes_nothing_and_check_agrees() {
     let before = snapshot(home.path());
     let (code, _, message) = run(home.path(), &["gen", "--target", "docker"]);
     assert_eq!(code, 0);
-    assert!(message.contains("all as they should be"), "{message}");
+    assert!(message.contains("up to date"), "{message}");
     assert_eq!(snapshot(home.path()), before);
     assert_eq!(run(home.path(), &["check", "--target", "docker"]).0, 0);
     assert_eq!(run(home.path(), &["validate", "--target", "docker"]).0, 0);
@@ -84,7 +85,7 @@ fn check_shows_the_difference_and_the_command_without_the_key() {
     );
     assert!(
         message.contains(
-            "run `chroma-otel-deploy gen --target docker --chroma-version 1.0.20 --headers …`"
+            "next:\n  chroma-otel-deploy gen --target docker --chroma-version 1.0.20 --headers …\n"
         ),
         "{message}"
     );
@@ -95,13 +96,13 @@ fn check_shows_the_difference_and_the_command_without_the_key() {
 fn an_edited_file_stays_until_force() {
     let home = folder();
     run(home.path(), &["gen", "--target", "docker"]);
-    let compose = home.path().join("deploy/docker/docker-compose.yaml");
+    let compose = home.path().join("chroma/docker-compose.yaml");
     let mine = fs::read_to_string(&compose).unwrap() + "# mine\n";
     fs::write(&compose, &mine).unwrap();
     let before = snapshot(home.path());
     let (code, answer, message) = run(
         home.path(),
-        &["gen", "--target", "docker", "--chroma-version", "1.0.20"],
+        &["gen", "--target", "docker", "--port", "8001"],
     );
     assert_eq!(code, 1);
     assert!(answer.contains("-# mine"), "{answer}");
@@ -118,7 +119,7 @@ fn an_edited_file_stays_until_force() {
 #[test]
 fn a_foreign_file_stays() {
     let home = folder();
-    let out = home.path().join("deploy/docker");
+    let out = home.path().join("chroma");
     fs::create_dir_all(&out).unwrap();
     fs::write(out.join("README.md"), "my notes\n").unwrap();
     let (code, _, message) = run(home.path(), &["gen", "--target", "docker"]);
@@ -131,7 +132,7 @@ fn a_foreign_file_stays() {
 fn what_is_no_longer_planned_is_named_and_pruned_on_request() {
     let home = folder();
     run(home.path(), &["gen", "--target", "docker"]);
-    let out = home.path().join("deploy/docker");
+    let out = home.path().join("chroma");
     let (code, _, message) = run(
         home.path(),
         &["gen", "--target", "docker", "--image", "stock"],
@@ -157,7 +158,7 @@ fn what_is_no_longer_planned_is_named_and_pruned_on_request() {
     );
     assert_eq!(code, 0);
     assert!(
-        message.contains("deploy/docker: wrote 0 of 6 files, removed 9\n"),
+        message.contains("chroma: wrote 0 of 6 files, removed 9\n"),
         "{message}"
     );
     assert!(!out.join("image/Dockerfile").exists() && !out.join("image").exists());
@@ -174,7 +175,7 @@ fn what_is_no_longer_planned_is_named_and_pruned_on_request() {
 #[test]
 fn a_run_that_was_cut_off_leaves_files_that_the_next_takes_for_its_own() {
     let home = folder();
-    let out = home.path().join("deploy/docker");
+    let out = home.path().join("chroma");
     run(
         home.path(),
         &["gen", "--target", "docker", "--chroma-version", "1.0.20"],
@@ -236,6 +237,7 @@ fn killed_at_any_moment_every_file_is_old_or_new() {
                 "docker",
                 "--chroma-version",
                 versions[round % 2],
+                "--allow-downgrade",
                 "--out",
                 "out",
             ])
@@ -293,7 +295,7 @@ fn secrets_go_to_env_and_nowhere_else() {
         let out = if arguments.contains(&"--spec") {
             home.path().to_owned()
         } else {
-            home.path().join("deploy/docker")
+            home.path().join("chroma")
         };
         let env = out.join(".env");
         assert_eq!(
@@ -502,6 +504,7 @@ fn validate_takes_a_folder_without_a_spec() {
         home.path(),
         &["gen", "--target", "kubernetes", "--out", "."],
     );
+    fs::remove_file(home.path().join("chroma-otel.yaml")).unwrap();
     let certificate = "apiVersion: cert-manager.io/v1\nkind: Certificate\nmetadata: {name: a}\n";
     fs::write(home.path().join("certificate.yaml"), certificate).unwrap();
     let (code, _, message) = validate();

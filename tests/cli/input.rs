@@ -2,7 +2,6 @@
 
 use std::fs;
 
-use chroma_otel_deploy::backend::{load, names};
 use chroma_otel_init::ChromaVersion;
 
 use crate::command::{folder, run, run_with, snapshot, texts};
@@ -47,7 +46,7 @@ collector:
     error: chroma-otel.yaml: chroma.environment.TOKEN: is not of the right kind
       hint: put it in quotes
     error: chroma-otel.yaml: chroma.port: 70000 is greater than the maximum of 65535
-    error: chroma-otel.yaml: tracing.environment: 3 is not of types `null`, `string`
+    error: chroma-otel.yaml: tracing.environment: 3 is not of type `string`
       hint: put it in quotes
     error: chroma-otel.yaml: tracing.headers: not in a form that headers have
       hint: a mapping of names to quoted text, a JSON object as text, `k=v,k2=v2`, or a list of names
@@ -124,27 +123,27 @@ fn a_spec_that_cannot_be_read() {
     assert!(!at("out").exists());
     insta::assert_snapshot!(told, @r##"
     error: missing.yaml: cannot be read: No such file or directory (os error 2)
-    error: one problem; nothing was written
+    error: 1 problem; nothing was written
     error: folder.yaml: is a folder
       hint: name the file in it
-    error: one problem; nothing was written
+    error: 1 problem; nothing was written
     error: not.yaml: not YAML that can be read at line 2, column 1
       hint: look for a missing quote, a tab, or a key that stands twice
-    error: one problem; nothing was written
+    error: 1 problem; nothing was written
     error: twice.yaml: not YAML that can be read at line 1, column 1
       hint: look for a missing quote, a tab, or a key that stands twice
-    error: one problem; nothing was written
+    error: 1 problem; nothing was written
     error: list.yaml: not a mapping of keys to values
       hint: start with `target: docker`
-    error: one problem; nothing was written
+    error: 1 problem; nothing was written
     error: bytes.yaml: not UTF-8 text
-    error: one problem; nothing was written
+    error: 1 problem; nothing was written
     error: huge.yaml: larger than 1024 KiB
       hint: is it the right file?
-    error: one problem; nothing was written
+    error: 1 problem; nothing was written
     error: bomb.yaml: not YAML that can be read
       hint: look for a missing quote, a tab, or a key that stands twice
-    error: one problem; nothing was written
+    error: 1 problem; nothing was written
     "##);
 }
 
@@ -162,37 +161,10 @@ fn no_colour_without_a_terminal() {
 }
 
 #[test]
-fn list_schema_and_completions_answer() {
-    let home = folder();
-    let (code, answer, _) = run(home.path(), &["list", "backends"]);
+fn schema_answers() {
+    let (code, answer, _) = run(folder().path(), &["schema"]);
     assert_eq!(code, 0);
-    for name in names() {
-        let backend = load(&name).unwrap().unwrap();
-        let line = answer
-            .lines()
-            .find(|line| line.starts_with(&format!("{name} ")));
-        assert!(
-            line.is_some_and(|line| line.ends_with(&backend.summary)),
-            "{name}"
-        );
-        let mut wanted = backend.keys.iter().map(|key| &key.variable);
-        assert!(wanted.all(|variable| answer.contains(variable)), "{name}");
-        assert!(answer.contains(&backend.documentation), "{name}");
-    }
-    let of = |name: &str| -> Vec<&str> {
-        let lines = answer
-            .lines()
-            .skip_while(|line| !line.starts_with(&format!("{name} ")));
-        lines.take(2).collect()
-    };
-    insta::assert_debug_snapshot!([of("aws-xray"), of("grafana-cloud"), of("tempo")]);
-    let (code, answer, _) = run(home.path(), &["schema"]);
-    assert_eq!(code, 0);
-    insta::assert_snapshot!(answer.replace(&ChromaVersion::NEWEST.to_string(), "NEWEST"));
-    for shell in ["bash", "zsh", "fish"] {
-        let (code, answer, _) = run(home.path(), &["completions", shell]);
-        assert!(code == 0 && answer.contains("chroma-otel-deploy"));
-    }
+    insta::assert_snapshot!("schema", answer);
 }
 
 #[test]
@@ -232,10 +204,10 @@ fn what_would_have_no_effect_is_refused() {
     error: 4 problems; nothing was written
     error: zipkin.yaml: tracing.endpoint: is not an address of Zipkin's, which backend `zipkin` needs
       hint: use `http://host:9411`, or a URL that ends in `/api/v2/spans`
-    error: one problem; nothing was written
+    error: 1 problem; nothing was written
     error: CHROMA_OTEL_HEADER_X_A: has `${` or `$$` in it, which the collector would expand
       hint: use `image: wrapped`, which passes any value on unchanged
-    error: one problem; nothing was written
+    error: 1 problem; nothing was written
     "##);
 }
 
@@ -260,7 +232,7 @@ fn a_misplaced_key_is_not_printed() {
         );
     }
     run(home.path(), &["gen", "--target", "docker"]);
-    let example = home.path().join("deploy/docker/.env.example");
+    let example = home.path().join("chroma/.env.example");
     let typed = fs::read_to_string(&example).unwrap() + "SOME_KEY=s3cretLEAK\n";
     fs::write(&example, typed).unwrap();
     for command in ["check", "gen"] {
@@ -310,22 +282,128 @@ fn variables_of_tracing_are_refused_with_the_key_to_use() {
 }
 
 #[test]
-fn the_environment_gives_values_and_never_names() {
+fn exported_variables_override_the_spec_and_flags_override_them() {
     let home = folder();
-    let key = [("CHROMA_OTEL_COLLECTION_HEADERS", "x-api-key=s3cr3t-value")];
-    let arguments = ["gen", "--target", "docker"];
-    assert_eq!(texts(&run_with(home.path(), &arguments, &key)).0, 0);
-    assert!(!home.path().join("deploy/docker/.env").exists());
-    assert_eq!(run(home.path(), &["check", "--target", "docker"]).0, 0);
-    fs::write(
-        home.path().join("chroma-otel.yaml"),
-        "target: docker\ntracing: {headers: [x-api-key]}\n",
-    )
-    .unwrap();
+    let exported = [
+        ("CHROMA_OTEL_COLLECTION_HEADERS", "x-api-key=s3cr3t-value"),
+        ("CHROMA_OTEL_GRANULARITY", "all"),
+        ("CHROMA_OTEL_SERVICE_NAME", " "),
+    ];
+    let arguments = ["gen", "--target", "docker", "--granularity", "none"];
+    let (code, _, message) = texts(&run_with(home.path(), &arguments, &exported));
+    assert_eq!(code, 0, "{message}");
+    let source = "`tracing.headers` comes from the variable CHROMA_OTEL_COLLECTION_HEADERS";
+    assert!(message.contains(source), "{message}");
+    assert!(!message.contains("CHROMA_OTEL_GRANULARITY"), "{message}");
+    let spec = home.path().join("chroma/chroma-otel.yaml");
+    let written = fs::read_to_string(&spec).unwrap();
+    assert!(written.ends_with("tracing:\n  headers:\n    - x-api-key\n  granularity: none\n"));
+    let env = home.path().join("chroma/.env");
+    assert!(fs::read_to_string(env).unwrap().contains("s3cr3t-value"));
+    // Without the variables the spec has everything.
+    assert_eq!(run(&home.path().join("chroma"), &["check"]).0, 0);
+}
+
+#[test]
+fn a_deployment_remembers_its_flags() {
+    let home = folder();
+    let first = [
+        "gen",
+        "--target",
+        "docker",
+        "--backend",
+        "honeycomb",
+        "--chroma-version",
+        "1.0.20",
+        "--out",
+        "d",
+    ];
+    assert_eq!(run(home.path(), &first).0, 0);
+    let folder = home.path().join("d");
+    let compose = || fs::read_to_string(folder.join("docker-compose.yaml")).unwrap();
+    let before = compose();
+    let spec = fs::read_to_string(folder.join("chroma-otel.yaml")).unwrap();
+    let commented = spec.replace("version: 1.0.20", "version: 1.0.20 # until August");
+    fs::write(folder.join("chroma-otel.yaml"), &commented).unwrap();
+
+    let (code, _, message) = run(&folder, &["gen", "--port", "8001"]);
+    assert_eq!(code, 0, "{message}");
     assert_eq!(
-        texts(&run_with(home.path(), &["gen", "--out", "named"], &key)).0,
+        compose(),
+        before.replace("127.0.0.1:8000:8000", "127.0.0.1:8001:8000")
+    );
+    let spec = fs::read_to_string(folder.join("chroma-otel.yaml")).unwrap();
+    assert!(
+        spec.contains("version: 1.0.20 # until August\n  port: 8001\n"),
+        "{spec}"
+    );
+    assert_eq!(run(&folder, &["check"]).0, 0);
+    assert_eq!(run(&folder, &["validate"]).0, 0);
+}
+
+#[test]
+fn a_folder_belongs_to_one_spec() {
+    let home = folder();
+    let write = |name: &str, text: &str| fs::write(home.path().join(name), text).unwrap();
+    write("dev.yaml", "target: docker\n");
+    write("prod.yaml", "target: kubernetes\n");
+    assert_eq!(run(home.path(), &["gen", "--spec", "dev.yaml"]).0, 0);
+    let before = snapshot(home.path());
+    for arguments in [
+        &["gen", "--spec", "prod.yaml", "--prune"][..],
+        &["check", "--spec", "prod.yaml"],
+    ] {
+        let (code, _, message) = run(home.path(), arguments);
+        assert_eq!(code, 1);
+        assert!(
+            message.contains("holds the deployment of `dev.yaml`, not of `prod.yaml`"),
+            "{message}"
+        );
+    }
+    assert_eq!(snapshot(home.path()), before);
+    assert_eq!(
+        run(
+            home.path(),
+            &["gen", "--spec", "prod.yaml", "--out", "prod"]
+        )
+        .0,
         0
     );
-    let env = fs::read_to_string(home.path().join("named/.env")).unwrap();
-    assert!(env.contains("s3cr3t-value"));
+}
+
+#[test]
+fn an_older_chroma_is_refused_unless_asked_for() {
+    let home = folder();
+    assert_eq!(
+        run(home.path(), &["gen", "--target", "docker", "--out", "d"]).0,
+        0
+    );
+    let before = snapshot(home.path());
+    let older = ["gen", "--out", "d", "--chroma-version", "1.0.20"];
+    let (code, _, message) = run(home.path(), &older);
+    assert_eq!(code, 1);
+    assert!(
+        message.contains("chroma.version: `1.0.20` is older than"),
+        "{message}"
+    );
+    assert_eq!(snapshot(home.path()), before);
+    let allowed = [&older[..], &["--allow-downgrade"]].concat();
+    assert_eq!(run(home.path(), &allowed).0, 0);
+}
+
+#[test]
+fn init_without_a_terminal_asks_nothing() {
+    let home = folder();
+    let (code, _, message) = run(home.path(), &["init"]);
+    assert_eq!(code, 2);
+    assert!(message.contains("--target: is missing"), "{message}");
+    assert_eq!(
+        run(
+            home.path(),
+            &["init", "--target", "docker", "--name", "search"]
+        )
+        .0,
+        0
+    );
+    assert!(home.path().join("search/docker-compose.yaml").exists());
 }

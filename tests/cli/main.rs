@@ -9,7 +9,10 @@
 mod backends;
 mod clouds;
 mod command;
+mod completions;
 mod files;
+mod help;
 mod image;
 mod input;
 mod kubernetes;
+mod schema;

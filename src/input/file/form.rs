@@ -10,20 +10,17 @@ use jsonschema::error::ValidationErrorKind;
 use serde_json::{Map, Value};
 
 use super::input::Input;
-use super::sections::schema;
+use super::schema::KINDS;
 use crate::problem::Problem;
 
 /// Compiled once: the tests read thousands of specs.
-static FORM: LazyLock<Result<(Value, Validator), String>> = LazyLock::new(|| {
-    let schema = schema();
-    let validator = jsonschema::validator_for(&schema).map_err(|error| error.to_string())?;
-    Ok((schema, validator))
-});
+static FORM: LazyLock<Result<Validator, String>> =
+    LazyLock::new(|| jsonschema::validator_for(&KINDS).map_err(|error| error.to_string()));
 
 /// Checks the tree against the schema; takes out what is wrong, so that the rest can be read too.
 pub(super) fn check(tree: &mut Value, input: &Input) -> Vec<Problem> {
-    let (schema, validator) = match &*FORM {
-        Ok(form) => form,
+    let validator = match &*FORM {
+        Ok(validator) => validator,
         Err(error) => return vec![Problem::new("schema", error).hint("this is a bug")],
     };
     let mut problems = Vec::new();
@@ -33,7 +30,7 @@ pub(super) fn check(tree: &mut Value, input: &Input) -> Vec<Problem> {
         let key = pointer.trim_start_matches('/').replace('/', ".");
         let key = key.replace("~1", "/").replace("~0", "~");
         if let ValidationErrorKind::AdditionalProperties { unexpected } = error.kind() {
-            let known = keys_of(schema, error.schema_path().as_str());
+            let known = keys_of(error.schema_path().as_str());
             for name in unexpected {
                 let at = if key.is_empty() {
                     name.clone()
@@ -47,7 +44,9 @@ pub(super) fn check(tree: &mut Value, input: &Input) -> Vec<Problem> {
                 ));
             }
         } else {
-            problems.push(wrong_value(&key, &error, input));
+            if !is_blank(&error, tree) {
+                problems.push(wrong_value(&key, &error, input));
+            }
             wrong.push(pointer);
         }
     }
@@ -55,6 +54,14 @@ pub(super) fn check(tree: &mut Value, input: &Input) -> Vec<Problem> {
         remove(tree, &pointer);
     }
     problems
+}
+
+/// Whether what is wrong is a key without a value, which is one that is not given.
+fn is_blank(error: &jsonschema::ValidationError<'_>, tree: &Value) -> bool {
+    let place = error.instance_path().to_string();
+    let section = place.rsplit_once('/').map(|(section, _)| section);
+    let section = section.and_then(|section| tree.pointer(section));
+    error.instance().is_null() && section.is_some_and(Value::is_object)
 }
 
 fn unknown_key(at: &str, name: &str, known: &[String]) -> Problem {
@@ -97,6 +104,9 @@ fn wrong_value(key: &str, error: &jsonschema::ValidationError<'_>, input: &Input
         ValidationErrorKind::Type { .. } if error.to_string().contains("integer") => {
             problem.hint("write a whole number, without quotes")
         }
+        ValidationErrorKind::Type { .. } if error.to_string().contains("number") => {
+            problem.hint("write a number such as `0.1`, without quotes")
+        }
         ValidationErrorKind::Type { .. } if may_hold_secrets => {
             problem.hint("see what it takes in `chroma-otel-deploy schema`")
         }
@@ -108,19 +118,9 @@ fn wrong_value(key: &str, error: &jsonschema::ValidationError<'_>, input: &Input
 }
 
 /// The keys that the schema knows at the place of a failed `additionalProperties`.
-fn keys_of(schema: &Value, schema_path: &str) -> Vec<String> {
-    let mut place = Some(schema);
-    let steps = schema_path.trim_end_matches("/additionalProperties");
-    for step in steps.split('/').skip(1) {
-        place = place.and_then(|place| match step {
-            "$ref" => {
-                let definition = place.get("$ref")?.as_str()?;
-                schema.pointer(definition.trim_start_matches('#'))
-            }
-            step => place.pointer(&format!("/{step}")),
-        });
-    }
-    place
+fn keys_of(schema_path: &str) -> Vec<String> {
+    KINDS
+        .pointer(schema_path.trim_end_matches("/additionalProperties"))
         .and_then(|object| object.get("properties"))
         .and_then(Value::as_object)
         .map(|properties| properties.keys().cloned().collect())

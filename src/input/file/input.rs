@@ -23,9 +23,15 @@ pub struct Input {
 }
 
 impl Input {
-    /// How a message names a key: its flag, or the key in the file.
+    /// How a message names a key: its flag, that of a part of it, or the key in the file.
     pub fn at(&self, key: &str) -> String {
-        match self.flags.get(key) {
+        let below = format!("{key}.");
+        let part = || {
+            let mut parts = self.flags.range(below.as_str()..);
+            parts.next().filter(|(part, _)| part.starts_with(&below))
+        };
+        let flag = self.flags.get(key).or_else(|| Some(part()?.1));
+        match flag {
             Some(flag) => (*flag).to_owned(),
             None => format!("{}: {key}", self.file),
         }

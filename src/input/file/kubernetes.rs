@@ -1,4 +1,4 @@
-//! `kubernetes`: what a cluster wants to know, as a person writes it.
+//! The section `kubernetes` of the spec file.
 //!
 //! Invariant: as in the rest of the file, everything is optional, and nothing here is a secret.
 
@@ -8,54 +8,71 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-/// The cluster, for target kubernetes and platform kubernetes.
+use crate::spec::default;
+use crate::spec::kubernetes::{SecretStore, Toleration};
+use crate::values::{CloudName, DnsLabel, DnsName, ImageRepository, Memory, Schedule};
+
+/// Kubernetes cluster. No effect on other targets.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct KubernetesSection {
-    /// Namespace. Default: the deployment's name.
+    /// Namespace of the deployment. Default: the deployment's name.
+    #[schemars(extend("x-pattern" = DnsLabel::PATTERN, "x-flag" = "namespace", "x-value" = "NAME"))]
     pub namespace: Option<String>,
-    /// Storage class of the data's volume: block storage, never a network file system. Default: the
-    /// cluster's own default, and on a cloud a class that is rendered.
+    /// Storage class of the data volume, such as `gp3`; network file systems are refused. Default: the
+    /// cluster's default class, or on a cloud a rendered class.
+    #[schemars(extend("x-pattern" = DnsName::PATTERN, "x-flag" = "storage-class", "x-value" = "NAME"))]
     pub storage_class: Option<String>,
-    /// Deprecated: use `chroma.registry`, which means the same.
+    /// Deprecated: use `chroma.registry`.
+    #[schemars(extend("x-pattern" = ImageRepository::PATTERN, "x-deprecated" = true))]
     pub registry: Option<String>,
-    /// Secret with the values of keys, by the names of their variables. Default: NAME-keys.
+    /// Secret that holds the values of keys by the names of their variables. Default: NAME-keys.
+    #[schemars(extend("x-pattern" = DnsName::PATTERN))]
     pub secret: Option<String>,
-    /// Store of the External Secrets Operator that `machine.secrets` are read from: the name of a
-    /// ClusterSecretStore, or `SecretStore/NAME`. Default on a cloud: a store that is rendered.
+    /// Store of the External Secrets Operator to read `machine.secrets` from: the name of a
+    /// ClusterSecretStore, or `SecretStore/NAME`. Default on a cloud: a rendered store.
+    #[schemars(extend("x-pattern" = SecretStore::PATTERN))]
     pub secret_store: Option<String>,
-    /// Other namespaces whose pods may connect to Chroma and to the collector.
+    /// Other namespaces whose pods may connect to Chroma and the collector.
+    #[schemars(extend("x-pattern" = DnsLabel::PATTERN))]
     pub allow_namespaces: Option<Vec<String>>,
-    /// More labels for everything.
+    /// Additional labels of all resources.
     pub labels: Option<BTreeMap<String, String>>,
-    /// More annotations for everything.
+    /// Additional annotations of all resources.
     pub annotations: Option<BTreeMap<String, String>>,
-    /// Labels of the nodes that pods run on.
+    /// Labels of the nodes that pods may run on.
     pub node_selector: Option<BTreeMap<String, String>>,
-    /// Taints of nodes that pods put up with.
+    /// Tolerations of all pods.
     pub tolerations: Option<Vec<TolerationSection>>,
     /// Priority class of Chroma and the collector.
+    #[schemars(extend("x-pattern" = DnsName::PATTERN))]
     pub priority_class: Option<String>,
-    /// Secrets that images are pulled with.
+    /// Secrets with credentials for pulling images.
+    #[schemars(extend("x-pattern" = DnsName::PATTERN))]
     pub image_pull_secrets: Option<Vec<String>>,
-    /// An address outside of the cluster. Default: none.
+    /// Access from outside the cluster, over TLS and with a token. Default: none.
     #[schemars(with = "ExposeSection")]
     pub expose: Option<ExposeSection>,
-    /// Backups; `{}` for one a day on a volume. Default: none.
+    /// Backups of the data; `{}` keeps daily backups on a volume. Default: none.
     #[schemars(with = "BackupSection")]
     pub backup: Option<BackupSection>,
-    /// On a cloud, a load balancer inside of its network, for those of `machine.allow_from`.
+    /// Create a load balancer in the cloud's network for the clients of `machine.allow_from`.
+    #[schemars(extend("x-default" = false))]
     pub internal_load_balancer: Option<bool>,
-    /// On a cloud, the cluster's region; on gcp the zone, where it is in one only.
+    /// Region of the cluster on a cloud; on gcp the zone of a zonal cluster.
+    #[schemars(extend("x-pattern" = CloudName::PATTERN, "x-flag" = "cluster-region"))]
     pub region: Option<String>,
-    /// On a cloud, the cluster's name, for the commands in the recipe.
+    /// Name of the cluster on a cloud, for the commands in the rendered README.
+    #[schemars(extend("x-pattern" = CloudName::PATTERN))]
     pub cluster: Option<String>,
-    /// On aws the ARN of the role, on azure the client id of the identity, that secrets are read with.
+    /// Identity that reads secrets: the ARN of a role on aws, the client ID of an identity on azure.
+    #[schemars(extend("x-pattern" = CloudName::PATTERN))]
     pub identity: Option<String>,
-    /// On azure, the id of that identity's tenant.
+    /// Tenant ID of that identity on azure.
+    #[schemars(extend("x-pattern" = CloudName::PATTERN))]
     pub tenant: Option<String>,
-    /// On aws, whether it is EKS Auto Mode, whose disks and load balancers have names of their own.
-    /// Default: false.
+    /// Support EKS Auto Mode on aws, which has its own storage and load balancers.
+    #[schemars(extend("x-default" = false))]
     pub auto_mode: Option<bool>,
 }
 
@@ -76,55 +93,67 @@ pub(super) fn open_blank_sections(tree: &mut Value) {
     }
 }
 
-/// A taint that pods put up with, as Kubernetes has it.
+/// Toleration of a taint, with the fields of Kubernetes.
 #[derive(Debug, Default, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct TolerationSection {
-    /// The taint's key. Default: any.
+    /// Key of the taint. Default: any.
     pub key: Option<String>,
-    /// `Equal` (default where there is a value) or `Exists`.
+    /// Operator. Default: `Equal` with a value, else `Exists`.
+    #[schemars(extend("x-enum" = Toleration::OPERATORS))]
     pub operator: Option<String>,
-    /// The taint's value.
+    /// Value of the taint.
     pub value: Option<String>,
-    /// `NoSchedule`, `PreferNoSchedule` or `NoExecute`. Default: any.
+    /// Effect of the taint. Default: any.
+    #[schemars(extend("x-enum" = Toleration::EFFECTS))]
     pub effect: Option<String>,
 }
 
-/// An address outside of the cluster, by TLS, with a token (`chroma.open_to_world` does without).
+/// Access from outside the cluster, over TLS and with a token (without a token if
+/// `chroma.open_to_world` is true).
 #[derive(Debug, Default, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ExposeSection {
-    /// The host name, such as `chroma.example.com`.
+    /// Host name that clients call, such as `chroma.example.com`. Required.
+    #[schemars(extend("x-pattern" = DnsName::PATTERN))]
     pub host: Option<String>,
-    /// Class of the Ingress. Default: the cluster's own default.
+    /// Class of the Ingress. Default: the cluster's default class.
+    #[schemars(extend("x-pattern" = DnsName::PATTERN))]
     pub ingress_class: Option<String>,
-    /// Instead of an Ingress, the listener of a Gateway that ends TLS: `NAMESPACE/GATEWAY/LISTENER`.
+    /// Listener of a Gateway that terminates TLS, as `NAMESPACE/GATEWAY/LISTENER`, in place of an Ingress.
+    #[schemars(extend("x-pattern" = "^[^/]+/[^/]+/[^/]+$"))]
     pub gateway: Option<String>,
-    /// Secret with the certificate. Default: NAME-tls.
+    /// Secret that holds the certificate. Default: NAME-tls.
+    #[schemars(extend("x-pattern" = DnsName::PATTERN))]
     pub tls_secret: Option<String>,
-    /// ClusterIssuer of cert-manager that makes the certificate.
+    /// ClusterIssuer of cert-manager that issues the certificate.
+    #[schemars(extend("x-pattern" = DnsName::PATTERN))]
     pub issuer: Option<String>,
-    /// Annotations of the Ingress or the HTTPRoute, for what its controller must be told.
+    /// Annotations of the Ingress or HTTPRoute, for its controller.
     pub annotations: Option<BTreeMap<String, String>>,
 }
 
-/// Backups of the database.
+/// Backups of the data.
 #[derive(Debug, Default, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct BackupSection {
-    /// When, as cron has it, in UTC. Default: `17 3 * * *`.
+    /// Schedule in cron syntax, in UTC.
+    #[schemars(extend("x-pattern" = Schedule::PATTERN, "x-default" = Schedule::DEFAULT))]
     pub schedule: Option<String>,
-    /// How many are kept. Default: 7.
-    #[schemars(range(min = 1, max = 1000))]
+    /// Number of backups to keep.
+    #[schemars(range(min = 1, max = 1000), extend("x-default" = default::BACKUPS))]
     pub keep: Option<u16>,
-    /// Size of the volume that they are kept on. Default: twice `machine.disk`.
+    /// Size of the volume for backups. Default: twice `machine.disk`.
+    #[schemars(extend("x-pattern" = Memory::PATTERN))]
     pub disk: Option<String>,
-    /// Bucket of an S3-compatible store that they are kept in, instead of a volume.
+    /// Bucket of an S3-compatible store for backups, in place of a volume.
     pub bucket: Option<String>,
     /// Path in the bucket. Default: the deployment's name.
     pub prefix: Option<String>,
-    /// Address of the S3-compatible store. Default: AWS.
+    /// Address of the S3-compatible store, such as `https://s3.example.com`. Default: AWS.
+    #[schemars(extend("x-pattern" = "^https?://[^@]+$"))]
     pub endpoint: Option<String>,
     /// Region of the bucket. Default: `kubernetes.region`, else us-east-1.
+    #[schemars(extend("x-pattern" = CloudName::PATTERN))]
     pub region: Option<String>,
 }

@@ -1,211 +1,287 @@
-//! The sections of the spec file. A field's comment is its description in the schema.
+//! The sections of the spec file.
+//!
+//! Invariant: everything that is known of a key stands at its field. The comment is its description in
+//! the schema and the help text of its flag; `x-flag` names the flag, `x-value` the placeholder of its
+//! value; any other `x-NAME` is the keyword `NAME` of the printed schema (`schema.rs`), which `resolve`
+//! checks with better messages.
 
 use std::collections::BTreeMap;
 
-use chroma_otel_init::ChromaVersion;
+use chroma_otel_init::{ChromaVersion, Granularity, variable};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::kubernetes::KubernetesSection;
+use crate::backend;
+use crate::spec::kubernetes::CollectorMode;
+use crate::spec::signals::{AttributeName, Client, Names, Period};
+use crate::spec::target::PLATFORMS;
+use crate::spec::{Format, Image, Target, default};
+use crate::values::{
+    ADDRESS_PATTERN, CloudName, ContextFolder, DnsLabel, ImageRepository, Line, Memory,
+    ORIGIN_PATTERN, PRIVATE_ADDRESS_PATTERN, Peer, SshKey, VERSION_PATTERN,
+};
 
-/// What to deploy. Every key is optional but `target`, which `--target` may give too.
+/// Deployment of the Chroma vector database with OpenTelemetry tracing, for `chroma-otel-deploy`. Every
+/// key except `target` is optional.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 #[schemars(title = "chroma-otel.yaml")]
 pub struct SpecFile {
-    /// Where to deploy: `chroma-otel-deploy list targets` shows what there is.
-    #[schemars(extend("examples" = ["docker"]))]
+    /// Deployment target; see `list targets`.
+    #[schemars(extend("x-enum" = Target::names(), "x-flag" = "target"))]
     pub target: Option<String>,
-    /// Name of the deployment: Compose project, CloudFormation stack, prefix of volumes and images.
-    /// Default: chroma.
+    /// Name of the deployment. It names the Compose project or the CloudFormation stack, and prefixes
+    /// volumes and images.
+    #[schemars(extend("x-pattern" = DnsLabel::PATTERN, "x-default" = default::NAME, "x-flag" = "name"))]
     pub name: Option<String>,
-    /// On a cloud, what Chroma runs on: a machine (default) or the cloud's Kubernetes.
-    #[schemars(extend("examples" = ["vm", "kubernetes"]))]
+    /// Platform on target `aws`, `gcp` or `azure`: a virtual machine, or the cloud's Kubernetes.
+    #[schemars(extend("x-enum" = PLATFORMS, "x-default" = PLATFORMS[0], "x-flag" = "platform"))]
     pub platform: Option<String>,
-    /// What the files are written for. Default: compose on docker, cloudformation on aws, terraform on
+    /// Format of the rendered files. Default: compose on docker, cloudformation on aws, terraform on
     /// gcp and azure, manifests on Kubernetes.
-    #[schemars(extend("examples" = ["compose", "cloudformation", "terraform", "manifests"]))]
+    #[schemars(extend("x-enum" = Format::ALL.map(Format::name), "x-flag" = "format"))]
     pub format: Option<String>,
-    /// The database.
+    /// Chroma, the database.
+    #[schemars(extend("x-heading" = "Chroma"))]
     pub chroma: ChromaSection,
-    /// The traces.
+    /// Backends and content of the traces.
+    #[schemars(extend("x-heading" = "Tracing"))]
     pub tracing: TracingSection,
-    /// The OpenTelemetry Collector beside Chroma.
+    /// OpenTelemetry Collector that receives Chroma's traces.
+    #[schemars(extend("x-heading" = "Collector"))]
     pub collector: CollectorSection,
-    /// The machine in the cloud. Not for docker; of Kubernetes `disk`, `allow_from` and `secrets`.
+    /// Virtual machine in a cloud. On Kubernetes, only `disk`, `allow_from` and `secrets` have an effect;
+    /// on docker, none.
+    #[schemars(extend("x-heading" = "Cloud"))]
     pub machine: MachineSection,
-    /// The cluster. For Kubernetes only.
+    /// Kubernetes cluster. No effect on other targets.
+    #[schemars(extend("x-heading" = "Kubernetes"))]
     pub kubernetes: KubernetesSection,
-    /// Rate, errors and duration of the requests, and Chroma's own metrics.
+    /// Metrics of Chroma and its requests.
+    #[schemars(extend("x-heading" = "Metrics"))]
     pub metrics: MetricsSection,
-    /// Examples of applications that use Chroma and send spans of their own to the collector, which then
-    /// listens to them where Chroma can be reached: `python`, `openllmetry`, `openlit`.
-    #[schemars(extend("examples" = [["python"]]))]
+    /// Example application that sends its own spans to the collector; see `list clients`. The
+    /// collector then accepts spans wherever Chroma accepts connections.
+    #[schemars(extend("x-enum" = Client::ALL.map(Client::name), "x-flag" = "client", "x-value" = "NAME"))]
     pub clients: Option<Vec<String>>,
 }
 
-/// The machine in the cloud.
+/// Virtual machine in a cloud.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct MachineSection {
-    /// On gcp, the project's id.
+    /// Project ID on gcp.
+    #[schemars(extend("x-pattern" = CloudName::PATTERN, "x-flag" = "project", "x-value" = "ID"))]
     pub project: Option<String>,
-    /// On azure, the subscription's id.
+    /// Subscription ID on azure.
+    #[schemars(extend("x-pattern" = CloudName::PATTERN, "x-flag" = "subscription", "x-value" = "ID"))]
     pub subscription: Option<String>,
-    /// On azure, the name of the resource group, which is there already.
+    /// Existing resource group on azure.
+    #[schemars(extend("x-pattern" = CloudName::PATTERN, "x-flag" = "resource-group", "x-value" = "NAME"))]
     pub resource_group: Option<String>,
-    /// Its type, as the cloud calls it. Default: t4g.medium on aws, e2-medium on gcp, Standard_B2s_v2
-    /// on azure.
+    /// Machine type, such as `t4g.medium`. Default: t4g.medium on aws, e2-medium on gcp,
+    /// Standard_B2s_v2 on azure.
     #[serde(rename = "type")]
+    #[schemars(extend("x-pattern" = CloudName::PATTERN, "x-flag" = "machine-type"))]
     pub kind: Option<String>,
-    /// Size of the data disk. It can grow later, not shrink. Default: 20GiB.
+    /// Size of the data disk, such as `100GiB`. It can grow later, but not shrink. Default: 20GiB, or
+    /// what `chroma.vectors` of `chroma.dimensions` need.
+    #[schemars(extend("x-pattern" = Memory::PATTERN, "x-flag" = "disk", "x-value" = "SIZE"))]
     pub disk: Option<String>,
-    /// Network: on aws the VPC's id, on gcp its name; on azure the subnet says it.
+    /// Network: the VPC ID on aws, the network name on gcp. On azure, the subnet determines it.
+    #[schemars(extend("x-pattern" = CloudName::PATTERN, "x-flag" = "network"))]
     pub network: Option<String>,
-    /// Subnet: on aws its id, on gcp its name, on azure its whole id, `/subscriptions/…/subnets/…`.
+    /// Subnet: its ID on aws, its name on gcp, its resource ID (`/subscriptions/…/subnets/…`) on azure.
+    #[schemars(extend("x-pattern" = CloudName::PATTERN, "x-flag" = "subnet"))]
     pub subnet: Option<String>,
-    /// Availability zone of the machine and the disk, such as eu-central-1a on aws, europe-west3-a on
-    /// gcp, westeurope-1 on azure.
+    /// Availability zone of the machine and its disk, such as `eu-central-1a` on aws,
+    /// `europe-west3-a` on gcp, `westeurope-1` on azure.
+    #[schemars(extend("x-pattern" = CloudName::PATTERN, "x-flag" = "zone"))]
     pub zone: Option<String>,
-    /// Who may connect to Chroma: a range such as `10.0.0.0/16`, or on aws a security group's id.
-    /// Not the whole world: Chroma has no authentication of its own.
+    /// Clients that may connect to Chroma: an IPv4 range such as `10.0.0.0/16`, or on aws a security
+    /// group ID. Ranges wider than /8 are refused: Chroma has no built-in authentication.
+    #[schemars(extend("x-pattern" = Peer::PATTERN, "x-flag" = "allow-from", "x-value" = "RANGE"))]
     pub allow_from: Option<String>,
-    /// On azure, who may connect by SSH: a range, such as that of AzureBastionSubnet. Default: nobody.
+    /// Clients that may connect over SSH on azure: an IPv4 range, such as that of AzureBastionSubnet.
+    /// Default: none.
+    #[schemars(extend("x-pattern" = Peer::PATTERN))]
     pub ssh_from: Option<String>,
-    /// On azure, a public SSH key, without which it makes no machine.
+    /// Public SSH key on azure, which requires one.
+    #[schemars(extend("x-pattern" = SshKey::PATTERN))]
     pub ssh_key: Option<String>,
-    /// How many daily snapshots of the data disk are kept; 0 makes none. Default: 7.
-    #[schemars(range(max = 1000))]
+    /// Number of daily snapshots of the data disk to keep; 0 disables snapshots.
+    #[schemars(range(max = 1000), extend("x-default" = default::SNAPSHOTS))]
     pub snapshots: Option<u16>,
-    /// Days that logs are kept. Default: 30.
-    #[schemars(range(min = 1, max = 3653))]
+    /// Number of days to keep logs.
+    #[schemars(range(min = 1, max = 3653), extend("x-default" = default::LOG_DAYS))]
     pub log_days: Option<u16>,
-    /// Where alarms go: on aws an SNS topic's ARN, on gcp a notification channel, on azure an action
-    /// group's id. Without it there are none.
+    /// Destination of alarms: an SNS topic ARN on aws, a notification channel on gcp, an action group ID
+    /// on azure. Default: no alarms.
+    #[schemars(extend("x-pattern" = CloudName::PATTERN))]
     pub alarms: Option<String>,
-    /// Snapshot that a new data disk is made from. Default: none, an empty disk.
+    /// Snapshot to create a new data disk from. Default: an empty disk.
+    #[schemars(extend("x-pattern" = CloudName::PATTERN))]
     pub restore_from: Option<String>,
-    /// Secrets that the cloud's store has already: variable, such as `CHROMA_OTEL_COLLECTION_HEADERS`,
-    /// to the secret's name there: on aws its ARN, on gcp `projects/…/secrets/…`, on azure
-    /// `https://….vault.azure.net/secrets/…`. Never the value.
+    /// Existing secrets in the cloud's secret store: a variable, such as
+    /// `CHROMA_OTEL_COLLECTION_HEADERS`, and the secret's name: the ARN on aws, `projects/…/secrets/…` on
+    /// gcp, `https://….vault.azure.net/secrets/…` on azure. Never the value.
+    #[schemars(extend("x-pattern" = CloudName::PATTERN))]
     pub secrets: Option<BTreeMap<String, String>>,
 }
 
-/// The database.
+/// Chroma, the database.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(extend(
+    "x-if" = {"not": {"required": ["open_to_world"], "properties": {"open_to_world": {"const": true}}}},
+    "x-then" = {"properties": {"bind": {"pattern": PRIVATE_ADDRESS_PATTERN}}},
+))]
 pub struct ChromaSection {
-    /// A release of Chroma, 0.4.0 or newer. Default: the newest tested release.
-    #[schemars(extend("default" = ChromaVersion::NEWEST.to_string()))]
+    /// Chroma release, 0.4.0 or newer; see `list versions`.
+    #[schemars(extend("x-pattern" = VERSION_PATTERN, "x-default" = ChromaVersion::NEWEST.to_string(), "x-flag" = "chroma-version"))]
     pub version: Option<String>,
-    /// `wrapped` builds Chroma's image plus the entrypoint that makes the four variables work (default);
-    /// `published` pulls that image from `registry`; `stock` uses Chroma's image without changes.
-    #[schemars(extend("examples" = ["wrapped", "published", "stock"]))]
+    /// Image to run: Chroma's image with the entrypoint, built (`wrapped`) or pulled from `registry`
+    /// (`published`); or Chroma's image without changes (`stock`). The entrypoint makes the four variables
+    /// work on every release.
+    #[schemars(extend("x-enum" = Image::ALL.map(|(_, name)| name), "x-default" = default::IMAGE, "x-flag" = "image"))]
     pub image: Option<String>,
     /// Registry of the images with the entrypoint, with a path, such as `registry.example.com/search`.
-    /// Required for `published`. Default for `wrapped`: on docker and Kubernetes none, on a cloud's
-    /// machine a registry in that cloud.
+    /// Required with `image: published`. Default with `image: wrapped`: none on docker and Kubernetes, a
+    /// registry of the same cloud on a cloud's machine.
+    #[schemars(extend("x-pattern" = ImageRepository::PATTERN, "x-flag" = "registry"))]
     pub registry: Option<String>,
-    /// Folder that `wrapped` images are built from, relative to the deployment's folder. Several
-    /// deployments of one Chroma release can share it, such as `../image`. Default: image.
-    #[schemars(extend("examples" = ["image", "../image"]))]
+    /// Build context of `wrapped` images, relative to the deployment's folder. Deployments of the same
+    /// Chroma release can share one, such as `../image`.
+    #[schemars(extend("x-pattern" = ContextFolder::PATTERN, "x-default" = default::IMAGE_CONTEXT))]
     pub image_context: Option<String>,
-    /// Image repository without tag, for a mirror. Default: chromadb/chroma.
+    /// Image repository of Chroma without a tag, for a mirror.
+    #[schemars(extend("x-pattern" = ImageRepository::PATTERN, "x-default" = default::CHROMA_REPOSITORY))]
     pub repository: Option<String>,
-    /// Address of this machine that Chroma is published on. Default: 127.0.0.1.
+    /// IP address of this machine to publish Chroma on. An address that is not private requires
+    /// `open_to_world: true`.
+    #[schemars(extend("x-pattern" = ADDRESS_PATTERN, "x-default" = default::BIND, "x-flag" = "bind", "x-value" = "ADDRESS"))]
     pub bind: Option<String>,
-    /// Port of this machine that Chroma is published on. Default: 8000.
-    #[schemars(range(min = 1, max = 65535))]
+    /// Port of this machine to publish Chroma on.
+    #[schemars(range(min = 1, max = 65535), extend("x-default" = default::PORT, "x-flag" = "port"))]
     pub port: Option<u16>,
-    /// Let `bind` be an address that strangers can reach. Chroma has no authentication of its own:
-    /// only with a firewall or an authenticating proxy in front.
+    /// Allow `bind` to be a public address. Chroma has no built-in authentication: use it only behind a
+    /// firewall or an authenticating proxy.
+    #[schemars(extend("x-default" = false))]
     pub open_to_world: Option<bool>,
-    /// Memory limit, at least 2GiB. Default: 2GiB, or what `vectors` of `dimensions` want.
+    /// Memory limit of Chroma, such as `4GiB`; at least 2GiB. Default: 2GiB, or what `vectors` of
+    /// `dimensions` need.
+    #[schemars(extend("x-pattern" = Memory::PATTERN, "x-flag" = "memory", "x-value" = "SIZE"))]
     pub memory: Option<String>,
-    /// How many vectors there will be: with `dimensions`, the default of `memory` and of `machine.disk`.
+    /// Expected number of vectors. With `dimensions`, it determines the defaults of `memory` and
+    /// `machine.disk`.
     #[schemars(range(min = 1))]
     pub vectors: Option<u64>,
-    /// How many numbers a vector has.
+    /// Dimensions of a vector.
     #[schemars(range(min = 1, max = 65536))]
     pub dimensions: Option<u64>,
-    /// Always 1: Chroma keeps its data in files of its own, which no second server may open.
+    /// Number of servers, always 1: Chroma's data files allow only one server.
+    #[schemars(extend("x-minimum" = 1, "x-maximum" = 1, "x-default" = 1))]
     pub replicas: Option<u16>,
     /// Origins that browsers may call Chroma from, such as `https://app.example.com`.
+    #[schemars(extend("x-pattern" = ORIGIN_PATTERN))]
     pub cors_allow_origins: Option<Vec<String>>,
-    /// More environment variables for Chroma. A name that looks like a secret (`…_TOKEN`, `…_KEY`)
-    /// is rendered by name only; its value goes to `.env`, as does any name without a value.
+    /// Additional environment variables of Chroma. A variable whose name looks like a secret (`…_TOKEN`,
+    /// `…_KEY`) or that has no value is rendered by name only; its value belongs in `.env`.
     pub environment: Option<BTreeMap<String, Option<String>>>,
 }
 
-/// The traces.
+/// Backends and content of the traces.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct TracingSection {
-    /// Where the traces end up, one name or several: `chroma-otel-deploy list backends` shows what there is.
-    /// Default: jaeger, or the cloud's own.
+    /// Trace backend; see `list backends`. Default: jaeger, or the cloud's own.
+    #[schemars(with = "OneOrMore", extend("x-enum" = backend::names(), "x-flag" = "backend", "x-value" = "NAME"))]
     pub backend: Option<OneOrMore>,
-    /// Files of backends of your own, in the form of those in `templates/backends`; relative to this file.
+    /// File that defines your own backend, in the form of those in `templates/backends`. The path is
+    /// relative to the spec.
+    #[schemars(with = "OneOrMore", extend("x-flag" = "backend-file", "x-value" = "FILE"))]
     pub backend_file: Option<OneOrMore>,
-    /// What backends want to know that is not secret, such as `region`: `NAME`, or `BACKEND.NAME` for one of
-    /// several; `BACKEND.endpoint` is the endpoint of any backend but the first that has one.
-    #[schemars(extend("examples" = [{"region": "eu"}]))]
+    /// Setting of a backend that is not secret; see `list backends NAME`. With several backends,
+    /// `BACKEND.NAME` sets that of one, and `BACKEND.endpoint` the endpoint of any but the first.
+    #[schemars(extend(
+        "x-flag" = "setting", "x-value" = "NAME=VALUE",
+        "properties" = {"region": {
+            "type": "string",
+            "description": "Region of the backend, if it has several.",
+            "x-flag": "region",
+        }},
+    ))]
     pub settings: Option<BTreeMap<String, String>>,
-    /// `CHROMA_OTEL_COLLECTION_ENDPOINT`: the backend's OTLP endpoint, where the backend has none of its own
-    /// or another is wanted. Of several backends, that of the first that has one.
+    /// OTLP endpoint of the backend (`CHROMA_OTEL_COLLECTION_ENDPOINT`). With several backends, it applies
+    /// to the first that accepts an endpoint. Default: the backend's own.
+    #[schemars(extend("x-flag" = "endpoint", "x-value" = "URL"))]
     pub endpoint: Option<String>,
-    /// `CHROMA_OTEL_COLLECTION_HEADERS`: a mapping, a JSON object, `k=v,k2=v2`, or the names alone.
-    /// Values go to `.env` and into no other file.
-    #[schemars(with = "Option<HeadersSchema>")]
+    /// Headers for the backend (`CHROMA_OTEL_COLLECTION_HEADERS`): a mapping, a JSON object, `k=v,k2=v2`, or
+    /// a list of names. Values are written to `.env` only. Other users of this machine can read a command
+    /// line: prefer the variable.
+    #[schemars(with = "HeadersSchema", extend("x-flag" = "headers", "x-value" = "JSON|K=V,…"))]
     pub headers: Option<Value>,
-    /// `CHROMA_OTEL_SERVICE_NAME`. Default: chromadb.
+    /// Service name of the spans (`CHROMA_OTEL_SERVICE_NAME`).
+    #[schemars(extend("x-pattern" = Line::PATTERN, "x-default" = variable::DEFAULT_SERVICE_NAME, "x-flag" = "service-name"))]
     pub service_name: Option<String>,
-    /// `CHROMA_OTEL_GRANULARITY`: `none`, `operation` (default), `operation_and_segment` or `all`.
-    #[schemars(extend("examples" = ["none", "operation", "operation_and_segment", "all"]))]
+    /// Detail of the traces (`CHROMA_OTEL_GRANULARITY`).
+    #[schemars(extend("x-enum" = Granularity::EVERY.map(Granularity::as_str), "x-default" = Granularity::Operation.as_str(), "x-flag" = "granularity"))]
     pub granularity: Option<String>,
-    /// The attribute `deployment.environment.name` on every span. Default: production.
+    /// Attribute `deployment.environment.name` of every span.
+    #[schemars(extend("x-pattern" = Line::PATTERN, "x-default" = default::ENVIRONMENT, "x-flag" = "environment", "x-value" = "NAME"))]
     pub environment: Option<String>,
-    /// Which traces the backend gets. Default: all. The counts of requests are of all, whatever it says.
-    #[schemars(with = "SamplingSection")]
+    /// Traces to keep. Default: all. Request metrics always count all requests.
+    #[schemars(with = "SamplingSection", extend("x-heading" = "Sampling and redaction"))]
     pub sampling: Option<SamplingSection>,
-    /// What is taken out of spans before they leave.
-    #[schemars(with = "RedactSection")]
+    /// Content to remove from spans before they are sent.
+    #[schemars(with = "RedactSection", extend("x-heading" = "Sampling and redaction"))]
     pub redact: Option<RedactSection>,
 }
 
-/// Which traces the backend gets.
+/// Traces to keep.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct SamplingSection {
-    /// The share of the traces that is kept, from 0 to 1; beside `errors` and `slower_than`, of the rest.
+    /// Share of the traces to keep, from 0 to 1, such as `0.1`. With `errors` or `slower_than`, the share
+    /// of the remaining traces.
+    #[schemars(extend("x-minimum" = 0, "x-maximum" = 1, "x-flag" = "sample", "x-value" = "RATIO"))]
     pub ratio: Option<f64>,
-    /// Keep every trace with an answer of 500 or above. The collector then waits for traces to be complete.
+    /// Keep every trace of a request that failed with status 500 or above. The collector then waits until a
+    /// trace is complete.
+    #[schemars(extend("x-default" = false, "x-flag" = "keep-errors"))]
     pub errors: Option<bool>,
-    /// Keep every trace with a request that took longer, such as `500ms`. Likewise.
+    /// Keep every trace of a request that took longer than this, such as `500ms`. The collector then waits
+    /// until a trace is complete.
+    #[schemars(extend("x-pattern" = Period::PATTERN, "x-flag" = "keep-slower-than", "x-value" = "TIME"))]
     pub slower_than: Option<String>,
 }
 
-/// What is taken out of spans before they leave. Documents, embeddings, metadata and query texts never do.
+/// Content to remove from spans before they are sent. Documents, embeddings, metadata and query texts are
+/// always removed.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct RedactSection {
-    /// Names of tenants, databases and collections, in URLs and attributes: `hash` (the same name is the
-    /// same token) or `remove`. Default: they leave.
-    #[schemars(extend("examples" = ["hash", "remove"]))]
+    /// Redact the names of tenants, databases and collections: `hash` replaces each name by a token,
+    /// `remove` replaces all names by one word. Default: names are sent.
+    #[schemars(extend("x-enum" = Names::ALL.map(|(_, name)| name), "x-flag" = "redact-names", "x-value" = "HOW"))]
     pub names: Option<String>,
-    /// Let only those attributes leave that a span is of no use without, and these. An empty list: only
-    /// those; names of tenants and collections are among them, unless `names` hides them. Default: all leave.
+    /// Allowlist of span attributes, beside those that every span requires. Default: all attributes are sent.
+    #[schemars(extend("x-pattern" = AttributeName::PATTERN))]
     pub allow: Option<Vec<String>>,
 }
 
-/// Metrics: the collector counts requests, and Chroma sends its own. Prometheus can always ask for them.
+/// Metrics of Chroma and its requests. Prometheus can always scrape them from the collector.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct MetricsSection {
-    /// Send them to the backends that take metrics over OTLP, too. Default: false.
+    /// Send metrics to the backends that accept metrics over OTLP.
+    #[schemars(extend("x-default" = false, "x-flag" = "metrics-to-backend"))]
     pub to_backend: Option<bool>,
-    /// Render alert rules for Prometheus and a dashboard for Grafana; on Kubernetes as resources of the
-    /// Prometheus Operator, which must be there. Default: false.
+    /// Render alert rules for Prometheus and a dashboard for Grafana. On Kubernetes, this requires the
+    /// Prometheus Operator.
+    #[schemars(extend("x-default" = false, "x-flag" = "monitoring"))]
     pub monitoring: Option<bool>,
 }
 
@@ -241,31 +317,28 @@ enum HeadersSchema {
     Mapping(BTreeMap<String, Option<String>>),
 }
 
-/// The OpenTelemetry Collector beside Chroma.
+/// OpenTelemetry Collector that receives Chroma's traces.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct CollectorSection {
-    /// Image repository without tag, for a mirror. Default: otel/opentelemetry-collector-contrib.
+    /// Image repository of the collector without a tag, for a mirror.
+    #[schemars(extend("x-pattern" = ImageRepository::PATTERN, "x-default" = default::COLLECTOR_REPOSITORY))]
     pub repository: Option<String>,
-    /// Memory limit, at least 128MiB. Default: 512MiB.
+    /// Memory limit of the collector; at least 128MiB.
+    #[schemars(extend("x-pattern" = Memory::PATTERN, "x-default" = default::COLLECTOR_MEMORY))]
     pub memory: Option<String>,
-    /// On Kubernetes: `gateway` (default), replicas that share the work; `tiered`, routers before a
-    /// second tier that sees whole traces and keeps its queue on disks of its own; `none`, with your
-    /// own collector as `tracing.endpoint`.
-    #[schemars(extend("examples" = ["gateway", "tiered", "none"]))]
+    /// Collector on Kubernetes: replicas that share the load (`gateway`), routers before a second tier that
+    /// sees whole traces and queues on its own disks (`tiered`), or your own collector at
+    /// `tracing.endpoint` (`none`).
+    #[schemars(extend("x-enum" = CollectorMode::ALL.map(|(_, name)| name), "x-default" = default::COLLECTOR_MODE, "x-flag" = "collector-mode"))]
     pub mode: Option<String>,
-    /// On Kubernetes, the least number of replicas; in mode `tiered` the number of each tier.
-    /// Default: 2.
-    #[schemars(range(min = 1, max = 1000))]
+    /// Minimum number of replicas on Kubernetes; in mode `tiered`, the number of each tier.
+    #[schemars(range(min = 1, max = 1000), extend("x-default" = default::COLLECTOR_REPLICAS))]
     pub replicas: Option<u16>,
-    /// On Kubernetes, the most replicas that load makes. Default: 10.
-    #[schemars(range(min = 1, max = 1000))]
+    /// Maximum number of replicas on Kubernetes.
+    #[schemars(range(min = 1, max = 1000), extend("x-default" = default::COLLECTOR_MAX_REPLICAS))]
     pub max_replicas: Option<u16>,
-    /// On Kubernetes, leave running it to the OpenTelemetry Operator, which must be there.
+    /// Let the OpenTelemetry Operator run the collector on Kubernetes. This requires the operator.
+    #[schemars(extend("x-default" = false))]
     pub operator: Option<bool>,
-}
-
-/// The JSON Schema of the spec, for editors and for `read`.
-pub fn schema() -> Value {
-    schemars::schema_for!(SpecFile).into()
 }

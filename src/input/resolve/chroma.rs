@@ -11,7 +11,7 @@ use chroma_otel_init::{ChromaVersion, ignored_variables, misnamed_variable, vari
 use super::size::Size;
 use crate::input::resolve::reading::Reading;
 use crate::spec::target::Target;
-use crate::spec::{Chroma, Image, Secret, Secrets};
+use crate::spec::{Chroma, Image, Secret, Secrets, default};
 use crate::values::{ImageRepository, Memory, VariableName, is_private};
 
 /// The least memory Chroma runs in (Chroma's documentation: at least 2 GiB).
@@ -57,7 +57,7 @@ const ON_THE_VOLUME: &str =
 impl Reading {
     pub(super) fn chroma(&mut self, target: Option<Target>, secrets: &mut Secrets) -> Chroma {
         let version = self.version();
-        let mut bind = self.parse("chroma.bind", |file| &file.chroma.bind, "127.0.0.1");
+        let mut bind = self.parse("chroma.bind", |file| &file.chroma.bind, default::BIND);
         if target.is_some_and(|target| target != Target::Docker) {
             bind = IpAddr::V4(Ipv4Addr::LOCALHOST); // others say otherwise who may connect
         }
@@ -71,23 +71,23 @@ impl Reading {
         if !is_private(bind) {
             self.notes.push(format!("Chroma is published on {bind} without authentication: whoever reaches it can read and delete everything"));
         }
-        let port = self.input.spec.chroma.port.unwrap_or(8000);
+        let port = self.input.spec.chroma.port.unwrap_or(default::PORT);
         self.replicas();
         let memory = self.default_memory();
-        let image = self.parse("chroma.image", |file| &file.chroma.image, "wrapped");
+        let image = self.parse("chroma.image", |file| &file.chroma.image, default::IMAGE);
         Chroma {
             version,
             image,
             repository: self.parse(
                 "chroma.repository",
                 |file| &file.chroma.repository,
-                "chromadb/chroma",
+                default::CHROMA_REPOSITORY,
             ),
             registry: self.registry(target, image),
             image_context: self.parse(
                 "chroma.image_context",
                 |file| &file.chroma.image_context,
-                "image",
+                default::IMAGE_CONTEXT,
             ),
             bind,
             port,

@@ -5,25 +5,27 @@
 use crate::input::resolve::reading::Reading;
 use crate::spec::kubernetes::CollectorMode;
 use crate::spec::target::Target;
-use crate::spec::{Collector, Image};
+use crate::spec::{Collector, Image, default};
 use crate::values::Memory;
 
 /// Below this, the collector's memory limiter has no room to work in.
 const LEAST_MEMORY: Memory = Memory::mebibytes(128);
-/// One can be away, for an update or with its node, and nothing is lost.
-const REPLICAS: u16 = 2;
-/// The most replicas, where the spec does not say.
-const MAX_REPLICAS: u16 = 10;
 
 impl Reading {
     /// `image` is what everything else runs in.
     pub(super) fn collector(&mut self, target: Option<Target>, image: Image) -> Collector {
-        let mode = self.parse("collector.mode", |file| &file.collector.mode, "gateway");
+        let mode = self.parse(
+            "collector.mode",
+            |file| &file.collector.mode,
+            default::COLLECTOR_MODE,
+        );
         let file = &self.input.spec.collector;
         let in_cluster = target.is_some_and(Target::is_kubernetes);
         let operator = in_cluster && file.operator.unwrap_or(false);
-        let replicas = file.replicas.unwrap_or(REPLICAS);
-        let most = file.max_replicas.unwrap_or(MAX_REPLICAS.max(replicas));
+        let replicas = file.replicas.unwrap_or(default::COLLECTOR_REPLICAS);
+        let most = file
+            .max_replicas
+            .unwrap_or(default::COLLECTOR_MAX_REPLICAS.max(replicas));
         if most < replicas {
             self.wrong(
                 "collector.max_replicas",
@@ -36,12 +38,12 @@ impl Reading {
             repository: self.parse(
                 "collector.repository",
                 |file| &file.collector.repository,
-                "otel/opentelemetry-collector-contrib",
+                default::COLLECTOR_REPOSITORY,
             ),
             memory: self.memory(
                 "collector.memory",
                 |file| &file.collector.memory,
-                "512MiB",
+                default::COLLECTOR_MEMORY,
                 LEAST_MEMORY,
             ),
             // Elsewhere the keys are named as unused.

@@ -9,8 +9,8 @@ use std::str::FromStr;
 use crate::input::file::{MachineSection, SpecFile};
 use crate::input::resolve::reading::Reading;
 use crate::problem::Problem;
-use crate::spec::target::Target;
-use crate::spec::{Format, Machine};
+use crate::spec::target::{PLATFORMS, Target};
+use crate::spec::{Format, Machine, default};
 use crate::values::{CloudName, Memory};
 
 /// Below this, a cloud's smallest disks begin to refuse.
@@ -65,8 +65,18 @@ impl Reading {
             allow_from: self.given("machine.allow_from", |machine| &machine.allow_from),
             ssh_from: self.given("machine.ssh_from", |machine| &machine.ssh_from),
             ssh_key: self.given("machine.ssh_key", |machine| &machine.ssh_key),
-            snapshots: self.input.spec.machine.snapshots.unwrap_or(7),
-            log_days: self.input.spec.machine.log_days.unwrap_or(30),
+            snapshots: self
+                .input
+                .spec
+                .machine
+                .snapshots
+                .unwrap_or(default::SNAPSHOTS),
+            log_days: self
+                .input
+                .spec
+                .machine
+                .log_days
+                .unwrap_or(default::LOG_DAYS),
             alarms: self.given("machine.alarms", |machine| &machine.alarms),
             restore_from: self.given("machine.restore_from", |machine| &machine.restore_from),
             secrets: self.secret_names(),
@@ -105,7 +115,7 @@ impl Reading {
         let (Some(name), Some(target)) = (given(&self.input.spec), target) else {
             return;
         };
-        let platforms = ["vm", "kubernetes"].map(str::to_owned);
+        let platforms = PLATFORMS.map(str::to_owned);
         if target.cloud().is_some() && !platforms.iter().any(|one| one == name.trim()) {
             let at = self.input.at("platform");
             self.problems.push(Problem::unknown(at, &name, &platforms));

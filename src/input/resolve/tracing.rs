@@ -16,7 +16,7 @@ use crate::input::resolve::reading::Reading;
 use crate::problem::Problem;
 use crate::spec::kubernetes::CollectorMode;
 use crate::spec::signals::Names;
-use crate::spec::{Chroma, Collector, Image, Secret, Secrets, Tracing};
+use crate::spec::{Chroma, Collector, Image, Secret, Secrets, Tracing, default};
 use crate::spec::{signals::NAMES_KEY, target::Target};
 use crate::values::DnsLabel;
 
@@ -38,7 +38,7 @@ impl Reading {
         let environment_name = self.parse(
             "tracing.environment",
             |file| &file.tracing.environment,
-            "production",
+            default::ENVIRONMENT,
         );
         let granularity = self
             .contract("tracing.granularity", |file| &file.granularity)

@@ -6,11 +6,9 @@ use crate::input::file::BackupSection;
 use crate::input::resolve::machine::LEAST_DISK;
 use crate::input::resolve::reading::sound;
 use crate::input::resolve::reading::{Reading, given};
+use crate::spec::default;
 use crate::spec::kubernetes::{Backup, BackupPlace};
 use crate::values::{CloudName, DnsLabel, DnsName, Memory};
-
-/// How many are kept, where the spec does not say.
-const KEEP: u16 = 7;
 
 impl Reading {
     pub(super) fn backup(
@@ -23,7 +21,7 @@ impl Reading {
         let schedule = self.optional("kubernetes.backup.schedule", &file.schedule);
         Backup {
             schedule: schedule.unwrap_or_default(),
-            keep: file.keep.unwrap_or(KEEP),
+            keep: file.keep.unwrap_or(default::BACKUPS),
             place: match given(&file.bucket) {
                 None => self.claim(file, disk),
                 Some(bucket) => self.bucket(bucket, file, name, region),

@@ -121,8 +121,7 @@ fn toleration(file: &TolerationSection) -> Result<Toleration, Wrong> {
         let hint = "letters, digits, `-`, `_` and `.`, at most 63";
         return Err(("value", cannot(value), hint));
     }
-    let effects = ["NoSchedule", "PreferNoSchedule", "NoExecute"];
-    if let Some(effect) = effect.filter(|effect| !effects.contains(effect)) {
+    if let Some(effect) = effect.filter(|effect| !Toleration::EFFECTS.contains(effect)) {
         let hint = "`NoSchedule`, `PreferNoSchedule` or `NoExecute`";
         return Err(("effect", cannot(effect), hint));
     }

@@ -32,8 +32,8 @@ fn a_change_that_touches_the_data_is_told() {
     let class = |name: &str| [("kubernetes.storage_class", json!(name))];
     let to = |key: &'static str, value: &str| notes_of(&[], &[(key, json!(value))]);
     assert_eq!(to("chroma.memory", "4GiB"), "");
-    let upgrade = notes_of(&release("0.6.3"), &release("1.0.20"));
-    insta::assert_snapshot!(upgrade, @"Chroma goes from 0.6.3 to 1.0.20, which changes the data for good: back it up first, as README.md says");
+    let downgrade = notes_of(&release("1.0.20"), &release("0.6.3"));
+    insta::assert_snapshot!(downgrade, @"Chroma changes from 1.0.20 to 0.6.3, which cannot open data of the newer release: back it up first, as README.md explains");
     insta::assert_snapshot!(to("machine.disk", "40GiB"), @r#"the volume goes from 20Gi to 40Gi: Kubernetes refuses that of a StatefulSet; README.md, "Grow the volume", says how"#);
     insta::assert_snapshot!(to("kubernetes.namespace", "other"), @"`chroma` is `other` now and starts with an empty volume; the old one goes on until you delete it");
     insta::assert_snapshot!(to("name", "other"), @"`chroma` is `other` now and starts with an empty volume; the old one goes on until you delete it");

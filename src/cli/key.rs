@@ -1,0 +1,131 @@
+//! A key of the spec as a flag: its argument, and its value.
+//!
+//! Invariant: a value of the wrong kind stays text, and is refused with all other problems of the spec.
+
+use clap::builder::{PossibleValue, StringValueParser, TypedValueParser};
+use clap::{Arg, ArgAction, ArgMatches, ValueHint};
+use serde_json::{Map, Value, json};
+
+use crate::input::file::{Flag, Kind};
+
+/// More values than these are no help, but their command is.
+const MANY: usize = 8;
+
+/// The flag of a key, for clap.
+pub(super) fn argument(flag: &'static Flag) -> Arg {
+    let (short, long) = help(flag);
+    let argument = Arg::new(flag.key.as_str())
+        .long(flag.name.trim_start_matches('-'))
+        .help_heading(flag.heading)
+        .help(short)
+        .long_help(long);
+    let argument = match flag.kind() {
+        Kind::Switch => return argument.action(ArgAction::SetTrue),
+        Kind::List => argument.action(ArgAction::Append),
+        Kind::Pairs => argument.action(ArgAction::Append).value_parser(pair),
+        Kind::Text | Kind::Whole | Kind::Number => argument,
+    };
+    let placeholder = flag.placeholder();
+    let hint = if placeholder == "FILE" {
+        ValueHint::FilePath
+    } else {
+        ValueHint::Other
+    };
+    let argument = argument.value_name(placeholder).value_hint(hint);
+    match flag.values() {
+        Some(values) => argument
+            .hide_possible_values(values.len() > MANY)
+            .value_parser(Words::new(values)),
+        None => argument,
+    }
+}
+
+/// What was given for a key.
+pub(super) fn value(flag: &'static Flag, matches: &ArgMatches) -> Option<Value> {
+    let key = flag.key.as_str();
+    let text = || matches.get_one::<String>(key);
+    match flag.kind() {
+        Kind::Switch => matches.get_flag(key).then_some(json!(true)),
+        Kind::Text => text().map(|text| json!(text)),
+        Kind::Whole => text().map(|text| number(text, text.trim().parse::<u64>().ok())),
+        Kind::Number => text().map(|text| {
+            number(
+                text,
+                text.trim().parse().ok().filter(|n: &f64| n.is_finite()),
+            )
+        }),
+        Kind::List => {
+            let texts: Vec<&String> = matches.get_many(key)?.collect();
+            Some(json!(texts))
+        }
+        Kind::Pairs => {
+            let pairs = matches.get_many::<(String, Value)>(key)?;
+            Some(Value::Object(pairs.cloned().collect::<Map<_, _>>()))
+        }
+    }
+}
+
+fn number<N: Into<Value>>(text: &str, number: Option<N>) -> Value {
+    number.map_or_else(|| text.into(), N::into)
+}
+
+fn pair(text: &str) -> Result<(String, Value), String> {
+    let parts = text.split_once('=');
+    parts
+        .map(|(name, value)| (name.trim().to_owned(), value.into()))
+        .filter(|(name, _)| !name.is_empty())
+        .ok_or_else(|| "write NAME=VALUE".to_owned())
+}
+
+/// The help of a flag, from the description of its key: its first sentence, and all of it.
+fn help(flag: &Flag) -> (String, String) {
+    let description = flag.description();
+    let (text, default) = match description.split_once(" Default: ") {
+        Some((text, default)) => (text, Some(default.trim_end_matches('.').to_owned())),
+        None => (description.as_str(), None),
+    };
+    let default = flag.default().or(default);
+    let default = default.filter(|_| flag.kind() != Kind::Switch);
+    let default = default.map_or_else(String::new, |default| format!(" [default: {default}]"));
+    let (first, rest) = text.split_once(". ").unwrap_or((text, ""));
+    let mut first = first.trim_end_matches('.').to_owned();
+    if matches!(flag.kind(), Kind::List | Kind::Pairs) {
+        first += "; repeat for more than one";
+    }
+    let short = format!("{first}{default}");
+    let long = if rest.is_empty() {
+        short.clone()
+    } else {
+        format!("{first}. {rest}{default}")
+    };
+    (short, long)
+}
+
+/// Any text, with the words that there are: shells complete them and the help shows them; another word
+/// is refused later, with all other problems of the spec.
+#[derive(Debug, Clone)]
+pub struct Words(Vec<String>);
+
+impl Words {
+    /// These words.
+    pub fn new<W: Into<String>>(words: Vec<W>) -> Self {
+        Self(words.into_iter().map(W::into).collect())
+    }
+}
+
+impl TypedValueParser for Words {
+    type Value = String;
+
+    fn parse_ref(
+        &self,
+        command: &clap::Command,
+        argument: Option<&Arg>,
+        value: &std::ffi::OsStr,
+    ) -> Result<String, clap::Error> {
+        StringValueParser::new().parse_ref(command, argument, value)
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        Some(Box::new(self.0.iter().map(PossibleValue::new)))
+    }
+}

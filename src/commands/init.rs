@@ -1,0 +1,82 @@
+//! `init`: asks for what a first deployment needs, then does what `gen` does.
+//!
+//! Invariant: at most five questions, each with a flag; without a terminal none is asked.
+
+use std::io::{IsTerminal, stdin};
+
+use anyhow::Result;
+
+use super::location::Location;
+use super::{Answer, generate};
+use crate::backend;
+use crate::cli::GenArgs;
+use crate::report::Output;
+use crate::spec::Target;
+
+/// Runs `init`.
+///
+/// # Errors
+/// As `gen`.
+pub(super) fn run(mut args: GenArgs, output: &mut Output) -> Result<Answer> {
+    let has_spec = Location::new(&args.spec, &args.folder).spec.is_some();
+    if !has_spec && stdin().is_terminal() {
+        ask(&mut args, output)?;
+    }
+    generate::run(&args, output)
+}
+
+fn ask(args: &mut GenArgs, output: &mut Output) -> Result<()> {
+    let targets = Target::names().join(", ");
+    ask_for(
+        args,
+        output,
+        "target",
+        &format!("Target ({targets})"),
+        "docker",
+    )?;
+    let target = args.spec.text("target").unwrap_or_default().to_owned();
+    let is_cluster = args.spec.text("platform") == Some("kubernetes");
+    let known = Target::from_name(&target, is_cluster);
+    let default = known.map_or("jaeger", |target| target.info().default_backend);
+    let given = |args: &GenArgs, key| args.spec.overrides().iter().any(|one| one.key == key);
+    if !given(args, "tracing.backend") {
+        let question = "Trace backend (see `chroma-otel-deploy list backends`)";
+        ask_for(args, output, "tracing.backend", question, default)?;
+    }
+    if let Some(example) = endpoint_example(args)
+        && !given(args, "tracing.endpoint")
+    {
+        let question = format!("Endpoint of the backend, such as {example}");
+        ask_for(args, output, "tracing.endpoint", &question, "")?;
+    }
+    ask_for(args, output, "name", "Name of the deployment", "chroma")?;
+    if args.folder.out.is_none() {
+        let name = args.spec.text("name").unwrap_or("chroma").to_owned();
+        args.folder.out = Some(output.ask("Folder", &name)?.into());
+    }
+    Ok(())
+}
+
+/// An example of an endpoint, if the backend has none by default.
+fn endpoint_example(args: &GenArgs) -> Option<String> {
+    let backend = backend::load(args.spec.text("tracing.backend")?).ok()??;
+    let open = backend.wants_endpoint() && backend.endpoint.is_none();
+    open.then(|| backend.endpoint_example().to_owned())
+}
+
+fn ask_for(
+    args: &mut GenArgs,
+    output: &mut Output,
+    key: &str,
+    question: &str,
+    default: &str,
+) -> Result<()> {
+    if args.spec.text(key).is_some() {
+        return Ok(());
+    }
+    let answer = output.ask(question, default)?;
+    if !answer.is_empty() {
+        args.spec.set(key, &answer);
+    }
+    Ok(())
+}

@@ -1,0 +1,106 @@
+//! `list backends NAME`: everything that a spec can say about a backend.
+
+use super::table::{WIDTH, wrapped};
+use crate::backend::{Backend, Setting};
+use crate::cli::PROGRAM;
+use crate::spec::Target;
+
+/// A backend, for a person.
+pub(super) fn description(backend: &Backend) -> String {
+    let title = format!("{}: {}", backend.name, backend.summary);
+    let mut text = format!("{}\n\n", wrapped(&title, 0));
+    for (name, value) in facts(backend) {
+        text += &format!("  {name:<14}{}\n", wrapped(&value, 16).trim_start());
+    }
+    if !backend.keys.is_empty() {
+        text += "\nKeys, which are secret and required:\n";
+    }
+    for key in &backend.keys {
+        text += &format!("  {}\n{}\n", key.variable, wrapped(&key.what, 6));
+    }
+    if !backend.settings.is_empty() {
+        text += "\nSettings, by --setting NAME=VALUE or under `tracing.settings`:\n";
+    }
+    for (name, setting) in &backend.settings {
+        let required = if backend.requires(name) {
+            "required"
+        } else {
+            "optional"
+        };
+        text += &format!("  {name} ({required})\n{}\n", wrapped(&what(setting), 6));
+    }
+    text + &format!("\nExample:\n  {}\n", example(backend))
+}
+
+fn facts(backend: &Backend) -> Vec<(&'static str, String)> {
+    let endpoint = match &backend.endpoint {
+        Some(endpoint) => format!("{endpoint} by default"),
+        None if backend.wants_endpoint() => {
+            format!("required, such as {}", backend.endpoint_example())
+        }
+        None => "none: the exporter needs no endpoint".to_owned(),
+    };
+    let runs = match backend.cloud() {
+        Some(cloud) => format!(
+            "{}, by the identity of the machine or cluster",
+            cloud.name()
+        ),
+        None => "every target".to_owned(),
+    };
+    let metrics = match &backend.metrics {
+        Some(intake) if intake.delta => "accepted, as deltas",
+        Some(_) => "accepted, as cumulative sums",
+        None => "not accepted",
+    };
+    vec![
+        ("runs on", runs),
+        ("endpoint", endpoint),
+        ("metrics", metrics.to_owned()),
+        ("traces at", backend.traces.clone()),
+        ("see", backend.documentation.clone()),
+    ]
+}
+
+fn what(setting: &Setting) -> String {
+    let mut text = setting.what.clone();
+    if let Some(choices) = &setting.choices {
+        let names: Vec<&str> = choices.keys().map(String::as_str).collect();
+        text += &format!(" [possible values: {}]", names.join(", "));
+    }
+    if let Some(default) = &setting.default {
+        text += &format!(" [default: {default}]");
+    }
+    text
+}
+
+/// A command that asks for it, with what it requires.
+fn example(backend: &Backend) -> String {
+    let target = backend
+        .cloud()
+        .map_or(Target::Docker.info().name, |cloud| cloud.target());
+    let mut options = vec![
+        format!("{PROGRAM} gen --target {target}"),
+        format!("--backend {}", backend.name),
+    ];
+    if backend.endpoint.is_none() && backend.wants_endpoint() {
+        options.push(format!("--endpoint {}", backend.endpoint_example()));
+    }
+    let names = backend.settings.keys();
+    options.extend(
+        names
+            .filter(|name| backend.requires(name))
+            .map(|name| match name.as_str() {
+                "region" => "--region REGION".to_owned(),
+                name => format!("--setting {name}=VALUE"),
+            }),
+    );
+    let one_line = options.join(" ");
+    if one_line.len() + 2 <= WIDTH {
+        one_line
+    } else {
+        options.join(
+            " \\
+      ",
+        )
+    }
+}

@@ -1,0 +1,82 @@
+//! The files of a deployment: its spec, and its folder.
+
+use std::path::{Path, PathBuf};
+
+use crate::cli::{FolderArgs, SpecArgs};
+
+/// Names of a spec in the folder of its deployment; the first one is written.
+const SPECS: [&str; 2] = ["chroma-otel.yaml", "chroma-otel.yml"];
+
+/// Folder of a deployment without a spec, `--out` or `--name`.
+const FOLDER: &str = "chroma";
+
+/// Where a deployment is read from and written to.
+pub(super) struct Location {
+    /// The spec, if there is one.
+    pub(super) spec: Option<PathBuf>,
+    /// The folder of the deployment.
+    pub(super) folder: PathBuf,
+}
+
+impl Location {
+    /// `--spec` and `--out`, or the spec in the folder, here, or in the folder that `gen` writes by default.
+    pub(super) fn new(spec: &SpecArgs, folder: &FolderArgs) -> Self {
+        let out = folder.out.as_deref();
+        let location = |spec: Option<PathBuf>, folder: &Path| Self {
+            spec,
+            folder: plain(folder),
+        };
+        if let Some(file) = &spec.spec {
+            let own = file.parent().unwrap_or(Path::new(""));
+            return location(Some(file.clone()), out.unwrap_or(own));
+        }
+        let here = spec_in(Path::new(""));
+        match (out, here) {
+            (Some(out), here) => location(spec_in(out).or(here), out),
+            (None, Some(here)) => location(Some(here), Path::new("")),
+            (None, None) => {
+                let name = spec.text("name").unwrap_or(FOLDER);
+                location(spec_in(Path::new(name)), Path::new(name))
+            }
+        }
+    }
+
+    /// The path of the spec from the folder, for people; that of a new one if there is none.
+    pub(super) fn spec_name(&self) -> String {
+        let Some(spec) = &self.spec else {
+            return SPECS[0].to_owned();
+        };
+        match (self.is_in_folder(), spec.file_name()) {
+            (true, Some(name)) => name.to_string_lossy().into_owned(),
+            _ => {
+                let absolute = spec.canonicalize().unwrap_or_else(|_| spec.clone());
+                absolute.display().to_string()
+            }
+        }
+    }
+
+    /// Returns true if the spec is in the folder, or would be.
+    pub(super) fn is_in_folder(&self) -> bool {
+        let Some(spec) = &self.spec else {
+            return true;
+        };
+        let parent = spec.parent().unwrap_or(Path::new(""));
+        plain(parent) == self.folder
+    }
+}
+
+fn spec_in(folder: &Path) -> Option<PathBuf> {
+    let mut usual = SPECS.iter().map(|name| folder.join(name));
+    usual.find(|path| path.exists())
+}
+
+/// A folder's path without `/` or `/.` at the end, behind which a link would not be seen as one.
+pub(super) fn plain(folder: &Path) -> PathBuf {
+    let folder: PathBuf = folder.components().collect();
+    // An empty path is the current folder by another name.
+    if folder.as_os_str().is_empty() {
+        PathBuf::from(".")
+    } else {
+        folder
+    }
+}

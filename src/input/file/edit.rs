@@ -1,0 +1,163 @@
+//! Edits the text of a spec: sets values, and keeps comments, order and everything else.
+//!
+//! Invariant: the result reads as the old values with the new ones over them, or there is no result.
+
+use std::str::FromStr;
+
+use serde_json::Value;
+use yaml_edit::path::YamlPath;
+use yaml_edit::{Document, YamlValue};
+
+use super::Override;
+use super::schema::ID;
+use super::tree::{from_yaml, set};
+use crate::problem::Problem;
+
+/// The text of a new spec with these values.
+///
+/// # Errors
+/// A value cannot be written: a bug.
+pub fn created(values: &[Override]) -> Result<String, Problem> {
+    let head = format!(
+        "# yaml-language-server: $schema={ID}\n\
+         # Spec of this deployment. Change it, then run `chroma-otel-deploy gen` in this folder.\n\
+         # `chroma-otel-deploy help gen` lists the keys that have a flag, `schema` all of them.\n"
+    );
+    let (first, rest): (Vec<&Override>, Vec<&Override>) =
+        values.iter().partition(|one| one.key == "target");
+    let target = first.first().and_then(|one| one.value.as_str());
+    let start = format!("target: {}\n", target.unwrap_or("docker"));
+    let text = edited(&start, rest.into_iter())?;
+    Ok(head + &text)
+}
+
+/// The text with these values.
+///
+/// # Errors
+/// The text cannot be edited without changing something else, such as one with anchors.
+pub fn edited<'a>(
+    text: &str,
+    values: impl Iterator<Item = &'a Override>,
+) -> Result<String, Problem> {
+    let mut expected = from_yaml("", text)?;
+    let refused = |key: &str| {
+        Problem::new(
+            key,
+            "cannot be set in this spec without changing something else",
+        )
+        .hint("set it in the spec yourself, and run `gen` without the flag")
+    };
+    let document = Document::from_str(text).map_err(|_| refused("spec"))?;
+    for one in values {
+        set(&mut expected, one.key, one.value.clone());
+        let path = one.key.replace('\\', "\\\\");
+        write(&document, &path, &one.value).map_err(|()| refused(one.key))?;
+        let is_right = from_yaml("", &document.to_string()).is_ok_and(|tree| tree == expected);
+        if !is_right {
+            return Err(refused(one.key));
+        }
+    }
+    Ok(document.to_string())
+}
+
+/// Sets a value; of a mapping each of its entries.
+fn write(document: &Document, path: &str, value: &Value) -> Result<(), ()> {
+    if let Value::Object(entries) = value {
+        return entries.iter().try_for_each(|(name, value)| {
+            let name = name.replace('\\', "\\\\").replace('.', "\\.");
+            write(document, &format!("{path}.{name}"), value)
+        });
+    }
+    document
+        .try_set_path(path, leaf(value).ok_or(())?)
+        .map_err(|_| ())
+}
+
+fn leaf(value: &Value) -> Option<YamlValue> {
+    Some(match value {
+        Value::String(text) => YamlValue::from(text.as_str()),
+        Value::Bool(on) => YamlValue::from(*on),
+        Value::Number(number) => match number.as_i64() {
+            Some(whole) => YamlValue::from(whole),
+            None => YamlValue::from(number.as_f64()?),
+        },
+        Value::Array(entries) => {
+            YamlValue::Sequence(entries.iter().map(leaf).collect::<Option<_>>()?)
+        }
+        Value::Null | Value::Object(_) => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn value(key: &'static str, value: Value) -> Override {
+        Override {
+            key,
+            flag: "--flag",
+            value,
+        }
+    }
+
+    #[test]
+    fn keeps_comments_and_order() {
+        let text = "\
+# top
+target: docker # here
+chroma:
+  version: 1.5.9 # pinned
+
+# the backend
+tracing:
+  backend: jaeger # or zipkin
+kubernetes:
+";
+        let values = [
+            value("chroma.port", json!(8001)),
+            value("tracing.backend", json!(["honeycomb", "jaeger"])),
+            value("tracing.settings", json!({"honeycomb.region": "eu1"})),
+            value("tracing.sampling.ratio", json!(0.5)),
+            value("kubernetes.namespace", json!("a: b")),
+        ];
+        insta::assert_snapshot!(edited(text, values.iter()).unwrap(), @r#"
+        # top
+        target: docker # here
+        chroma:
+          version: 1.5.9 # pinned
+          port: 8001
+
+        # the backend
+        tracing:
+          backend: # or zipkin
+            - honeycomb
+            - jaeger
+          settings:
+            honeycomb.region: eu1
+          sampling:
+            ratio: 0.5
+        kubernetes:
+          namespace: 'a: b'
+        "#);
+    }
+
+    #[test]
+    fn begins_with_the_modeline_of_editors() {
+        let values = [
+            value("name", json!("search")),
+            value("target", json!("aws")),
+        ];
+        let text = created(&values).unwrap();
+        assert!(text.starts_with("# yaml-language-server: $schema=https://"));
+        assert!(text.ends_with("target: aws\nname: search\n"), "{text}");
+    }
+
+    #[test]
+    fn refuses_what_it_cannot_edit() {
+        let text = "target: docker\ntracing: &shared {backend: jaeger}\nchroma: *shared\n";
+        let wrong = edited(text, [value("chroma.port", json!(1))].iter()).unwrap_err();
+        assert_eq!(wrong.at, "chroma.port");
+    }
+}

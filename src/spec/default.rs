@@ -1,0 +1,32 @@
+//! Defaults of the spec that are the same for every target.
+
+/// Default of `name`.
+pub const NAME: &str = "chroma";
+/// Default of `chroma.image`.
+pub const IMAGE: &str = "wrapped";
+/// Default of `chroma.image_context`.
+pub const IMAGE_CONTEXT: &str = "image";
+/// Default of `chroma.repository`.
+pub const CHROMA_REPOSITORY: &str = "chromadb/chroma";
+/// Default of `chroma.bind`.
+pub const BIND: &str = "127.0.0.1";
+/// Default of `chroma.port`.
+pub const PORT: u16 = 8000;
+/// Default of `tracing.environment`.
+pub const ENVIRONMENT: &str = "production";
+/// Default of `collector.repository`.
+pub const COLLECTOR_REPOSITORY: &str = "otel/opentelemetry-collector-contrib";
+/// Default of `collector.memory`.
+pub const COLLECTOR_MEMORY: &str = "512MiB";
+/// Default of `collector.mode`.
+pub const COLLECTOR_MODE: &str = "gateway";
+/// Default of `collector.replicas`: one can be away, for an update or with its node, and nothing is lost.
+pub const COLLECTOR_REPLICAS: u16 = 2;
+/// Default of `collector.max_replicas`.
+pub const COLLECTOR_MAX_REPLICAS: u16 = 10;
+/// Default of `machine.snapshots`.
+pub const SNAPSHOTS: u16 = 7;
+/// Default of `machine.log_days`.
+pub const LOG_DAYS: u16 = 30;
+/// Default of `kubernetes.backup.keep`.
+pub const BACKUPS: u16 = 7;

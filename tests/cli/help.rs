@@ -1,0 +1,144 @@
+//! What the program says of itself: help, lists, manual pages.
+
+use chroma_otel_deploy::backend::{load, names};
+use chroma_otel_deploy::cli;
+use chroma_otel_deploy::input::file::flags;
+use chroma_otel_deploy::spec::Target;
+
+use crate::command::{folder, run};
+
+fn answer(arguments: &[&str]) -> String {
+    let (code, answer, message) = run(folder().path(), arguments);
+    assert_eq!(code, 0, "{arguments:?}: {message}");
+    answer
+}
+
+fn commands() -> Vec<String> {
+    let command = cli::command();
+    let names = command
+        .get_subcommands()
+        .map(|one| one.get_name().to_owned());
+    names.collect()
+}
+
+/// A text without the breaks of its lines.
+fn words(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Lines that are longer, but for addresses, which cannot be broken.
+fn longer(text: &str, width: usize) -> Vec<&str> {
+    let lines = text.lines().filter(|line| line.chars().count() > width);
+    lines.filter(|line| !line.contains("://")).collect()
+}
+
+#[test]
+fn help_fits_a_terminal_and_names_its_exit_codes() {
+    for command in commands() {
+        for flag in ["-h", "--help"] {
+            let help = answer(&[&command, flag]);
+            assert_eq!(longer(&help, 100), [""; 0], "{command} {flag}");
+        }
+        if ["gen", "check", "validate", "image"].contains(&command.as_str()) {
+            assert!(
+                answer(&[&command, "-h"]).contains("Exit codes:\n  0 "),
+                "{command}"
+            );
+        }
+    }
+    let (short, long) = (answer(&["gen", "-h"]), answer(&["gen", "--help"]));
+    assert!(short.len() < long.len());
+    insta::assert_snapshot!("gen_help", short);
+    insta::assert_snapshot!("program_help", answer(&["--help"]));
+}
+
+#[test]
+fn help_of_a_flag_is_the_description_of_its_key() {
+    let help = answer(&["gen", "--help"]);
+    let help = words(&help);
+    for flag in flags() {
+        let description = flag.description();
+        let (text, _) = description
+            .split_once(" Default: ")
+            .unwrap_or((&description, ""));
+        let first = text.split(". ").next().unwrap().trim_end_matches('.');
+        assert!(help.contains(&words(first)), "{}: {first}", flag.name);
+        if let Some(values) = flag.values().filter(|values| values.len() <= 8) {
+            let shown = format!("[possible values: {}]", values.join(", "));
+            assert!(help.contains(&shown), "{}: {shown}", flag.name);
+        }
+    }
+}
+
+#[test]
+fn help_topics_and_commands_are_explained() {
+    assert!(answer(&["help", "exit-codes"]).contains("\n  2  "));
+    let environment = answer(&["help", "environment"]);
+    for variable in [
+        "CHROMA_OTEL_COLLECTION_ENDPOINT",
+        "HONEYCOMB_API_KEY",
+        "NO_COLOR",
+    ] {
+        assert!(environment.contains(variable), "{variable}");
+    }
+    assert_eq!(answer(&["help", "gen"]), answer(&["gen", "--help"]));
+    assert_eq!(answer(&["help"]), answer(&["--help"]));
+    let (code, _, message) = run(folder().path(), &["help", "chek"]);
+    assert!(
+        code == 2 && message.contains("did you mean `check`?"),
+        "{message}"
+    );
+}
+
+#[test]
+fn lists_name_everything_and_fit_a_terminal() {
+    let of = |what| answer(&["list", what]);
+    for target in Target::ALL {
+        assert!(words(&of("targets")).contains(target.info().summary));
+    }
+    let backends = of("backends");
+    for name in names() {
+        assert!(
+            backends
+                .lines()
+                .any(|line| line.starts_with(&format!("{name} "))),
+            "{name}"
+        );
+        let backend = load(&name).unwrap().unwrap();
+        let one = answer(&["list", "backends", &name]);
+        assert_eq!(longer(&one, 80), [""; 0], "{name}");
+        let keys = backend.keys.iter().map(|key| &key.variable);
+        for told in keys
+            .chain(backend.settings.keys())
+            .chain([&backend.documentation])
+        {
+            assert!(one.contains(told.as_str()), "{name}: {told}");
+        }
+    }
+    for what in ["targets", "backends", "versions", "clients", "variables"] {
+        assert_eq!(longer(&of(what), 80), [""; 0], "{what}");
+    }
+    insta::assert_snapshot!(
+        "list_backend",
+        answer(&["list", "backends", "grafana-cloud"])
+    );
+    insta::assert_snapshot!("list_variables", of("variables"));
+    insta::assert_snapshot!("list_versions", of("versions"));
+    let (code, _, message) = run(folder().path(), &["list", "backends", "honycomb"]);
+    assert!(
+        code == 2 && message.contains("did you mean `honeycomb`?"),
+        "{message}"
+    );
+}
+
+#[test]
+fn manual_pages_are_roff() {
+    assert!(answer(&["man"]).contains(".TH chroma-otel-deploy 1"));
+    for command in commands() {
+        let page = answer(&["man", &command]);
+        assert!(
+            page.contains(&format!(".TH chroma-otel-deploy-{command} 1")),
+            "{command}"
+        );
+    }
+}
