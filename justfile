@@ -16,9 +16,9 @@ test *ARGUMENTS:
 e2e *PARTS="e2e":
     .ci/run {{PARTS}}
 
-# Accept what is rendered now: snapshots, and the recipes in deploy/.
+# Regenerate what follows from versions.env and the templates: copies of versions, deploy/, snapshots.
 accept:
-    INSTA_UPDATE=always cargo test --no-fail-fast; .ci/update-deploy
+    .ci/regenerate
 
 # Everything that CI runs.
 all:

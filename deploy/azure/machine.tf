@@ -119,8 +119,8 @@ locals {
     "DATA_DISK=${local.data_disk}",
     "BOOT_SECONDS=900",
     "REGISTRY=${local.registry}",
-    "CHROMA_IMAGE=${local.registry}/chroma/chroma:${var.chroma_version}-7b92179e1228",
-    "COLLECTOR_IMAGE=${local.registry}/chroma/otel-collector:0.158.0-7b92179e1228",
+    "CHROMA_IMAGE=${local.registry}/chroma/chroma:${var.chroma_version}-65ffec4ee8b7",
+    "COLLECTOR_IMAGE=${local.registry}/chroma/otel-collector:0.158.0-65ffec4ee8b7",
     local.alarms ? "METRICS_NAMESPACE=Chroma" : "",
   ])
 

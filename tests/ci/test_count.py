@@ -67,8 +67,8 @@ def test_pytest_tests_without_a_result_count_as_failed(tmp_path, log, code, expe
 
 
 def test_collection_error_counts_the_tests_in_the_source(tmp_path):
-    listing = COLLECTED + "ERROR tests/ci/test_versions.py - oops\n"
-    functions = (ROOT / "tests/ci/test_versions.py").read_text().count("\ndef test_")
+    listing = COLLECTED + "ERROR tests/ci/test_run.py - oops\n"
+    functions = (ROOT / "tests/ci/test_run.py").read_text().count("\ndef test_")
     log = "===== 5 passed, 1 error in 4s =====\n"
     assert count(tmp_path, "tests/ci", log, listing, 1) == (5, functions, 0)
 

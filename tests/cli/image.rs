@@ -174,7 +174,7 @@ fn the_old_name_of_the_registry_still_works_on_kubernetes() {
     let spec = home.path().join("chroma-otel.yaml");
     fs::write(
         &spec,
-        "target: kubernetes\nkubernetes: {registry: r.example.com/a}\n",
+        "target: kubernetes\nchroma: {version: 1.0.20}\nkubernetes: {registry: r.example.com/a}\n",
     )
     .unwrap();
     let (code, _, message) = run(home.path(), &["gen"]);
@@ -185,7 +185,7 @@ fn the_old_name_of_the_registry_still_works_on_kubernetes() {
     );
     let chroma = fs::read_to_string(home.path().join("chroma.yaml")).unwrap();
     assert!(
-        chroma.contains("image: r.example.com/a/chroma:1.5.9-"),
+        chroma.contains("image: r.example.com/a/chroma:1.0.20-"),
         "{chroma}"
     );
     let message = refused(

@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use chroma_otel_init::ChromaVersion;
+
 use crate::command::{folder, run, run_with, snapshot, texts};
 
 #[test]
@@ -39,6 +41,7 @@ collector:
     let (code, answer, message) = run(home.path(), &["gen"]);
     assert_eq!((code, answer.as_str()), (2, ""));
     assert_eq!(snapshot(home.path()), before);
+    let message = message.replace(&ChromaVersion::NEWEST.to_string(), "NEWEST");
     insta::assert_snapshot!(message, @r##"
     error: chroma-otel.yaml: chroma.environment.TOKEN: is not of the right kind
       hint: put it in quotes
@@ -56,7 +59,7 @@ collector:
     error: chroma-otel.yaml: name: `Upper` cannot be used
       hint: write lower-case letters, digits and `-`, at most 63, no `-` at either end
     error: chroma-otel.yaml: chroma.version: `latest` is not a version
-      hint: three numbers, such as `1.5.9`; `latest` would change under you
+      hint: three numbers, such as `NEWEST`; `latest` would change under you
     error: chroma-otel.yaml: chroma.bind: `0.0.0.0` lets strangers in: Chroma has no authentication of its own, and Docker's published ports pass by the host's firewall
       hint: bind a private address, or, with an authenticating proxy or a firewall of the network in front, set `chroma.open_to_world: true`
     error: chroma-otel.yaml: chroma.image: `stok` cannot be used
@@ -169,7 +172,7 @@ fn rejects_keys_without_effect() {
     let home = folder();
     fs::write(
         home.path().join("debug.yaml"),
-        "target: docker\ntracing: {backend: debug, endpoint: a.example, headers: {x-a: b}}\nchroma: {environment: {CHROMA_SERVER_AUTHN_PROVIDER: token, PERSIST_DIRECTORY: /x}}\n",
+        "target: docker\ntracing: {backend: debug, endpoint: a.example, headers: {x-a: b}}\nchroma: {version: 1.0.20, environment: {CHROMA_SERVER_AUTHN_PROVIDER: token, PERSIST_DIRECTORY: /x}}\n",
     )
     .unwrap();
     fs::write(
@@ -190,7 +193,7 @@ fn rejects_keys_without_effect() {
     }
     assert!(!home.path().join("out").exists());
     insta::assert_snapshot!(messages, @r##"
-    error: debug.yaml: chroma.environment.CHROMA_SERVER_AUTHN_PROVIDER: does not work on Chroma 1.5.9
+    error: debug.yaml: chroma.environment.CHROMA_SERVER_AUTHN_PROVIDER: does not work on Chroma 1.0.20
       hint: Chroma 1.x has no authentication, so everyone who reaches the port can read all data: put a proxy that checks credentials in front of it.
     error: debug.yaml: chroma.environment.PERSIST_DIRECTORY: is set by the deployment itself
       hint: leave it out: elsewhere than on the volume, the data is lost with the container

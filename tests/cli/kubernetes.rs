@@ -230,13 +230,13 @@ fn without_a_collector_chroma_must_be_able_to_send_itself() {
       hint: leave it out: your own collector knows its backend
     error: 1 problem; nothing was written
     "##);
-    insta::assert_snapshot!(with("tracing: {endpoint: https://otlp.example.com:4317}"), @r##"
-    error: chroma-otel.yaml: tracing.endpoint: is `https://otlp.example.com:4317`, and Chroma 1.5.9 has no TLS: it would send everything in plain text, including the headers
+    insta::assert_snapshot!(with("chroma: {version: 1.0.20}\ntracing: {endpoint: https://otlp.example.com:4317}"), @r##"
+    error: chroma-otel.yaml: tracing.endpoint: is `https://otlp.example.com:4317`, and Chroma 1.0.20 has no TLS: it would send everything in plain text, including the headers
       hint: send to an OpenTelemetry Collector over plain gRPC, such as `http://otel-collector:4317`, and from there on
     error: 1 problem; nothing was written
     "##);
-    insta::assert_snapshot!(with("tracing: {endpoint: http://otel.svc:4318}"), @r##"
-    error: chroma-otel.yaml: tracing.endpoint: is `http://otel.svc:4318`, and Chroma 1.5.9 speaks OTLP over gRPC only
+    insta::assert_snapshot!(with("chroma: {version: 1.0.20}\ntracing: {endpoint: http://otel.svc:4318}"), @r##"
+    error: chroma-otel.yaml: tracing.endpoint: is `http://otel.svc:4318`, and Chroma 1.0.20 speaks OTLP over gRPC only
       hint: send to an OpenTelemetry Collector over plain gRPC, such as `http://otel-collector:4317`, and from there on
     error: 1 problem; nothing was written
     "##);

@@ -8,7 +8,7 @@ import urllib.error
 import urllib.request
 
 import pytest
-from conftest import CACHE, HERE, Server, eventually, renderer, start_sink
+from conftest import CACHE, HERE, NEWEST, Server, eventually, renderer, start_sink
 from stand_in_machine import ADDRESS, HOST, SOCKET, Disk, host
 
 CHROMA = f"http://{ADDRESS}:8000"
@@ -75,7 +75,7 @@ def wrapped_images(tools, folder):
 
 def client(tools, machine, *steps):
     """Runs the real Python client on the machine."""
-    command = machine.near(str(tools.chroma("1.5.9") / "python"), str(HERE / "client.py"), "8000", *steps)
+    command = machine.near(str(tools.chroma(NEWEST) / "python"), str(HERE / "client.py"), "8000", *steps)
     environment = {"PATH": os.environ["PATH"], "HOME": str(CACHE), "ANONYMIZED_TELEMETRY": "False"}
     done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=120)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -30,6 +30,7 @@ CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "chroma
 TARGET = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
 PINNED = dict(re.findall(r'^(\w+)="?([^"\n]*)', (ROOT / "versions.env").read_text(), re.MULTILINE))
 VERSIONS = PINNED["CHROMA_VERSIONS"].split()
+NEWEST = VERSIONS[-1]
 
 
 # The slowest files start first, so that no worker is left alone with one ("files" at the end of a run shows times).
@@ -272,7 +273,7 @@ def render(tools, tmp_path):
 
 
 def renderer(tools, folder):
-    """render(out="rendered", **flags) -> the folder; `chroma_version="1.5.9"` is `--chroma-version 1.5.9`, a list
+    """render(out="rendered", **flags) -> the folder; `chroma_version="1.0.20"` is `--chroma-version 1.0.20`, a list
     repeats the flag."""
 
     def render(out="rendered", **flags):

@@ -16,7 +16,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from backends import OF_PROTOCOL, WIRE
-from conftest import eventually, start_collector, start_sink
+from conftest import NEWEST, eventually, start_collector, start_sink
 from test_collector import COMPLAINT, send
 
 pytestmark = pytest.mark.gcp
@@ -109,7 +109,7 @@ def collector(render, tools, start, tmp_path, google):
         environment = {
             "GCE_METADATA_HOST": google.address,
             "GOOGLE_CLOUD_PROJECT": PROJECT,
-            "CHROMA_VERSION": "1.5.9",
+            "CHROMA_VERSION": NEWEST,
             "CHROMA_OTEL_COLLECTION_ENDPOINT": endpoint,
         }
         environment |= {"SSL_CERT_FILE": str(trust)} if trust else {}
@@ -127,7 +127,7 @@ def test_collector_accepts_the_configuration(render, tools, tmp_path, google, ch
     environment = {
         "GCE_METADATA_HOST": google.address,
         "GOOGLE_CLOUD_PROJECT": PROJECT,
-        "CHROMA_VERSION": "1.5.9",
+        "CHROMA_VERSION": NEWEST,
         "CHROMA_OTEL_COLLECTION_ENDPOINT": "https://telemetry.googleapis.com/v1/traces",
         "CHROMA_OTEL_TRACES_URL": "https://telemetry.googleapis.com/v1/traces",
         "CHROMA_OTEL_COLLECTION_HEADERS": "{}",

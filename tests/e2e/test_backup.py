@@ -10,7 +10,7 @@ import subprocess
 import tarfile
 
 import pytest
-from conftest import CACHE, HERE, VERSIONS, client, eventually, free_ports, get
+from conftest import CACHE, HERE, NEWEST, VERSIONS, client, eventually, free_ports, get
 
 pytestmark = pytest.mark.kubernetes
 
@@ -21,7 +21,7 @@ NOBODY = "http://127.0.0.1:9/"
 def jobs(render, tmp_path):
     """jobs(version, **backup) -> Jobs, of a deployment with these backup settings."""
 
-    def make(version="1.5.9", out="kubernetes", **backup):
+    def make(version=NEWEST, out="kubernetes", **backup):
         import yaml
 
         spec = tmp_path / f"{out}.yaml"
@@ -95,8 +95,8 @@ def contents(folder):
 @pytest.fixture
 def filled(chroma, render, jobs, tools, tmp_path):
     """The data of a stopped Chroma, and its jobs."""
-    server = chroma("1.5.9", {}, render(chroma_version="1.5.9"), tmp_path / "filled")
-    client(tools, "1.5.9", server.port, "fill")
+    server = chroma(NEWEST, {}, render(chroma_version=NEWEST), tmp_path / "filled")
+    client(tools, NEWEST, server.port, "fill")
     server.stop()
     return tmp_path / "filled", jobs()
 
@@ -144,8 +144,8 @@ def test_backup_of_a_busy_chroma_contains_all_confirmed_writes(version, chroma, 
         restored.stop()
 
 
-def test_backup_of_0_6_3_restores_in_1_5_9_but_not_the_reverse(chroma, render, jobs, tools, tmp_path):
-    old, new = jobs("0.6.3", out="old"), jobs("1.5.9", out="new")
+def test_backup_of_0_6_3_restores_in_the_newest_release_but_not_the_reverse(chroma, render, jobs, tools, tmp_path):
+    old, new = jobs("0.6.3", out="old"), jobs(NEWEST, out="new")
     server = chroma("0.6.3", {}, None, tmp_path / "data")
     client(tools, "0.6.3", server.port, "fill")
     old.backup(tmp_path / "data")
@@ -153,13 +153,13 @@ def test_backup_of_0_6_3_restores_in_1_5_9_but_not_the_reverse(chroma, render, j
     fresh, new.backups = tmp_path / "fresh", old.backups
     fresh.mkdir()
     assert new.restore(fresh)[0] == 0
-    server = chroma("1.5.9", {}, render(chroma_version="1.5.9"), fresh)
-    client(tools, "1.5.9", server.port, "query")
+    server = chroma(NEWEST, {}, render(chroma_version=NEWEST), fresh)
+    client(tools, NEWEST, server.port, "query")
     server.stop()
     new.backup(fresh)
     before = contents(fresh)
     code, said = old.restore(fresh)
-    assert (code, "set chroma.version to 1.5.9" in said) == (1, True), said
+    assert (code, f"set chroma.version to {NEWEST}" in said) == (1, True), said
     assert contents(fresh) == before
 
 
@@ -201,8 +201,8 @@ def test_restore_rejects_archives_with_unexpected_file_names(filled, tmp_path):
 def test_restore_keeps_the_old_data_and_uses_the_named_archive(filled, chroma, render, tools):
     data, made = filled
     first, _ = made.backup(data)
-    server = chroma("1.5.9", {}, render(), data)
-    client(tools, "1.5.9", server.port, "delete")
+    server = chroma(NEWEST, {}, render(), data)
+    client(tools, NEWEST, server.port, "delete")
     second = eventually(lambda: (made.backup(data)[0] != first) and made.archives()[-1], "a second backup")
     server.stop()
     later = contents(data)
@@ -212,8 +212,8 @@ def test_restore_keeps_the_old_data_and_uses_the_named_archive(filled, chroma, r
     assert code == 0, said
     (aside,) = data.glob("before-restore-*")
     assert contents(aside) == later
-    server = chroma("1.5.9", {}, render(), data)
-    client(tools, "1.5.9", server.port, "query")
+    server = chroma(NEWEST, {}, render(), data)
+    client(tools, NEWEST, server.port, "query")
 
 
 def test_restore_fails_while_chroma_runs(filled, chroma, render):
@@ -221,7 +221,7 @@ def test_restore_fails_while_chroma_runs(filled, chroma, render):
 
     data, made = filled
     made.backup(data)
-    server = chroma("1.5.9", {}, render(), data)
+    server = chroma(NEWEST, {}, render(), data)
     before = contents(data)
     code, said = made.restore(data, CHROMA_URL=server.url + "/")
     assert (code, "scale it to 0 and retry" in said) == (1, True), said
@@ -246,14 +246,14 @@ def test_damaged_database_is_not_backed_up_and_the_last_good_backup_restores(fil
     assert made.archives() == [good]
     assert [path.name for path in made.backups.iterdir() if path.name != ".lock"] == [good.name], "nothing is left over"
     assert made.restore(data)[0] == 0
-    server = chroma("1.5.9", {}, render(), data)
-    client(tools, "1.5.9", server.port, "query")
+    server = chroma(NEWEST, {}, render(), data)
+    client(tools, NEWEST, server.port, "query")
 
 
 def test_backup_fails_when_an_index_is_missing(chroma, render, jobs, tools, start, tmp_path):
     made, log, data = jobs(), tmp_path / "confirmed", tmp_path / "data"
-    server = chroma("1.5.9", {}, render(), data)
-    writer = busy(tools, start, "1.5.9", server.port, log)
+    server = chroma(NEWEST, {}, render(), data)
+    writer = busy(tools, start, NEWEST, server.port, log)
     writer.until(lambda: confirmed(log) > 40, "an index on the disk", 60)
     assert writer.stop() == 0, writer.log
     server.stop()
@@ -338,5 +338,5 @@ def test_backup_restores_from_a_bucket(filled, jobs, chroma, render, tools, star
     assert made.restore(data)[0] == 0
     code, said = made.run(made.bring_back[0], data, ARCHIVE="chroma-none.tar.gz", **variables)
     assert (code, "no backup chroma-none.tar.gz" in said) == (1, True), said
-    server = chroma("1.5.9", {}, render(), data)
-    client(tools, "1.5.9", server.port, "query")
+    server = chroma(NEWEST, {}, render(), data)
+    client(tools, NEWEST, server.port, "query")

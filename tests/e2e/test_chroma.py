@@ -1,4 +1,4 @@
-"""Chroma 0.6.3, 1.0.20 and 1.5.9 under the entrypoint, sending through a real Collector to a sink.
+"""Chroma in the releases of `versions.env` under the entrypoint, sending through a real Collector to a sink.
 
 Each test checks the spans in the sink, with the configuration that the generator renders.
 """
@@ -11,7 +11,7 @@ import socket
 import urllib.request
 
 import pytest
-from conftest import VERSIONS, client, get
+from conftest import NEWEST, VERSIONS, client, get
 
 pytestmark = pytest.mark.entrypoint
 
@@ -167,7 +167,7 @@ def test_crash_is_traced_as_an_error(pipeline, sink):
     assert crash["attributes"]["process.exit.signal"] == "SIGKILL"
 
 
-@pytest.mark.parametrize("version", ["1.0.20", "1.5.9"], indirect=True)  # 0.x ignores RUST_LOG
+@pytest.mark.parametrize("version", ["1.0.20", NEWEST], indirect=True)  # 0.x ignores RUST_LOG
 @pytest.mark.parametrize("level", ["error", "info", "off"])
 def test_log_level_does_not_remove_spans(pipeline, sink, level):
     server = pipeline(RUST_LOG=level)

@@ -14,7 +14,7 @@ import shutil
 import subprocess
 
 import pytest
-from conftest import VERSIONS, chroma_starter, missing, otelcol_starter, renderer, start_sink, starting
+from conftest import NEWEST, VERSIONS, chroma_starter, missing, otelcol_starter, renderer, start_sink, starting
 
 pytestmark = pytest.mark.clients
 
@@ -158,8 +158,8 @@ def ground(tools, tmp_path_factory):
     """A Chroma without tracing, for applications that send their spans directly to the sink."""
     folder = tmp_path_factory.mktemp("ground")
     with starting(folder) as start:
-        ground = Ground(tools, start, folder, "1.5.9")
-        ground.server = chroma_starter(tools, start, folder)("1.5.9", {}, ground.rendered)
+        ground = Ground(tools, start, folder, NEWEST)
+        ground.server = chroma_starter(tools, start, folder)(NEWEST, {}, ground.rendered)
         yield ground
 
 
@@ -217,7 +217,7 @@ def test_examples_connect_only_to_this_machine(visit, version):
 
 def test_connections_to_other_machines_are_detected(tools, start, tmp_path):
     away = "import socket; socket.socket(type=socket.SOCK_DGRAM).connect(('192.0.2.1', 9))"
-    run = Ground(tools, start, tmp_path, "1.5.9").application("python", "http://127.0.0.1:9", "-c", away)
+    run = Ground(tools, start, tmp_path, NEWEST).application("python", "http://127.0.0.1:9", "-c", away)
     assert run.output == "" and run.spoken_to == {"192.0.2.1"}
 
 
@@ -275,7 +275,7 @@ def test_settings_match_the_published_ports(render, name):
     assert f"{collector}:4317" in services["otel-collector"]["ports"]
 
 
-@pytest.mark.parametrize("version", ["1.0.20", "1.5.9"], indirect=True)  # 0.x shares one trace
+@pytest.mark.parametrize("version", ["1.0.20", NEWEST], indirect=True)  # 0.x shares one trace
 def test_client_error_contains_the_trace_id_of_the_server(visit, version):
     seen = visit(version)
     [refused] = [span for span in of_kind("SERVER", seen.server_spans) if "nobody" in span["attributes"]["url.path"]]

@@ -8,7 +8,7 @@ import urllib.error
 import urllib.request
 
 import pytest
-from conftest import VERSIONS, client, eventually, free_ports, get, start_sink
+from conftest import NEWEST, VERSIONS, client, eventually, free_ports, get, start_sink
 
 pytestmark = pytest.mark.collector
 
@@ -304,7 +304,7 @@ def test_secrets_are_masked(collector, sink, text):
     assert {name: span["attributes"][name] for name in harmless} == harmless
 
 
-@pytest.mark.parametrize("version", ["1.0.20", "1.5.9"])
+@pytest.mark.parametrize("version", ["1.0.20", NEWEST])
 def test_prometheus_page_has_request_and_chroma_metrics(render, otelcol, sink, chroma, tools, version):
     rendered = render(chroma_version=version, backend="otlp")
     collector = otelcol(rendered, {"CHROMA_OTEL_COLLECTION_ENDPOINT": sink.grpc})

@@ -1,7 +1,7 @@
 """Options of a custom backend file: metric temporality and maximum value length."""
 
 import pytest
-from conftest import client, eventually, get
+from conftest import NEWEST, client, eventually, get
 from docker_spec import deploy, stand_in  # noqa: F401 (fixtures)
 from test_collector import attributes, samples, send
 
@@ -14,8 +14,8 @@ def test_metrics_have_the_temporality_of_the_backend(deploy, otelcol, sink, chro
     rendered = deploy(backend, metrics={"to_backend": True})
     running = otelcol(rendered, {"CHROMA_OTEL_COLLECTION_ENDPOINT": sink.grpc})
     variables = {"CHROMA_OTEL_COLLECTION_ENDPOINT": running.grpc, "OTEL_METRIC_EXPORT_INTERVAL": "1000"}
-    server = chroma("1.5.9", variables, rendered)
-    client(tools, "1.5.9", server.port, "fill", "query")
+    server = chroma(NEWEST, variables, rendered)
+    client(tools, NEWEST, server.port, "fill", "query")
     wanted = {"traces.span.metrics.calls", "traces.span.metrics.duration", "collection_query"}
 
     def arrived():
@@ -26,7 +26,7 @@ def test_metrics_have_the_temporality_of_the_backend(deploy, otelcol, sink, chro
     assert of == {temporality.upper()}
     assert {
         metric["resource"]["service.version"] for metric in sink.read("metric") if metric["name"] == "collection_query"
-    } == {"1.5.9"}
+    } == {NEWEST}
     assert samples(get(running.prometheus), "collection_query_total")  # the Prometheus page is unchanged
 
 

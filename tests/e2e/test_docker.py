@@ -13,7 +13,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from conftest import CACHE, VERSIONS, client, eventually, get, missing, renderer
+from conftest import CACHE, NEWEST, PINNED, VERSIONS, client, eventually, get, missing, renderer
 
 pytestmark = pytest.mark.docker
 
@@ -182,10 +182,10 @@ def test_rendered_files_pass_their_linters(tools, tmp_path, spec):
 
 @of_spec({})
 class TestDefault:
-    """`gen` without flags: Chroma 1.5.9, wrapped image, traces to Jaeger."""
+    """`gen` without flags: the newest Chroma, wrapped image, traces to Jaeger."""
 
     def test_client_request_is_traced(self, stack, tools):
-        client(tools, "1.5.9", CHROMA, "fill", "query")
+        client(tools, NEWEST, CHROMA, "fill", "query")
         span = trace_arrives()
         assert tags(span)["span.kind"] == "server"
         added = [span for span in jaeger_spans() if tags(span).get("url.path", "").endswith("/add")]
@@ -220,40 +220,40 @@ class TestDefault:
         eventually(lambda: "duration" in (get("http://127.0.0.1:8889/metrics") or ""), "request durations", 60)
 
     def test_data_survives_down_and_up(self, stack, tools):
-        client(tools, "1.5.9", CHROMA, "fill")
+        client(tools, NEWEST, CHROMA, "fill")
         stack.compose("down")
         stack.up()
-        client(tools, "1.5.9", CHROMA, "query")
+        client(tools, NEWEST, CHROMA, "query")
         trace_arrives()
 
     def test_readme_commands_back_up_and_restore(self, stack, tools):
-        client(tools, "1.5.9", CHROMA, "fill")
+        client(tools, NEWEST, CHROMA, "fill")
         back_up, restore = stack.recipe("Back up and restore")
         stack.shell(back_up)
-        [archive] = stack.folder.glob("chroma-1.5.9-*.tgz")
+        [archive] = stack.folder.glob(f"chroma-{NEWEST}-*.tgz")
         assert archive.stat().st_mode & 0o777 == 0o600
         # A truncated archive is rejected before data is deleted.
         (stack.folder / "cut.tgz").write_bytes(archive.read_bytes()[:-100])
         assert stack.shell(restore.replace("BACKUP.tgz", "cut.tgz"), check=False).returncode != 0
         stack.compose("start", "chroma")
         eventually(lambda: get(f"http://127.0.0.1:{CHROMA}/api/v2/healthcheck"), "Chroma")
-        client(tools, "1.5.9", CHROMA, "query", "delete")
+        client(tools, NEWEST, CHROMA, "query", "delete")
         stack.shell(restore.replace("BACKUP.tgz", archive.name))
         eventually(lambda: get(f"http://127.0.0.1:{CHROMA}/api/v2/healthcheck"), "Chroma")
-        client(tools, "1.5.9", CHROMA, "query")
+        client(tools, NEWEST, CHROMA, "query")
 
     @pytest.mark.parametrize("service", ["chroma", "otel-collector"])
     def test_crashed_container_restarts(self, stack, tools, service):
-        client(tools, "1.5.9", CHROMA, "fill")
+        client(tools, NEWEST, CHROMA, "fill")
         stack.crash(service)
-        client(tools, "1.5.9", CHROMA, "query")
+        client(tools, NEWEST, CHROMA, "query")
         trace_arrives()
 
     def test_changed_variable_keeps_the_data(self, stack, tools, env_file):
-        client(tools, "1.5.9", CHROMA, "fill")
+        client(tools, NEWEST, CHROMA, "fill")
         env_file(CHROMA_OTEL_SERVICE_NAME="renamed", CHROMA_OTEL_GRANULARITY="ALL")
         stack.up()
-        client(tools, "1.5.9", CHROMA, "query")
+        client(tools, NEWEST, CHROMA, "query")
         trace_arrives("renamed")
 
     def test_env_file_accepts_every_form_of_endpoint_and_headers(self, stack, env_file):
@@ -285,7 +285,7 @@ class TestDefault:
             eventually(lambda: f"error: `{name}`" in stack.logs("otel-collector"), lambda: stack.logs("otel-collector"))
             assert "s3cret" not in stack.logs()
             eventually(lambda: get(f"http://127.0.0.1:{CHROMA}/api/v2/heartbeat"), "Chroma")
-            client(tools, "1.5.9", CHROMA, "fill", "query")
+            client(tools, NEWEST, CHROMA, "fill", "query")
 
 
 @of_spec({"chroma_version": "1.0.20"}, {"chroma_version": "0.6.3"})
@@ -293,9 +293,9 @@ class TestUpgrade:
     def test_upgrade_keeps_the_data(self, stack, spec, tools):
         client(tools, spec["chroma_version"], CHROMA, "fill", "query")
         trace_arrives()
-        renderer(tools, stack.folder.parent)(out=stack.folder.name, chroma_version="1.5.9")
+        renderer(tools, stack.folder.parent)(out=stack.folder.name, chroma_version=NEWEST)
         stack.up()
-        client(tools, "1.5.9", CHROMA, "query")
+        client(tools, NEWEST, CHROMA, "query")
         trace_arrives()
 
 
@@ -303,7 +303,7 @@ class TestUpgrade:
     {"chroma_version": "0.6.3", "image": "wrapped"},
     {"chroma_version": "0.6.3", "image": "stock"},
     {"chroma_version": "1.0.20", "image": "stock"},
-    {"chroma_version": "1.5.9", "image": "stock"},
+    {"chroma_version": NEWEST, "image": "stock"},
 )
 class TestOtherImages:
     """The Python server, and the published images."""
@@ -329,11 +329,12 @@ class TestPublished:
     def test_request_is_traced(self, stack):
         assert not (stack.folder / "image").exists()
         trace_arrives()
-        for service, name in (("chroma", "chroma:1.5.9-"), ("otel-collector", "otel-collector:0.158.0-")):
+        collector = f"otel-collector:{PINNED['COLLECTOR_VERSION']}-"
+        for service, name in (("chroma", f"chroma:{NEWEST}-"), ("otel-collector", collector)):
             assert stack.container(service)["Config"]["Image"].startswith(f"{REGISTRY}/{name}")
 
 
-@of_spec({"chroma_version": "1.5.9", "image": "stock"}, {"chroma_version": "0.6.3", "image": "stock"})
+@of_spec({"chroma_version": NEWEST, "image": "stock"}, {"chroma_version": "0.6.3", "image": "stock"})
 class TestStock:
     """Settings that work without the entrypoint."""
 

@@ -4,7 +4,7 @@ The sinks record the headers of each request, which shows a key sent to the wron
 """
 
 import pytest
-from conftest import VERSIONS, get, start_sink
+from conftest import NEWEST, VERSIONS, get, start_sink
 
 COUNT = "/api/v2/tenants/default_tenant/databases/default_database/collections_count"
 
@@ -97,8 +97,8 @@ def test_metrics_endpoint_receives_no_trace_headers(served, sink, tools, start, 
     "version, switch",
     [
         ("0.6.3", {"OTEL_TRACES_EXPORTER": "none"}),
-        ("1.5.9", {"OTEL_TRACES_EXPORTER": "none"}),
-        ("1.5.9", {"OTEL_SDK_DISABLED": "true"}),
+        (NEWEST, {"OTEL_TRACES_EXPORTER": "none"}),
+        (NEWEST, {"OTEL_SDK_DISABLED": "true"}),
     ],
 )
 def test_opentelemetry_variables_disable_tracing(served, sink, version, switch):
@@ -110,7 +110,7 @@ def test_opentelemetry_variables_disable_tracing(served, sink, version, switch):
 
 @pytest.mark.parametrize("level", ["trace", "info,h2::codec=trace,chroma_tracing[{id}]=error"])
 def test_verbose_log_level_keeps_request_spans_and_omits_exporter_spans(served, sink, level):
-    served("1.5.9", {"CHROMA_OTEL_COLLECTION_ENDPOINT": sink.grpc, "RUST_LOG": level})
+    served(NEWEST, {"CHROMA_OTEL_COLLECTION_ENDPOINT": sink.grpc, "RUST_LOG": level})
     targets = {str(span["attributes"].get("code.namespace", span["scope"])) for span in sink.spans()}
     assert not [target for target in targets if target.split("::")[0] in EXPORTER]
     assert any("collections_count" in span["name"] for span in sink.spans())

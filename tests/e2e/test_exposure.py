@@ -9,7 +9,7 @@ import os
 import subprocess
 
 import pytest
-from conftest import CACHE, client, free_ports, get
+from conftest import CACHE, NEWEST, client, free_ports, get
 
 pytestmark = pytest.mark.kubernetes
 
@@ -62,7 +62,7 @@ def exposed(render, chroma, tools, start, tmp_path):
             (docker / "config.yaml").write_text(
                 configuration + f"cors_allow_origins: {chroma_spec['cors_allow_origins']}\n"
             )
-        server = chroma("1.5.9", {}, docker)
+        server = chroma(NEWEST, {}, docker)
         port, health = free_ports(2)
         text = documents[0]["data"]["Caddyfile"]
         for rendered_as, here in (
@@ -155,7 +155,7 @@ def test_python_client_adds_and_finds_thirty_mebibytes(exposed, tools):
     proxy = exposed()
     environment = {"PATH": os.environ["PATH"], "HOME": str(CACHE), "ANONYMIZED_TELEMETRY": "False"}
     run = lambda token, size: subprocess.run(
-        [tools.chroma("1.5.9") / "python", "-c", CLIENT, str(proxy.port), token, str(size)],
+        [tools.chroma(NEWEST) / "python", "-c", CLIENT, str(proxy.port), token, str(size)],
         capture_output=True,
         text=True,
         env=environment,
@@ -166,7 +166,7 @@ def test_python_client_adds_and_finds_thirty_mebibytes(exposed, tools):
     done = run("another", 1)
     assert done.returncode != 0
     assert "Unauthorized" in done.stderr or "401" in done.stderr, done.stderr
-    client(tools, "1.5.9", proxy.chroma.port, "fill", "query")  # direct access to Chroma is unchanged
+    client(tools, NEWEST, proxy.chroma.port, "fill", "query")  # direct access to Chroma is unchanged
 
 
 def test_http_2_works_and_chroma_receives_the_traceparent_header(exposed, start, tools, tmp_path):

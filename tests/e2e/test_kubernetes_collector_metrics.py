@@ -4,7 +4,7 @@ import json
 import re
 
 import pytest
-from conftest import client, eventually, free_ports, get, start_sink
+from conftest import NEWEST, client, eventually, free_ports, get, start_sink
 from kubernetes_collector import cluster, document, gateway, run  # noqa: F401 (fixtures)
 from test_collector import ask, send
 
@@ -37,8 +37,8 @@ def test_alerts_and_dashboard_query_existing_series(gateway, render, sink, chrom
 
     collector, rendered = gateway()
     (rendered / "config.yaml").write_text(document(rendered, "ConfigMap", "chroma-config")["data"]["config.yaml"])
-    server = chroma("1.5.9", {"CHROMA_OTEL_COLLECTION_ENDPOINT": collector.grpc}, rendered)
-    client(tools, "1.5.9", server.port, "fill", "query")
+    server = chroma(NEWEST, {"CHROMA_OTEL_COLLECTION_ENDPOINT": collector.grpc}, rendered)
+    client(tools, NEWEST, server.port, "fill", "query")
 
     def pages(*servers):
         return "".join((get(server.telemetry) or "") + (get(server.prometheus) or "") for server in servers)

@@ -6,7 +6,7 @@ import signal
 import time
 
 import pytest
-from conftest import eventually, free_ports, start_sink
+from conftest import NEWEST, eventually, free_ports, start_sink
 from kubernetes_collector import cluster, document, documents, gateway, run  # noqa: F401 (fixtures)
 from test_collector import COLLECTIONS, ask, send
 
@@ -62,7 +62,7 @@ def runs(numbers):
     return sum(number - 1 not in numbers for number in numbers)
 
 
-@pytest.mark.parametrize("version", ["0.6.3", "1.5.9"])
+@pytest.mark.parametrize("version", ["0.6.3", NEWEST])
 def test_closed_connection_loses_only_batches_that_chroma_drops(gateway, sink, chroma, tools, version):
     """The rendered maximum connection age of five minutes is shortened to 200 ms."""
     short = {"max_connection_age": "200ms"}

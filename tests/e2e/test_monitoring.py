@@ -10,7 +10,7 @@ import subprocess
 import urllib.parse
 
 import pytest
-from conftest import client, eventually, free_ports, get, missing, start_collector, start_sink
+from conftest import NEWEST, client, eventually, free_ports, get, missing, start_collector, start_sink
 from test_collector import send, send_metrics
 
 pytestmark = pytest.mark.collector
@@ -313,7 +313,7 @@ def test_prometheus_has_every_series_of_the_dashboard(render, otelcol, sink, chr
     checked = promtool("check", "config", rendered / "monitoring/prometheus.yaml")
     assert (checked.returncode, "7 rules found" in checked.stdout) == (0, True), checked.stdout + checked.stderr
     collector = otelcol(rendered, {"CHROMA_OTEL_COLLECTION_ENDPOINT": sink.grpc})
-    server = chroma("1.5.9", {"CHROMA_OTEL_COLLECTION_ENDPOINT": collector.grpc}, rendered)
+    server = chroma(NEWEST, {"CHROMA_OTEL_COLLECTION_ENDPOINT": collector.grpc}, rendered)
     ask = prometheus(
         rendered / "monitoring",
         [urllib.parse.urlsplit(url).netloc for url in (collector.telemetry, collector.prometheus)],
@@ -325,7 +325,7 @@ def test_prometheus_has_every_series_of_the_dashboard(render, otelcol, sink, chr
     assert len(shown) >= 11
     # A rate needs two samples with a change between them.
     for step in ("fill", "query"):
-        client(tools, "1.5.9", server.port, step)
+        client(tools, NEWEST, server.port, step)
         name = f'traces_span_metrics_calls_total{{http_route=~".*{"query" if step == "query" else "add"}"}}'
         eventually(lambda: ask("query", query=name)["result"], name, seconds=60)
 

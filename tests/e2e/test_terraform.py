@@ -11,7 +11,7 @@ import re
 
 import pytest
 from cloudformation_template import ARN, HEADERS, REGION, SECRET, SPECS, Template
-from conftest import HERE, renderer
+from conftest import HERE, NEWEST, renderer
 from terraform.module import HOSTILE, Module, changes, check_scripts, diagnostics, first_boot, provider_folder
 
 pytestmark = pytest.mark.aws
@@ -250,7 +250,7 @@ class TestOperation:
         "change", [{"chroma_version": "1.5.8"}, {"chroma_otel_granularity": "all"}], ids=lambda one: [*one][0]
     )
     def test_change_replaces_the_instance_and_keeps_the_volume(self, module, change):
-        values = module.values(chroma_version="1.5.9")
+        values = module.values(chroma_version=NEWEST)
         module.apply(**values)
         assert changes(module.plan(**values)) == {}
         changed = changes(module.plan(**{**values, **change}))

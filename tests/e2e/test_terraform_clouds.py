@@ -9,7 +9,7 @@ import json
 import re
 
 import pytest
-from conftest import HERE, renderer
+from conftest import HERE, NEWEST, renderer
 from terraform.clouds import AZURE, CLOUDS, GCP, delivered
 from terraform.module import HOSTILE, Module, changes, check_scripts, diagnostics, provider_folder
 
@@ -190,7 +190,7 @@ class TestModule:
             "chroma_version": "1.0.20",
             "name": "search",
         }
-        version = "0.6.3" if spec == "0.6.3" else "1.5.9"
+        version = "0.6.3" if spec == "0.6.3" else NEWEST
         usual = {"chroma_version": version, "name": "chroma", "snapshots_kept": 7}
         for name, value in (decided if spec == "hostile" else usual).items():
             assert module.default(name) == json.dumps(value), name

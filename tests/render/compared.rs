@@ -12,15 +12,59 @@ use chroma_otel_deploy::image::BuildContext;
 use chroma_otel_deploy::plan::Plan;
 use chroma_otel_deploy::spec::Format;
 use chroma_otel_deploy::spec::Target;
+use chroma_otel_init::ChromaVersion;
 
 use super::{difference, flag, rendered};
 
 /// Path of a file to its text.
 pub(crate) type Files = BTreeMap<String, String>;
 
+/// Returns the files of a spec, with `NEWEST` for the newest release, so that a new release of Chroma
+/// changes a snapshot only if it changes the deployment.
+pub(crate) fn files_of(spec: Option<&Path>, flags: &[(&'static str, &str)]) -> Files {
+    let files_of = |more: &[(&'static str, &str)]| {
+        let flags = flags.iter().chain(more);
+        let flags = flags.map(|(key, value)| flag(key, *value)).collect();
+        let (deployment, plan) = rendered(spec, flags);
+        (
+            deployment.spec.chroma.version,
+            without_image(&deployment, &plan),
+        )
+    };
+    let (version, mut files) = files_of(&[]);
+    if version == ChromaVersion::NEWEST {
+        let next = ChromaVersion::new(version.major, version.minor, version.patch + 1);
+        let (_, next) = files_of(&[("chroma.version", &next.to_string())]);
+        for (path, text) in &mut files {
+            *text = without_newest(text, &next[path]);
+        }
+    }
+    files
+}
+
+/// Replaces the newest release by `NEWEST` in lines that differ for the next one. Other lines can name
+/// a measured release.
+fn without_newest(text: &str, next: &str) -> String {
+    let (lines, next) = (text.split_inclusive('\n'), next.split_inclusive('\n'));
+    assert_eq!(
+        lines.clone().count(),
+        next.clone().count(),
+        "the next release is another deployment"
+    );
+    let newest = ChromaVersion::NEWEST.to_string();
+    let lines = lines.zip(next).map(|(line, next)| {
+        if line == next {
+            line.to_owned()
+        } else {
+            line.replace(&newest, "NEWEST")
+        }
+    });
+    lines.collect()
+}
+
 /// Returns the files of a plan, except the build context of the images, which has its own
 /// snapshots.
-pub(crate) fn files_of(deployment: &Deployment, plan: &Plan) -> Files {
+fn without_image(deployment: &Deployment, plan: &Plan) -> Files {
     let build = BuildContext::new(&deployment.spec.chroma, &deployment.spec.collector).unwrap();
     let all = plan.all_files().into_owned();
     let whole = |text: &String| text.ends_with('\n') && !text.contains('\r');
@@ -57,16 +101,14 @@ impl Base {
         let of = (target, format);
         let name = format!("deploy/{}", target.info().folder);
         let recipe = Path::new(&name).join("chroma-otel.yaml");
-        let (deployment, plan) = rendered(Some(&recipe), Vec::new());
+        let (deployment, _) = rendered(Some(&recipe), Vec::new());
         if deployment.spec.format == format {
-            let files = files_of(&deployment, &plan);
+            let files = files_of(Some(&recipe), &[]);
             return Self { name, files, of };
         }
-        let pairs = [("target", target.info().name), ("format", format.name())];
-        let flags = pairs.map(|(key, value)| flag(key, value));
-        let (deployment, plan) = rendered(None, flags.into());
+        let flags = [("target", target.info().name), ("format", format.name())];
         let name = format!("default@{}-{}", target.info().name, format.name());
-        let files = files_of(&deployment, &plan);
+        let files = files_of(None, &flags);
         Self { name, files, of }
     }
 

@@ -40,7 +40,7 @@ pub fn rust_log(
     };
     let mut needs = needs(granularity).to_vec();
     let mut logs = LOGS.to_owned();
-    if version > ChromaVersion::NEWEST {
+    if version >= ChromaVersion::FRONTEND_CORE {
         logs += ",frontend_core=warn";
         needs.extend(moved(&needs));
     }
@@ -413,9 +413,9 @@ mod tests {
     }
 
     #[test]
-    fn covers_the_renamed_crate_of_the_next_release() {
+    fn frontend_core_is_filtered_since_1_5_10() {
         use Granularity::{All, Operation, OperationAndSegment};
-        let next = ChromaVersion::new(1, 5, 10);
+        let (last, next) = (ChromaVersion::new(1, 5, 9), ChromaVersion::new(1, 5, 10));
         for (granularity, level) in [(OperationAndSegment, "info"), (All, "trace")] {
             let answer = rust_log(None, granularity, next).unwrap();
             assert!(
@@ -424,8 +424,8 @@ mod tests {
             );
             let user = rust_log(Some("frontend_core=off"), granularity, next).unwrap();
             assert!(!user.contains("off"), "{user}");
-            let newest = rust_log(None, granularity, ChromaVersion::NEWEST).unwrap();
-            assert!(!newest.contains("frontend_core"), "{newest}");
+            let before = rust_log(None, granularity, last).unwrap();
+            assert!(!before.contains("frontend_core"), "{before}");
         }
         let operation = rust_log(None, Operation, next).unwrap();
         assert!(

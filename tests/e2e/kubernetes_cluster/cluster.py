@@ -9,7 +9,7 @@ import json
 import os
 import subprocess
 
-from conftest import CACHE, free_ports
+from conftest import CACHE, PINNED, free_ports
 
 ENGINE = "unix:///run/chroma-otel-docker.sock"
 MACHINE = "198.18.0.1"  # this machine's address in the cluster's network
@@ -95,7 +95,7 @@ class Cluster:
         """Creates an idle pod for `connections`."""
         container = {
             "name": "visitor",
-            "image": "python:3.13.9-slim-bookworm",
+            "image": PINNED["PYTHON_IMAGE"],
             "command": ["sleep", "infinity"],
             "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
         }

@@ -6,7 +6,7 @@ import urllib.error
 import urllib.request
 
 import pytest
-from conftest import eventually, free_ports, get
+from conftest import NEWEST, PINNED, eventually, free_ports, get
 from test_exposure import CLIENT
 
 from kubernetes_cluster.cluster import MACHINE, OPEN, REFUSED
@@ -55,7 +55,7 @@ class TestLifecycle:
         assert labels["pod-security.kubernetes.io/enforce"] == "restricted"
         # The standard is enforced: a pod without a security context is rejected.
         done = cluster.kubectl(
-            "run", "careless", "--namespace", deployed.namespace, "--image", "python:3.13.9-slim-bookworm", check=False
+            "run", "careless", "--namespace", deployed.namespace, "--image", PINNED["PYTHON_IMAGE"], check=False
         )
         assert done.returncode != 0 and "restricted" in done.stderr
 
@@ -70,11 +70,11 @@ class TestLifecycle:
     def test_upgrade_keeps_the_data(self, deployed, tools):
         deployed.client(tools, "1.0.20", "fill", "query")
         trace_arrives(deployed)
-        deployed.gen({"chroma": {"version": "1.5.9"}})
+        deployed.gen({"chroma": {"version": NEWEST}})
         deployed.build()
         deployed.follow("Upgrade")
-        assert deployed.pod("life-0")["spec"]["containers"][0]["image"].startswith("life-chroma:1.5.9-")
-        deployed.client(tools, "1.5.9", "query")
+        assert deployed.pod("life-0")["spec"]["containers"][0]["image"].startswith(f"life-chroma:{NEWEST}-")
+        deployed.client(tools, NEWEST, "query")
 
     def test_trace_contains_the_pod_of_the_request(self, cluster, deployed):
         """Uses the two commands of the README, with another local port."""
@@ -90,7 +90,7 @@ class TestLifecycle:
         assert resource["k8s.statefulset.name"] == "life"
         assert resource["k8s.namespace.name"] == "life"
         assert resource["k8s.node.name"] == "node"
-        assert resource["service.version"] == "1.5.9"
+        assert resource["service.version"] == NEWEST
 
     def test_probes_are_not_traced(self, cluster, deployed):
         trace_arrives(deployed)
@@ -137,11 +137,11 @@ class TestLifecycle:
 
     def test_backup_restores_the_data(self, cluster, deployed, tools):
         assert "chroma-2" in deployed.follow("Back up and restore", "create job")
-        deployed.client(tools, "1.5.9", "delete")
+        deployed.client(tools, NEWEST, "delete")
         stop, go = deployed.recipe("Restore", "--replicas 0") + deployed.recipe("Restore", "--replicas 1")
         assert "restored" in cluster.run("bash", "-euc", stop, cwd=deployed.folder).stdout
         cluster.run("bash", "-euc", go, cwd=deployed.folder)
-        deployed.client(tools, "1.5.9", "query")
+        deployed.client(tools, NEWEST, "query")
         aside = ["exec", "life-0", "--namespace", "life", "--", "sh", "-c", "ls -d /data/before-restore-*"]
         assert "before-restore" in cluster.kubectl(*aside).stdout
         deployed.follow("Restore", "before-restore")
@@ -163,7 +163,7 @@ class TestLifecycle:
 
         assert [status(None), status(new), status(old)] == [401, 401, 200]
         with cluster.forward("life", "service/life-proxy", 8080) as port:
-            command = [tools.chroma("1.5.9") / "python", "-c", CLIENT, port, old, "1000"]
+            command = [tools.chroma(NEWEST) / "python", "-c", CLIENT, port, old, "1000"]
             cluster.run(*command)
         deployed.keys["CHROMA_TOKEN"] = new
         deployed.set_keys()
@@ -177,7 +177,7 @@ class TestLifecycle:
         deployed.follow("Change a variable")
         deployed.settle()
         assert deployed.pod("life-0")["metadata"]["uid"] != before
-        deployed.client(tools, "1.5.9", "query")
+        deployed.client(tools, NEWEST, "query")
         _, resource = trace_arrives(deployed, "renamed")
         assert resource["k8s.pod.name"] == "life-0"
         # Without a change, the pod is not replaced.
@@ -204,4 +204,4 @@ class TestLifecycle:
         claims = {claim["metadata"]["name"] for claim in cluster.get("pvc", "--namespace", "life")["items"]}
         assert claims == {"data-life-0", "life-backup"}
         deployed.install()
-        deployed.client(tools, "1.5.9", "query")
+        deployed.client(tools, NEWEST, "query")

@@ -2,20 +2,21 @@
 
 from booted_machine import HOSTILE, generate
 from cloudformation import load, machine_files
+from conftest import NEWEST
 
 from machine_aws.aws_services import REGION
 
-SPEC = """
+SPEC = f"""
 target: aws
-chroma: {version: 1.5.9, environment: {SECRET: null}}
-tracing: {backend: otlp}
+chroma: {{version: {NEWEST}, environment: {{SECRET: null}}}}
+tracing: {{backend: otlp}}
 """
-STOCK = """
+STOCK = f"""
 target: aws
-chroma: {version: 1.5.9, image: stock}
-tracing: {backend: jaeger, redact: {names: hash}}
+chroma: {{version: {NEWEST}, image: stock}}
+tracing: {{backend: jaeger, redact: {{names: hash}}}}
 clients: [python]
-metrics: {monitoring: true}
+metrics: {{monitoring: true}}
 """
 
 

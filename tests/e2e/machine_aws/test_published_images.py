@@ -9,7 +9,7 @@ import urllib.request
 
 import pytest
 from booted_machine import COLLECTIONS, HOSTILE, client, get_inside, new_query
-from conftest import eventually, get
+from conftest import NEWEST, PINNED, eventually, get
 from stand_in_machine import ADDRESS
 
 from machine_aws.machine_files import STOCK, rendered_files
@@ -59,7 +59,11 @@ def stock(machine, cloud, tools, folder):
     known = machine.read("/etc/chroma-otel/secrets")
     assert f"collector CHROMA_OTEL_NAMES_KEY {cloud.names}" in known
     machine.write("/etc/chroma-otel/secrets", f"{known}collector UNUSED {cloud.extra}\n")
-    machine.load("chromadb/chroma:1.5.9", "otel/opentelemetry-collector-contrib:0.158.0", "jaegertracing/jaeger:2.20.0")
+    machine.load(
+        f"chromadb/chroma:{NEWEST}",
+        f"otel/opentelemetry-collector-contrib:{PINNED['COLLECTOR_VERSION']}",
+        f"jaegertracing/jaeger:{PINNED['JAEGER_VERSION']}",
+    )
     machine.boot()
     return machine
 
@@ -87,7 +91,7 @@ class TestPublishedImages:
         """Sent from the network, and to a forwarded port on the machine, where the backend uses the same port
         number."""
         names = [f"client-{time.monotonic_ns()}-{way}" for way in ("grpc", "http")]
-        send = [str(tools.chroma("1.5.9") / "python"), "-c", SEND_SPAN, f"http://{address}:4317", names[0]]
+        send = [str(tools.chroma(NEWEST) / "python"), "-c", SEND_SPAN, f"http://{address}:4317", names[0]]
         post = [
             "curl",
             "--fail",

@@ -8,7 +8,7 @@ import os
 
 import pytest
 from booted_machine import HOSTILE, KEY, disks, generate, sink, start, wrapped_images  # noqa: F401 (fixtures)
-from conftest import missing
+from conftest import NEWEST, missing
 from stand_in_machine import DEBIAN, SOCKET, Machine
 from terraform.clouds import CLOUDS, SUBSCRIPTION
 from terraform.module import Module, provider_folder
@@ -18,7 +18,7 @@ from machine_gcp_azure.machine_steps import LINKS, forget_images
 
 SPEC = """
 target: {}
-chroma: {{version: 1.5.9, environment: {{SECRET: null}}}}
+chroma: {{version: {}, environment: {{SECRET: null}}}}
 tracing: {{backend: otlp}}
 """
 # The provider's short names of OAuth scopes.
@@ -56,7 +56,7 @@ def services(off_machine, cloud, tools, start, folder):
 @pytest.fixture(scope="package")
 def state(cloud, sink, tools, folder):
     """The Terraform state after the module is applied with these values."""
-    rendered = generate(tools, folder, SPEC.format(cloud.name))
+    rendered = generate(tools, folder, SPEC.format(cloud.name, NEWEST))
     provider = provider_folder(tools, cloud.provider, [rendered], cloud.values, folder / "provider")
     module = Module(rendered, provider, folder, cloud.needed, cloud.stored)
     values = {
