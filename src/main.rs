@@ -9,14 +9,28 @@ use chroma_otel_deploy::report::Output;
 use clap::Parser;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
     let mut output = Output::terminal();
-    match commands::run(cli, &mut output) {
-        Ok(Answer::Yes) => ExitCode::SUCCESS,
-        Ok(Answer::No) => ExitCode::from(1),
+    let code = match Cli::try_parse() {
+        Ok(cli) => run(cli, &mut output),
+        Err(error) if error.use_stderr() => {
+            output.usage(&error);
+            2
+        }
+        Err(help) => {
+            output.answer(&help.render().ansi().to_string());
+            0
+        }
+    };
+    ExitCode::from(output.finish(code))
+}
+
+fn run(cli: Cli, output: &mut Output) -> u8 {
+    match commands::run(cli, output) {
+        Ok(Answer::Yes) => 0,
+        Ok(Answer::No) => 1,
         Err(error) => {
             output.failure(&error);
-            ExitCode::from(2)
+            2
         }
     }
 }

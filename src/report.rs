@@ -4,7 +4,8 @@
 //! only where the stream is a terminal that wants them (`NO_COLOR`, `CLICOLOR`).
 
 use std::collections::BTreeMap;
-use std::io::Write;
+use std::fmt;
+use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
 use similar::TextDiff;
@@ -19,10 +20,12 @@ const GREEN: Style = AnsiColor::Green.on_default();
 const YELLOW: Style = AnsiColor::Yellow.on_default();
 const BOLD: Style = Style::new().bold();
 
-/// Two streams to write to. What a closed pipe no longer takes is lost without a word.
+/// Two streams to write to.
 pub struct Output {
     answer: Box<dyn Write>,
     message: Box<dyn Write>,
+    /// First error of writing the answer. Nothing is written to its stream after it.
+    lost: Option<io::Error>,
 }
 
 impl Output {
@@ -31,13 +34,41 @@ impl Output {
         Self {
             answer: Box::new(anstream::stdout()),
             message: Box::new(anstream::stderr()),
+            lost: None,
         }
     }
 
     /// Text that is the answer itself.
     pub fn answer(&mut self, text: &str) {
-        let _ = self.answer.write_all(text.as_bytes());
-        let _ = self.answer.flush();
+        self.write(format_args!("{text}"));
+    }
+
+    fn write(&mut self, text: fmt::Arguments<'_>) {
+        if self.lost.is_none() {
+            let written = self.answer.write_fmt(text);
+            self.lost = written.and_then(|()| self.answer.flush()).err();
+        }
+    }
+
+    /// Returns the exit code: 2 if the answer could not be written. A reader that closes its pipe early,
+    /// such as `head`, has what it needs.
+    pub fn finish(mut self, code: u8) -> u8 {
+        match self.lost.take() {
+            Some(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                self.error(&format!("cannot write to standard output: {error}"));
+                2
+            }
+            _ => code,
+        }
+    }
+
+    fn error(&mut self, text: &str) {
+        let _ = writeln!(self.message, "{RED}error{RED:#}: {text}");
+    }
+
+    /// Invalid arguments, as clap describes them.
+    pub fn usage(&mut self, error: &clap::Error) {
+        let _ = write!(self.message, "{}", error.render().ansi());
     }
 
     /// One line about the answer.
@@ -58,7 +89,7 @@ impl Output {
     /// All problems, each with its hint.
     pub fn problems(&mut self, problems: &[Problem]) {
         for problem in problems {
-            let _ = writeln!(self.message, "{RED}error{RED:#}: {problem}");
+            self.error(&problem.to_string());
             if let Some(hint) = &problem.hint {
                 let _ = writeln!(self.message, "  {BOLD}hint{BOLD:#}: {hint}");
             }
@@ -69,7 +100,7 @@ impl Output {
     pub fn failure(&mut self, error: &anyhow::Error) {
         match error.downcast_ref::<crate::folder::Refused>() {
             Some(refused) => self.problems(std::slice::from_ref(&refused.0)),
-            None => drop(writeln!(self.message, "{RED}error{RED:#}: {error:#}")),
+            None => self.error(&format!("{error:#}")),
         }
     }
 
@@ -135,7 +166,7 @@ impl Output {
                 _ => Style::new(),
             };
             let line = masked(line.trim_end_matches('\n'), &change.path, secrets);
-            let _ = writeln!(self.answer, "{style}{line}{style:#}");
+            self.write(format_args!("{style}{line}{style:#}\n"));
         }
     }
 }

@@ -15,4 +15,5 @@ mod help;
 mod image;
 mod input;
 mod kubernetes;
+mod output;
 mod schema;
