@@ -18,7 +18,7 @@ use crate::deployment::Deployment;
 use crate::input::{self, file};
 use crate::plan::Plan;
 use crate::problem::Problem;
-use crate::report::Output;
+use crate::report::{Output, Reported};
 use crate::spec::Resolved;
 use crate::targets;
 
@@ -43,7 +43,9 @@ pub fn run(cli: Cli, output: &mut Output) -> Result<Answer> {
         Command::Image(args) => image::run(&args, output),
         Command::List { what } => list::run(&what, output),
         Command::Schema => {
-            output.answer(&format!("{:#}\n", file::schema()));
+            let schema = file::schema();
+            let text = format!("{schema:#}\n");
+            output.data("schema", schema, &text);
             Ok(Answer::Yes)
         }
         Command::Completions { shell } => Ok(help::completions(shell, output)),
@@ -52,24 +54,9 @@ pub fn run(cli: Cli, output: &mut Output) -> Result<Answer> {
     }
 }
 
-/// The input has problems; they are printed already.
-#[derive(Debug)]
-struct BadInput(usize);
-
-impl std::fmt::Display for BadInput {
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self.0 {
-            1 => write!(out, "one problem; nothing was written"),
-            count => write!(out, "{count} problems; nothing was written"),
-        }
-    }
-}
-
-impl std::error::Error for BadInput {}
-
 fn refuse<T>(problems: &[Problem], output: &mut Output) -> Result<T> {
     output.problems(problems);
-    Err(BadInput(problems.len()).into())
+    Err(Reported(problems.len()).into())
 }
 
 /// A deployment, its files, and where they go.

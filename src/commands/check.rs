@@ -30,14 +30,13 @@ pub(super) fn run(args: &CheckArgs, output: &mut Output) -> Result<Answer> {
         changes.len()
     ));
     output.changes(&changes.iter().collect::<Vec<_>>());
-    let words = std::env::args_os().skip(2);
+    let words = std::env::args_os().skip(1);
+    let words = words.filter(|word| word != "--json").skip(1);
     let words: Vec<String> = words
         .map(|word| word.to_string_lossy().into_owned())
         .collect();
-    output.say(&format!(
-        "run `chroma-otel-deploy gen {}` to write them",
-        without_secrets(&words)
-    ));
+    let command = format!("chroma-otel-deploy gen {}", without_secrets(&words));
+    output.remedy(command.trim_end(), "to write them");
     Ok(Answer::No)
 }
 

@@ -51,10 +51,7 @@ pub(super) fn run(args: &GenArgs, output: &mut Output) -> Result<Answer> {
         .iter()
         .filter(|change| change.after.is_none() && !args.prune)
         .collect();
-    if !stale.is_empty() {
-        output.note("no longer part of the deployment, and removed by `--prune`:");
-        output.changes(&stale);
-    }
+    output.stale(&stale);
     Ok(Answer::Yes)
 }
 
@@ -129,23 +126,13 @@ fn summary(
     let mut needs = targets::needs(deployment);
     let set = folder::set_variables(folder, ".env")?;
     needs.retain(|need| !set.contains(&need.variable));
-    if !needs.is_empty() {
-        let place = target
-            .info()
-            .needs_place
-            .replace("{folder}", &shown.to_string());
-        output.title(&format!("you still have to set, {place}:"));
-        for need in &needs {
-            output.say(&format!("  {}: {}", need.variable, need.what));
-        }
-    }
-    output.title("next:");
+    let place = target.info().needs_place;
+    output.needs(&place.replace("{folder}", &shown.to_string()), &needs);
+    let mut steps = targets::next_steps(deployment);
     if shown.to_string() != "." {
-        output.say(&format!("  cd {}", shell_word(&shown.to_string())));
+        steps.insert(0, format!("cd {}", shell_word(&shown.to_string())));
     }
-    for step in targets::next_steps(deployment) {
-        output.say(&format!("  {step}"));
-    }
+    output.next(&steps);
     Ok(())
 }
 

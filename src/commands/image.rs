@@ -46,11 +46,13 @@ fn say(spec: &Spec, folder: &Path, (written, all): (usize, usize), output: &mut 
         0 => format!("{shown}: {all} files, up to date"),
         _ => format!("{shown}: wrote {written} of {all} files"),
     });
-    output.title("next:");
-    output.say(&format!("  cd {}", shell_word(&shown)));
-    output.say(match spec.chroma.registry {
-        Some(_) => "  docker buildx bake --push",
-        None => "  REGISTRY=registry.example.com/search docker buildx bake --push",
-    });
-    output.say("  in each spec: `chroma.image: published`, `chroma.registry` with that registry");
+    let build = match spec.chroma.registry {
+        Some(_) => "docker buildx bake --push",
+        None => "REGISTRY=registry.example.com/search docker buildx bake --push",
+    };
+    output.next(&[
+        format!("cd {}", shell_word(&shown)),
+        build.to_owned(),
+        "in each spec: `chroma.image: published`, `chroma.registry` with that registry".to_owned(),
+    ]);
 }

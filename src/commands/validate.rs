@@ -108,11 +108,7 @@ fn answer(report: &Report, sound: &str, output: &mut Output) -> Answer {
         count => (format!("{count} problems"), Answer::No),
     };
     output.say(&line);
-    report
-        .coverage
-        .lines()
-        .iter()
-        .for_each(|line| output.say(line));
+    output.coverage(&report.coverage);
     answer
 }
 

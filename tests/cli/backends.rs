@@ -133,7 +133,7 @@ tracing:
     insta::assert_snapshot!(message, @r##"
     error: --setting: `region` is a setting of several backends
       hint: say whose: `datadog.region`, `honeycomb.region`
-    error: one problem; nothing was written
+    error: 1 problem; nothing was written
     "##);
     let (code, _, message) = run(home.path(), &["gen", "--setting", "region"]);
     assert_eq!(code, 2);
@@ -158,23 +158,23 @@ fn a_backend_that_is_wrong_is_told_and_what_follows_from_that_is_not() {
     insta::assert_snapshot!(told(home.path(), &flags), @r##"
     error: --backend: `honycomb` is no backend
       hint: did you mean `honeycomb`?
-    error: one problem; nothing was written
+    error: 1 problem; nothing was written
     "##);
     insta::assert_snapshot!(told(home.path(), &["--backend", "zipkin", "--backend", "zipkin", "--region", "eu1"]), @r##"
     error: --backend: has `zipkin` twice
       hint: leave one out
-    error: one problem; nothing was written
+    error: 1 problem; nothing was written
     "##);
     insta::assert_snapshot!(told(home.path(), &["--backend", "debug", "--region", "eu1"]), @r##"
     error: --region: `region` is no setting of a backend of yours
       hint: no backend of yours has regions; that of a cluster is `kubernetes.region`
-    error: one problem; nothing was written
+    error: 1 problem; nothing was written
     "##);
     // Of another cloud; and one that only a machine of a cloud can send to.
     insta::assert_snapshot!(told(home.path(), &["--backend", "jaeger", "--backend", "aws-xray"]), @r##"
     error: tracing.backend: is `aws-xray`, which knows a sender by the identity of its machine in AWS
       hint: use `--target aws`, or another backend
-    error: one problem; nothing was written
+    error: 1 problem; nothing was written
     "##);
     let (code, _, message) = run(
         home.path(),
@@ -184,7 +184,7 @@ fn a_backend_that_is_wrong_is_told_and_what_follows_from_that_is_not() {
     insta::assert_snapshot!(message, @r##"
     error: tracing.backend: is `google-cloud-trace`, which knows a sender by the identity of its machine in GCP
       hint: use `--target gcp`, or another backend
-    error: one problem; nothing was written
+    error: 1 problem; nothing was written
     "##);
 }
 
@@ -316,7 +316,7 @@ fn a_file_of_ones_own_is_where_the_spec_or_the_flag_says() {
     ];
     insta::assert_snapshot!(run(home.path(), &elsewhere).2, @r##"
     error: backends/ours.yaml: cannot be read: No such file or directory (os error 2)
-    error: one problem; nothing was written
+    error: 1 problem; nothing was written
     "##);
     let again = told(
         home.path(),
@@ -377,17 +377,17 @@ fn no_key_goes_where_it_does_not_belong() {
     insta::assert_snapshot!(told, @r##"
     error: --backend: has `langfuse` and `langfuse-cloud`, which would both be sent `LANGFUSE_PUBLIC_KEY`
       hint: leave one out, or copy one's file, name another variable in it, and use `--backend-file`
-    error: one problem; nothing was written
+    error: 1 problem; nothing was written
     error: --endpoint: `api.honeycomb.io:4317` is plain HTTP, in which the key of `honeycomb` travels in clear
       hint: write `https://`
-    error: one problem; nothing was written
+    error: 1 problem; nothing was written
     error: taken.yaml: breaks the rule: key `PATH` has the name of a variable that the collector reads for something else
-    error: one problem; nothing was written
+    error: 1 problem; nothing was written
     error: written.yaml: breaks the rule: header `x-api-key` has a value that looks like a secret: name a variable under `keys`, and write `{VARIABLE}`
-    error: one problem; nothing was written
+    error: 1 problem; nothing was written
     error: tracing.redact.names: is `hash`, whose key nobody checks without the entrypoint
       hint: use `remove`, or `image: wrapped`
-    error: one problem; nothing was written
+    error: 1 problem; nothing was written
     "##);
     // A backend of one's own may be at such a place, which is told.
     let plain = [

@@ -12,7 +12,7 @@ fn a_backend_of_a_cloud_is_refused_elsewhere() {
     insta::assert_snapshot!(message, @r"
     error: tracing.backend: is `aws-xray`, which knows a sender by the identity of its machine in AWS
       hint: use `--target aws`, or another backend
-    error: one problem; nothing was written
+    error: 1 problem; nothing was written
     ");
 }
 

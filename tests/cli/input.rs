@@ -120,27 +120,27 @@ fn a_spec_that_cannot_be_read() {
     assert!(!at("out").exists());
     insta::assert_snapshot!(told, @r##"
     error: missing.yaml: cannot be read: No such file or directory (os error 2)
-    error: one problem; nothing was written
+    error: 1 problem; nothing was written
     error: folder.yaml: is a folder
       hint: name the file in it
-    error: one problem; nothing was written
+    error: 1 problem; nothing was written
     error: not.yaml: not YAML that can be read at line 2, column 1
       hint: look for a missing quote, a tab, or a key that stands twice
-    error: one problem; nothing was written
+    error: 1 problem; nothing was written
     error: twice.yaml: not YAML that can be read at line 1, column 1
       hint: look for a missing quote, a tab, or a key that stands twice
-    error: one problem; nothing was written
+    error: 1 problem; nothing was written
     error: list.yaml: not a mapping of keys to values
       hint: start with `target: docker`
-    error: one problem; nothing was written
+    error: 1 problem; nothing was written
     error: bytes.yaml: not UTF-8 text
-    error: one problem; nothing was written
+    error: 1 problem; nothing was written
     error: huge.yaml: larger than 1024 KiB
       hint: is it the right file?
-    error: one problem; nothing was written
+    error: 1 problem; nothing was written
     error: bomb.yaml: not YAML that can be read
       hint: look for a missing quote, a tab, or a key that stands twice
-    error: one problem; nothing was written
+    error: 1 problem; nothing was written
     "##);
 }
 
@@ -201,10 +201,10 @@ fn what_would_have_no_effect_is_refused() {
     error: 4 problems; nothing was written
     error: zipkin.yaml: tracing.endpoint: is not an address of Zipkin's, which backend `zipkin` needs
       hint: use `http://host:9411`, or a URL that ends in `/api/v2/spans`
-    error: one problem; nothing was written
+    error: 1 problem; nothing was written
     error: CHROMA_OTEL_HEADER_X_A: has `${` or `$$` in it, which the collector would expand
       hint: use `image: wrapped`, which passes any value on unchanged
-    error: one problem; nothing was written
+    error: 1 problem; nothing was written
     "##);
 }
 

@@ -174,7 +174,7 @@ fn a_section_with_nothing_below_it_is_an_empty_one() {
     insta::assert_snapshot!(message, @r##"
     error: chroma-otel.yaml: kubernetes.expose.host: is missing
       hint: the name that clients call, such as `chroma.example.com`
-    error: one problem; nothing was written
+    error: 1 problem; nothing was written
     "##);
     let home = folder();
     let spec = home.path().join("chroma-otel.yaml");
@@ -223,29 +223,29 @@ fn without_a_collector_chroma_must_be_able_to_send_itself() {
     insta::assert_snapshot!(with(""), @r##"
     error: chroma-otel.yaml: tracing.endpoint: is missing, and `collector.mode` is `none`
       hint: your own collector, such as `http://otel-collector.monitoring.svc:4317`
-    error: one problem; nothing was written
+    error: 1 problem; nothing was written
     "##);
     insta::assert_snapshot!(with("tracing: {backend: honeycomb}"), @r##"
     error: chroma-otel.yaml: tracing.backend: is `honeycomb`, which only a collector can send to, and `collector.mode` is `none`
       hint: leave it out: your own collector knows its backend
-    error: one problem; nothing was written
+    error: 1 problem; nothing was written
     "##);
     insta::assert_snapshot!(with("tracing: {endpoint: https://otlp.example.com:4317}"), @r##"
     error: chroma-otel.yaml: tracing.endpoint: is `https://otlp.example.com:4317`, and Chroma 1.5.9 has no TLS: it would send everything, the headers too, in clear text
       hint: send to an OpenTelemetry Collector over plain gRPC, such as `http://otel-collector:4317`, and from there on
-    error: one problem; nothing was written
+    error: 1 problem; nothing was written
     "##);
     insta::assert_snapshot!(with("tracing: {endpoint: http://otel.svc:4318}"), @r##"
     error: chroma-otel.yaml: tracing.endpoint: is `http://otel.svc:4318`, and Chroma 1.5.9 speaks OTLP over gRPC only
       hint: send to an OpenTelemetry Collector over plain gRPC, such as `http://otel-collector:4317`, and from there on
-    error: one problem; nothing was written
+    error: 1 problem; nothing was written
     "##);
     let more =
         "chroma: {image: stock}\ntracing: {endpoint: http://otel.svc:4317, headers: [x-key]}";
     insta::assert_snapshot!(with(more), @r##"
     error: chroma-otel.yaml: tracing.headers: are for Chroma itself with `collector.mode: none`, and with `image: stock` nobody hands them on
       hint: use `image: wrapped`, or a collector that wants none
-    error: one problem; nothing was written
+    error: 1 problem; nothing was written
     "##);
     let spec = "target: kubernetes
 collector: {mode: none, operator: true}
@@ -276,14 +276,14 @@ fn what_the_operators_collector_would_expand_or_lack_is_refused() {
     insta::assert_snapshot!(message, @r##"
     error: spec.yaml: tracing.endpoint: is missing: backend `otlp` has none of its own, and with `collector.operator` it is rendered in
       hint: the backend's OTLP endpoint, such as `http://collector:4317`
-    error: one problem; nothing was written
+    error: 1 problem; nothing was written
     "##);
     let (code, _, message) = texts(&run_with(home.path(), &arguments("honeycomb"), &headers));
     assert!(code == 2 && !message.contains("s3cr3t"), "{message}");
     insta::assert_snapshot!(message, @r##"
     error: CHROMA_OTEL_HEADER_X_KEY: has `${` or `$$` in it, which the collector would expand
       hint: leave out `collector.operator`: the entrypoint passes on any value
-    error: one problem; nothing was written
+    error: 1 problem; nothing was written
     "##);
 }
 
@@ -359,7 +359,7 @@ kubernetes: {expose: {host: chroma.example.com}}
     insta::assert_snapshot!(message, @r##"
     error: chroma.environment.CHROMA_TOKEN: is a variable that the deployment itself has in the Secret
       hint: give its value here if it is none, or another name
-    error: one problem; nothing was written
+    error: 1 problem; nothing was written
     "##);
 }
 
@@ -381,7 +381,7 @@ service: {image: 'example/mine:1', ui_port: 16686, memory: 1g, probe: {port: 131
     insta::assert_snapshot!(message, @r##"
     error: tracing.backend_file: `proxy` is what a part of the deployment is called
       hint: give the file another name
-    error: one problem; nothing was written
+    error: 1 problem; nothing was written
     "##);
 }
 
@@ -406,7 +406,7 @@ fn secrets_go_to_env_and_nowhere_else() {
     insta::assert_snapshot!(message, @r##"
     error: HONEYCOMB_API_KEY: has a line break, which `.env` cannot carry
       hint: check that the value was copied whole
-    error: one problem; nothing was written
+    error: 1 problem; nothing was written
     "##);
 }
 
@@ -447,7 +447,7 @@ fn what_a_clouds_cluster_lacks_is_told_at_once() {
     };
     insta::assert_snapshot!(of("aws", ""), @r##"
     error: chroma-otel.yaml: format: `terraform` is not one of `manifests`
-    error: one problem; nothing was written
+    error: 1 problem; nothing was written
     "##);
     let lacking = |cloud: &str, more: &str| {
         refused(&format!("target: {cloud}\nplatform: kubernetes\n{more}"))
@@ -465,7 +465,7 @@ fn what_a_clouds_cluster_lacks_is_told_at_once() {
     insta::assert_snapshot!(lacking("gcp", "tracing: {backend: aws-xray-classic}"), @r##"
     error: tracing.backend: is `aws-xray-classic`, which knows a sender by the identity of its machine in AWS
       hint: use `--target aws --platform kubernetes`, or another backend
-    error: one problem; nothing was written
+    error: 1 problem; nothing was written
     "##);
     insta::assert_snapshot!(lacking("gcp", "kubernetes: {region: eu-central-1}"), @r##"
     error: kubernetes.region: `eu-central-1` is no region or zone
