@@ -5,7 +5,7 @@ use anyhow::Result;
 use super::{Answer, rendered, shell_word};
 use crate::cli::CheckArgs;
 use crate::folder;
-use crate::report::Output;
+use crate::report::{Output, count};
 
 /// Runs `check`. No, with the difference, if the folder is not what the spec says.
 ///
@@ -16,19 +16,20 @@ pub(super) fn run(args: &CheckArgs, output: &mut Output) -> Result<Answer> {
     let changes = folder::compare(&rendered.plan, &rendered.folder)?;
     let folder = rendered.folder.display();
     if changes.is_empty() {
-        output.say(&format!(
-            "{folder}: {} files, all as the spec says",
-            rendered.plan.count()
-        ));
+        let files = count(rendered.plan.count(), "file");
+        output.say(&format!("{folder}: {files}, up to date"));
         return Ok(Answer::Yes);
     }
     for change in changes.iter().filter(|change| change.before.is_some()) {
         output.difference(change, &rendered.deployment.given);
     }
-    output.title(&format!(
-        "{folder}: {} files are not as the spec says",
-        changes.len()
-    ));
+    let differ = if changes.len() == 1 {
+        "differs"
+    } else {
+        "differ"
+    };
+    let files = count(changes.len(), "file");
+    output.title(&format!("{folder}: {files} {differ} from the spec"));
     output.changes(&changes.iter().collect::<Vec<_>>());
     let words = std::env::args_os().skip(1);
     let words = words.filter(|word| word != "--json").skip(1);

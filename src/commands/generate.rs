@@ -4,7 +4,7 @@ use anyhow::{Result, bail};
 
 use super::{Answer, Rendered, rendered, shell_word};
 use crate::cli::GenArgs;
-use crate::report::Output;
+use crate::report::{Output, count};
 use crate::spec::Secrets;
 use crate::{
     folder,
@@ -92,7 +92,7 @@ fn summary(
         folder,
     } = rendered;
     let shown = folder.display();
-    let all = plan.count();
+    let all = count(plan.count(), "file");
     let written = changes.iter().filter(|one| one.after.is_some()).count();
     let (would, removed) = match (args.dry_run, changes.len() - written) {
         (true, 0) => ("would write", String::new()),
@@ -101,9 +101,9 @@ fn summary(
         (false, count) => ("wrote", format!(", removed {count}")),
     };
     output.title(&if changes.is_empty() {
-        format!("{shown}: {all} files, all as they should be")
+        format!("{shown}: {all}, up to date")
     } else {
-        format!("{shown}: {would} {written} of {all} files{removed}")
+        format!("{shown}: {would} {written} of {all}{removed}")
     });
     output.changes(&changes.iter().collect::<Vec<_>>());
     say_secrets(args, rendered, secret, output)?;

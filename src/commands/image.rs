@@ -10,7 +10,7 @@ use super::{Answer, plain, resolved, shell_word, spec_file};
 use crate::cli::ImageArgs;
 use crate::image::BuildContext;
 use crate::plan::Plan;
-use crate::report::Output;
+use crate::report::{Output, count};
 use crate::spec::{Secrets, Spec};
 use crate::{folder, plan::Change};
 
@@ -42,9 +42,10 @@ pub(super) fn run(args: &ImageArgs, output: &mut Output) -> Result<Answer> {
 
 fn say(spec: &Spec, folder: &Path, (written, all): (usize, usize), output: &mut Output) {
     let shown = folder.display().to_string();
+    let all = count(all, "file");
     output.title(&match written {
-        0 => format!("{shown}: {all} files, up to date"),
-        _ => format!("{shown}: wrote {written} of {all} files"),
+        0 => format!("{shown}: {all}, up to date"),
+        _ => format!("{shown}: wrote {written} of {all}"),
     });
     let build = match spec.chroma.registry {
         Some(_) => "docker buildx bake --push",
