@@ -36,17 +36,18 @@ pub(super) fn run(args: &ImageArgs, output: &mut Output) -> Result<Answer> {
     }
     let done: Vec<Change> = to_do.into_iter().cloned().collect();
     folder::apply(&plan, &done, &folder)?;
-    say(&spec, &folder, (done.len(), plan.count()), output);
+    say(&spec, &folder, (&done, plan.count()), output);
     Ok(Answer::Yes)
 }
 
-fn say(spec: &Spec, folder: &Path, (written, all): (usize, usize), output: &mut Output) {
+fn say(spec: &Spec, folder: &Path, (done, all): (&[Change], usize), output: &mut Output) {
     let shown = folder.display().to_string();
     let all = count(all, "file");
-    output.title(&match written {
+    output.title(&match done.len() {
         0 => format!("{shown}: {all}, up to date"),
-        _ => format!("{shown}: wrote {written} of {all}"),
+        written => format!("{shown}: wrote {written} of {all}"),
     });
+    output.changes(&done.iter().collect::<Vec<_>>());
     let build = match spec.chroma.registry {
         Some(_) => "docker buildx bake --push",
         None => "REGISTRY=registry.example.com/search docker buildx bake --push",

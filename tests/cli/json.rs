@@ -91,6 +91,14 @@ fn gen_lists_files_needs_and_next_steps() {
 }
 
 #[test]
+fn image_lists_files_and_next_steps() {
+    let image = answer(&["image"]);
+    let files = image["files"].as_array().unwrap();
+    assert!(files.contains(&json!({"path": "Dockerfile", "change": "create"})));
+    assert_eq!(image["next"][0], "cd image");
+}
+
+#[test]
 fn gen_to_standard_output_contains_the_files() {
     let document = answer(&["gen", "--target", "docker", "--stdout"]);
     let files = document["files"].as_array().unwrap();
