@@ -37,6 +37,9 @@ Examples:
 Exit codes: 0 done, 1 the answer is no, 2 no answer (see `help exit-codes`)"
 )]
 pub struct Cli {
+    /// Print one JSON document, which includes messages and errors
+    #[arg(long, global = true, display_order = 100)]
+    pub json: bool,
     /// What to do.
     #[command(subcommand)]
     pub command: Command,

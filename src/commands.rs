@@ -23,7 +23,7 @@ use crate::input::file::Override;
 use crate::input::{self, file};
 use crate::plan::Plan;
 use crate::problem::Problem;
-use crate::report::Output;
+use crate::report::{Output, Reported};
 use crate::spec::Resolved;
 use crate::targets;
 
@@ -49,7 +49,9 @@ pub fn run(cli: Cli, output: &mut Output) -> Result<Answer> {
         Command::Image(args) => image::run(&args, output).map_err(nothing_written),
         Command::List { what } => list::run(&what, output),
         Command::Schema => {
-            output.answer(&format!("{:#}\n", file::schema()));
+            let schema = file::schema();
+            let text = format!("{schema:#}\n");
+            output.data("schema", schema, &text);
             Ok(Answer::Yes)
         }
         Command::Completions { shell } => Ok(help::completions(shell, output)),
@@ -58,32 +60,17 @@ pub fn run(cli: Cli, output: &mut Output) -> Result<Answer> {
     }
 }
 
-/// The input has problems; they are printed already.
-#[derive(Debug)]
-struct BadInput(usize);
-
-impl std::fmt::Display for BadInput {
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self.0 {
-            1 => write!(out, "1 problem"),
-            count => write!(out, "{count} problems"),
-        }
-    }
-}
-
-impl std::error::Error for BadInput {}
-
 /// The failure of a command that writes.
 fn nothing_written(error: anyhow::Error) -> anyhow::Error {
-    match error.downcast_ref::<BadInput>() {
-        Some(bad) => anyhow::anyhow!("{bad}; nothing was written"),
+    match error.downcast_ref::<Reported>() {
+        Some(reported) => reported.clone().with_nothing_written().into(),
         None => error,
     }
 }
 
 fn refuse<T>(problems: &[Problem], output: &mut Output) -> Result<T> {
     output.problems(problems);
-    Err(BadInput(problems.len()).into())
+    Err(Reported::new(problems.len()).into())
 }
 
 /// A deployment, its files, and where they go.

@@ -1,28 +1,83 @@
-//! Output for the user: changes, differences, problems. The only module that prints.
+//! Prints answers, changes, differences and problems. The only module that prints.
 //!
-//! Invariant: answers are written to the first stream, messages to the second. Colours are used
-//! only if the stream is a terminal that supports them (`NO_COLOR`, `CLICOLOR`).
+//! Invariants: an answer is printed to standard output, everything about it to standard error; colors are
+//! used only if the stream is a terminal that wants them (`NO_COLOR`, `CLICOLOR`). With `--json`, standard
+//! output is one document, and standard error has only errors of writing it.
+
+mod document;
 
 use std::collections::BTreeMap;
-use std::io::Write;
+use std::fmt;
+use std::io::{self, IsTerminal, Write};
 
 use anstyle::{AnsiColor, Style};
+use serde_json::Value;
 use similar::TextDiff;
 
-use crate::plan::{Change, Kind, Plan};
+use crate::plan::{Change, Kind, Need, Plan};
 use crate::problem::Problem;
 use crate::spec::{Secret, Secrets};
-use crate::validate::is_source;
+use crate::validate::{Coverage, is_source};
+use document::{Document, File};
 
 const RED: Style = AnsiColor::Red.on_default();
 const GREEN: Style = AnsiColor::Green.on_default();
 const YELLOW: Style = AnsiColor::Yellow.on_default();
 const BOLD: Style = Style::new().bold();
 
-/// Two output streams. Errors of a closed pipe are ignored.
+/// Returns a number with its noun: `1 file`, `2 files`.
+pub fn count(number: usize, noun: &str) -> String {
+    match number {
+        1 => format!("1 {noun}"),
+        _ => format!("{number} {noun}s"),
+    }
+}
+
+/// The input has problems, which are reported already.
+#[derive(Debug, Clone)]
+pub struct Reported {
+    problems: usize,
+    nothing_written: bool,
+}
+
+impl Reported {
+    /// Of this many problems.
+    pub fn new(problems: usize) -> Self {
+        Self {
+            problems,
+            nothing_written: false,
+        }
+    }
+
+    /// Of a command that writes.
+    pub fn with_nothing_written(self) -> Self {
+        Self {
+            nothing_written: true,
+            ..self
+        }
+    }
+}
+
+impl fmt::Display for Reported {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}", count(self.problems, "problem"))?;
+        if self.nothing_written {
+            write!(out, "; nothing was written")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Reported {}
+
+/// Two streams to write to, or a document that is written at the end.
 pub struct Output {
     answer: Box<dyn Write>,
     message: Box<dyn Write>,
+    /// First error of writing the answer. Nothing is written to its stream after it.
+    lost: Option<io::Error>,
+    /// Everything that is reported, with `--json`.
+    document: Option<Document>,
 }
 
 impl Output {
@@ -31,7 +86,22 @@ impl Output {
         Self {
             answer: Box::new(anstream::stdout()),
             message: Box::new(anstream::stderr()),
+            lost: None,
+            document: None,
         }
+    }
+
+    /// The same streams, for one JSON document about this command.
+    pub fn json(command: Option<String>) -> Self {
+        Self {
+            document: Some(Document::new(command)),
+            ..Self::terminal()
+        }
+    }
+
+    /// Returns true if questions can be asked: on a terminal, and not with `--json`.
+    pub fn can_ask(&self) -> bool {
+        self.document.is_none() && io::stdin().is_terminal()
     }
 
     /// Asks a question on the terminal; an empty answer is the default.
@@ -54,52 +124,172 @@ impl Output {
 
     /// Prints text that is the answer itself.
     pub fn answer(&mut self, text: &str) {
-        let _ = self.answer.write_all(text.as_bytes());
-        let _ = self.answer.flush();
+        match &mut self.document {
+            Some(document) => document.answer(text),
+            None => self.write(format_args!("{text}")),
+        }
+    }
+
+    /// An answer that has a structure: its key and value in the document, and its text.
+    pub fn data(&mut self, key: &str, value: Value, text: &str) {
+        match &mut self.document {
+            Some(document) => drop(document.data.insert(key.to_owned(), value)),
+            None => self.write(format_args!("{text}")),
+        }
+    }
+
+    fn write(&mut self, text: fmt::Arguments<'_>) {
+        if self.lost.is_none() {
+            let written = self.answer.write_fmt(text);
+            self.lost = written.and_then(|()| self.answer.flush()).err();
+        }
+    }
+
+    /// Writes the document, if there is one. Returns the exit code: 2 if the answer could not be written. A
+    /// reader that closes its pipe early, such as `head`, has what it needs.
+    pub fn finish(mut self, code: u8) -> u8 {
+        if let Some(mut document) = self.document.take() {
+            document.exit_code = code;
+            match serde_json::to_string_pretty(&document) {
+                Ok(text) => self.write(format_args!("{text}\n")),
+                Err(error) => self.lost = Some(error.into()),
+            }
+        }
+        match self.lost.take() {
+            Some(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                self.error(&format!("cannot write to standard output: {error}"));
+                2
+            }
+            _ => code,
+        }
+    }
+
+    fn error(&mut self, text: &str) {
+        let _ = writeln!(self.message, "{RED}error{RED:#}: {text}");
+    }
+
+    /// Invalid arguments, as clap describes them.
+    pub fn usage(&mut self, error: &clap::Error) {
+        match &mut self.document {
+            Some(document) => document.usage(error),
+            None => drop(write!(self.message, "{}", error.render().ansi())),
+        }
     }
 
     /// Prints one line about the answer.
     pub fn say(&mut self, line: &str) {
-        let _ = writeln!(self.message, "{line}");
+        match &mut self.document {
+            Some(document) => document.messages.push(plain(line)),
+            None => drop(writeln!(self.message, "{line}")),
+        }
     }
 
     /// Prints one line in bold.
     pub fn title(&mut self, line: &str) {
-        let _ = writeln!(self.message, "{BOLD}{line}{BOLD:#}");
+        self.say(&format!("{BOLD}{line}{BOLD:#}"));
     }
 
     /// Prints one line that the user should not overlook.
     pub fn note(&mut self, line: &str) {
-        let _ = writeln!(self.message, "{YELLOW}note{YELLOW:#}: {line}");
+        match &mut self.document {
+            Some(document) => document.notes.push(line.to_owned()),
+            None => drop(writeln!(self.message, "{YELLOW}note{YELLOW:#}: {line}")),
+        }
+    }
+
+    /// Variables that the operator still has to set, in this place.
+    pub fn needs(&mut self, place: &str, needs: &[Need]) {
+        if let Some(document) = &mut self.document {
+            document.needs.extend_from_slice(needs);
+        } else if !needs.is_empty() {
+            self.title(&format!("you still have to set, {place}:"));
+            for need in needs {
+                self.say(&format!("  {}: {}", need.variable, need.what));
+            }
+        }
+    }
+
+    /// Commands and other steps that follow.
+    pub fn next(&mut self, steps: &[String]) {
+        if let Some(document) = &mut self.document {
+            document.next.extend_from_slice(steps);
+        } else if !steps.is_empty() {
+            self.title("next:");
+            for step in steps {
+                self.say(&format!("  {step}"));
+            }
+        }
+    }
+
+    /// Files by how much of them was checked.
+    pub fn coverage(&mut self, coverage: &Coverage) {
+        match &mut self.document {
+            Some(document) => {
+                let lists = coverage
+                    .lists()
+                    .map(|(name, paths)| (name.replace(' ', "_"), Value::from(paths.to_vec())));
+                let lists = Value::Object(lists.into_iter().collect());
+                document.data.insert("coverage".to_owned(), lists);
+            }
+            None => coverage.lines().iter().for_each(|line| self.say(line)),
+        }
     }
 
     /// Prints all problems, each with its hint.
     pub fn problems(&mut self, problems: &[Problem]) {
         for problem in problems {
-            let _ = writeln!(self.message, "{RED}error{RED:#}: {problem}");
+            if let Some(document) = &mut self.document {
+                document.problem(problem);
+                continue;
+            }
+            self.error(&problem.to_string());
             if let Some(hint) = &problem.hint {
                 let _ = writeln!(self.message, "  {BOLD}hint{BOLD:#}: {hint}");
             }
         }
     }
 
-    /// Prints the reason why there is no answer.
+    /// The reason why there is no answer.
     pub fn failure(&mut self, error: &anyhow::Error) {
-        match error.downcast_ref::<crate::folder::Refused>() {
-            Some(refused) => self.problems(std::slice::from_ref(&refused.0)),
-            None => drop(writeln!(self.message, "{RED}error{RED:#}: {error:#}")),
+        if let Some(refused) = error.downcast_ref::<crate::folder::Refused>() {
+            return self.problems(std::slice::from_ref(&refused.0));
+        }
+        let text = format!("{error:#}");
+        match &mut self.document {
+            Some(document) if error.is::<Reported>() => document.messages.push(text),
+            Some(document) => document.error(text),
+            None => self.error(&text),
         }
     }
 
     /// Prints every file of a plan as the answer, with a line before each that contains its name.
     pub fn plan(&mut self, plan: &Plan) {
         for (path, text) in plan.all_files().iter() {
-            self.answer(&format!("==> {path} <==\n{text}\n"));
+            match &mut self.document {
+                Some(document) => document.files.push(File::rendered(path, text)),
+                None => self.write(format_args!("==> {path} <==\n{text}\n")),
+            }
+        }
+    }
+
+    /// Files that are no longer part of the deployment, and stay.
+    pub fn stale(&mut self, changes: &[&Change]) {
+        if let Some(document) = &mut self.document {
+            let files = changes.iter().map(|change| File::stale(&change.path));
+            document.files.extend(files);
+        } else if !changes.is_empty() {
+            self.note("no longer part of the deployment, and removed by `--prune`:");
+            self.changes(changes);
         }
     }
 
     /// Prints the changes, one line each; the many sources of the entrypoint as one.
     pub fn changes(&mut self, changes: &[&Change]) {
+        if let Some(document) = &mut self.document {
+            let files = changes.iter();
+            let files = files.map(|change| File::changed(&change.path, change.kind));
+            return document.files.extend(files);
+        }
         let mut sources: BTreeMap<(Kind, &str), usize> = BTreeMap::new();
         for change in changes {
             match change.path.split_once("entrypoint/") {
@@ -109,8 +299,9 @@ impl Output {
                 _ => self.change(change.kind, &change.path),
             }
         }
-        for ((kind, place), count) in sources {
-            let sources = format!("{place}entrypoint/ ({count} files: the entrypoint's sources)");
+        for ((kind, place), number) in sources {
+            let files = count(number, "file");
+            let sources = format!("{place}entrypoint/ ({files}: the entrypoint's sources)");
             self.change(kind, &sources);
         }
     }
@@ -124,9 +315,12 @@ impl Output {
         let _ = writeln!(self.message, "  {style}{sign}{style:#} {what}");
     }
 
-    /// Prints the difference of a file as the answer. Known secrets, and removed values in
-    /// `.env.example`, are masked.
+    /// The difference that a change makes to its file, line by line, as the answer. Values after `NAME=` in
+    /// `.env.example` and known secrets are not shown. Not in the document: the file can contain other secrets.
     pub fn difference(&mut self, change: &Change, secrets: &Secrets) {
+        if self.document.is_some() {
+            return;
+        }
         let before = change.before.as_deref().unwrap_or_default();
         let after = change.after.as_deref().unwrap_or_default();
         let name = |prefix: &str, exists: bool| {
@@ -153,9 +347,14 @@ impl Output {
                 _ => Style::new(),
             };
             let line = masked(line.trim_end_matches('\n'), &change.path, secrets);
-            let _ = writeln!(self.answer, "{style}{line}{style:#}");
+            self.write(format_args!("{style}{line}{style:#}\n"));
         }
     }
+}
+
+/// Returns a line without its indentation and colors.
+fn plain(line: &str) -> String {
+    anstream::adapter::strip_str(line.trim()).to_string()
 }
 
 fn masked(line: &str, path: &str, secrets: &Secrets) -> String {

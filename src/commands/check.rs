@@ -7,7 +7,7 @@ use super::{Answer, another_spec, rendered, shell_word};
 use crate::cli::CheckArgs;
 use crate::folder;
 use crate::plan::Change;
-use crate::report::Output;
+use crate::report::{Output, count};
 
 /// Runs `check`. No, with the difference, if the folder is not what the spec says.
 ///
@@ -22,28 +22,29 @@ pub(super) fn run(args: &CheckArgs, output: &mut Output) -> Result<Answer> {
     let changes = folder::compare(&rendered.plan, &rendered.location.folder)?;
     let folder = rendered.location.folder.display();
     if changes.is_empty() {
-        output.say(&format!(
-            "{folder}: {} files, up to date",
-            rendered.plan.count()
-        ));
+        let files = count(rendered.plan.count(), "file");
+        output.say(&format!("{folder}: {files}, up to date"));
         return Ok(Answer::Yes);
     }
     for change in changes.iter().filter(|change| change.before.is_some()) {
         output.difference(change, &rendered.deployment.given);
     }
-    output.title(&match changes.len() {
-        1 => format!("{folder}: 1 file differs from the spec"),
-        count => format!("{folder}: {count} files differ from the spec"),
-    });
+    let differ = if changes.len() == 1 {
+        "differs"
+    } else {
+        "differ"
+    };
+    let files = count(changes.len(), "file");
+    output.title(&format!("{folder}: {files} {differ} from the spec"));
     output.changes(&changes.iter().collect::<Vec<_>>());
-    output.title("next:");
-    output.say(&format!("  {}", command(&changes)));
+    output.next(&[command(&changes)]);
     Ok(Answer::No)
 }
 
 /// The command that makes these changes, with the arguments of this one.
 fn command(changes: &[Change]) -> String {
-    let words = std::env::args_os().skip(2);
+    let words = std::env::args_os().skip(1);
+    let words = words.filter(|word| word != "--json").skip(1);
     let words: Vec<String> = words
         .map(|word| word.to_string_lossy().into_owned())
         .collect();

@@ -10,7 +10,7 @@ use super::{Answer, Rendered, another_spec, refuse, rendered, shell_word};
 use crate::cli::GenArgs;
 use crate::input::file::{self, Override};
 use crate::problem::Problem;
-use crate::report::Output;
+use crate::report::{Output, count};
 use crate::spec::{Secrets, Tracing};
 use crate::{
     folder,
@@ -69,10 +69,7 @@ pub(super) fn run(args: &GenArgs, output: &mut Output) -> Result<Answer> {
         .iter()
         .filter(|change| change.after.is_none() && !args.prune)
         .collect();
-    if !stale.is_empty() {
-        output.note("no longer part of the deployment, and removed by `--prune`:");
-        output.changes(&stale);
-    }
+    output.stale(&stale);
     Ok(Answer::Yes)
 }
 
@@ -206,7 +203,7 @@ fn summary(
     } = rendered;
     let folder = &location.folder;
     let shown = folder.display();
-    let all = plan.count();
+    let all = count(plan.count(), "file");
     let written = changes.iter().filter(|one| one.after.is_some()).count();
     let (would, removed) = match (args.dry_run, changes.len() - written) {
         (true, 0) => ("would write", String::new()),
@@ -215,9 +212,9 @@ fn summary(
         (false, count) => ("wrote", format!(", removed {count}")),
     };
     output.title(&if changes.is_empty() {
-        format!("{shown}: {all} files, up to date")
+        format!("{shown}: {all}, up to date")
     } else {
-        format!("{shown}: {would} {written} of {all} files{removed}")
+        format!("{shown}: {would} {written} of {all}{removed}")
     });
     output.changes(&changes.iter().collect::<Vec<_>>());
     if let Some((path, _)) = spec {
@@ -250,23 +247,13 @@ fn summary(
     let mut needs = targets::needs(deployment);
     let set = folder::set_variables(folder, ".env")?;
     needs.retain(|need| !set.contains(&need.variable));
-    if !needs.is_empty() {
-        let place = target
-            .info()
-            .needs_place
-            .replace("{folder}", &shown.to_string());
-        output.title(&format!("you still have to set, {place}:"));
-        for need in &needs {
-            output.say(&format!("  {}: {}", need.variable, need.what));
-        }
-    }
-    output.title("next:");
+    let place = target.info().needs_place;
+    output.needs(&place.replace("{folder}", &shown.to_string()), &needs);
+    let mut steps = targets::next_steps(deployment);
     if shown.to_string() != "." {
-        output.say(&format!("  cd {}", shell_word(&shown.to_string())));
+        steps.insert(0, format!("cd {}", shell_word(&shown.to_string())));
     }
-    for step in targets::next_steps(deployment) {
-        output.say(&format!("  {step}"));
-    }
+    output.next(&steps);
     Ok(())
 }
 

@@ -17,7 +17,8 @@ Exit codes of chroma-otel-deploy:
   2  no answer: invalid arguments or spec, or an I/O error
 
 `check` in a pipeline therefore fails if someone forgot to run `gen`. Answers
-are printed to standard output, everything else to standard error.
+are printed to standard output, everything else to standard error. With
+`--json`, one document on standard output contains everything.
 ";
 
 const ENVIRONMENT: &str = "

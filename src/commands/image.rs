@@ -11,7 +11,7 @@ use super::{Answer, resolved, shell_word, values};
 use crate::cli::{FolderArgs, ImageArgs};
 use crate::image::BuildContext;
 use crate::plan::Plan;
-use crate::report::Output;
+use crate::report::{Output, count};
 use crate::spec::{Secrets, Spec};
 use crate::{folder, plan::Change};
 
@@ -37,21 +37,25 @@ pub(super) fn run(args: &ImageArgs, output: &mut Output) -> Result<Answer> {
     }
     let done: Vec<Change> = to_do.into_iter().cloned().collect();
     folder::apply(&plan, &done, &folder, None)?;
-    say(&spec, &folder, (done.len(), plan.count()), output);
+    say(&spec, &folder, (&done, plan.count()), output);
     Ok(Answer::Yes)
 }
 
-fn say(spec: &Spec, folder: &Path, (written, all): (usize, usize), output: &mut Output) {
+fn say(spec: &Spec, folder: &Path, (done, all): (&[Change], usize), output: &mut Output) {
     let shown = folder.display().to_string();
-    output.title(&match written {
-        0 => format!("{shown}: {all} files, up to date"),
-        _ => format!("{shown}: wrote {written} of {all} files"),
+    let all = count(all, "file");
+    output.title(&match done.len() {
+        0 => format!("{shown}: {all}, up to date"),
+        written => format!("{shown}: wrote {written} of {all}"),
     });
-    output.title("next:");
-    output.say(&format!("  cd {}", shell_word(&shown)));
-    output.say(match spec.chroma.registry {
-        Some(_) => "  docker buildx bake --push",
-        None => "  REGISTRY=registry.example.com/search docker buildx bake --push",
-    });
-    output.say("  in each spec: `chroma.image: published`, `chroma.registry` with that registry");
+    output.changes(&done.iter().collect::<Vec<_>>());
+    let build = match spec.chroma.registry {
+        Some(_) => "docker buildx bake --push",
+        None => "REGISTRY=registry.example.com/search docker buildx bake --push",
+    };
+    output.next(&[
+        format!("cd {}", shell_word(&shown)),
+        build.to_owned(),
+        "in each spec: `chroma.image: published`, `chroma.registry` with that registry".to_owned(),
+    ]);
 }

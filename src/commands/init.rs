@@ -2,8 +2,6 @@
 //!
 //! Invariant: at most five questions, each with a flag; without a terminal none is asked.
 
-use std::io::{IsTerminal, stdin};
-
 use anyhow::Result;
 
 use super::location::Location;
@@ -19,7 +17,7 @@ use crate::spec::Target;
 /// As `gen`.
 pub(super) fn run(mut args: GenArgs, output: &mut Output) -> Result<Answer> {
     let has_spec = Location::new(&args.spec, &args.folder).spec.is_some();
-    if !has_spec && stdin().is_terminal() {
+    if !has_spec && output.can_ask() {
         ask(&mut args, output)?;
     }
     generate::run(&args, output)

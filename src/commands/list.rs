@@ -5,6 +5,7 @@ mod table;
 
 use anyhow::{Context as _, Result};
 use chroma_otel_init::{ChromaVersion, Server, variable};
+use serde_json::{Value, json};
 
 use super::{Answer, refuse};
 use crate::backend as backends;
@@ -25,7 +26,9 @@ pub(super) fn run(what: &List, output: &mut Output) -> Result<Answer> {
         List::Targets => targets(output),
         List::Backends { name: None } => all_backends(output)?,
         List::Backends { name: Some(name) } => match backends::load(name)? {
-            Some(one) => output.answer(&backend::description(&one)),
+            Some(one) => {
+                output.data("backend", backend::data(&one), &backend::description(&one));
+            }
             None => {
                 let names = backends::names();
                 return refuse(&[Problem::unknown("list backends", name, &names)], output);
@@ -38,9 +41,16 @@ pub(super) fn run(what: &List, output: &mut Output) -> Result<Answer> {
     Ok(Answer::Yes)
 }
 
+/// Rows for `--json`.
+fn data(rows: &[(String, String)]) -> Value {
+    let rows = rows.iter();
+    rows.map(|(name, summary)| json!({"name": name, "summary": summary}))
+        .collect()
+}
+
 fn targets(output: &mut Output) {
     let rows = Target::ALL.map(|target| (target.flags(), target.info().summary.to_owned()));
-    output.answer(&table(&rows));
+    output.data("rows", data(&rows), &table(&rows));
 }
 
 fn all_backends(output: &mut Output) -> Result<()> {
@@ -49,14 +59,15 @@ fn all_backends(output: &mut Output) -> Result<()> {
         let backend = backends::load(&name)?.with_context(|| name.clone())?;
         rows.push((name, backend.summary));
     }
-    output.answer(&table(&rows));
+    output.data("rows", data(&rows), &table(&rows));
     output.say("`list backends NAME` shows the keys and settings of a backend");
     Ok(())
 }
 
 fn versions(output: &mut Output) {
     let newest = ChromaVersion::NEWEST;
-    let mut text = format!("{newest} is the newest tested release, and the default.\n\nFrom\n");
+    let text = format!("{newest} is the newest tested release, and the default.\n\nFrom\n");
+    output.data("default", newest.to_string().into(), &text);
     let mut rows: Vec<(String, String)> = ChromaVersion::RANGES
         .iter()
         .map(|first| (first.to_string(), differences(*first)))
@@ -64,8 +75,7 @@ fn versions(output: &mut Output) {
     // Some ranges differ in what only the entrypoint has to know.
     rows.dedup_by(|next, first| next.1 == first.1);
     rows.reverse();
-    text += &table(&rows);
-    output.answer(&text);
+    output.data("rows", data(&rows), &table(&rows));
 }
 
 /// What a range of versions has that matters to who deploys it.
@@ -85,7 +95,7 @@ fn differences(version: ChromaVersion) -> String {
 
 fn clients(output: &mut Output) {
     let rows = Client::ALL.map(|client| (client.name().to_owned(), client.summary().to_owned()));
-    output.answer(&table(&rows));
+    output.data("rows", data(&rows), &table(&rows));
 }
 
 /// Prints the variables that are read when a deployment is generated or runs.
@@ -124,7 +134,7 @@ pub(super) fn variables(output: &mut Output) -> Result<()> {
         "\nSecrets that `gen` reads from its own environment:\n\n{}",
         table(&keys)
     );
-    output.answer(&text);
+    output.data("rows", data(&[&rows[..], &keys].concat()), &text);
     Ok(())
 }
 

@@ -15,7 +15,7 @@ use crate::cli::CheckArgs;
 use crate::folder::STATE;
 use crate::input::file::read_text;
 use crate::problem::Problem;
-use crate::report::Output;
+use crate::report::{Output, count};
 use crate::spec::Secrets;
 use crate::validate::{self, Report};
 
@@ -111,15 +111,10 @@ fn answer(report: &Report, sound: &str, output: &mut Output) -> Answer {
     output.problems(&report.problems);
     let (line, answer) = match report.problems.len() {
         0 => (sound.to_owned(), Answer::Yes),
-        1 => ("1 problem".to_owned(), Answer::No),
-        count => (format!("{count} problems"), Answer::No),
+        number => (count(number, "problem"), Answer::No),
     };
     output.say(&line);
-    report
-        .coverage
-        .lines()
-        .iter()
-        .for_each(|line| output.say(line));
+    output.coverage(&report.coverage);
     answer
 }
 

@@ -34,13 +34,18 @@ impl Coverage {
         self.not_checked.push(what.into());
     }
 
-    /// Returns the summary: a line for each extent.
+    /// Every file, by how much of it was checked.
+    pub fn lists(&self) -> [(&'static str, &[String]); 3] {
+        [
+            ("checked", &self.checked),
+            ("syntax only", &self.syntax_only),
+            ("not checked", &self.not_checked),
+        ]
+    }
+
+    /// The summary: a line for each depth.
     pub fn lines(&self) -> Vec<String> {
-        let lists = [
-            ("checked", grouped(&self.checked)),
-            ("syntax only", grouped(&self.syntax_only)),
-            ("not checked", grouped(&self.not_checked)),
-        ];
+        let lists = self.lists().map(|(title, list)| (title, grouped(list)));
         let lists = lists.into_iter().filter(|(_, list)| !list.is_empty());
         lists
             .map(|(title, list)| format!("{title}: {}", list.join(", ")))

@@ -14,5 +14,7 @@ mod files;
 mod help;
 mod image;
 mod input;
+mod json;
 mod kubernetes;
+mod output;
 mod schema;

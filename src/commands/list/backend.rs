@@ -1,9 +1,12 @@
 //! `list backends NAME`: everything that a spec can say about a backend.
 
+use serde_json::{Map, Value, json};
+
 use super::table::{WIDTH, wrapped};
 use crate::backend::{Backend, Setting};
 use crate::cli::PROGRAM;
 use crate::spec::Target;
+use crate::values::Cloud;
 
 /// A backend, for a person.
 pub(super) fn description(backend: &Backend) -> String {
@@ -30,6 +33,33 @@ pub(super) fn description(backend: &Backend) -> String {
         text += &format!("  {name} ({required})\n{}\n", wrapped(&what(setting), 6));
     }
     text + &format!("\nExample:\n  {}\n", example(backend))
+}
+
+/// A backend for `--json`.
+pub(super) fn data(backend: &Backend) -> Value {
+    let settings = backend.settings.iter().map(|(name, setting)| {
+        let choices = setting.choices.as_ref();
+        let value = json!({
+            "what": setting.what,
+            "required": backend.requires(name),
+            "default": setting.default,
+            "choices": choices.map(|choices| choices.keys().collect::<Vec<_>>()),
+        });
+        (name.clone(), value)
+    });
+    json!({
+        "name": backend.name,
+        "summary": backend.summary,
+        "cloud": backend.cloud().map(Cloud::name),
+        "endpoint": backend.endpoint,
+        "endpoint_required": backend.endpoint.is_none() && backend.wants_endpoint(),
+        "metrics": backend.metrics.is_some(),
+        "traces": backend.traces,
+        "documentation": backend.documentation,
+        "keys": backend.keys,
+        "settings": settings.collect::<Map<_, _>>(),
+        "example": example(backend),
+    })
 }
 
 fn facts(backend: &Backend) -> Vec<(&'static str, String)> {
