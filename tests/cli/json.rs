@@ -72,7 +72,7 @@ fn gen_lists_files_needs_and_next_steps() {
     assert_eq!(written["needs"][0]["variable"], "HONEYCOMB_API_KEY");
     assert_eq!(written["next"][0], "cd 'my out'");
     let summary = format!("my out: wrote {0} of {0} files", files.len());
-    let spec = "  spec: saved in my out/chroma-otel.yaml";
+    let spec = "spec: saved in my out/chroma-otel.yaml";
     assert_eq!(written["messages"], json!([summary, spec]));
 
     let stock = [&arguments[..], &["--image", "stock"]].concat();
