@@ -17,7 +17,7 @@ use self::registry::ImageSource;
 use self::secrets::SecretVariable;
 use crate::backend::{Backend, Service};
 use crate::image::DeploymentImages;
-use crate::plan::Need;
+use crate::plan::{Need, NeedPlace};
 use crate::spec::{Resolved, Secrets, Spec};
 
 /// A spec that can be deployed, with the facts that follow from it.
@@ -117,7 +117,7 @@ impl Deployment {
 
     /// The secrets that a deployment in a cloud needs and the spec names no place for. `what` is what the
     /// spec takes: `the ARN of a secret in …`.
-    pub(crate) fn missing_secrets(&self, what: &str) -> Vec<Need> {
+    pub(crate) fn missing_secrets(&self, what: &str, place: NeedPlace) -> Vec<Need> {
         let named = &self.spec.machine.secrets;
         let missing = self
             .asked_secrets()
@@ -134,6 +134,7 @@ impl Deployment {
                         ""
                     }
                 ),
+                place,
             })
             .collect()
     }

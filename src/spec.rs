@@ -83,6 +83,11 @@ pub struct Spec {
 }
 
 impl Spec {
+    /// Returns true if Chroma sends traces.
+    pub fn is_traced(&self) -> bool {
+        self.chroma.version.traces() && self.tracing.granularity != Granularity::None
+    }
+
     /// The region or project that backends depend on, where it is known when rendering: of a cloud's
     /// Kubernetes.
     pub fn place(&self) -> Option<&str> {

@@ -1,5 +1,7 @@
 //! `gen`: writes the deployment.
 
+use std::collections::BTreeSet;
+
 use anyhow::{Result, bail};
 
 use super::{Answer, Rendered, rendered, shell_word};
@@ -8,7 +10,7 @@ use crate::report::Output;
 use crate::spec::Secrets;
 use crate::{
     folder,
-    plan::{Change, Kind},
+    plan::{Change, Kind, NeedPlace},
 };
 use crate::{targets, validate};
 
@@ -125,17 +127,14 @@ fn summary(
     for note in &deployment.notes {
         output.note(note);
     }
-    let target = deployment.spec.target;
     let mut needs = targets::needs(deployment);
     let set = folder::set_variables(folder, ".env")?;
     needs.retain(|need| !set.contains(&need.variable));
-    if !needs.is_empty() {
-        let place = target
-            .info()
-            .needs_place
-            .replace("{folder}", &shown.to_string());
-        output.title(&format!("you still have to set, {place}:"));
-        for need in &needs {
+    let places: BTreeSet<NeedPlace> = needs.iter().map(|need| need.place).collect();
+    for place in places {
+        let described = place.describe(&shown.to_string());
+        output.title(&format!("you still have to set, {described}:"));
+        for need in needs.iter().filter(|need| need.place == place) {
             output.say(&format!("  {}: {}", need.variable, need.what));
         }
     }

@@ -23,7 +23,7 @@ use crate::backend::Backend;
 use crate::collector::surroundings::Surroundings;
 use crate::deployment::Deployment;
 use crate::deployment::registry::{ImageSourceTemplate, repositories};
-use crate::plan::{Change, Need, Plan};
+use crate::plan::{Change, Need, NeedPlace, Plan};
 use crate::problem::Problem;
 use crate::render::{as_is, render, values_of};
 use crate::spec::{Image, Spec};
@@ -85,17 +85,22 @@ pub(super) fn needs(deployment: &Deployment, places: &[RequiredKey], secret: &st
         .map(|place| Need {
             variable: format!("{} ({})", place.key, place.variable),
             what: place.what.to_owned(),
+            place: NeedPlace::SpecOrDeployment,
         })
         .collect();
-    needs.extend(common::endpoint_need(deployment, "tracing.endpoint"));
-    needs.extend(deployment.missing_secrets(secret));
+    needs.extend(common::endpoint_need(
+        deployment,
+        "tracing.endpoint",
+        NeedPlace::SpecOrDeployment,
+    ));
+    needs.extend(deployment.missing_secrets(secret, NeedPlace::SpecOrDeployment));
     needs
 }
 
 /// What comes before a deployment that builds images.
 pub(super) fn build_step(deployment: &Deployment) -> Option<String> {
     let builds = deployment.spec.chroma.image.is_built();
-    builds.then(|| "build and push the images: README.md, \"Build\"".to_owned())
+    builds.then(|| "# build and push the images: README.md, \"Build\"".to_owned())
 }
 
 /// What another release of Chroma means for the data, of a file that begins with its version.

@@ -42,7 +42,7 @@ fn gen_writes_and_says_what_comes_next() {
       cd deploy/docker
       cp -n .env.example .env && chmod 600 .env && ${EDITOR:-vi} .env
       docker compose up --detach --wait --remove-orphans
-      see the traces: https://ui.honeycomb.io
+      # see the traces: https://ui.honeycomb.io
     "##);
     let out = home.path().join("deploy/docker");
     assert!(out.join("docker-compose.yaml").exists());

@@ -420,16 +420,18 @@ fn gen_says_what_comes_next() {
     assert_eq!(code, 0, "{message}");
     let told = message.split_once("sources)\n").unwrap().1;
     insta::assert_snapshot!(told, @r##"
-    you still have to set, in deploy/kubernetes/.env or in the spec:
-      chroma.registry: where the nodes pull the images from that you build; without it they must be on the nodes
+    you still have to set, in deploy/kubernetes/.env:
       HONEYCOMB_API_KEY: an ingest key (Honeycomb: Environment settings, API keys) of the environment the traces go to
+    you still have to set, in the spec:
+      chroma.registry: where the nodes pull the images from that you build; without it they must be on the nodes
     next:
       cd deploy/kubernetes
-      build the images: README.md, "Build"
+      cp -n .env.example .env && chmod 600 .env && ${EDITOR:-vi} .env
+      # build the images: README.md, "Build"
       kubectl apply --filename keep.yaml
       kubectl create secret generic chroma-keys --namespace chroma --from-env-file .env --dry-run=client --output yaml | kubectl apply --server-side --filename -
       kubectl apply --kustomize .
-      see a trace, back up, upgrade: README.md
+      # see a trace, back up, upgrade: README.md
     "##);
     let arguments = ["check", "--target", "kubernetes", "--backend", "honeycomb"];
     let (code, _, message) = run(home.path(), &arguments);

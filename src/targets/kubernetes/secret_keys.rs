@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::deployment::Deployment;
 use crate::deployment::secrets::{Container, SecretVariable};
-use crate::plan::Need;
+use crate::plan::{Need, NeedPlace};
 use crate::spec::kubernetes::CollectorMode;
 
 /// Whether the operator makes the Secret; else the External Secrets Operator does, from a store.
@@ -73,7 +73,7 @@ pub(super) fn described(keys: &[SecretVariable]) -> Vec<DescribedKey<'_>> {
 /// The values that are still missing.
 pub(super) fn needs(deployment: &Deployment) -> Vec<Need> {
     if !are_in_a_secret(deployment) {
-        return deployment.missing_secrets("the name of a secret in the store");
+        return deployment.missing_secrets("the name of a secret in the store", NeedPlace::Spec);
     }
     let required = all(deployment).into_iter().filter(|key| key.required);
     required
@@ -81,6 +81,7 @@ pub(super) fn needs(deployment: &Deployment) -> Vec<Need> {
         .map(|key| Need {
             variable: key.variable,
             what: key.what,
+            place: NeedPlace::EnvFile,
         })
         .collect()
 }
