@@ -28,6 +28,8 @@ pub struct Deployment {
     pub given: Secrets,
     /// What the operator should know, one sentence each.
     pub notes: Vec<String>,
+    /// Key of the spec to the flag that gave it.
+    pub flags: BTreeMap<&'static str, &'static str>,
     /// The images, and the folder that they are built from.
     pub(crate) images: DeploymentImages,
     /// Where a machine pulls the images with the entrypoint from.
@@ -52,6 +54,7 @@ impl Deployment {
             spec,
             secrets: given,
             notes,
+            flags,
         } = resolved;
         Ok(Self {
             images: DeploymentImages::new(&spec.name, &spec.chroma, &spec.collector)?,
@@ -63,6 +66,7 @@ impl Deployment {
             spec,
             given,
             notes,
+            flags,
         })
     }
 

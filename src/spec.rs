@@ -287,6 +287,8 @@ pub struct Resolved {
     pub secrets: Secrets,
     /// What the operator should know, one sentence each.
     pub notes: Vec<String>,
+    /// Key of the spec to the flag that gave it.
+    pub flags: BTreeMap<&'static str, &'static str>,
 }
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ mod terraform;
 use anyhow::Result;
 
 use crate::deployment::Deployment;
+use crate::input::file::flag_of;
 use crate::plan::{Change, Need, Plan};
 use crate::problem::Problem;
 use crate::spec::target::Target;
@@ -33,6 +34,11 @@ pub fn problems(deployment: &Deployment) -> Vec<Problem> {
     };
     problems.extend(problems::of_every_target(deployment));
     problems.extend(clients::problems(deployment));
+    for problem in &mut problems {
+        if let Some(flag) = flag_of(&deployment.flags, &problem.at) {
+            flag.clone_into(&mut problem.at);
+        }
+    }
     problems
 }
 

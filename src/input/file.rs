@@ -9,7 +9,7 @@ mod kubernetes;
 mod schema;
 mod sections;
 
-pub use input::Input;
+pub use input::{Input, flag_of};
 pub use kubernetes::{BackupSection, ExposeSection, KubernetesSection, TolerationSection};
 pub use schema::{Flag, Kind, flags, schema};
 pub use sections::{
@@ -45,7 +45,7 @@ pub struct Override {
 /// # Errors
 /// The file cannot be read, is no YAML, or is not a mapping: then nothing else can be said.
 pub fn read(file: Option<&Path>, overrides: Vec<Override>) -> Result<Input, Problem> {
-    let name = file.map_or("flags".to_owned(), |path| path.display().to_string());
+    let name = file.map_or(input::NO_FILE.to_owned(), |path| path.display().to_string());
     let mut tree = match file {
         Some(path) => read_yaml(path)?,
         None => Value::Object(Map::new()),

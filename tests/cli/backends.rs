@@ -173,7 +173,7 @@ fn a_backend_that_is_wrong_is_told_and_what_follows_from_that_is_not() {
     "##);
     // Of another cloud; and one that only a machine of a cloud can send to.
     insta::assert_snapshot!(told(home.path(), &["--backend", "jaeger", "--backend", "aws-xray"]), @r##"
-    error: tracing.backend: is `aws-xray`, which knows a sender by the identity of its machine in AWS
+    error: --backend: is `aws-xray`, which knows a sender by the identity of its machine in AWS
       hint: use `--target aws`, or another backend
     error: one problem; nothing was written
     "##);
@@ -183,7 +183,7 @@ fn a_backend_that_is_wrong_is_told_and_what_follows_from_that_is_not() {
     );
     assert_eq!(code, 2);
     insta::assert_snapshot!(message, @r##"
-    error: tracing.backend: is `google-cloud-trace`, which knows a sender by the identity of its machine in GCP
+    error: --backend: is `google-cloud-trace`, which knows a sender by the identity of its machine in GCP
       hint: use `--target gcp`, or another backend
     error: one problem; nothing was written
     "##);
@@ -335,7 +335,7 @@ fn a_file_of_ones_own_is_where_the_spec_or_the_flag_says() {
       hint: name the file as the backend is to be called: lower-case letters, digits and `-`
     error: one/otel-collector.yaml: `otel-collector` is a name that is taken
       hint: name the file as the backend is to be called: lower-case letters, digits and `-`
-    error: flags: tracing.settings: has no `cell`, which backend `ours` wants: the cell
+    error: tracing.settings: has no `cell`, which backend `ours` wants: the cell
       hint: `--setting cell=…`, or under `tracing.settings`
     error: 3 problems; nothing was written
     "##);
@@ -386,7 +386,7 @@ fn no_key_goes_where_it_does_not_belong() {
     error: one problem; nothing was written
     error: written.yaml: breaks the rule: header `x-api-key` has a value that looks like a secret: name a variable under `keys`, and write `{VARIABLE}`
     error: one problem; nothing was written
-    error: tracing.redact.names: is `hash`, whose key nobody checks without the entrypoint
+    error: --redact-names: is `hash`, whose key nobody checks without the entrypoint
       hint: use `remove`, or `image: wrapped`
     error: one problem; nothing was written
     "##);

@@ -82,8 +82,8 @@ metrics: {monitoring: 1}
       hint: write one of `gateway`, `tiered`, `none`
     error: chroma-otel.yaml: collector.max_replicas: is `3`, less than `collector.replicas`, which is `4`
       hint: give both, the least and the most that load makes
-    error: chroma-otel.yaml: collector.memory: `64m` is too little
-      hint: give it `128m` or more
+    error: chroma-otel.yaml: collector.memory: `64MiB` is too little
+      hint: give it `128MiB` or more
     error: chroma-otel.yaml: format: `helm` is not one of `manifests`
     error: chroma-otel.yaml: machine.disk: `20GB` cannot be used
       hint: write a whole number with `MiB` or `GiB`, such as `2GiB`
@@ -297,10 +297,10 @@ fn what_says_nothing_is_told() {
         let notes = message.lines().filter(|line| line.starts_with("note: "));
         notes.collect::<Vec<_>>().join("\n")
     };
-    let cluster = "kubernetes: {namespace: a, expose: {host: a.example.com}}\n";
+    let cluster = "kubernetes: {namespace: a}\n";
     let docker = format!("target: docker\ncollector: {{mode: none, replicas: 3}}\n{cluster}");
     insta::assert_snapshot!(notes(&docker), @r##"
-    note: `collector.mode`, `collector.replicas`, `kubernetes.expose`, `kubernetes.namespace` says nothing on target `docker`
+    note: `collector.mode`, `collector.replicas`, `kubernetes.namespace` have no effect on target `docker`
     "##);
     let plain = "target: kubernetes
 platform: kubernetes
@@ -312,11 +312,11 @@ kubernetes: {registry: r.example.com/a, secret_store: vault, region: x, auto_mod
 ";
     insta::assert_snapshot!(notes(plain), @r##"
     note: `kubernetes.registry` is deprecated: use `chroma.registry`, which means the same
-    note: `chroma.bind`, `kubernetes.auto_mode`, `machine.snapshots`, `machine.type`, `platform` says nothing on target `kubernetes`
-    note: `collector.memory`, `tracing.environment` says nothing with `collector.mode: none`
-    note: `kubernetes.registry` says nothing with `image: stock`
-    note: `chroma.open_to_world` says nothing without `kubernetes.expose`
-    note: `kubernetes.secret_store` says nothing without `machine.secrets`
+    note: `chroma.bind`, `kubernetes.auto_mode`, `machine.snapshots`, `machine.type`, `platform` have no effect on target `kubernetes`
+    note: `collector.memory`, `tracing.environment` have no effect with `collector.mode: none`
+    note: `kubernetes.registry` has no effect with `image: stock`
+    note: `chroma.open_to_world` has no effect without `kubernetes.expose`
+    note: `kubernetes.secret_store` has no effect without `machine.secrets`
     "##);
     let gke = "target: gcp
 platform: kubernetes
@@ -326,7 +326,17 @@ kubernetes: {identity: x, expose: {host: chroma.example.com}}
 ";
     insta::assert_snapshot!(notes(gke), @r##"
     note: Chroma is exposed at chroma.example.com without authentication: whoever reaches it can read and delete everything
-    note: `kubernetes.identity`, `machine.zone` says nothing on target `gcp`, platform `kubernetes`
+    note: `kubernetes.identity`, `machine.zone` have no effect on target `gcp`, platform `kubernetes`
+    "##);
+}
+
+#[test]
+fn exposure_is_refused_where_nothing_would_add_it() {
+    let refused = refused("target: docker\nkubernetes: {expose: {host: a.example.com}}\n");
+    insta::assert_snapshot!(refused, @r##"
+    error: chroma-otel.yaml: kubernetes.expose: has no effect on target `docker`, which adds neither TLS nor a token
+      hint: remove it: targets `kubernetes`, `aws`, `gcp`, `azure` use it
+    error: one problem; nothing was written
     "##);
 }
 
@@ -448,7 +458,8 @@ fn what_a_clouds_cluster_lacks_is_told_at_once() {
         ))
     };
     insta::assert_snapshot!(of("aws", ""), @r##"
-    error: chroma-otel.yaml: format: `terraform` is not one of `manifests`
+    error: chroma-otel.yaml: format: target `aws`, platform `kubernetes` is rendered as `manifests`
+      hint: `terraform` is for `aws`, `gcp`, `azure`
     error: one problem; nothing was written
     "##);
     let lacking = |cloud: &str, more: &str| {
