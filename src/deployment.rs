@@ -18,7 +18,7 @@ use self::registry::ImageSource;
 use self::secrets::SecretVariable;
 use crate::backend::{Backend, Service};
 use crate::image::DeploymentImages;
-use crate::plan::Need;
+use crate::plan::{Need, NeedPlace};
 use crate::spec::{Resolved, Secrets, Spec};
 
 /// A spec that can be deployed, with the facts that follow from it.
@@ -29,6 +29,8 @@ pub struct Deployment {
     pub given: Secrets,
     /// Notes for the operator, one sentence each.
     pub notes: Vec<String>,
+    /// Keys of the spec and the flags that set them.
+    pub flags: BTreeMap<&'static str, &'static str>,
     /// The images and their build context.
     pub(crate) images: DeploymentImages,
     /// Source of the images with the entrypoint for a machine.
@@ -54,6 +56,7 @@ impl Deployment {
             spec,
             secrets: given,
             notes,
+            flags,
         } = resolved;
         Ok(Self {
             images: DeploymentImages::new(&spec.name, &spec.chroma, &spec.collector)?,
@@ -65,6 +68,7 @@ impl Deployment {
             spec,
             given,
             notes,
+            flags,
         })
     }
 
@@ -123,7 +127,7 @@ impl Deployment {
 
     /// Returns the secrets that a deployment in a cloud needs and the spec does not name. `what`
     /// describes their names: `the ARN of a secret in …`.
-    pub(crate) fn missing_secrets(&self, what: &str) -> Vec<Need> {
+    pub(crate) fn missing_secrets(&self, what: &str, place: NeedPlace) -> Vec<Need> {
         let named = &self.spec.machine.secrets;
         let missing = self
             .asked_secrets()
@@ -140,6 +144,7 @@ impl Deployment {
                         ""
                     }
                 ),
+                place,
             })
             .collect()
     }

@@ -84,4 +84,29 @@ pub struct Need {
     pub variable: String,
     /// Description, and where to get it.
     pub what: String,
+    /// Where it can be set.
+    pub place: NeedPlace,
+}
+
+/// Place where the operator sets a value after `gen`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NeedPlace {
+    /// `.env` in the deployment's folder.
+    EnvFile,
+    /// The spec.
+    Spec,
+    /// The spec, or a parameter of the deployment.
+    SpecOrDeployment,
+}
+
+impl NeedPlace {
+    /// Returns the place for a sentence; `folder` is the deployment's.
+    pub fn describe(self, folder: &str) -> String {
+        match self {
+            Self::EnvFile => format!("in {folder}/.env"),
+            Self::Spec => "in the spec".to_owned(),
+            Self::SpecOrDeployment => "in the spec, or when you deploy".to_owned(),
+        }
+    }
 }

@@ -83,6 +83,11 @@ pub struct Spec {
 }
 
 impl Spec {
+    /// Returns true if Chroma sends traces.
+    pub fn is_traced(&self) -> bool {
+        self.chroma.version.traces() && self.tracing.granularity != Granularity::None
+    }
+
     /// Returns the region or project that backends depend on, if it is known when rendering: for
     /// Kubernetes in a cloud.
     pub fn place(&self) -> Option<&str> {
@@ -284,6 +289,8 @@ pub struct Resolved {
     pub secrets: Secrets,
     /// Notes for the operator, one sentence each.
     pub notes: Vec<String>,
+    /// Key of the spec to the flag that gave it.
+    pub flags: BTreeMap<&'static str, &'static str>,
 }
 
 #[cfg(test)]

@@ -19,6 +19,7 @@ use anyhow::Result;
 use chroma_otel_init::ChromaVersion;
 
 use crate::deployment::Deployment;
+use crate::input::file::flag_of;
 use crate::plan::{Change, Need, Plan};
 use crate::problem::Problem;
 use crate::spec::target::Target;
@@ -34,6 +35,11 @@ pub fn problems(deployment: &Deployment) -> Vec<Problem> {
     };
     problems.extend(problems::of_every_target(deployment));
     problems.extend(clients::problems(deployment));
+    for problem in &mut problems {
+        if let Some(flag) = flag_of(&deployment.flags, &problem.at) {
+            flag.clone_into(&mut problem.at);
+        }
+    }
     problems
 }
 
@@ -118,6 +124,52 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn every_next_step_is_a_command_or_a_comment() {
+        let commands = ["cp ", "docker ", "kubectl ", "terraform ", "${EDITOR", "# "];
+        for target in Target::ALL {
+            for format in target.info().formats {
+                for granularity in ["operation", "none"] {
+                    let mut keys = keys(target, format.name(), "wrapped");
+                    keys.push(("tracing.granularity", json!(granularity)));
+                    keys.push(("tracing.backend", json!(["honeycomb", "debug"])));
+                    let steps = next_steps(&sound(&keys));
+                    for step in &steps {
+                        assert!(
+                            commands.iter().any(|start| step.starts_with(start)),
+                            "{target:?}: {step}"
+                        );
+                    }
+                    let traces = steps.iter().any(|step| step.contains("trace"));
+                    assert_eq!(traces, granularity != "none", "{target:?}: {steps:?}");
+                }
+            }
+        }
+        let untraceable = [
+            ("target", json!("docker")),
+            ("chroma.version", json!("0.4.10")),
+        ];
+        let steps = next_steps(&sound(&untraceable));
+        assert_eq!(
+            steps,
+            ["docker compose up --detach --wait --remove-orphans"]
+        );
+    }
+
+    #[test]
+    fn env_file_is_filled_before_its_secret_is_made() {
+        let keys = keys(Target::Kubernetes(None), "manifests", "wrapped");
+        let with = |backend: &str| {
+            let backend = ("tracing.backend", json!(backend));
+            next_steps(&sound(&[&keys[..], &[backend]].concat()))
+        };
+        assert_eq!(
+            with("honeycomb")[0],
+            "cp -n .env.example .env && chmod 600 .env && ${EDITOR:-vi} .env"
+        );
+        assert!(with("jaeger").iter().all(|step| !step.contains(".env")));
     }
 
     fn keys(target: Target, format: &str, image: &str) -> Vec<(&'static str, Value)> {

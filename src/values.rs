@@ -88,6 +88,20 @@ impl Memory {
         Self((self.0 * 2).min(MOST_MEMORY))
     }
 
+    /// Returns the amount in the unit of `text`, such as `2GiB` for `1GiB`; in mebibytes if it is not a
+    /// whole number of that unit.
+    pub fn in_unit_of(self, text: &str) -> String {
+        let unit = text.trim_start_matches(|c: char| c.is_ascii_digit());
+        let mebibytes = self.as_mebibytes();
+        if !unit.trim().to_ascii_lowercase().starts_with('g') {
+            format!("{mebibytes}{unit}")
+        } else if mebibytes.is_multiple_of(1024) {
+            format!("{}{unit}", mebibytes / 1024)
+        } else {
+            format!("{mebibytes}MiB")
+        }
+    }
+
     /// Returns the amount as a Kubernetes quantity: `2Gi`, `512Mi`.
     pub fn quantity(self) -> String {
         match self.as_mebibytes() {

@@ -34,7 +34,7 @@ use compared::{Base, Shown, files_of};
 fn flag(key: &'static str, value: impl Into<Value>) -> Override {
     Override {
         key,
-        flag: "--flag",
+        flag: key,
         value: value.into(),
     }
 }

@@ -21,8 +21,7 @@ pub(super) fn argument(flag: &'static Flag) -> Arg {
         .long_help(long);
     let argument = match flag.kind() {
         Kind::Switch => return argument.action(ArgAction::SetTrue),
-        Kind::List => argument.action(ArgAction::Append),
-        Kind::Pairs => argument.action(ArgAction::Append).value_parser(pair),
+        Kind::List | Kind::Pairs => argument.action(ArgAction::Append),
         Kind::Text | Kind::Whole | Kind::Number => argument,
     };
     let placeholder = flag.placeholder();
@@ -59,8 +58,15 @@ pub(super) fn value(flag: &'static Flag, matches: &ArgMatches) -> Option<Value> 
             Some(json!(texts))
         }
         Kind::Pairs => {
-            let pairs = matches.get_many::<(String, Value)>(key)?;
-            Some(Value::Object(pairs.cloned().collect::<Map<_, _>>()))
+            let texts = matches.get_many::<String>(key)?;
+            let mut pairs = Map::new();
+            for text in texts {
+                let Some((name, value)) = pair(text) else {
+                    return Some(json!(text));
+                };
+                pairs.insert(name, value);
+            }
+            Some(Value::Object(pairs))
         }
     }
 }
@@ -69,12 +75,11 @@ fn number<N: Into<Value>>(text: &str, number: Option<N>) -> Value {
     number.map_or_else(|| text.into(), N::into)
 }
 
-fn pair(text: &str) -> Result<(String, Value), String> {
+fn pair(text: &str) -> Option<(String, Value)> {
     let parts = text.split_once('=');
     parts
         .map(|(name, value)| (name.trim().to_owned(), value.into()))
         .filter(|(name, _)| !name.is_empty())
-        .ok_or_else(|| "write NAME=VALUE".to_owned())
 }
 
 /// The help of a flag, from the description of its key: its first sentence, and all of it.

@@ -1,5 +1,6 @@
 //! `gen`: writes the deployment.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use anyhow::{Result, bail};
@@ -14,7 +15,7 @@ use crate::report::{Output, count};
 use crate::spec::{Secrets, Tracing};
 use crate::{
     folder,
-    plan::{Change, Kind},
+    plan::{Change, Kind, NeedPlace},
 };
 use crate::{targets, validate};
 
@@ -243,12 +244,15 @@ fn summary(
     for note in &deployment.notes {
         output.note(note);
     }
-    let target = deployment.spec.target;
     let mut needs = targets::needs(deployment);
     let set = folder::set_variables(folder, ".env")?;
     needs.retain(|need| !set.contains(&need.variable));
-    let place = target.info().needs_place;
-    output.needs(&place.replace("{folder}", &shown.to_string()), &needs);
+    let places: BTreeSet<NeedPlace> = needs.iter().map(|need| need.place).collect();
+    for place in places {
+        let here = needs.iter().filter(|need| need.place == place);
+        let here: Vec<_> = here.cloned().collect();
+        output.needs(&place.describe(&shown.to_string()), &here);
+    }
     let mut steps = targets::next_steps(deployment);
     if shown.to_string() != "." {
         steps.insert(0, format!("cd {}", shell_word(&shown.to_string())));

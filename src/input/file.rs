@@ -12,7 +12,7 @@ mod sections;
 mod tree;
 
 pub use edit::{created, edited};
-pub use input::Input;
+pub use input::{Input, flag_of};
 pub use kubernetes::{BackupSection, ExposeSection, KubernetesSection, TolerationSection};
 pub use schema::{Flag, Kind, flags, schema};
 pub use sections::{
@@ -49,7 +49,7 @@ pub struct Override {
 /// # Errors
 /// The file cannot be read, is no YAML, or is not a mapping: then nothing else can be said.
 pub fn read(file: Option<&Path>, overrides: Vec<Override>) -> Result<Input, Problem> {
-    let name = file.map_or("flags".to_owned(), |path| path.display().to_string());
+    let name = file.map_or(input::NO_FILE.to_owned(), |path| path.display().to_string());
     let mut tree = match file {
         Some(path) => from_yaml(&name, &text(path)?)?,
         None => Value::Object(Map::new()),

@@ -77,6 +77,7 @@ pub fn resolve(
                 spec,
                 secrets,
                 notes: reading.notes,
+                flags: reading.input.flags,
             })
         }
         _ => Err(problems),

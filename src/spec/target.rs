@@ -77,8 +77,6 @@ pub struct TargetInfo {
     pub machine_type: Option<&'static str>,
     /// The store for values of secrets.
     pub secret_store: &'static str,
-    /// The place for missing values; `{folder}` is the deployment's folder.
-    pub needs_place: &'static str,
     /// The variables whose secrets the deployment creates itself.
     pub created_secrets: &'static [&'static str],
     /// The keys of `machine` that have an effect.
@@ -120,7 +118,6 @@ const DOCKER: TargetInfo = TargetInfo {
     default_backend: "jaeger",
     machine_type: None,
     secret_store: "`.env`",
-    needs_place: "in {folder}/.env",
     created_secrets: &[],
     machine_keys: NONE,
     kubernetes_keys: NONE,
@@ -136,7 +133,6 @@ const AWS: TargetInfo = TargetInfo {
     default_backend: "aws-xray",
     machine_type: Some("t4g.medium"), // 4 GiB, Arm
     secret_store: "Secrets Manager",
-    needs_place: "in the spec, or when you deploy",
     created_secrets: &[],
     machine_keys: Keys::AllBut(&[
         "project",
@@ -158,7 +154,6 @@ const GCP: TargetInfo = TargetInfo {
     default_backend: "google-cloud-trace",
     machine_type: Some("e2-medium"), // 4 GiB
     secret_store: "Secret Manager",
-    needs_place: "in the spec, or when you deploy",
     created_secrets: &[],
     machine_keys: Keys::AllBut(&["subscription", "resource_group", "ssh_from", "ssh_key"]),
     kubernetes_keys: NONE,
@@ -174,7 +169,6 @@ const AZURE: TargetInfo = TargetInfo {
     default_backend: "azure-monitor",
     machine_type: Some("Standard_B2s_v2"), // 8 GiB
     secret_store: "Key Vault",
-    needs_place: "in the spec, or when you deploy",
     created_secrets: &[CONNECTION_STRING],
     machine_keys: Keys::AllBut(&["project", "network"]),
     kubernetes_keys: NONE,
@@ -190,7 +184,6 @@ const KUBERNETES: TargetInfo = TargetInfo {
     default_backend: "jaeger",
     machine_type: None,
     secret_store: "`.env`",
-    needs_place: "in {folder}/.env or in the spec",
     created_secrets: &[],
     machine_keys: Keys::Only(&["disk", "allow_from", "secrets"]),
     kubernetes_keys: Keys::AllBut(&[

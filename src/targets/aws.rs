@@ -135,15 +135,15 @@ pub fn next_steps(deployment: &Deployment) -> Vec<String> {
     if deployment.spec.format == Format::Terraform {
         return terraform::next_steps(deployment);
     }
-    let build = machine::build_step(deployment).into_iter();
-    build
-        .chain([
-            "deploy: README.md, \"Deploy\"".to_owned(),
-            if deployment.spec.tracing.others.is_empty() {
-                "view the traces: the output `Traces` of the stack".to_owned()
-            } else {
-                "view the traces: the outputs `Traces…` of the stack".to_owned()
-            },
-        ])
-        .collect()
+    let mut steps: Vec<String> = machine::build_step(deployment).into_iter().collect();
+    steps.push("# deploy: README.md, \"Deploy\"".to_owned());
+    if deployment.spec.is_traced() {
+        let outputs = if deployment.spec.tracing.others.is_empty() {
+            "output `Traces`"
+        } else {
+            "outputs `Traces…`"
+        };
+        steps.push(format!("# view the traces: the {outputs} of the stack"));
+    }
+    steps
 }

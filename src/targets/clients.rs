@@ -181,7 +181,7 @@ mod tests {
         let mut overrides = vec![given("target", "docker"), given("chroma.version", version)];
         overrides.extend(client.map(|client| Override {
             key: "clients",
-            flag: "",
+            flag: "--client",
             value: vec![client].into(),
         }));
         let resolved = resolve(read(None, overrides).expect("the spec parses"), &|_| None)
@@ -195,7 +195,7 @@ mod tests {
         let [problem] = &problems_of("0.5.15", Some("python"))[..] else {
             panic!("one problem");
         };
-        assert_eq!(problem.at, "clients");
+        assert_eq!(problem.at, "--client");
         assert_eq!(problems_of("0.5.16", Some("python")), []);
         assert_eq!(problems_of("0.5.15", None), []);
     }

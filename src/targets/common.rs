@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::backend::Backend;
 use crate::deployment::Deployment;
-use crate::plan::{Change, Need, Plan};
+use crate::plan::{Change, Need, NeedPlace, Plan};
 use crate::render::render;
 use crate::values::in_place;
 
@@ -64,8 +64,12 @@ pub(super) fn add_configurations(
     add("collector", "otel-collector.yaml")
 }
 
-/// Returns the backend's endpoint if the operator must supply it, in `variable`.
-pub(super) fn endpoint_need(deployment: &Deployment, variable: &str) -> Option<Need> {
+/// Returns the backend's endpoint if the operator must supply it, in `variable` at `place`.
+pub(super) fn endpoint_need(
+    deployment: &Deployment,
+    variable: &str,
+    place: NeedPlace,
+) -> Option<Need> {
     let tracing = &deployment.spec.tracing;
     let missing = tracing.backend.wants_endpoint()
         && tracing.endpoint.is_none()
@@ -76,10 +80,24 @@ pub(super) fn endpoint_need(deployment: &Deployment, variable: &str) -> Option<N
             "the backend's OTLP endpoint, such as `{}`",
             tracing.backend.endpoint_example()
         ),
+        place,
     })
 }
 
-/// The releases of Chroma before and after a change of a file that begins with `# Chroma VERSION`.
+/// Returns the command that opens `.env` if it lacks a value, for the steps after `gen`.
+pub(super) fn fill_env_file(deployment: &Deployment, needs: &[Need]) -> Vec<String> {
+    if needs.iter().all(|need| need.place != NeedPlace::EnvFile) {
+        return Vec::new();
+    }
+    let command = if deployment.given.is_empty() {
+        "cp -n .env.example .env && chmod 600 .env && ${EDITOR:-vi} .env"
+    } else {
+        "${EDITOR:-vi} .env" // `gen` made it of the values that it was given
+    };
+    vec![command.to_owned()]
+}
+
+/// Returns the releases of Chroma before and after a change of a file that begins with `# Chroma VERSION`.
 pub(super) fn version_change(change: &Change) -> Option<(ChromaVersion, ChromaVersion)> {
     let release = |text: &str| {
         let end = text.find([' ', ',', ':']).unwrap_or(text.len());

@@ -132,17 +132,14 @@ pub fn notes(change: &Change) -> Vec<String> {
 
 /// Returns the commands that follow `gen`, to be run in the deployment's folder.
 pub fn next_steps(deployment: &Deployment) -> Vec<String> {
-    let mut steps = Vec::new();
-    if !needs(deployment).is_empty() && deployment.given.is_empty() {
-        steps.push("cp -n .env.example .env && chmod 600 .env && ${EDITOR:-vi} .env".to_owned());
-    }
+    let mut steps = common::fill_env_file(deployment, &needs(deployment));
     steps.push(UP.to_owned());
-    for backend in deployment.spec.tracing.backends() {
-        let traces = match backend.exporter {
-            Exporter::Debug => LOG,
-            _ => &backend.traces,
-        };
-        steps.push(format!("view the traces: {traces}"));
+    let backends = deployment.spec.tracing.backends();
+    for backend in backends.filter(|_| deployment.spec.is_traced()) {
+        steps.push(match backend.exporter {
+            Exporter::Debug => LOG.to_owned(),
+            _ => format!("# view the traces: {}", backend.traces),
+        });
     }
     steps
 }

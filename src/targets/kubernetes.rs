@@ -26,7 +26,7 @@ use self::readme::ReadmeTemplate;
 use self::template::ClusterTemplate;
 use super::common;
 use crate::deployment::Deployment;
-use crate::plan::{Change, Need, Plan, SecretFile};
+use crate::plan::{Change, Need, NeedPlace, Plan, SecretFile};
 use crate::render::values_of;
 use crate::spec::Secrets;
 
@@ -101,13 +101,13 @@ fn secret_file(deployment: &Deployment) -> Option<SecretFile> {
 
 /// Returns the values that the operator still has to supply.
 pub fn needs(deployment: &Deployment) -> Vec<Need> {
-    let mut needs: Vec<Need> = common::endpoint_need(deployment, "tracing.endpoint")
-        .into_iter()
-        .collect();
+    let endpoint = common::endpoint_need(deployment, "tracing.endpoint", NeedPlace::Spec);
+    let mut needs: Vec<Need> = endpoint.into_iter().collect();
     if deployment.spec.chroma.image.is_built() && deployment.spec.chroma.registry.is_none() {
         needs.push(Need {
             variable: "chroma.registry".to_owned(),
             what: "the registry from which nodes pull the images that you build; without it the images must be on the nodes".to_owned(),
+            place: NeedPlace::Spec,
         });
     }
     needs.extend(secret_keys::needs(deployment));
@@ -121,15 +121,25 @@ pub fn notes(change: &Change) -> Vec<String> {
 
 /// Returns the commands that follow `gen`, to be run in the deployment's folder.
 pub fn next_steps(deployment: &Deployment) -> Vec<String> {
-    let mut steps = Vec::new();
+    let missing = secret_keys::needs(deployment);
+    let mut steps = common::fill_env_file(deployment, &missing);
     if deployment.spec.chroma.image.is_built() {
-        steps.push("build the images: README.md, \"Build\"".to_owned());
+        let build = match deployment.spec.chroma.registry {
+            Some(_) => "# build and push the images: README.md, \"Build\"",
+            None => "# build the images: README.md, \"Build\"",
+        };
+        steps.push(build.to_owned());
     }
     steps.push("kubectl apply --filename keep.yaml".to_owned());
     if let Some(step) = secret_keys::step(deployment) {
         steps.push(step);
     }
     steps.push("kubectl apply --kustomize .".to_owned());
-    steps.push("view a trace, back up, upgrade: README.md".to_owned());
+    let more = if deployment.spec.is_traced() {
+        "# view a trace, back up, upgrade: README.md"
+    } else {
+        "# back up, upgrade: README.md"
+    };
+    steps.push(more.to_owned());
     steps
 }

@@ -24,7 +24,7 @@ use crate::backend::Backend;
 use crate::collector::surroundings::Surroundings;
 use crate::deployment::Deployment;
 use crate::deployment::registry::{ImageSourceTemplate, repositories};
-use crate::plan::{Change, Need, Plan};
+use crate::plan::{Change, Need, NeedPlace, Plan};
 use crate::problem::Problem;
 use crate::render::{as_is, render, values_of};
 use crate::spec::{Image, Spec};
@@ -89,17 +89,22 @@ pub(super) fn needs(deployment: &Deployment, places: &[RequiredKey], secret: &st
         .map(|place| Need {
             variable: format!("{} ({})", place.key, place.variable),
             what: place.what.to_owned(),
+            place: NeedPlace::SpecOrDeployment,
         })
         .collect();
-    needs.extend(common::endpoint_need(deployment, "tracing.endpoint"));
-    needs.extend(deployment.missing_secrets(secret));
+    needs.extend(common::endpoint_need(
+        deployment,
+        "tracing.endpoint",
+        NeedPlace::SpecOrDeployment,
+    ));
+    needs.extend(deployment.missing_secrets(secret, NeedPlace::SpecOrDeployment));
     needs
 }
 
 /// Returns the step before the deployment if it builds images.
 pub(super) fn build_step(deployment: &Deployment) -> Option<String> {
     let builds = deployment.spec.chroma.image.is_built();
-    builds.then(|| "build and push the images: README.md, \"Build\"".to_owned())
+    builds.then(|| "# build and push the images: README.md, \"Build\"".to_owned())
 }
 
 /// Returns a note on the effect of another Chroma release on the data, for a file that begins with

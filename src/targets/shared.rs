@@ -2,7 +2,7 @@
 //!
 //! Invariant: every decision is made here; the templates only insert values.
 
-use chroma_otel_init::{Endpoint, Granularity, Server};
+use chroma_otel_init::{Endpoint, Server};
 use serde::Serialize;
 
 use crate::backend::{Backend, Exporter, Service};
@@ -155,7 +155,7 @@ impl<'a> SharedTemplate<'a> {
             } else {
                 "/api/v2/tenants/default_tenant/databases/default_database/collections"
             },
-            traced: version.traces() && tracing.granularity != Granularity::None,
+            traced: deployment.spec.is_traced(),
             untraced: if version.traces() {
                 "the granularity is `none`".to_owned()
             } else {

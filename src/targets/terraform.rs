@@ -391,13 +391,12 @@ impl<'a> SecretTemplate<'a> {
 
 /// Returns the commands that follow `gen`.
 pub(super) fn next_steps(deployment: &Deployment) -> Vec<String> {
-    let build = machine::build_step(deployment).into_iter();
-    build
-        .chain([
-            APPLY.to_owned(),
-            "view the traces: terraform output traces".to_owned(),
-        ])
-        .collect()
+    let mut steps: Vec<String> = machine::build_step(deployment).into_iter().collect();
+    steps.push(APPLY.to_owned());
+    if deployment.spec.is_traced() {
+        steps.push("terraform output traces".to_owned());
+    }
+    steps
 }
 
 /// Returns the text with an initial capital letter, as descriptions have.

@@ -174,7 +174,7 @@ fn an_invalid_backend_is_reported_without_its_consequences() {
     "##);
     // Of another cloud; and one that only a machine of a cloud can send to.
     insta::assert_snapshot!(rejected(home.path(), &["--backend", "jaeger", "--backend", "aws-xray"]), @r##"
-    error: tracing.backend: `aws-xray` identifies senders by their machine's identity in AWS
+    error: --backend: `aws-xray` identifies senders by their machine's identity in AWS
       hint: use `--target aws` or another backend
     error: 1 problem; nothing was written
     "##);
@@ -184,7 +184,7 @@ fn an_invalid_backend_is_reported_without_its_consequences() {
     );
     assert_eq!(code, 2);
     insta::assert_snapshot!(message, @r##"
-    error: tracing.backend: `google-cloud-trace` identifies senders by their machine's identity in GCP
+    error: --backend: `google-cloud-trace` identifies senders by their machine's identity in GCP
       hint: use `--target gcp` or another backend
     error: 1 problem; nothing was written
     "##);
@@ -337,7 +337,7 @@ fn an_own_backend_file_is_found_relative_to_the_spec_or_the_current_folder() {
       hint: name the file as the backend is to be called: lower-case letters, digits and `-`
     error: one/otel-collector.yaml: `otel-collector` is a name that is taken
       hint: name the file as the backend is to be called: lower-case letters, digits and `-`
-    error: flags: tracing.settings: has no `cell`, which backend `ours` wants: the cell
+    error: tracing.settings: has no `cell`, which backend `ours` wants: the cell
       hint: `--setting cell=…`, or under `tracing.settings`
     error: 3 problems; nothing was written
     "##);
@@ -388,7 +388,7 @@ fn keys_are_never_sent_to_another_backend() {
     error: 1 problem; nothing was written
     error: written.yaml: breaks the rule: header `x-api-key` has a value that looks like a secret: declare a variable in `keys`, and write `{VARIABLE}`
     error: 1 problem; nothing was written
-    error: tracing.redact.names: `hash` needs the entrypoint, which checks the key
+    error: --redact-names: `hash` needs the entrypoint, which checks the key
       hint: use `remove` or `image: wrapped`
     error: 1 problem; nothing was written
     "##);

@@ -9,11 +9,11 @@ fn rejects_a_clouds_backend_on_other_targets() {
     let (code, _, message) = run(home.path(), &arguments);
     assert_eq!(code, 2);
     assert!(!home.path().join("deploy").exists());
-    insta::assert_snapshot!(message, @r"
-    error: tracing.backend: `aws-xray` identifies senders by their machine's identity in AWS
+    insta::assert_snapshot!(message, @r##"
+    error: --backend: `aws-xray` identifies senders by their machine's identity in AWS
       hint: use `--target aws` or another backend
     error: 1 problem; nothing was written
-    ");
+    "##);
 }
 
 #[test]
@@ -56,8 +56,6 @@ fn a_cloud_target_needs_a_location_and_no_secret() {
         "honeycomb",
         "--headers",
         "x-a=do-not-render-me",
-        "--bind",
-        "0.0.0.0",
         "--out",
         "out",
     ];
@@ -76,7 +74,6 @@ fn a_cloud_target_needs_a_location_and_no_secret() {
       + template.yaml
       + image/
       spec: saved in out/chroma-otel.yaml
-    note: `chroma.bind` says nothing on target `aws`
     you still have to set, in the spec, or when you deploy:
       machine.network (VpcId): the VPC's id
       machine.subnet (SubnetId): the id of a private subnet
@@ -86,9 +83,9 @@ fn a_cloud_target_needs_a_location_and_no_secret() {
       machine.secrets.CHROMA_OTEL_COLLECTION_HEADERS: the ARN of a secret in Secrets Manager with the headers x-a, as a JSON object or as k=v,k2=v2; the given value was ignored
     next:
       cd out
-      build and push the images: README.md, "Build"
-      deploy: README.md, "Deploy"
-      view the traces: the output `Traces` of the stack
+      # build and push the images: README.md, "Build"
+      # deploy: README.md, "Deploy"
+      # view the traces: the output `Traces` of the stack
     "##);
     for file in ["template.yaml", "parameters.json", "README.md"] {
         let text = std::fs::read_to_string(home.path().join("out").join(file)).unwrap();
@@ -150,11 +147,11 @@ machine:
     error: machine.type: `large` is not an instance type
       hint: use an instance type such as `t4g.medium` (Arm) or `t3.medium`
     error: machine.network: `net-1` is not a VPC's id
-      hint: use a value that begins with `vpc-`
+      hint: use `vpc-` and 8 or 17 hexadecimal digits
     error: machine.subnet: `vpc-1` is not a subnet's id
-      hint: use a value that begins with `subnet-`
+      hint: use `subnet-` and 8 or 17 hexadecimal digits
     error: machine.restore_from: `backup-1` is not a snapshot's id
-      hint: use a value that begins with `snap-`
+      hint: use `snap-` and 8 or 17 hexadecimal digits
     error: machine.alarms: `pager` is not an SNS topic's ARN
       hint: use a value that begins with `arn:`
     error: machine.log_days: `31` is not a retention period of CloudWatch Logs
@@ -177,23 +174,105 @@ machine:
 #[test]
 fn warns_that_cloud_keys_have_no_effect_on_docker() {
     let home = folder();
-    let arguments = [
-        "gen",
-        "--target",
-        "docker",
-        "--disk",
-        "50GiB",
-        "--platform",
-        "vm",
-        "--out",
-        "out",
-    ];
-    let (code, _, message) = run(home.path(), &arguments);
+    let spec = "target: docker\nplatform: vm\nmachine: {disk: 50GiB}\n";
+    std::fs::write(home.path().join("chroma-otel.yaml"), spec).unwrap();
+    let (code, _, message) = run(home.path(), &["gen"]);
     assert_eq!(code, 0, "{message}");
+    let note = "note: `machine.disk`, `platform` have no effect on target `docker`\n";
+    assert!(message.contains(note), "{message}");
+}
+
+/// The first problem of `gen` with these arguments, and its hint.
+fn refusal(arguments: &str) -> String {
+    let home = folder();
+    let words: Vec<&str> = arguments.split(' ').collect();
+    let (code, _, message) = run(home.path(), &[&["gen", "--target"], &words[..]].concat());
+    assert_eq!(code, 2, "{message}");
+    let lines: Vec<&str> = message.lines().take(2).map(str::trim).collect();
+    lines.join("; ")
+}
+
+#[test]
+fn flags_without_an_effect_on_the_target_are_refused() {
+    for (arguments, expected) in [
+        (
+            "docker --platform kubernetes",
+            "error: --platform: has no effect on target `docker`; hint: did you mean `--target kubernetes`?",
+        ),
+        (
+            "aws --bind 10.0.0.1",
+            "error: --bind: has no effect on target `aws`; hint: remove it, or use `--target docker`",
+        ),
+        (
+            "docker --zone eu-central-1a",
+            "error: --zone: has no effect on target `docker`; hint: remove it: targets `aws`, `gcp`, `azure` use it",
+        ),
+        (
+            "aws --namespace a",
+            "error: --namespace: has no effect on target `aws`; hint: remove it, or use `--platform kubernetes`",
+        ),
+    ] {
+        assert_eq!(refusal(arguments), expected);
+    }
+    let home = folder();
+    let arguments = ["gen", "--target", "kubernetes", "--platform", "kubernetes"];
+    assert_eq!(run(home.path(), &arguments).0, 0);
+}
+
+#[test]
+fn values_in_flags_are_refused_with_the_flag_and_what_to_write() {
+    for (arguments, expected) in [
+        (
+            "docker --bind localhost",
+            "error: --bind: `localhost` cannot be used; hint: write an address such as `127.0.0.1`",
+        ),
+        (
+            "docker --memory 1GiB",
+            "error: --memory: `1GiB` is too little; hint: give it `2GiB` or more",
+        ),
+        (
+            "docker --memory 512m",
+            "error: --memory: `512m` is too little; hint: give it `2048m` or more",
+        ),
+        (
+            "docker --sample 10%",
+            "error: --sample: `10%` cannot be used; hint: write a number such as `0.1`",
+        ),
+        (
+            "docker --setting x",
+            "error: --setting: has no `=`; hint: write NAME=VALUE",
+        ),
+        (
+            "docker --format terraform",
+            "error: --format: target `docker` is rendered as `compose`; hint: `terraform` is for `aws`, `gcp`, `azure`",
+        ),
+        (
+            "aws --format manifests",
+            "error: --format: target `aws` is rendered as `cloudformation` or `terraform`; hint: `manifests` is for `kubernetes`, and for a cloud with `--platform kubernetes`",
+        ),
+        (
+            "aws --zone eu-central-1",
+            "error: --zone: `eu-central-1` is not an availability zone; hint: write one such as `eu-central-1a`: the region and the letter of the zone",
+        ),
+        (
+            "aws --network vpc-1",
+            "error: --network: `vpc-1` is not a VPC's id; hint: use `vpc-` and 8 or 17 hexadecimal digits",
+        ),
+    ] {
+        assert_eq!(refusal(arguments), expected);
+    }
+    let refused = refusal("docker --service-name a$b");
+    assert!(refused.starts_with("error: --service-name: "), "{refused}");
+    let refused = refusal("docker --backend grafana-cloud");
     assert!(
-        message.contains("`machine.disk`, `platform` says nothing on target `docker`"),
-        "{message}"
+        refused.starts_with("error: tracing.settings: "),
+        "{refused}"
     );
+    let home = folder();
+    for zone in ["eu-central-1a", "us-west-2-lax-1a", "us-gov-east-1b"] {
+        let (code, _, message) = run(home.path(), &["gen", "--target", "aws", "--zone", zone]);
+        assert_eq!(code, 0, "{message}");
+    }
 }
 
 #[test]
@@ -280,7 +359,8 @@ machine: {ssh_from: 0.0.0.0/0, ssh_key: ssh-dss AAAA, secrets: {KEY: 'the key: i
 ",
     );
     insta::assert_snapshot!(message, @r##"
-    error: chroma-otel.yaml: format: `cloudformation` is not one of `terraform`
+    error: chroma-otel.yaml: format: target `azure` is rendered as `terraform`
+      hint: `cloudformation` is for `aws`
     error: chroma-otel.yaml: machine.ssh_from: `0.0.0.0/0` cannot be used
       hint: write a range of /8 or narrower: Chroma has no authentication, and every client can read and delete everything
     error: chroma-otel.yaml: machine.ssh_key: `ssh-dss AAAA` cannot be used

@@ -43,7 +43,7 @@ fn gen_writes_files_and_prints_the_next_steps() {
       cd chroma
       cp -n .env.example .env && chmod 600 .env && ${EDITOR:-vi} .env
       docker compose up --detach --wait --remove-orphans
-      view the traces: https://ui.honeycomb.io
+      # view the traces: https://ui.honeycomb.io
     "##);
     let out = home.path().join("chroma");
     assert!(out.join("docker-compose.yaml").exists());

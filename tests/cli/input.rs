@@ -66,8 +66,8 @@ collector:
       hint: write `wrapped` (with the entrypoint, built), `published` (the same, from `chroma.registry`) or `stock` (Chroma's image without changes)
     error: chroma-otel.yaml: chroma.repository: `chromadb/chroma:latest` cannot be used
       hint: write an image's repository in lower case without tag, such as `registry.example:5000/chroma`; the version is the tag
-    error: chroma-otel.yaml: chroma.memory: `1g` is too little
-      hint: give it `2g` or more
+    error: chroma-otel.yaml: chroma.memory: `1GiB` is too little
+      hint: give it `2GiB` or more
     error: chroma-otel.yaml: chroma.cors_allow_origins: `example.com` is not an origin
       hint: scheme, host and port without a path, such as `https://app.example.com`
     error: chroma-otel.yaml: chroma.environment.A-B: `A-B` is no name of a variable

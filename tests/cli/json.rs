@@ -180,7 +180,11 @@ fn errors_are_in_the_document() {
             json!("gen"),
             json!("--tarket"),
         ),
-        (&["gen", "--setting", "x"], json!("gen"), json!("--setting")),
+        (
+            &["gen", "--target", "docker", "--setting", "x"],
+            json!("gen"),
+            json!("--setting"),
+        ),
         (&["gen", "--target"], json!("gen"), json!("--target")),
         (
             &["gen", "--spec", "none.yaml"],

@@ -82,8 +82,8 @@ metrics: {monitoring: 1}
       hint: write one of `gateway`, `tiered`, `none`
     error: chroma-otel.yaml: collector.max_replicas: is `3`, less than `collector.replicas`, which is `4`
       hint: give both, the least and the most that load makes
-    error: chroma-otel.yaml: collector.memory: `64m` is too little
-      hint: give it `128m` or more
+    error: chroma-otel.yaml: collector.memory: `64MiB` is too little
+      hint: give it `128MiB` or more
     error: chroma-otel.yaml: format: `helm` is not one of `manifests`
     error: chroma-otel.yaml: machine.disk: `20GB` cannot be used
       hint: write a whole number with `MiB` or `GiB`, such as `2GiB`
@@ -297,10 +297,10 @@ fn warns_of_keys_without_effect() {
         let notes = message.lines().filter(|line| line.starts_with("note: "));
         notes.collect::<Vec<_>>().join("\n")
     };
-    let cluster = "kubernetes: {namespace: a, expose: {host: a.example.com}}\n";
+    let cluster = "kubernetes: {namespace: a}\n";
     let docker = format!("target: docker\ncollector: {{mode: none, replicas: 3}}\n{cluster}");
     insta::assert_snapshot!(notes(&docker), @r##"
-    note: `collector.mode`, `collector.replicas`, `kubernetes.expose`, `kubernetes.namespace` says nothing on target `docker`
+    note: `collector.mode`, `collector.replicas`, `kubernetes.namespace` have no effect on target `docker`
     "##);
     let plain = "target: kubernetes
 platform: kubernetes
@@ -312,11 +312,11 @@ kubernetes: {registry: r.example.com/a, secret_store: vault, region: x, auto_mod
 ";
     insta::assert_snapshot!(notes(plain), @r##"
     note: `kubernetes.registry` is deprecated: use `chroma.registry`, which means the same
-    note: `chroma.bind`, `kubernetes.auto_mode`, `machine.snapshots`, `machine.type`, `platform` says nothing on target `kubernetes`
-    note: `collector.memory`, `tracing.environment` says nothing with `collector.mode: none`
-    note: `kubernetes.registry` says nothing with `image: stock`
-    note: `chroma.open_to_world` says nothing without `kubernetes.expose`
-    note: `kubernetes.secret_store` says nothing without `machine.secrets`
+    note: `chroma.bind`, `kubernetes.auto_mode`, `machine.snapshots`, `machine.type`, `platform` have no effect on target `kubernetes`
+    note: `collector.memory`, `tracing.environment` have no effect with `collector.mode: none`
+    note: `kubernetes.registry` has no effect with `image: stock`
+    note: `chroma.open_to_world` has no effect without `kubernetes.expose`
+    note: `kubernetes.secret_store` has no effect without `machine.secrets`
     "##);
     let gke = "target: gcp
 platform: kubernetes
@@ -326,7 +326,17 @@ kubernetes: {identity: x, expose: {host: chroma.example.com}}
 ";
     insta::assert_snapshot!(notes(gke), @r##"
     note: Chroma is exposed at chroma.example.com without authentication: whoever reaches it can read and delete everything
-    note: `kubernetes.identity`, `machine.zone` says nothing on target `gcp`, platform `kubernetes`
+    note: `kubernetes.identity`, `machine.zone` have no effect on target `gcp`, platform `kubernetes`
+    "##);
+}
+
+#[test]
+fn exposure_is_refused_where_nothing_would_add_it() {
+    let refused = refused("target: docker\nkubernetes: {expose: {host: a.example.com}}\n");
+    insta::assert_snapshot!(refused, @r##"
+    error: chroma-otel.yaml: kubernetes.expose: has no effect on target `docker`, which adds neither TLS nor a token
+      hint: remove it: targets `kubernetes`, `aws`, `gcp`, `azure` use it
+    error: 1 problem; nothing was written
     "##);
 }
 
@@ -422,16 +432,18 @@ fn gen_prints_the_next_steps() {
     let told = message.split_once("sources)\n").unwrap().1;
     insta::assert_snapshot!(told, @r##"
       spec: saved in chroma/chroma-otel.yaml
-    you still have to set, in chroma/.env or in the spec:
-      chroma.registry: the registry from which nodes pull the images that you build; without it the images must be on the nodes
+    you still have to set, in chroma/.env:
       HONEYCOMB_API_KEY: an ingest key of the environment for the traces (Honeycomb: Environment settings, API keys)
+    you still have to set, in the spec:
+      chroma.registry: the registry from which nodes pull the images that you build; without it the images must be on the nodes
     next:
       cd chroma
-      build the images: README.md, "Build"
+      cp -n .env.example .env && chmod 600 .env && ${EDITOR:-vi} .env
+      # build the images: README.md, "Build"
       kubectl apply --filename keep.yaml
       kubectl create secret generic chroma-keys --namespace chroma --from-env-file .env --dry-run=client --output yaml | kubectl apply --server-side --filename -
       kubectl apply --kustomize .
-      view a trace, back up, upgrade: README.md
+      # view a trace, back up, upgrade: README.md
     "##);
     let arguments = ["check", "--target", "kubernetes", "--backend", "honeycomb"];
     let (code, _, message) = run(home.path(), &arguments);
@@ -448,7 +460,8 @@ fn values_that_a_clouds_cluster_lacks_are_reported_at_once() {
         ))
     };
     insta::assert_snapshot!(of("aws", ""), @r##"
-    error: chroma-otel.yaml: format: `terraform` is not one of `manifests`
+    error: chroma-otel.yaml: format: target `aws`, platform `kubernetes` is rendered as `manifests`
+      hint: `terraform` is for `aws`, `gcp`, `azure`
     error: 1 problem; nothing was written
     "##);
     let lacking = |cloud: &str, more: &str| {

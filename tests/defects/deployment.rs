@@ -211,7 +211,7 @@ pub(crate) fn deployment(
 ) -> Deployment {
     let flag = |key, value: &str| Override {
         key,
-        flag: "--flag",
+        flag: key,
         value: value.into(),
     };
     let platform = if target.is_kubernetes() {

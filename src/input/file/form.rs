@@ -90,6 +90,10 @@ fn wrong_value(key: &str, error: &jsonschema::ValidationError<'_>, input: &Input
         _ if may_hold_secrets => "cannot be read".to_owned(),
         _ => error.to_string().replace('"', "`"),
     };
+    let by_flag = input.flags.contains_key(key);
+    if let (true, Some(text)) = (by_flag, error.instance().as_str()) {
+        return wrong_flag(input.at(key), text, error);
+    }
     let problem = Problem::new(input.at(key), message);
     match error.kind() {
         ValidationErrorKind::Type { .. }
@@ -115,6 +119,20 @@ fn wrong_value(key: &str, error: &jsonschema::ValidationError<'_>, input: &Input
         }
         _ => problem,
     }
+}
+
+/// A text after a flag whose key takes a number, or `NAME=VALUE`. The latter may be a secret.
+fn wrong_flag(at: String, text: &str, error: &jsonschema::ValidationError<'_>) -> Problem {
+    let kind = error.to_string();
+    if kind.contains("object") {
+        return Problem::new(at, "has no `=`").hint("write NAME=VALUE");
+    }
+    let hint = if kind.contains("integer") {
+        "write a whole number"
+    } else {
+        "write a number such as `0.1`"
+    };
+    Problem::new(at, format!("`{}` cannot be used", text.escape_debug())).hint(hint)
 }
 
 /// The keys that the schema knows at the place of a failed `additionalProperties`.

@@ -6,6 +6,9 @@ use std::path::PathBuf;
 use super::sections::SpecFile;
 use crate::problem::Problem;
 
+/// Name in place of a spec file's, if there are only flags.
+pub(super) const NO_FILE: &str = "flags";
+
 /// The merged input and what is wrong with its form.
 pub struct Input {
     /// File and flags together, without the parts that are wrong.
@@ -25,15 +28,20 @@ pub struct Input {
 impl Input {
     /// How a message names a key: its flag, that of a part of it, or the key in the file.
     pub fn at(&self, key: &str) -> String {
-        let below = format!("{key}.");
-        let part = || {
-            let mut parts = self.flags.range(below.as_str()..);
-            parts.next().filter(|(part, _)| part.starts_with(&below))
-        };
-        let flag = self.flags.get(key).or_else(|| Some(part()?.1));
-        match flag {
-            Some(flag) => (*flag).to_owned(),
+        match flag_of(&self.flags, key) {
+            Some(flag) => flag.to_owned(),
+            None if self.file == NO_FILE => key.to_owned(),
             None => format!("{}: {key}", self.file),
         }
     }
+}
+
+/// Returns the flag that gave a key or a part of it.
+pub fn flag_of(flags: &BTreeMap<&'static str, &'static str>, key: &str) -> Option<&'static str> {
+    let below = format!("{key}.");
+    let part = || {
+        let mut parts = flags.range(below.as_str()..);
+        parts.next().filter(|(part, _)| part.starts_with(&below))
+    };
+    flags.get(key).or_else(|| Some(part()?.1)).copied()
 }

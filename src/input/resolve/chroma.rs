@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
+use std::str::FromStr;
 
 use chroma_otel_init::{ChromaVersion, ignored_variables, misnamed_variable, variable};
 
@@ -54,10 +55,22 @@ const RESERVED: &[(&str, &str)] = &[
 const ON_THE_VOLUME: &str =
     "leave it out: elsewhere than on the volume, the data is lost with the container";
 
+/// An IP address, with a rule that a person reads.
+struct Address(IpAddr);
+
+impl FromStr for Address {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let address = text.parse().map(Self);
+        address.map_err(|_| "an address such as `127.0.0.1`")
+    }
+}
+
 impl Reading {
     pub(super) fn chroma(&mut self, target: Option<Target>, secrets: &mut Secrets) -> Chroma {
         let version = self.version();
-        let mut bind = self.parse("chroma.bind", |file| &file.chroma.bind, default::BIND);
+        let Address(mut bind) = self.parse("chroma.bind", |file| &file.chroma.bind, default::BIND);
         if target.is_some_and(|target| target != Target::Docker) {
             bind = IpAddr::V4(Ipv4Addr::LOCALHOST); // others say otherwise who may connect
         }

@@ -25,10 +25,21 @@ impl Reading {
         };
         let found = formats.iter().find(|format| format.name() == name.trim());
         if found.is_none() {
-            let names = formats.iter().map(|format| format.name().to_owned());
+            let names: Vec<String> = formats.iter().map(|one| one.name().to_owned()).collect();
             let at = self.input.at("format");
-            self.problems
-                .push(Problem::unknown(at, &name, &names.collect::<Vec<_>>()));
+            let known = Format::ALL.iter().find(|one| one.name() == name.trim());
+            self.problems.push(match known.zip(target) {
+                Some((other, target)) => {
+                    let title = target.info().title;
+                    let message = format!("{title} is rendered as `{}`", names.join("` or `"));
+                    Problem::new(at, message).hint(format!(
+                        "`{}` is for {}",
+                        other.name(),
+                        targets_of(*other)
+                    ))
+                }
+                None => Problem::unknown(at, &name, &names),
+            });
         }
         found.copied().unwrap_or(formats[0])
     }
@@ -121,4 +132,19 @@ impl Reading {
             self.problems.push(Problem::unknown(at, &name, &platforms));
         }
     }
+}
+
+/// Returns the targets that can be rendered in a format, for a sentence.
+fn targets_of(format: Format) -> String {
+    let targets = Target::ALL.into_iter();
+    let targets = targets.filter(|target| target.info().formats.contains(&format));
+    let mut names: Vec<String> = if format == Format::Manifests {
+        vec!["`kubernetes`, and for a cloud with `--platform kubernetes`".to_owned()]
+    } else {
+        targets
+            .map(|target| format!("`{}`", target.info().name))
+            .collect()
+    };
+    names.dedup();
+    names.join(", ")
 }

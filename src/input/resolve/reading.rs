@@ -91,14 +91,25 @@ impl Reading {
         default: &str,
         least: Memory,
     ) -> Memory {
+        let written = get(&self.input.spec).clone();
         let memory = self.parse(key, get, default);
-        self.at_least(key, memory, least);
+        self.at_least(key, memory, least, &written);
         memory
     }
 
-    pub(super) fn at_least(&mut self, key: &str, memory: Memory, least: Memory) {
+    /// Refuses less memory than `least`, in the unit that was written.
+    pub(super) fn at_least(
+        &mut self,
+        key: &str,
+        memory: Memory,
+        least: Memory,
+        written: &Option<String>,
+    ) {
         if memory < least {
-            let message = format!("`{memory}` is too little");
+            let shown = memory.to_string();
+            let written = given(written).unwrap_or(&shown);
+            let message = format!("`{}` is too little", written.escape_debug());
+            let least = least.in_unit_of(written);
             self.wrong(key, message, format!("give it `{least}` or more"));
         }
     }

@@ -1,8 +1,9 @@
 //! Keys that are there for another target, or for another choice.
 //!
-//! Invariant: a spec can move between targets as it is, but not in silence.
+//! Invariant: a spec can move between targets as it is, with a note about each key without an effect; a
+//! flag without an effect is refused.
 
-use crate::input::resolve::reading::Reading;
+use crate::input::resolve::reading::{Reading, given};
 use crate::spec::Image;
 use crate::spec::kubernetes::CollectorMode;
 use crate::spec::target::Target;
@@ -16,7 +17,7 @@ impl Reading {
     ) {
         let Some(target) = target else { return };
         let elsewhere = |key: &str| target.ignores(key);
-        self.note(&format!("on {}", target.info().title), elsewhere);
+        self.check_elsewhere(target);
         if mode == CollectorMode::None {
             self.note("with `collector.mode: none`", |key| {
                 let of_collector = key.starts_with("collector.") && key != "collector.mode";
@@ -45,6 +46,44 @@ impl Reading {
         }
     }
 
+    /// Refuses flags without an effect on the target, and adds a note about such keys of the file.
+    fn check_elsewhere(&mut self, target: Target) {
+        let given = self.input.given.iter();
+        let unused: Vec<String> = given.filter(|key| target.ignores(key)).cloned().collect();
+        let title = target.info().title;
+        let mut refused = Vec::new();
+        for key in unused {
+            let is_flag = self.input.at(&key).starts_with("--");
+            if key == "kubernetes.expose" {
+                let message =
+                    format!("has no effect on {title}, which adds neither TLS nor a token");
+                self.wrong(&key, message, user(target, &key));
+                refused.push(key);
+            } else if is_flag && !(key == "platform" && self.is_platform_of(target)) {
+                let hint = match key.as_str() {
+                    "platform" if self.asks_for_kubernetes() => {
+                        "did you mean `--target kubernetes`?".to_owned()
+                    }
+                    _ => user(target, &key),
+                };
+                self.wrong(&key, format!("has no effect on {title}"), hint);
+                refused.push(key);
+            }
+        }
+        self.note(&format!("on {title}"), |key| {
+            target.ignores(key) && refused.iter().all(|one| one != key)
+        });
+    }
+
+    fn asks_for_kubernetes(&self) -> bool {
+        given(&self.input.spec.platform) == Some("kubernetes")
+    }
+
+    /// Returns true if the platform is the one that the target has anyway.
+    fn is_platform_of(&self, target: Target) -> bool {
+        target.is_kubernetes() && self.asks_for_kubernetes()
+    }
+
     fn is_given(&self, key: &str) -> bool {
         self.input.given.iter().any(|one| one == key)
     }
@@ -53,8 +92,28 @@ impl Reading {
         let given = self.input.given.iter().map(String::as_str);
         let keys: Vec<&str> = given.filter(|key| unused(key)).collect();
         if !keys.is_empty() {
+            let verb = if keys.len() == 1 { "has" } else { "have" };
             let keys = keys.join("`, `");
-            self.notes.push(format!("`{keys}` says nothing {why}"));
+            self.notes.push(format!("`{keys}` {verb} no effect {why}"));
         }
+    }
+}
+
+/// Returns the hint for a key without an effect on `target`: the targets that use it.
+fn user(target: Target, key: &str) -> String {
+    let users = Target::ALL.into_iter().filter(|one| !one.ignores(key));
+    let mut names: Vec<&str> = users.map(|one| one.info().name).collect();
+    names.dedup();
+    if names.is_empty() || names.contains(&target.info().name) {
+        let other = if target.is_kubernetes() {
+            "vm"
+        } else {
+            "kubernetes"
+        };
+        format!("remove it, or use `--platform {other}`")
+    } else if let [name] = names[..] {
+        format!("remove it, or use `--target {name}`")
+    } else {
+        format!("remove it: targets `{}` use it", names.join("`, `"))
     }
 }

@@ -66,16 +66,25 @@ pub(super) fn of(deployment: &Deployment) -> Vec<Problem> {
         ("machine.alarms", &at.alarms, "arn:", "an SNS topic's ARN"),
     ];
     for (key, value, prefix, what) in prefixed {
-        if let Some(value) = value
-            .as_ref()
-            .filter(|value| !value.as_str().starts_with(prefix))
-        {
-            wrong(
-                key,
-                format!("`{}` is not {what}", value.as_str()),
-                &format!("use a value that begins with `{prefix}`"),
-            );
+        let sound = |value: &str| {
+            let rest = value.strip_prefix(prefix);
+            rest.is_some_and(|rest| prefix == "arn:" || is_hex_id(rest))
+        };
+        if let Some(value) = value.as_ref().filter(|value| !sound(value.as_str())) {
+            let form = if prefix == "arn:" {
+                format!("use a value that begins with `{prefix}`")
+            } else {
+                format!("use `{prefix}` and 8 or 17 hexadecimal digits")
+            };
+            wrong(key, format!("`{}` is not {what}", value.as_str()), &form);
         }
+    }
+    if let Some(zone) = at.zone.as_ref().filter(|zone| !is_zone(zone.as_str())) {
+        wrong(
+            "machine.zone",
+            format!("`{}` is not an availability zone", zone.as_str()),
+            "write one such as `eu-central-1a`: the region and the letter of the zone",
+        );
     }
     if !LOG_DAYS.contains(&at.log_days) {
         let longer = LOG_DAYS.into_iter().find(|days| *days > at.log_days);
@@ -99,6 +108,26 @@ pub(super) fn of(deployment: &Deployment) -> Vec<Problem> {
         }
     }
     problems
+}
+
+/// Returns true if it is an id of EC2 behind its prefix: 17 hexadecimal digits, or 8 if it is old.
+fn is_hex_id(text: &str) -> bool {
+    let hex = |c: char| c.is_ascii_digit() || ('a'..='f').contains(&c);
+    [8, 17].contains(&text.len()) && text.chars().all(hex)
+}
+
+/// Returns true if it is a region and something behind its number: `a`, or in a Local Zone `-lax-1a`.
+fn is_zone(text: &str) -> bool {
+    let Some((region, rest)) = text
+        .find(|c: char| c.is_ascii_digit())
+        .map(|number| text.split_at(number))
+    else {
+        return false;
+    };
+    let behind = rest.trim_start_matches(|c: char| c.is_ascii_digit());
+    let letter = behind.len() == 1 && behind.starts_with(|c: char| c.is_ascii_lowercase());
+    let is_region = region.ends_with('-') && region.split('-').count() >= 3;
+    is_region && (letter || (behind.starts_with('-') && behind.len() > 1))
 }
 
 /// Returns the operator's texts in a template, by their keys.

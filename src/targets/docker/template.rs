@@ -13,7 +13,7 @@ use crate::deployment::Deployment;
 use crate::deployment::chroma::COLLECTOR_ENDPOINT;
 use crate::digest::hash;
 use crate::image::Images;
-use crate::plan::{Need, Plan};
+use crate::plan::{Need, NeedPlace, Plan};
 use crate::render::{as_is, is_plain, quoted};
 use crate::spec::{Image, Spec, Tracing};
 use crate::targets::common;
@@ -337,11 +337,13 @@ fn required(name: &str) -> Value {
 
 /// Returns every variable without which the deployment does not start.
 pub(super) fn wanted(deployment: &Deployment) -> Vec<Need> {
-    let endpoint = common::endpoint_need(deployment, variable::ENDPOINT).into_iter();
+    let endpoint =
+        common::endpoint_need(deployment, variable::ENDPOINT, NeedPlace::EnvFile).into_iter();
     let required = deployment.secrets.iter().filter(|secret| secret.required);
     let secrets = required.map(|secret| Need {
         variable: secret.variable.clone(),
         what: secret.what.clone(),
+        place: NeedPlace::EnvFile,
     });
     endpoint.chain(secrets).collect()
 }

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::deployment::Deployment;
 use crate::deployment::secrets::{Container, SecretVariable};
-use crate::plan::Need;
+use crate::plan::{Need, NeedPlace};
 use crate::spec::kubernetes::CollectorMode;
 
 /// Returns true if the operator creates the Secret; otherwise the External Secrets Operator creates
@@ -74,7 +74,7 @@ pub(super) fn described(keys: &[SecretVariable]) -> Vec<DescribedKey<'_>> {
 /// Returns the values that the operator still has to supply.
 pub(super) fn needs(deployment: &Deployment) -> Vec<Need> {
     if !are_in_a_secret(deployment) {
-        return deployment.missing_secrets("the name of a secret in the store");
+        return deployment.missing_secrets("the name of a secret in the store", NeedPlace::Spec);
     }
     let required = all(deployment).into_iter().filter(|key| key.required);
     required
@@ -82,6 +82,7 @@ pub(super) fn needs(deployment: &Deployment) -> Vec<Need> {
         .map(|key| Need {
             variable: key.variable,
             what: key.what,
+            place: NeedPlace::EnvFile,
         })
         .collect()
 }

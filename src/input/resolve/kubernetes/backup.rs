@@ -45,7 +45,7 @@ impl Reading {
         }
         let size: Option<Memory> = self.optional("kubernetes.backup.disk", &file.disk);
         if let Some(size) = size {
-            self.at_least("kubernetes.backup.disk", size, LEAST_DISK);
+            self.at_least("kubernetes.backup.disk", size, LEAST_DISK, &file.disk);
         }
         BackupPlace::Claim(size.unwrap_or(disk.twice()))
     }
