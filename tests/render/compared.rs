@@ -75,8 +75,29 @@ fn without_image(deployment: &Deployment, plan: &Plan) -> Files {
     let all = all.into_iter();
     all.filter(|(path, _)| !path.trim_start_matches("../").starts_with("image/"))
         // Otherwise a change of any source would change every snapshot.
-        .map(|(path, text)| (path, text.replace(build.hash(), "HASH")))
+        .map(|(path, text)| {
+            let text = text.replace(build.hash(), "HASH");
+            (path, without_fingerprint(text))
+        })
         .collect()
+}
+
+/// Removes the fingerprint at the end of CloudFormation's user data: it covers the machine's files, which
+/// contain tags of images.
+fn without_fingerprint(mut text: String) -> String {
+    let end = text.find("Fn::Base64: !Join [\"|\"").and_then(|start| {
+        let line = text[start..].lines().next()?;
+        line.strip_suffix("]]").map(|line| start + line.len())
+    });
+    if let Some(end) = end {
+        let start = end - 16;
+        let hex = text[start..end]
+            .bytes()
+            .all(|byte| byte.is_ascii_hexdigit());
+        assert!(hex, "no fingerprint");
+        text.replace_range(start..end, "FINGERPRINT");
+    }
+    text
 }
 
 /// A base of renderings.
