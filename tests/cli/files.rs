@@ -264,7 +264,20 @@ fn killed_at_any_moment_every_file_is_old_or_new() {
     }
     assert!(cut_off > 0, "no run was cut off");
     assert_eq!(
-        run(home.path(), &["gen", "--target", "docker", "--out", "out"]).0,
+        run(
+            home.path(),
+            &[
+                "gen",
+                "--target",
+                "docker",
+                "--chroma-version",
+                versions[1],
+                "--allow-downgrade",
+                "--out",
+                "out",
+            ],
+        )
+        .0,
         0
     );
     assert_eq!(relative(&out), wanted[1]);

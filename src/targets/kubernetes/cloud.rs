@@ -3,9 +3,14 @@
 //! Invariant: a cluster outside a cloud gets none of these, and no manifest's template depends on
 //! the cloud.
 
+mod aks;
+mod eks;
+mod gke;
+mod managed;
 mod problems;
 mod readme;
 mod registry;
+mod rows;
 mod store;
 
 use std::collections::BTreeMap;
@@ -17,11 +22,13 @@ use crate::backend::Backend;
 use crate::collector::surroundings::PlaceAttribute;
 use crate::deployment::Deployment;
 use crate::digest::hash;
-use crate::spec::kubernetes::{BackupPlace, Kubernetes};
-use crate::spec::{Spec, Target, Tracing};
+use crate::spec::kubernetes::BackupPlace;
+use crate::spec::{Spec, Tracing};
 use crate::values::Cloud;
 
+pub(super) use managed::LINK_LOCAL;
 pub(super) use problems::problems;
+pub(super) use rows::managed;
 pub(super) use store::SecretStore;
 
 /// Template input for the cloud.
@@ -62,7 +69,7 @@ impl CloudTemplate {
                 })
                 .collect(),
             identity_egress: egress.map(|&(cidr, port)| Egress { cidr, port }).collect(),
-            section: readme::section(deployment.spec.target.cloud()),
+            section: managed(&deployment.spec).map(|managed| managed.readme_section),
             recipe: CloudSection::new(deployment),
         }
     }
@@ -86,44 +93,17 @@ const DATA: &str = "data";
 /// Suffix of the storage class for volumes that are deleted with their pod.
 const SCRATCH: &str = "scratch";
 
-/// A type of disk.
-struct Class {
-    provisioner: &'static str,
-    parameters: &'static [(&'static str, &'static str)],
-}
-
-/// Returns the cloud's standard block storage, by the name of its CSI driver.
-fn class(target: Target, cluster: &Kubernetes) -> Option<Class> {
-    let (provisioner, parameters): (_, &[(&str, &str)]) = match target.cloud()? {
-        Cloud::Aws => (
-            if cluster.auto_mode {
-                "ebs.csi.eks.amazonaws.com"
-            } else {
-                "ebs.csi.aws.com"
-            },
-            &[("encrypted", "true"), ("type", "gp3")],
-        ),
-        Cloud::Gcp => ("pd.csi.storage.gke.io", &[("type", "pd-balanced")]),
-        Cloud::Azure => ("disk.csi.azure.com", &[("skuName", "Premium_LRS")]),
-    };
-    Some(Class {
-        provisioner,
-        parameters,
-    })
-}
-
 /// Returns the storage classes to create unless the spec names one: one for volumes that are kept
 /// and, if backups are sent to a bucket, one for scratch volumes, which would otherwise each leave
 /// a disk.
 fn storage_classes(spec: &Spec) -> Vec<StorageClass> {
     let Spec {
         kubernetes: cluster,
-        target,
         name,
         ..
     } = spec;
     let given = cluster.storage_class.is_some();
-    let Some(class) = class(*target, cluster).filter(|_| !given) else {
+    let Some(managed) = managed(spec).filter(|_| !given) else {
         return Vec::new();
     };
     let backup = cluster.backup.as_ref();
@@ -131,8 +111,8 @@ fn storage_classes(spec: &Spec) -> Vec<StorageClass> {
     let made = |suffix: &str, reclaim, what| StorageClass {
         name: format!("{name}-{suffix}"),
         what,
-        provisioner: class.provisioner,
-        parameters: class.parameters.iter().copied().collect(),
+        provisioner: managed.provisioner.of(cluster),
+        parameters: managed.disk_parameters.iter().copied().collect(),
         reclaim,
     };
     let kept = "A volume's disk is kept when its claim is deleted. A class cannot be changed.";
@@ -161,8 +141,8 @@ pub(super) fn scratch_class(deployment: &Deployment) -> Option<String> {
 /// files, or takes them from the first (bottlerocket-os/bottlerocket issue #2417). Nodes without
 /// SELinux ignore it.
 pub(super) fn selinux_level(deployment: &Deployment) -> Option<String> {
-    let shared = deployment.spec.kubernetes.backup.is_some()
-        && deployment.spec.target.cloud() == Some(Cloud::Aws);
+    let isolates = managed(&deployment.spec).is_some_and(|managed| managed.isolates_volumes);
+    let shared = deployment.spec.kubernetes.backup.is_some() && isolates;
     let of = hash(
         format!(
             "{}/{}",
@@ -176,7 +156,7 @@ pub(super) fn selinux_level(deployment: &Deployment) -> Option<String> {
 
 fn named_or(deployment: &Deployment, suffix: &str) -> Option<String> {
     let given = deployment.spec.kubernetes.storage_class.as_ref();
-    let made = deployment.spec.target.cloud();
+    let made = managed(&deployment.spec);
     given
         .map(ToString::to_string)
         .or_else(|| made.map(|_| format!("{}-{suffix}", deployment.spec.name)))
@@ -194,26 +174,18 @@ pub(super) fn environment(spec: &Spec) -> BTreeMap<&'static str, String> {
 /// or the API.
 fn resource(spec: &Spec) -> BTreeMap<&'static str, &str> {
     let at = &spec.kubernetes;
-    let Some(cloud) = spec.target.cloud() else {
+    let Some(managed) = managed(spec) else {
         return BTreeMap::new();
     };
-    let (provider, platform, account) = match cloud {
-        Cloud::Aws => ("aws", "aws_eks", &None),
-        Cloud::Gcp => ("gcp", "gcp_kubernetes_engine", &spec.machine.project),
-        Cloud::Azure => ("azure", "azure.aks", &spec.machine.subscription),
-    };
-    let location = at.region.as_ref().map(|region| region.as_str());
-    let (region, zone) = match location.map(|location| (location, location.rsplit_once('-'))) {
-        // A zone of Google is the name of its region and a letter.
-        Some((zone, Some((region, letter)))) if cloud == Cloud::Gcp && letter.len() == 1 => {
-            (Some(region), Some(zone))
-        }
-        _ => (location, None),
-    };
+    let location = at
+        .region
+        .as_ref()
+        .map(|region| (managed.location)(region.as_str()));
+    let (region, zone) = location.map_or((None, None), |(region, zone)| (Some(region), zone));
     let named = [
         (
             "cloud.account.id",
-            account.as_ref().map(|name| name.as_str()),
+            (managed.account)(&spec.machine).map(|name| name.as_str()),
         ),
         ("cloud.availability_zone", zone),
         ("cloud.region", region),
@@ -225,20 +197,17 @@ fn resource(spec: &Spec) -> BTreeMap<&'static str, &str> {
     let named = named
         .into_iter()
         .filter_map(|(name, value)| Some((name, value?)));
-    let fixed = [("cloud.provider", provider), ("cloud.platform", platform)];
+    let fixed = [
+        ("cloud.provider", managed.provider),
+        ("cloud.platform", managed.platform),
+    ];
     fixed.into_iter().chain(named).collect()
 }
 
 /// Returns the addresses that provide the collector's identity.
 fn identity_egress(tracing: &Tracing) -> &'static [(&'static str, u16)] {
-    match tracing.backends().find_map(Backend::cloud) {
-        // EKS Pod Identity's agent, on every node.
-        Some(Cloud::Aws) => &[("169.254.170.23/32", 80)],
-        // GKE's metadata server: its address, and the address to which the node's rules redirect it
-        // (GKE, "Workload Identity Federation", "Network policy").
-        Some(Cloud::Gcp) => &[("169.254.169.254/32", 80), ("169.254.169.252/32", 988)],
-        Some(Cloud::Azure) | None => &[],
-    }
+    let cloud = tracing.backends().find_map(Backend::cloud);
+    cloud.map_or(&[], |cloud| rows::of(cloud).identity_egress)
 }
 
 #[cfg(test)]

@@ -5,65 +5,35 @@ use std::collections::BTreeMap;
 use anyhow::Result;
 use serde::Serialize;
 
-use super::cloud::SecretStore;
+use super::cloud::{SecretStore, managed};
 use super::component::texts;
 use super::template::ClusterTemplate;
 use super::templates;
 use crate::deployment::Deployment;
 use crate::plan::Plan;
 use crate::render::values_of;
-use crate::values::{Cloud, Peer};
+use crate::values::Peer;
 
 /// Returns the settings of a load balancer inside the cloud's network. In every cloud it sends to
 /// nodes with the pod and keeps the client's address, so that a NetworkPolicy can filter by it.
 fn load_balancer(deployment: &Deployment) -> Option<LoadBalancer> {
-    let cloud = deployment
-        .spec
-        .target
-        .cloud()
-        .filter(|_| deployment.spec.kubernetes.internal_load_balancer)?;
+    let cluster = &deployment.spec.kubernetes;
+    let managed = managed(&deployment.spec).filter(|_| cluster.internal_load_balancer)?;
     let Some(Peer::Range(range)) = &deployment.spec.machine.allow_from else {
         return None; // `problems` reports this
     };
-    let (class, annotations): (_, &[(&str, &str)]) = match cloud {
-        // Without a class, a cluster without a controller would create a public load balancer.
-        Cloud::Aws => (
-            Some(if deployment.spec.kubernetes.auto_mode {
-                "eks.amazonaws.com/nlb"
-            } else {
-                "service.k8s.aws/nlb"
-            }),
-            &[
-                (
-                    "service.beta.kubernetes.io/aws-load-balancer-nlb-target-type",
-                    "instance",
-                ),
-                (
-                    "service.beta.kubernetes.io/aws-load-balancer-scheme",
-                    "internal",
-                ),
-            ],
-        ),
-        Cloud::Gcp => (
-            None,
-            &[("networking.gke.io/load-balancer-type", "Internal")],
-        ),
-        Cloud::Azure => (
-            None,
-            &[(
-                "service.beta.kubernetes.io/azure-load-balancer-internal",
-                "true",
-            )],
-        ),
-    };
-    let mut all = texts(&deployment.spec.kubernetes.annotations);
+    let mut all = texts(&cluster.annotations);
     all.extend(
-        annotations
+        managed
+            .load_balancer_annotations
             .iter()
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned())),
     );
     Some(LoadBalancer {
-        class,
+        class: managed
+            .load_balancer_class
+            .as_ref()
+            .map(|class| class.of(cluster)),
         annotations: all,
         ranges: [range.clone()],
     })

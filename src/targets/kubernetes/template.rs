@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use minijinja::Value;
 use serde::Serialize;
 
-use super::cloud::CloudTemplate;
+use super::cloud::{CloudTemplate, LINK_LOCAL, managed};
 use super::component::{ComponentTemplate, DATABASE, api, texts};
 use crate::deployment::Deployment;
 use crate::image::Images;
@@ -16,7 +16,6 @@ use crate::render::{as_is, values_of, yaml};
 use crate::spec::Spec;
 use crate::spec::kubernetes::Kubernetes;
 use crate::targets::shared::SharedTemplate;
-use crate::values::Cloud;
 
 /// Template input of every cluster.
 #[derive(Serialize)]
@@ -38,7 +37,7 @@ pub(super) struct ClusterTemplate<'a> {
     secret: String,
     /// First lines of every pod's spec.
     pod: Vec<YamlLine>,
-    /// The addresses of a node's own DNS.
+    /// The addresses of a node's own DNS, which pods may query instead of the cluster's DNS pods.
     dns_address: &'static str,
     pub(super) cloud: CloudTemplate,
 }
@@ -69,23 +68,10 @@ impl<'a> ClusterTemplate<'a> {
             chroma_endpoint: &deployment.chroma_endpoint,
             secret: cluster.secret.to_string(),
             pod: pod(cluster),
-            dns_address: dns_address(deployment),
+            dns_address: managed(&deployment.spec)
+                .map_or(LINK_LOCAL, |managed| managed.dns_address.of(cluster)),
             cloud: CloudTemplate::new(deployment),
         }
-    }
-}
-
-/// Returns the addresses of a node's own DNS, which pods may query instead of the cluster's DNS
-/// pods. It is link-local, with different addresses (NodeLocal DNSCache 169.254.20.10, kubespray
-/// 169.254.25.10, Cloud DNS on GKE 169.254.169.254, LocalDNS on AKS 169.254.10.10). EKS Auto Mode
-/// also has it on the node, at an undocumented address.
-fn dns_address(deployment: &Deployment) -> &'static str {
-    let auto_mode =
-        deployment.spec.target.cloud() == Some(Cloud::Aws) && deployment.spec.kubernetes.auto_mode;
-    if auto_mode {
-        "0.0.0.0/0"
-    } else {
-        "169.254.0.0/16"
     }
 }
 

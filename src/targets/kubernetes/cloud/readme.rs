@@ -8,6 +8,8 @@ use serde::Serialize;
 
 use super::super::component::COLLECTOR;
 use super::super::secret_keys;
+use super::aks::AKS;
+use super::rows::managed;
 use super::{registry, store};
 use crate::backend::Backend;
 use crate::deployment::Deployment;
@@ -17,21 +19,12 @@ use crate::spec::target::CONNECTION_STRING;
 use crate::spec::{Spec, Tracing};
 use crate::targets::common::{Preparation, permissions, preparations};
 use crate::targets::machine::patterns::given;
-use crate::values::{Cloud, CloudName};
+use crate::values::CloudName;
 
 /// The longest name of a role in AWS.
 const LONGEST_ROLE: usize = 64;
 
-/// Returns the template of the README's section.
-pub(super) fn section(cloud: Option<Cloud>) -> Option<&'static str> {
-    Some(match cloud? {
-        Cloud::Aws => "kubernetes/sections/_eks.md.j2",
-        Cloud::Gcp => "kubernetes/sections/_gke.md.j2",
-        Cloud::Azure => "kubernetes/sections/_aks.md.j2",
-    })
-}
-
-/// Input of that template.
+/// Input of the README's section.
 #[derive(Serialize)]
 pub(super) struct CloudSection {
     cluster: String,
@@ -159,8 +152,8 @@ impl Insights {
         let named = named.filter(|_| kubernetes.secret_store.is_none());
         Some(Self {
             variable,
-            vault: named.map(|name| vault(store::place(Cloud::Azure, name)).to_owned()),
-            key: named.map(|name| store::key(Cloud::Azure, name).to_owned()),
+            vault: named.map(|name| vault((AKS.secret_place)(name)).to_owned()),
+            key: named.map(|name| (AKS.secret_key)(name).to_owned()),
         })
     }
 }
@@ -174,7 +167,8 @@ fn vault(address: &str) -> &str {
 impl StoreSection {
     /// Computes the section. `None` if no key is needed, or if the store is the operator's own.
     fn new(deployment: &Deployment) -> Option<Self> {
-        let (at, cloud) = (&deployment.spec.kubernetes, deployment.spec.target.cloud()?);
+        let at = &deployment.spec.kubernetes;
+        let managed = managed(&deployment.spec)?;
         let named = &deployment.spec.machine.secrets;
         let mut keys = secret_keys::all(deployment);
         keys.retain(|key| key.required || named.contains_key(&key.variable));
@@ -182,12 +176,12 @@ impl StoreSection {
             return None;
         }
         let first = named.values().next();
-        let first = first.map(|name| store::place(cloud, name.as_str()));
+        let first = first.map(|name| (managed.secret_place)(name.as_str()));
         let secrets = keys.into_iter().map(|key| {
             let name = named.get(&key.variable).map(CloudName::as_str);
             StoredSecret {
                 made: key.variable == CONNECTION_STRING,
-                key: name.map(|name| store::key(cloud, name).to_owned()),
+                key: name.map(|name| (managed.secret_key)(name).to_owned()),
                 name: name.map(str::to_owned),
                 variable: key.variable,
                 what: key.what,

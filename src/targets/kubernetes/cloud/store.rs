@@ -10,10 +10,10 @@ use serde::Serialize;
 use serde_json::{Value as Json, json};
 
 use super::super::secret_keys;
+use super::managed::{ManagedKubernetes, StoreAccess};
+use super::rows;
 use crate::deployment::Deployment;
 use crate::spec::Spec;
-use crate::targets::machine::patterns::given;
-use crate::values::Cloud;
 
 /// Input of `secrets.yaml` for the store.
 #[derive(Serialize)]
@@ -61,25 +61,26 @@ impl SecretStore {
         } = &deployment.spec;
         let named = &kubernetes.secret_store;
         let own = target.cloud().filter(|_| named.is_none());
+        let own = own.map(rows::of);
         let (kind, name) = match named {
             Some(store) if store.of_cluster => ("ClusterSecretStore", store.name.to_string()),
             Some(store) => ("SecretStore", store.name.to_string()),
             None => ("SecretStore", account(deployment)),
         };
         let keys = machine.secrets.iter().map(|(variable, name)| {
-            let key = own.map_or(name.as_str(), |cloud| key(cloud, name.as_str()));
+            let key = own.map_or(name.as_str(), |managed| (managed.secret_key)(name.as_str()));
             StoredKey {
                 variable: variable.clone(),
                 key: key.to_owned(),
             }
         });
-        let has_account = own.is_some_and(|cloud| has_account(deployment, cloud));
+        let has_account = own.is_some_and(|managed| has_account(deployment, managed));
         Some(Self {
             account: has_account.then(|| Account {
                 name: account(deployment),
-                annotations: annotations(deployment),
+                annotations: annotations(deployment, own),
             }),
-            provider: own.and_then(|cloud| provider(deployment, cloud)),
+            provider: own.and_then(|managed| provider(deployment, managed)),
             keys: keys.collect(),
             reference: StoreReference {
                 kind,
@@ -96,53 +97,36 @@ pub(super) fn account(deployment: &Deployment) -> String {
 }
 
 /// Returns true if the deployment's own account reads the store; otherwise the Operator's does.
-fn has_account(deployment: &Deployment, cloud: Cloud) -> bool {
-    cloud == Cloud::Gcp || deployment.spec.kubernetes.identity.is_some()
+fn has_account(deployment: &Deployment, managed: &ManagedKubernetes) -> bool {
+    managed.identity_annotation.is_none() || deployment.spec.kubernetes.identity.is_some()
 }
 
-/// Returns the annotations by which the cloud identifies the account. GKE identifies it by its
-/// name.
-fn annotations(deployment: &Deployment) -> BTreeMap<String, String> {
-    let mut annotations = super::super::component::texts(&deployment.spec.kubernetes.annotations);
-    let name = match deployment.spec.target.cloud() {
-        Some(Cloud::Aws) => "eks.amazonaws.com/role-arn",
-        Some(Cloud::Azure) => "azure.workload.identity/client-id",
-        Some(Cloud::Gcp) | None => return annotations,
-    };
-    let identity = deployment.spec.kubernetes.identity.iter();
-    annotations.extend(identity.map(|identity| (name.to_owned(), identity.as_str().to_owned())));
+/// Returns the annotations by which the cloud identifies the account.
+fn annotations(
+    deployment: &Deployment,
+    managed: Option<&ManagedKubernetes>,
+) -> BTreeMap<String, String> {
+    let at = &deployment.spec.kubernetes;
+    let name = managed.and_then(|managed| managed.identity_annotation);
+    let identity = name.zip(at.identity.as_ref());
+    let identity = identity.map(|(name, identity)| (name.to_owned(), identity.as_str().to_owned()));
+    let mut annotations = super::super::component::texts(&at.annotations);
+    annotations.extend(identity);
     annotations
 }
 
 /// Returns `spec.provider` of the SecretStore.
-fn provider(deployment: &Deployment, cloud: Cloud) -> Option<Json> {
-    let at = &deployment.spec.kubernetes;
-    let place = place(
-        cloud,
-        deployment.spec.machine.secrets.values().next()?.as_str(),
-    );
-    let account = has_account(deployment, cloud).then(|| json!({ "name": account(deployment) }));
-    let provider = match cloud {
-        Cloud::Aws => json!({ "aws": {
-            "service": "SecretsManager", "region": place,
-            "auth": account.map(|account| json!({ "jwt": { "serviceAccountRef": account } })),
-        } }),
-        Cloud::Gcp => json!({ "gcpsm": {
-            "projectID": place,
-            "auth": { "workloadIdentity": {
-                // The Operator reads missing values from the metadata server.
-                "clusterProjectID": given(&deployment.spec.machine.project),
-                "clusterLocation": given(&at.region),
-                "clusterName": given(&at.cluster),
-                "serviceAccountRef": account,
-            } },
-        } }),
-        Cloud::Azure => json!({ "azurekv": {
-            "authType": "WorkloadIdentity", "vaultUrl": place,
-            "tenantId": given(&at.tenant), "serviceAccountRef": account,
-        } }),
+fn provider(deployment: &Deployment, managed: &ManagedKubernetes) -> Option<Json> {
+    let first = deployment.spec.machine.secrets.values().next()?;
+    let account = has_account(deployment, managed);
+    let access = StoreAccess {
+        place: (managed.secret_place)(first.as_str()),
+        account: account.then(|| json!({ "name": self::account(deployment) })),
     };
-    Some(without_nulls(provider))
+    Some(without_nulls((managed.secret_provider)(
+        &deployment.spec,
+        access,
+    )))
 }
 
 fn without_nulls(value: Json) -> Json {
@@ -153,22 +137,5 @@ fn without_nulls(value: Json) -> Json {
             .map(|(name, value)| (name, without_nulls(value)))
             .collect(),
         other => other,
-    }
-}
-
-/// Returns the place of a secret, which all secrets of a store share: region, project, vault.
-pub(super) fn place(cloud: Cloud, secret: &str) -> &str {
-    match cloud {
-        Cloud::Aws => secret.split(':').nth(3).unwrap_or_default(),
-        Cloud::Gcp => secret.split('/').nth(1).unwrap_or_default(),
-        Cloud::Azure => secret.split("/secrets/").next().unwrap_or_default(),
-    }
-}
-
-/// Returns the store's key of a secret: the ARN on AWS, the last part of the name elsewhere.
-pub(super) fn key(cloud: Cloud, secret: &str) -> &str {
-    match cloud {
-        Cloud::Aws => secret,
-        Cloud::Gcp | Cloud::Azure => secret.rsplit('/').next().unwrap_or(secret),
     }
 }
