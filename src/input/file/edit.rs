@@ -57,7 +57,11 @@ pub fn edited<'a>(
             return Err(refused(one.key));
         }
     }
-    Ok(document.to_string())
+    let mut text = document.to_string();
+    if !text.ends_with('\n') {
+        text.push('\n');
+    }
+    Ok(text)
 }
 
 /// Sets a value; of a mapping each of its entries.
@@ -152,6 +156,8 @@ kubernetes:
         let text = created(&values).unwrap();
         assert!(text.starts_with("# yaml-language-server: $schema=https://"));
         assert!(text.ends_with("target: aws\nname: search\n"), "{text}");
+        let text = created(&values[1..]).unwrap();
+        assert!(text.ends_with("\ntarget: aws\n"), "{text}");
     }
 
     #[test]
