@@ -40,12 +40,12 @@ pub struct Cli {
     /// Print one JSON document, which includes messages and errors
     #[arg(long, global = true, display_order = 100)]
     pub json: bool,
-    /// What to do.
+    /// The command.
     #[command(subcommand)]
     pub command: Command,
 }
 
-/// What to do.
+/// The command.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Generate the files of a deployment
@@ -108,7 +108,7 @@ Examples:
   chroma-otel-deploy list backends
   chroma-otel-deploy list backends grafana-cloud")]
     List {
-        /// What to list.
+        /// Kind of values to list.
         #[command(subcommand)]
         what: List,
     },
@@ -147,7 +147,7 @@ Example:
     },
 }
 
-/// What `list` shows.
+/// Subcommands of `list`.
 #[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
 pub enum List {
     /// List deployment targets
@@ -187,7 +187,7 @@ pub struct GenArgs {
     /// Allow an older Chroma release than the one that the folder has; it cannot open the newer data
     #[arg(long)]
     pub allow_downgrade: bool,
-    /// What to deploy.
+    /// The spec.
     #[command(flatten)]
     pub spec: SpecArgs,
 }
@@ -198,7 +198,7 @@ pub struct CheckArgs {
     /// The folder.
     #[command(flatten)]
     pub folder: FolderArgs,
-    /// What to deploy.
+    /// The spec.
     #[command(flatten)]
     pub spec: SpecArgs,
 }
@@ -212,12 +212,12 @@ pub struct ImageArgs {
     /// Replace files that were edited or that `image` did not write
     #[arg(long)]
     pub force: bool,
-    /// What to build: the release of Chroma, the repositories, the registry.
+    /// The spec: the release of Chroma, the repositories, the registry.
     #[command(flatten)]
     pub spec: SpecArgs,
 }
 
-/// Where the deployment is.
+/// Location of the deployment.
 #[derive(Debug, Clone, Args)]
 pub struct FolderArgs {
     /// Folder of the deployment [default: that of the spec, or NAME]
@@ -225,7 +225,7 @@ pub struct FolderArgs {
     pub out: Option<PathBuf>,
 }
 
-/// The spec file, and the keys of it that have a flag.
+/// The spec file, and its keys that have a flag.
 #[derive(Debug, Clone)]
 pub struct SpecArgs {
     /// The file.
@@ -234,18 +234,18 @@ pub struct SpecArgs {
 }
 
 impl SpecArgs {
-    /// The flags that were given, as values of the spec's keys.
+    /// Returns the flags that are set, as values of the spec's keys.
     pub fn overrides(&self) -> Vec<Override> {
         self.overrides.clone()
     }
 
-    /// The text that was given for a key.
+    /// Returns the text of a key's flag.
     pub fn text(&self, key: &str) -> Option<&str> {
         let given = self.overrides.iter().find(|one| one.key == key)?;
         given.value.as_str()
     }
 
-    /// Sets a key that was not given.
+    /// Sets a key that is not set.
     ///
     /// # Panics
     /// The key has no flag.
@@ -268,7 +268,7 @@ impl Args for SpecArgs {
             .help("Spec of the deployment; flags override it [default: chroma-otel.yaml, if it exists]")
             .value_hint(ValueHint::FilePath)
             .value_parser(clap::value_parser!(PathBuf));
-        // What most commands have in common is told by one, and by `--help` of all.
+        // `gen -h` describes the flags that most commands share; for the others, only `--help` does.
         let others = command.get_name() != "gen";
         let keys = flags().iter().map(key::argument);
         let keys = keys.map(|key| key.hide_short_help(others));
@@ -301,7 +301,7 @@ impl FromArgMatches for SpecArgs {
     }
 }
 
-/// The whole command line, for those who describe it: with the values that name commands.
+/// Returns the complete command line for help and completions, with the names of commands as values.
 pub fn command() -> clap::Command {
     let command = Cli::command();
     let commands = command.get_subcommands().map(clap::Command::get_name);

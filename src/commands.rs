@@ -1,6 +1,6 @@
-//! The commands. One resolution behind all of them: what `check` compares is what `gen` writes.
+//! The commands. All share one resolution: `check` compares exactly the files that `gen` writes.
 //!
-//! Invariant: until `gen` has a plan that passes its own checks, nothing on disk has changed.
+//! Invariant: nothing on disk changes before `gen` has a plan that passes its own checks.
 
 mod check;
 mod generate;
@@ -27,7 +27,7 @@ use crate::report::{Output, Reported};
 use crate::spec::Resolved;
 use crate::targets;
 
-/// Yes or no, as `diff` says it.
+/// Positive or negative answer, like that of `diff`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Answer {
     /// Done, fresh, valid.
@@ -39,7 +39,7 @@ pub enum Answer {
 /// Runs one command.
 ///
 /// # Errors
-/// There is no answer: input that cannot be used, I/O, or a bug.
+/// Invalid input, an I/O error, or a bug.
 pub fn run(cli: Cli, output: &mut Output) -> Result<Answer> {
     match cli.command {
         Command::Gen(args) => generate::run(&args, output).map_err(nothing_written),
@@ -60,7 +60,7 @@ pub fn run(cli: Cli, output: &mut Output) -> Result<Answer> {
     }
 }
 
-/// The failure of a command that writes.
+/// Reports the problems of a command that writes.
 fn nothing_written(error: anyhow::Error) -> anyhow::Error {
     match error.downcast_ref::<Reported>() {
         Some(reported) => reported.clone().with_nothing_written().into(),
@@ -73,7 +73,7 @@ fn refuse<T>(problems: &[Problem], output: &mut Output) -> Result<T> {
     Err(Reported::new(problems.len()).into())
 }
 
-/// A deployment, its files, and where they go.
+/// A deployment, its files and their location.
 struct Rendered {
     deployment: Deployment,
     plan: Plan,
@@ -100,7 +100,7 @@ fn rendered(spec: &SpecArgs, folder: &FolderArgs, output: &mut Output) -> Result
     })
 }
 
-/// The values of exported variables and, over them, of flags.
+/// Returns the values of exported variables, overridden by those of flags.
 fn values(spec: &SpecArgs) -> Vec<Override> {
     let flags = spec.overrides();
     let mut values = input::exported(&flags, &|name| std::env::var(name).ok());
@@ -108,7 +108,7 @@ fn values(spec: &SpecArgs) -> Vec<Override> {
     values
 }
 
-/// The spec of a file and values, with the target where neither has one.
+/// Resolves a file and values to a spec; `target` is the default target.
 fn resolved(
     values: &[Override],
     file: Option<&Path>,
@@ -131,7 +131,7 @@ fn resolved(
     Ok(resolved)
 }
 
-/// The refusal of a folder that holds the deployment of another spec.
+/// Returns the problem of a folder that holds the deployment of another spec.
 fn another_spec(location: &Location) -> Result<Option<Problem>> {
     let (owner, spec) = (folder::owner(&location.folder)?, location.spec_name());
     Ok(owner.filter(|owner| *owner != spec).map(|owner| {
@@ -142,7 +142,7 @@ fn another_spec(location: &Location) -> Result<Option<Problem>> {
     }))
 }
 
-/// A word as a shell takes it.
+/// Quotes a word for a shell.
 fn shell_word(text: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "._/-+:@%,".contains(c);
     if !text.is_empty() && text.chars().all(plain) {

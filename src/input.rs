@@ -7,7 +7,7 @@ mod resolve;
 pub use environment::overrides as exported;
 pub use resolve::resolve;
 
-/// The resolved spec of these values at their keys.
+/// Returns the resolved spec of these values.
 #[cfg(test)]
 pub(crate) fn sound(keys: &[(&'static str, serde_json::Value)]) -> crate::spec::Resolved {
     let overrides = keys.iter().map(|(key, value)| file::Override {

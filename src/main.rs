@@ -1,5 +1,5 @@
-//! Parses the arguments, runs the command, and turns its answer into the exit code: 0 done, 1 the
-//! answer is no (stale, invalid), 2 no answer (usage, input, I/O).
+//! Parses the arguments, runs the command, and returns its exit code: 0 done, 1 the
+//! answer is negative (stale, invalid), 2 no answer (usage, input, I/O).
 
 use std::env;
 use std::process::ExitCode;

@@ -84,7 +84,7 @@ pub struct Need {
     pub variable: String,
     /// Description, and where to get it.
     pub what: String,
-    /// Where it can be set.
+    /// Place to set it in.
     pub place: NeedPlace,
 }
 

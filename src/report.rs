@@ -33,7 +33,7 @@ pub fn count(number: usize, noun: &str) -> String {
     }
 }
 
-/// The input has problems, which are reported already.
+/// Error for problems that are reported already.
 #[derive(Debug, Clone)]
 pub struct Reported {
     problems: usize,
@@ -41,7 +41,7 @@ pub struct Reported {
 }
 
 impl Reported {
-    /// Of this many problems.
+    /// Creates the error for this number of problems.
     pub fn new(problems: usize) -> Self {
         Self {
             problems,
@@ -49,7 +49,7 @@ impl Reported {
         }
     }
 
-    /// Of a command that writes.
+    /// Marks the error of a command that writes.
     pub fn with_nothing_written(self) -> Self {
         Self {
             nothing_written: true,
@@ -70,7 +70,7 @@ impl fmt::Display for Reported {
 
 impl std::error::Error for Reported {}
 
-/// Two streams to write to, or a document that is written at the end.
+/// Standard output and standard error, or a document that is written at the end.
 pub struct Output {
     answer: Box<dyn Write>,
     message: Box<dyn Write>,
@@ -91,7 +91,7 @@ impl Output {
         }
     }
 
-    /// The same streams, for one JSON document about this command.
+    /// Returns the same streams, for one JSON document about this command.
     pub fn json(command: Option<String>) -> Self {
         Self {
             document: Some(Document::new(command)),
@@ -122,7 +122,7 @@ impl Output {
         Ok(if line.is_empty() { default } else { line }.to_owned())
     }
 
-    /// Prints text that is the answer itself.
+    /// Prints a part of the answer.
     pub fn answer(&mut self, text: &str) {
         match &mut self.document {
             Some(document) => document.answer(text),
@@ -130,7 +130,7 @@ impl Output {
         }
     }
 
-    /// An answer that has a structure: its key and value in the document, and its text.
+    /// Prints a structured answer: `key` and value in the document, or its text.
     pub fn data(&mut self, key: &str, value: Value, text: &str) {
         match &mut self.document {
             Some(document) => drop(document.data.insert(key.to_owned(), value)),
@@ -146,7 +146,7 @@ impl Output {
     }
 
     /// Writes the document, if there is one. Returns the exit code: 2 if the answer could not be written. A
-    /// reader that closes its pipe early, such as `head`, has what it needs.
+    /// reader that closes its pipe early, such as `head`, is not an error.
     pub fn finish(mut self, code: u8) -> u8 {
         if let Some(mut document) = self.document.take() {
             document.exit_code = code;
@@ -168,7 +168,7 @@ impl Output {
         let _ = writeln!(self.message, "{RED}error{RED:#}: {text}");
     }
 
-    /// Invalid arguments, as clap describes them.
+    /// Reports invalid arguments as described by clap.
     pub fn usage(&mut self, error: &clap::Error) {
         match &mut self.document {
             Some(document) => document.usage(error),
@@ -189,7 +189,7 @@ impl Output {
         self.say(&format!("{BOLD}{line}{BOLD:#}"));
     }
 
-    /// Prints one line that the user should not overlook.
+    /// Prints a note.
     pub fn note(&mut self, line: &str) {
         match &mut self.document {
             Some(document) => document.notes.push(line.to_owned()),
@@ -197,7 +197,7 @@ impl Output {
         }
     }
 
-    /// Variables that the operator still has to set, in this place.
+    /// Prints the variables that the operator still has to set in this place.
     pub fn needs(&mut self, place: &str, needs: &[Need]) {
         if let Some(document) = &mut self.document {
             document.needs.extend_from_slice(needs);
@@ -209,7 +209,7 @@ impl Output {
         }
     }
 
-    /// Commands and other steps that follow.
+    /// Prints the next steps.
     pub fn next(&mut self, steps: &[String]) {
         if let Some(document) = &mut self.document {
             document.next.extend_from_slice(steps);
@@ -221,7 +221,7 @@ impl Output {
         }
     }
 
-    /// Files by how much of them was checked.
+    /// Prints the files by the extent of their checks.
     pub fn coverage(&mut self, coverage: &Coverage) {
         match &mut self.document {
             Some(document) => {
@@ -249,7 +249,7 @@ impl Output {
         }
     }
 
-    /// The reason why there is no answer.
+    /// Prints the error of a command that failed.
     pub fn failure(&mut self, error: &anyhow::Error) {
         if let Some(refused) = error.downcast_ref::<crate::folder::Refused>() {
             return self.problems(std::slice::from_ref(&refused.0));
@@ -272,7 +272,7 @@ impl Output {
         }
     }
 
-    /// Files that are no longer part of the deployment, and stay.
+    /// Prints the files that are kept although they are no longer part of the deployment.
     pub fn stale(&mut self, changes: &[&Change]) {
         if let Some(document) = &mut self.document {
             let files = changes.iter().map(|change| File::stale(&change.path));
@@ -283,7 +283,7 @@ impl Output {
         }
     }
 
-    /// Prints the changes, one line each; the many sources of the entrypoint as one.
+    /// Prints the changes, one line each; the sources of the entrypoint share a line.
     pub fn changes(&mut self, changes: &[&Change]) {
         if let Some(document) = &mut self.document {
             let files = changes.iter();
@@ -315,8 +315,8 @@ impl Output {
         let _ = writeln!(self.message, "  {style}{sign}{style:#} {what}");
     }
 
-    /// The difference that a change makes to its file, line by line, as the answer. Values after `NAME=` in
-    /// `.env.example` and known secrets are not shown. Not in the document: the file can contain other secrets.
+    /// Prints the difference of a change as the answer, line by line. Values after `NAME=` in
+    /// `.env.example` and known secrets are masked. The document omits it: a file can contain other secrets.
     pub fn difference(&mut self, change: &Change, secrets: &Secrets) {
         if self.document.is_some() {
             return;

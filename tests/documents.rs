@@ -1,5 +1,5 @@
 //! The documents: their words, their links, their commands, and their tables, which must match the
-//! code.
+//! code. Also the words of comments.
 
 #![allow(
     clippy::unwrap_used,
@@ -34,14 +34,25 @@ const WORDS: &[(&str, &str)] = &[
 /// Contexts in which an expression is standard English.
 const ALLOWED: &[&str] = &["is no longer", "there is no"];
 
-/// Locations of the checked words: a folder and a suffix of file names. A row for source comments
-/// would be `("src", ".rs")`, with a reader like [`prose`] that keeps the comments.
+/// Locations of the checked documents: a folder and a suffix of file names.
 const CHECKED: &[(&str, &str)] = &[
     (".", ".md"),
     ("docs", ".md"),
     ("crates", "README.md"),
     ("templates", ".md.j2"),
 ];
+
+/// Locations of the checked comments. An empty suffix matches every file.
+const COMMENTED: &[(&str, &str)] = &[
+    ("src", ".rs"),
+    ("crates", ".rs"),
+    ("tests", ".rs"),
+    ("tests", ".py"),
+    ("templates", ""),
+];
+
+/// Words that must not begin a comment: it would be a clause in the place of a noun.
+const CLAUSES: &[&str] = &["What", "Whether", "Where", "Who", "How"];
 
 /// STYLE.md quotes the expressions.
 const QUOTES: &str = "./STYLE.md";
@@ -151,6 +162,85 @@ fn finds_expressions_across_lines_and_not_in_code_or_longer_words() {
         .filter(|expression| !places(&text, expression).is_empty())
         .collect();
     assert_eq!(found, ["stands in"]);
+}
+
+/// Returns the text of a comment line, without its marker. Headings of Markdown are not comments.
+fn comment<'a>(path: &Path, line: &'a str) -> Option<&'a str> {
+    let line = line.trim_start();
+    let is_rust = path.extension().is_some_and(|end| end == "rs");
+    let is_document = path.to_str().unwrap().contains(".md");
+    let markers: &[&str] = match (is_rust, is_document) {
+        (true, _) => &["///", "//!", "//"],
+        (false, false) => &["//", "#"],
+        (false, true) => &["//"],
+    };
+    let marker = markers.iter().find(|marker| line.starts_with(**marker))?;
+    Some(line[marker.len()..].trim_start_matches('#').trim())
+}
+
+/// Returns the mistakes in the comments of a file, each with its line.
+fn mistakes(path: &Path, text: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut block = String::new();
+    for (line, number) in text.lines().chain([""]).zip(1..) {
+        let comment = comment(path, line);
+        if let Some(text) = comment {
+            let first = text.split(|c: char| !c.is_alphabetic()).next().unwrap();
+            if CLAUSES.contains(&first) && !text.ends_with('?') {
+                found.push(format!("{}:{number}: `{text}` is a clause", path.display()));
+            }
+            block += &format!("{text}\n");
+            continue;
+        }
+        let text = prose(&std::mem::take(&mut block));
+        for (expression, instead) in WORDS {
+            for place in places(&text, expression) {
+                let path = path.display();
+                found.push(format!(
+                    "{path}: before line {number}: …{place}…: write `{instead}`"
+                ));
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn comments_use_the_words_of_the_style_guide() {
+    let mut found = Vec::new();
+    let mut checked = 0;
+    for (folder, end) in COMMENTED {
+        for path in files(folder, end) {
+            checked += 1;
+            found.extend(mistakes(&path, &read(&path)));
+        }
+    }
+    assert!(checked > 300, "{checked} files");
+    assert!(found.is_empty(), "{}", found.join("\n"));
+}
+
+#[test]
+fn finds_clauses_and_expressions_in_comments() {
+    let rust = [
+        "/// What it does.",
+        "//! Whether",
+        "let what = 1; // Where",
+        "// Somewhat",
+        "// How many?",
+        "",
+        "// It stands",
+        "// in a row, `nobody`.",
+        "\"Who\"",
+    ];
+    let rust = rust.join("\n");
+    let found = mistakes(Path::new("a.rs"), &rust);
+    assert_eq!(found.len(), 3, "{found:?}");
+    assert!(found[0].starts_with("a.rs:1: `What it does.`"), "{found:?}");
+    assert!(found[1].starts_with("a.rs:2: `Whether`"), "{found:?}");
+    assert!(found[2].contains("stands in"), "{found:?}");
+    let script = "#!/bin/sh\n# Who calls.\necho nobody\n# Likewise.\n";
+    assert_eq!(mistakes(Path::new("a.sh.j2"), script).len(), 2);
+    assert!(mistakes(Path::new("a.md.j2"), "## What is not sent\n").is_empty());
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! A key of the spec as a flag: its argument, and its value.
 //!
-//! Invariant: a value of the wrong kind stays text, and is refused with all other problems of the spec.
+//! Invariant: a value of the wrong type stays text, and is rejected with all other problems of the spec.
 
 use clap::builder::{PossibleValue, StringValueParser, TypedValueParser};
 use clap::{Arg, ArgAction, ArgMatches, ValueHint};
@@ -8,10 +8,10 @@ use serde_json::{Map, Value, json};
 
 use crate::input::file::{Flag, Kind};
 
-/// More values than these are no help, but their command is.
+/// Maximum number of values in the help; for longer lists, the help names a command.
 const MANY: usize = 8;
 
-/// The flag of a key, for clap.
+/// Returns the argument of a key for clap.
 pub(super) fn argument(flag: &'static Flag) -> Arg {
     let (short, long) = help(flag);
     let argument = Arg::new(flag.key.as_str())
@@ -39,7 +39,7 @@ pub(super) fn argument(flag: &'static Flag) -> Arg {
     }
 }
 
-/// What was given for a key.
+/// Returns the value of a key from the arguments.
 pub(super) fn value(flag: &'static Flag, matches: &ArgMatches) -> Option<Value> {
     let key = flag.key.as_str();
     let text = || matches.get_one::<String>(key);
@@ -82,7 +82,7 @@ fn pair(text: &str) -> Option<(String, Value)> {
         .filter(|(name, _)| !name.is_empty())
 }
 
-/// The help of a flag, from the description of its key: its first sentence, and all of it.
+/// Returns the short and the long help of a flag, from the description of its key.
 fn help(flag: &Flag) -> (String, String) {
     let description = flag.description();
     let (text, default) = match description.split_once(" Default: ") {
@@ -106,8 +106,8 @@ fn help(flag: &Flag) -> (String, String) {
     (short, long)
 }
 
-/// Any text, with the words that there are: shells complete them and the help shows them; another word
-/// is refused later, with all other problems of the spec.
+/// Parser that accepts any text. Shells complete the known words and the help shows them; another word
+/// is rejected later, with all other problems of the spec.
 #[derive(Debug, Clone)]
 pub struct Words(Vec<String>);
 

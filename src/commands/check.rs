@@ -1,4 +1,4 @@
-//! `check`: what `gen` would change.
+//! `check`: shows the changes that `gen` would make.
 
 use anyhow::Result;
 
@@ -9,10 +9,10 @@ use crate::folder;
 use crate::plan::Change;
 use crate::report::{Output, count};
 
-/// Runs `check`. No, with the difference, if the folder is not what the spec says.
+/// Runs `check`. The answer is negative, with the difference, if the folder differs from the spec.
 ///
 /// # Errors
-/// Input that cannot be used, or I/O.
+/// Invalid input, or an I/O error.
 pub(super) fn run(args: &CheckArgs, output: &mut Output) -> Result<Answer> {
     let rendered = rendered(&args.spec, &args.folder, output)?;
     if let Some(problem) = another_spec(&rendered.location)? {
@@ -41,7 +41,7 @@ pub(super) fn run(args: &CheckArgs, output: &mut Output) -> Result<Answer> {
     Ok(Answer::No)
 }
 
-/// The command that makes these changes, with the arguments of this one.
+/// Returns the `gen` command that makes these changes, with the arguments of this command.
 fn command(changes: &[Change]) -> String {
     let words = std::env::args_os().skip(1);
     let words = words.filter(|word| word != "--json").skip(1);
@@ -61,7 +61,7 @@ fn command(changes: &[Change]) -> String {
     command
 }
 
-/// The same arguments for `gen`, without the value of `--headers`.
+/// Returns the arguments without the value of `--headers`.
 fn without_secrets(words: &[String]) -> String {
     let mut shown = Vec::new();
     let mut words = words.iter();

@@ -22,7 +22,7 @@ use crate::{targets, validate};
 /// Runs `gen`.
 ///
 /// # Errors
-/// Input that cannot be used, I/O, or a plan that fails its own checks.
+/// Invalid input, an I/O error, or a plan that fails its own checks.
 pub(super) fn run(args: &GenArgs, output: &mut Output) -> Result<Answer> {
     let rendered = rendered(&args.spec, &args.folder, output)?;
     let given = &rendered.deployment.given;
@@ -77,7 +77,7 @@ pub(super) fn run(args: &GenArgs, output: &mut Output) -> Result<Answer> {
 /// A spec to write: its path and its text.
 type SpecText = (PathBuf, String);
 
-/// The spec with the values of flags and exported variables; absent if it has them.
+/// Returns the spec with the values of flags and exported variables; none if it has them already.
 fn spec_text(rendered: &Rendered) -> Result<Option<SpecText>, Problem> {
     let Rendered {
         deployment,
@@ -98,7 +98,7 @@ fn spec_text(rendered: &Rendered) -> Result<Option<SpecText>, Problem> {
     Ok((before != after).then(|| (path.clone(), after)))
 }
 
-/// The values that a spec may hold: of headers only the names.
+/// Returns the values that a spec may contain: for headers, only the names.
 fn without_secrets(values: &[Override], tracing: &Tracing) -> Vec<Override> {
     let kept = values.iter().filter_map(|one| {
         let value = match one.key {
@@ -116,7 +116,7 @@ fn without_secrets(values: &[Override], tracing: &Tracing) -> Vec<Override> {
     kept.collect()
 }
 
-/// A list of one as its entry.
+/// Replaces a list of one entry by the entry.
 fn single(value: &Value) -> Value {
     match value.as_array().map(Vec::as_slice) {
         Some([one]) => one.clone(),
@@ -124,7 +124,7 @@ fn single(value: &Value) -> Value {
     }
 }
 
-/// Paths that mean the same in any folder.
+/// Makes paths absolute.
 fn absolute(paths: &Value) -> Value {
     let absolute = |path: &Value| {
         let path = path.as_str().unwrap_or_default();
@@ -151,9 +151,9 @@ fn write(rendered: &Rendered, spec: Option<&SpecText>, changes: &[Change]) -> Re
     folder::apply(&rendered.plan, changes, folder, Some(&owner))
 }
 
-/// The refusal of an older Chroma than the one that the folder has.
+/// Returns the problem of an older Chroma than the one in the folder.
 fn downgrade(changes: &[Change]) -> Option<Problem> {
-    // The images' folder can be another deployment's, too.
+    // Another deployment can share the images' folder.
     let mut own = changes.iter().filter(|change| !change.path.contains('/'));
     let (before, after) = own.find_map(targets::version_change)?;
     (after < before).then(|| {
@@ -165,7 +165,7 @@ fn downgrade(changes: &[Change]) -> Option<Problem> {
     })
 }
 
-/// Whether a change is made without being asked for by `--force`.
+/// Returns true if the change does not require `--force`.
 pub(super) fn may(kind: Kind) -> bool {
     match kind {
         Kind::Create | Kind::Update | Kind::Remove => true,
@@ -261,7 +261,7 @@ fn summary(
     Ok(())
 }
 
-/// Whether a change replaces a file in the folder.
+/// Returns true if a change replaces a file in the folder.
 fn rewrites(changes: &[Change], folder: &str) -> bool {
     let mut inside = changes
         .iter()
@@ -269,7 +269,7 @@ fn rewrites(changes: &[Change], folder: &str) -> bool {
     inside.any(|change| change.before.is_some())
 }
 
-/// Where the secrets went that were handed to us, and which of them the operator has to look after.
+/// Reports the file with the secrets, and the secrets that the operator has to update there.
 fn say_secrets(args: &GenArgs, rendered: &Rendered, made: bool, output: &mut Output) -> Result<()> {
     let Some(file) = &rendered.plan.secrets else {
         return Ok(());
@@ -286,7 +286,7 @@ fn say_secrets(args: &GenArgs, rendered: &Rendered, made: bool, output: &mut Out
         let differing = folder::differing_secrets(&rendered.location.folder, file)?;
         if !differing.is_empty() {
             output.note(&format!(
-                "{place} exists and was left as it is: {} is not, or otherwise, set there",
+                "{place} exists and was not changed: {} is missing or has another value there",
                 differing.join(", ")
             ));
         }

@@ -1,4 +1,4 @@
-//! `help`, `man` and `completions`: what describes the command line itself.
+//! `help`, `man` and `completions`: descriptions of the command line.
 
 use anyhow::Result;
 use clap_complete::Shell;
@@ -31,7 +31,7 @@ Variables of the terminal:
 /// Runs `help`.
 ///
 /// # Errors
-/// There is no such topic.
+/// Unknown topic.
 pub(super) fn help(topic: Option<&str>, output: &mut Output) -> Result<Answer> {
     match topic {
         Some("exit-codes") => output.answer(EXIT_CODES),
@@ -53,7 +53,7 @@ pub(super) fn help(topic: Option<&str>, output: &mut Output) -> Result<Answer> {
 /// Runs `man`.
 ///
 /// # Errors
-/// There is no such command, or a page cannot be made: a bug.
+/// Unknown command, or a page cannot be rendered (a bug).
 pub(super) fn man(name: Option<&str>, output: &mut Output) -> Result<Answer> {
     let command = described("man", name, &[], output)?;
     let page = match name {
@@ -72,13 +72,13 @@ pub(super) fn completions(shell: Shell, output: &mut Output) -> Answer {
     clap_complete::generate(shell, &mut cli::command(), PROGRAM, &mut script);
     let mut script = String::from_utf8_lossy(&script).into_owned();
     match shell {
-        // clap#6421: a command is looked for by another name than the one that was noted, if the program's
-        // name has a hyphen. Once that is fixed, there is nothing to replace.
+        // clap#6421: if the program's name has a hyphen, a command is looked up by a name other than the
+        // registered one. Once that is fixed, the replacement has no effect.
         Shell::Bash => {
             let [wrong, noted] = ["__subcmd__", "__"].map(|hyphen| PROGRAM.replace('-', hyphen));
             script = script.replace(&wrong, &noted);
         }
-        // clap_complete offers files for what has no flag.
+        // clap_complete offers files for arguments without a flag.
         Shell::Fish => script += &arguments_for_fish(&cli::command(), &[]),
         _ => {}
     }
@@ -86,7 +86,7 @@ pub(super) fn completions(shell: Shell, output: &mut Output) -> Answer {
     Answer::Yes
 }
 
-/// The values of arguments without a flag, of a command at this path and of those below it.
+/// Returns the values of arguments without a flag, for the command at this path and its subcommands.
 fn arguments_for_fish(command: &clap::Command, path: &[&str]) -> String {
     let seen = path
         .iter()
@@ -105,7 +105,7 @@ fn arguments_for_fish(command: &clap::Command, path: &[&str]) -> String {
     lines
 }
 
-/// The command of that name; the program itself without a name.
+/// Returns the command of that name; without a name, the program itself.
 fn described(
     asked_by: &str,
     name: Option<&str>,

@@ -1,4 +1,4 @@
-//! `image`: writes the folder that the images with the entrypoint are built from, once for all
+//! `image`: writes the build context of the images with the entrypoint, once for all
 //! deployments that pull them.
 
 use std::path::Path;
@@ -18,7 +18,7 @@ use crate::{folder, plan::Change};
 /// Runs `image`.
 ///
 /// # Errors
-/// Input that cannot be used, or I/O.
+/// Invalid input, or an I/O error.
 pub(super) fn run(args: &ImageArgs, output: &mut Output) -> Result<Answer> {
     let file = Location::new(&args.spec, &FolderArgs { out: None }).spec;
     // The images are the same for every target.

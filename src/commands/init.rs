@@ -1,4 +1,4 @@
-//! `init`: asks for what a first deployment needs, then does what `gen` does.
+//! `init`: asks for the values that a first deployment needs, then runs `gen`.
 //!
 //! Invariant: at most five questions, each with a flag; without a terminal none is asked.
 
@@ -55,7 +55,7 @@ fn ask(args: &mut GenArgs, output: &mut Output) -> Result<()> {
     Ok(())
 }
 
-/// An example of an endpoint, if the backend has none by default.
+/// Returns an example of an endpoint, if the backend has no default.
 fn endpoint_example(args: &GenArgs) -> Option<String> {
     let backend = backend::load(args.spec.text("tracing.backend")?).ok()??;
     let open = backend.wants_endpoint() && backend.endpoint.is_none();

@@ -20,7 +20,7 @@ use table::table;
 /// Runs `list`.
 ///
 /// # Errors
-/// There is no backend of that name, or a backend's file does not read: a bug.
+/// Unknown backend, or a built-in backend cannot be read (a bug).
 pub(super) fn run(what: &List, output: &mut Output) -> Result<Answer> {
     match what {
         List::Targets => targets(output),
@@ -41,7 +41,7 @@ pub(super) fn run(what: &List, output: &mut Output) -> Result<Answer> {
     Ok(Answer::Yes)
 }
 
-/// Rows for `--json`.
+/// Adds the rows for `--json`.
 fn data(rows: &[(String, String)]) -> Value {
     let rows = rows.iter();
     rows.map(|(name, summary)| json!({"name": name, "summary": summary}))
@@ -72,13 +72,13 @@ fn versions(output: &mut Output) {
         .iter()
         .map(|first| (first.to_string(), differences(*first)))
         .collect();
-    // Some ranges differ in what only the entrypoint has to know.
+    // Some ranges differ only for the entrypoint.
     rows.dedup_by(|next, first| next.1 == first.1);
     rows.reverse();
     output.data("rows", data(&rows), &table(&rows));
 }
 
-/// What a range of versions has that matters to who deploys it.
+/// Describes a range of versions for an operator.
 fn differences(version: ChromaVersion) -> String {
     let server = match version.server() {
         Server::Rust => "Rust server",
@@ -101,7 +101,7 @@ fn clients(output: &mut Output) {
 /// Prints the variables that are read when a deployment is generated or runs.
 ///
 /// # Errors
-/// A backend's file does not read: a bug.
+/// A built-in backend cannot be read (a bug).
 pub(super) fn variables(output: &mut Output) -> Result<()> {
     let contract = [
         variable::ENDPOINT,
@@ -138,7 +138,7 @@ pub(super) fn variables(output: &mut Output) -> Result<()> {
     Ok(())
 }
 
-/// The key and the flag of a variable: the key whose description names it.
+/// Returns the key and the flag of a variable: the key whose description names it.
 fn set_by(variable: &str) -> String {
     let named = |flag: &&Flag| flag.description().contains(variable);
     flags().iter().find(named).map_or_else(String::new, |flag| {

@@ -10,7 +10,7 @@ const SPECS: [&str; 2] = ["chroma-otel.yaml", "chroma-otel.yml"];
 /// Folder of a deployment without a spec, `--out` or `--name`.
 const FOLDER: &str = "chroma";
 
-/// Where a deployment is read from and written to.
+/// Location that a deployment is read from and written to.
 pub(super) struct Location {
     /// The spec, if there is one.
     pub(super) spec: Option<PathBuf>,
@@ -19,7 +19,8 @@ pub(super) struct Location {
 }
 
 impl Location {
-    /// `--spec` and `--out`, or the spec in the folder, here, or in the folder that `gen` writes by default.
+    /// Returns the location of `--spec` and `--out`, or of the spec in the folder, in the current folder, or
+    /// in the default folder of `gen`.
     pub(super) fn new(spec: &SpecArgs, folder: &FolderArgs) -> Self {
         let out = folder.out.as_deref();
         let location = |spec: Option<PathBuf>, folder: &Path| Self {
@@ -41,7 +42,7 @@ impl Location {
         }
     }
 
-    /// The path of the spec from the folder, for people; that of a new one if there is none.
+    /// Returns the path of the spec relative to the folder, for messages; without a spec, that of a new one.
     pub(super) fn spec_name(&self) -> String {
         let Some(spec) = &self.spec else {
             return SPECS[0].to_owned();
@@ -70,10 +71,10 @@ fn spec_in(folder: &Path) -> Option<PathBuf> {
     usual.find(|path| path.exists())
 }
 
-/// A folder's path without `/` or `/.` at the end, behind which a link would not be seen as one.
+/// Removes a trailing `/` or `/.`, which would hide that the folder is a link.
 pub(super) fn plain(folder: &Path) -> PathBuf {
     let folder: PathBuf = folder.components().collect();
-    // An empty path is the current folder by another name.
+    // An empty path is the current folder.
     if folder.as_os_str().is_empty() {
         PathBuf::from(".")
     } else {

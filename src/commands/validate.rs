@@ -1,7 +1,7 @@
-//! `validate`: the spec, and the files that it renders, as they are in the folder; with a folder and no
-//! spec, every file of the folder.
+//! `validate`: checks the spec and its rendered files in the folder; with a folder and no
+//! spec, checks every file of the folder.
 //!
-//! Invariant: the answer names what was checked and what was not.
+//! Invariant: the answer lists the files that were checked and those that were not.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -19,13 +19,13 @@ use crate::report::{Output, count};
 use crate::spec::Secrets;
 use crate::validate::{self, Report};
 
-/// `gen` writes no larger file.
+/// Maximum size of a file; `gen` never writes a larger one.
 const MAX_BYTES: u64 = 16 << 20;
 
-/// Runs `validate`. No, with all problems, if anything is wrong.
+/// Runs `validate`. The answer is negative if there is a problem; all are reported.
 ///
 /// # Errors
-/// Input that cannot be used, or I/O.
+/// Invalid input, or an I/O error.
 pub(super) fn run(args: &CheckArgs, output: &mut Output) -> Result<Answer> {
     let spec = Location::new(&args.spec, &args.folder).spec;
     let has_spec = spec.is_some() || !args.spec.overrides().is_empty();
@@ -85,7 +85,7 @@ fn of_spec(args: &CheckArgs, output: &mut Output) -> Result<Answer> {
     Ok(answer(&rendered, &sound, output))
 }
 
-/// The rendered files as they are in the folder, the files beside them, and which could not be read.
+/// Reads the rendered files and the files next to them from the folder, and lists unreadable ones.
 fn on_disk(rendered: &Rendered) -> Result<(Files, Vec<Problem>)> {
     let (plan, folder) = (&rendered.plan, &rendered.location.folder);
     let mut files = Files::default();
@@ -125,12 +125,12 @@ struct Files {
     texts: BTreeMap<String, String>,
     /// The paths of the other files.
     others: Vec<String>,
-    /// The paths of files that were read by themselves.
+    /// The paths of files that were checked on their own.
     known: BTreeSet<String>,
 }
 
 impl Files {
-    /// Adds the files of a folder, and if `deep` those of the folders in it; hidden ones are tools' own.
+    /// Adds the files of a folder, and with `deep` those of its subfolders. Hidden folders belong to tools.
     /// `.env` is never read.
     fn read(&mut self, folder: &Path, prefix: &str, deep: bool) -> Result<()> {
         let context = || folder.display().to_string();

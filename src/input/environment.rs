@@ -1,4 +1,4 @@
-//! The exported variables that have the meaning of a key.
+//! Exported variables that set keys of the spec.
 //!
 //! Invariant: a flag overrides the variable, the variable overrides the spec.
 
@@ -6,7 +6,7 @@ use chroma_otel_init::variable;
 
 use super::file::Override;
 
-/// Keys, and the names of their variables. The first name that is set counts.
+/// Keys, and the names of their variables. The first name that is set applies.
 const KEYS: [(&str, &[&str]); 4] = [
     (
         "tracing.endpoint",
@@ -20,7 +20,7 @@ const KEYS: [(&str, &[&str]); 4] = [
     ("tracing.headers", &[variable::HEADERS]),
 ];
 
-/// The values of exported variables, for keys without a flag. Blank ones are not set.
+/// Returns the values of exported variables, for keys without a flag. Blank counts as not set.
 pub fn overrides(
     flags: &[Override],
     environment: &dyn Fn(&str) -> Option<String>,

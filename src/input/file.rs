@@ -1,7 +1,7 @@
-//! The spec as a person writes it: `chroma-otel.yaml`, overlaid by flags.
+//! The spec file `chroma-otel.yaml`, overridden by flags.
 //!
 //! Invariant: everything is optional here and defaults come last, in `Spec`; every problem of the
-//! file is found in one reading, and no text of `tracing.headers` is ever part of a message.
+//! file is found in one pass, and no text of `tracing.headers` is ever part of a message.
 
 mod edit;
 mod form;
@@ -30,10 +30,10 @@ use serde_json::{Map, Value};
 use self::tree::{from_yaml, set};
 use crate::problem::Problem;
 
-/// A spec is a page of text; more is a mistake, or an attack.
+/// Maximum size of a spec; a larger file is a mistake or an attack.
 const MAX_BYTES: u64 = 1 << 20;
 
-/// A value a flag gives: the key of the spec it overrides, the flag's name, the value.
+/// A value of a flag, with the key that it overrides.
 #[derive(Debug, Clone)]
 pub struct Override {
     /// Key as in the spec, such as `tracing.backend`.
@@ -44,10 +44,10 @@ pub struct Override {
     pub value: Value,
 }
 
-/// Reads the file, if one is given, lays the flags over it, and checks the form of the whole.
+/// Reads the file, if there is one, applies the flags, and checks the form of the result.
 ///
 /// # Errors
-/// The file cannot be read, is no YAML, or is not a mapping: then nothing else can be said.
+/// The file cannot be read, is invalid YAML, or is not a mapping.
 pub fn read(file: Option<&Path>, overrides: Vec<Override>) -> Result<Input, Problem> {
     let name = file.map_or(input::NO_FILE.to_owned(), |path| path.display().to_string());
     let mut tree = match file {
@@ -72,7 +72,7 @@ pub fn read(file: Option<&Path>, overrides: Vec<Override>) -> Result<Input, Prob
     input.spec = serde_json::from_value(tree).map_err(|_| {
         Problem::new(name, "the schema took what the spec does not").hint("this is a bug")
     })?;
-    // A path in the file is relative to the file, a flag's to where it is typed.
+    // A path in the file is relative to the file, a path in a flag to the working directory.
     let typed = input.flags.contains_key("tracing.backend_file");
     let folder = file.and_then(Path::parent).filter(|_| !typed);
     let paths = input
@@ -88,7 +88,7 @@ pub fn read(file: Option<&Path>, overrides: Vec<Override>) -> Result<Input, Prob
     Ok(input)
 }
 
-/// Keys of the first two levels that have a value.
+/// Returns the keys of the first two levels that have a value.
 fn given(tree: &Value) -> Vec<String> {
     let entries = |value: &Value| value.as_object().cloned().unwrap_or_default();
     let mut keys = Vec::new();
@@ -113,10 +113,10 @@ pub fn text(path: &Path) -> Result<String, Problem> {
     read_text(path, MAX_BYTES)
 }
 
-/// Reads a text file of at most `limit` bytes that a user named.
+/// Reads a text file of at most `limit` bytes.
 ///
 /// # Errors
-/// A problem that names the file: not there, a folder, too large, not UTF-8.
+/// The file is missing, a folder, too large, or not UTF-8.
 pub fn read_text(path: &Path, limit: u64) -> Result<String, Problem> {
     let at = path.display().to_string();
     let open = |error: std::io::Error| Problem::new(&at, format!("cannot be read: {error}"));

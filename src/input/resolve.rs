@@ -1,7 +1,7 @@
-//! From the input to the spec: every default, every rule, every problem.
+//! Resolves the input to a spec: applies every default and checks every rule.
 //!
-//! Invariant: reading goes on after a problem, so that all of them are told at once; a spec comes
-//! out only if there is none.
+//! Invariant: reading continues after a problem, so that all are reported at once; a spec is
+//! returned only if there are none.
 
 mod backends;
 mod chroma;
@@ -20,8 +20,8 @@ use super::file::Input;
 use crate::problem::Problem;
 use crate::spec::{Resolved, Secrets, Spec, Target, Tracing, default};
 
-/// Makes a spec of the input, or says everything that is wrong with it.
-/// `environment` looks up a variable of this process: only secrets are taken from it.
+/// Resolves the input to a spec.
+/// `environment` looks up a variable of this process; only secrets are read from it.
 ///
 /// # Errors
 /// Every problem of the input, in the order of the spec's keys.

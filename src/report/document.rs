@@ -11,7 +11,7 @@ use crate::problem::Problem;
 /// Version of the document. It rises when a key is removed, renamed or changes its meaning.
 const VERSION: u32 = 1;
 
-/// The document, while a command fills it.
+/// The document of a command.
 #[derive(Debug, Default, Serialize)]
 pub(super) struct Document {
     version: u32,
@@ -30,7 +30,7 @@ pub(super) struct Document {
     pub(super) data: Map<String, Value>,
 }
 
-/// A problem; `at` is absent if no field, flag or file has it.
+/// A problem; `at` is absent if it belongs to no field, flag or file.
 #[derive(Debug, Serialize)]
 struct Entry {
     at: Option<String>,
@@ -63,7 +63,7 @@ impl File {
         }
     }
 
-    /// A file that is no longer part of the deployment, and stays.
+    /// Returns a file that is kept although it is no longer part of the deployment.
     pub(super) fn stale(path: &str) -> Self {
         Self {
             path: path.to_owned(),
@@ -107,7 +107,7 @@ impl Document {
         });
     }
 
-    /// Adds to the answer's text, without its colors.
+    /// Appends to the text of the answer, without colors.
     pub(super) fn answer(&mut self, text: &str) {
         self.text += &anstream::adapter::strip_str(text).to_string();
     }

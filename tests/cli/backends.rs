@@ -50,23 +50,23 @@ tracing:
 ",
     );
     insta::assert_snapshot!(message, @r##"
-    error: chroma-otel.yaml: tracing.settings: `datadog.site` is no setting of a backend of yours
+    error: chroma-otel.yaml: tracing.settings: `datadog.site` is not a setting of the selected backends
       hint: there are: datadog.region
-    error: chroma-otel.yaml: tracing.settings: `endpoint` is no setting of a backend of yours
+    error: chroma-otel.yaml: tracing.settings: `endpoint` is not a setting of the selected backends
       hint: that of the first backend is `tracing.endpoint`, that of another `BACKEND.endpoint`
-    error: chroma-otel.yaml: tracing.settings: `honeycomb.endpoint` is no setting of a backend of yours
+    error: chroma-otel.yaml: tracing.settings: `honeycomb.endpoint` is not a setting of the selected backends
       hint: it is the first one: use `tracing.endpoint`
     error: chroma-otel.yaml: tracing.settings: `honeycomb.region` is `mars`, which backend `honeycomb` does not take
       hint: write one of `eu1`, `us`
     error: chroma-otel.yaml: tracing.settings: `region` is a setting of several backends
-      hint: say whose: `datadog.region`, `grafana-cloud.region`
-    error: chroma-otel.yaml: tracing.settings: `signoz.region` is no setting of a backend of yours
+      hint: name the backend: `datadog.region`, `grafana-cloud.region`
+    error: chroma-otel.yaml: tracing.settings: `signoz.region` is not a setting of the selected backends
       hint: there is no backend `signoz` here
-    error: chroma-otel.yaml: tracing.settings: `stak` is no setting of a backend of yours
+    error: chroma-otel.yaml: tracing.settings: `stak` is not a setting of the selected backends
       hint: did you mean `stack`?
-    error: chroma-otel.yaml: tracing.settings: has no `instance_id`, which backend `grafana-cloud` wants: the numeric instance ID of the stack (Grafana Cloud portal: the stack, OpenTelemetry, Configure)
+    error: chroma-otel.yaml: tracing.settings: has no `instance_id`, which backend `grafana-cloud` requires: the numeric instance ID of the stack (Grafana Cloud portal: the stack, OpenTelemetry, Configure)
       hint: `--setting instance_id=…`, or under `tracing.settings`
-    error: chroma-otel.yaml: tracing.settings: has no `tempo.endpoint`: backend `tempo` has none of its own
+    error: chroma-otel.yaml: tracing.settings: has no `tempo.endpoint`: backend `tempo` has no default
       hint: `--setting tempo.endpoint=…`, such as `http://tempo:4317`
     error: chroma-otel.yaml: tracing.settings: `zipkin.endpoint` is not an address of Zipkin's
       hint: use `http://host:9411`, or a URL that ends in `/api/v2/spans`
@@ -134,7 +134,7 @@ tracing:
     assert_eq!(code, 2);
     insta::assert_snapshot!(message, @r##"
     error: --setting: `region` is a setting of several backends
-      hint: say whose: `datadog.region`, `honeycomb.region`
+      hint: name the backend: `datadog.region`, `honeycomb.region`
     error: 1 problem; nothing was written
     "##);
     let (code, _, message) = run(home.path(), &["gen", "--setting", "region"]);
@@ -158,18 +158,18 @@ fn an_invalid_backend_is_reported_without_its_consequences() {
         "x-a=s3cret",
     ];
     insta::assert_snapshot!(rejected(home.path(), &flags), @r##"
-    error: --backend: `honycomb` is no backend
+    error: --backend: unknown backend `honycomb`
       hint: did you mean `honeycomb`?
     error: 1 problem; nothing was written
     "##);
     insta::assert_snapshot!(rejected(home.path(), &["--backend", "zipkin", "--backend", "zipkin", "--region", "eu1"]), @r##"
-    error: --backend: has `zipkin` twice
-      hint: leave one out
+    error: --backend: `zipkin` is listed twice
+      hint: remove one
     error: 1 problem; nothing was written
     "##);
     insta::assert_snapshot!(rejected(home.path(), &["--backend", "debug", "--region", "eu1"]), @r##"
-    error: --region: `region` is no setting of a backend of yours
-      hint: no backend of yours has regions; that of a cluster is `kubernetes.region`
+    error: --region: `region` is not a setting of the selected backends
+      hint: no selected backend has regions; the region of a cluster is `kubernetes.region`
     error: 1 problem; nothing was written
     "##);
     // Of another cloud; and one that only a machine of a cloud can send to.
@@ -258,9 +258,9 @@ fn an_own_backend_file_is_checked_like_a_built_in_one() {
     error: rules.yaml: breaks the rule: key `TEAM_KEY` needs a description, and a header or a setting that contains it
     error: rules.yaml: breaks the rule: `{OTHER_KEY}` is neither a key nor one of `settings`
     error: Upper.yaml: `Upper` cannot be a backend's name
-      hint: name the file as the backend is to be called: lower-case letters, digits and `-`
-    error: honeycomb.yaml: `honeycomb` is a name that is taken
-      hint: name the file as the backend is to be called: lower-case letters, digits and `-`
+      hint: name the file like the backend: lower-case letters, digits and `-`
+    error: honeycomb.yaml: `honeycomb` is already the name of a backend
+      hint: name the file like the backend: lower-case letters, digits and `-`
     error: folder.yaml: is a folder
       hint: name the file in it
     error: missing.yaml: cannot be read: No such file or directory (os error 2)
@@ -333,11 +333,11 @@ fn an_own_backend_file_is_found_relative_to_the_spec_or_the_current_folder() {
         ],
     );
     insta::assert_snapshot!(again, @r##"
-    error: specs/../specs/backends/ours.yaml: `ours` is a name that is taken
-      hint: name the file as the backend is to be called: lower-case letters, digits and `-`
-    error: one/otel-collector.yaml: `otel-collector` is a name that is taken
-      hint: name the file as the backend is to be called: lower-case letters, digits and `-`
-    error: tracing.settings: has no `cell`, which backend `ours` wants: the cell
+    error: specs/../specs/backends/ours.yaml: `ours` is already the name of a backend
+      hint: name the file like the backend: lower-case letters, digits and `-`
+    error: one/otel-collector.yaml: `otel-collector` is already the name of a backend
+      hint: name the file like the backend: lower-case letters, digits and `-`
+    error: tracing.settings: has no `cell`, which backend `ours` requires: the cell
       hint: `--setting cell=…`, or under `tracing.settings`
     error: 3 problems; nothing was written
     "##);
@@ -379,9 +379,9 @@ fn keys_are_never_sent_to_another_backend() {
     assert!(!rejected.contains("s3cr3t"), "{rejected}");
     insta::assert_snapshot!(rejected, @r##"
     error: --backend: has `langfuse` and `langfuse-cloud`, which would both be sent `LANGFUSE_PUBLIC_KEY`
-      hint: leave one out, or copy one's file, name another variable in it, and use `--backend-file`
+      hint: remove one, or copy its file, name another variable in it, and use `--backend-file`
     error: 1 problem; nothing was written
-    error: --endpoint: `api.honeycomb.io:4317` is plain HTTP, in which the key of `honeycomb` travels in clear
+    error: --endpoint: `api.honeycomb.io:4317` is plain HTTP, which sends the key of `honeycomb` unencrypted
       hint: write `https://`
     error: 1 problem; nothing was written
     error: taken.yaml: breaks the rule: key `PATH` has the name of a variable with another use in the collector
@@ -405,7 +405,7 @@ fn keys_are_never_sent_to_another_backend() {
     );
     assert_eq!(code, 0, "{message}");
     assert!(
-        format!("{answer}{message}").contains("travels in clear"),
+        format!("{answer}{message}").contains("unencrypted"),
         "{answer}{message}"
     );
 }

@@ -123,7 +123,7 @@ machine:
     insta::assert_snapshot!(message, @r##"
     error: chroma-otel.yaml: format: `pulumi` is not one of `cloudformation`, `terraform`
     error: chroma-otel.yaml: platform: `k8s` is not one of `vm`, `kubernetes`
-    error: chroma-otel.yaml: machine.disk: is no whole number of GiB
+    error: chroma-otel.yaml: machine.disk: is not a whole number of GiB
       hint: take `2GiB`
     error: chroma-otel.yaml: machine.allow_from: `0.0.0.0/0` cannot be used
       hint: write a range of /8 or narrower: Chroma has no authentication, and every client can read and delete everything

@@ -332,7 +332,7 @@ fn secrets_are_written_only_to_env() {
             (0, "MINE=1\n")
         );
         assert!(
-            message.contains("exists and was left as it is: "),
+            message.contains("exists and was not changed: "),
             "{message}"
         );
         // Nor shown by --stdout.

@@ -43,12 +43,12 @@ collector:
     assert_eq!(snapshot(home.path()), before);
     let message = message.replace(&ChromaVersion::NEWEST.to_string(), "NEWEST");
     insta::assert_snapshot!(message, @r##"
-    error: chroma-otel.yaml: chroma.environment.TOKEN: is not of the right kind
+    error: chroma-otel.yaml: chroma.environment.TOKEN: has the wrong type
       hint: put it in quotes
     error: chroma-otel.yaml: chroma.port: 70000 is greater than the maximum of 65535
     error: chroma-otel.yaml: tracing.environment: 3 is not of type `string`
       hint: put it in quotes
-    error: chroma-otel.yaml: tracing.headers: not in a form that headers have
+    error: chroma-otel.yaml: tracing.headers: invalid headers
       hint: a mapping of names to quoted text, a JSON object as text, `k=v,k2=v2`, or a list of names
     error: chroma-otel.yaml: colector: no such key
       hint: did you mean `collector`?
@@ -59,8 +59,8 @@ collector:
     error: chroma-otel.yaml: name: `Upper` cannot be used
       hint: write lower-case letters, digits and `-`, at most 63, no `-` at either end
     error: chroma-otel.yaml: chroma.version: `latest` is not a version
-      hint: three numbers, such as `NEWEST`; `latest` would change under you
-    error: chroma-otel.yaml: chroma.bind: `0.0.0.0` lets strangers in: Chroma has no authentication of its own, and Docker's published ports pass by the host's firewall
+      hint: three numbers, such as `NEWEST`; `latest` changes without notice
+    error: chroma-otel.yaml: chroma.bind: `0.0.0.0` is a public address: Chroma has no built-in authentication, and ports that Docker publishes bypass the host's firewall
       hint: bind a private address, or, with an authenticating proxy or a firewall of the network in front, set `chroma.open_to_world: true`
     error: chroma-otel.yaml: chroma.image: `stok` cannot be used
       hint: write `wrapped` (with the entrypoint, built), `published` (the same, from `chroma.registry`) or `stock` (Chroma's image without changes)
@@ -70,10 +70,10 @@ collector:
       hint: give it `2GiB` or more
     error: chroma-otel.yaml: chroma.cors_allow_origins: `example.com` is not an origin
       hint: scheme, host and port without a path, such as `https://app.example.com`
-    error: chroma-otel.yaml: chroma.environment.A-B: `A-B` is no name of a variable
+    error: chroma-otel.yaml: chroma.environment.A-B: invalid variable name `A-B`
       hint: write letters, digits and `_`, no digit first, at most 253
     error: chroma-otel.yaml: chroma.environment.CHROMA_PERSIST_PATH: is set by the deployment itself
-      hint: leave it out: elsewhere than on the volume, the data is lost with the container
+      hint: remove it: elsewhere than on the volume, the data is lost with the container
     error: chroma-otel.yaml: chroma.environment.MULTI: has more than one line
       hint: a variable of a container is one line
     error: chroma-otel.yaml: collector.memory: `lots` cannot be used
@@ -84,7 +84,7 @@ collector:
       hint: use `none`, `operation`, `operation_and_segment` or `all`
     error: chroma-otel.yaml: tracing.endpoint: is `http://`, which has no host
       hint: use `http://collector:4317` for OTLP over gRPC, `https://…` for TLS, `https://…/v1/traces` for OTLP over HTTP
-    error: chroma-otel.yaml: tracing.backend: `honycomb` is no backend
+    error: chroma-otel.yaml: tracing.backend: unknown backend `honycomb`
       hint: did you mean `honeycomb`?
     error: 22 problems; nothing was written
     "##);
@@ -127,11 +127,11 @@ fn reports_specs_that_cannot_be_parsed() {
     error: folder.yaml: is a folder
       hint: name the file in it
     error: 1 problem; nothing was written
-    error: not.yaml: not YAML that can be read at line 2, column 1
-      hint: look for a missing quote, a tab, or a key that stands twice
+    error: not.yaml: invalid YAML at line 2, column 1
+      hint: look for a missing quote, a tab, or a duplicate key
     error: 1 problem; nothing was written
-    error: twice.yaml: not YAML that can be read at line 1, column 1
-      hint: look for a missing quote, a tab, or a key that stands twice
+    error: twice.yaml: invalid YAML at line 1, column 1
+      hint: look for a missing quote, a tab, or a duplicate key
     error: 1 problem; nothing was written
     error: list.yaml: not a mapping of keys to values
       hint: start with `target: docker`
@@ -141,8 +141,8 @@ fn reports_specs_that_cannot_be_parsed() {
     error: huge.yaml: larger than 1024 KiB
       hint: is it the right file?
     error: 1 problem; nothing was written
-    error: bomb.yaml: not YAML that can be read
-      hint: look for a missing quote, a tab, or a key that stands twice
+    error: bomb.yaml: invalid YAML
+      hint: look for a missing quote, a tab, or a duplicate key
     error: 1 problem; nothing was written
     "##);
 }
@@ -196,11 +196,11 @@ fn rejects_keys_without_effect() {
     error: debug.yaml: chroma.environment.CHROMA_SERVER_AUTHN_PROVIDER: does not work on Chroma 1.0.20
       hint: Chroma 1.x has no authentication, so everyone who reaches the port can read all data: put a proxy that checks credentials in front of it.
     error: debug.yaml: chroma.environment.PERSIST_DIRECTORY: is set by the deployment itself
-      hint: leave it out: elsewhere than on the volume, the data is lost with the container
-    error: debug.yaml: tracing.endpoint: has no effect with backend `debug`, which has no use for it
-      hint: leave it out, or choose another backend
-    error: debug.yaml: tracing.headers: has no effect with backend `debug`, which has no use for it
-      hint: leave it out, or choose another backend
+      hint: remove it: elsewhere than on the volume, the data is lost with the container
+    error: debug.yaml: tracing.endpoint: has no effect with backend `debug`, which does not use it
+      hint: remove it, or choose another backend
+    error: debug.yaml: tracing.headers: has no effect with backend `debug`, which does not use it
+      hint: remove it, or choose another backend
     error: 4 problems; nothing was written
     error: zipkin.yaml: tracing.endpoint: is not an address of Zipkin's, which backend `zipkin` needs
       hint: use `http://host:9411`, or a URL that ends in `/api/v2/spans`

@@ -72,16 +72,16 @@ metrics: {monitoring: 1}
       hint: did you mean `namespace`?
     error: chroma-otel.yaml: metrics.monitoring: 1 is not of type `boolean`
       hint: write `true` or `false`, without quotes
-    error: chroma-otel.yaml: chroma.replicas: is `3`, but Chroma keeps its data in files that one server alone may open: more would split it
-      hint: leave it out; give it more memory instead
-    error: chroma-otel.yaml: chroma.dimensions: is missing, beside the other one of the two that size Chroma
-      hint: give both, or neither
+    error: chroma-otel.yaml: chroma.replicas: is `3`, but Chroma's data files allow only one server
+      hint: remove it; give it more memory instead
+    error: chroma-otel.yaml: chroma.dimensions: is missing: `chroma.vectors` and `chroma.dimensions` require each other
+      hint: set both or neither
     error: chroma-otel.yaml: kubernetes.registry: `registry.example.com/search:latest` cannot be used
       hint: write an image's repository in lower case without tag, such as `registry.example:5000/chroma`; the version is the tag
     error: chroma-otel.yaml: collector.mode: `sidecar` cannot be used
       hint: write one of `gateway`, `tiered`, `none`
     error: chroma-otel.yaml: collector.max_replicas: is `3`, less than `collector.replicas`, which is `4`
-      hint: give both, the least and the most that load makes
+      hint: set both the minimum and the maximum
     error: chroma-otel.yaml: collector.memory: `64MiB` is too little
       hint: give it `128MiB` or more
     error: chroma-otel.yaml: format: `helm` is not one of `manifests`
@@ -99,42 +99,42 @@ metrics: {monitoring: 1}
       hint: write an id or a name as the cloud shows it, letters first
     error: chroma-otel.yaml: kubernetes.storage_class: `efs-sc` is a network file system by its name, on which SQLite loses data
       hint: a class of block storage, such as `gp3`, `premium-rwo` or `managed-csi`
-    error: chroma-otel.yaml: kubernetes.secret_store: `VaultStore/main` is no store of secrets
+    error: chroma-otel.yaml: kubernetes.secret_store: `VaultStore/main` is not a secret store
       hint: the name of a ClusterSecretStore, or `SecretStore/NAME`
     error: chroma-otel.yaml: kubernetes.allow_namespaces.1: `Shop` cannot be used
       hint: write lower-case letters, digits and `-`, at most 63, no `-` at either end
     error: chroma-otel.yaml: kubernetes.labels: `a b` cannot be a key
       hint: write letters, digits, `-`, `_` and `.`, at most 63, optionally after a domain and `/`
     error: chroma-otel.yaml: kubernetes.labels.app.kubernetes.io/name: is set by the deployment itself
-      hint: leave it out
-    error: chroma-otel.yaml: kubernetes.labels.team: `search & find` is no value of a label
+      hint: remove it
+    error: chroma-otel.yaml: kubernetes.labels.team: `search & find` is not a label value
       hint: letters, digits, `-`, `_` and `.`, at most 63
     error: chroma-otel.yaml: kubernetes.annotations: `/x` cannot be a key
       hint: write letters, digits, `-`, `_` and `.`, at most 63, optionally after a domain and `/`
     error: chroma-otel.yaml: kubernetes.annotations.checksum/config: is set by the deployment itself
-      hint: leave it out
-    error: chroma-otel.yaml: kubernetes.node_selector.disk: `a b` is no value of a label
+      hint: remove it
+    error: chroma-otel.yaml: kubernetes.node_selector.disk: `a b` is not a label value
       hint: letters, digits, `-`, `_` and `.`, at most 63
     error: chroma-otel.yaml: kubernetes.priority_class: `High` cannot be used
       hint: write lower-case letters, digits, `-` and `.`, at most 253, a letter or digit at either end
     error: chroma-otel.yaml: kubernetes.image_pull_secrets.0: `Registry` cannot be used
       hint: write lower-case letters, digits, `-` and `.`, at most 253, a letter or digit at either end
-    error: chroma-otel.yaml: kubernetes.expose.host: `10.0.0.1` is an address, for which nobody has a certificate
+    error: chroma-otel.yaml: kubernetes.expose.host: `10.0.0.1` is an IP address, not a host name
       hint: the name that clients call, such as `chroma.example.com`
-    error: chroma-otel.yaml: kubernetes.expose.tls_secret: is an Ingress's, and `kubernetes.expose.gateway` asks for an HTTPRoute
-      hint: leave out one of the two: the Gateway's listener has the certificate
-    error: chroma-otel.yaml: kubernetes.expose.issuer: is an Ingress's, and `kubernetes.expose.gateway` asks for an HTTPRoute
-      hint: leave out one of the two: the Gateway's listener has the certificate
+    error: chroma-otel.yaml: kubernetes.expose.tls_secret: applies to an Ingress only, and `kubernetes.expose.gateway` selects an HTTPRoute
+      hint: remove one of them: the Gateway's listener has the certificate
+    error: chroma-otel.yaml: kubernetes.expose.issuer: applies to an Ingress only, and `kubernetes.expose.gateway` selects an HTTPRoute
+      hint: remove one of them: the Gateway's listener has the certificate
     error: chroma-otel.yaml: kubernetes.expose.gateway: `gateways/main` names no listener of a Gateway
-      hint: `NAMESPACE/GATEWAY/LISTENER`, of a listener that ends TLS: the token must not travel in clear
+      hint: `NAMESPACE/GATEWAY/LISTENER`, of a listener that terminates TLS: the token must not be sent unencrypted
     error: chroma-otel.yaml: kubernetes.expose.annotations: `a b` cannot be a key
       hint: write letters, digits, `-`, `_` and `.`, at most 63, optionally after a domain and `/`
     error: chroma-otel.yaml: kubernetes.backup.schedule: `@daily` cannot be used
       hint: write five fields of cron in numbers, such as `17 3 * * *`
-    error: chroma-otel.yaml: kubernetes.backup.prefix: is a bucket's, and `kubernetes.backup.bucket` is missing
-      hint: name the bucket, or leave it out
-    error: chroma-otel.yaml: kubernetes.backup.endpoint: is a bucket's, and `kubernetes.backup.bucket` is missing
-      hint: name the bucket, or leave it out
+    error: chroma-otel.yaml: kubernetes.backup.prefix: requires `kubernetes.backup.bucket`
+      hint: set the bucket, or remove this key
+    error: chroma-otel.yaml: kubernetes.backup.endpoint: requires `kubernetes.backup.bucket`
+      hint: set the bucket, or remove this key
     error: 41 problems; nothing was written
     "##);
     // Values that can be parsed, but that no cluster supports.
@@ -199,15 +199,15 @@ kubernetes:
     );
     assert!(!message.contains("s3cr3t"), "{message}");
     insta::assert_snapshot!(message, @r##"
-    error: chroma-otel.yaml: kubernetes.backup.disk: is a volume's, and `kubernetes.backup.bucket` asks for a bucket
-      hint: leave out one of the two
-    error: chroma-otel.yaml: kubernetes.backup.bucket: `Backups/chroma` is no bucket's name
+    error: chroma-otel.yaml: kubernetes.backup.disk: applies to a volume only, and `kubernetes.backup.bucket` selects a bucket
+      hint: remove one of them
+    error: chroma-otel.yaml: kubernetes.backup.bucket: `Backups/chroma` is not a bucket name
       hint: 3 to 63 lower-case letters, digits, `-` and `.`; a path is `kubernetes.backup.prefix`
     error: chroma-otel.yaml: kubernetes.backup.region: `the nearest` cannot be used
       hint: write an id or a name as the cloud shows it, letters first
-    error: chroma-otel.yaml: kubernetes.backup.prefix: `/a/../b` is no path in a bucket
+    error: chroma-otel.yaml: kubernetes.backup.prefix: `/a/../b` is not a path in a bucket
       hint: names with `/` between them, such as `backups/chroma`
-    error: chroma-otel.yaml: kubernetes.backup.endpoint: has a name or a key in it
+    error: chroma-otel.yaml: kubernetes.backup.endpoint: contains credentials
       hint: `https://HOST` of the S3-compatible store; keys are in the Secret
     error: 5 problems; nothing was written
     "##);
@@ -227,7 +227,7 @@ fn without_a_collector_chroma_must_be_able_to_send_itself() {
     "##);
     insta::assert_snapshot!(with("tracing: {backend: honeycomb}"), @r##"
     error: chroma-otel.yaml: tracing.backend: is `honeycomb`, which only a collector can send to, and `collector.mode` is `none`
-      hint: leave it out: your own collector knows its backend
+      hint: remove it: your own collector knows its backend
     error: 1 problem; nothing was written
     "##);
     insta::assert_snapshot!(with("chroma: {version: 1.0.20}\ntracing: {endpoint: https://otlp.example.com:4317}"), @r##"
@@ -243,8 +243,8 @@ fn without_a_collector_chroma_must_be_able_to_send_itself() {
     let more =
         "chroma: {image: stock}\ntracing: {endpoint: http://otel.svc:4317, headers: [x-key]}";
     insta::assert_snapshot!(with(more), @r##"
-    error: chroma-otel.yaml: tracing.headers: are for Chroma itself with `collector.mode: none`, and with `image: stock` nobody hands them on
-      hint: use `image: wrapped`, or a collector that wants none
+    error: chroma-otel.yaml: tracing.headers: have no effect with `collector.mode: none` and `image: stock`, which does not read them
+      hint: use `image: wrapped`, or a collector that requires none
     error: 1 problem; nothing was written
     "##);
     let spec = "target: kubernetes
@@ -274,7 +274,7 @@ fn rejects_values_that_the_operators_collector_would_expand_or_lack() {
     let (code, _, message) = texts(&run_with(home.path(), &arguments("otlp"), &headers));
     assert!(code == 2 && !message.contains("s3cr3t"), "{message}");
     insta::assert_snapshot!(message, @r##"
-    error: spec.yaml: tracing.endpoint: is missing: backend `otlp` has none of its own, and with `collector.operator` it is rendered in
+    error: spec.yaml: tracing.endpoint: is missing: backend `otlp` has no default, and with `collector.operator` it is rendered in
       hint: the backend's OTLP endpoint, such as `http://collector:4317`
     error: 1 problem; nothing was written
     "##);
@@ -325,7 +325,7 @@ machine: {project: my-project, zone: europe-west3-a}
 kubernetes: {identity: x, expose: {host: chroma.example.com}}
 ";
     insta::assert_snapshot!(notes(gke), @r##"
-    note: Chroma is exposed at chroma.example.com without authentication: whoever reaches it can read and delete everything
+    note: Chroma is exposed at chroma.example.com without authentication: every client that reaches it can read and delete all data
     note: `kubernetes.identity`, `machine.zone` have no effect on target `gcp`, platform `kubernetes`
     "##);
 }

@@ -1,4 +1,4 @@
-//! `list backends NAME`: everything that a spec can say about a backend.
+//! `list backends NAME`: everything that a spec can set for a backend.
 
 use serde_json::{Map, Value, json};
 
@@ -8,7 +8,7 @@ use crate::cli::PROGRAM;
 use crate::spec::Target;
 use crate::values::Cloud;
 
-/// A backend, for a person.
+/// Describes a backend as text.
 pub(super) fn description(backend: &Backend) -> String {
     let title = format!("{}: {}", backend.name, backend.summary);
     let mut text = format!("{}\n\n", wrapped(&title, 0));
@@ -35,7 +35,7 @@ pub(super) fn description(backend: &Backend) -> String {
     text + &format!("\nExample:\n  {}\n", example(backend))
 }
 
-/// A backend for `--json`.
+/// Describes a backend for `--json`.
 pub(super) fn data(backend: &Backend) -> Value {
     let settings = backend.settings.iter().map(|(name, setting)| {
         let choices = setting.choices.as_ref();
@@ -103,7 +103,7 @@ fn what(setting: &Setting) -> String {
     text
 }
 
-/// A command that asks for it, with what it requires.
+/// Returns a command that selects the backend, with its required options.
 fn example(backend: &Backend) -> String {
     let target = backend
         .cloud()

@@ -3,7 +3,7 @@
 /// Columns that fit any terminal.
 pub(super) const WIDTH: usize = 80;
 
-/// Names, and beside each what is said of it, within [`WIDTH`].
+/// Formats names and their descriptions within [`WIDTH`].
 pub(super) fn table(rows: &[(String, String)]) -> String {
     let names = rows.iter().map(|(name, _)| name.len());
     let indent = names.max().unwrap_or_default() + 2;
@@ -14,7 +14,7 @@ pub(super) fn table(rows: &[(String, String)]) -> String {
     rows.collect()
 }
 
-/// A text in lines of [`WIDTH`], each behind `indent` blanks. A word that is longer has its own line.
+/// Wraps a text at [`WIDTH`], indented by `indent` spaces. A longer word has its own line.
 pub(super) fn wrapped(text: &str, indent: usize) -> String {
     let mut lines = vec![String::new()];
     for word in text.split_whitespace() {

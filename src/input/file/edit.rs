@@ -1,6 +1,6 @@
-//! Edits the text of a spec: sets values, and keeps comments, order and everything else.
+//! Edits the text of a spec: sets values and keeps everything else, including comments and order.
 //!
-//! Invariant: the result reads as the old values with the new ones over them, or there is no result.
+//! Invariant: the result parses to the old values overlaid by the new ones, or there is no result.
 
 use std::str::FromStr;
 
@@ -13,7 +13,7 @@ use super::schema::ID;
 use super::tree::{from_yaml, set};
 use crate::problem::Problem;
 
-/// The text of a new spec with these values.
+/// Returns the text of a new spec with these values.
 ///
 /// # Errors
 /// A value cannot be written: a bug.
@@ -31,10 +31,10 @@ pub fn created(values: &[Override]) -> Result<String, Problem> {
     Ok(head + &text)
 }
 
-/// The text with these values.
+/// Returns the text with these values.
 ///
 /// # Errors
-/// The text cannot be edited without changing something else, such as one with anchors.
+/// The text cannot be edited without changing something else, for example because of anchors.
 pub fn edited<'a>(
     text: &str,
     values: impl Iterator<Item = &'a Override>,
@@ -64,7 +64,7 @@ pub fn edited<'a>(
     Ok(text)
 }
 
-/// Sets a value; of a mapping each of its entries.
+/// Sets a value; for a mapping, each of its entries.
 fn write(document: &Document, path: &str, value: &Value) -> Result<(), ()> {
     if let Value::Object(entries) = value {
         return entries.iter().try_for_each(|(name, value)| {
@@ -161,7 +161,7 @@ kubernetes:
     }
 
     #[test]
-    fn refuses_what_it_cannot_edit() {
+    fn rejects_specs_with_anchors() {
         let text = "target: docker\ntracing: &shared {backend: jaeger}\nchroma: *shared\n";
         let wrong = edited(text, [value("chroma.port", json!(1))].iter()).unwrap_err();
         assert_eq!(wrong.at, "chroma.port");

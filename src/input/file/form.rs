@@ -1,6 +1,6 @@
-//! The form of the spec: keys that there are, values of the kind that they take.
+//! Checks the form of the spec: known keys, values of the expected type.
 //!
-//! Invariant: what is wrong is taken out and named, so that the rest can be read; no text that may be a
+//! Invariant: invalid parts are reported and removed, so that the rest can be read; no text that may be a
 //! secret is part of a message.
 
 use std::sync::LazyLock;
@@ -17,7 +17,7 @@ use crate::problem::Problem;
 static FORM: LazyLock<Result<Validator, String>> =
     LazyLock::new(|| jsonschema::validator_for(&KINDS).map_err(|error| error.to_string()));
 
-/// Checks the tree against the schema; takes out what is wrong, so that the rest can be read too.
+/// Checks the tree against the schema and removes invalid parts.
 pub(super) fn check(tree: &mut Value, input: &Input) -> Vec<Problem> {
     let validator = match &*FORM {
         Ok(validator) => validator,
@@ -56,7 +56,7 @@ pub(super) fn check(tree: &mut Value, input: &Input) -> Vec<Problem> {
     problems
 }
 
-/// Whether what is wrong is a key without a value, which is one that is not given.
+/// Returns true if the error is about a key without a value, which counts as not set.
 fn is_blank(error: &jsonschema::ValidationError<'_>, tree: &Value) -> bool {
     let place = error.instance_path().to_string();
     let section = place.rsplit_once('/').map(|(section, _)| section);
@@ -74,19 +74,17 @@ fn unknown_key(at: &str, name: &str, known: &[String]) -> Problem {
 
 fn wrong_value(key: &str, error: &jsonschema::ValidationError<'_>, input: &Input) -> Problem {
     if key.starts_with("tracing.headers") {
-        return Problem::new(input.at("tracing.headers"), "not in a form that headers have")
+        return Problem::new(input.at("tracing.headers"), "invalid headers")
             .hint("a mapping of names to quoted text, a JSON object as text, `k=v,k2=v2`, or a list of names");
     }
-    // A section in the wrong form, or a value under a name like `…_TOKEN`, may hold a secret.
+    // An invalid section, or a value under a name like `…_TOKEN`, may contain a secret.
     let may_hold_secrets = error.instance().is_object()
         || error.instance().is_array()
         || !key.contains('.')
         || key.starts_with("chroma.environment")
         || key.starts_with("machine.secrets");
     let message = match error.kind() {
-        ValidationErrorKind::Type { .. } if may_hold_secrets => {
-            "is not of the right kind".to_owned()
-        }
+        ValidationErrorKind::Type { .. } if may_hold_secrets => "has the wrong type".to_owned(),
         _ if may_hold_secrets => "cannot be read".to_owned(),
         _ => error.to_string().replace('"', "`"),
     };
@@ -112,7 +110,7 @@ fn wrong_value(key: &str, error: &jsonschema::ValidationError<'_>, input: &Input
             problem.hint("write a number such as `0.1`, without quotes")
         }
         ValidationErrorKind::Type { .. } if may_hold_secrets => {
-            problem.hint("see what it takes in `chroma-otel-deploy schema`")
+            problem.hint("see its type in `chroma-otel-deploy schema`")
         }
         ValidationErrorKind::AnyOf { .. } => {
             problem.hint(format!("see `{key}` in `chroma-otel-deploy schema`"))
@@ -121,7 +119,7 @@ fn wrong_value(key: &str, error: &jsonschema::ValidationError<'_>, input: &Input
     }
 }
 
-/// A text after a flag whose key takes a number, or `NAME=VALUE`. The latter may be a secret.
+/// Returns the problem of a flag that requires a number or `NAME=VALUE`. The latter may be a secret.
 fn wrong_flag(at: String, text: &str, error: &jsonschema::ValidationError<'_>) -> Problem {
     let kind = error.to_string();
     if kind.contains("object") {
@@ -135,7 +133,7 @@ fn wrong_flag(at: String, text: &str, error: &jsonschema::ValidationError<'_>) -
     Problem::new(at, format!("`{}` cannot be used", text.escape_debug())).hint(hint)
 }
 
-/// The keys that the schema knows at the place of a failed `additionalProperties`.
+/// Returns the keys that the schema allows at a failed `additionalProperties`.
 fn keys_of(schema_path: &str) -> Vec<String> {
     KINDS
         .pointer(schema_path.trim_end_matches("/additionalProperties"))
@@ -153,7 +151,7 @@ fn remove(tree: &mut Value, pointer: &str) {
     let name = last.replace("~1", "/").replace("~0", "~");
     match tree.pointer_mut(parent) {
         Some(Value::Object(map)) => drop(map.remove(&name)),
-        // A wrong element spoils its list: an index would shift under the next removal.
+        // An invalid element removes its list: indexes would shift under the next removal.
         Some(list @ Value::Array(_)) => *list = Value::Array(Vec::new()),
         _ => {}
     }

@@ -9,24 +9,24 @@ use crate::problem::Problem;
 /// Name in place of a spec file's, if there are only flags.
 pub(super) const NO_FILE: &str = "flags";
 
-/// The merged input and what is wrong with its form.
+/// The merged input and the problems of its form.
 pub struct Input {
-    /// File and flags together, without the parts that are wrong.
+    /// File and flags together, without the invalid parts.
     pub spec: SpecFile,
-    /// What is wrong with the form: unknown keys, values of another kind.
+    /// Problems of the form: unknown keys, values of another type.
     pub problems: Vec<Problem>,
-    /// Key of the spec to the flag that gave it, to say where a wrong value stands.
+    /// Flags by the keys that they set, to locate an invalid value.
     pub flags: BTreeMap<&'static str, &'static str>,
-    /// The spec file's name for messages.
+    /// Name of the spec file in messages.
     pub file: String,
-    /// Keys that were given a value, such as `chroma.bind`; of a list or a mapping the key itself.
+    /// Keys with a value, such as `chroma.bind`; for a list or a mapping, the key itself.
     pub given: Vec<String>,
-    /// The files of `tracing.backend_file`: path, and text or why there is none.
+    /// Files of `tracing.backend_file`: path, and text or the reason why it cannot be read.
     pub backends: Vec<(PathBuf, Result<String, Problem>)>,
 }
 
 impl Input {
-    /// How a message names a key: its flag, that of a part of it, or the key in the file.
+    /// Returns the name of a key in messages: its flag, the flag of a part of it, or the key in the file.
     pub fn at(&self, key: &str) -> String {
         match flag_of(&self.flags, key) {
             Some(flag) => flag.to_owned(),
@@ -36,7 +36,7 @@ impl Input {
     }
 }
 
-/// Returns the flag that gave a key or a part of it.
+/// Returns the flag that set a key or a part of it.
 pub fn flag_of(flags: &BTreeMap<&'static str, &'static str>, key: &str) -> Option<&'static str> {
     let below = format!("{key}.");
     let part = || {

@@ -76,8 +76,8 @@ pub struct KubernetesSection {
     pub auto_mode: Option<bool>,
 }
 
-/// A section that stands there with nothing below it is an empty one: `backup:` asks for backups; and
-/// `sampling:` for nothing.
+/// Reads a section without a value as an empty one: `backup:` enables backups,
+/// `sampling:` has no effect.
 pub(super) fn open_blank_sections(tree: &mut Value) {
     if let Some(Value::Object(tracing)) = tree.get_mut("tracing") {
         tracing

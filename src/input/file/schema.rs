@@ -1,6 +1,6 @@
-//! The schema of the spec: what `read` checks, what editors read, and the flags that keys have.
+//! The schema of the spec, for `read` and for editors, and the flags of the keys.
 //!
-//! Invariant: no key is named here. What is known of a key stands at its field.
+//! Invariant: no key is named here. Everything about a key is declared at its field.
 
 use std::sync::LazyLock;
 
@@ -9,15 +9,15 @@ use serde_json::{Map, Value};
 
 use super::sections::SpecFile;
 
-/// Where SchemaStore serves the schema of `chroma-otel.yaml`.
+/// Address of the schema of `chroma-otel.yaml` at SchemaStore.
 pub(super) const ID: &str = "https://json.schemastore.org/chroma-otel.json";
 
-/// Keywords that no editor knows.
+/// Keywords that editors do not support.
 const PRIVATE: [&str; 4] = ["x-flag", "x-value", "x-heading", "format"];
 
-/// The kinds of the values, and the ranges of whole numbers. `resolve` knows the rest, and says it better.
+/// Types of the values, and ranges of integers. `resolve` checks the rest, with better messages.
 pub(super) static KINDS: LazyLock<Value> = LazyLock::new(|| {
-    // Draft 7 is what editors read best; they get the schema as a whole, as a section is used once.
+    // Editors support draft 7 best. The schema is inlined: each section is used once.
     let settings = SchemaSettings::draft07().with(|settings| {
         settings.inline_subschemas = true;
         settings.transforms.clear();
@@ -28,7 +28,7 @@ pub(super) static KINDS: LazyLock<Value> = LazyLock::new(|| {
     schema
 });
 
-/// The flags of the keys: those of the first level first, then in the order of the keys.
+/// Flags of the keys: first those of the top level, then in the order of the keys.
 static FLAGS: LazyLock<Vec<Flag>> = LazyLock::new(|| {
     let mut flags = Vec::new();
     add_flags(&KINDS, "", "Deployment", &mut flags);
@@ -36,7 +36,7 @@ static FLAGS: LazyLock<Vec<Flag>> = LazyLock::new(|| {
     flags
 });
 
-/// The JSON Schema of the spec, for editors.
+/// Returns the JSON Schema of the spec, for editors.
 pub fn schema() -> Value {
     let mut schema = KINDS.clone();
     publish(&mut schema);
@@ -44,7 +44,7 @@ pub fn schema() -> Value {
     schema
 }
 
-/// The flags of the keys that have one.
+/// Returns the flags of all keys that have one.
 pub fn flags() -> &'static [Flag] {
     &FLAGS
 }
@@ -61,25 +61,25 @@ pub struct Flag {
     schema: &'static Value,
 }
 
-/// What a key's value is made of.
+/// Type of a key's value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// True where the flag is given.
+    /// True if the flag is set.
     Switch,
-    /// A whole number.
+    /// An integer.
     Whole,
     /// Any number.
     Number,
     /// Text.
     Text,
-    /// One text for each time that the flag is given.
+    /// One text for each occurrence of the flag.
     List,
-    /// One `NAME=VALUE` for each time that the flag is given.
+    /// One `NAME=VALUE` for each occurrence of the flag.
     Pairs,
 }
 
 impl Flag {
-    /// What the key's value is made of.
+    /// Returns the type of the key's value.
     pub fn kind(&self) -> Kind {
         match self.schema["type"].as_str() {
             Some("boolean") => Kind::Switch,
@@ -91,7 +91,7 @@ impl Flag {
             None => {
                 let forms = self.schema["anyOf"].as_array().into_iter().flatten();
                 let mut kinds = forms.map(|form| &form["type"]);
-                // What is a mapping, too, is one text on a command line: its entries would need quotes.
+                // A key that also accepts a mapping takes one text as a flag: its entries would need quotes.
                 if kinds.any(|kind| kind == "object") {
                     Kind::Text
                 } else {
@@ -101,25 +101,25 @@ impl Flag {
         }
     }
 
-    /// What the key means.
+    /// Returns the description of the key.
     pub fn description(&self) -> String {
         self.text("description")
             .unwrap_or_default()
             .replace('\n', " ")
     }
 
-    /// The default, where it is the same for every target.
+    /// Returns the default, if it is the same for every target.
     pub fn default(&self) -> Option<String> {
         self.schema.get("x-default").map(plain)
     }
 
-    /// The values that there are, where these are all.
+    /// Returns the possible values, if the list is complete.
     pub fn values(&self) -> Option<Vec<&'static str>> {
         let values = self.schema.get("x-enum")?.as_array()?;
         Some(values.iter().filter_map(Value::as_str).collect())
     }
 
-    /// What stands for the value in the help.
+    /// Returns the placeholder of the value in the help.
     pub fn placeholder(&self) -> String {
         let last = self.name.rsplit('-').next().unwrap_or_default();
         self.text("x-value")
@@ -131,8 +131,8 @@ impl Flag {
     }
 }
 
-/// A key that is left blank is not given, and no editor should offer `null` for it. The value of a
-/// variable or a header can be left blank, too, and has to be named for that.
+/// A blank key counts as not set, and no editor should offer `null` for it. Exception: the value of a
+/// variable or a header can be blank, and the schema has to allow it.
 fn drop_null(section: &mut Value) {
     let properties = section.get_mut("properties").and_then(Value::as_object_mut);
     for property in properties.into_iter().flat_map(Map::values_mut) {
@@ -167,7 +167,7 @@ fn add_flags(section: &'static Value, prefix: &str, heading: &'static str, flags
     }
 }
 
-/// Makes a part of the schema what editors read.
+/// Converts a part of the schema to the form for editors.
 fn publish(part: &mut Value) {
     let Value::Object(keywords) = part else {
         return;
@@ -203,7 +203,7 @@ fn publish(part: &mut Value) {
     }
 }
 
-/// Lays a rule on every text that a value is made of.
+/// Applies a rule to every text in a value.
 fn restrict(keywords: &mut Map<String, Value>, keyword: &str, rule: &Value) {
     if keywords.get("type").is_some_and(|kind| kind == "string") {
         keywords.insert(keyword.to_owned(), rule.clone());
@@ -223,7 +223,7 @@ fn restrict(keywords: &mut Map<String, Value>, keyword: &str, rule: &Value) {
     }
 }
 
-/// A value as a person writes it.
+/// Returns a value as a person writes it.
 fn plain(value: &Value) -> String {
     value
         .as_str()

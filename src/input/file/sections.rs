@@ -1,6 +1,6 @@
 //! The sections of the spec file.
 //!
-//! Invariant: everything that is known of a key stands at its field. The comment is its description in
+//! Invariant: everything about a key is declared at its field. The comment is its description in
 //! the schema and the help text of its flag; `x-flag` names the flag, `x-value` the placeholder of its
 //! value; any other `x-NAME` is the keyword `NAME` of the printed schema (`schema.rs`), which `resolve`
 //! checks with better messages.
@@ -297,7 +297,7 @@ pub enum OneOrMore {
 }
 
 impl OneOrMore {
-    /// All of them that say something, without blanks around.
+    /// Returns the texts that are not blank, trimmed.
     pub fn texts(&self) -> Vec<String> {
         let texts = match self {
             Self::One(text) => std::slice::from_ref(text),

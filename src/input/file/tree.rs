@@ -1,29 +1,29 @@
-//! A spec's text as a tree, and values set in it.
+//! Parses the text of a spec to a tree, and sets values in the tree.
 
 use serde_json::{Map, Value};
 
 use crate::problem::Problem;
 
-/// The tree of a spec's text; `at` is its name in messages.
+/// Parses the text of a spec; `at` is its name in messages.
 pub(super) fn from_yaml(at: &str, text: &str) -> Result<Value, Problem> {
-    // Editors on Windows begin a file with it.
+    // Editors on Windows write a byte order mark.
     let text = text.trim_start_matches('\u{feff}');
-    // The reader's own message can quote the text, and the text can hold a header: position only.
+    // The parser's message can quote the text, which can contain a header: report the position only.
     let not_yaml = |error: serde_yaml::Error| {
         let place = match error.location() {
             Some(place) => format!(" at line {}, column {}", place.line(), place.column()),
             None => String::new(),
         };
-        Problem::new(at, format!("not YAML that can be read{place}"))
-            .hint("look for a missing quote, a tab, or a key that stands twice")
+        Problem::new(at, format!("invalid YAML{place}"))
+            .hint("look for a missing quote, a tab, or a duplicate key")
     };
-    // By way of YAML's own tree, which refuses a key that stands twice.
+    // Parse to YAML's own tree first, which rejects duplicate keys.
     let tree: serde_yaml::Value = serde_yaml::from_str(text).map_err(not_yaml)?;
     let tree = serde_yaml::from_value(tree).map_err(not_yaml)?;
     match tree {
         Value::Null => Ok(Value::Object(Map::new())),
         Value::Object(mut map) => {
-            // `chroma:` with nothing below it is a section left blank, not an error.
+            // `chroma:` without a value is a blank section, not an error.
             map.retain(|_, section| !section.is_null());
             Ok(Value::Object(map))
         }
@@ -34,7 +34,8 @@ pub(super) fn from_yaml(at: &str, text: &str) -> Result<Value, Problem> {
     }
 }
 
-/// Sets `a.b` in a tree of mappings; a mapping is laid over the one that is there. A value in the way that is no mapping stays: `form::check` names it.
+/// Sets `a.b` in a tree of mappings; a mapping is merged into an existing one. A parent that is not a
+/// mapping is kept: `form::check` reports it.
 pub(super) fn set(tree: &mut Value, key: &str, value: Value) {
     let mut place = tree;
     for part in key.split('.') {

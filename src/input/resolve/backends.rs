@@ -1,7 +1,7 @@
-//! `tracing.backend`, `tracing.backend_file` and `tracing.settings`: where the traces end up.
+//! `tracing.backend`, `tracing.backend_file` and `tracing.settings`: the destinations of the traces.
 //!
-//! Invariant: a backend that comes out has an endpoint where it takes one, unless it is the first, whose
-//! endpoint the operator may say later; and no setting is left open.
+//! Invariant: every returned backend that accepts an endpoint has one, except the first, whose
+//! endpoint can be set later; every required setting has a value.
 
 mod settings;
 
@@ -15,15 +15,15 @@ use crate::spec::kubernetes::CollectorMode;
 use crate::spec::target::Target;
 use crate::values::DnsLabel;
 
-/// The backend that is any receiver of OTLP, such as the operator's own collector.
+/// Backend for any OTLP receiver, such as the operator's own collector.
 const OTLP: &str = "otlp";
 
-/// What containers beside a backend's are called.
+/// Names of the containers that run next to a backend.
 const TAKEN: [&str; 3] = ["chroma", "otel-collector", "prepare-volumes"];
 
 impl Reading {
-    /// The backends, the one that `tracing.endpoint`, `given`, is for first; none where one is wrong, as
-    /// nobody knows then which is the first.
+    /// Returns the backends, first the one that `tracing.endpoint` (`given`) applies to; none if one is
+    /// invalid, because the first one is then unknown.
     pub(super) fn backends(
         &mut self,
         target: Option<Target>,
@@ -31,11 +31,11 @@ impl Reading {
         name: &DnsLabel,
         given: Option<&Endpoint>,
     ) -> Vec<Backend> {
-        let told = self.problems.len();
+        let reported = self.problems.len();
         let mut backends = self.named(target, mode);
         self.check_keys(&backends);
         backends.extend(self.own());
-        let complete = self.problems.len() == told && !self.is_wrong("tracing.backend");
+        let complete = self.problems.len() == reported && !self.is_wrong("tracing.backend");
         if let Some(first) = backends.iter().position(Backend::wants_endpoint) {
             backends[..=first].rotate_right(1);
         }
@@ -55,7 +55,7 @@ impl Reading {
         settled
     }
 
-    /// A key that two have in common would go to both. Who writes a file of his own knows what it says.
+    /// Rejects two presets with the same key: it would be sent to both. Backend files are exempt.
     fn check_keys(&mut self, backends: &[Backend]) {
         for (index, one) in backends.iter().enumerate() {
             for other in &backends[index + 1..] {
@@ -67,7 +67,7 @@ impl Reading {
                     "has `{}` and `{}`, which would both be sent `{}`",
                     one.name, other.name, key.variable
                 );
-                let hint = "leave one out, or copy one's file, name another variable in it, and use `--backend-file`";
+                let hint = "remove one, or copy its file, name another variable in it, and use `--backend-file`";
                 self.wrong("tracing.backend", message, hint);
             }
         }
@@ -86,19 +86,19 @@ impl Reading {
                 Ok(Some(one)) if backends.iter().any(|other| other.name == one.name) => {
                     self.wrong(
                         "tracing.backend",
-                        format!("has `{name}` twice"),
-                        "leave one out",
+                        format!("`{name}` is listed twice"),
+                        "remove one",
                     );
                 }
                 Ok(Some(one)) => backends.push(one),
                 Ok(None) => {
-                    // They are too many to be named.
+                    // The list is too long for a hint.
                     let names = backend::names();
                     let hint = match nearest(&name, &names) {
                         Some(near) => format!("did you mean `{near}`?"),
-                        None => "`chroma-otel-deploy list backends` shows what there is".to_owned(),
+                        None => "see `chroma-otel-deploy list backends`".to_owned(),
                     };
-                    let message = format!("`{}` is no backend", name.escape_debug());
+                    let message = format!("unknown backend `{}`", name.escape_debug());
                     self.wrong("tracing.backend", message, hint);
                 }
                 Err(error) => {
@@ -110,7 +110,7 @@ impl Reading {
         backends
     }
 
-    /// Returns the backend of a spec that names none. An endpoint without a backend is any receiver of OTLP.
+    /// Returns the backend of a spec that names none. An endpoint without a backend selects `otlp`.
     fn default_backend(&mut self, target: Option<Target>, mode: CollectorMode) -> &'static str {
         let file = &self.input.spec.tracing;
         let has_endpoint = given(&file.endpoint).is_some() || self.is_wrong("tracing.endpoint");
@@ -148,7 +148,7 @@ impl Reading {
         ));
     }
 
-    /// The operator's own, by their files.
+    /// Returns the backends of the operator's files.
     fn own(&mut self) -> Vec<Backend> {
         let mut backends: Vec<Backend> = Vec::new();
         for (path, text) in std::mem::take(&mut self.input.backends) {
@@ -169,11 +169,11 @@ impl Reading {
                 || backends.iter().any(|other| other.name == name);
             if name.parse::<DnsLabel>().is_err() || taken {
                 let message = if taken {
-                    format!("`{name}` is a name that is taken")
+                    format!("`{name}` is already the name of a backend")
                 } else {
                     format!("`{}` cannot be a backend's name", name.escape_debug())
                 };
-                let hint = "name the file as the backend is to be called: lower-case letters, digits and `-`";
+                let hint = "name the file like the backend: lower-case letters, digits and `-`";
                 self.problems.push(Problem::new(at, message).hint(hint));
                 continue;
             }
@@ -186,7 +186,7 @@ impl Reading {
     }
 }
 
-/// A backend that runs beside the collector; in a cluster its Service is named after the deployment.
+/// Names a backend that runs next to the collector; in a cluster, its Service has the deployment's name.
 fn in_stack(mut backend: Backend, target: Option<Target>, name: &DnsLabel) -> Backend {
     if target.is_some_and(Target::is_kubernetes) && backend.service.is_some() {
         let (short, long) = (backend.name.clone(), format!("{name}-{}", backend.name));

@@ -1,7 +1,7 @@
 //! `chroma`: the database.
 //!
-//! Invariant: what would open it to strangers, move its data off the volume, or have no effect
-//! without a word, is refused.
+//! Invariant: a value that opens Chroma to the internet, moves its data off the volume, or has no effect
+//! is rejected.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
@@ -15,10 +15,10 @@ use crate::spec::target::Target;
 use crate::spec::{Chroma, Image, Secret, Secrets, default};
 use crate::values::{ImageRepository, Memory, VariableName, is_private};
 
-/// The least memory Chroma runs in (Chroma's documentation: at least 2 GiB).
+/// Minimum memory of Chroma (its documentation: at least 2 GiB).
 const LEAST_CHROMA_MEMORY: Memory = Memory::mebibytes(2048);
-/// Variables of Chroma that the deployment sets itself, and what to use instead of each. In any
-/// case of letters: Chroma reads `chroma_persist_path` as well (seen on 1.5.9).
+/// Variables of Chroma that the deployment sets itself, and their replacements. In any
+/// case: Chroma also reads `chroma_persist_path` (seen on 1.5.9).
 const RESERVED: &[(&str, &str)] = &[
     (variable::ENDPOINT, "use `tracing.endpoint`"),
     (variable::HEADERS, "use `tracing.headers`"),
@@ -53,9 +53,9 @@ const RESERVED: &[(&str, &str)] = &[
     ("IS_PERSISTENT", ON_THE_VOLUME),
 ];
 const ON_THE_VOLUME: &str =
-    "leave it out: elsewhere than on the volume, the data is lost with the container";
+    "remove it: elsewhere than on the volume, the data is lost with the container";
 
-/// An IP address, with a rule that a person reads.
+/// An IP address, with a readable rule.
 struct Address(IpAddr);
 
 impl FromStr for Address {
@@ -77,12 +77,12 @@ impl Reading {
         if !is_private(bind) && self.input.spec.chroma.open_to_world != Some(true) {
             self.wrong(
                 "chroma.bind",
-                format!("`{bind}` lets strangers in: Chroma has no authentication of its own, and Docker's published ports pass by the host's firewall"),
+                format!("`{bind}` is a public address: Chroma has no built-in authentication, and ports that Docker publishes bypass the host's firewall"),
                 "bind a private address, or, with an authenticating proxy or a firewall of the network in front, set `chroma.open_to_world: true`",
             );
         }
         if !is_private(bind) {
-            self.notes.push(format!("Chroma is published on {bind} without authentication: whoever reaches it can read and delete everything"));
+            self.notes.push(format!("Chroma is published on {bind} without authentication: every client that reaches it can read and delete all data"));
         }
         let port = self.input.spec.chroma.port.unwrap_or(default::PORT);
         self.replicas();
@@ -115,7 +115,7 @@ impl Reading {
         }
     }
 
-    /// `chroma.registry`; on Kubernetes also by its deprecated name.
+    /// Reads `chroma.registry`; on Kubernetes, also its deprecated name.
     fn registry(&mut self, target: Option<Target>, image: Image) -> Option<ImageRepository> {
         let file = &self.input.spec;
         let (own, old) = (
@@ -147,24 +147,24 @@ impl Reading {
         own.or(old)
     }
 
-    /// More than one server is not what Chroma can be: each has its own SQLite and its own index.
+    /// Rejects more than one server: each would have its own SQLite database and index.
     fn replicas(&mut self) {
         if let Some(replicas) = self.input.spec.chroma.replicas.filter(|count| *count != 1) {
             self.wrong(
                 "chroma.replicas",
-                format!("is `{replicas}`, but Chroma keeps its data in files that one server alone may open: more would split it"),
-                "leave it out; give it more memory instead",
+                format!("is `{replicas}`, but Chroma's data files allow only one server"),
+                "remove it; give it more memory instead",
             );
         }
     }
 
-    /// The default of `chroma.memory`, for the vectors that there will be.
+    /// Returns the default of `chroma.memory` for the expected vectors.
     fn default_memory(&mut self) -> String {
         self.sized()
             .map_or("2GiB".to_owned(), |size| size.memory.to_string())
     }
 
-    /// The default of `machine.disk`, likewise.
+    /// Returns the default of `machine.disk` for the expected vectors.
     pub(super) fn default_disk(&mut self) -> String {
         self.sized()
             .map_or("20GiB".to_owned(), |size| size.disk.to_string())
@@ -183,8 +183,8 @@ impl Reading {
                 if !self.is_wrong(key) {
                     self.wrong(
                         key,
-                        "is missing, beside the other one of the two that size Chroma",
-                        "give both, or neither",
+                        "is missing: `chroma.vectors` and `chroma.dimensions` require each other",
+                        "set both or neither",
                     );
                 }
                 None
@@ -222,7 +222,7 @@ impl Reading {
                     "chroma.version",
                     format!("`{}` is not a version", text.escape_debug()),
                     format!(
-                        "three numbers, such as `{}`; `latest` would change under you",
+                        "three numbers, such as `{}`; `latest` changes without notice",
                         ChromaVersion::NEWEST
                     ),
                 );
@@ -260,7 +260,7 @@ impl Reading {
         origins
     }
 
-    /// The extra variables. What looks like a secret goes to the secrets and stays here by name only.
+    /// Returns the additional variables. Values that look like secrets are added to the secrets.
     fn environment(
         &mut self,
         version: ChromaVersion,
@@ -288,7 +288,7 @@ impl Reading {
                 Err(rule) => {
                     self.wrong(
                         &key,
-                        format!("`{}` is no name of a variable", name.escape_debug()),
+                        format!("invalid variable name `{}`", name.escape_debug()),
                         format!("write {rule}"),
                     );
                     continue;
@@ -314,7 +314,7 @@ impl Reading {
             }
             if let Some(meant) = misnamed_variable(&name) {
                 let key_meant = RESERVED.iter().find(|(reserved, _)| *reserved == meant);
-                let hint = key_meant.map_or("leave it out", |(_, instead)| instead);
+                let hint = key_meant.map_or("remove it", |(_, instead)| instead);
                 self.wrong(&key, "is read by no version of Chroma", hint);
                 continue;
             }
@@ -322,7 +322,7 @@ impl Reading {
                 self.wrong(
                     &key,
                     "has no value",
-                    "give it one, such as `warn`, or leave it out",
+                    "give it one, such as `warn`, or remove it",
                 );
                 continue;
             }

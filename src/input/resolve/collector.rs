@@ -1,6 +1,6 @@
-//! `collector`: how much of it there is, and how it runs.
+//! `collector`: replicas, memory and mode of the collector.
 //!
-//! Invariant: the most replicas are never fewer than the least.
+//! Invariant: the maximum number of replicas is at least the minimum.
 
 use crate::input::resolve::reading::Reading;
 use crate::spec::kubernetes::CollectorMode;
@@ -8,11 +8,11 @@ use crate::spec::target::Target;
 use crate::spec::{Collector, Image, default};
 use crate::values::Memory;
 
-/// Below this, the collector's memory limiter has no room to work in.
+/// Minimum memory for the collector's memory limiter.
 const LEAST_MEMORY: Memory = Memory::mebibytes(128);
 
 impl Reading {
-    /// `image` is what everything else runs in.
+    /// Reads the section; `image` is the image of Chroma.
     pub(super) fn collector(&mut self, target: Option<Target>, image: Image) -> Collector {
         let mode = self.parse(
             "collector.mode",
@@ -30,7 +30,7 @@ impl Reading {
             self.wrong(
                 "collector.max_replicas",
                 format!("is `{most}`, less than `collector.replicas`, which is `{replicas}`"),
-                "give both, the least and the most that load makes",
+                "set both the minimum and the maximum",
             );
         }
         Collector {
@@ -46,7 +46,7 @@ impl Reading {
                 default::COLLECTOR_MEMORY,
                 LEAST_MEMORY,
             ),
-            // Elsewhere the keys are named as unused.
+            // On other targets, the keys are reported as unused.
             mode: if in_cluster {
                 mode
             } else {

@@ -1,6 +1,6 @@
-//! `kubernetes`: the cluster, and what of it the deployment uses.
+//! `kubernetes`: the cluster and its resources that the deployment uses.
 //!
-//! Invariant: what the API server would refuse is refused here, by the spec's key; a network file
+//! Invariant: a value that the API server rejects is rejected here, by the spec's key; a network file
 //! system never holds the data.
 
 mod backup;
@@ -14,7 +14,7 @@ use crate::input::resolve::reading::{Reading, given, sound};
 use crate::spec::kubernetes::{Kubernetes, SecretStore};
 use crate::values::{DnsLabel, DnsName, Memory};
 
-/// Parts of the names that storage classes of network file systems go by: NFS, AWS EFS and FSx, Azure
+/// Parts of the usual names of storage classes with network file systems: NFS, AWS EFS and FSx, Azure
 /// Files, Google Filestore (`…-rwx`), Ceph's file system, SMB, GlusterFS.
 const NETWORK_FILE_SYSTEMS: [&str; 11] = [
     "nfs",
@@ -91,7 +91,7 @@ impl Reading {
             _ => {
                 self.wrong(
                     "kubernetes.secret_store",
-                    format!("`{}` is no store of secrets", text.escape_debug()),
+                    format!("`{}` is not a secret store", text.escape_debug()),
                     "the name of a ClusterSecretStore, or `SecretStore/NAME`",
                 );
                 None
@@ -99,7 +99,7 @@ impl Reading {
         }
     }
 
-    /// A list of names, each once; blank is none.
+    /// Returns a list of names without blanks and duplicates.
     pub(super) fn names<T>(&mut self, key: &str, texts: Option<Vec<String>>) -> Vec<T>
     where
         T: FromStr + PartialEq,

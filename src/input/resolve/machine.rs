@@ -1,6 +1,6 @@
-//! `platform`, `format`, `machine`: what a deployment in a cloud runs on.
+//! `platform`, `format`, `machine`: the machine of a deployment in a cloud.
 //!
-//! Invariant: nothing here lets the world in, and nothing here is a secret, only the names of some.
+//! Invariant: no value opens Chroma to the internet, and no value is a secret, only the name of one.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -13,11 +13,11 @@ use crate::spec::target::{PLATFORMS, Target};
 use crate::spec::{Format, Machine, default};
 use crate::values::{CloudName, Memory};
 
-/// Below this, a cloud's smallest disks begin to refuse.
+/// Smallest disk that every cloud accepts.
 pub(super) const LEAST_DISK: Memory = Memory::mebibytes(1024);
 
 impl Reading {
-    /// The format, the target's first one where it is not given.
+    /// Returns the format; by default, the target's first one.
     pub(super) fn format(&mut self, target: Option<Target>) -> Format {
         let formats = target.unwrap_or(Target::Docker).info().formats;
         let Some(name) = self.input.spec.format.clone() else {
@@ -57,7 +57,7 @@ impl Reading {
             let whole = disk.as_mebibytes().div_ceil(1024);
             self.wrong(
                 "machine.disk",
-                "is no whole number of GiB",
+                "is not a whole number of GiB",
                 format!("take `{whole}GiB`"),
             );
         }
@@ -100,7 +100,7 @@ impl Reading {
         for (variable, name) in given {
             match name.trim().parse() {
                 Ok(name) => drop(names.insert(variable, name)),
-                // Whoever takes this for the place of the value must not find it in a message.
+                // The operator may have entered the secret itself: never print the value.
                 Err(_) => self.wrong(
                     &format!("machine.secrets.{variable}"),
                     "is not the name of a secret in the cloud's store",
@@ -111,7 +111,7 @@ impl Reading {
         names
     }
 
-    /// A value of the machine that has no default.
+    /// Returns a value of the machine that has no default.
     fn given<T>(&mut self, key: &str, get: impl Fn(&MachineSection) -> &Option<String>) -> Option<T>
     where
         T: FromStr,

@@ -7,7 +7,7 @@ use crate::input::file::{self, Input};
 use crate::problem::Problem;
 use crate::values::Memory;
 
-/// A value of our own, which follows its rule.
+/// Parses a built-in value, which is always valid.
 pub(super) fn sound<T: FromStr>(text: &str) -> T {
     match text.parse() {
         Ok(value) => value,
@@ -15,18 +15,18 @@ pub(super) fn sound<T: FromStr>(text: &str) -> T {
     }
 }
 
-/// A text that says something: blank is not set.
+/// Returns the text unless it is blank, which counts as not set.
 pub(super) fn given(text: &Option<String>) -> Option<&str> {
     text.as_deref()
         .map(str::trim)
         .filter(|text| !text.is_empty())
 }
 
-/// The input while it is read, with what was found wrong.
+/// The input while it is read, with the problems found so far.
 pub(super) struct Reading {
     pub(super) input: Input,
     pub(super) problems: Vec<Problem>,
-    /// What the operator should know, one sentence each.
+    /// Notes for the operator, one sentence each.
     pub(super) notes: Vec<String>,
 }
 
@@ -36,14 +36,14 @@ impl Reading {
         self.problems.push(Problem::new(at, message).hint(hint));
     }
 
-    /// Whether something was found wrong with `key` already.
+    /// Returns true if a problem of `key` was reported already.
     pub(super) fn is_wrong(&self, key: &str) -> bool {
         let at = self.input.at(key);
         let mut all = self.problems.iter().chain(&self.input.problems);
         all.any(|problem| problem.at == at)
     }
 
-    /// The value of `key`, or `default` where it is not set or wrong. `default` follows the rule.
+    /// Returns the value of `key`, or `default` if it is not set or invalid. `default` must be valid.
     pub(super) fn parse<T>(
         &mut self,
         key: &str,
@@ -67,7 +67,7 @@ impl Reading {
         sound(default)
     }
 
-    /// A value that has no default; blank is not set.
+    /// Returns a value without a default; blank counts as not set.
     pub(super) fn optional<T>(&mut self, key: &str, text: &Option<String>) -> Option<T>
     where
         T: FromStr,
@@ -97,7 +97,7 @@ impl Reading {
         memory
     }
 
-    /// Refuses less memory than `least`, in the unit that was written.
+    /// Rejects less memory than `least`; the message has the unit of the input.
     pub(super) fn at_least(
         &mut self,
         key: &str,

@@ -1,6 +1,6 @@
 //! `tracing.sampling`, `tracing.redact`, `metrics` and `clients`.
 //!
-//! Invariant: what would keep nothing, or would send nothing, is refused.
+//! Invariant: a value that keeps or sends nothing is rejected.
 
 use std::collections::BTreeSet;
 
@@ -67,8 +67,11 @@ impl Reading {
                 .collect();
             self.wrong(
                 "metrics.to_backend",
-                format!("cannot be: {} takes no metrics over OTLP", names.join(", ")),
-                "leave it out and let Prometheus ask the collector for them, or choose another backend",
+                format!(
+                    "cannot be used: {} does not accept metrics over OTLP",
+                    names.join(", ")
+                ),
+                "remove it and let Prometheus scrape the collector, or choose another backend",
             );
         }
         let without: Vec<String> = backends
@@ -78,7 +81,7 @@ impl Reading {
             .collect();
         if to_backend && !without.is_empty() && without.len() < backends.len() {
             self.notes.push(format!(
-                "no metrics go to {}, which cannot take them over OTLP",
+                "no metrics go to {}, which does not accept metrics over OTLP",
                 without.join(", ")
             ));
         }

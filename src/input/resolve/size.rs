@@ -1,10 +1,10 @@
-//! How much memory and disk a number of vectors wants, fitted to what `bench/size` measured.
+//! Estimates the memory and disk for a number of vectors, fitted to measurements of `bench/size`.
 //!
-//! Invariant: never less than what Chroma needs without any.
+//! Invariant: the estimate is never below the minimum of an empty Chroma.
 
 use crate::values::Memory;
 
-/// What Chroma wants.
+/// Memory and disk for Chroma.
 pub(super) struct Size {
     /// Memory limit, a whole number of GiB.
     pub(super) memory: Memory,
@@ -13,11 +13,11 @@ pub(super) struct Size {
 }
 
 /// Memory that does not grow with the vectors: the server (109 MiB idle), requests being read (each up
-/// to 40 MiB, several times that as JSON), SQLite's caches, and room for what was not measured.
+/// to 40 MiB, several times that as JSON), SQLite's caches, and a reserve for costs that were not measured.
 const BASE: u64 = 1 << 30;
 
 impl Size {
-    /// For `vectors` of `dimensions` numbers of 4 bytes each.
+    /// Returns the size for `vectors` of `dimensions` numbers of 4 bytes each.
     pub(super) fn of(vectors: u64, dimensions: u64) -> Self {
         let gibibytes = |bytes: u64, least: u64| {
             let whole = bytes.div_ceil(1 << 30).clamp(least, 16 << 10);
@@ -30,12 +30,12 @@ impl Size {
     }
 }
 
-/// The index: Chroma keeps all vectors in memory, with their graph and the names of both.
+/// Returns the memory of the index: Chroma keeps all vectors in memory, with their graph and ids.
 fn in_memory(vectors: u64, dimensions: u64) -> u64 {
     vectors.saturating_mul(dimensions.saturating_mul(6).saturating_add(1000))
 }
 
-/// Index, records and full-text index, twice: a restore lies beside what it replaces.
+/// Returns the disk of index, records and full-text index, twice: a restore needs both copies.
 fn on_disk(vectors: u64, dimensions: u64) -> u64 {
     vectors.saturating_mul(dimensions.saturating_mul(9).saturating_add(4000))
 }
@@ -44,8 +44,8 @@ fn on_disk(vectors: u64, dimensions: u64) -> u64 {
 mod tests {
     use super::*;
 
-    /// What `bench/size` said of Chroma 1.5.9: vectors, dimensions, the most memory that the server had
-    /// and what its folder took, in MiB.
+    /// Measurements of `bench/size` with Chroma 1.5.9: vectors, dimensions, peak memory of the server
+    /// and size of its folder, in MiB.
     const MEASURED: [(u64, u64, u64, u64); 5] = [
         (20_000, 384, 188, 66),
         (50_000, 384, 250, 162),
@@ -54,12 +54,12 @@ mod tests {
         (100_000, 128, 233, 222),
     ];
 
-    /// Memory of the server that is at work and has few vectors, in MiB: where the line through the
-    /// first two points of 384 dimensions begins.
+    /// Memory of a busy server with few vectors, in MiB: the intercept of the line through the
+    /// first two points of 384 dimensions.
     const AT_WORK: u64 = 150;
 
     #[test]
-    fn what_is_worked_out_is_never_less_than_what_was_measured_nor_more_than_three_times_that() {
+    fn estimates_are_between_one_and_three_times_the_measurement() {
         for (vectors, dimensions, memory, disk) in MEASURED {
             let size = format!("{vectors} of {dimensions}");
             let (worked_out, measured) = (in_memory(vectors, dimensions) >> 20, memory - AT_WORK);
@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn a_size_has_a_least_and_a_most() {
+    fn sizes_have_a_minimum_and_a_maximum() {
         let none = Size::of(0, 384);
         assert_eq!(
             (none.memory.as_mebibytes(), none.disk.as_mebibytes()),

@@ -1,6 +1,6 @@
-//! `tracing`: where the traces go, under which name, in which detail.
+//! `tracing`: destination, service name and detail of the traces.
 //!
-//! Invariant: the values of keys go to the secrets, and a key that has no effect is refused.
+//! Invariant: the values of keys are added to the secrets; a key without an effect is rejected.
 
 mod headers;
 
@@ -48,7 +48,7 @@ impl Reading {
             .backends(target, collector.mode, name, given.as_ref())
             .into_iter();
         let (backend, others) = (backends.next(), backends.collect::<Vec<_>>());
-        // Headers that happen to be in this process's environment are not for a backend without any.
+        // Headers in this process's environment are not meant for a backend without headers.
         let nothing: &dyn Fn(&str) -> Option<String> = &|_| None;
         let sends = backend.as_ref().is_none_or(Backend::wants_endpoint);
         let from = if sends { environment } else { nothing };
@@ -64,9 +64,9 @@ impl Reading {
         }
         let names_key = environment(NAMES_KEY).filter(|value| !value.trim().is_empty());
         if let (Some(Names::Hash), Some(value)) = (redact.names, names_key) {
-            // It stands in the middle of a text of the collector's configuration.
+            // The key is inserted into a text of the collector's configuration.
             if !is_word(&value) {
-                let message = "has more in it than letters, digits and `._~+/=-`";
+                let message = "contains characters other than letters, digits and `._~+/=-`";
                 let problem = Problem::new(format!("environment: {NAMES_KEY}"), message);
                 self.problems
                     .push(problem.hint("`openssl rand -hex 32` makes one"));
@@ -96,7 +96,7 @@ impl Reading {
         Some(tracing)
     }
 
-    /// The values of the backend's keys, from this process's environment; Chroma sees none of them.
+    /// Reads the backend's keys from this process's environment; Chroma receives none of them.
     fn keys(
         &mut self,
         backend: &Backend,
@@ -109,8 +109,9 @@ impl Reading {
             if names.any(|name| name.as_str() == variable) {
                 let at = format!("chroma.environment.{variable}");
                 let name = &backend.name;
-                let message = format!("is the key of backend `{name}`, which Chroma must not see");
-                self.wrong(&at, message, "leave it out");
+                let message =
+                    format!("is the key of backend `{name}`, which Chroma must not receive");
+                self.wrong(&at, message, "remove it");
             }
             let value = environment(variable).filter(|value| !value.trim().is_empty());
             if let Some(value) = value {
@@ -121,7 +122,7 @@ impl Reading {
         }
     }
 
-    /// A value that the contract itself reads.
+    /// Returns a value after a check by the code that reads it at run time.
     fn contract<T: FromStr<Err = Invalid>>(
         &mut self,
         key: &str,
@@ -139,7 +140,7 @@ impl Reading {
         }
     }
 
-    /// Without the entrypoint, an endpoint is written down when rendering.
+    /// Without the entrypoint, the endpoint is part of the rendered files.
     fn check_rendered_endpoint(&mut self, tracing: &Tracing, collector: &Collector) {
         let backend = &tracing.backend;
         let known = tracing.endpoint.is_some() || backend.endpoint.is_some();
@@ -154,7 +155,7 @@ impl Reading {
         self.wrong(
             "tracing.endpoint",
             format!(
-                "is missing: backend `{}` has none of its own, and with `{why}` it is rendered in",
+                "is missing: backend `{}` has no default, and with `{why}` it is rendered in",
                 backend.name
             ),
             format!(
@@ -164,7 +165,7 @@ impl Reading {
         );
     }
 
-    /// What Chroma itself can send to, where no collector of ours is between.
+    /// Checks that Chroma can send to the endpoint directly, without a rendered collector.
     fn check_own_collector(&mut self, tracing: &Tracing, chroma: &Chroma) {
         let (backend, key) = (&tracing.backend, "tracing.endpoint");
         let plain = backend.exporter == Exporter::Otlp && backend.headers.is_empty();
@@ -175,7 +176,7 @@ impl Reading {
                     "is `{}`, which only a collector can send to, and `collector.mode` is `none`",
                     names(tracing)
                 ),
-                "leave it out: your own collector knows its backend",
+                "remove it: your own collector knows its backend",
             );
             return;
         }
@@ -195,13 +196,13 @@ impl Reading {
         if chroma.image == Image::Stock && !tracing.header_names.is_empty() {
             self.wrong(
                 "tracing.headers",
-                "are for Chroma itself with `collector.mode: none`, and with `image: stock` nobody hands them on",
-                "use `image: wrapped`, or a collector that wants none",
+                "have no effect with `collector.mode: none` and `image: stock`, which does not read them",
+                "use `image: wrapped`, or a collector that requires none",
             );
         }
     }
 
-    /// What the backend makes of the endpoint and the headers.
+    /// Checks the endpoint and the headers against the backend.
     fn check_endpoint(&mut self, tracing: &Tracing, given: bool) {
         let backend = &tracing.backend;
         let name = &backend.name;
@@ -213,8 +214,8 @@ impl Reading {
                 if set {
                     self.wrong(
                         key,
-                        format!("has no effect with backend `{name}`, which has no use for it"),
-                        "leave it out, or choose another backend",
+                        format!("has no effect with backend `{name}`, which does not use it"),
+                        "remove it, or choose another backend",
                     );
                 }
             }

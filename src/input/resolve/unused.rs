@@ -1,7 +1,7 @@
-//! Keys that are there for another target, or for another choice.
+//! Keys without an effect on the target or with another setting.
 //!
-//! Invariant: a spec can move between targets as it is, with a note about each key without an effect; a
-//! flag without an effect is refused.
+//! Invariant: a spec can move between targets unchanged, with a note about each key without an effect; a
+//! flag without an effect is rejected.
 
 use crate::input::resolve::reading::{Reading, given};
 use crate::spec::Image;
@@ -46,7 +46,7 @@ impl Reading {
         }
     }
 
-    /// Refuses flags without an effect on the target, and adds a note about such keys of the file.
+    /// Rejects flags without an effect on the target, and adds a note about such keys of the file.
     fn check_elsewhere(&mut self, target: Target) {
         let given = self.input.given.iter();
         let unused: Vec<String> = given.filter(|key| target.ignores(key)).cloned().collect();
@@ -79,7 +79,7 @@ impl Reading {
         given(&self.input.spec.platform) == Some("kubernetes")
     }
 
-    /// Returns true if the platform is the one that the target has anyway.
+    /// Returns true if the platform is the default of the target.
     fn is_platform_of(&self, target: Target) -> bool {
         target.is_kubernetes() && self.asks_for_kubernetes()
     }

@@ -1,6 +1,6 @@
-//! `tracing.settings`: what backends want to know, by its name or by the backend's and its name.
+//! `tracing.settings`: settings of backends, as `NAME` or `BACKEND.NAME`.
 //!
-//! Invariant: what is written has an effect or is told, and blank is not set.
+//! Invariant: a setting has an effect or is reported; blank counts as not set.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,14 +10,14 @@ use crate::backend::{Backend, Exporter, Missing};
 use crate::input::resolve::reading::Reading;
 use crate::problem::nearest;
 
-/// What was written, by name or by `BACKEND.NAME`.
+/// Settings of the input, by `NAME` or `BACKEND.NAME`.
 type Written = BTreeMap<String, String>;
 
 const SETTINGS: &str = "tracing.settings";
 const ENDPOINT: &str = "endpoint";
 
 impl Reading {
-    /// What was written and says something.
+    /// Returns the settings that are not blank.
     pub(super) fn settings(&self) -> Written {
         let written = self.input.spec.tracing.settings.clone().unwrap_or_default();
         let written = written.into_iter();
@@ -27,7 +27,7 @@ impl Reading {
             .collect()
     }
 
-    /// Every setting has a backend that takes it; where not all backends are known, that is not asked.
+    /// Checks that a backend accepts each setting, unless a backend is unknown.
     pub(super) fn check_settings(
         &mut self,
         settings: &Written,
@@ -48,13 +48,13 @@ impl Reading {
                     continue;
                 };
                 taken = true;
-                // The more special one counts, and is told of in its own turn.
+                // `BACKEND.NAME` overrides `NAME` and is checked separately.
                 let special =
                     |backend: &Backend| settings.contains_key(&format!("{}.{name}", backend.name));
                 if whose.is_none() && special(backend) {
                     continue;
                 }
-                // One place may be another backend's name for something else, or nothing at all.
+                // The same region name can mean something else for another backend, or nothing.
                 let mut others = backends
                     .iter()
                     .filter(|other| other.settings.contains_key(name));
@@ -79,7 +79,7 @@ impl Reading {
                 self.wrong(
                     SETTINGS,
                     message,
-                    format!("say whose: {}", names.join(", ")),
+                    format!("name the backend: {}", names.join(", ")),
                 );
             }
             if !taken && complete {
@@ -114,22 +114,22 @@ impl Reading {
                     .to_owned()
             }
             ("region", None) if !only("region") => {
-                "no backend of yours has regions; that of a cluster is `kubernetes.region`".to_owned()
+                "no selected backend has regions; the region of a cluster is `kubernetes.region`".to_owned()
             }
             _ => match nearest(key, &known) {
                 Some(near) => format!("did you mean `{near}`?"),
-                None if known.is_empty() => "there are none: leave it out".to_owned(),
+                None if known.is_empty() => "there are none: remove it".to_owned(),
                 None => format!("there are: {}", known.join(", ")),
             },
         };
         let message = format!(
-            "`{}` is no setting of a backend of yours",
+            "`{}` is not a setting of the selected backends",
             key.escape_debug()
         );
         self.wrong(SETTINGS, message, hint);
     }
 
-    /// The backend with its settings in place; and its endpoint, if it is not the first.
+    /// Returns the backend with its settings, and with its endpoint if it is not the first.
     pub(super) fn settled(
         &mut self,
         backends: &[Backend],
@@ -139,7 +139,7 @@ impl Reading {
     ) -> Option<Backend> {
         let mut backend = backends[index].clone();
         let (first, name) = (index == 0, backend.name.clone());
-        let told = self.problems.len();
+        let reported = self.problems.len();
         let own = if first {
             None
         } else {
@@ -148,13 +148,13 @@ impl Reading {
         let to = if first { endpoint } else { own.as_ref() };
         if let Some(to) = to {
             if backend.service.is_some() && !is_at(&backend, to.host()) {
-                backend.service = None; // nobody would send to it
+                backend.service = None; // no exporter would send to it
                 backend.traces = format!("the address of your own {name}");
             }
             let key = if first { "tracing.endpoint" } else { SETTINGS };
             self.check_plain(key, &backend, to);
         }
-        let wrong = self.problems.len() > told || (first && self.is_wrong("tracing.endpoint"));
+        let wrong = self.problems.len() > reported || (first && self.is_wrong("tracing.endpoint"));
         let given = |key: &str| {
             let special = settings.get(&format!("{name}.{key}"));
             special.or_else(|| settings.get(key)).cloned()
@@ -163,7 +163,7 @@ impl Reading {
         let mut settled = match settled {
             Ok(settled) => settled,
             Err(missing) => {
-                // A wrong one has been told.
+                // An invalid value was reported already.
                 let missing = missing.into_iter().filter(|one| given(&one.name).is_none());
                 for one in missing {
                     self.unset(backends, &backends[index], &one);
@@ -175,7 +175,7 @@ impl Reading {
             settled.endpoint = Some(own.to_string());
         }
         if !first && !wrong && settled.wants_endpoint() && settled.endpoint.is_none() {
-            let message = format!("has no `{name}.endpoint`: backend `{name}` has none of its own");
+            let message = format!("has no `{name}.endpoint`: backend `{name}` has no default");
             let like = settled.endpoint_example();
             let hint = format!("`--setting {name}.endpoint=…`, such as `{like}`");
             self.wrong(SETTINGS, message, hint);
@@ -184,13 +184,13 @@ impl Reading {
         (first || !wrong).then_some(settled)
     }
 
-    /// A key does not travel in clear where it need not, and nowhere in silence.
+    /// Rejects or reports keys that are sent without TLS.
     fn check_plain(&mut self, at: &str, backend: &Backend, to: &Endpoint) {
         if to.is_tls() || to.is_local() || backend.keys.is_empty() {
             return;
         }
         let what = format!(
-            "`{}` is plain HTTP, in which the key of `{}` travels in clear",
+            "`{}` is plain HTTP, which sends the key of `{}` unencrypted",
             to.authority(),
             backend.name
         );
@@ -202,7 +202,7 @@ impl Reading {
         }
     }
 
-    /// `BACKEND.endpoint`, where it is one that the backend's exporter can send to.
+    /// Returns `BACKEND.endpoint` if the backend's exporter can send to it.
     fn own_endpoint(&mut self, backend: &Backend, settings: &Written) -> Option<Endpoint> {
         let key = format!("{}.{ENDPOINT}", backend.name);
         let read: Result<Endpoint, Invalid> = settings.get(&key)?.parse();
@@ -235,7 +235,7 @@ impl Reading {
             key => format!("--setting {key}=…"),
         };
         let message = format!(
-            "has no `{name}`, which backend `{}` wants: {what}",
+            "has no `{name}`, which backend `{}` requires: {what}",
             backend.name
         );
         self.wrong(
@@ -246,7 +246,7 @@ impl Reading {
     }
 }
 
-/// Backend, if it is named, and name.
+/// Splits `BACKEND.NAME` into the backend, if there is one, and the name.
 fn parts(key: &str) -> (Option<&str>, &str) {
     match key.split_once('.') {
         Some((whose, name)) => (Some(whose), name),
@@ -254,13 +254,13 @@ fn parts(key: &str) -> (Option<&str>, &str) {
     }
 }
 
-/// How many backends have a setting of that name.
+/// Returns the number of backends with a setting of that name.
 fn takers(backends: &[Backend], name: &str) -> usize {
     let has = |backend: &&Backend| backend.settings.contains_key(name);
     backends.iter().filter(has).count()
 }
 
-/// How a setting is written that is for this backend: with its name where another one has it as well.
+/// Returns the name of a backend's setting, with the backend's name if another one has it as well.
 fn spelled(backends: &[Backend], backend: &Backend, name: &str) -> String {
     if takers(backends, name) > 1 {
         format!("{}.{name}", backend.name)
@@ -269,7 +269,7 @@ fn spelled(backends: &[Backend], backend: &Backend, name: &str) -> String {
     }
 }
 
-/// Whether the backend's own endpoint is at this host.
+/// Returns true if the backend's default endpoint has this host.
 fn is_at(backend: &Backend, host: &str) -> bool {
     let own = backend.endpoint.as_deref().map(str::parse::<Endpoint>);
     own.is_some_and(|own| own.is_ok_and(|own| own.host() == host))

@@ -1,6 +1,6 @@
-//! `kubernetes.backup`: when, how many, and where they are kept.
+//! `kubernetes.backup`: schedule, number and location of backups.
 //!
-//! Invariant: a key that is given has an effect, or is refused.
+//! Invariant: a key that is set has an effect or is rejected.
 
 use crate::input::file::BackupSection;
 use crate::input::resolve::machine::LEAST_DISK;
@@ -38,8 +38,8 @@ impl Reading {
             if given(of_bucket).is_some() {
                 self.wrong(
                     &format!("kubernetes.backup.{key}"),
-                    "is a bucket's, and `kubernetes.backup.bucket` is missing",
-                    "name the bucket, or leave it out",
+                    "requires `kubernetes.backup.bucket`",
+                    "set the bucket, or remove this key",
                 );
             }
         }
@@ -60,14 +60,14 @@ impl Reading {
         if given(&file.disk).is_some() {
             self.wrong(
                 "kubernetes.backup.disk",
-                "is a volume's, and `kubernetes.backup.bucket` asks for a bucket",
-                "leave out one of the two",
+                "applies to a volume only, and `kubernetes.backup.bucket` selects a bucket",
+                "remove one of them",
             );
         }
         if !(3..=63).contains(&bucket.len()) || bucket.parse::<DnsName>().is_err() {
             self.wrong(
                 "kubernetes.backup.bucket",
-                format!("`{}` is no bucket's name", bucket.escape_debug()),
+                format!("`{}` is not a bucket name", bucket.escape_debug()),
                 "3 to 63 lower-case letters, digits, `-` and `.`; a path is `kubernetes.backup.prefix`",
             );
         }
@@ -90,14 +90,14 @@ impl Reading {
         if parts.any(|part| part.is_empty() || part == "..") {
             self.wrong(
                 "kubernetes.backup.prefix",
-                format!("`{}` is no path in a bucket", prefix.as_str()),
+                format!("`{}` is not a path in a bucket", prefix.as_str()),
                 "names with `/` between them, such as `backups/chroma`",
             );
         }
         Some(prefix)
     }
 
-    /// The address of an S3-compatible store. Nothing of what may be a key's is shown.
+    /// Returns the address of an S3-compatible store. Messages omit parts that may be credentials.
     fn store(&mut self, text: &Option<String>) -> Option<CloudName> {
         let key = "kubernetes.backup.endpoint";
         let hint = "`https://HOST` of the S3-compatible store; keys are in the Secret";
@@ -105,9 +105,9 @@ impl Reading {
         let schemes = ["https://", "http://"];
         let host = schemes.iter().find_map(|one| address.strip_prefix(one));
         if address.contains('@') {
-            self.wrong(key, "has a name or a key in it", hint);
+            self.wrong(key, "contains credentials", hint);
         } else if host.is_none_or(str::is_empty) {
-            let message = format!("`{}` is no address of a store", address.escape_debug());
+            let message = format!("`{}` is not the address of a store", address.escape_debug());
             self.wrong(key, message, hint);
         } else {
             return self.optional(key, text);

@@ -1,6 +1,6 @@
-//! `kubernetes.expose`: an address outside of the cluster.
+//! `kubernetes.expose`: access from outside the cluster.
 //!
-//! Invariant: TLS on the way in, and a token unless the spec does without in words.
+//! Invariant: access requires TLS, and a token unless the spec explicitly disables it.
 
 use std::net::IpAddr;
 
@@ -25,7 +25,7 @@ impl Reading {
         let (host, route) = (host?, route?);
         if !token {
             self.notes.push(format!(
-                "Chroma is exposed at {host} without authentication: whoever reaches it can read and delete everything"
+                "Chroma is exposed at {host} without authentication: every client that reaches it can read and delete all data"
             ));
         }
         Some(Exposure {
@@ -46,7 +46,7 @@ impl Reading {
             return None;
         };
         if given.parse::<IpAddr>().is_ok() {
-            let message = format!("`{given}` is an address, for which nobody has a certificate");
+            let message = format!("`{given}` is an IP address, not a host name");
             self.wrong(key, message, hint);
             return None;
         }
@@ -71,8 +71,8 @@ impl Reading {
             if given(of_ingress).is_some() {
                 self.wrong(
                     &format!("kubernetes.expose.{key}"),
-                    "is an Ingress's, and `kubernetes.expose.gateway` asks for an HTTPRoute",
-                    "leave out one of the two: the Gateway's listener has the certificate",
+                    "applies to an Ingress only, and `kubernetes.expose.gateway` selects an HTTPRoute",
+                    "remove one of them: the Gateway's listener has the certificate",
                 );
             }
         }
@@ -90,7 +90,7 @@ impl Reading {
         self.wrong(
             "kubernetes.expose.gateway",
             format!("`{}` names no listener of a Gateway", text.escape_debug()),
-            "`NAMESPACE/GATEWAY/LISTENER`, of a listener that ends TLS: the token must not travel in clear",
+            "`NAMESPACE/GATEWAY/LISTENER`, of a listener that terminates TLS: the token must not be sent unencrypted",
         );
         None
     }

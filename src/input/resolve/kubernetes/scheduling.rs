@@ -1,6 +1,6 @@
 //! Labels, annotations, and the nodes that pods run on.
 //!
-//! Invariant: no key is one that the deployment sets itself.
+//! Invariant: a key that the deployment sets itself is rejected.
 
 use std::collections::BTreeMap;
 
@@ -9,18 +9,18 @@ use crate::input::resolve::reading::{Reading, given};
 use crate::spec::kubernetes::Toleration;
 use crate::values::{LabelKey, is_label_value};
 
-/// How the labels and annotations begin that the deployment sets itself.
+/// Prefixes of the labels and annotations that the deployment sets itself.
 const OWN: [&str; 3] = [
     "app.kubernetes.io/",
     "pod-security.kubernetes.io/",
     "checksum/",
 ];
 
-/// What is wrong with a toleration: its field, the finding, the hint.
+/// Problem of a toleration: its field, the message, the hint.
 type Wrong = (&'static str, String, &'static str);
 
 impl Reading {
-    /// Keys and values of labels.
+    /// Checks the keys and values of labels.
     pub(super) fn labels(
         &mut self,
         key: &str,
@@ -32,7 +32,7 @@ impl Reading {
             if !is_one {
                 self.wrong(
                     &format!("{key}.{}", name.as_str()),
-                    format!("`{}` is no value of a label", value.escape_debug()),
+                    format!("`{}` is not a label value", value.escape_debug()),
                     "letters, digits, `-`, `_` and `.`, at most 63",
                 );
             }
@@ -41,7 +41,7 @@ impl Reading {
         sound
     }
 
-    /// Keys of labels or annotations; of annotations any text is a value.
+    /// Checks the keys of labels or annotations. The value of an annotation can be any text.
     pub(super) fn annotations(
         &mut self,
         key: &str,
@@ -53,7 +53,7 @@ impl Reading {
             let at = format!("{key}.{name}");
             match name.parse::<LabelKey>() {
                 Ok(_) if everywhere && OWN.iter().any(|own| name.starts_with(own)) => {
-                    self.wrong(&at, "is set by the deployment itself", "leave it out");
+                    self.wrong(&at, "is set by the deployment itself", "remove it");
                 }
                 Ok(name) => drop(sound.insert(name, value)),
                 Err(rule) => {
@@ -80,7 +80,7 @@ impl Reading {
     }
 }
 
-/// The rules of Kubernetes (its reference of `Toleration`).
+/// Checks the rules of Kubernetes (see the API reference of `Toleration`).
 fn toleration(file: &TolerationSection) -> Result<Toleration, Wrong> {
     let (key, value, effect) = (given(&file.key), given(&file.value), given(&file.effect));
     let default = if value.is_some() { "Equal" } else { "Exists" };
@@ -90,7 +90,7 @@ fn toleration(file: &TolerationSection) -> Result<Toleration, Wrong> {
         ("Equal", Some(_)) if key.is_none() => {
             return Err((
                 "key",
-                "is missing beside a value".to_owned(),
+                "is required with a value".to_owned(),
                 "the taint's key",
             ));
         }
@@ -99,15 +99,15 @@ fn toleration(file: &TolerationSection) -> Result<Toleration, Wrong> {
             let hint = "give the taint's value, or take `Exists`";
             return Err((
                 "value",
-                "is missing beside the operator `Equal`".to_owned(),
+                "is required with the operator `Equal`".to_owned(),
                 hint,
             ));
         }
         ("Exists", Some(_)) => {
-            let hint = "leave it out, or take `Equal`";
+            let hint = "remove it, or take `Equal`";
             return Err((
                 "value",
-                "says nothing beside the operator `Exists`".to_owned(),
+                "has no effect with the operator `Exists`".to_owned(),
                 hint,
             ));
         }

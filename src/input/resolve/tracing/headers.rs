@@ -1,6 +1,6 @@
-//! `tracing.headers`: a text as in the variable, a mapping, or names alone.
+//! `tracing.headers`: a text as in the variable, a mapping, or only names.
 //!
-//! Invariant: the names come out, the values go to the secrets.
+//! Invariant: only names are returned; values are added to the secrets.
 
 use std::fmt;
 
@@ -14,7 +14,7 @@ use crate::spec::target::Target;
 use crate::spec::{Image, Secret, Secrets, header_variable};
 
 impl Reading {
-    /// Names of the operator's headers; values go to the secrets.
+    /// Returns the names of the operator's headers; adds the values to the secrets.
     pub(super) fn headers(
         &mut self,
         target: Option<Target>,
@@ -65,7 +65,7 @@ impl Reading {
                 self.input.file, store
             ));
         }
-        // Of this process's environment the values that the spec asks for: its names would make the
+        // Only values of headers that the spec names are read from the environment: other names would make the
         // same spec render differently elsewhere.
         match from_environment {
             Ok(others) => {
@@ -90,7 +90,7 @@ impl Reading {
         names
     }
 
-    /// Puts the values of headers where the image reads them.
+    /// Stores the values of headers in the variables that the image reads.
     fn keep_values(
         &mut self,
         image: Image,
@@ -132,7 +132,7 @@ impl Reading {
     }
 }
 
-/// A header that a preset makes from a key alone.
+/// Returns a header that a preset derives from a key alone.
 struct KeyHeader<'a> {
     name: &'a str,
     variable: &'a str,
@@ -184,11 +184,11 @@ fn take(headers: &mut Headers, name: &str) -> Option<String> {
     Some(value)
 }
 
-/// The forms of `tracing.headers`: text as in the variable, a mapping, or names alone.
+/// Parses the forms of `tracing.headers`: text as in the variable, a mapping, or only names.
 fn read_headers(value: Value) -> Result<(Headers, Vec<String>), Invalid> {
     let mut headers = Headers::default();
     let mut names = Vec::new();
-    // A name alone is checked as a header with a value would be.
+    // A name without a value is checked like a header with a value.
     let mut name_only = |name: &str| -> Result<(), Invalid> {
         let mut probe = Headers::default();
         probe.insert(name, "x")?;
