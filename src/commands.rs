@@ -136,8 +136,9 @@ fn another_spec(location: &Location) -> Result<Option<Problem>> {
     let (owner, spec) = (folder::owner(&location.folder)?, location.spec_name());
     Ok(owner.filter(|owner| *owner != spec).map(|owner| {
         let message = format!("holds the deployment of `{owner}`, not of `{spec}`");
-        let hint =
-            "write to another folder with `--out`, or replace the deployment with `gen --force`";
+        let hint = format!(
+            "use `--spec {owner}` or another folder (`--out`), or replace the deployment with `gen --force`"
+        );
         Problem::new(location.folder.display().to_string(), message).hint(hint)
     }))
 }

@@ -278,7 +278,7 @@ impl Output {
             let files = changes.iter().map(|change| File::stale(&change.path));
             document.files.extend(files);
         } else if !changes.is_empty() {
-            self.note("no longer part of the deployment, and removed by `--prune`:");
+            self.note("no longer part of the deployment; `gen --prune` removes them:");
             self.changes(changes);
         }
     }

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use super::generate::may;
+use super::generate::{downgrade, may};
 use super::{Answer, another_spec, rendered, shell_word};
 use crate::cli::CheckArgs;
 use crate::folder;
@@ -37,6 +37,7 @@ pub(super) fn run(args: &CheckArgs, output: &mut Output) -> Result<Answer> {
     let files = count(changes.len(), "file");
     output.title(&format!("{folder}: {files} {differ} from the spec"));
     output.changes(&changes.iter().collect::<Vec<_>>());
+    output.problems(&downgrade(&changes).into_iter().collect::<Vec<_>>());
     output.next(&[command(&changes)]);
     Ok(Answer::No)
 }
@@ -57,6 +58,9 @@ fn command(changes: &[Change]) -> String {
     }
     if changes.iter().any(|change| change.after.is_none()) {
         command.push_str(" --prune");
+    }
+    if downgrade(changes).is_some() {
+        command.push_str(" --allow-downgrade");
     }
     command
 }

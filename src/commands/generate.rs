@@ -39,7 +39,8 @@ pub(super) fn run(args: &GenArgs, output: &mut Output) -> Result<Answer> {
         Ok(spec) => spec,
         Err(problem) => return refuse(&[problem], output),
     };
-    let other = another_spec(&rendered.location)?.filter(|_| !args.force);
+    let other = another_spec(&rendered.location)?.or(another_target(&rendered));
+    let other = other.filter(|_| !args.force);
     let changes = folder::compare(&rendered.plan, &rendered.location.folder)?;
     let older = downgrade(&changes).filter(|_| !args.allow_downgrade);
     if let Some(problem) = other.or(older) {
@@ -151,8 +152,24 @@ fn write(rendered: &Rendered, spec: Option<&SpecText>, changes: &[Change]) -> Re
     folder::apply(&rendered.plan, changes, folder, Some(&owner))
 }
 
+/// Returns the problem of a flag that would turn the folder's deployment into one for another target.
+fn another_target(rendered: &Rendered) -> Option<Problem> {
+    let flag = rendered.values.iter().find(|one| one.key == "target")?;
+    let spec = rendered.location.spec.as_deref()?;
+    let before = file::read(Some(spec), Vec::new()).ok()?.spec.target?;
+    let after = flag.value.as_str()?.trim();
+    (before.trim() != after).then(|| {
+        let message = format!(
+            "holds a deployment for target `{}`, not `{after}`",
+            before.trim()
+        );
+        let hint = "use another folder (`--out`), or replace the deployment with `--force`";
+        Problem::new(rendered.location.folder.display().to_string(), message).hint(hint)
+    })
+}
+
 /// Returns the problem of an older Chroma than the one in the folder.
-fn downgrade(changes: &[Change]) -> Option<Problem> {
+pub(super) fn downgrade(changes: &[Change]) -> Option<Problem> {
     // Another deployment can share the images' folder.
     let mut own = changes.iter().filter(|change| !change.path.contains('/'));
     let (before, after) = own.find_map(targets::version_change)?;
@@ -160,7 +177,7 @@ fn downgrade(changes: &[Change]) -> Option<Problem> {
         let message = format!(
             "`{after}` is older than `{before}`, which this deployment has: Chroma cannot open the data of a newer release"
         );
-        let hint = "restore a backup of the older release into another deployment, or use `--allow-downgrade` if there is no data";
+        let hint = "to go back with a backup of the older release, or without data, use `gen --allow-downgrade`; README.md describes how";
         Problem::new("chroma.version", message).hint(hint)
     })
 }
@@ -254,6 +271,9 @@ fn summary(
         output.needs(&place.describe(&shown.to_string()), &here);
     }
     let mut steps = targets::next_steps(deployment);
+    if needs.iter().all(|need| need.place != NeedPlace::EnvFile) {
+        steps.retain(|step| !step.contains("${EDITOR"));
+    }
     if shown.to_string() != "." {
         steps.insert(0, format!("cd {}", shell_word(&shown.to_string())));
     }

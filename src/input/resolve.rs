@@ -91,7 +91,7 @@ impl Reading {
                 let names = Target::names().join("`, `");
                 self.problems
                     .push(Problem::new("--target", "is missing").hint(format!(
-                        "one of `{names}`, here or as `target:` in the spec"
+                        "one of `{names}`; without it, run in the folder of a deployment, or use `--out` or `--spec`"
                     )));
             }
             return None;

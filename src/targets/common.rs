@@ -108,15 +108,17 @@ pub(super) fn version_change(change: &Change) -> Option<(ChromaVersion, ChromaVe
     (before != after).then_some((before, after))
 }
 
-/// The consequence of another Chroma release for the data. `first` is the step before: `back it up first`.
+/// Returns a note on the effect of another Chroma release on the data. `first` is the step before an
+/// upgrade: `create a backup first`.
 pub(super) fn version_note(change: &Change, first: &str) -> Option<String> {
     let (before, after) = version_change(change)?;
-    let consequence = if before < after {
-        "which migrates the data irreversibly"
+    Some(if before < after {
+        format!(
+            "Chroma changes from {before} to {after}, which migrates the data irreversibly: {first}, as described in README.md"
+        )
     } else {
-        "which cannot open data of the newer release"
-    };
-    Some(format!(
-        "Chroma changes from {before} to {after}, {consequence}: {first}, as described in README.md"
-    ))
+        format!(
+            "Chroma changes from {before} to {after}, which cannot open the data of {before}: restore a backup of {after} or older, as described in README.md"
+        )
+    })
 }

@@ -16,5 +16,8 @@ mod image;
 mod input;
 mod json;
 mod kubernetes;
+mod kubernetes_output;
 mod output;
+mod presets;
 mod schema;
+mod validate;

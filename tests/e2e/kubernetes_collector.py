@@ -34,7 +34,8 @@ def documents(rendered):
     """Every document of a deployment's files."""
     import yaml
 
-    return [one for file in sorted(rendered.glob("*.yaml")) for one in yaml.safe_load_all(file.read_text()) if one]
+    files = [file for file in sorted(rendered.glob("*.yaml")) if file.name != "chroma-otel.yaml"]
+    return [one for file in files for one in yaml.safe_load_all(file.read_text()) if one]
 
 
 def document(rendered, kind, name):

@@ -317,7 +317,7 @@ class TestOperation:
             ({"chroma_version": "latest"}, "Must be a release"),
             ({"honeycomb_api_key_secret_arn": ""}, "TF_VAR_honeycomb_api_key"),
             ({"honeycomb_api_key": SECRET, "honeycomb_api_key_secret_arn": ARN}, "Exactly one of"),
-            ({"honeycomb_api_key_secret_arn": ARN.rpartition("-")[0]}, "six signs"),
+            ({"honeycomb_api_key_secret_arn": ARN.rpartition("-")[0]}, "six characters"),
             (
                 {"chroma_otel_collection_headers": SECRET, "chroma_otel_collection_headers_secret_arn": ""},
                 "_version = 1",

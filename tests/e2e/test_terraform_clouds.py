@@ -362,7 +362,7 @@ class TestOperation:
             ({"chroma_otel_service_name": "a\nb"}, "Must be one line"),
             ({"chroma_version": "latest"}, "Must be a release"),
             ({"disk_size": "0"}, "Must be a whole number"),
-            ({"name": "Chroma!"}, "mall letters"),
+            ({"name": "Chroma!"}, "lowercase letters"),
             ({"honeycomb_api_key_secret_id": ""}, "TF_VAR_honeycomb_api_key"),
             ({"honeycomb_api_key": SECRET, "honeycomb_api_key_secret_id": "stored"}, "Exactly one of"),
             (

@@ -21,7 +21,7 @@ pub fn created(values: &[Override]) -> Result<String, Problem> {
     let head = format!(
         "# yaml-language-server: $schema={ID}\n\
          # Spec of this deployment. Change it, then run `chroma-otel-deploy gen` in this folder.\n\
-         # `chroma-otel-deploy help gen` lists the keys that have a flag, `schema` all of them.\n"
+         # `chroma-otel-deploy help gen` lists the flags, `chroma-otel-deploy schema` describes every key.\n"
     );
     let (first, rest): (Vec<&Override>, Vec<&Override>) =
         values.iter().partition(|one| one.key == "target");

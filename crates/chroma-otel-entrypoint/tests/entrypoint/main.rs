@@ -13,3 +13,4 @@ mod signals;
 mod stop;
 mod supervision;
 mod terminal;
+mod warnings;
