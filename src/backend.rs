@@ -32,6 +32,12 @@ pub fn names() -> Vec<String> {
     names
 }
 
+/// Returns all backends, in order, each loaded when it is reached. Errors are those of [`load`].
+pub fn all() -> impl Iterator<Item = anyhow::Result<Backend>> {
+    let names = names().into_iter();
+    names.filter_map(|name| load(&name).transpose())
+}
+
 /// Returns the backend of that name, if there is one.
 ///
 /// # Errors

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueHint};
 use clap_complete::Shell;
+use serde_json::Value;
 
 use crate::backend;
 use crate::input::file::{Override, flags};
@@ -235,14 +236,19 @@ pub struct SpecArgs {
 
 impl SpecArgs {
     /// Returns the flags that are set, as values of the spec's keys.
-    pub fn overrides(&self) -> Vec<Override> {
-        self.overrides.clone()
+    pub fn overrides(&self) -> &[Override] {
+        &self.overrides
+    }
+
+    /// Returns the value of a key's flag.
+    pub fn value(&self, key: &str) -> Option<&Value> {
+        let given = self.overrides.iter().find(|one| one.key == key)?;
+        Some(&given.value)
     }
 
     /// Returns the text of a key's flag.
     pub fn text(&self, key: &str) -> Option<&str> {
-        let given = self.overrides.iter().find(|one| one.key == key)?;
-        given.value.as_str()
+        self.value(key)?.as_str()
     }
 
     /// Sets a key that is not set.

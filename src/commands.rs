@@ -103,8 +103,8 @@ fn rendered(spec: &SpecArgs, folder: &FolderArgs, output: &mut Output) -> Result
 /// Returns the values of exported variables, overridden by those of flags.
 fn values(spec: &SpecArgs) -> Vec<Override> {
     let flags = spec.overrides();
-    let mut values = input::exported(&flags, &|name| std::env::var(name).ok());
-    values.extend(flags);
+    let mut values = input::exported(flags, &|name| std::env::var(name).ok());
+    values.extend_from_slice(flags);
     values
 }
 

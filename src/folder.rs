@@ -53,7 +53,7 @@ fn place(folder: &Path, shared: &SharedFolder) -> PathBuf {
 
 fn compare_files(files: &BTreeMap<String, String>, folder: &Path) -> Result<Vec<Change>> {
     check_folder(folder)?;
-    let state = read_state(folder)?;
+    let state = State::read(folder)?.files;
     let ours = |path: &str, bytes: &[u8]| {
         state
             .get(path)
@@ -139,17 +139,21 @@ fn apply_files(
     let lock = File::open(folder)?;
     lock.lock()
         .with_context(|| format!("cannot lock the folder {}", folder.display()))?;
-    let mut state = read_state(folder)?;
-    let before = state.clone();
+    let before = State::read(folder)?;
+    let owner = owner.map(str::to_owned);
+    let mut state = State {
+        owner: owner.clone(),
+        ..before.clone()
+    };
     // If this run is interrupted between two files, the next run must know both old and new hashes.
     for (path, change) in changes {
         if let Some(after) = &change.after {
-            let known = state.entry((*path).to_owned()).or_default();
+            let known = state.files.entry((*path).to_owned()).or_default();
             known.insert(hash(after.as_bytes()));
         }
     }
     if state != before {
-        write_state(folder, &state, owner)?;
+        state.write(folder)?;
     }
     for (path, change) in changes {
         let target = folder.join(path);
@@ -160,6 +164,8 @@ fn apply_files(
         .with_context(|| format!("cannot write {}", target.display()))?;
     }
     let kept = state
+        .files
+        .clone()
         .into_iter()
         .filter(|(path, _)| !files.contains_key(path) && folder.join(path).exists());
     let written: BTreeSet<&str> = changes.iter().map(|(path, _)| *path).collect();
@@ -168,9 +174,12 @@ fn apply_files(
             written.contains(path.as_str()) || read(folder, path).ok()?? == text.as_bytes();
         settled.then(|| (path.clone(), BTreeSet::from([hash(text.as_bytes())])))
     });
-    let settled: State = kept.chain(settled).collect();
-    if settled != read_state(folder)? || self::owner(folder)?.as_deref() != owner {
-        write_state(folder, &settled, owner)?;
+    let settled = State {
+        owner,
+        files: kept.chain(settled).collect(),
+    };
+    if settled != state {
+        settled.write(folder)?;
     }
     Ok(())
 }
@@ -261,10 +270,7 @@ const OWNER: &str = "# spec: ";
 /// The folder cannot be read.
 pub fn owner(folder: &Path) -> Result<Option<String>> {
     check_folder(folder)?;
-    let bytes = read(folder, STATE)?.unwrap_or_default();
-    let text = String::from_utf8_lossy(&bytes);
-    let mut lines = text.lines();
-    Ok(lines.find_map(|line| Some(line.strip_prefix(OWNER)?.to_owned())))
+    Ok(State::read(folder)?.owner)
 }
 
 /// Writes a spec. An existing file keeps its permissions.
@@ -284,35 +290,43 @@ pub fn write_spec(folder: &Path, path: &Path, text: &str) -> Result<()> {
     kept.with_context(|| format!("cannot write {}", path.display()))
 }
 
-/// Hashes of our files by path: one each, or two during a run.
-type State = BTreeMap<String, BTreeSet<String>>;
-
-fn read_state(folder: &Path) -> Result<State> {
-    let mut state = State::new();
-    if let Some(bytes) = read(folder, STATE)? {
-        for line in String::from_utf8_lossy(&bytes).lines() {
-            let pair = line.split_once("  ").filter(|_| !line.starts_with('#'));
-            if let Some((hash, path)) = pair {
-                state
-                    .entry(path.to_owned())
-                    .or_default()
-                    .insert(hash.to_owned());
-            }
-        }
-    }
-    Ok(state)
+/// The content of [`STATE`].
+#[derive(Clone, Default, PartialEq, Eq)]
+struct State {
+    /// The spec from which the deployment was generated.
+    owner: Option<String>,
+    /// Hashes of our files by path: one each, or two during a run.
+    files: BTreeMap<String, BTreeSet<String>>,
 }
 
-fn write_state(folder: &Path, state: &State, owner: Option<&str>) -> Result<()> {
-    // `sha256sum --check` skips comments.
-    let mut text = owner.map_or(String::new(), |owner| format!("{OWNER}{owner}\n"));
-    for (path, hashes) in state {
-        for hash in hashes {
-            text.push_str(&format!("{hash}  {path}\n"));
+impl State {
+    fn read(folder: &Path) -> Result<Self> {
+        let mut state = Self::default();
+        let bytes = read(folder, STATE)?.unwrap_or_default();
+        for line in String::from_utf8_lossy(&bytes).lines() {
+            if line.starts_with('#') {
+                let owner = line.strip_prefix(OWNER).map(str::to_owned);
+                state.owner = state.owner.or(owner);
+            } else if let Some((hash, path)) = line.split_once("  ") {
+                let known = state.files.entry(path.to_owned()).or_default();
+                known.insert(hash.to_owned());
+            }
         }
+        Ok(state)
     }
-    replace(folder, &folder.join(STATE), text.as_bytes())
-        .with_context(|| format!("cannot write {STATE}"))
+
+    fn write(&self, folder: &Path) -> Result<()> {
+        // `sha256sum --check` skips comments.
+        let owner = self.owner.as_ref();
+        let mut text = owner.map_or(String::new(), |owner| format!("{OWNER}{owner}\n"));
+        for (path, hashes) in &self.files {
+            for hash in hashes {
+                text.push_str(&format!("{hash}  {path}\n"));
+            }
+        }
+        replace(folder, &folder.join(STATE), text.as_bytes())
+            .with_context(|| format!("cannot write {STATE}"))
+    }
 }
 
 /// Writes next to the target and renames over it: the target is old or new, never partial. Not

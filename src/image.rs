@@ -233,15 +233,8 @@ pub(crate) struct DeploymentImages {
     pub(crate) run: Images,
     /// The names of the images with the entrypoint, within a registry.
     pub(crate) tags: Tags,
-    /// The build context if the deployment builds the images.
-    build: Option<BuildFolder>,
-}
-
-/// A folder of files, in the deployment's folder or shared with others.
-struct BuildFolder {
-    path: String,
-    is_shared: bool,
-    files: BTreeMap<String, String>,
+    /// The build context if the deployment builds the images, otherwise nothing.
+    plan: Plan,
 }
 
 impl DeploymentImages {
@@ -256,7 +249,7 @@ impl DeploymentImages {
                 run: base.clone(),
                 base,
                 tags: Tags::new(chroma.version, ""),
-                build: None,
+                plan: Plan::default(),
             });
         }
         let context = BuildContext::new(chroma, collector)?;
@@ -265,45 +258,36 @@ impl DeploymentImages {
         if collector.image == Image::Stock {
             run.collector.clone_from(&base.collector);
         }
-        let build = if chroma.image.is_built() {
-            Some(BuildFolder {
-                path: chroma.image_context.to_string(),
-                is_shared: chroma.image_context.is_shared(),
-                files: context.into_files()?,
-            })
+        let plan = if chroma.image.is_built() {
+            build(chroma, context.into_files()?)
         } else {
-            None
+            Plan::default()
         };
         Ok(Self {
             base,
             run,
             tags,
-            build,
+            plan,
         })
     }
 
     /// Returns a plan that contains the build context if the deployment builds the images.
     pub(crate) fn plan(&self) -> Plan {
-        let mut plan = Plan::default();
-        let Some(BuildFolder {
-            path: folder,
-            is_shared,
-            files,
-        }) = &self.build
-        else {
-            return plan;
-        };
-        if *is_shared {
-            plan.shared = Some(SharedFolder {
-                path: folder.clone(),
-                files: files.clone(),
-            });
-        } else {
-            let files = files.iter();
-            plan.files = files
-                .map(|(path, text)| (format!("{folder}/{path}"), text.clone()))
-                .collect();
-        }
-        plan
+        self.plan.clone()
     }
+}
+
+/// Returns a plan of the build context, in the deployment's folder or in one that it shares.
+fn build(chroma: &Chroma, files: BTreeMap<String, String>) -> Plan {
+    let folder = chroma.image_context.to_string();
+    let mut plan = Plan::default();
+    if chroma.image_context.is_shared() {
+        let path = folder;
+        plan.shared = Some(SharedFolder { path, files });
+    } else {
+        let files = files.into_iter();
+        let files = files.map(|(path, text)| (format!("{folder}/{path}"), text));
+        plan.files = files.collect();
+    }
+    plan
 }

@@ -273,7 +273,7 @@ impl Output {
     }
 
     /// Prints the files that are kept although they are no longer part of the deployment.
-    pub fn stale(&mut self, changes: &[&Change]) {
+    pub fn stale(&mut self, changes: &[Change]) {
         if let Some(document) = &mut self.document {
             let files = changes.iter().map(|change| File::stale(&change.path));
             document.files.extend(files);
@@ -284,7 +284,7 @@ impl Output {
     }
 
     /// Prints the changes, one line each; the sources of the entrypoint share a line.
-    pub fn changes(&mut self, changes: &[&Change]) {
+    pub fn changes(&mut self, changes: &[Change]) {
         if let Some(document) = &mut self.document {
             let files = changes.iter();
             let files = files.map(|change| File::changed(&change.path, change.kind));

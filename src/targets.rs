@@ -87,14 +87,15 @@ pub fn notes(target: Target, change: &Change) -> Vec<String> {
     }
 }
 
-/// Returns the commands that follow `gen`, to be run in the deployment's folder.
-pub fn next_steps(deployment: &Deployment) -> Vec<String> {
+/// Returns the commands that follow `gen`, to be run in the deployment's folder. `needs` are the
+/// values that the operator still has to supply.
+pub fn next_steps(deployment: &Deployment, needs: &[Need]) -> Vec<String> {
     match deployment.spec.target {
-        Target::Docker => docker::next_steps(deployment),
+        Target::Docker => docker::next_steps(deployment, needs),
         Target::Aws => aws::next_steps(deployment),
         Target::Gcp => gcp::next_steps(deployment),
         Target::Azure => azure::next_steps(deployment),
-        Target::Kubernetes(_) => kubernetes::next_steps(deployment),
+        Target::Kubernetes(_) => kubernetes::next_steps(deployment, needs),
     }
 }
 
@@ -135,7 +136,7 @@ mod tests {
                     let mut keys = keys(target, format.name(), "wrapped");
                     keys.push(("tracing.granularity", json!(granularity)));
                     keys.push(("tracing.backend", json!(["honeycomb", "debug"])));
-                    let steps = next_steps(&sound(&keys));
+                    let steps = steps(&keys);
                     for step in &steps {
                         assert!(
                             commands.iter().any(|start| step.starts_with(start)),
@@ -151,9 +152,8 @@ mod tests {
             ("target", json!("docker")),
             ("chroma.version", json!("0.4.10")),
         ];
-        let steps = next_steps(&sound(&untraceable));
         assert_eq!(
-            steps,
+            steps(&untraceable),
             ["docker compose up --detach --wait --remove-orphans"]
         );
     }
@@ -163,13 +163,18 @@ mod tests {
         let keys = keys(Target::Kubernetes(None), "manifests", "wrapped");
         let with = |backend: &str| {
             let backend = ("tracing.backend", json!(backend));
-            next_steps(&sound(&[&keys[..], &[backend]].concat()))
+            steps(&[&keys[..], &[backend]].concat())
         };
         assert_eq!(
             with("honeycomb")[0],
             "cp -n .env.example .env && chmod 600 .env && ${EDITOR:-vi} .env"
         );
         assert!(with("jaeger").iter().all(|step| !step.contains(".env")));
+    }
+
+    fn steps(keys: &[(&'static str, Value)]) -> Vec<String> {
+        let deployment = sound(keys);
+        next_steps(&deployment, &needs(&deployment))
     }
 
     fn keys(target: Target, format: &str, image: &str) -> Vec<(&'static str, Value)> {

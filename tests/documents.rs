@@ -129,6 +129,17 @@ fn places(text: &str, expression: &str) -> Vec<String> {
     shown.collect()
 }
 
+/// Returns the expressions in a text that STYLE.md rules out, each with its replacement. `at` names
+/// the text.
+fn expressions(at: &str, text: &str) -> Vec<String> {
+    let words = WORDS.iter();
+    let found = words.flat_map(|(expression, instead)| {
+        let places = places(text, expression).into_iter();
+        places.map(move |place| format!("{at}: …{place}…: write `{instead}`"))
+    });
+    found.collect()
+}
+
 #[test]
 fn documents_use_the_words_of_the_style_guide() {
     let mut found = Vec::new();
@@ -139,13 +150,8 @@ fn documents_use_the_words_of_the_style_guide() {
                 continue;
             }
             checked += 1;
-            let text = prose(&read(&path));
-            for (expression, instead) in WORDS {
-                for place in places(&text, expression) {
-                    let path = path.display();
-                    found.push(format!("{path}: …{place}…: write `{instead}`"));
-                }
-            }
+            let at = path.display().to_string();
+            found.extend(expressions(&at, &prose(&read(&path))));
         }
     }
     assert!(checked > 40, "{checked} documents");
@@ -192,15 +198,8 @@ fn mistakes(path: &Path, text: &str) -> Vec<String> {
             block += &format!("{text}\n");
             continue;
         }
-        let text = prose(&std::mem::take(&mut block));
-        for (expression, instead) in WORDS {
-            for place in places(&text, expression) {
-                let path = path.display();
-                found.push(format!(
-                    "{path}: before line {number}: …{place}…: write `{instead}`"
-                ));
-            }
-        }
+        let at = format!("{}: before line {number}", path.display());
+        found.extend(expressions(&at, &prose(&std::mem::take(&mut block))));
     }
     found
 }

@@ -2,14 +2,12 @@
 //!
 //! Invariant: hosts are derived from the `endpoint`s of the backends' files, and never listed here.
 
-use super::{Backend, Exporter, load, names};
+use super::{Backend, Exporter, all};
 
 impl Backend {
     /// Returns the preset whose endpoint is at this host.
     pub fn at_host(host: &str) -> Option<Self> {
-        let presets = names()
-            .into_iter()
-            .filter_map(|name| load(&name).ok().flatten());
+        let presets = all().filter_map(Result::ok);
         let mut sent_to = presets.filter(|preset| preset.exporter != Exporter::Debug);
         sent_to.find(|preset| preset.is_at_host(host))
     }

@@ -36,14 +36,15 @@ pub(super) fn run(args: &CheckArgs, output: &mut Output) -> Result<Answer> {
     };
     let files = count(changes.len(), "file");
     output.title(&format!("{folder}: {files} {differ} from the spec"));
-    output.changes(&changes.iter().collect::<Vec<_>>());
-    output.problems(&downgrade(&changes).into_iter().collect::<Vec<_>>());
-    output.next(&[command(&changes)]);
+    output.changes(&changes);
+    let older = downgrade(&changes);
+    output.problems(older.as_slice());
+    output.next(&[command(&changes, older.is_some())]);
     Ok(Answer::No)
 }
 
 /// Returns the `gen` command that makes these changes, with the arguments of this command.
-fn command(changes: &[Change]) -> String {
+fn command(changes: &[Change], downgrades: bool) -> String {
     let words = std::env::args_os().skip(1);
     let words = words.filter(|word| word != "--json").skip(1);
     let words: Vec<String> = words
@@ -59,7 +60,7 @@ fn command(changes: &[Change]) -> String {
     if changes.iter().any(|change| change.after.is_none()) {
         command.push_str(" --prune");
     }
-    if downgrade(changes).is_some() {
+    if downgrades {
         command.push_str(" --allow-downgrade");
     }
     command

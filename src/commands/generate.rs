@@ -48,9 +48,11 @@ pub(super) fn run(args: &GenArgs, output: &mut Output) -> Result<Answer> {
         output.say("nothing was written");
         return Ok(Answer::No);
     }
-    let (to_do, refused): (Vec<&Change>, Vec<&Change>) = changes
-        .iter()
-        .filter(|change| args.prune || change.after.is_some())
+    let (stale, changes): (Vec<Change>, Vec<Change>) = changes
+        .into_iter()
+        .partition(|change| change.after.is_none() && !args.prune);
+    let (to_do, refused): (Vec<Change>, Vec<Change>) = changes
+        .into_iter()
         .partition(|change| args.force || may(change.kind));
     if !refused.is_empty() {
         return Ok(refuse_edited(&refused, given, output));
@@ -60,17 +62,12 @@ pub(super) fn run(args: &GenArgs, output: &mut Output) -> Result<Answer> {
             output.difference(change, given);
         }
     }
-    let to_do: Vec<Change> = to_do.into_iter().cloned().collect();
     let secret = if args.dry_run {
         false
     } else {
         write(&rendered, spec.as_ref(), &to_do)?
     };
     summary(args, &rendered, &to_do, (secret, spec.as_ref()), output)?;
-    let stale: Vec<&Change> = changes
-        .iter()
-        .filter(|change| change.after.is_none() && !args.prune)
-        .collect();
     output.stale(&stale);
     Ok(Answer::Yes)
 }
@@ -95,7 +92,7 @@ fn spec_text(rendered: &Rendered) -> Result<Option<SpecText>, Problem> {
         return Ok(None);
     }
     let before = file::text(path)?;
-    let after = file::edited(&before, values.iter())?;
+    let after = file::edited(&before, &values)?;
     Ok((before != after).then(|| (path.clone(), after)))
 }
 
@@ -190,12 +187,12 @@ pub(super) fn may(kind: Kind) -> bool {
     }
 }
 
-pub(super) fn refuse_edited(refused: &[&Change], secrets: &Secrets, output: &mut Output) -> Answer {
+pub(super) fn refuse_edited(refused: &[Change], secrets: &Secrets, output: &mut Output) -> Answer {
     for change in refused {
         output.difference(change, secrets);
     }
     for change in refused {
-        output.problems(&[crate::problem::Problem::new(
+        output.problems(&[Problem::new(
             &change.path,
             "was not written by `gen`, or was edited since",
         )]);
@@ -234,7 +231,7 @@ fn summary(
     } else {
         format!("{shown}: {would} {written} of {all}{removed}")
     });
-    output.changes(&changes.iter().collect::<Vec<_>>());
+    output.changes(changes);
     if let Some((path, _)) = spec {
         let saved = if args.dry_run {
             "would be saved"
@@ -270,10 +267,7 @@ fn summary(
         let here: Vec<_> = here.cloned().collect();
         output.needs(&place.describe(&shown.to_string()), &here);
     }
-    let mut steps = targets::next_steps(deployment);
-    if needs.iter().all(|need| need.place != NeedPlace::EnvFile) {
-        steps.retain(|step| !step.contains("${EDITOR"));
-    }
+    let mut steps = targets::next_steps(deployment, &needs);
     if shown.to_string() != "." {
         steps.insert(0, format!("cd {}", shell_word(&shown.to_string())));
     }
@@ -294,11 +288,11 @@ fn say_secrets(args: &GenArgs, rendered: &Rendered, made: bool, output: &mut Out
     let Some(file) = &rendered.plan.secrets else {
         return Ok(());
     };
-    let place = rendered.location.folder.join(&file.path);
-    let (place, names) = (place.display(), file.variables.join(", "));
+    let path = rendered.location.folder.join(&file.path);
+    let (place, names) = (path.display(), file.variables.join(", "));
     if made {
         output.say(&format!("  secrets: {names} went to {place} (mode 0600)"));
-    } else if args.dry_run && !rendered.location.folder.join(&file.path).exists() {
+    } else if args.dry_run && !path.exists() {
         output.say(&format!(
             "  secrets: {names} would go to {place} (mode 0600)"
         ));

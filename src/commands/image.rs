@@ -29,13 +29,12 @@ pub(super) fn run(args: &ImageArgs, output: &mut Output) -> Result<Answer> {
     };
     let folder = plain(&args.out);
     let changes = folder::compare(&plan, &folder)?;
-    let (to_do, refused): (Vec<&Change>, Vec<&Change>) = changes
-        .iter()
+    let (done, refused): (Vec<Change>, Vec<Change>) = changes
+        .into_iter()
         .partition(|change| args.force || may(change.kind));
     if !refused.is_empty() {
         return Ok(refuse_edited(&refused, &Secrets::default(), output));
     }
-    let done: Vec<Change> = to_do.into_iter().cloned().collect();
     folder::apply(&plan, &done, &folder, None)?;
     say(&spec, &folder, (&done, plan.count()), output);
     Ok(Answer::Yes)
@@ -48,7 +47,7 @@ fn say(spec: &Spec, folder: &Path, (done, all): (&[Change], usize), output: &mut
         0 => format!("{shown}: {all}, up to date"),
         written => format!("{shown}: wrote {written} of {all}"),
     });
-    output.changes(&done.iter().collect::<Vec<_>>());
+    output.changes(done);
     let build = match spec.chroma.registry {
         Some(_) => "docker buildx bake --push",
         None => "REGISTRY=registry.example.com/search docker buildx bake --push",

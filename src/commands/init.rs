@@ -9,7 +9,7 @@ use super::{Answer, generate};
 use crate::backend;
 use crate::cli::GenArgs;
 use crate::report::Output;
-use crate::spec::Target;
+use crate::spec::{Target, default};
 
 /// Runs `init`.
 ///
@@ -35,21 +35,22 @@ fn ask(args: &mut GenArgs, output: &mut Output) -> Result<()> {
     let target = args.spec.text("target").unwrap_or_default().to_owned();
     let is_cluster = args.spec.text("platform") == Some("kubernetes");
     let known = Target::from_name(&target, is_cluster);
-    let default = known.map_or("jaeger", |target| target.info().default_backend);
-    let given = |args: &GenArgs, key| args.spec.overrides().iter().any(|one| one.key == key);
-    if !given(args, "tracing.backend") {
-        let question = "Trace backend (see `chroma-otel-deploy list backends`)";
-        ask_for(args, output, "tracing.backend", question, default)?;
-    }
-    if let Some(example) = endpoint_example(args)
-        && !given(args, "tracing.endpoint")
-    {
+    let backend = known.map_or("jaeger", |target| target.info().default_backend);
+    let question = "Trace backend (see `chroma-otel-deploy list backends`)";
+    ask_for(args, output, "tracing.backend", question, backend)?;
+    if let Some(example) = endpoint_example(args) {
         let question = format!("Endpoint of the backend, such as {example}");
         ask_for(args, output, "tracing.endpoint", &question, "")?;
     }
-    ask_for(args, output, "name", "Name of the deployment", "chroma")?;
+    ask_for(
+        args,
+        output,
+        "name",
+        "Name of the deployment",
+        default::NAME,
+    )?;
     if args.folder.out.is_none() {
-        let name = args.spec.text("name").unwrap_or("chroma").to_owned();
+        let name = args.spec.text("name").unwrap_or(default::NAME).to_owned();
         args.folder.out = Some(output.ask("Folder", &name)?.into());
     }
     Ok(())
@@ -69,7 +70,7 @@ fn ask_for(
     question: &str,
     default: &str,
 ) -> Result<()> {
-    if args.spec.text(key).is_some() {
+    if args.spec.value(key).is_some() {
         return Ok(());
     }
     let answer = output.ask(question, default)?;

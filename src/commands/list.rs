@@ -3,12 +3,12 @@
 mod backend;
 mod table;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use chroma_otel_init::{ChromaVersion, Server, variable};
 use serde_json::{Value, json};
 
 use super::{Answer, refuse};
-use crate::backend as backends;
+use crate::backend::{self as backends, Backend};
 use crate::cli::List;
 use crate::input::file::{Flag, flags};
 use crate::problem::Problem;
@@ -54,11 +54,8 @@ fn targets(output: &mut Output) {
 }
 
 fn all_backends(output: &mut Output) -> Result<()> {
-    let mut rows = Vec::new();
-    for name in backends::names() {
-        let backend = backends::load(&name)?.with_context(|| name.clone())?;
-        rows.push((name, backend.summary));
-    }
+    let rows = backends::all().map(|one| one.map(|one| (one.name, one.summary)));
+    let rows = rows.collect::<Result<Vec<_>>>()?;
     output.data("rows", data(&rows), &table(&rows));
     output.say("`list backends NAME` shows the keys and settings of a backend");
     Ok(())
@@ -118,9 +115,11 @@ pub(super) fn variables(output: &mut Output) -> Result<()> {
         NAMES_KEY.to_owned(),
         "key of the tokens with `redact.names: hash`".to_owned(),
     )];
-    for name in backends::names() {
-        let backend = backends::load(&name)?.with_context(|| name.clone())?;
-        for key in backend.keys {
+    for backend in backends::all() {
+        let Backend {
+            name, keys: own, ..
+        } = backend?;
+        for key in own {
             match keys
                 .iter_mut()
                 .find(|(variable, _)| *variable == key.variable)

@@ -3,12 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use crate::cli::{FolderArgs, SpecArgs};
+use crate::spec::default;
 
 /// Names of a spec in the folder of its deployment; the first one is written.
 const SPECS: [&str; 2] = ["chroma-otel.yaml", "chroma-otel.yml"];
-
-/// Folder of a deployment without a spec, `--out` or `--name`.
-const FOLDER: &str = "chroma";
 
 /// Location that a deployment is read from and written to.
 pub(super) struct Location {
@@ -36,7 +34,7 @@ impl Location {
             (Some(out), here) => location(spec_in(out).or(here), out),
             (None, Some(here)) => location(Some(here), Path::new("")),
             (None, None) => {
-                let name = spec.text("name").unwrap_or(FOLDER);
+                let name = spec.text("name").unwrap_or(default::NAME);
                 location(spec_in(Path::new(name)), Path::new(name))
             }
         }

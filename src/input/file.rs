@@ -90,16 +90,15 @@ pub fn read(file: Option<&Path>, overrides: Vec<Override>) -> Result<Input, Prob
 
 /// Returns the keys of the first two levels that have a value.
 fn given(tree: &Value) -> Vec<String> {
-    let entries = |value: &Value| value.as_object().cloned().unwrap_or_default();
     let mut keys = Vec::new();
-    for (name, value) in entries(tree) {
+    for (name, value) in tree.as_object().into_iter().flatten() {
         match value {
             Value::Null => {}
             Value::Object(section) => {
                 let set = section.iter().filter(|(_, value)| !value.is_null());
                 keys.extend(set.map(|(key, _)| format!("{name}.{key}")));
             }
-            _ => keys.push(name),
+            _ => keys.push(name.clone()),
         }
     }
     keys

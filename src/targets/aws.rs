@@ -15,8 +15,8 @@ use anyhow::Result;
 
 use self::module::MODULE;
 use self::template::StackTemplate;
+use super::machine;
 use super::machine::env_files::{EnvLine, Segment};
-use super::machine::{self, RequiredKey};
 use super::terraform;
 use crate::deployment::Deployment;
 use crate::plan::{Change, Need, Plan};
@@ -34,11 +34,10 @@ pub fn problems(deployment: &Deployment) -> Vec<Problem> {
 /// # Errors
 /// Fails if a template is wrong, which is a bug.
 pub fn plan(deployment: &Deployment) -> Result<Plan> {
-    let mut plan = deployment.images.plan();
     if deployment.spec.format == Format::Terraform {
-        add_module(&mut plan, deployment)?;
-        return Ok(plan);
+        return module(deployment);
     }
+    let mut plan = deployment.images.plan();
     let context = values_of(StackTemplate::new(deployment)?);
     for file in ["template.yaml", "README.md"] {
         let text = render(&format!("aws/{file}.j2"), &context)?;
@@ -49,53 +48,19 @@ pub fn plan(deployment: &Deployment) -> Result<Plan> {
     Ok(plan)
 }
 
-fn add_module(plan: &mut Plan, deployment: &Deployment) -> Result<()> {
+fn module(deployment: &Deployment) -> Result<Plan> {
     let mut files = stack::lines(deployment);
     files[0]
         .lines
         .push(EnvLine::variable("GROUP_NAME", Segment::Name));
     let template = stack::template(deployment);
-    terraform::add(plan, deployment, &MODULE, template, &files)
+    terraform::plan(deployment, &MODULE, template, &files)
 }
 
 /// Returns the values that the operator still has to supply.
 pub fn needs(deployment: &Deployment) -> Vec<Need> {
-    let at = &deployment.spec.machine;
-    let parameter = |variable: &str| match deployment.spec.format {
-        Format::Terraform => variable.to_owned(),
-        _ => parameters::name_of(variable),
-    };
-    let places = [
-        RequiredKey::new(
-            "machine.network",
-            parameter("vpc_id"),
-            "the VPC's id",
-            &at.network,
-        ),
-        RequiredKey::new(
-            "machine.subnet",
-            parameter("subnet_id"),
-            "the id of a private subnet",
-            &at.subnet,
-        ),
-        RequiredKey::new(
-            "machine.zone",
-            parameter("availability_zone"),
-            "the subnet's availability zone",
-            &at.zone,
-        ),
-        RequiredKey::new(
-            "machine.allow_from",
-            parameter("allowed_cidr"),
-            "the allowed clients: a range such as `10.0.0.0/16`, or a security group",
-            &at.allow_from,
-        ),
-    ];
-    machine::needs(
-        deployment,
-        &places,
-        "the ARN of a secret in Secrets Manager",
-    )
+    let secret = "the ARN of a secret in Secrets Manager";
+    machine::needs(deployment, &parameters::places(&deployment.spec), secret)
 }
 
 /// Returns notes on the effect of a changed file on the data.
@@ -108,7 +73,7 @@ pub fn notes(change: &Change) -> Vec<String> {
             .find_map(|value| Some(value.strip_prefix(&start)?.to_owned()))
     };
     match change.path.as_str() {
-        "template.yaml" | "main.tf" => machine::version_note(change),
+        "template.yaml" => machine::version_note(change),
         "parameters.json" => {
             let changed =
                 |parameter: &&str| of(&change.before, parameter) != of(&change.after, parameter);
@@ -126,7 +91,7 @@ pub fn notes(change: &Change) -> Vec<String> {
                 .map(|parameter| format!("`{parameter}` changed: an existing stack gets a new data volume ({new}) and keeps the old one as a snapshot"))
                 .collect()
         }
-        _ => Vec::new(),
+        _ => terraform::notes(change),
     }
 }
 

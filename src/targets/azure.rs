@@ -16,7 +16,6 @@ use super::machine::env_files::{self, EnvFile, EnvLine, Segment};
 use super::machine::{self, CloudMachine, MachineTemplate};
 use super::terraform;
 use crate::deployment::Deployment;
-use crate::deployment::registry::ImageSource;
 use crate::plan::{Change, Need, Plan};
 use crate::problem::Problem;
 use crate::spec::Machine;
@@ -46,7 +45,6 @@ pub fn problems(deployment: &Deployment) -> Vec<Problem> {
 /// # Errors
 /// Fails if a template is wrong, which is a bug.
 pub fn plan(deployment: &Deployment) -> Result<Plan> {
-    let mut plan = deployment.images.plan();
     let template = MachineTemplate::new(
         deployment,
         traits(&deployment.spec.machine),
@@ -57,8 +55,7 @@ pub fn plan(deployment: &Deployment) -> Result<Plan> {
     } else {
         MODULE
     };
-    terraform::add(&mut plan, deployment, &module, template, &lines(deployment))?;
-    Ok(plan)
+    terraform::plan(deployment, &module, template, &lines(deployment))
 }
 
 /// Returns the machine's files of `NAME=value` lines.
@@ -72,11 +69,7 @@ fn lines(deployment: &Deployment) -> Vec<EnvFile> {
         // A new role assignment takes minutes to take effect everywhere.
         EnvLine::variable("BOOT_SECONDS", Segment::Text("900".to_owned())),
     ];
-    let registry = match &deployment.image_source {
-        ImageSource::Own => Some(Segment::Local("registry")),
-        ImageSource::ByIdentity(registry) => Some(Segment::Text(registry.host().to_owned())),
-        ImageSource::None | ImageSource::Open => None,
-    };
+    let registry = env_files::registry_host(deployment);
     own.extend(registry.map(|host| EnvLine::variable("REGISTRY", host)));
     env_files::of(deployment, own, Vec::new())
 }
@@ -89,10 +82,7 @@ pub fn needs(deployment: &Deployment) -> Vec<Need> {
 
 /// Returns notes on the effect of a changed file on the data.
 pub fn notes(change: &Change) -> Vec<String> {
-    match change.path.as_str() {
-        "main.tf" => machine::version_note(change),
-        _ => Vec::new(),
-    }
+    terraform::notes(change)
 }
 
 /// Returns the commands that follow `gen`, to be run in the deployment's folder.

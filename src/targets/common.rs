@@ -9,8 +9,9 @@ use serde::Serialize;
 
 use crate::backend::Backend;
 use crate::deployment::Deployment;
-use crate::plan::{Change, Need, NeedPlace, Plan};
+use crate::plan::{Change, Need, NeedPlace, Plan, SecretFile};
 use crate::render::render;
+use crate::spec::Secrets;
 use crate::values::in_place;
 
 /// A step that a backend needs once, before the deployment.
@@ -81,6 +82,18 @@ pub(super) fn endpoint_need(
             tracing.backend.endpoint_example()
         ),
         place,
+    })
+}
+
+/// Returns the `.env` file for secrets, if there are any. `written` converts a value to the format
+/// of the program that reads the file.
+pub(super) fn env_file(secrets: &Secrets, written: impl Fn(&str) -> String) -> Option<SecretFile> {
+    let lines = secrets.iter();
+    let lines = lines.map(|(name, value)| format!("{name}={}\n", written(value.expose())));
+    (!secrets.is_empty()).then(|| SecretFile {
+        path: ".env".to_owned(),
+        contents: lines.collect(),
+        variables: secrets.keys().cloned().collect(),
     })
 }
 

@@ -6,14 +6,13 @@ mod template;
 
 use anyhow::Result;
 
-use self::template::{COLLECTOR_PORTS, DockerTemplate, LOG, OTLP_PORTS, UP, wanted};
+use self::template::{COLLECTOR_PORTS, DockerTemplate, LOG, UP, otlp_ports, wanted};
 use super::{common, problems as shared};
 use crate::backend::Exporter;
 use crate::deployment::Deployment;
-use crate::plan::{Change, Need, Plan, SecretFile};
+use crate::plan::{Change, Need, Plan};
 use crate::problem::Problem;
 use crate::render::{render, values_of};
-use crate::spec::Secrets;
 
 /// Returns the problems of a valid spec that Compose cannot deploy.
 pub fn problems(deployment: &Deployment) -> Vec<Problem> {
@@ -39,11 +38,9 @@ pub fn problems(deployment: &Deployment) -> Vec<Problem> {
     let ui = deployment
         .backends_in_stack()
         .map(|(_, service, _)| service.ui_port);
-    let otlp = OTLP_PORTS.into_iter();
-    let otlp = otlp.filter(|_| !deployment.spec.clients.is_empty());
     if COLLECTOR_PORTS
         .into_iter()
-        .chain(otlp)
+        .chain(otlp_ports(&deployment.spec))
         .chain(ui)
         .any(|port| port == deployment.spec.chroma.port)
     {
@@ -91,24 +88,11 @@ pub fn plan(deployment: &Deployment) -> Result<Plan> {
         let text = render(&format!("docker/{file}.j2"), &context)?;
         plan.files.insert(file.to_owned(), text);
     }
-    plan.secrets = secret_file(&deployment.given);
+    // In single quotes, Compose expands nothing and reads `\'` as a quote (measured with Compose
+    // 2.26).
+    let quoted = |value: &str| format!("'{}'", value.replace('\'', "\\'"));
+    plan.secrets = common::env_file(&deployment.given, quoted);
     Ok(plan)
-}
-
-/// Returns the `.env` file for the given secrets. In single quotes, Compose expands nothing and
-/// reads `\'` as a quote (measured with Compose 2.26).
-fn secret_file(secrets: &Secrets) -> Option<SecretFile> {
-    if secrets.is_empty() {
-        return None;
-    }
-    let lines = secrets
-        .iter()
-        .map(|(name, value)| format!("{name}='{}'\n", value.expose().replace('\'', "\\'")));
-    Some(SecretFile {
-        path: ".env".to_owned(),
-        contents: lines.collect(),
-        variables: secrets.keys().cloned().collect(),
-    })
 }
 
 /// Returns the values that the operator has to add to `.env`.
@@ -131,8 +115,8 @@ pub fn notes(change: &Change) -> Vec<String> {
 }
 
 /// Returns the commands that follow `gen`, to be run in the deployment's folder.
-pub fn next_steps(deployment: &Deployment) -> Vec<String> {
-    let mut steps = common::fill_env_file(deployment, &needs(deployment));
+pub fn next_steps(deployment: &Deployment, needs: &[Need]) -> Vec<String> {
+    let mut steps = common::fill_env_file(deployment, needs);
     steps.push(UP.to_owned());
     let backends = deployment.spec.tracing.backends();
     for backend in backends.filter(|_| deployment.spec.is_traced()) {

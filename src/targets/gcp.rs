@@ -43,14 +43,12 @@ pub fn problems(deployment: &Deployment) -> Vec<Problem> {
 /// # Errors
 /// Fails if a template is wrong, which is a bug.
 pub fn plan(deployment: &Deployment) -> Result<Plan> {
-    let mut plan = deployment.images.plan();
     let template = MachineTemplate::new(
         deployment,
         traits(&deployment.spec.machine),
         GcpTemplate::new(deployment),
     );
-    terraform::add(&mut plan, deployment, &MODULE, template, &lines(deployment))?;
-    Ok(plan)
+    terraform::plan(deployment, &MODULE, template, &lines(deployment))
 }
 
 /// Returns the machine's files of `NAME=value` lines.
@@ -72,10 +70,7 @@ pub fn needs(deployment: &Deployment) -> Vec<Need> {
 
 /// Returns notes on the effect of a changed file on the data.
 pub fn notes(change: &Change) -> Vec<String> {
-    match change.path.as_str() {
-        "main.tf" => machine::version_note(change),
-        _ => Vec::new(),
-    }
+    terraform::notes(change)
 }
 
 /// Returns the commands that follow `gen`, to be run in the deployment's folder.

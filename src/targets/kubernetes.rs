@@ -26,9 +26,8 @@ use self::readme::ReadmeTemplate;
 use self::template::ClusterTemplate;
 use super::common;
 use crate::deployment::Deployment;
-use crate::plan::{Change, Need, NeedPlace, Plan, SecretFile};
+use crate::plan::{Change, Need, NeedPlace, Plan};
 use crate::render::values_of;
-use crate::spec::Secrets;
 
 pub use problems::problems;
 
@@ -69,7 +68,10 @@ pub fn plan(deployment: &Deployment) -> Result<Plan> {
     let built = deployment.images.plan();
     plan.files.extend(built.files);
     plan.shared = built.shared;
-    plan.secrets = secret_file(deployment);
+    if secret_keys::are_in_a_secret(deployment) {
+        // `kubectl create secret --from-env-file` reads everything after `=`, without quotes.
+        plan.secrets = common::env_file(&deployment.given, str::to_owned);
+    }
     Ok(plan)
 }
 
@@ -80,23 +82,6 @@ struct KustomizationTemplate<'a> {
     base: &'a ClusterTemplate<'a>,
     /// The files that it applies.
     resources: Vec<String>,
-}
-
-/// Returns the `.env` file for the given secrets, as `kubectl create secret --from-env-file` reads
-/// it: a value is everything after `=`, without quotes.
-fn secret_file(deployment: &Deployment) -> Option<SecretFile> {
-    let secrets: &Secrets = &deployment.given;
-    if secrets.is_empty() || !secret_keys::are_in_a_secret(deployment) {
-        return None;
-    }
-    let lines = secrets
-        .iter()
-        .map(|(name, value)| format!("{name}={}\n", value.expose()));
-    Some(SecretFile {
-        path: ".env".to_owned(),
-        contents: lines.collect(),
-        variables: secrets.keys().cloned().collect(),
-    })
 }
 
 /// Returns the values that the operator still has to supply.
@@ -120,9 +105,8 @@ pub fn notes(change: &Change) -> Vec<String> {
 }
 
 /// Returns the commands that follow `gen`, to be run in the deployment's folder.
-pub fn next_steps(deployment: &Deployment) -> Vec<String> {
-    let missing = secret_keys::needs(deployment);
-    let mut steps = common::fill_env_file(deployment, &missing);
+pub fn next_steps(deployment: &Deployment, needs: &[Need]) -> Vec<String> {
+    let mut steps = common::fill_env_file(deployment, needs);
     if deployment.spec.chroma.image.is_built() {
         let build = match deployment.spec.chroma.registry {
             Some(_) => "# build and push the images: README.md, \"Build\"",

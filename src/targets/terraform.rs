@@ -17,7 +17,7 @@ use super::machine::{self, MachineFile, MachineTemplate, parameters};
 use crate::backend::Backend;
 use crate::deployment::Deployment;
 use crate::deployment::secrets::{SecretVariable, name_of};
-use crate::plan::Plan;
+use crate::plan::{Change, Plan};
 use crate::problem::Problem;
 use crate::render::{TEMPLATES, as_is, render, values_of};
 use crate::spec::{Image, Spec};
@@ -226,17 +226,18 @@ struct SecretTemplate<'a> {
     id: String,
 }
 
-/// Adds the module. `template` is the machine's input, and `files` depend on variables.
+/// Returns the files of the module. `template` is the machine's input, and `files` depend on
+/// variables.
 ///
 /// # Errors
 /// Fails if a template is wrong, which is a bug.
-pub(super) fn add<C: Serialize>(
-    plan: &mut Plan,
+pub(super) fn plan<C: Serialize>(
     deployment: &Deployment,
     module: &Module,
     template: MachineTemplate<C>,
     files: &[EnvFile],
-) -> Result<()> {
+) -> Result<Plan> {
+    let mut plan = deployment.images.plan();
     let has_secrets = !deployment.secrets.is_empty();
     let template = module_template(deployment, module, template, files)?;
     let context = values_of(template);
@@ -252,7 +253,16 @@ pub(super) fn add<C: Serialize>(
         add(&format!("{}/secrets.tf", module.folder), "secrets.tf")?;
     }
     let (_, first_boot) = module.first_boot.rsplit_once('/').unwrap_or_default();
-    add(module.first_boot, first_boot)
+    add(module.first_boot, first_boot)?;
+    Ok(plan)
+}
+
+/// Returns notes on the effect of a changed file on the data.
+pub(super) fn notes(change: &Change) -> Vec<String> {
+    match change.path.as_str() {
+        "main.tf" => machine::version_note(change),
+        _ => Vec::new(),
+    }
 }
 
 fn module_template<'a, C: Serialize>(

@@ -2,14 +2,15 @@
 
 import json
 import os
+import re
 import subprocess
 import time
 import urllib.error
 import urllib.request
 
 import pytest
-from conftest import CACHE, HERE, NEWEST, Server, eventually, renderer, start_sink
-from stand_in_machine import ADDRESS, HOST, SOCKET, Disk, host
+from conftest import CACHE, HERE, NEWEST, Server, eventually, missing, renderer, start_sink
+from stand_in_machine import ADDRESS, HOST, SOCKET, Disk, Machine, host
 
 CHROMA = f"http://{ADDRESS}:8000"
 COLLECTIONS = f"{CHROMA}/api/v2/tenants/default_tenant/databases/default_database/collections"
@@ -44,6 +45,19 @@ def disks(folder):
     yield make
     for disk in made:
         disk.remove()
+
+
+@pytest.fixture(scope="package")
+def off_machine(tools, folder, disks, cloud_machine):
+    """A machine of the package's kind with its network, switched off; it is removed before its disks."""
+    if not os.path.exists(SOCKET):
+        missing("the Docker engine (see .ci/engine)")
+    machine = Machine(tools, folder, cloud_machine)
+    machine.connect()
+    try:
+        yield machine
+    finally:
+        machine.remove()
 
 
 @pytest.fixture(scope="package")
@@ -90,11 +104,17 @@ def new_query():
     return f"offset={time.monotonic_ns() // 1000 % 2**31}"
 
 
-def trace_arrives(sink):
-    """Sends a unique request to Chroma and returns its span."""
+def send_request():
+    """Sends a unique request to Chroma and returns its query string."""
     query = new_query()
     with urllib.request.urlopen(f"{COLLECTIONS}?{query}", timeout=10) as answer:
         assert answer.status == 200
+    return query
+
+
+def trace_arrives(sink):
+    """Sends a unique request to Chroma and returns its span."""
+    query = send_request()
     return sink.wait_for(lambda spans: [span for span in spans if query in json.dumps(span)], query)[0]
 
 
@@ -117,6 +137,51 @@ def until_active(machine, unit):
         return machine.run("systemctl", "is-active", unit, check=False).stdout.strip() == "active"
 
     eventually(active, lambda: machine.journal("--boot", "--lines=60"), 90)
+
+
+def until_healthy(machine):
+    eventually(lambda: machine.boot("healthy", check=False).returncode == 0, "both healthy", 30)
+
+
+def until_collector_answers(machine):
+    eventually(lambda: get_inside(machine, "http://127.0.0.1:13133/"), "the collector")
+
+
+def leaked(machine, pattern="s3cret"):
+    """Files and arguments that contain a secret. The containerd folder is excluded: it has the environment of
+    existing containers, readable only by root."""
+    command = ["grep", "-rlaE", "--exclude-dir=containerd", pattern, machine.state / "upper"]
+    found = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert found.returncode in (0, 1), found.stderr
+    said = machine.journal().splitlines() + machine.calls
+    return found.stdout.split() + [line for line in said if re.search(pattern, line)]
+
+
+def check_values(machine):
+    """Asserts that the containers receive the values unchanged."""
+
+    def environment(name):
+        return dict(entry.split("=", 1) for entry in machine.container(name)["Config"]["Env"])
+
+    assert environment("chroma")["CHROMA_OTEL_SERVICE_NAME"] == HOSTILE
+    assert environment("chroma")["SECRET"] == "s3cret" + HOSTILE
+    assert json.loads(environment("otel-collector")["CHROMA_OTEL_COLLECTION_HEADERS"]) == {"x-api-key": KEY}
+
+
+def check_secret_files(machine):
+    """Asserts that only root can read the files with secrets, which are in memory."""
+    names = ["chroma.env", "collector.env"]
+    assert [machine.path(f"/run/chroma-otel/{name}").stat().st_mode & 0o777 for name in names] == [0o600] * 2
+    assert machine.path("/run/chroma-otel").stat().st_mode & 0o777 == 0o700
+
+
+def check_delivered_files(machine):
+    """Asserts that the scripts and units on the machine pass their linters."""
+    folder = machine.path("/etc/chroma-otel")
+    host("shellcheck", "--shell=bash", folder / "boot", folder / "watch", folder / "cloud")
+    units = ("chroma-otel.service", "chroma.service", "otel-collector.service", "chroma-otel-watch.timer")
+    done = machine.run("systemd-analyze", "verify", *(f"/etc/systemd/system/{unit}" for unit in units))
+    assert done.stdout + done.stderr == ""
 
 
 def digest(disk):

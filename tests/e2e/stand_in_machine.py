@@ -97,7 +97,7 @@ class Disk:
 
 
 class Machine:
-    def __init__(self, tools, folder, kind=AMAZON):
+    def __init__(self, tools, folder, kind):
         if os.geteuid() != 0:
             missing("root, to make a machine")
         self.kind = kind
@@ -241,6 +241,16 @@ class Machine:
         self.write("/etc/systemd/system.conf.d/test.conf", f"[Manager]\nDefaultEnvironment={settings}\n")
         self.path("/test/fail").mkdir(parents=True, exist_ok=True)
         self.run("systemctl", "daemon-reexec")
+
+    def remove_containers(self):
+        """Removes the containers of an earlier run."""
+        self.run("sh", "-c", "docker ps --all --quiet | xargs --no-run-if-empty docker rm --force")
+
+    def await_first_boot(self):
+        """Leaves the machine as before its first boot, without Docker."""
+        self.run("systemctl", "stop", "docker.service", "docker.socket", "containerd.service")
+        self.pack_docker()
+        self.forget_calls()
 
     def pack_docker(self):
         """Removes the `docker` command until packages are installed."""

@@ -23,22 +23,15 @@ pub fn created(values: &[Override]) -> Result<String, Problem> {
          # Spec of this deployment. Change it, then run `chroma-otel-deploy gen` in this folder.\n\
          # `chroma-otel-deploy help gen` lists the flags, `chroma-otel-deploy schema` describes every key.\n"
     );
-    let (first, rest): (Vec<&Override>, Vec<&Override>) =
-        values.iter().partition(|one| one.key == "target");
-    let target = first.first().and_then(|one| one.value.as_str());
-    let start = format!("target: {}\n", target.unwrap_or("docker"));
-    let text = edited(&start, rest.into_iter())?;
-    Ok(head + &text)
+    // The target is the first key; its value is replaced by that of the flag.
+    Ok(head + &edited("target: docker\n", values)?)
 }
 
 /// Returns the text with these values.
 ///
 /// # Errors
 /// The text cannot be edited without changing something else, for example because of anchors.
-pub fn edited<'a>(
-    text: &str,
-    values: impl Iterator<Item = &'a Override>,
-) -> Result<String, Problem> {
+pub fn edited(text: &str, values: &[Override]) -> Result<String, Problem> {
     let mut expected = from_yaml("", text)?;
     let refused = |key: &str| {
         Problem::new(
@@ -50,8 +43,7 @@ pub fn edited<'a>(
     let document = Document::from_str(text).map_err(|_| refused("spec"))?;
     for one in values {
         set(&mut expected, one.key, one.value.clone());
-        let path = one.key.replace('\\', "\\\\");
-        write(&document, &path, &one.value).map_err(|()| refused(one.key))?;
+        write(&document, one.key, &one.value).map_err(|()| refused(one.key))?;
         let is_right = from_yaml("", &document.to_string()).is_ok_and(|tree| tree == expected);
         if !is_right {
             return Err(refused(one.key));
@@ -126,7 +118,7 @@ kubernetes:
             value("tracing.sampling.ratio", json!(0.5)),
             value("kubernetes.namespace", json!("a: b")),
         ];
-        insta::assert_snapshot!(edited(text, values.iter()).unwrap(), @r#"
+        insta::assert_snapshot!(edited(text, &values).unwrap(), @r#"
         # top
         target: docker # here
         chroma:
@@ -163,7 +155,7 @@ kubernetes:
     #[test]
     fn rejects_specs_with_anchors() {
         let text = "target: docker\ntracing: &shared {backend: jaeger}\nchroma: *shared\n";
-        let wrong = edited(text, [value("chroma.port", json!(1))].iter()).unwrap_err();
+        let wrong = edited(text, &[value("chroma.port", json!(1))]).unwrap_err();
         assert_eq!(wrong.at, "chroma.port");
     }
 }

@@ -9,6 +9,8 @@ use chroma_otel_init::variable;
 
 use crate::deployment::Deployment;
 pub(super) use crate::deployment::secrets::name_of;
+use crate::spec::{Format, Spec};
+use crate::targets::machine::RequiredKey;
 use crate::values::Peer;
 use crate::values::has_place;
 
@@ -64,6 +66,41 @@ pub(super) fn values(deployment: &Deployment) -> BTreeMap<String, String> {
         values.insert(format!("{}SecretArn", name_of(&secret.variable)), arn);
     }
     values
+}
+
+/// Returns the required keys of the spec, with the format's name of each variable or parameter.
+pub(super) fn places(spec: &Spec) -> [RequiredKey; 4] {
+    let at = &spec.machine;
+    let parameter = |variable: &str| match spec.format {
+        Format::Terraform => variable.to_owned(),
+        _ => name_of(variable),
+    };
+    [
+        RequiredKey::new(
+            "machine.network",
+            parameter("vpc_id"),
+            "the VPC's id",
+            &at.network,
+        ),
+        RequiredKey::new(
+            "machine.subnet",
+            parameter("subnet_id"),
+            "the id of a private subnet",
+            &at.subnet,
+        ),
+        RequiredKey::new(
+            "machine.zone",
+            parameter("availability_zone"),
+            "the subnet's availability zone",
+            &at.zone,
+        ),
+        RequiredKey::new(
+            "machine.allow_from",
+            parameter("allowed_cidr"),
+            "the allowed clients: a range such as `10.0.0.0/16`, or a security group",
+            &at.allow_from,
+        ),
+    ]
 }
 
 /// Returns the public parameter of Systems Manager with the newest Amazon Linux 2023 image for an

@@ -5,10 +5,9 @@
 use minijinja::Value;
 use serde::Serialize;
 
-use super::parameters::{architecture, values};
+use super::parameters::{architecture, places, values};
 use super::problems::LOG_DAYS;
 use crate::deployment::Deployment;
-use crate::deployment::registry::ImageSource;
 use crate::render::as_is;
 use crate::spec::{Format, Spec};
 use crate::targets::machine::env_files::{self, EnvFile, EnvLine, Segment};
@@ -76,10 +75,7 @@ pub(super) fn template(deployment: &Deployment) -> MachineTemplate<'_, AwsTempla
         format: format.name(),
         machine: MachineDefaults::new(deployment),
         log_days: LOG_DAYS,
-        missing_places: at.network.is_none()
-            || at.subnet.is_none()
-            || at.zone.is_none()
-            || at.allow_from.is_none(),
+        missing_places: places(&deployment.spec).iter().any(|place| place.missing),
         instance: instance(*format, name),
     };
     MachineTemplate::new(deployment, traits, own)
@@ -112,12 +108,7 @@ pub(super) fn lines(deployment: &Deployment) -> Vec<EnvFile> {
         EnvLine::variable("LOG_GROUP", Segment::Local("log_group")),
     ];
     let mut files = env_files::of(deployment, own, vec![region()]);
-    let host = match &deployment.image_source {
-        ImageSource::Own => Some(Segment::Local("registry")),
-        ImageSource::ByIdentity(registry) => Some(Segment::Text(registry.host().to_owned())),
-        ImageSource::None | ImageSource::Open => None,
-    };
-    if let Some(host) = host {
+    if let Some(host) = env_files::registry_host(deployment) {
         // A credential helper requests a token when needed, so no token is on the disk.
         let line = EnvLine::of([
             Segment::Text(r#"{"credHelpers": {""#.to_owned()),

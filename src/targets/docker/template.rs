@@ -23,7 +23,7 @@ use crate::targets::shared::SharedTemplate;
 pub(super) const COLLECTOR_PORTS: [u16; 2] = [8888, 8889];
 
 /// Ports of the collector for spans of Chroma's clients.
-pub(super) const OTLP_PORTS: [u16; 2] = [4317, 4318];
+const OTLP_PORTS: [u16; 2] = [4317, 4318];
 
 /// The command that starts the deployment or updates a running one. It builds images that the
 /// deployment builds (`pull_policy`).
@@ -136,7 +136,12 @@ impl<'a> DockerTemplate<'a> {
             images: &deployment.images.run,
             ports: [format!("{address}:8000")],
             address,
-            otlp_ports: otlp_ports(deployment),
+            otlp_ports: otlp_ports(&deployment.spec)
+                .map(|port| {
+                    let address = SocketAddr::new(chroma.bind, port);
+                    format!("{address}:{port}")
+                })
+                .collect(),
             clients: clients
                 .map(|client| format!("`clients/{client}`"))
                 .collect(),
@@ -184,18 +189,10 @@ fn surroundings(version: ChromaVersion) -> Surroundings {
     Surroundings::of_machine(version, everywhere, vec!["env", "system"])
 }
 
-fn otlp_ports(deployment: &Deployment) -> Vec<String> {
-    let ports = OTLP_PORTS
-        .into_iter()
-        .filter(|_| !deployment.spec.clients.is_empty());
-    ports
-        .map(|port| {
-            format!(
-                "{}:{port}",
-                SocketAddr::new(deployment.spec.chroma.bind, port)
-            )
-        })
-        .collect()
+/// Returns the published ports for spans of Chroma's clients; none without clients.
+pub(super) fn otlp_ports(spec: &Spec) -> impl Iterator<Item = u16> {
+    let has_clients = !spec.clients.is_empty();
+    OTLP_PORTS.into_iter().filter(move |_| has_clients)
 }
 
 /// Returns the keys in `.env.example`, in addition to the four variables.

@@ -141,17 +141,16 @@ pub(super) fn scratch_class(deployment: &Deployment) -> Option<String> {
 /// files, or takes them from the first (bottlerocket-os/bottlerocket issue #2417). Nodes without
 /// SELinux ignore it.
 pub(super) fn selinux_level(deployment: &Deployment) -> Option<String> {
+    let Spec {
+        kubernetes, name, ..
+    } = &deployment.spec;
     let isolates = managed(&deployment.spec).is_some_and(|managed| managed.isolates_volumes);
-    let shared = deployment.spec.kubernetes.backup.is_some() && isolates;
-    let of = hash(
-        format!(
-            "{}/{}",
-            deployment.spec.kubernetes.namespace, deployment.spec.name
-        )
-        .as_bytes(),
-    );
-    let category = |digits| u16::from_str_radix(digits, 16).unwrap_or_default() % 512;
-    shared.then(|| format!("s0:c{},c{}", category(&of[..3]), 512 + category(&of[3..6])))
+    let shared = kubernetes.backup.is_some() && isolates;
+    let category = |digits: &str| u16::from_str_radix(digits, 16).unwrap_or_default() % 512;
+    shared.then(|| {
+        let of = hash(format!("{}/{name}", kubernetes.namespace).as_bytes());
+        format!("s0:c{},c{}", category(&of[..3]), 512 + category(&of[3..6]))
+    })
 }
 
 fn named_or(deployment: &Deployment, suffix: &str) -> Option<String> {

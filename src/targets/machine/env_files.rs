@@ -161,6 +161,15 @@ fn image_lines(deployment: &Deployment) -> Vec<EnvLine> {
     ]
 }
 
+/// Returns the host of the registry to which the machine logs in, if it logs in.
+pub(in crate::targets) fn registry_host(deployment: &Deployment) -> Option<Segment> {
+    match &deployment.image_source {
+        ImageSource::Own => Some(Segment::Local("registry")),
+        ImageSource::ByIdentity(registry) => Some(Segment::Text(registry.host().to_owned())),
+        ImageSource::None | ImageSource::Open => None,
+    }
+}
+
 /// Returns the prefix of the images' names: the spec's registry, or a path that the deployment
 /// creates.
 fn registry_parts(deployment: &Deployment) -> Vec<Segment> {

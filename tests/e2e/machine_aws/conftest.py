@@ -4,12 +4,11 @@ Invariant: the tests of a class run in order; each leaves the machine healthy.
 """
 
 import json
-import os
 
 import pytest
-from booted_machine import disks, sink, start, wrapped_images  # noqa: F401 (fixtures)
-from conftest import HERE, missing
-from stand_in_machine import METADATA, SOCKET, Machine
+from booted_machine import disks, off_machine, sink, start, wrapped_images  # noqa: F401 (fixtures)
+from conftest import HERE
+from stand_in_machine import AMAZON, METADATA
 
 from machine_aws.aws_services import Cloud
 from machine_aws.machine_files import wrapped_files
@@ -21,16 +20,8 @@ def folder(tmp_path_factory):
 
 
 @pytest.fixture(scope="package")
-def off_machine(tools, folder, disks):
-    """A machine with its network, switched off; it is removed before its disks."""
-    if not os.path.exists(SOCKET):
-        missing("the Docker engine (see .ci/engine)")
-    machine = Machine(tools, folder)
-    machine.connect()
-    try:
-        yield machine
-    finally:
-        machine.remove()
+def cloud_machine():
+    return AMAZON
 
 
 @pytest.fixture(scope="package")
@@ -59,8 +50,6 @@ def machine(off_machine, cloud, sink, disks, folder, tools, start):
     off_machine.load(*images)
     for image, name in zip(images, ("CHROMA_IMAGE", "COLLECTOR_IMAGE"), strict=True):
         off_machine.run("docker", "tag", image, wanted[name])
-    off_machine.run("sh", "-c", "docker ps --all --quiet | xargs --no-run-if-empty docker rm --force")
-    off_machine.run("systemctl", "stop", "docker.service", "docker.socket", "containerd.service")
-    off_machine.pack_docker()
-    off_machine.forget_calls()
+    off_machine.remove_containers()
+    off_machine.await_first_boot()
     return off_machine

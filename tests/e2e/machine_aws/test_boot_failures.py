@@ -1,11 +1,11 @@
 """Failed boots of a machine in AWS: error reports and retries."""
 
 import pytest
-from booted_machine import HOSTILE, client, trace_arrives
+from booted_machine import HOSTILE, client, leaked, trace_arrives
 from stand_in_machine import AMAZON
 
 from machine_aws.machine_files import terraforms
-from machine_aws.machine_steps import STACK, replace_disk, signals, written_secrets
+from machine_aws.machine_steps import STACK, replace_disk, signals
 
 pytestmark = pytest.mark.aws
 
@@ -39,7 +39,7 @@ class TestBootFailures:
         assert reason.startswith(f"{step} failed: ") and "out of luck" in reason, done.stderr
         assert signals(machine)[-1] == f"cfn-signal --success false {STACK}"
         assert cloud.log(f"boot-{cloud.instance}")[-1] == reason
-        assert written_secrets(machine) == []
+        assert leaked(machine) == []
 
     @pytest.mark.parametrize("says, status", [(NO_ACTION, 0), ("out of luck", 1)])
     def test_boot_accepts_a_completed_lifecycle_action(self, machine, tools, folder, says, status):

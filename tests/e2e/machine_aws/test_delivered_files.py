@@ -1,7 +1,7 @@
 """Lints of the files that CloudFormation delivers to the machine."""
 
 import pytest
-from stand_in_machine import host
+from booted_machine import check_delivered_files
 
 from machine_aws.machine_files import SPEC, STOCK, rendered_files
 
@@ -9,11 +9,7 @@ pytestmark = pytest.mark.aws
 
 
 def test_scripts_and_units_pass_their_linters(machine):
-    folder = machine.path("/etc/chroma-otel")
-    host("shellcheck", "--shell=bash", folder / "boot", folder / "watch", folder / "cloud")
-    units = ("chroma-otel.service", "chroma.service", "otel-collector.service", "chroma-otel-watch.timer")
-    done = machine.run("systemd-analyze", "verify", *(f"/etc/systemd/system/{unit}" for unit in units))
-    assert done.stdout + done.stderr == ""
+    check_delivered_files(machine)
 
 
 @pytest.mark.parametrize("spec", [SPEC, STOCK], ids=["wrapped", "stock"])

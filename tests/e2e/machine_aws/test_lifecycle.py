@@ -8,12 +8,26 @@ import urllib.error
 import urllib.request
 
 import pytest
-from booted_machine import COLLECTIONS, HOSTILE, KEY, client, get_inside, started, trace_arrives, until_active, watch
+from booted_machine import (
+    COLLECTIONS,
+    KEY,
+    check_secret_files,
+    check_values,
+    client,
+    get_inside,
+    leaked,
+    started,
+    trace_arrives,
+    until_active,
+    until_collector_answers,
+    until_healthy,
+    watch,
+)
 from conftest import eventually
 from stand_in_machine import ADDRESS
 
 from machine_aws.aws_services import REGION
-from machine_aws.machine_steps import COLLECTOR_PORTS, STACK, signals, written_secrets
+from machine_aws.machine_steps import COLLECTOR_PORTS, STACK, signals
 
 pytestmark = pytest.mark.aws
 
@@ -56,18 +70,11 @@ class TestLifecycle:
         assert trace_arrives(sink)["headers"]["x-api-key"] == KEY
 
     def test_containers_receive_values_unchanged(self, machine):
-        def environment(name):
-            return dict(entry.split("=", 1) for entry in machine.container(name)["Config"]["Env"])
-
-        assert environment("chroma")["CHROMA_OTEL_SERVICE_NAME"] == HOSTILE
-        assert environment("chroma")["SECRET"] == "s3cret" + HOSTILE
-        assert json.loads(environment("otel-collector")["CHROMA_OTEL_COLLECTION_HEADERS"]) == {"x-api-key": KEY}
+        check_values(machine)
 
     def test_secrets_are_in_memory_only_and_readable_by_root(self, machine):
-        assert written_secrets(machine) == []
-        names = ["chroma.env", "collector.env"]
-        assert [machine.path(f"/run/chroma-otel/{name}").stat().st_mode & 0o777 for name in names] == [0o600] * 2
-        assert machine.path("/run/chroma-otel").stat().st_mode & 0o777 == 0o700
+        assert leaked(machine) == []
+        check_secret_files(machine)
 
     def test_network_reaches_chroma_but_not_the_collector(self, machine):
         assert [port for port in (8000, *COLLECTOR_PORTS, 13133) if opens(port)] == [8000]
@@ -99,7 +106,7 @@ class TestLifecycle:
         chroma, collector = started(machine)
         cloud.store("headers", json.dumps({"x-api-key": "s3cret-2"}))
         watch(machine)
-        eventually(lambda: get_inside(machine, "http://127.0.0.1:13133/"), "the collector")
+        until_collector_answers(machine)
         assert started(machine)[0] == chroma
         assert started(machine)[1] != collector
         assert trace_arrives(sink)["headers"]["x-api-key"] == "s3cret-2"
@@ -133,7 +140,7 @@ class TestLifecycle:
             return found and found["State"]["Running"] and found["State"]["StartedAt"] != before["StartedAt"]
 
         eventually(back, f"{name} again", 30)
-        eventually(lambda: machine.boot("healthy", check=False).returncode == 0, "both healthy", 30)
+        until_healthy(machine)
 
     def test_hanging_chroma_restarts_at_the_third_failed_check_in_a_row(self, machine, tools):
         def send(signal):
@@ -154,7 +161,7 @@ class TestLifecycle:
         watch(machine)
         assert started(machine) == before
         watch(machine)
-        eventually(lambda: machine.boot("healthy", check=False).returncode == 0, "both healthy", 30)
+        until_healthy(machine)
         again = started(machine)
         assert again[0] != before[0] and again[1] == before[1]
         client(tools, machine, "query")
@@ -171,7 +178,7 @@ class TestLifecycle:
         assert changed != configuration
         machine.write(path, changed)
         machine.boot("renew", "restart")
-        eventually(lambda: get_inside(machine, "http://127.0.0.1:13133/"), "the collector")
+        until_collector_answers(machine)
         with urllib.request.urlopen(COLLECTIONS, timeout=10) as answer:
             assert answer.status == 200
 
@@ -184,7 +191,7 @@ class TestLifecycle:
         finally:
             machine.write(path, configuration)
             machine.boot("renew", "restart")
-        eventually(lambda: machine.boot("healthy", check=False).returncode == 0, "both healthy", 30)
+        until_healthy(machine)
         trace_arrives(sink)
 
     def test_replacement_instance_boots_after_the_stack_is_complete(self, machine):

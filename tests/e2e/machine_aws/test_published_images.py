@@ -4,11 +4,9 @@ import json
 import os
 import subprocess
 import time
-import urllib.error
-import urllib.request
 
 import pytest
-from booted_machine import COLLECTIONS, HOSTILE, client, get_inside, new_query
+from booted_machine import HOSTILE, client, get_inside, send_request
 from conftest import NEWEST, PINNED, eventually, get
 from stand_in_machine import ADDRESS
 
@@ -71,16 +69,12 @@ def stock(machine, cloud, tools, folder):
 class TestPublishedImages:
     def test_traces_reach_the_backend_and_data_is_kept(self, stock, tools):
         client(tools, stock, "query")
-        query = new_query()
-        with urllib.request.urlopen(f"{COLLECTIONS}?{query}", timeout=10) as answer:
-            assert answer.status == 200
+        query = send_request()
         found = "http://127.0.0.1:16686/api/traces?service=chromadb&limit=1000&lookback=1h"
         eventually(lambda: query in get_inside(stock, found), f"{query} in Jaeger", 30)
 
     def test_stop_exports_the_last_spans(self, stock):
-        query = new_query()
-        with urllib.request.urlopen(f"{COLLECTIONS}?{query}", timeout=10) as answer:
-            assert answer.status == 200
+        query = send_request()
         stock.run("systemctl", "stop", "chroma.service")
         found = "http://127.0.0.1:16686/api/traces?service=chromadb&limit=1000&lookback=1h"
         eventually(lambda: query in get_inside(stock, found), f"{query} in Jaeger", 30)

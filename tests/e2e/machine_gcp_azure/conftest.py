@@ -4,12 +4,11 @@ Invariant: the tests of a class run in order; each leaves the machine healthy.
 """
 
 import json
-import os
 
 import pytest
-from booted_machine import HOSTILE, KEY, disks, generate, sink, start, wrapped_images  # noqa: F401 (fixtures)
-from conftest import NEWEST, missing
-from stand_in_machine import DEBIAN, SOCKET, Machine
+from booted_machine import HOSTILE, KEY, disks, generate, off_machine, sink, start, wrapped_images  # noqa: F401 (fixtures)
+from conftest import NEWEST
+from stand_in_machine import DEBIAN
 from terraform.clouds import CLOUDS, SUBSCRIPTION
 from terraform.module import Module, provider_folder
 
@@ -36,16 +35,8 @@ def folder(tmp_path_factory, cloud):
 
 
 @pytest.fixture(scope="package")
-def off_machine(tools, folder, disks):
-    """A machine with its network, switched off; it is removed before its disks."""
-    if not os.path.exists(SOCKET):
-        missing("the Docker engine (see .ci/engine)")
-    machine = Machine(tools, folder, DEBIAN)
-    machine.connect()
-    try:
-        yield machine
-    finally:
-        machine.remove()
+def cloud_machine():
+    return DEBIAN
 
 
 @pytest.fixture(scope="package")
@@ -103,9 +94,7 @@ def machine(off_machine, cloud, services, state, disks, folder, tools):
     images = wrapped_images(tools, folder)
     off_machine.load(*images)
     off_machine.images = images
-    off_machine.run("sh", "-c", "docker ps --all --quiet | xargs --no-run-if-empty docker rm --force")
+    off_machine.remove_containers()
     forget_images(off_machine, services, state, cloud)
-    off_machine.run("systemctl", "stop", "docker.service", "docker.socket", "containerd.service")
-    off_machine.pack_docker()
-    off_machine.forget_calls()
+    off_machine.await_first_boot()
     return off_machine

@@ -3,12 +3,12 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from booted_machine import FOREIGN, client, digest, trace_arrives
+from booted_machine import FOREIGN, client, digest, leaked, trace_arrives
 from conftest import eventually
 from stand_in_machine import DEBIAN
 from terraform.clouds import AZURE, GCP
 
-from machine_gcp_azure.machine_steps import LINKS, leaked, reported
+from machine_gcp_azure.machine_steps import LINKS, SECRETS, reported
 
 # The request of a step that is always rejected, and the seconds of retries.
 REFUSED = {
@@ -52,7 +52,7 @@ class TestBootFailures:
         if cloud is GCP:
             [logged] = [one for one in services.of("log") if one["text"] == reason]
             assert logged["severity"] == "ERROR" and logged["log"].endswith("/chroma-otel-boot")
-        assert leaked(machine) == []
+        assert leaked(machine, SECRETS) == []
         machine.boot()
         assert reached.exists()
         assert reported(cloud, machine, services) == ["healthy"]

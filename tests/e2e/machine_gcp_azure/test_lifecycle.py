@@ -2,12 +2,24 @@
 
 import json
 
-from booted_machine import HOSTILE, KEY, client, get_inside, started, trace_arrives, until_active, watch
+from booted_machine import (
+    KEY,
+    check_secret_files,
+    check_values,
+    client,
+    leaked,
+    started,
+    trace_arrives,
+    until_active,
+    until_collector_answers,
+    until_healthy,
+    watch,
+)
 from conftest import eventually
 from stand_in_machine import METADATA, WIRE_SERVER
 from terraform.clouds import AZURE, GCP
 
-from machine_gcp_azure.machine_steps import LINKS, deliver, leaked, reported
+from machine_gcp_azure.machine_steps import LINKS, SECRETS, deliver, reported
 
 # The header and URL of a token request to the metadata service.
 TOKEN = {
@@ -48,18 +60,11 @@ class TestLifecycle:
         assert trace_arrives(sink)["headers"]["x-api-key"] == KEY
 
     def test_containers_receive_values_unchanged(self, machine):
-        def environment(name):
-            return dict(entry.split("=", 1) for entry in machine.container(name)["Config"]["Env"])
-
-        assert environment("chroma")["CHROMA_OTEL_SERVICE_NAME"] == HOSTILE
-        assert environment("chroma")["SECRET"] == "s3cret" + HOSTILE
-        assert json.loads(environment("otel-collector")["CHROMA_OTEL_COLLECTION_HEADERS"]) == {"x-api-key": KEY}
+        check_values(machine)
 
     def test_secrets_are_in_memory_only_and_readable_by_root(self, machine, services):
-        assert leaked(machine) == []
-        names = ["chroma.env", "collector.env"]
-        assert [machine.path(f"/run/chroma-otel/{name}").stat().st_mode & 0o777 for name in names] == [0o600] * 2
-        assert machine.path("/run/chroma-otel").stat().st_mode & 0o777 == 0o700
+        assert leaked(machine, SECRETS) == []
+        check_secret_files(machine)
 
     def test_bridge_containers_cannot_use_the_machine_identity(self, machine, cloud):
         image = machine.container("chroma")["Config"]["Image"]
@@ -142,7 +147,7 @@ class TestLifecycle:
         chroma, collector = started(machine)
         services.store("headers", json.dumps({"x-api-key": "s3cret-2"}))
         watch(machine)
-        eventually(lambda: get_inside(machine, "http://127.0.0.1:13133/"), "the collector")
+        until_collector_answers(machine)
         assert started(machine)[0] == chroma and started(machine)[1] != collector
         assert trace_arrives(sink)["headers"]["x-api-key"] == "s3cret-2"
         again = started(machine)
@@ -152,7 +157,7 @@ class TestLifecycle:
         watch(machine)
 
     def test_metrics_are_published(self, machine, cloud, services):
-        eventually(lambda: machine.boot("healthy", check=False).returncode == 0, "both healthy", 30)
+        until_healthy(machine)
         services.forget()
         watch(machine)
         found = {one["metric"].rpartition("/")[2]: one["value"] for one in services.of("metric")}
