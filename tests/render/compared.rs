@@ -33,33 +33,60 @@ pub(crate) fn files_of(spec: Option<&Path>, flags: &[(&'static str, &str)]) -> F
     };
     let (version, mut files) = files_of(&[]);
     if version == ChromaVersion::NEWEST {
-        let next = ChromaVersion::new(version.major, version.minor, version.patch + 1);
-        let (_, next) = files_of(&[("chroma.version", &next.to_string())]);
+        let next = ChromaVersion::new(version.major, version.minor, version.patch + 1).to_string();
+        let (_, others) = files_of(&[("chroma.version", &next)]);
         for (path, text) in &mut files {
-            *text = without_newest(text, &next[path]);
+            *text = without_newest(text, &others[path], &next);
         }
     }
     files
 }
 
-/// Replaces the newest release by `NEWEST` in lines that differ for the next one. Other lines can name
-/// a measured release.
-fn without_newest(text: &str, next: &str) -> String {
-    let (lines, next) = (text.split_inclusive('\n'), next.split_inclusive('\n'));
+/// Replaces the newest release by `NEWEST` in lines that differ for the next one, and checksums that
+/// depend on it by `CHECKSUM`. Other lines can name a measured release.
+fn without_newest(text: &str, other: &str, next: &str) -> String {
+    let (lines, others) = (text.split_inclusive('\n'), other.split_inclusive('\n'));
     assert_eq!(
         lines.clone().count(),
-        next.clone().count(),
+        others.clone().count(),
         "the next release is another deployment"
     );
     let newest = ChromaVersion::NEWEST.to_string();
-    let lines = lines.zip(next).map(|(line, next)| {
-        if line == next {
-            line.to_owned()
+    let lines = lines.zip(others).map(|(line, other)| {
+        if line == other {
+            return line.to_owned();
+        }
+        let (line, other) = (
+            line.replace(&newest, "NEWEST"),
+            other.replace(next, "NEWEST"),
+        );
+        let masked = without_checksums(&line);
+        if masked == without_checksums(&other) {
+            masked
         } else {
-            line.replace(&newest, "NEWEST")
+            line // the next release is configured in another way
         }
     });
     lines.collect()
+}
+
+fn without_checksums(line: &str) -> String {
+    let word = |text: &str| {
+        let is_checksum = text.len() >= 8 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let text = if is_checksum { "CHECKSUM" } else { text };
+        text.to_owned()
+    };
+    let words = line.split_inclusive(|c: char| !c.is_ascii_alphanumeric());
+    let line: String = words
+        .map(|part| match part.char_indices().last() {
+            Some((end, last)) if !last.is_ascii_alphanumeric() => {
+                format!("{}{last}", word(&part[..end]))
+            }
+            _ => word(part),
+        })
+        .collect();
+    // A checksum that could be a number is quoted.
+    line.replace("\"CHECKSUM\"", "CHECKSUM")
 }
 
 /// Returns the files of a plan, except the build context of the images, which has its own
