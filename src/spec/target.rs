@@ -16,8 +16,30 @@ pub enum Target {
     Gcp,
     /// A machine in Azure.
     Azure,
-    /// Kubernetes: any conformant cluster, or a cloud's.
-    Kubernetes(Option<Cloud>),
+    /// Kubernetes: any conformant cluster, or a cloud's service.
+    Kubernetes(Option<ClusterService>),
+}
+
+/// The managed Kubernetes of a cloud. A cloud does not need one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClusterService {
+    /// Amazon Elastic Kubernetes Service.
+    Eks,
+    /// Google Kubernetes Engine.
+    Gke,
+    /// Azure Kubernetes Service.
+    Aks,
+}
+
+impl ClusterService {
+    /// Returns its cloud.
+    pub fn cloud(self) -> Cloud {
+        match self {
+            Self::Eks => Cloud::Aws,
+            Self::Gke => Cloud::Gcp,
+            Self::Aks => Cloud::Azure,
+        }
+    }
 }
 
 /// The format of the rendered files.
@@ -196,7 +218,7 @@ const KUBERNETES: TargetInfo = TargetInfo {
 };
 
 const EKS: TargetInfo = TargetInfo {
-    target: Target::Kubernetes(Some(Cloud::Aws)),
+    target: Target::Kubernetes(Some(ClusterService::Eks)),
     name: "aws",
     title: "target `aws`, platform `kubernetes`",
     folder: "aws-kubernetes",
@@ -208,7 +230,7 @@ const EKS: TargetInfo = TargetInfo {
 };
 
 const GKE: TargetInfo = TargetInfo {
-    target: Target::Kubernetes(Some(Cloud::Gcp)),
+    target: Target::Kubernetes(Some(ClusterService::Gke)),
     name: "gcp",
     title: "target `gcp`, platform `kubernetes`",
     folder: "gcp-kubernetes",
@@ -220,7 +242,7 @@ const GKE: TargetInfo = TargetInfo {
 };
 
 const AKS: TargetInfo = TargetInfo {
-    target: Target::Kubernetes(Some(Cloud::Azure)),
+    target: Target::Kubernetes(Some(ClusterService::Aks)),
     name: "azure",
     title: "target `azure`, platform `kubernetes`",
     folder: "azure-kubernetes",
@@ -243,11 +265,11 @@ impl Target {
         Self::Docker,
         Self::Kubernetes(None),
         Self::Aws,
-        Self::Kubernetes(Some(Cloud::Aws)),
+        Self::Kubernetes(Some(ClusterService::Eks)),
         Self::Gcp,
-        Self::Kubernetes(Some(Cloud::Gcp)),
+        Self::Kubernetes(Some(ClusterService::Gke)),
         Self::Azure,
-        Self::Kubernetes(Some(Cloud::Azure)),
+        Self::Kubernetes(Some(ClusterService::Aks)),
     ];
 
     /// Returns the target's row.
@@ -258,9 +280,9 @@ impl Target {
             Self::Gcp => &GCP,
             Self::Azure => &AZURE,
             Self::Kubernetes(None) => &KUBERNETES,
-            Self::Kubernetes(Some(Cloud::Aws)) => &EKS,
-            Self::Kubernetes(Some(Cloud::Gcp)) => &GKE,
-            Self::Kubernetes(Some(Cloud::Azure)) => &AKS,
+            Self::Kubernetes(Some(ClusterService::Eks)) => &EKS,
+            Self::Kubernetes(Some(ClusterService::Gke)) => &GKE,
+            Self::Kubernetes(Some(ClusterService::Aks)) => &AKS,
         }
     }
 
@@ -271,7 +293,7 @@ impl Target {
             Self::Aws => Some(Cloud::Aws),
             Self::Gcp => Some(Cloud::Gcp),
             Self::Azure => Some(Cloud::Azure),
-            Self::Kubernetes(cloud) => cloud,
+            Self::Kubernetes(service) => service.map(ClusterService::cloud),
         }
     }
 

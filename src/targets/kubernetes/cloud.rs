@@ -22,8 +22,8 @@ use crate::backend::Backend;
 use crate::collector::surroundings::PlaceAttribute;
 use crate::deployment::Deployment;
 use crate::digest::hash;
+use crate::spec::Spec;
 use crate::spec::kubernetes::BackupPlace;
-use crate::spec::{Spec, Tracing};
 use crate::values::Cloud;
 
 pub(super) use managed::LINK_LOCAL;
@@ -58,7 +58,7 @@ impl CloudTemplate {
     /// Computes the input for a deployment.
     pub(super) fn new(deployment: &Deployment) -> Self {
         let attributes = resource(&deployment.spec).into_iter();
-        let egress = identity_egress(&deployment.spec.tracing).iter();
+        let egress = identity_egress(&deployment.spec).iter();
         Self {
             storage_classes: storage_classes(&deployment.spec),
             environment: environment(&deployment.spec),
@@ -69,7 +69,7 @@ impl CloudTemplate {
                 })
                 .collect(),
             identity_egress: egress.map(|&(cidr, port)| Egress { cidr, port }).collect(),
-            section: managed(&deployment.spec).map(|managed| managed.readme_section),
+            section: managed(deployment.spec.target).map(|managed| managed.readme_section),
             recipe: CloudSection::new(deployment),
         }
     }
@@ -103,7 +103,7 @@ fn storage_classes(spec: &Spec) -> Vec<StorageClass> {
         ..
     } = spec;
     let given = cluster.storage_class.is_some();
-    let Some(managed) = managed(spec).filter(|_| !given) else {
+    let Some(managed) = managed(spec.target).filter(|_| !given) else {
         return Vec::new();
     };
     let backup = cluster.backup.as_ref();
@@ -144,7 +144,7 @@ pub(super) fn selinux_level(deployment: &Deployment) -> Option<String> {
     let Spec {
         kubernetes, name, ..
     } = &deployment.spec;
-    let isolates = managed(&deployment.spec).is_some_and(|managed| managed.isolates_volumes);
+    let isolates = managed(deployment.spec.target).is_some_and(|managed| managed.isolates_volumes);
     let shared = kubernetes.backup.is_some() && isolates;
     let category = |digits: &str| u16::from_str_radix(digits, 16).unwrap_or_default() % 512;
     shared.then(|| {
@@ -155,7 +155,7 @@ pub(super) fn selinux_level(deployment: &Deployment) -> Option<String> {
 
 fn named_or(deployment: &Deployment, suffix: &str) -> Option<String> {
     let given = deployment.spec.kubernetes.storage_class.as_ref();
-    let made = managed(&deployment.spec);
+    let made = managed(deployment.spec.target);
     given
         .map(ToString::to_string)
         .or_else(|| made.map(|_| format!("{}-{suffix}", deployment.spec.name)))
@@ -173,7 +173,7 @@ pub(super) fn environment(spec: &Spec) -> BTreeMap<&'static str, String> {
 /// or the API.
 fn resource(spec: &Spec) -> BTreeMap<&'static str, &str> {
     let at = &spec.kubernetes;
-    let Some(managed) = managed(spec) else {
+    let Some(managed) = managed(spec.target) else {
         return BTreeMap::new();
     };
     let location = at
@@ -204,9 +204,10 @@ fn resource(spec: &Spec) -> BTreeMap<&'static str, &str> {
 }
 
 /// Returns the addresses that provide the collector's identity.
-fn identity_egress(tracing: &Tracing) -> &'static [(&'static str, u16)] {
-    let cloud = tracing.backends().find_map(Backend::cloud);
-    cloud.map_or(&[], |cloud| rows::of(cloud).identity_egress)
+fn identity_egress(spec: &Spec) -> &'static [(&'static str, u16)] {
+    let mut clouds = spec.tracing.backends().map(Backend::cloud);
+    let managed = managed(spec.target).filter(|_| clouds.any(|cloud| cloud == spec.target.cloud()));
+    managed.map_or(&[], |managed| managed.identity_egress)
 }
 
 #[cfg(test)]

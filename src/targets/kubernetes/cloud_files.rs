@@ -18,7 +18,7 @@ use crate::values::Peer;
 /// nodes with the pod and keeps the client's address, so that a NetworkPolicy can filter by it.
 fn load_balancer(deployment: &Deployment) -> Option<LoadBalancer> {
     let cluster = &deployment.spec.kubernetes;
-    let managed = managed(&deployment.spec).filter(|_| cluster.internal_load_balancer)?;
+    let managed = managed(deployment.spec.target).filter(|_| cluster.internal_load_balancer)?;
     let Some(Peer::Range(range)) = &deployment.spec.machine.allow_from else {
         return None; // `problems` reports this
     };

@@ -68,7 +68,7 @@ impl<'a> ClusterTemplate<'a> {
             chroma_endpoint: &deployment.chroma_endpoint,
             secret: cluster.secret.to_string(),
             pod: pod(cluster),
-            dns_address: managed(&deployment.spec)
+            dns_address: managed(deployment.spec.target)
                 .map_or(LINK_LOCAL, |managed| managed.dns_address.of(cluster)),
             cloud: CloudTemplate::new(deployment),
         }

@@ -72,6 +72,7 @@ pub(super) const AKS: ManagedKubernetes = ManagedKubernetes {
             azure::problems::resource_group(machine),
         ])
     },
+    missing_for_backend: |_, _, _| None,
     missing_for_identity: |at| {
         let message = "required, because `kubernetes.identity` belongs to a tenant";
         let hint = "see `az account show --query tenantId`";

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::managed::{ByMode, LINK_LOCAL, ManagedKubernetes};
+use crate::problem::Problem;
 use crate::targets::aws;
 use crate::targets::machine::patterns::{Named, given, malformed};
 
@@ -82,6 +83,14 @@ pub(super) const EKS: ManagedKubernetes = ManagedKubernetes {
                 "use the ARN; see `aws iam get-role --role-name … --query Role.Arn`",
             ),
         ])
+    },
+    missing_for_backend: |backend, at, _| {
+        let message =
+            format!("required, because the endpoint of `{backend}` depends on the region");
+        let problem = Problem::new("kubernetes.region", message);
+        at.region.is_none().then(|| {
+            problem.hint("set it, or use `--cluster-region`, with a region such as `eu-central-1`")
+        })
     },
     missing_for_identity: |_| None,
 };

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::managed::{ByMode, LINK_LOCAL, ManagedKubernetes};
+use crate::problem::Problem;
 use crate::targets::gcp;
 use crate::targets::machine::patterns::{Named, given, malformed};
 
@@ -65,6 +66,15 @@ pub(super) const GKE: ManagedKubernetes = ManagedKubernetes {
             ),
             gcp::problems::project(machine),
         ])
+    },
+    missing_for_backend: |backend, _, machine| {
+        let message = format!("required, because `{backend}` stores traces by project");
+        let problem = Problem::new("machine.project", message);
+        machine.project.is_none().then(|| {
+            problem.hint(
+                "set it, or use `--project`, with the project's id; see `gcloud projects list`",
+            )
+        })
     },
     missing_for_identity: |_| None,
 };

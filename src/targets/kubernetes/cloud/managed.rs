@@ -48,9 +48,14 @@ pub(in crate::targets::kubernetes) struct ManagedKubernetes {
     pub(in crate::targets::kubernetes) secret_provider: fn(&Spec, StoreAccess) -> Json,
     /// Returns problems for names that the cloud does not accept.
     pub(in crate::targets::kubernetes) names: fn(&Kubernetes, &Machine) -> Vec<Problem>,
+    /// Returns the problem of a missing location that the named backend requires.
+    pub(in crate::targets::kubernetes) missing_for_backend: MissingForBackend,
     /// Returns the problem of an identity without the key that it belongs to.
     pub(in crate::targets::kubernetes) missing_for_identity: fn(&Kubernetes) -> Option<Problem>,
 }
+
+/// Returns the problem of a missing value that the named backend requires.
+type MissingForBackend = fn(backend: &str, &Kubernetes, &Machine) -> Option<Problem>;
 
 /// A value that differs in EKS Auto Mode.
 pub(in crate::targets::kubernetes) struct ByMode {

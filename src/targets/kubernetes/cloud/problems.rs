@@ -11,7 +11,6 @@ use crate::spec::Spec;
 use crate::targets::kubernetes::secret_keys;
 use crate::targets::machine::patterns;
 use crate::values::Peer;
-use crate::{backend::Backend, values::Cloud};
 
 /// Returns the problems that are specific to a cloud's cluster.
 pub(in crate::targets::kubernetes) fn problems(deployment: &Deployment) -> Vec<Problem> {
@@ -20,7 +19,7 @@ pub(in crate::targets::kubernetes) fn problems(deployment: &Deployment) -> Vec<P
         machine,
         ..
     } = &deployment.spec;
-    let mut problems = managed(&deployment.spec)
+    let mut problems = managed(deployment.spec.target)
         .map_or(Vec::new(), |managed| (managed.names)(kubernetes, machine));
     problems.extend(missing(deployment));
     problems.extend(secrets(deployment));
@@ -30,34 +29,23 @@ pub(in crate::targets::kubernetes) fn problems(deployment: &Deployment) -> Vec<P
 /// Returns problems for missing values that something else in the spec needs.
 fn missing(deployment: &Deployment) -> Vec<Problem> {
     let (at, machine) = (&deployment.spec.kubernetes, &deployment.spec.machine);
+    let (cloud, managed) = (
+        deployment.spec.target.cloud(),
+        managed(deployment.spec.target),
+    );
     let mut problems = Vec::new();
+    let mut backends = deployment.spec.tracing.backends();
+    let backend = backends.find(|one| one.cloud().is_some() && one.cloud() == cloud);
+    problems.extend(
+        managed
+            .zip(backend)
+            .and_then(|(managed, one)| (managed.missing_for_backend)(&one.name, at, machine)),
+    );
     let mut missing = |key: &str, message: &str, hint: &str| {
         problems.push(Problem::new(key, message).hint(hint));
     };
-    let mut backends = deployment.spec.tracing.backends();
-    let of_cloud = |backend: &&Backend| {
-        backend
-            .cloud()
-            .is_some_and(|own| Some(own) == deployment.spec.target.cloud())
-    };
-    if let Some(backend) = backends.find(of_cloud) {
-        let name = &backend.name;
-        match backend.cloud() {
-            Some(Cloud::Aws) if at.region.is_none() => missing(
-                "kubernetes.region",
-                &format!("required, because the endpoint of `{name}` depends on the region"),
-                "use a region such as `eu-central-1`",
-            ),
-            Some(Cloud::Gcp) if machine.project.is_none() => missing(
-                "machine.project",
-                &format!("required, because `{name}` stores traces by project"),
-                "use the project's id; see `gcloud projects list`",
-            ),
-            _ => {}
-        }
-    }
     let range = matches!(machine.allow_from, Some(Peer::Range(_)));
-    if deployment.spec.target.cloud().is_some() && at.internal_load_balancer && !range {
+    if cloud.is_some() && at.internal_load_balancer && !range {
         missing(
             "machine.allow_from",
             "required, because `kubernetes.internal_load_balancer` allows only these clients",
@@ -65,14 +53,14 @@ fn missing(deployment: &Deployment) -> Vec<Problem> {
         );
     }
     let from_store = !machine.secrets.is_empty();
-    if from_store && at.secret_store.is_none() && deployment.spec.target.cloud().is_none() {
+    if from_store && at.secret_store.is_none() && cloud.is_none() {
         missing(
             "kubernetes.secret_store",
             "required, because `machine.secrets` names secrets in a store",
             "use the name of a ClusterSecretStore, or `SecretStore/NAME`",
         );
     }
-    let managed = managed(&deployment.spec).filter(|_| from_store);
+    let managed = managed.filter(|_| from_store);
     problems.extend(managed.and_then(|managed| (managed.missing_for_identity)(at)));
     problems
 }
@@ -86,7 +74,7 @@ fn secrets(deployment: &Deployment) -> Vec<Problem> {
     }
     let all = secret_keys::all(deployment);
     let known: Vec<String> = all.iter().map(|one| one.variable.clone()).collect();
-    let own = managed(&deployment.spec);
+    let own = managed(deployment.spec.target);
     let own = own.filter(|_| deployment.spec.kubernetes.secret_store.is_none());
     let mut problems =
         patterns::secrets(deployment, &known, own.map(|managed| managed.secret_name));

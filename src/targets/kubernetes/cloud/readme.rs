@@ -168,7 +168,7 @@ impl StoreSection {
     /// Computes the section. `None` if no key is needed, or if the store is the operator's own.
     fn new(deployment: &Deployment) -> Option<Self> {
         let at = &deployment.spec.kubernetes;
-        let managed = managed(&deployment.spec)?;
+        let managed = managed(deployment.spec.target)?;
         let named = &deployment.spec.machine.secrets;
         let mut keys = secret_keys::all(deployment);
         keys.retain(|key| key.required || named.contains_key(&key.variable));

@@ -1,22 +1,21 @@
-//! The rows of managed Kubernetes, by cloud.
+//! Selection of the row of managed Kubernetes.
 //!
-//! Invariant: these two functions alone choose a row.
+//! Invariant: this function alone chooses a row.
 
 use super::managed::ManagedKubernetes;
 use super::{aks, eks, gke};
-use crate::spec::Spec;
-use crate::values::Cloud;
+use crate::spec::target::{ClusterService, Target};
 
-/// Returns the row of a cloud.
-pub(in crate::targets::kubernetes) fn of(cloud: Cloud) -> &'static ManagedKubernetes {
-    match cloud {
-        Cloud::Aws => &eks::EKS,
-        Cloud::Gcp => &gke::GKE,
-        Cloud::Azure => &aks::AKS,
-    }
-}
-
-/// Returns the row of the target's cloud.
-pub(in crate::targets::kubernetes) fn managed(spec: &Spec) -> Option<&'static ManagedKubernetes> {
-    spec.target.cloud().map(of)
+/// Returns the target's row. `None` for a cluster outside a cloud.
+pub(in crate::targets::kubernetes) fn managed(
+    target: Target,
+) -> Option<&'static ManagedKubernetes> {
+    let Target::Kubernetes(Some(service)) = target else {
+        return None;
+    };
+    Some(match service {
+        ClusterService::Eks => &eks::EKS,
+        ClusterService::Gke => &gke::GKE,
+        ClusterService::Aks => &aks::AKS,
+    })
 }

@@ -11,7 +11,7 @@ use serde_json::{Value as Json, json};
 
 use super::super::secret_keys;
 use super::managed::{ManagedKubernetes, StoreAccess};
-use super::rows;
+use super::rows::managed;
 use crate::deployment::Deployment;
 use crate::spec::Spec;
 
@@ -60,8 +60,7 @@ impl SecretStore {
             ..
         } = &deployment.spec;
         let named = &kubernetes.secret_store;
-        let own = target.cloud().filter(|_| named.is_none());
-        let own = own.map(rows::of);
+        let own = managed(*target).filter(|_| named.is_none());
         let (kind, name) = match named {
             Some(store) if store.of_cluster => ("ClusterSecretStore", store.name.to_string()),
             Some(store) => ("SecretStore", store.name.to_string()),

@@ -147,7 +147,7 @@ fn sets_location_and_identity_of_the_collector() {
             super::environment(&deployment.spec),
             BTreeMap::from([(variable, value.to_owned())])
         );
-        assert!(!super::identity_egress(&deployment.spec.tracing).is_empty());
+        assert!(!super::identity_egress(&deployment.spec).is_empty());
     }
     let at = |region: &str| {
         let deployment = placed("gcp", &[("kubernetes.region", json!(region))]);
@@ -163,11 +163,11 @@ fn sets_location_and_identity_of_the_collector() {
     let deployment = placed("azure", &[]);
     assert!(
         super::environment(&deployment.spec).is_empty()
-            && super::identity_egress(&deployment.spec.tracing).is_empty()
+            && super::identity_egress(&deployment.spec).is_empty()
     );
     // Outside the cloud, nothing provides its identities.
     let deployment = placed("aws", &[("tracing.backend", json!("honeycomb"))]);
-    assert!(super::identity_egress(&deployment.spec.tracing).is_empty());
+    assert!(super::identity_egress(&deployment.spec).is_empty());
 }
 
 #[test]
