@@ -65,32 +65,9 @@ pub fn needs(deployment: &Deployment) -> Vec<Need> {
 
 /// Returns notes on the effect of a changed file on the data.
 pub fn notes(change: &Change) -> Vec<String> {
-    let of = |text: &Option<String>, parameter: &str| {
-        let values: Vec<String> = serde_json::from_str(text.as_deref()?).ok()?;
-        let start = format!("{parameter}=");
-        values
-            .into_iter()
-            .find_map(|value| Some(value.strip_prefix(&start)?.to_owned()))
-    };
     match change.path.as_str() {
         "template.yaml" => machine::version_note(change),
-        "parameters.json" => {
-            let changed =
-                |parameter: &&str| of(&change.before, parameter) != of(&change.after, parameter);
-            let replacing = ["AvailabilityZone", "SnapshotId"]
-                .into_iter()
-                .filter(changed);
-            let from = of(&change.after, "SnapshotId").unwrap_or_default();
-            let new = if from.is_empty() {
-                "empty".to_owned()
-            } else {
-                format!("created from {from}")
-            };
-            replacing
-                .take(1)
-                .map(|parameter| format!("`{parameter}` changed: an existing stack gets a new data volume ({new}) and keeps the old one as a snapshot"))
-                .collect()
-        }
+        "parameters.json" => parameters::notes(change),
         _ => terraform::notes(change),
     }
 }

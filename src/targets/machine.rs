@@ -114,6 +114,14 @@ pub(super) fn version_note(change: &Change) -> Vec<String> {
     note.into_iter().collect()
 }
 
+/// Returns a note if the data disk, of these sizes in GiB, becomes smaller.
+pub(super) fn disk_note(before: Option<&str>, after: Option<&str>) -> Option<String> {
+    let (before, after): (u32, u32) = (before?.parse().ok()?, after?.parse().ok()?);
+    (after < before).then(|| {
+        format!("`machine.disk` changes from {before}GiB to {after}GiB, but the disk of an existing deployment can only grow: set it to {before}GiB or more")
+    })
+}
+
 /// Returns the problems of a valid spec that no cloud can deploy.
 pub(super) fn problems(deployment: &Deployment, secret: &SecretName) -> Vec<Problem> {
     let mut problems = Vec::new();

@@ -261,8 +261,24 @@ pub(super) fn plan<C: Serialize>(
 pub(super) fn notes(change: &Change) -> Vec<String> {
     match change.path.as_str() {
         "main.tf" => machine::version_note(change),
+        "variables.tf" => {
+            let size = |text| default_of(text, "disk_size");
+            let before = change.before.as_deref().and_then(size);
+            let note = machine::disk_note(before, change.after.as_deref().and_then(size));
+            note.into_iter().collect()
+        }
         _ => Vec::new(),
     }
+}
+
+/// Returns the default of a variable in `variables.tf`.
+fn default_of<'a>(text: &'a str, variable: &str) -> Option<&'a str> {
+    let block = text.split_once(&format!("variable \"{variable}\" {{"))?.1;
+    let mut lines = block.lines().map(str::trim).take_while(|line| *line != "}");
+    lines.find_map(|line| {
+        let value = line.strip_prefix("default")?;
+        value.trim_start().strip_prefix("= ")
+    })
 }
 
 fn module_template<'a, C: Serialize>(

@@ -292,6 +292,39 @@ fn warns_of_the_effect_of_a_new_zone_or_snapshot_on_the_data() {
 }
 
 #[test]
+fn warns_only_if_the_zone_of_an_existing_volume_changes() {
+    let home = folder();
+    let written = |more: &[&str]| {
+        let arguments = [&["gen", "--target", "aws", "--out", "out"], more].concat();
+        let (code, _, message) = run(home.path(), &arguments);
+        assert_eq!(code, 0, "{message}");
+        message
+    };
+    written(&[]);
+    let named = written(&["--zone", "eu-central-1a"]);
+    assert!(!named.contains("data volume"), "{named}");
+}
+
+#[test]
+fn warns_of_a_data_disk_that_would_shrink() {
+    for target in ["aws", "aws --format terraform", "gcp", "azure"] {
+        let home = folder();
+        let written = |disk: &str| {
+            let arguments = format!("gen --out out --target {target} --disk {disk}");
+            let arguments: Vec<&str> = arguments.split(' ').collect();
+            let (code, _, message) = run(home.path(), &arguments);
+            assert_eq!(code, 0, "{message}");
+            message
+        };
+        assert!(!written("40GiB").contains("can only grow"), "{target}");
+        assert!(!written("60GiB").contains("can only grow"), "{target}");
+        let smaller = written("50GiB");
+        let told = "note: `machine.disk` changes from 60GiB to 50GiB, but the disk of an existing deployment can only grow: set it to 60GiB or more";
+        assert!(smaller.contains(told), "{target}: {smaller}");
+    }
+}
+
+#[test]
 fn rejects_values_that_google_does_not_support_all_at_once() {
     let message = refused(
         "target: gcp

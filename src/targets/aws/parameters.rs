@@ -9,8 +9,9 @@ use chroma_otel_init::variable;
 
 use crate::deployment::Deployment;
 pub(super) use crate::deployment::secrets::name_of;
+use crate::plan::Change;
 use crate::spec::{Format, Spec};
-use crate::targets::machine::RequiredKey;
+use crate::targets::machine::{RequiredKey, disk_note};
 use crate::values::Peer;
 use crate::values::has_place;
 
@@ -138,6 +139,42 @@ pub(super) fn file(deployment: &Deployment) -> String {
         .map(|(name, value)| format!("  {}", serde_json::json!(format!("{name}={value}"))))
         .collect();
     format!("[\n{}\n]\n", lines.join(",\n"))
+}
+
+/// Returns notes on the effect of changed parameters on the data.
+pub(super) fn notes(change: &Change) -> Vec<String> {
+    let (before, after) = (
+        parsed(change.before.as_ref()),
+        parsed(change.after.as_ref()),
+    );
+    let of = |values: &BTreeMap<String, String>, name: &str| values.get(name).cloned();
+    let changed = |name: &str| of(&before, name) != of(&after, name);
+    // The zone is not in the file if the operator supplies it when deploying.
+    let known = |values: &BTreeMap<String, String>| values.contains_key("AvailabilityZone");
+    let moved = known(&before) && known(&after) && changed("AvailabilityZone");
+    let restored = changed("SnapshotId");
+    let replaced = (moved || restored).then(|| {
+        let parameter = if moved { "AvailabilityZone" } else { "SnapshotId" };
+        let new = match of(&after, "SnapshotId").filter(|from| !from.is_empty()) {
+            Some(from) => format!("created from {from}"),
+            None => "empty".to_owned(),
+        };
+        format!("`{parameter}` changed: an existing stack gets a new data volume ({new}) and keeps the old one as a snapshot")
+    });
+    let size = |values| of(values, "DiskSize");
+    let shrunk = disk_note(size(&before).as_deref(), size(&after).as_deref());
+    replaced.into_iter().chain(shrunk).collect()
+}
+
+/// Returns the values of `parameters.json`; none if it cannot be parsed.
+fn parsed(text: Option<&String>) -> BTreeMap<String, String> {
+    let pairs: Vec<String> = text
+        .and_then(|text| serde_json::from_str(text).ok())
+        .unwrap_or_default();
+    let pairs = pairs.iter().filter_map(|pair| pair.split_once('='));
+    pairs
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect()
 }
 
 #[cfg(test)]
