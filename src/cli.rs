@@ -82,7 +82,7 @@ Exit codes:
   1  there are differences
   2  invalid spec or arguments, or an I/O error")]
     Check(CheckArgs),
-    /// Validate the spec and the files of its deployment; with --out and no spec, the files of any folder
+    /// Validate the spec and the files of its deployment; with --out and no spec, every file of the folder
     #[command(after_help = "\
 Examples:
   chroma-otel-deploy validate
@@ -251,13 +251,14 @@ impl SpecArgs {
         self.value(key)?.as_str()
     }
 
-    /// Sets a key that is not set.
+    /// Sets a key.
     ///
     /// # Panics
     /// The key has no flag.
     pub fn set(&mut self, key: &str, value: &str) {
         let flag = flags().iter().find(|flag| flag.key == key);
         let flag = flag.unwrap_or_else(|| unreachable!("`{key}` has a flag"));
+        self.overrides.retain(|one| one.key != key);
         self.overrides.push(Override {
             key: &flag.key,
             flag: &flag.name,

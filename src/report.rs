@@ -107,7 +107,7 @@ impl Output {
     /// Asks a question on the terminal; an empty answer is the default.
     ///
     /// # Errors
-    /// The terminal cannot be read.
+    /// The terminal cannot be read, or its input ended.
     pub fn ask(&mut self, question: &str, default: &str) -> std::io::Result<String> {
         let shown = if default.is_empty() {
             String::new()
@@ -117,7 +117,10 @@ impl Output {
         let _ = write!(self.message, "{BOLD}{question}{BOLD:#}{shown}: ");
         let _ = self.message.flush();
         let mut line = String::new();
-        std::io::stdin().read_line(&mut line)?;
+        if std::io::stdin().read_line(&mut line)? == 0 {
+            let _ = writeln!(self.message);
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
         let line = line.trim();
         Ok(if line.is_empty() { default } else { line }.to_owned())
     }

@@ -1,6 +1,7 @@
 //! `init`: asks for the values that a first deployment needs, then runs `gen`.
 //!
-//! Invariant: at most five questions, each with a flag; without a terminal none is asked.
+//! Invariant: at most five questions, each with a flag, and each repeated until its answer is valid;
+//! without a terminal none is asked.
 
 use anyhow::Result;
 
@@ -8,6 +9,8 @@ use super::location::Location;
 use super::{Answer, generate};
 use crate::backend;
 use crate::cli::GenArgs;
+use crate::input::{self, file};
+use crate::problem::Problem;
 use crate::report::Output;
 use crate::spec::{Target, default};
 
@@ -73,9 +76,24 @@ fn ask_for(
     if args.spec.value(key).is_some() {
         return Ok(());
     }
-    let answer = output.ask(question, default)?;
-    if !answer.is_empty() {
+    loop {
+        let answer = output.ask(question, default)?;
+        if answer.is_empty() {
+            return Ok(());
+        }
         args.spec.set(key, &answer);
+        match problem(args, key) {
+            Some(problem) => output.problems(&[problem]),
+            None => return Ok(()),
+        }
     }
-    Ok(())
+}
+
+/// Returns the problem of a key's value.
+fn problem(args: &GenArgs, key: &str) -> Option<Problem> {
+    let input = file::read(None, args.spec.overrides().to_vec()).ok()?;
+    let problems = input::resolve(input, &|_| None).err()?;
+    let flag = file::flags().iter().find(|flag| flag.key == key)?;
+    let mut problems = problems.into_iter();
+    problems.find(|problem| problem.at == flag.name || problem.at == key)
 }
