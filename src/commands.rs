@@ -143,6 +143,13 @@ fn another_spec(location: &Location) -> Result<Option<Problem>> {
     }))
 }
 
+/// Returns the command that changes to a folder.
+fn cd(folder: &str) -> String {
+    // `cd -` changes to the previous folder.
+    let here = if folder.starts_with('-') { "./" } else { "" };
+    format!("cd {here}{}", shell_word(folder))
+}
+
 /// Quotes a word for a shell.
 fn shell_word(text: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "._/-+:@%,".contains(c);

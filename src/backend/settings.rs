@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::definition::{Backend, Exporter};
 use super::rules;
+use crate::values::Cloud;
 
 /// A required setting without a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,6 +62,22 @@ impl Backend {
         } else {
             Err(missing)
         }
+    }
+
+    /// Returns the backend for a description: a setting is replaced by its default, or by its name in
+    /// capital letters, as is the location of the machine.
+    #[must_use]
+    pub fn described(mut self) -> Self {
+        for (name, setting) in self.settings.clone() {
+            let default = setting.default.as_ref();
+            let text = default.and_then(|default| setting.text(default).ok());
+            self.replace(&format!("{{{name}}}"), &text.unwrap_or(name.to_uppercase()));
+        }
+        if let Some(place) = self.cloud().and_then(Cloud::place) {
+            let name = place.placeholder.trim_matches(['{', '}']);
+            self.replace(place.placeholder, &name.to_uppercase());
+        }
+        self
     }
 
     /// Returns true if the operator must set this setting.

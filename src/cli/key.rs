@@ -31,6 +31,11 @@ pub(super) fn argument(flag: &'static Flag) -> Arg {
         ValueHint::Other
     };
     let argument = argument.value_name(placeholder).value_hint(hint);
+    // Without it, clap suggests `--region` for `gen --version 1.5.8`.
+    let argument = match flag.name.as_str() {
+        "--chroma-version" => argument.alias("version"),
+        _ => argument,
+    };
     match flag.values() {
         Some(values) => argument
             .hide_possible_values(values.len() > MANY)

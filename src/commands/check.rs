@@ -43,7 +43,8 @@ pub(super) fn run(args: &CheckArgs, output: &mut Output) -> Result<Answer> {
     Ok(Answer::No)
 }
 
-/// Returns the `gen` command that makes these changes, with the arguments of this command.
+/// Returns the `gen` command that makes these changes, with the arguments of this command. It is a
+/// comment if its headers are left out.
 fn command(changes: &[Change], downgrades: bool) -> String {
     let words = std::env::args_os().skip(1);
     let words = words.filter(|word| word != "--json").skip(1);
@@ -62,6 +63,9 @@ fn command(changes: &[Change], downgrades: bool) -> String {
     }
     if downgrades {
         command.push_str(" --allow-downgrade");
+    }
+    if words.iter().any(|word| word.starts_with("--headers")) {
+        return format!("# with your headers: {command}");
     }
     command
 }

@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 use serde_json::Value;
 
 use super::location::Location;
-use super::{Answer, Rendered, another_spec, refuse, rendered, shell_word};
+use super::{Answer, Rendered, another_spec, cd, refuse, rendered};
 use crate::cli::GenArgs;
 use crate::input::file::{self, Override};
 use crate::problem::Problem;
@@ -269,7 +269,7 @@ fn summary(
     }
     let mut steps = targets::next_steps(deployment, &needs);
     if shown.to_string() != "." {
-        steps.insert(0, format!("cd {}", shell_word(&shown.to_string())));
+        steps.insert(0, cd(&shown.to_string()));
     }
     output.next(&steps);
     Ok(())

@@ -7,7 +7,7 @@ use anyhow::Result;
 
 use super::generate::{may, refuse_edited};
 use super::location::{Location, plain};
-use super::{Answer, resolved, shell_word, values};
+use super::{Answer, cd, resolved, values};
 use crate::cli::{FolderArgs, ImageArgs};
 use crate::image::BuildContext;
 use crate::plan::Plan;
@@ -50,11 +50,12 @@ fn say(spec: &Spec, folder: &Path, (done, all): (&[Change], usize), output: &mut
     output.changes(done);
     let build = match spec.chroma.registry {
         Some(_) => "docker buildx bake --push",
-        None => "REGISTRY=registry.example.com/search docker buildx bake --push",
+        None => "# build and push: REGISTRY=registry.example.com/search docker buildx bake --push",
     };
     output.next(&[
-        format!("cd {}", shell_word(&shown)),
+        cd(&shown),
         build.to_owned(),
-        "in each spec: `chroma.image: published`, `chroma.registry` with that registry".to_owned(),
+        "# in each spec: `chroma.image: published`, `chroma.registry` with that registry"
+            .to_owned(),
     ]);
 }

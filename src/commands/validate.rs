@@ -1,5 +1,5 @@
 //! `validate`: checks the spec and its rendered files in the folder; with a folder and no
-//! spec, checks every file of the folder.
+//! spec, checks every file of a folder that `gen` wrote.
 //!
 //! Invariant: the answer lists the files that were checked and those that were not.
 
@@ -10,7 +10,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 
 use super::location::Location;
-use super::{Answer, Rendered, rendered};
+use super::{Answer, Rendered, refuse, rendered};
 use crate::cli::CheckArgs;
 use crate::folder::STATE;
 use crate::input::file::read_text;
@@ -36,15 +36,15 @@ pub(super) fn run(args: &CheckArgs, output: &mut Output) -> Result<Answer> {
 }
 
 fn of_folder(folder: &Path, output: &mut Output) -> Result<Answer> {
+    let shown = folder.display();
     let mut files = Files::default();
     files.read(folder, "", true)?;
-    let mut report = validate::check(&files.texts, &files.others, &Secrets::default());
-    let shown = folder.display();
-    if files.texts.is_empty() {
-        let problem = Problem::new(shown.to_string(), "no file that can be checked");
-        let hint = "name the folder of a deployment, or a spec";
-        report.problems.push(problem.hint(hint));
+    if !folder.join(STATE).exists() {
+        let problem = Problem::new(shown.to_string(), "was not written by `gen`");
+        let hint = "`validate` checks deployments that `gen` wrote; it does not know the properties that other files need";
+        return refuse(&[problem.hint(hint)], output);
     }
+    let report = validate::check(&files.texts, &files.others, &Secrets::default());
     Ok(answer(
         &report,
         &format!("{shown}: no problems, not compared with a spec"),

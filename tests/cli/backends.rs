@@ -168,7 +168,7 @@ fn an_invalid_backend_is_reported_without_its_consequences() {
     "##);
     insta::assert_snapshot!(rejected(home.path(), &["--backend", "debug", "--region", "eu1"]), @r##"
     error: --region: `region` is not a setting of the selected backends
-      hint: no selected backend has regions; the region of a cluster is `kubernetes.region`
+      hint: no selected backend has regions; the region of a cluster is `kubernetes.region` (`--cluster-region`), and a machine is in the region of its zone
     error: 1 problem; nothing was written
     "##);
     // Of another cloud; and one that only a machine of a cloud can send to.

@@ -85,11 +85,19 @@ fn check_shows_the_difference_and_the_command_without_the_key() {
     );
     assert!(
         message.contains(
-            "next:\n  chroma-otel-deploy gen --target docker --chroma-version 1.0.20 --headers …\n"
+            "next:\n  # with your headers: chroma-otel-deploy gen --target docker --chroma-version 1.0.20 --headers …\n"
         ),
         "{message}"
     );
     assert!(!answer.contains("abcdefgh123") && !message.contains("abcdefgh123"));
+}
+
+#[test]
+fn the_printed_command_enters_a_folder_whose_name_begins_with_a_hyphen() {
+    let home = folder();
+    let (code, _, message) = run(home.path(), &["gen", "--target", "docker", "--out=-"]);
+    assert_eq!(code, 0, "{message}");
+    assert!(message.contains("\n  cd ./-\n"), "{message}");
 }
 
 #[test]

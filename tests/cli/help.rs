@@ -107,6 +107,7 @@ fn lists_name_everything_and_fit_a_terminal() {
         let backend = load(&name).unwrap().unwrap();
         let one = answer(&["list", "backends", &name]);
         assert_eq!(longer(&one, 80), [""; 0], "{name}");
+        assert!(!one.contains('{'), "a placeholder is left: {one}");
         let keys = backend.keys.iter().map(|key| &key.variable);
         for told in keys
             .chain(backend.settings.keys())

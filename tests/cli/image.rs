@@ -34,7 +34,7 @@ fn image_writes_the_context_and_prints_the_commands_to_push() {
     assert_eq!(code, 0, "{message}");
     assert!(
         message.ends_with(
-            "next:\n  cd image\n  docker buildx bake --push\n  in each spec: `chroma.image: published`, `chroma.registry` with that registry\n"
+            "next:\n  cd image\n  docker buildx bake --push\n  # in each spec: `chroma.image: published`, `chroma.registry` with that registry\n"
         ),
         "{message}"
     );

@@ -97,6 +97,8 @@ fn reports_specs_that_cannot_be_parsed() {
     fs::create_dir(at("folder.yaml")).unwrap();
     fs::write(at("not.yaml"), "tracing: {headers: 's3cr3t, key: [\n").unwrap();
     fs::write(at("twice.yaml"), "name: a\nname: b\n").unwrap();
+    fs::write(at("tab.yaml"), "tracing:\n\theaders: s3cr3t\n").unwrap();
+    fs::write(at("two.yaml"), "target: docker\n---\ntarget: aws\n").unwrap();
     fs::write(at("list.yaml"), "- docker\n").unwrap();
     fs::write(at("bytes.yaml"), b"name: \xff\n").unwrap();
     fs::write(at("huge.yaml"), "a".repeat(100 << 20)).unwrap();
@@ -110,6 +112,8 @@ fn reports_specs_that_cannot_be_parsed() {
         "folder.yaml",
         "not.yaml",
         "twice.yaml",
+        "tab.yaml",
+        "two.yaml",
         "list.yaml",
         "bytes.yaml",
         "huge.yaml",
@@ -128,10 +132,16 @@ fn reports_specs_that_cannot_be_parsed() {
       hint: name the file in it
     error: 1 problem; nothing was written
     error: not.yaml: invalid YAML at line 2, column 1
-      hint: look for a missing quote, a tab, or a duplicate key
+      hint: look for a missing quote or a wrong indentation
     error: 1 problem; nothing was written
-    error: twice.yaml: invalid YAML at line 1, column 1
-      hint: look for a missing quote, a tab, or a duplicate key
+    error: twice.yaml: the key `name` occurs twice in one mapping
+      hint: remove one of them
+    error: 1 problem; nothing was written
+    error: tab.yaml: line 2 is indented by a tab
+      hint: use spaces
+    error: 1 problem; nothing was written
+    error: two.yaml: contains more than one YAML document
+      hint: remove `---` and what follows, or use one file for each deployment
     error: 1 problem; nothing was written
     error: list.yaml: not a mapping of keys to values
       hint: start with `target: docker`
@@ -142,7 +152,7 @@ fn reports_specs_that_cannot_be_parsed() {
       hint: is it the right file?
     error: 1 problem; nothing was written
     error: bomb.yaml: invalid YAML
-      hint: look for a missing quote, a tab, or a duplicate key
+      hint: look for a missing quote or a wrong indentation
     error: 1 problem; nothing was written
     "##);
 }

@@ -79,7 +79,7 @@ fn values_that_a_clouds_cluster_lacks_are_reported_at_once() {
     error: kubernetes.cluster: `arn:aws:eks:x` is not the name of a cluster
       hint: use the name, not the ARN; see `aws eks list-clusters`
     error: kubernetes.region: required, because the endpoint of `aws-xray` depends on the region
-      hint: use a region such as `eu-central-1`
+      hint: set it, or use `--cluster-region`, with a region such as `eu-central-1`
     error: machine.allow_from: required, because `kubernetes.internal_load_balancer` allows only these clients
       hint: use an address range such as `10.0.0.0/16`; Chroma itself has no authentication
     error: 3 problems; nothing was written
@@ -93,7 +93,7 @@ fn values_that_a_clouds_cluster_lacks_are_reported_at_once() {
     error: kubernetes.region: `eu-central-1` is not a region or zone
       hint: use the cluster's location; see `gcloud container clusters list`
     error: machine.project: required, because `google-cloud-trace` stores traces by project
-      hint: use the project's id; see `gcloud projects list`
+      hint: set it, or use `--project`, with the project's id; see `gcloud projects list`
     error: 2 problems; nothing was written
     "##);
     let secrets = "machine: {secrets: {KEY: a}}\nkubernetes: {identity: me}\n";

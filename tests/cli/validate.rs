@@ -56,11 +56,11 @@ fn validate_takes_a_folder_without_a_spec() {
     let home = folder();
     let validate = || run(home.path(), &["validate", "--out", "."]);
     let (code, _, message) = validate();
-    assert_eq!(code, 1);
+    assert_eq!(code, 2);
     insta::assert_snapshot!(message, @r##"
-    error: .: no file that can be checked
-      hint: name the folder of a deployment, or a spec
-    1 problem
+    error: .: was not written by `gen`
+      hint: `validate` checks deployments that `gen` wrote; it does not know the properties that other files need
+    error: 1 problem
     "##);
     run(
         home.path(),

@@ -12,7 +12,7 @@ use crate::values::Cloud;
 pub(super) fn description(backend: &Backend) -> String {
     let title = format!("{}: {}", backend.name, backend.summary);
     let mut text = format!("{}\n\n", wrapped(&title, 0));
-    for (name, value) in facts(backend) {
+    for (name, value) in facts(&backend.clone().described()) {
         text += &format!("  {name:<14}{}\n", wrapped(&value, 16).trim_start());
     }
     if !backend.keys.is_empty() {

@@ -8,15 +8,7 @@ use crate::problem::Problem;
 pub(super) fn from_yaml(at: &str, text: &str) -> Result<Value, Problem> {
     // Editors on Windows write a byte order mark.
     let text = text.trim_start_matches('\u{feff}');
-    // The parser's message can quote the text, which can contain a header: report the position only.
-    let not_yaml = |error: serde_yaml::Error| {
-        let place = match error.location() {
-            Some(place) => format!(" at line {}, column {}", place.line(), place.column()),
-            None => String::new(),
-        };
-        Problem::new(at, format!("invalid YAML{place}"))
-            .hint("look for a missing quote, a tab, or a duplicate key")
-    };
+    let not_yaml = |error: serde_yaml::Error| invalid(at, text, &error);
     // Parse to YAML's own tree first, which rejects duplicate keys.
     let tree: serde_yaml::Value = serde_yaml::from_str(text).map_err(not_yaml)?;
     let tree = serde_yaml::from_value(tree).map_err(not_yaml)?;
@@ -32,6 +24,43 @@ pub(super) fn from_yaml(at: &str, text: &str) -> Result<Value, Problem> {
                 .hint("start with `target: docker`"))
         }
     }
+}
+
+/// Returns the problem of a text that is not YAML. The parser's message can quote the text, which can
+/// contain a header, so it is not shown.
+fn invalid(at: &str, text: &str, error: &serde_yaml::Error) -> Problem {
+    let message = error.to_string();
+    if let Some(key) = duplicate(&message) {
+        let problem = Problem::new(at, format!("the key `{key}` occurs twice in one mapping"));
+        return problem.hint("remove one of them");
+    }
+    if message.contains("more than one document") {
+        let problem = Problem::new(at, "contains more than one YAML document");
+        return problem.hint("remove `---` and what follows, or use one file for each deployment");
+    }
+    let is_indented_by_tab = |line: &str| {
+        let indentation = line.chars().take_while(|c| c.is_whitespace());
+        indentation.collect::<String>().contains('\t')
+    };
+    if let Some(line) = text.lines().position(is_indented_by_tab) {
+        let problem = Problem::new(at, format!("line {} is indented by a tab", line + 1));
+        return problem.hint("use spaces");
+    }
+    let place = match error.location() {
+        Some(place) => format!(" at line {}, column {}", place.line(), place.column()),
+        None => String::new(),
+    };
+    Problem::new(at, format!("invalid YAML{place}"))
+        .hint("look for a missing quote or a wrong indentation")
+}
+
+/// Returns the key that the parser found twice, if it has the form of a spec's key and so is not
+/// secret.
+fn duplicate(message: &str) -> Option<&str> {
+    let key = message.split_once("duplicate entry with key \"")?.1;
+    let (key, _) = key.split_once('"')?;
+    let is_name = key.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+    (is_name && key.len() <= 32).then_some(key)
 }
 
 /// Sets `a.b` in a tree of mappings; a mapping is merged into an existing one. A parent that is not a

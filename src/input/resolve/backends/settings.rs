@@ -114,7 +114,7 @@ impl Reading {
                     .to_owned()
             }
             ("region", None) if !only("region") => {
-                "no selected backend has regions; the region of a cluster is `kubernetes.region`".to_owned()
+                "no selected backend has regions; the region of a cluster is `kubernetes.region` (`--cluster-region`), and a machine is in the region of its zone".to_owned()
             }
             _ => match nearest(key, &known) {
                 Some(near) => format!("did you mean `{near}`?"),
