@@ -364,7 +364,23 @@ impl Target {
 
 #[cfg(test)]
 mod tests {
-    use super::Target;
+    use super::{ClusterService, Target};
+
+    #[test]
+    fn all_contains_every_target() {
+        // A new variant does not compile here: add it to `ALL` as well.
+        let position = |target| match target {
+            Target::Docker => 0,
+            Target::Kubernetes(None) => 1,
+            Target::Aws => 2,
+            Target::Kubernetes(Some(ClusterService::Eks)) => 3,
+            Target::Gcp => 4,
+            Target::Kubernetes(Some(ClusterService::Gke)) => 5,
+            Target::Azure => 6,
+            Target::Kubernetes(Some(ClusterService::Aks)) => 7,
+        };
+        assert_eq!(Target::ALL.map(position), [0, 1, 2, 3, 4, 5, 6, 7]);
+    }
 
     #[test]
     fn every_target_has_its_own_row() {

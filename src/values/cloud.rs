@@ -78,3 +78,19 @@ pub fn has_place(text: &str) -> bool {
 fn places() -> impl Iterator<Item = Place> {
     Cloud::ALL.into_iter().filter_map(Cloud::place)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Cloud;
+
+    #[test]
+    fn all_contains_every_cloud() {
+        // A new variant does not compile here: add it to `ALL` as well.
+        let position = |cloud| match cloud {
+            Cloud::Aws => 0,
+            Cloud::Gcp => 1,
+            Cloud::Azure => 2,
+        };
+        assert_eq!(Cloud::ALL.map(position), [0, 1, 2]);
+    }
+}
