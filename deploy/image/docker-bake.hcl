@@ -13,12 +13,12 @@ group "default" {
 
 target "chroma" {
   target    = "chroma"
-  tags      = ["${REGISTRY}/chroma:1.5.9-65ffec4ee8b7"]
+  tags      = ["${REGISTRY}/chroma:1.5.9-d750e3404c96"]
   platforms = ["linux/amd64", "linux/arm64"]
 }
 
 target "otel-collector" {
   target    = "otel-collector"
-  tags      = ["${REGISTRY}/otel-collector:0.158.0-65ffec4ee8b7"]
+  tags      = ["${REGISTRY}/otel-collector:0.158.0-d750e3404c96"]
   platforms = ["linux/amd64", "linux/arm64"]
 }

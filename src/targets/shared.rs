@@ -2,7 +2,7 @@
 //!
 //! Invariant: every decision is made here; the templates only insert values.
 
-use chroma_otel_init::{Endpoint, Server};
+use chroma_otel_init::{ChromaVersion, Endpoint, Server};
 use serde::Serialize;
 
 use crate::backend::{Backend, Exporter, Service};
@@ -104,6 +104,8 @@ struct ChromaTemplate<'a> {
     base_image: &'a str,
     /// The data directory.
     data_directory: &'static str,
+    /// The file in it that names the release that last opened the data.
+    version_file: &'static str,
     /// True if the root file system can be read-only.
     read_only: bool,
     port: u16,
@@ -145,6 +147,7 @@ impl<'a> SharedTemplate<'a> {
             chroma: ChromaTemplate {
                 base_image: &deployment.images.base.chroma,
                 data_directory: version.data_directory(),
+                version_file: ChromaVersion::FILE,
                 read_only: rust_server, // 0.x writes its log next to its code
                 port: chroma.port,
                 cors_allow_origins: &chroma.cors_allow_origins,

@@ -12,6 +12,7 @@ mod configurations;
 mod containers;
 mod data;
 mod deployment;
+mod downgrade;
 mod machine;
 mod manifests;
 mod modules;

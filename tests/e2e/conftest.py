@@ -64,6 +64,7 @@ SPREAD = {
     "test_chroma",
     "test_collector",
     "test_custom_backend",
+    "test_downgrade",
     "test_environment",
     "test_exposure",
     "test_kubernetes_alerts",
@@ -406,9 +407,10 @@ def chroma(tools, start, tmp_path):
 
 def chroma_starter(tools, start, folder):
     """chroma(version, environment, rendered) -> Server: a healthy Chroma server under the entrypoint, with the
-    rendered configuration (1.x) and the entrypoint's `options`; `.url` is its address."""
+    rendered configuration (1.x) and the entrypoint's `options`; `.url` is its address. With `ready=False` it is not
+    awaited."""
 
-    def run(version, environment, rendered=None, data=None, options=()):
+    def run(version, environment, rendered=None, data=None, options=(), ready=True):
         binaries, (port,) = tools.chroma(version), free_ports(1)
         data = str(data or folder / f"data-{version}")
         variables = {"CHROMA_VERSION": version, "ANONYMIZED_TELEMETRY": "False", **environment}
@@ -428,7 +430,8 @@ def chroma_starter(tools, start, folder):
             f"chroma-{version}", [tools.program("chroma-otel-entrypoint"), *options, "--", *command], variables
         )
         server.port, server.url = port, f"http://127.0.0.1:{port}"
-        server.until(lambda: get(server.url + health), "a healthy Chroma")
+        if ready:
+            server.until(lambda: get(server.url + health), "a healthy Chroma")
         return server
 
     return run

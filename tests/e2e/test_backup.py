@@ -153,6 +153,7 @@ def test_backup_of_0_6_3_restores_in_the_newest_release_but_not_the_reverse(chro
     fresh, new.backups = tmp_path / "fresh", old.backups
     fresh.mkdir()
     assert new.restore(fresh)[0] == 0
+    assert (fresh / "chroma-version").read_text() == "0.6.3\n"
     server = chroma(NEWEST, {}, render(chroma_version=NEWEST), fresh)
     client(tools, NEWEST, server.port, "query")
     server.stop()
@@ -161,6 +162,25 @@ def test_backup_of_0_6_3_restores_in_the_newest_release_but_not_the_reverse(chro
     code, said = old.restore(fresh)
     assert (code, f"set chroma.version to {NEWEST}" in said) == (1, True), said
     assert contents(fresh) == before
+
+
+def test_older_release_starts_on_its_restored_backup_and_not_on_newer_data(chroma, render, jobs, tools, tmp_path):
+    old, data = jobs("1.0.20", out="old"), tmp_path / "data"
+    data.mkdir()
+    rendered = {version: render(out=version, chroma_version=version) for version in ("1.0.20", NEWEST)}
+    server = chroma("1.0.20", {}, rendered["1.0.20"], data)
+    client(tools, "1.0.20", server.port, "fill")
+    server.stop()
+    archive, _ = old.backup(data)
+    chroma(NEWEST, {}, rendered[NEWEST], data).stop()
+    # A backup of the older deployment names the release that opened the data, and is then rejected.
+    newer = eventually(lambda: (made := old.backup(data)[0]) != archive and made, "a second backup")
+    code, said = old.restore(data)
+    assert (code, f"{newer.name}" in said, f"is of Chroma {NEWEST}" in said) == (1, True, True), said
+    assert chroma("1.0.20", {}, rendered["1.0.20"], data, ready=False).process.wait(30) == 65
+    assert old.restore(data, ARCHIVE=archive.name)[0] == 0
+    server = chroma("1.0.20", {}, rendered["1.0.20"], data)
+    client(tools, "1.0.20", server.port, "query")
 
 
 def test_restore_of_a_damaged_archive_changes_nothing(filled):

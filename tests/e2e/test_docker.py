@@ -293,9 +293,29 @@ class TestUpgrade:
     def test_upgrade_keeps_the_data(self, stack, spec, tools):
         client(tools, spec["chroma_version"], CHROMA, "fill", "query")
         trace_arrives()
+        back_up, _ = stack.recipe("Back up and restore")
+        stack.shell(back_up)
         renderer(tools, stack.folder.parent)(out=stack.folder.name, chroma_version=NEWEST)
         stack.up()
         client(tools, NEWEST, CHROMA, "query")
+        trace_arrives()
+
+    def test_readme_commands_go_back_and_without_them_the_older_release_is_refused(self, stack, spec, tools):
+        """Follows "Upgrade"; the spec is changed first, as an operator would who has not read it."""
+        old = spec["chroma_version"]
+        _, restore = stack.recipe("Back up and restore")
+        command = [tools.program("chroma-otel-deploy"), "gen", "--chroma-version", old, "--allow-downgrade"]
+        done = subprocess.run(command, cwd=stack.folder, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        stack.compose("up", "--detach")
+        said = f"Chroma {NEWEST} has opened this data, and {old} could damage it"
+        eventually(lambda: stack.logs("chroma").count(said) > 1, lambda: stack.logs("chroma"), 60)
+        [archive] = stack.folder.glob(f"chroma-{old}-*.tgz")
+        commands, last = restore.replace("BACKUP.tgz", archive.name).rsplit("docker compose start chroma", 1)
+        assert not last.strip()
+        stack.shell(commands)
+        stack.up()
+        client(tools, old, CHROMA, "query")
         trace_arrives()
 
 

@@ -25,7 +25,8 @@ Process 1 of a Chroma container: translates the tracing variables and supervises
 usage:
   chroma-otel-entrypoint [--strict] [--health-url URL] [--stop-timeout SECONDS] [--] COMMAND [ARGUMENT…]
       start Chroma with CHROMA_OTEL_COLLECTION_ENDPOINT, CHROMA_OTEL_SERVICE_NAME,
-      CHROMA_OTEL_COLLECTION_HEADERS and CHROMA_OTEL_GRANULARITY translated for CHROMA_VERSION
+      CHROMA_OTEL_COLLECTION_HEADERS and CHROMA_OTEL_GRANULARITY translated for CHROMA_VERSION;
+      exit 65 if a newer Chroma has opened the data
         --strict          refuse to start (exit 64) if a variable cannot be parsed;
                           by default Chroma then starts without tracing
         --health-url URL  page that is healthy once Chroma has started

@@ -6,10 +6,9 @@
 use std::ffi::OsString;
 use std::net::IpAddr;
 
-use chroma_otel_init::{ChromaVersion, variable};
-
+use crate::command::option;
 use crate::health::{Page, Unhealthy, ask};
-use crate::variables::{Variables, text};
+use crate::variables::{Variables, chroma_version, text};
 
 /// The pages of all versions, the newest first, for an unknown version.
 const EVERY_PATH: [&str; 3] = [
@@ -34,13 +33,11 @@ pub(crate) fn pages(variables: &Variables, command: &[OsString]) -> Vec<Page> {
         .filter(|address| !address.is_unspecified())
         .unwrap_or(IpAddr::from([127, 0, 0, 1]));
     let authority = std::net::SocketAddr::new(host, port).to_string();
-    let version = text(variables, variable::CHROMA_VERSION)
-        .and_then(|value| value.parse::<ChromaVersion>().ok());
     let page = |path: &str| Page {
         authority: authority.clone(),
         path: path.to_owned(),
     };
-    match version {
+    match chroma_version(variables) {
         Some(version) => vec![page(version.health_path())],
         None => EVERY_PATH.map(page).into(),
     }
@@ -64,19 +61,6 @@ pub(crate) fn ask_in_turn(pages: &[Page]) -> Result<(), String> {
         }
     }
     Err(answers.join("; "))
-}
-
-/// Returns the value of a command's option, in either form.
-fn option(command: &[OsString], name: &str) -> Option<String> {
-    let mut words = command.iter().skip(1).filter_map(|word| word.to_str());
-    let value = words.find_map(|word| {
-        let rest = word.strip_prefix(name)?;
-        (rest.is_empty() || rest.starts_with('=')).then(|| rest.trim_start_matches('=').to_owned())
-    })?;
-    if value.is_empty() {
-        return words.next().map(str::to_owned);
-    }
-    Some(value)
 }
 
 #[cfg(test)]

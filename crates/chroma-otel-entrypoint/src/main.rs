@@ -1,8 +1,8 @@
 //! Process 1 of the rendered images.
 //!
-//! Translates Chroma's four tracing variables for every version, delays a stop until the last spans
-//! are sent, reports start and end as spans, answers health checks, and prepares the variables of
-//! an OpenTelemetry Collector. See `--help`.
+//! Translates Chroma's four tracing variables for every version, refuses data that a newer Chroma
+//! has opened, delays a stop until the last spans are sent, reports start and end as spans, answers
+//! health checks, and prepares the variables of an OpenTelemetry Collector. See `--help`.
 //!
 //! Invariant: no problem with tracing prevents the database from starting, unless `--strict` is
 //! set.
@@ -10,6 +10,8 @@
 mod arguments;
 mod child;
 mod collector;
+mod command;
+mod data_version;
 mod ending;
 mod environment;
 mod exporter;

@@ -20,11 +20,11 @@ use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 
-use chroma_otel_init::variable;
 use rustix::process::Signal;
 
 use crate::arguments::Supervise;
 use crate::child::{self, Group};
+use crate::data_version;
 use crate::ending::{End, Ending};
 use crate::environment::{self, Translation};
 use crate::health::Page;
@@ -38,6 +38,9 @@ use crate::watch::Watch;
 
 /// Invalid usage or a variable that cannot be parsed; `EX_USAGE` of sysexits.h.
 pub(crate) const REFUSED: u8 = 64;
+/// A newer Chroma has opened the data; `EX_DATAERR` of sysexits.h. A retry cannot succeed:
+/// chroma.service of the rendered machines does not restart after it.
+const NEWER_DATA: u8 = 65;
 /// The program does not exist; the code of shells.
 const NOT_FOUND: u8 = 127;
 /// The program cannot be executed; the code of shells.
@@ -55,6 +58,13 @@ pub(crate) fn supervise(options: Supervise) -> ExitCode {
     if options.strict && !translation.errors.is_empty() {
         translation.errors.iter().for_each(message::error);
         return ExitCode::from(REFUSED);
+    }
+    match data_version::record(&translation.variables, &command) {
+        Ok(warning) => warning.iter().for_each(message::warning),
+        Err(newer) => {
+            message::error(newer);
+            return ExitCode::from(NEWER_DATA);
+        }
     }
     for error in &translation.errors {
         message::error(format_args!(
@@ -93,11 +103,10 @@ fn until_the_end(
     translation: Translation,
     pages: Vec<Page>,
 ) -> ExitCode {
-    let named = variables::text(&translation.variables, variable::CHROMA_VERSION);
     let subject = Subject {
         process: watch.child(),
         program: command[0].display().to_string(),
-        version: named.and_then(|version| version.parse().ok()),
+        version: variables::chroma_version(&translation.variables),
         spawned: watch.spawned(),
         pages,
     };

@@ -34,6 +34,9 @@ impl ChromaVersion {
     /// The newest tested release. In the repository, `.ci/regenerate` copies it from `versions.env`,
     /// which the published crate does not contain.
     pub const NEWEST: Self = Self::new(1, 5, 9);
+    /// The file in the data directory that names the release that last opened the data. It is not
+    /// hidden, so that `*` copies and deletes it with the data.
+    pub const FILE: &str = "chroma-version";
     /// The first version of each range: within a range all deployments are the same.
     pub const RANGES: &[Self] = &[
         Self::OLDEST,

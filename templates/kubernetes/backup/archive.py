@@ -20,6 +20,7 @@ import zlib
 from pathlib import Path
 
 DATABASE = "chroma.sqlite3"
+OPENED = "chroma-version"  # names the release that last opened the data; Chroma's entrypoint refuses older ones
 INDEX = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 FILE = re.compile(rf"{re.escape(DATABASE)}|{INDEX.pattern}/[\w.-]+")
 ARCHIVES = "chroma-*.tar.gz"
@@ -114,11 +115,23 @@ def vectors(path):
     return count
 
 
-def pack(copy, partial, records):
+def numbers(version):
+    return [int(part) for part in version.split(".")]
+
+
+def opened(data):
+    """Returns the release that last opened the data: this deployment's, or a newer one that the file names."""
+    own, found = os.environ["CHROMA_VERSION"], ""
+    with contextlib.suppress(OSError, ValueError):
+        found = (data / OPENED).read_text().strip()
+    return max(own, found, key=numbers) if re.fullmatch(r"\d+(\.\d+){2}", found) else own
+
+
+def pack(copy, partial, records, version):
     names = sorted(str(path.relative_to(copy)) for path in copy.rglob("*") if path.is_file())
     entries = {name: {"bytes": (copy / name).stat().st_size, "sha256": digest(copy / name)} for name in names}
     manifest = copy / "manifest.json"
-    manifest.write_text(json.dumps({"chroma": os.environ["CHROMA_VERSION"], "records": records, "files": entries}))
+    manifest.write_text(json.dumps({"chroma": version, "records": records, "files": entries}))
     with open(partial, "wb") as out:
         with tarfile.open(fileobj=out, mode="w:gz", compresslevel=1) as archive:
             for name in ["manifest.json", *names]:

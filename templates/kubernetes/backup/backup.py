@@ -15,7 +15,7 @@ import shutil
 import sqlite3
 import time
 
-from archive import ARCHIVES, DATABASE, INDEX, Failure, check, pack, read, remove, run, say, sync
+from archive import ARCHIVES, DATABASE, INDEX, Failure, check, opened, pack, read, remove, run, say, sync
 
 QUIET = 2  # seconds without a change, after which a write to an index has ended
 
@@ -29,7 +29,7 @@ def backup(data, backups):
         copy.mkdir()
         take(data, copy)
         records = check(copy)
-        pack(copy, partial, records)
+        pack(copy, partial, records, opened(data))
         read(partial)
         archive = partial.with_name(f"chroma-{stamp}.tar.gz")
         partial.rename(archive)

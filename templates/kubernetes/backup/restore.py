@@ -14,7 +14,7 @@ import time
 import urllib.error
 import urllib.request
 
-from archive import ARCHIVES, DATABASE, Failure, check, read, remove, run, say, sync
+from archive import ARCHIVES, DATABASE, OPENED, Failure, check, numbers, read, remove, run, say, sync
 
 
 def restore(data, backups):
@@ -35,6 +35,7 @@ def restore(data, backups):
             new.mkdir()
             read(path, new)
             check(new)
+            record(new, manifest["chroma"])
         except BaseException:
             remove(new)
             raise
@@ -63,9 +64,17 @@ def refuse_if_running():
 
 
 def refuse_if_newer(version):
-    own, numbers = os.environ["CHROMA_VERSION"], lambda text: [int(part) for part in text.split(".")]
+    own = os.environ["CHROMA_VERSION"]
     if numbers(version) > numbers(own):
         raise Failure(f"the backup is of Chroma {version}, whose data {own} cannot read: set chroma.version to {version}")
+
+
+def record(folder, version):
+    """Writes the release that the restored data belongs to, for Chroma's entrypoint."""
+    with open(folder / OPENED, "w") as file:
+        file.write(f"{version}\n")
+        file.flush()
+        os.fsync(file.fileno())
 
 
 @contextlib.contextmanager

@@ -1,7 +1,10 @@
 """Failed boots of a machine in AWS: error reports and retries."""
 
+import time
+
 import pytest
 from booted_machine import HOSTILE, client, leaked, trace_arrives
+from conftest import NEWEST
 from stand_in_machine import AMAZON
 
 from machine_aws.machine_files import terraforms
@@ -59,6 +62,22 @@ class TestBootFailures:
         machine.write("/test/boot", boot, 0o755)
         done = machine.boot("limits", script="/test/boot", check=False)
         assert done.returncode == 65 and "use a larger machine" in done.stderr, done.stderr
+
+    def test_boot_rejects_an_older_chroma_than_the_data_until_the_file_is_deleted(self, machine, cloud, tools):
+        file = machine.path("/var/lib/chroma-otel/data/chroma-version")
+        assert file.read_text() == f"{NEWEST}\n"
+        file.write_text("99.0.0\n")
+        machine.run("systemctl", "restart", "chroma.service")
+        began = time.monotonic()
+        done = machine.boot(limit=300, check=False)
+        assert (done.returncode, time.monotonic() - began < 120) == (1, True), done.stderr
+        reason = cloud.log(f"boot-{cloud.instance}")[-1]
+        assert reason.startswith("healthy failed: ") and "Chroma 99.0.0 has opened this data" in reason
+        assert machine.run("systemctl", "is-active", "chroma.service", check=False).stdout == "failed\n"
+        assert file.read_text() == "99.0.0\n"
+        file.unlink()
+        machine.boot()
+        client(tools, machine, "query")
 
     def test_boot_rejects_an_empty_secret_and_names_it(self, machine, cloud):
         cloud.store("extra", " \n")

@@ -125,6 +125,18 @@ class TestPublishedImages:
         doubled = ("s3cret" + HOSTILE).replace("$", "$$")
         assert stock.read("/run/chroma-otel/collector.env") == f"CHROMA_OTEL_NAMES_KEY=s3cret-word\nUNUSED={doubled}\n"
 
+    def test_boot_rejects_an_older_chroma_than_the_data(self, stock, tools):
+        file = stock.path("/var/lib/chroma-otel/data/chroma-version")
+        assert file.read_text() == f"{NEWEST}\n"
+        file.write_text("99.0.0\n")
+        done = stock.boot(check=False)
+        assert done.returncode == 1 and "version failed: " in done.stderr, done.stderr
+        assert "Chroma 99.0.0 has opened this data" in done.stderr
+        file.unlink()
+        stock.boot()
+        assert file.read_text() == f"{NEWEST}\n"
+        client(tools, stock, "query")
+
     def test_boot_rejects_a_names_key_with_quotes_and_names_it(self, stock, cloud):
         cloud.store("names", 's3cret") or ("')
         done = stock.boot("secrets", check=False)

@@ -3,6 +3,7 @@
 //! Invariant: no test sleeps for a fixed time; every wait has a condition and a deadline.
 
 mod collector;
+mod data_version;
 mod environment;
 mod healthcheck;
 mod lifecycle;

@@ -24,7 +24,7 @@ fn service_links_are_removed_with_one_warning() {
 #[test]
 fn warns_once_of_each_variable_of_another_version() {
     let set = [
-        ("PERSIST_DIRECTORY", "/data"),
+        ("PERSIST_DIRECTORY", "/no/such"),
         ("CHROMA_SERVER_AUTHN_PROVIDER", "x"),
         ("CHROMA_SERVER_AUTHN_CREDENTIALS", "s3cret"),
     ];
@@ -71,7 +71,7 @@ fn an_invalid_variable_disables_tracing_and_the_database_starts() {
     let common = [
         ("CHROMA_OPEN_TELEMETRY__SERVICE_NAME", "half"),
         ("OTEL_EXPORTER_OTLP_HEADERS", "a=b"),
-        ("CHROMA_PERSIST_PATH", "/data"),
+        ("CHROMA_PERSIST_PATH", "/no/such"),
     ];
     for bad in [
         (ENDPOINT, "ftp://x"),
@@ -84,7 +84,7 @@ fn an_invalid_variable_disables_tracing_and_the_database_starts() {
         variables.extend(common);
         let seen = seen("1.5.9", &variables);
         assert_eq!(seen.tracing(), Vec::<&str>::new(), "{bad:?}");
-        assert_eq!(seen.get("CHROMA_PERSIST_PATH"), Some("/data"));
+        assert_eq!(seen.get("CHROMA_PERSIST_PATH"), Some("/no/such"));
         assert_eq!(seen.errors.lines().count(), 1, "{}", seen.errors);
         assert!(seen.errors.contains(&format!("error: `{}`", bad.0)));
         assert!(seen.errors.contains("tracing is off"), "{}", seen.errors);

@@ -1,8 +1,8 @@
 //! Process 1 of the rendered images.
 //!
-//! Translates Chroma's four tracing variables for every version, delays a stop until the last spans
-//! are sent, reports start and end as spans, answers health checks, and prepares the variables of
-//! an OpenTelemetry Collector. See `--help`.
+//! Translates Chroma's four tracing variables for every version, refuses data that a newer Chroma
+//! has opened, delays a stop until the last spans are sent, reports start and end as spans, answers
+//! health checks, and prepares the variables of an OpenTelemetry Collector. See `--help`.
 //!
 //! Invariant: no problem with tracing prevents the database from starting, unless `--strict` is
 //! set.
@@ -35,7 +35,8 @@ Process 1 of a Chroma container: translates the tracing variables and supervises
 usage:
   chroma-otel-entrypoint [--strict] [--health-url URL] [--stop-timeout SECONDS] [--] COMMAND [ARGUMENT…]
       start Chroma with CHROMA_OTEL_COLLECTION_ENDPOINT, CHROMA_OTEL_SERVICE_NAME,
-      CHROMA_OTEL_COLLECTION_HEADERS and CHROMA_OTEL_GRANULARITY translated for CHROMA_VERSION
+      CHROMA_OTEL_COLLECTION_HEADERS and CHROMA_OTEL_GRANULARITY translated for CHROMA_VERSION;
+      exit 65 if a newer Chroma has opened the data
         --strict          refuse to start (exit 64) if a variable cannot be parsed;
                           by default Chroma then starts without tracing
         --health-url URL  page that is healthy once Chroma has started
@@ -594,6 +595,142 @@ fn word(name: &str, variables: &Variables) -> Result<(), String> {
 /// Doubles `$`, because the Collector expands `${NAME}` and `$$` also in the values of variables.
 fn escaped(value: &str) -> String {
     value.replace('$', "$$")
+}
+}
+mod command {
+//! The command that starts Chroma.
+
+use std::ffi::OsString;
+
+/// Returns the value of a command's option, in either form.
+pub(crate) fn option(command: &[OsString], name: &str) -> Option<String> {
+    let mut words = command.iter().skip(1).filter_map(|word| word.to_str());
+    let value = words.find_map(|word| {
+        let rest = word.strip_prefix(name)?;
+        (rest.is_empty() || rest.starts_with('=')).then(|| rest.trim_start_matches('=').to_owned())
+    })?;
+    if value.is_empty() {
+        return words.next().map(str::to_owned);
+    }
+    Some(value)
+}
+}
+mod data_version {
+//! The release that last opened Chroma's data, in a file beside the data: Chroma migrates its data
+//! irreversibly, and an older release could damage the result.
+//!
+//! Invariant: only a file that names a newer release prevents the start, and nothing has changed by
+//! then. Otherwise the file names the release before it opens the data, or a warning says why
+//! not. A file of another origin is not replaced.
+
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+use chroma_otel_init::{ChromaVersion, Server, variable};
+
+use crate::command::option;
+use crate::variables::{Variables, chroma_version, text};
+
+/// The directory of both servers in their working directory, if nothing names another one.
+const DEFAULT_DIRECTORY: &str = "chroma";
+
+/// Longer than any version, and than any configuration file of Chroma.
+const LONGEST_FILE: u64 = 64 * 1024;
+
+/// Records the release that the command starts. Returns a warning if that is impossible. A
+/// directory that Chroma creates itself is recorded by the next start.
+///
+/// # Errors
+/// A newer release has opened the data: returns the message.
+pub(crate) fn record(
+    variables: &Variables,
+    command: &[OsString],
+) -> Result<Option<String>, String> {
+    let Some(starting) = chroma_version(variables) else {
+        return Ok(None); // the translation of the variables warns of it
+    };
+    let directory = directory(variables, command, starting.server());
+    if !directory.is_dir() {
+        return Ok(None);
+    }
+    let file = directory.join(ChromaVersion::FILE);
+    let shown = file.display();
+    match read(&file).map(|text| variable::given(&text).map(str::parse::<ChromaVersion>)) {
+        Ok(Some(Ok(opened))) if opened > starting => Err(format!(
+            "`{shown}`: Chroma {opened} has opened this data, and {starting} could damage it; hint: \
+             start {opened} again, or restore a backup of {starting} as in README.md, or delete \
+             the file to start unprotected"
+        )),
+        Ok(Some(Ok(opened))) if opened == starting => Ok(None),
+        Ok(None | Some(Ok(_))) => Ok(write(&file, starting).err().map(|error| {
+            format!("`{shown}` cannot be written, so an older Chroma is not refused later: {error}")
+        })),
+        Ok(Some(Err(_))) => Ok(Some(unreadable(&file, "it does not contain a version"))),
+        Err(error) => Ok(Some(unreadable(&file, error))),
+    }
+}
+
+fn unreadable(file: &Path, why: impl std::fmt::Display) -> String {
+    format!(
+        "`{}` cannot be read, so an older Chroma is not refused: {why}; hint: delete it, and the \
+         next start writes it",
+        file.display()
+    )
+}
+
+/// Returns the data directory as the server determines it.
+fn directory(variables: &Variables, command: &[OsString], server: Server) -> PathBuf {
+    let name = if server == Server::Python {
+        "PERSIST_DIRECTORY"
+    } else {
+        "CHROMA_PERSIST_PATH"
+    };
+    let set = || Some(variable::given(&text(variables, name)?)?.to_owned());
+    let named = option(command, "--path").or_else(set);
+    let named = named.or_else(|| persist_path(&configuration(command)?));
+    named.map_or_else(|| DEFAULT_DIRECTORY.into(), PathBuf::from)
+}
+
+/// Returns the text of the command's first argument that is a file.
+fn configuration(command: &[OsString]) -> Option<String> {
+    let mut arguments = command.iter().skip(1).map(Path::new);
+    read(arguments.find(|argument| argument.is_file())?).ok()
+}
+
+/// Returns the value of `persist_path` in a configuration of Chroma 1.x.
+fn persist_path(yaml: &str) -> Option<String> {
+    let mut lines = yaml.lines();
+    let value = lines.find_map(|line| line.strip_prefix("persist_path:"))?;
+    let value = value.split(" #").next().unwrap_or_default();
+    variable::given(value).map(str::to_owned)
+}
+
+/// Returns the text of a regular file; empty if there is none. Opening a pipe would block.
+fn read(file: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    match fs::metadata(file) {
+        Ok(found) if found.is_file() => {
+            File::open(file)?
+                .take(LONGEST_FILE)
+                .read_to_string(&mut text)?;
+            Ok(text)
+        }
+        Ok(_) => Err(io::Error::other("it is not a regular file")),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(text),
+        Err(error) => Err(error),
+    }
+}
+
+/// Replaces the file, so that it is complete after a power failure.
+fn write(file: &Path, version: ChromaVersion) -> io::Result<()> {
+    let new = file.with_extension("new");
+    let mut out = File::create(&new)?;
+    writeln!(out, "{version}")?;
+    out.sync_all()?;
+    fs::rename(&new, file)?;
+    File::open(file.with_file_name(""))?.sync_all()
 }
 }
 mod ending {
@@ -1185,10 +1322,9 @@ mod healthcheck {
 use std::ffi::OsString;
 use std::net::IpAddr;
 
-use chroma_otel_init::{ChromaVersion, variable};
-
+use crate::command::option;
 use crate::health::{Page, Unhealthy, ask};
-use crate::variables::{Variables, text};
+use crate::variables::{Variables, chroma_version, text};
 
 /// The pages of all versions, the newest first, for an unknown version.
 const EVERY_PATH: [&str; 3] = [
@@ -1213,13 +1349,11 @@ pub(crate) fn pages(variables: &Variables, command: &[OsString]) -> Vec<Page> {
         .filter(|address| !address.is_unspecified())
         .unwrap_or(IpAddr::from([127, 0, 0, 1]));
     let authority = std::net::SocketAddr::new(host, port).to_string();
-    let version = text(variables, variable::CHROMA_VERSION)
-        .and_then(|value| value.parse::<ChromaVersion>().ok());
     let page = |path: &str| Page {
         authority: authority.clone(),
         path: path.to_owned(),
     };
-    match version {
+    match chroma_version(variables) {
         Some(version) => vec![page(version.health_path())],
         None => EVERY_PATH.map(page).into(),
     }
@@ -1243,19 +1377,6 @@ pub(crate) fn ask_in_turn(pages: &[Page]) -> Result<(), String> {
         }
     }
     Err(answers.join("; "))
-}
-
-/// Returns the value of a command's option, in either form.
-fn option(command: &[OsString], name: &str) -> Option<String> {
-    let mut words = command.iter().skip(1).filter_map(|word| word.to_str());
-    let value = words.find_map(|word| {
-        let rest = word.strip_prefix(name)?;
-        (rest.is_empty() || rest.starts_with('=')).then(|| rest.trim_start_matches('=').to_owned())
-    })?;
-    if value.is_empty() {
-        return words.next().map(str::to_owned);
-    }
-    Some(value)
 }
 }
 mod lifecycle {
@@ -1733,11 +1854,11 @@ use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 
-use chroma_otel_init::variable;
 use rustix::process::Signal;
 
 use crate::arguments::Supervise;
 use crate::child::{self, Group};
+use crate::data_version;
 use crate::ending::{End, Ending};
 use crate::environment::{self, Translation};
 use crate::health::Page;
@@ -1751,6 +1872,9 @@ use crate::watch::Watch;
 
 /// Invalid usage or a variable that cannot be parsed; `EX_USAGE` of sysexits.h.
 pub(crate) const REFUSED: u8 = 64;
+/// A newer Chroma has opened the data; `EX_DATAERR` of sysexits.h. A retry cannot succeed:
+/// chroma.service of the rendered machines does not restart after it.
+const NEWER_DATA: u8 = 65;
 /// The program does not exist; the code of shells.
 const NOT_FOUND: u8 = 127;
 /// The program cannot be executed; the code of shells.
@@ -1768,6 +1892,13 @@ pub(crate) fn supervise(options: Supervise) -> ExitCode {
     if options.strict && !translation.errors.is_empty() {
         translation.errors.iter().for_each(message::error);
         return ExitCode::from(REFUSED);
+    }
+    match data_version::record(&translation.variables, &command) {
+        Ok(warning) => warning.iter().for_each(message::warning),
+        Err(newer) => {
+            message::error(newer);
+            return ExitCode::from(NEWER_DATA);
+        }
     }
     for error in &translation.errors {
         message::error(format_args!(
@@ -1806,11 +1937,10 @@ fn until_the_end(
     translation: Translation,
     pages: Vec<Page>,
 ) -> ExitCode {
-    let named = variables::text(&translation.variables, variable::CHROMA_VERSION);
     let subject = Subject {
         process: watch.child(),
         program: command[0].display().to_string(),
-        version: named.and_then(|version| version.parse().ok()),
+        version: variables::chroma_version(&translation.variables),
         spawned: watch.spawned(),
         pages,
     };
@@ -1879,7 +2009,7 @@ mod variables {
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 
-use chroma_otel_init::variable;
+use chroma_otel_init::{ChromaVersion, variable};
 
 /// Names and values.
 pub(crate) type Variables = BTreeMap<OsString, OsString>;
@@ -1888,6 +2018,11 @@ pub(crate) type Variables = BTreeMap<OsString, OsString>;
 pub(crate) fn text(variables: &Variables, name: &str) -> Option<String> {
     let value = variables.get(OsStr::new(name))?;
     (!is_blank(value)).then(|| value.to_string_lossy().into_owned())
+}
+
+/// Returns the release that the image names; `None` if it names none, or not a release.
+pub(crate) fn chroma_version(variables: &Variables) -> Option<ChromaVersion> {
+    text(variables, variable::CHROMA_VERSION)?.parse().ok()
 }
 
 /// Returns true for spaces and a pair of quotes, which env files leave behind.
