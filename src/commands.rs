@@ -3,6 +3,7 @@
 //! Invariant: nothing on disk changes before `gen` has a plan that passes its own checks.
 
 mod check;
+mod conflicts;
 mod generate;
 mod help;
 mod image;
@@ -85,6 +86,10 @@ struct Rendered {
 fn rendered(spec: &SpecArgs, folder: &FolderArgs, output: &mut Output) -> Result<Rendered> {
     let location = Location::new(spec, folder);
     let values = values(spec);
+    let existing = location.spec.as_deref();
+    if let Some(problem) = existing.and_then(|spec| conflicts::another_backend(&values, spec)) {
+        return refuse(&[problem], output);
+    }
     let resolved = resolved(&values, location.spec.as_deref(), None, output)?;
     let deployment = Deployment::new(resolved)?;
     let problems = targets::problems(&deployment);

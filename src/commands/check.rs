@@ -64,6 +64,9 @@ fn command(changes: &[Change], downgrades: bool) -> String {
     if downgrades {
         command.push_str(" --allow-downgrade");
     }
+    if command.contains(" --force") {
+        return format!("# replaces your edits, unless you move them away: {command}");
+    }
     if words.iter().any(|word| word.starts_with("--headers")) {
         return format!("# with your headers: {command}");
     }

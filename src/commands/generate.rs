@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use anyhow::{Result, bail};
 use serde_json::Value;
 
+use super::conflicts::another_kind;
 use super::location::Location;
 use super::{Answer, Rendered, another_spec, cd, refuse, rendered};
 use crate::cli::GenArgs;
@@ -39,7 +40,10 @@ pub(super) fn run(args: &GenArgs, output: &mut Output) -> Result<Answer> {
         Ok(spec) => spec,
         Err(problem) => return refuse(&[problem], output),
     };
-    let other = another_spec(&rendered.location)?.or(another_target(&rendered));
+    let existing = rendered.location.spec.as_deref();
+    let other =
+        existing.and_then(|spec| another_kind(&rendered.values, spec, &rendered.location.folder));
+    let other = another_spec(&rendered.location)?.or(other);
     let other = other.filter(|_| !args.force);
     let changes = folder::compare(&rendered.plan, &rendered.location.folder)?;
     let older = downgrade(&changes).filter(|_| !args.allow_downgrade);
@@ -50,6 +54,7 @@ pub(super) fn run(args: &GenArgs, output: &mut Output) -> Result<Answer> {
     }
     let (stale, changes): (Vec<Change>, Vec<Change>) = changes
         .into_iter()
+        .filter(|change| !hides_secrets(change, &rendered.location))
         .partition(|change| change.after.is_none() && !args.prune);
     let (to_do, refused): (Vec<Change>, Vec<Change>) = changes
         .into_iter()
@@ -70,6 +75,11 @@ pub(super) fn run(args: &GenArgs, output: &mut Output) -> Result<Answer> {
     summary(args, &rendered, &to_do, (secret, spec.as_ref()), output)?;
     output.stale(&stale);
     Ok(Answer::Yes)
+}
+
+/// Returns true for the removal of `.gitignore` while there is a `.env`, which Git would then track.
+fn hides_secrets(change: &Change, location: &Location) -> bool {
+    change.path == ".gitignore" && change.after.is_none() && location.folder.join(".env").exists()
 }
 
 /// A spec to write: its path and its text.
@@ -147,22 +157,6 @@ fn write(rendered: &Rendered, spec: Option<&SpecText>, changes: &[Change]) -> Re
     }
     let owner = rendered.location.spec_name();
     folder::apply(&rendered.plan, changes, folder, Some(&owner))
-}
-
-/// Returns the problem of a flag that would turn the folder's deployment into one for another target.
-fn another_target(rendered: &Rendered) -> Option<Problem> {
-    let flag = rendered.values.iter().find(|one| one.key == "target")?;
-    let spec = rendered.location.spec.as_deref()?;
-    let before = file::read(Some(spec), Vec::new()).ok()?.spec.target?;
-    let after = flag.value.as_str()?.trim();
-    (before.trim() != after).then(|| {
-        let message = format!(
-            "holds a deployment for target `{}`, not `{after}`",
-            before.trim()
-        );
-        let hint = "use another folder (`--out`), or replace the deployment with `--force`";
-        Problem::new(rendered.location.folder.display().to_string(), message).hint(hint)
-    })
 }
 
 /// Returns the problem of an older Chroma than the one in the folder.
@@ -268,6 +262,9 @@ fn summary(
         output.needs(&place.describe(&shown.to_string()), &here);
     }
     let mut steps = targets::next_steps(deployment, &needs);
+    if downgrade(changes).is_some() {
+        steps = vec!["# restore a backup of the older release: README.md".to_owned()];
+    }
     if shown.to_string() != "." {
         steps.insert(0, cd(&shown.to_string()));
     }

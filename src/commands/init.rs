@@ -19,9 +19,13 @@ use crate::spec::{Target, default};
 /// # Errors
 /// As `gen`.
 pub(super) fn run(mut args: GenArgs, output: &mut Output) -> Result<Answer> {
-    let has_spec = Location::new(&args.spec, &args.folder).spec.is_some();
-    if !has_spec && output.can_ask() {
-        ask(&mut args, output)?;
+    match Location::new(&args.spec, &args.folder).spec {
+        Some(spec) => output.note(&format!(
+            "{} exists, so nothing is asked; use `--name` or `--out` for another deployment",
+            spec.display()
+        )),
+        None if output.can_ask() => ask(&mut args, output)?,
+        None => {}
     }
     generate::run(&args, output)
 }

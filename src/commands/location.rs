@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::cli::{FolderArgs, SpecArgs};
+use crate::folder;
 use crate::spec::default;
 
 /// Names of a spec in the folder of its deployment; the first one is written.
@@ -33,6 +34,7 @@ impl Location {
         match (out, here) {
             (Some(out), here) => location(spec_in(out).or(here), out),
             (None, Some(here)) => location(Some(here), Path::new("")),
+            (None, None) if owner_here().is_some() => location(owner_here(), Path::new("")),
             (None, None) => {
                 let name = spec.text("name").unwrap_or(default::NAME);
                 location(spec_in(Path::new(name)), Path::new(name))
@@ -62,6 +64,13 @@ impl Location {
         let parent = spec.parent().unwrap_or(Path::new(""));
         plain(parent) == self.folder
     }
+}
+
+/// Returns the spec outside of the current folder that the folder's deployment belongs to.
+fn owner_here() -> Option<PathBuf> {
+    let owner = folder::owner(Path::new("")).ok()??;
+    let owner = PathBuf::from(owner);
+    (owner.is_absolute() && owner.exists()).then_some(owner)
 }
 
 fn spec_in(folder: &Path) -> Option<PathBuf> {

@@ -100,9 +100,26 @@ impl Reading {
         let target = Target::from_name(name.trim(), platform == Some("kubernetes"));
         if target.is_none() {
             let at = self.input.at("target");
-            self.problems
-                .push(Problem::unknown(at, &name, &Target::names()));
+            let problem = Problem::unknown(at, &name, &Target::names());
+            self.problems.push(match other_name(name.trim()) {
+                Some(meant) => problem.hint(format!("use `{meant}`")),
+                None => problem,
+            });
         }
         target
     }
+}
+
+/// Returns the target that is meant by another common name.
+fn other_name(name: &str) -> Option<&'static str> {
+    Some(match name {
+        "compose" | "docker-compose" => "--target docker",
+        "k8s" | "kube" | "helm" => "--target kubernetes",
+        "eks" => "--target aws --platform kubernetes",
+        "gke" => "--target gcp --platform kubernetes",
+        "aks" => "--target azure --platform kubernetes",
+        "ec2" => "--target aws",
+        "gce" => "--target gcp",
+        _ => return None,
+    })
 }

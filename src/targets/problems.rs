@@ -1,5 +1,7 @@
 //! Problems of a valid spec that several targets share.
 
+use std::net::IpAddr;
+
 use chroma_otel_init::{is_expanded, is_mapping};
 
 use crate::backend::Backend;
@@ -13,7 +15,23 @@ use crate::spec::{Image, Target};
 pub(super) fn of_every_target(deployment: &Deployment) -> Vec<Problem> {
     let mut problems = sampling(deployment);
     problems.extend(unchecked_names_key(deployment));
+    problems.extend(own_endpoint(deployment));
     problems
+}
+
+/// Returns a problem if the collector would send to its own container or machine.
+fn own_endpoint(deployment: &Deployment) -> Option<Problem> {
+    let endpoint = deployment.spec.tracing.endpoint.as_ref()?;
+    let host = endpoint.host().trim_matches(['[', ']']);
+    let address = host.parse::<IpAddr>();
+    let is_own = host == "localhost"
+        || address.is_ok_and(|address| address.is_loopback() || address.is_unspecified());
+    let has_collector = deployment.spec.collector.mode != CollectorMode::None;
+    (is_own && has_collector).then(|| {
+        let message = format!("`{host}` is the collector itself, which sends to this endpoint");
+        let hint = "use the address or the name by which other containers reach the backend";
+        Problem::new("tracing.endpoint", message).hint(hint)
+    })
 }
 
 /// Returns a problem if the collector would change the value of a secret. Without the entrypoint,

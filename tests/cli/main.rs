@@ -10,6 +10,7 @@ mod backends;
 mod clouds;
 mod command;
 mod completions;
+mod conflicts;
 mod files;
 mod help;
 mod image;

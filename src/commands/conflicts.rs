@@ -1,0 +1,80 @@
+//! Flags and variables that conflict with values in the spec of the folder.
+//!
+//! Invariant: they are found before anything is resolved or written.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::input::file::{self, OneOrMore, Override, SpecFile};
+use crate::problem::Problem;
+
+/// Keys that determine what a folder contains: another value is another deployment.
+const KINDS: [&str; 3] = ["target", "platform", "format"];
+
+/// Keys of the spec whose values belong to the backend for which they were set.
+const OF_BACKEND: [&str; 3] = ["tracing.endpoint", "tracing.headers", "tracing.settings"];
+
+/// Returns the problem of a flag that would turn the folder's deployment into another one.
+pub(super) fn another_kind(values: &[Override], spec: &Path, folder: &Path) -> Option<Problem> {
+    let before = read(spec)?;
+    let of_key = |key: &str| match key {
+        "target" => before.target.clone(),
+        "platform" => before.platform.clone(),
+        _ => before.format.clone(),
+    };
+    let mut given = values.iter().filter(|one| KINDS.contains(&one.key));
+    given.find_map(|one| {
+        let (before, after) = (of_key(one.key)?, one.value.as_str()?.trim());
+        let before = before.trim();
+        (before != after).then(|| {
+            let message = format!(
+                "holds a deployment with {} `{before}`, not `{after}`",
+                one.key
+            );
+            let hint = "use another folder (`--out`), or replace the deployment with `--force`";
+            Problem::new(folder.display().to_string(), message).hint(hint)
+        })
+    })
+}
+
+/// Returns the problem of another backend while the spec has an endpoint, headers or settings of the
+/// previous one: keys would be sent to a host for which they were not written.
+pub(super) fn another_backend(values: &[Override], spec: &Path) -> Option<Problem> {
+    let flag = values.iter().find(|one| one.key == "tracing.backend")?;
+    let before = read(spec)?.tracing;
+    let named = before.backend.iter().flat_map(OneOrMore::texts).next();
+    let first = named.or(before.endpoint.as_ref().map(|_| "otlp".to_owned()))?;
+    if first_of(&flag.value) == Some(&first) {
+        return None;
+    }
+    let has = |key: &str| match key {
+        "tracing.endpoint" => before.endpoint.is_some(),
+        "tracing.headers" => before.headers.is_some(),
+        _ => before.settings.is_some(),
+    };
+    let replaced = |key: &str| values.iter().any(|one| one.key == key);
+    let left: Vec<String> = OF_BACKEND
+        .into_iter()
+        .filter(|key| has(key) && !replaced(key))
+        .map(|key| format!("`{key}`"))
+        .collect();
+    (!left.is_empty()).then(|| {
+        let left = left.join(", ");
+        let message = format!("the spec has {left} of backend `{first}`");
+        let hint = format!(
+            "remove {left} from {}, or set them with flags",
+            spec.display()
+        );
+        Problem::new(flag.flag, message).hint(hint)
+    })
+}
+
+fn first_of(value: &Value) -> Option<&str> {
+    let first = value.as_array().map_or(Some(value), |list| list.first());
+    first?.as_str()
+}
+
+fn read(spec: &Path) -> Option<SpecFile> {
+    Some(file::read(Some(spec), Vec::new()).ok()?.spec)
+}
