@@ -1,6 +1,6 @@
 //! Dispatch to the modules of the targets.
 //!
-//! Invariant: the five functions below are the only ones that choose a target's module.
+//! Invariant: the functions below are the only ones that choose a target's module.
 
 pub mod aws;
 pub mod azure;
@@ -74,6 +74,15 @@ pub fn needs(deployment: &Deployment) -> Vec<Need> {
 /// The releases of Chroma before and after a change of a file.
 pub fn version_change(change: &Change) -> Option<(ChromaVersion, ChromaVersion)> {
     common::version_change(change)
+}
+
+/// Returns the problem of changes with which an existing deployment would lose data, or could not be
+/// updated.
+pub fn data_loss(target: Target, changes: &[Change]) -> Option<Problem> {
+    match target {
+        Target::Aws => aws::data_loss(changes),
+        Target::Docker | Target::Gcp | Target::Azure | Target::Kubernetes(_) => None,
+    }
 }
 
 /// Returns notes for the operator on a change of a deployment's file.

@@ -7,7 +7,9 @@ use super::{Answer, another_spec, rendered, shell_word};
 use crate::cli::CheckArgs;
 use crate::folder;
 use crate::plan::Change;
+use crate::problem::Problem;
 use crate::report::{Output, count};
+use crate::targets;
 
 /// Runs `check`. The answer is negative, with the difference, if the folder differs from the spec.
 ///
@@ -38,8 +40,13 @@ pub(super) fn run(args: &CheckArgs, output: &mut Output) -> Result<Answer> {
     output.title(&format!("{folder}: {files} {differ} from the spec"));
     output.changes(&changes);
     let older = downgrade(&changes);
-    output.problems(older.as_slice());
-    output.next(&[command(&changes, older.is_some())]);
+    let lost = targets::data_loss(rendered.deployment.spec.target, &changes);
+    let (downgrades, loses) = (older.is_some(), lost.is_some());
+    let problems: Vec<Problem> = [older, lost].into_iter().flatten().collect();
+    output.problems(&problems);
+    if !loses {
+        output.next(&[command(&changes, downgrades)]);
+    }
     Ok(Answer::No)
 }
 

@@ -44,10 +44,10 @@ pub(super) fn run(args: &GenArgs, output: &mut Output) -> Result<Answer> {
     let other =
         existing.and_then(|spec| another_kind(&rendered.values, spec, &rendered.location.folder));
     let other = another_spec(&rendered.location)?.or(other);
-    let other = other.filter(|_| !args.force);
     let changes = folder::compare(&rendered.plan, &rendered.location.folder)?;
+    let lost = targets::data_loss(rendered.deployment.spec.target, &changes);
     let older = downgrade(&changes).filter(|_| !args.allow_downgrade);
-    if let Some(problem) = other.or(older) {
+    if let Some(problem) = other.or(lost).filter(|_| !args.force).or(older) {
         output.problems(&[problem]);
         output.say("nothing was written");
         return Ok(Answer::No);

@@ -10,6 +10,7 @@ mod parameters;
 pub(super) mod problems;
 mod stack;
 mod template;
+mod volume;
 
 use anyhow::Result;
 
@@ -66,10 +67,20 @@ pub fn needs(deployment: &Deployment) -> Vec<Need> {
 /// Returns notes on the effect of a changed file on the data.
 pub fn notes(change: &Change) -> Vec<String> {
     match change.path.as_str() {
-        "template.yaml" => machine::version_note(change),
-        "parameters.json" => parameters::notes(change),
+        "template.yaml" => {
+            let mut notes = machine::version_note(change);
+            notes.extend(volume::note(change));
+            notes
+        }
+        "parameters.json" => parameters::note(change).into_iter().collect(),
         _ => terraform::notes(change),
     }
+}
+
+/// Returns the problem of changes with which an existing deployment would lose data, or could not be
+/// updated. Terraform refuses to replace the volume itself.
+pub fn data_loss(changes: &[Change]) -> Option<Problem> {
+    volume::problem(changes)
 }
 
 /// Returns the commands that follow `gen`, to be run in the deployment's folder.

@@ -65,9 +65,66 @@ impl Cloud {
 /// Returns `text` of a backend with its placeholder replaced by `place`, or by the target's
 /// expression for it.
 pub fn in_place(text: &str, place: &str) -> String {
-    places().fold(text.to_owned(), |text, one| {
-        text.replace(one.placeholder, place)
-    })
+    in_partition(text, place, &AwsHosts::of(place))
+}
+
+/// Hosts of AWS behind the region. They depend on its partition; the texts of backends contain those
+/// of most regions.
+#[derive(Debug, Clone, Copy)]
+pub struct AwsHosts<'a> {
+    /// Host of the services' endpoints.
+    pub services: &'a str,
+    /// Host of the console.
+    pub console: &'a str,
+}
+
+impl AwsHosts<'static> {
+    const USUAL: Self = Self {
+        services: "amazonaws.com",
+        console: "console.aws.amazon.com",
+    };
+
+    /// Returns the hosts of a region's partition.
+    /// <https://docs.amazonaws.cn/en_us/aws/latest/userguide/endpoints-arns.html>,
+    /// <https://docs.aws.amazon.com/govcloud-us/latest/UserGuide/using-govcloud-endpoints.html>
+    fn of(region: &str) -> Self {
+        if region.starts_with("cn-") {
+            Self {
+                services: "amazonaws.com.cn",
+                console: "console.amazonaws.cn",
+            }
+        } else if region.starts_with("us-gov-") {
+            Self {
+                console: "console.amazonaws-us-gov.com",
+                ..Self::USUAL
+            }
+        } else {
+            Self::USUAL
+        }
+    }
+}
+
+/// Returns `text` of a backend with its placeholder replaced by `place`, and the hosts of AWS behind
+/// it by `hosts`.
+pub fn in_partition(text: &str, place: &str, hosts: &AwsHosts) -> String {
+    let usual = AwsHosts::USUAL;
+    let text = [
+        (usual.services, hosts.services),
+        (usual.console, hosts.console),
+    ]
+    .iter()
+    .fold(text.to_owned(), |text, (usual, host)| {
+        text.replace(
+            &format!("{{region}}.{usual}"),
+            &format!("{{region}}.{host}"),
+        )
+    });
+    places().fold(text, |text, one| text.replace(one.placeholder, place))
+}
+
+/// Returns true if a text of a backend is an address in AWS's console.
+pub fn is_in_console(text: &str) -> bool {
+    text.contains(&format!("{{region}}.{}", AwsHosts::USUAL.console))
 }
 
 /// Returns true if a text of a backend depends on the location.
@@ -81,7 +138,32 @@ fn places() -> impl Iterator<Item = Place> {
 
 #[cfg(test)]
 mod tests {
-    use super::Cloud;
+    use super::*;
+
+    #[test]
+    fn hosts_of_aws_follow_the_partition_of_the_region() {
+        let endpoint = "https://xray.{region}.amazonaws.com/v1/traces";
+        let console = "https://{region}.console.aws.amazon.com/xray?region={region}";
+        for (region, services, host) in [
+            ("eu-central-1", "amazonaws.com", "console.aws.amazon.com"),
+            ("cn-north-1", "amazonaws.com.cn", "console.amazonaws.cn"),
+            (
+                "us-gov-west-1",
+                "amazonaws.com",
+                "console.amazonaws-us-gov.com",
+            ),
+        ] {
+            assert_eq!(
+                in_place(endpoint, region),
+                format!("https://xray.{region}.{services}/v1/traces")
+            );
+            assert_eq!(
+                in_place(console, region),
+                format!("https://{region}.{host}/xray?region={region}")
+            );
+        }
+        assert_eq!(in_place("https://{project}.x", "cn-1"), "https://cn-1.x");
+    }
 
     #[test]
     fn all_contains_every_cloud() {

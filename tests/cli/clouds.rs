@@ -276,36 +276,6 @@ fn values_in_flags_are_refused_with_the_flag_and_what_to_write() {
 }
 
 #[test]
-fn warns_of_the_effect_of_a_new_zone_or_snapshot_on_the_data() {
-    let home = folder();
-    let written = |more: &[&str]| {
-        let arguments = [&["gen", "--target", "aws", "--out", "out"], more].concat();
-        let (code, _, message) = run(home.path(), &arguments);
-        assert_eq!(code, 0, "{message}");
-        message
-    };
-    assert!(!written(&["--zone", "eu-central-1a"]).contains("data volume"));
-    assert!(!written(&["--zone", "eu-central-1a", "--disk", "40GiB"]).contains("data volume"));
-    let moved = written(&["--zone", "eu-central-1b"]);
-    let told = "note: `AvailabilityZone` changed: an existing stack gets a new data volume (empty) and keeps the old one as a snapshot";
-    assert!(moved.contains(told), "{moved}");
-}
-
-#[test]
-fn warns_only_if_the_zone_of_an_existing_volume_changes() {
-    let home = folder();
-    let written = |more: &[&str]| {
-        let arguments = [&["gen", "--target", "aws", "--out", "out"], more].concat();
-        let (code, _, message) = run(home.path(), &arguments);
-        assert_eq!(code, 0, "{message}");
-        message
-    };
-    written(&[]);
-    let named = written(&["--zone", "eu-central-1a"]);
-    assert!(!named.contains("data volume"), "{named}");
-}
-
-#[test]
 fn warns_of_a_data_disk_that_would_shrink() {
     for target in ["aws", "aws --format terraform", "gcp", "azure"] {
         let home = folder();

@@ -11,6 +11,7 @@ mod clouds;
 mod command;
 mod completions;
 mod conflicts;
+mod data_volume;
 mod files;
 mod help;
 mod image;

@@ -70,6 +70,10 @@ class Template:
         made = self.module.resolve(self.tree, self.parameters(**more))["Resources"]
         return [one for one in made.values() if one["Type"] == kind]
 
+    def one(self, name, **more):
+        """The properties of the resource with this name for these parameters, without functions."""
+        return self.module.resolve(self.tree, self.parameters(**more))["Resources"][name]["Properties"]
+
     def for_moto(self):
         """The template in JSON without listeners, because moto's load balancers support only HTTP."""
         gone = self.of_type("AWS::ElasticLoadBalancingV2::Listener")

@@ -127,9 +127,8 @@ def name():
 class TestMachinesInMoto:
     def test_stack_is_created_updated_and_deleted(self, moto, rendered, name):
         template, ec2 = Template(rendered(OTLP)), moto("ec2")
-        clients = ec2.create_security_group(GroupName=name, Description="clients")["GroupId"]
         body = template.for_moto()
-        # moto fails on a rule that is `AWS::NoValue`, so both parameters are set.
+        clients = self.clients(moto, name)
         chosen = {"DiskSize": "21", "AllowedSecurityGroup": clients, **moto.place()}
         moto.put("create", name, template, body, **chosen)
         made = moto.identifiers(name)
@@ -178,6 +177,32 @@ class TestMachinesInMoto:
 
         moto.delete(name)
         assert not moto("autoscaling").describe_auto_scaling_groups()["AutoScalingGroups"]
+
+    def test_restored_snapshot_replaces_the_volume(self, moto, rendered, tmp_path, name):
+        template, ec2 = Template(rendered(OTLP)), moto("ec2")
+        chosen = {"AllowedSecurityGroup": self.clients(moto, name), **moto.place()}
+        moto.put("create", name, template, template.for_moto(), **chosen)
+        made = moto.identifiers(name)
+        snapshot = ec2.create_snapshot(VolumeId=made["DataVolume"])["SnapshotId"]
+
+        tracing = {"backend": "otlp", "endpoint": OTLP["endpoint"]}
+        (tmp_path / "spec.yaml").write_text(
+            json.dumps({"target": "aws", "tracing": tracing, "machine": {"restore_from": snapshot}})
+        )
+        restored = Template(rendered({"spec": str(tmp_path / "spec.yaml")}))
+        moto.put("update", name, restored, restored.for_moto(), **chosen)
+        after = moto.identifiers(name)
+        [volume] = restored.of_type("AWS::EC2::Volume")
+        assert made.keys() - after.keys() == {"DataVolume"} and after.keys() - made.keys() == {volume}
+        assert ec2.describe_volumes(VolumeIds=[after[volume]])["Volumes"][0]["SnapshotId"] == snapshot
+        [_, new] = self.launched(moto, restored, after)
+        pseudo = {"AWS::StackName": name, "AWS::StackId": moto.stack(name)["StackId"], "AWS::Region": REGION}
+        assert decoded(new["UserData"]) == restored.user_data(after, pseudo, **chosen)
+        moto.delete(name)
+
+    def clients(self, moto, name):
+        """The parameter for allowed clients: moto fails on a rule that is `AWS::NoValue`, so both are set."""
+        return moto("ec2").create_security_group(GroupName=name, Description="clients")["GroupId"]
 
     def machine(self, moto, made):
         """The only instance of the group."""

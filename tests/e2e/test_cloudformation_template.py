@@ -242,19 +242,28 @@ class TestTemplate:
 
     def test_machine_is_private_and_opens_only_the_required_ports(self, template, spec):
         [data] = [one["Properties"]["LaunchTemplateData"] for one in template.resources("AWS::EC2::LaunchTemplate")]
-        assert data["MetadataOptions"] == {"HttpTokens": "required", "HttpPutResponseHopLimit": 1}
+        # An account can disable the metadata service by default.
+        metadata = {"HttpEndpoint": "enabled", "HttpTokens": "required", "HttpPutResponseHopLimit": 1}
+        assert data["MetadataOptions"] == metadata
         assert [one["AssociatePublicIpAddress"] for one in data["NetworkInterfaces"]] == [False]
         assert "KeyName" not in data
         image = template.tree["Parameters"]["ImageId"]
         assert data["ImageId"] == "ImageId", "CloudFormation alone reads it"
         assert image["Type"] == "AWS::SSM::Parameter::Value<AWS::EC2::Image::Id>"
         assert image["Default"].startswith("/aws/service/ami-amazon-linux-latest/al2023-")
-        every = [
-            rule
-            for group in template.resources("AWS::EC2::SecurityGroup")
-            for rule in group["Properties"]["SecurityGroupIngress"]
-        ]
+        walls = {name: template.one(name) for name in template.of_type("AWS::EC2::SecurityGroup")}
+        [front] = [name for name, one in walls.items() if "SecurityGroupIngress" in one]
+        [inside] = walls.keys() - {front}
+        doors = [one["Properties"] for one in template.resources("AWS::EC2::SecurityGroupIngress")]
+        assert {(one["GroupId"], one["SourceSecurityGroupId"]) for one in doors} == {(inside, front)}
+        every = walls[front]["SecurityGroupIngress"] + doors
         open_to = {rule["FromPort"] for rule in every}
+        # A group without a rule for outgoing traffic allows all of it.
+        sent = walls[front]["SecurityGroupEgress"]
+        assert {one["DestinationSecurityGroupId"] for one in sent} == {inside}
+        assert {one["FromPort"] for one in sent} == {one["ToPort"] for one in sent} == open_to
+        assert {rule["FromPort"] for rule in doors} == open_to
+        assert [one["IpProtocol"] for one in walls[inside]["SecurityGroupEgress"]] == ["-1"]
         assert {(rule["IpProtocol"], rule["ToPort"] - rule["FromPort"]) for rule in every} == {("tcp", 0)}
         # The collector's ports are open if the spec enables clients and monitoring.
         assert open_to == {8000, *((4317, 4318, 8888, 8889) if "spec" in spec else ())}
@@ -263,6 +272,24 @@ class TestTemplate:
         [group] = template.resources("AWS::AutoScaling::AutoScalingGroup")
         assert listened == {one["Properties"]["Port"] for one in targets} == open_to
         assert len(group["Properties"]["TargetGroupARNs"]) == len(targets) == len(open_to)
+
+
+@pytest.mark.parametrize(
+    "partition, region, services, console",
+    [
+        ("aws", REGION, "amazonaws.com", "console.aws.amazon.com"),
+        ("aws-cn", "cn-north-1", "amazonaws.com.cn", "console.amazonaws.cn"),
+        ("aws-us-gov", "us-gov-west-1", "amazonaws.com", "console.amazonaws-us-gov.com"),
+    ],
+)
+def test_hosts_follow_the_partition(rendered, partition, region, services, console):
+    template = Template(rendered({}))
+    pseudo = {"AWS::Partition": partition, "AWS::Region": region, "AWS::URLSuffix": services}
+    made = template.module.resolve(template.tree, template.parameters(), None, pseudo)
+    assert made["Outputs"]["Traces"]["Value"].startswith(f"https://{region}.{console}/cloudwatch/home?region={region}#")
+    files = template.module.machine_files(template.tree, template.parameters(), None, pseudo)
+    endpoint = f"CHROMA_OTEL_COLLECTION_ENDPOINT=https://xray.{region}.{services}/v1/traces\n"
+    assert endpoint in files["/etc/chroma-otel/collector.env"][1]
 
 
 @pytest.mark.parametrize(

@@ -42,6 +42,8 @@ ATTRIBUTES = {
     "Logs": "logs-1",
     "Logs.Arn": f"{VALUES['aws_cloudwatch_log_group.arn']}:*",
 }
+# `ForceNew` in the provider's internal/service/ec2/ebs_volume.go.
+FORCES_NEW = {"aws_ebs_volume": ["availability_zone", "encrypted", "kms_key_id", "snapshot_id"]}
 PSEUDO = {
     "AWS::Region": REGION,
     "AWS::AccountId": ACCOUNT,
@@ -73,7 +75,7 @@ def folders(tools, tmp_path_factory):
 @pytest.fixture(scope="session")
 def provider(tools, folders, tmp_path_factory):
     modules = [folders(spec, "terraform") for spec in SPECS.values()]
-    return provider_folder(tools, "aws", modules, VALUES, tmp_path_factory.mktemp("provider"))
+    return provider_folder(tools, "aws", modules, VALUES, tmp_path_factory.mktemp("provider"), FORCES_NEW)
 
 
 @pytest.fixture
@@ -152,9 +154,16 @@ class TestModule:
         # The stand-in gives all groups the same name, so the attachment is checked in the file.
         attached = re.search(r"^  target_group_arns +=(.*)$", (module.folder / "machine.tf").read_text(), re.M)[1]
         assert ("aws_lb_target_group.collector)[*]" in attached) == (len(open_to) > 1)
-        walls = [one["Properties"] for one in resources.values() if one["Type"] == "AWS::EC2::SecurityGroup"]
-        doors = sorted(rule["FromPort"] for wall in walls for rule in wall["SecurityGroupIngress"])
-        assert ports("aws_vpc_security_group_ingress_rule", "from_port") == doors
+        front = resources["LoadBalancerSecurityGroup"]["Properties"]
+        inside = [one for one in resources.values() if one["Type"] == "AWS::EC2::SecurityGroupIngress"]
+        doors = front["SecurityGroupIngress"] + [one["Properties"] for one in inside]
+        assert ports("aws_vpc_security_group_ingress_rule", "from_port") == sorted(one["FromPort"] for one in doors)
+        rules = {address: one for address, one in state.items() if "_egress_rule." in address}
+        everything = rules.pop("aws_vpc_security_group_egress_rule.instance")
+        [expected] = resources["InstanceSecurityGroup"]["Properties"]["SecurityGroupEgress"]
+        assert (everything["ip_protocol"], everything["cidr_ipv4"]) == (expected["IpProtocol"], expected["CidrIp"])
+        expected = sorted(one["FromPort"] for one in front["SecurityGroupEgress"])
+        assert sorted(int(one["from_port"]) for one in rules.values()) == expected
 
     def test_variables_match_the_cloudformation_parameters(self, module, folders, spec):
         template = Template(folders(spec, "cloudformation"))
@@ -163,7 +172,8 @@ class TestModule:
         image = parameters.pop("ImageId")
         architecture = json.loads(re.search(r"^  default     = (.*)", module.variables["architecture"], re.M)[1])
         assert image["Default"] == f"/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-{architecture}"
-        extra = {"name", "architecture", *(f"{name}_version" for name in module.secrets)}
+        # In the template, the snapshot is part of the data volume's logical id.
+        extra = {"name", "architecture", "snapshot_id", *(f"{name}_version" for name in module.secrets)}
         assert set(module.variables) == {snake(name) for name in parameters} | extra
         for name, parameter in parameters.items():
             text = module.variables[snake(name)]
@@ -272,9 +282,12 @@ class TestOperation:
 
     def test_restored_volume_replaces_the_old_one(self, module):
         values = module.values()
-        module.apply(**values)
+        state = module.apply(**values)
+        assert not state["aws_autoscaling_group.chroma"]["instance_refresh"][0]["preferences"][0].get("auto_rollback")
+        restored = {**values, "snapshot_id": "snap-1"}
+        assert "prevent_destroy" in module.terraform("plan", "-input=false", fails=True, **restored)
         module.terraform("state", "rm", "aws_ebs_volume.data")  # as in README.md
-        plan = module.plan(**{**values, "snapshot_id": "snap-1"})
+        plan = module.plan(**restored)
         assert changes(plan)["aws_ebs_volume.data"] == ["create"]
         assert [address for address, actions in changes(plan).items() if "delete" in actions] == []
 

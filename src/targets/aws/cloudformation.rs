@@ -15,14 +15,17 @@ use crate::targets::machine::env_files::{Condition, EnvFile, EnvLine, Segment, T
 
 /// Returns the fingerprint of all files, whose change replaces the instance: the parameters and
 /// resources in their lines, and their texts.
-pub(super) fn fingerprint(lines: &[EnvFile], files: &[MachineFile]) -> Value {
+pub(super) fn fingerprint(lines: &[EnvFile], files: &[MachineFile], volume: &str) -> Value {
     let all = lines.iter().flat_map(|file| &file.lines);
-    let depends: BTreeSet<String> = all.clone().flat_map(depends).collect();
+    let depends = all.clone().flat_map(|line| depends(line, volume));
+    let depends: BTreeSet<String> = depends.collect();
     let texts: String = files
         .iter()
         .map(|file| format!("{}\n{}\n", file.path, file.text))
         .collect();
-    let fixed: String = all.map(|line| format!("{}\n", value(line))).collect();
+    let fixed: String = all
+        .map(|line| format!("{}\n", value(line, volume)))
+        .collect();
     let hash = hash(format!("{texts}{fixed}").as_bytes())[..16].to_owned();
     let parts: Vec<String> = depends.into_iter().chain([hash]).collect();
     as_is(format!("[{}]", parts.join(", ")))
@@ -40,11 +43,15 @@ pub(super) struct StackFile {
 }
 
 /// Returns the files of lines and the files with a text.
-pub(super) fn files(lines: Vec<EnvFile>, files: Vec<MachineFile>) -> Vec<StackFile> {
+pub(super) fn files(lines: Vec<EnvFile>, files: Vec<MachineFile>, volume: &str) -> Vec<StackFile> {
+    let values = |file: &EnvFile| {
+        let lines = file.lines.iter();
+        lines.map(|line| as_is(value(line, volume))).collect()
+    };
     let of_lines = lines.into_iter().map(|file| StackFile {
         path: file.path.to_owned(),
         mode: "000600",
-        lines: Some(file.lines.iter().map(|line| as_is(value(line))).collect()),
+        lines: Some(values(&file)),
         text: None,
     });
     let of_text = files.into_iter().map(|file| StackFile {
@@ -56,10 +63,11 @@ pub(super) fn files(lines: Vec<EnvFile>, files: Vec<MachineFile>) -> Vec<StackFi
     of_lines.chain(of_text).collect()
 }
 
-/// Returns a line as a value: a text, a function that computes it, or nothing.
-fn value(line: &EnvLine) -> String {
+/// Returns a line as a value: a text, a function that computes it, or nothing. `volume` is the
+/// logical ID of the data volume.
+fn value(line: &EnvLine, volume: &str) -> String {
     let text = match &line.text {
-        Text::Parts(parts) => joined(parts),
+        Text::Parts(parts) => joined(parts, volume),
         Text::ByGranularity {
             none,
             operation,
@@ -86,7 +94,7 @@ fn value(line: &EnvLine) -> String {
     }
 }
 
-fn joined(parts: &[Segment]) -> String {
+fn joined(parts: &[Segment], volume: &str) -> String {
     if let [Segment::Text(text)] = parts {
         // A linter takes `${` in a plain text for a missing `!Sub`, and one without variables for a
         // needless `!Sub`.
@@ -100,7 +108,8 @@ fn joined(parts: &[Segment]) -> String {
             pieces => format!("!Join [\"$\", [{}]]", pieces.join(", ")),
         };
     }
-    let text = quoted(&parts.iter().map(inside).collect::<String>());
+    let text = parts.iter().map(|part| inside(part, volume));
+    let text = quoted(&text.collect::<String>());
     let secret = parts.iter().find_map(|part| match part {
         Segment::Secret(variable) => Some(arn(variable)),
         _ => None,
@@ -112,7 +121,7 @@ fn joined(parts: &[Segment]) -> String {
 }
 
 /// Returns a segment within a `!Sub`.
-fn inside(part: &Segment) -> String {
+fn inside(part: &Segment, volume: &str) -> String {
     match part {
         Segment::Text(text) => text.replace("${", "${!"),
         Segment::Parameter(variable) => format!("${{{}}}", name_of(variable)),
@@ -120,26 +129,26 @@ fn inside(part: &Segment) -> String {
         Segment::Local(name) => match *name {
             "region" => "${AWS::Region}".to_owned(),
             "registry" => "${AWS::AccountId}.dkr.ecr.${AWS::Region}.${AWS::URLSuffix}".to_owned(),
-            name => format!("${{{}}}", resource(name)),
+            name => format!("${{{}}}", resource(name, volume)),
         },
         Segment::Secret(_) => "${Arn}".to_owned(),
     }
 }
 
 /// Returns the stack's expression for a module's `local.…`.
-fn resource(name: &str) -> &'static str {
+fn resource<'a>(name: &str, volume: &'a str) -> &'a str {
     match name {
-        "data_volume" => "DataVolume",
+        "data_volume" => volume,
         "log_group" => "Logs",
         _ => unreachable!("the stack has no `{name}`: a test renders every spec"),
     }
 }
 
 /// Returns the parameters and resources that a line depends on.
-fn depends(line: &EnvLine) -> Vec<String> {
+fn depends(line: &EnvLine, volume: &str) -> Vec<String> {
     let granularity = || format!("!Ref {}", name_of(variable::GRANULARITY));
     let names = match &line.text {
-        Text::Parts(parts) => parts.iter().flat_map(named).collect(),
+        Text::Parts(parts) => parts.iter().flat_map(|part| named(part, volume)).collect(),
         Text::ByGranularity { .. } => vec![granularity()],
         Text::EndpointOr(_) => vec![format!("!Ref {}", name_of(variable::ENDPOINT))],
     };
@@ -157,11 +166,11 @@ fn depends(line: &EnvLine) -> Vec<String> {
     names.chain(own).collect()
 }
 
-fn named(part: &Segment) -> Vec<String> {
+fn named(part: &Segment, volume: &str) -> Vec<String> {
     match part {
         Segment::Text(_) | Segment::Name | Segment::Local("region" | "registry") => Vec::new(),
         Segment::Parameter(variable) => vec![format!("!Ref {}", name_of(variable))],
-        Segment::Local(name) => vec![format!("!Ref {}", resource(name))],
+        Segment::Local(name) => vec![format!("!Ref {}", resource(name, volume))],
         Segment::Secret(variable) => vec![arn(variable)],
     }
 }

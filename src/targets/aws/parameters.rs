@@ -38,7 +38,6 @@ pub(super) fn values(deployment: &Deployment) -> BTreeMap<String, String> {
         ("AllowedCidr", range),
         ("AllowedSecurityGroup", group),
         ("DiskSize", (machine.disk.as_mebibytes() / 1024).to_string()),
-        ("SnapshotId", text(&machine.restore_from)),
         ("SnapshotsKept", machine.snapshots.to_string()),
         ("LogRetentionDays", machine.log_days.to_string()),
         ("AlarmTopicArn", text(&machine.alarms)),
@@ -141,33 +140,17 @@ pub(super) fn file(deployment: &Deployment) -> String {
     format!("[\n{}\n]\n", lines.join(",\n"))
 }
 
-/// Returns notes on the effect of changed parameters on the data.
-pub(super) fn notes(change: &Change) -> Vec<String> {
-    let (before, after) = (
-        parsed(change.before.as_ref()),
-        parsed(change.after.as_ref()),
-    );
-    let of = |values: &BTreeMap<String, String>, name: &str| values.get(name).cloned();
-    let changed = |name: &str| of(&before, name) != of(&after, name);
-    // The zone is not in the file if the operator supplies it when deploying.
-    let known = |values: &BTreeMap<String, String>| values.contains_key("AvailabilityZone");
-    let moved = known(&before) && known(&after) && changed("AvailabilityZone");
-    let restored = changed("SnapshotId");
-    let replaced = (moved || restored).then(|| {
-        let parameter = if moved { "AvailabilityZone" } else { "SnapshotId" };
-        let new = match of(&after, "SnapshotId").filter(|from| !from.is_empty()) {
-            Some(from) => format!("created from {from}"),
-            None => "empty".to_owned(),
-        };
-        format!("`{parameter}` changed: an existing stack gets a new data volume ({new}) and keeps the old one as a snapshot")
-    });
-    let size = |values| of(values, "DiskSize");
-    let shrunk = disk_note(size(&before).as_deref(), size(&after).as_deref());
-    replaced.into_iter().chain(shrunk).collect()
+/// Returns a note if the data volume becomes smaller.
+pub(super) fn note(change: &Change) -> Option<String> {
+    let size = |text: &Option<String>| parsed(text.as_deref()).remove("DiskSize");
+    disk_note(
+        size(&change.before).as_deref(),
+        size(&change.after).as_deref(),
+    )
 }
 
 /// Returns the values of `parameters.json`; none if it cannot be parsed.
-fn parsed(text: Option<&String>) -> BTreeMap<String, String> {
+pub(super) fn parsed(text: Option<&str>) -> BTreeMap<String, String> {
     let pairs: Vec<String> = text
         .and_then(|text| serde_json::from_str(text).ok())
         .unwrap_or_default();

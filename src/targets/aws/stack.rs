@@ -12,7 +12,7 @@ use crate::render::as_is;
 use crate::spec::{Format, Spec};
 use crate::targets::machine::env_files::{self, EnvFile, EnvLine, Segment};
 use crate::targets::machine::{CloudMachine, MachineTemplate};
-use crate::values::DnsLabel;
+use crate::values::{CloudName, DnsLabel, is_in_console};
 
 /// Command that prints the current region of the `aws` command.
 const REGION: &str = "$(aws ec2 describe-availability-zones --query 'AvailabilityZones[0].RegionName' --output text)";
@@ -26,6 +26,8 @@ pub(super) struct AwsTemplate {
     log_days: [u16; 22],
     /// True if the spec lacks a required location.
     missing_places: bool,
+    /// True if traces are in AWS's console, whose host depends on the partition.
+    in_console: bool,
     /// The command that sets `INSTANCE`.
     instance: String,
 }
@@ -52,6 +54,7 @@ struct MachineDefaults {
 pub(super) fn template(deployment: &Deployment) -> MachineTemplate<'_, AwsTemplate> {
     let Spec {
         machine: at,
+        tracing,
         format,
         name,
         ..
@@ -76,6 +79,9 @@ pub(super) fn template(deployment: &Deployment) -> MachineTemplate<'_, AwsTempla
         machine: MachineDefaults::new(deployment),
         log_days: LOG_DAYS,
         missing_places: places(&deployment.spec).iter().any(|place| place.missing),
+        in_console: tracing
+            .backends()
+            .any(|backend| is_in_console(&backend.traces)),
         instance: instance(*format, name),
     };
     MachineTemplate::new(deployment, traits, own)
@@ -125,18 +131,23 @@ pub(super) fn lines(deployment: &Deployment) -> Vec<EnvFile> {
 
 impl MachineDefaults {
     fn new(deployment: &Deployment) -> Self {
+        let at = &deployment.spec.machine;
+        let snapshot = at.restore_from.as_ref();
         let values = values(deployment);
         let value = |name: &str| values.get(name).cloned().unwrap_or_default();
         Self {
             kind: value("InstanceType"),
-            architecture: architecture(deployment.spec.machine.kind.as_str()),
+            architecture: architecture(at.kind.as_str()),
             network: value("VpcId"),
             subnet: value("SubnetId"),
             zone: value("AvailabilityZone"),
             allowed_range: value("AllowedCidr"),
             allowed_group: value("AllowedSecurityGroup"),
             disk_gib: as_is(value("DiskSize")),
-            restore_from: value("SnapshotId"),
+            restore_from: snapshot
+                .map(CloudName::as_str)
+                .unwrap_or_default()
+                .to_owned(),
             snapshots: as_is(value("SnapshotsKept")),
             log_days: as_is(value("LogRetentionDays")),
             alarms: value("AlarmTopicArn"),

@@ -8,16 +8,17 @@ use minijinja::Value;
 use serde::Serialize;
 
 use super::cloudformation::{self, StackFile};
-use super::expressions::{in_stack_region, scalar_text};
+use super::expressions::{CONSOLE, in_stack_region, scalar_text};
 use super::parameters::{image, name_of};
 use super::stack::{self, AwsTemplate};
+use super::volume;
 use crate::deployment::Deployment;
 use crate::deployment::secrets::{Container, SecretVariable};
 use crate::render::{as_is, is_plain};
 use crate::spec::{Image, Spec, Tracing};
 use crate::targets::machine::{self, MachineTemplate, parameters};
 use crate::targets::terraform::capitalized;
-use crate::values::{DnsLabel, has_place};
+use crate::values::{DnsLabel, has_place, is_in_console};
 
 /// Input of the stack's templates.
 #[derive(Serialize)]
@@ -45,6 +46,8 @@ pub(super) struct StackTemplate<'a> {
     shows_detail: bool,
     /// Location of each backend's traces.
     traces: Vec<Traces>,
+    /// The logical ID of the data volume.
+    data_volume: String,
     /// Value whose change replaces the instance.
     fingerprint: Value,
     files: Vec<StackFile>,
@@ -111,6 +114,7 @@ impl<'a> StackTemplate<'a> {
             .collect();
         let keys = secrets.iter().filter(|secret| secret.required);
         let service_name = tracing.service_name.as_str();
+        let data_volume = volume::logical_id(&deployment.spec);
         Ok(Self {
             description: format!(
                 "Chroma with traces to {}. Written by chroma-otel-deploy.",
@@ -127,8 +131,9 @@ impl<'a> StackTemplate<'a> {
             secrets,
             shows_detail: chroma.image == Image::Stock && chroma.version.server() == Server::Rust,
             traces: traces(tracing),
-            fingerprint: cloudformation::fingerprint(&lines, &files),
-            files: cloudformation::files(lines, files),
+            fingerprint: cloudformation::fingerprint(&lines, &files, &data_volume),
+            files: cloudformation::files(lines, files, &data_volume),
+            data_volume,
             deploy: deploy_command(&deployment.spec.name),
             machine,
         })
@@ -170,8 +175,11 @@ fn traces(tracing: &Tracing) -> Vec<Traces> {
 
 /// Returns text with the stack's region for `{region}`, as a value of the template.
 fn regional(text: &str) -> Value {
-    if has_place(text) {
-        as_is(format!("!Sub {}", scalar_text(&in_stack_region(text))))
+    let here = scalar_text(&in_stack_region(text));
+    if is_in_console(text) {
+        as_is(format!("!Sub [{here}, {{Console: {CONSOLE}}}]"))
+    } else if has_place(text) {
+        as_is(format!("!Sub {here}"))
     } else {
         scalar(text)
     }

@@ -4,7 +4,7 @@ use chroma_otel_init::{Granularity, variable};
 
 use crate::render::{hcl_quoted, in_quotes};
 use crate::targets::machine::env_files::{Condition, EnvFile, EnvLine, Segment, Text};
-use crate::values::in_place;
+use crate::values::{AwsHosts, in_partition};
 
 /// Returns the name of a file's lines: `machine_env`, `secrets`, `docker_config_json`.
 pub(super) fn name(file: &EnvFile) -> String {
@@ -73,7 +73,12 @@ const GRANULARITIES: [Granularity; 4] = [
 
 /// Returns text as an expression, with the module's value for a backend's placeholder.
 pub(super) fn placed(text: &str, place: &str) -> String {
-    in_place(&hcl_quoted(text), place)
+    // Values of the module for AWS; only its backends' texts contain such hosts.
+    let hosts = AwsHosts {
+        services: "${local.suffix}",
+        console: "${local.console}",
+    };
+    in_partition(&hcl_quoted(text), place, &hosts)
 }
 
 /// Returns a segment for a position between quotes.
