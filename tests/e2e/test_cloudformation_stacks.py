@@ -80,7 +80,8 @@ class Cloud:
     def identifiers(self, name):
         resources = self("cloudformation").describe_stack_resources(StackName=name)["StackResources"]
         # Resources that moto cannot create have no physical id.
-        return {one["LogicalResourceId"]: one["PhysicalResourceId"] for one in resources if "LogicalResourceId" in one}
+        wanted = {"LogicalResourceId", "PhysicalResourceId"}
+        return {one["LogicalResourceId"]: one["PhysicalResourceId"] for one in resources if wanted <= one.keys()}
 
 
 def started(tmp_path_factory, name, command, environment, ready):
