@@ -40,13 +40,18 @@ class Kind:
     programs: tuple = ()
 
 
-# The package manager installs Docker if it was removed, and accepts the other packages of Azure's agent.
+# The package manager installs Docker if it was removed, and records what it is told to install.
 INSTALL = """#!/bin/sh -e
 case "$*" in *install*docker*)
     mv /test/packed/bin/docker /usr/bin
     mv /test/packed/sbin/docker /usr/local/sbin ;;
 esac
-case "$*" in *install*rsyslog*) cp /bin/true /usr/local/bin/rsyslogd ;; esac
+case "$*" in *install*) printf '%s\\n' "$@" >>/test/packages ;; esac
+"""
+# Of these packages, dpkg knows only those that the package manager has installed.
+DPKG_QUERY = """#!/bin/sh
+for package; do :; done
+! grep --quiet --fixed-strings --line-regexp -- "$package" /test/packages 2>/dev/null || printf installed
 """
 EVERYWHERE = (
     "blkid",
@@ -70,7 +75,11 @@ AMAZON = Kind(
     (CFN_SIGNAL,),
     (("aws", (HERE / "machine/aws").read_text()), ("cfn-signal", NOTHING), ("docker-credential-ecr-login", FAILURE)),
 )
-DEBIAN = Kind("apt-get", ("apt-get", "iptables", "python3", *EVERYWHERE))
+DEBIAN = Kind(
+    "apt-get",
+    ("apt-get", "dpkg", "dpkg-query", "iptables", "python3", *EVERYWHERE),
+    programs=(("dpkg-query", DPKG_QUERY),),
+)
 
 
 def host(*words, **options):
@@ -258,6 +267,7 @@ class Machine:
             self.path(f"/test/packed/{folder}").mkdir(parents=True, exist_ok=True)
         self.path("/usr/bin/docker").rename(self.path("/test/packed/bin/docker"))
         self.path("/usr/local/sbin/docker").rename(self.path("/test/packed/sbin/docker"))
+        self.path("/test/packages").unlink(missing_ok=True)
 
     def let_fail(self, command, words="", times="always", says="out of luck"):
         """Makes calls of the command that contain these words fail, always or `once`."""
