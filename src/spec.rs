@@ -5,6 +5,7 @@
 
 pub mod default;
 pub mod kubernetes;
+pub mod machine_size;
 pub mod signals;
 pub mod target;
 
@@ -22,6 +23,7 @@ use crate::values::{
     VariableName, in_place,
 };
 use kubernetes::{CollectorMode, Kubernetes};
+use machine_size::MachineMemory;
 use signals::{Client, Metrics, Redact, Sampling};
 
 /// Values of secrets by variable; they are written to `.env` only.
@@ -114,6 +116,8 @@ pub struct Machine {
     pub resource_group: Option<CloudName>,
     /// Machine type, by the cloud's name.
     pub kind: CloudName,
+    /// Memory that the machine needs.
+    pub memory: MachineMemory,
     /// Size of the data disk.
     pub disk: Memory,
     /// Network.
@@ -132,6 +136,8 @@ pub struct Machine {
     pub snapshots: u16,
     /// Days to keep logs.
     pub log_days: u16,
+    /// Minutes until Chroma must respond on a new machine.
+    pub start_minutes: u16,
     /// Destination of alarms.
     pub alarms: Option<CloudName>,
     /// Snapshot from which a new disk is created.

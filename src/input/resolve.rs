@@ -17,8 +17,11 @@ mod unused;
 use reading::Reading;
 
 use super::file::Input;
+use crate::backend::Backend;
 use crate::problem::Problem;
-use crate::spec::{Resolved, Secrets, Spec, Target, Tracing, default};
+use crate::spec::machine_size::MachineMemory;
+use crate::spec::{Chroma, Collector, Resolved, Secrets, Spec, Target, Tracing, default};
+use crate::values::Memory;
 
 /// Resolves the input to a spec.
 /// `environment` looks up a variable of this process; only secrets are read from it.
@@ -50,9 +53,10 @@ pub fn resolve(
     );
 
     let format = reading.format(target);
-    let machine = reading.machine(target);
-    let kubernetes = reading.kubernetes(&name, machine.disk);
     let backends: Vec<_> = tracing.iter().flat_map(Tracing::backends).collect();
+    let memory = machine_memory(target, &chroma, &collector, &backends);
+    let machine = reading.machine(target, memory);
+    let kubernetes = reading.kubernetes(&name, machine.disk);
     let metrics = reading.metrics(&backends);
     let clients = reading.clients();
     reading.note_unused(target, chroma.image, collector.mode);
@@ -82,6 +86,22 @@ pub fn resolve(
         }
         _ => Err(problems),
     }
+}
+
+/// Returns the memory that a machine needs; the system needs none on other targets.
+fn machine_memory(
+    target: Option<Target>,
+    chroma: &Chroma,
+    collector: &Collector,
+    backends: &[&Backend],
+) -> MachineMemory {
+    let machine = target.and_then(|target| target.info().machine);
+    MachineMemory::new(
+        chroma.memory,
+        collector.memory,
+        backends.iter().copied(),
+        machine.map_or(Memory::mebibytes(0), |machine| machine.system),
+    )
 }
 
 impl Reading {

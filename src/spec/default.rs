@@ -28,5 +28,7 @@ pub const COLLECTOR_MAX_REPLICAS: u16 = 10;
 pub const SNAPSHOTS: u16 = 7;
 /// Default of `machine.log_days`.
 pub const LOG_DAYS: u16 = 30;
+/// Default of `machine.start_minutes`.
+pub const START_MINUTES: u16 = 15;
 /// Default of `kubernetes.backup.keep`.
 pub const BACKUPS: u16 = 7;

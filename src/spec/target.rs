@@ -3,6 +3,7 @@
 //! Invariant: differences between targets that need no code are in [`TargetInfo`]. The code of a
 //! target is its module in `src/targets`, which only `src/targets.rs` calls.
 
+use super::machine_size::{self, MachineInfo};
 use crate::values::Cloud;
 
 /// The platform of a deployment.
@@ -95,8 +96,8 @@ pub struct TargetInfo {
     pub formats: &'static [Format],
     /// The default backend.
     pub default_backend: &'static str,
-    /// The default machine type. `None` if the target has no machine.
-    pub machine_type: Option<&'static str>,
+    /// Its machines. `None` if the target has none.
+    pub machine: Option<&'static MachineInfo>,
     /// The store for values of secrets.
     pub secret_store: &'static str,
     /// The variables whose secrets the deployment creates itself.
@@ -138,7 +139,7 @@ const DOCKER: TargetInfo = TargetInfo {
     summary: "Docker Compose on one machine: Chroma, a collector, and Jaeger or Zipkin",
     formats: &[Format::Compose],
     default_backend: "jaeger",
-    machine_type: None,
+    machine: None,
     secret_store: "`.env`",
     created_secrets: &[],
     machine_keys: NONE,
@@ -153,7 +154,7 @@ const AWS: TargetInfo = TargetInfo {
     summary: "One EC2 instance that is replaced when it fails, with CloudFormation or Terraform",
     formats: &[Format::CloudFormation, Format::Terraform],
     default_backend: "aws-xray",
-    machine_type: Some("t4g.medium"), // 4 GiB, Arm
+    machine: Some(&machine_size::AWS),
     secret_store: "Secrets Manager",
     created_secrets: &[],
     machine_keys: Keys::AllBut(&[
@@ -174,7 +175,7 @@ const GCP: TargetInfo = TargetInfo {
     summary: "One Compute Engine machine with a separate data disk, with Terraform",
     formats: &[Format::Terraform],
     default_backend: "google-cloud-trace",
-    machine_type: Some("e2-medium"), // 4 GiB
+    machine: Some(&machine_size::GCP),
     secret_store: "Secret Manager",
     created_secrets: &[],
     machine_keys: Keys::AllBut(&["subscription", "resource_group", "ssh_from", "ssh_key"]),
@@ -189,7 +190,7 @@ const AZURE: TargetInfo = TargetInfo {
     summary: "One virtual machine with a separate data disk, with Terraform",
     formats: &[Format::Terraform],
     default_backend: "azure-monitor",
-    machine_type: Some("Standard_B2s_v2"), // 8 GiB
+    machine: Some(&machine_size::AZURE),
     secret_store: "Key Vault",
     created_secrets: &[CONNECTION_STRING],
     machine_keys: Keys::AllBut(&["project", "network"]),
@@ -204,7 +205,7 @@ const KUBERNETES: TargetInfo = TargetInfo {
     summary: "Manifests with a kustomization, for any conformant cluster",
     formats: &[Format::Manifests],
     default_backend: "jaeger",
-    machine_type: None,
+    machine: None,
     secret_store: "`.env`",
     created_secrets: &[],
     machine_keys: Keys::Only(&["disk", "allow_from", "secrets"]),
@@ -299,7 +300,7 @@ impl Target {
 
     /// Returns true if the target is a machine in a cloud.
     pub fn is_machine(self) -> bool {
-        self.info().machine_type.is_some()
+        self.info().machine.is_some()
     }
 
     /// Returns true for a cluster, in a cloud or elsewhere.

@@ -5,6 +5,7 @@
 
 mod cloudformation;
 mod expressions;
+mod instance_types;
 mod module;
 mod parameters;
 pub(super) mod problems;

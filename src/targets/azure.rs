@@ -6,6 +6,7 @@
 mod module;
 pub(super) mod patterns;
 pub(super) mod problems;
+mod sizes;
 mod template;
 
 use anyhow::Result;
@@ -29,8 +30,8 @@ fn traits(machine: &Machine) -> CloudMachine {
         detector: "azure",
         metadata_addresses: &["169.254.169.254", "168.63.129.16"],
         says_whether_chroma_answers: true,
-        system_memory: 640, // including the agents of Azure and Azure Monitor; not measured
-        arm: patterns::is_arm(machine.kind.as_str()),
+        sends_heartbeats: false,
+        arm: sizes::is_arm(machine.kind.as_str()),
         place: "",
     }
 }

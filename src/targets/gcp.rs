@@ -3,6 +3,7 @@
 //! Invariant: no file contains the value of a secret; only variables of the module and Secret
 //! Manager do.
 
+mod machine_types;
 mod module;
 pub(super) mod patterns;
 pub(super) mod problems;
@@ -27,8 +28,8 @@ fn traits(machine: &Machine) -> CloudMachine {
         detector: "gcp",
         metadata_addresses: &["169.254.169.254"],
         says_whether_chroma_answers: true,
-        system_memory: 512, // including Google's agents
-        arm: patterns::is_arm(machine.kind.as_str()),
+        sends_heartbeats: false,
+        arm: machine_types::is_arm(machine.kind.as_str()),
         place: "$(gcloud config get project)",
     }
 }

@@ -9,6 +9,7 @@ pub(super) mod env_files;
 pub(super) mod parameters;
 pub(super) mod patterns;
 mod ports;
+pub(super) mod sizes;
 
 use std::collections::BTreeSet;
 
@@ -46,9 +47,8 @@ pub(super) struct CloudMachine {
     /// True if the machine has to report Chroma's health for an alarm, because nothing else checks
     /// it.
     pub(super) says_whether_chroma_answers: bool,
-    /// Memory for the system, in MiB.
-    #[serde(skip)]
-    pub(super) system_memory: u64,
+    /// True if the cloud waits for the boot as long as the machine sends heartbeats.
+    pub(super) sends_heartbeats: bool,
     /// True for Arm processors.
     #[serde(skip)]
     pub(super) arm: bool,
@@ -178,6 +178,8 @@ pub(super) struct MachineTemplate<'a, C> {
     collector_command: &'a [String],
     version_description: &'static str,
     machine_description: String,
+    /// Minutes until Chroma must respond.
+    start_minutes: u16,
     /// Permissions that the collector's identity needs.
     backend_permissions: BTreeSet<String>,
     images: ImageNames<'a>,
@@ -209,7 +211,8 @@ struct MemoryNeeds {
     /// Minimum for Chroma.
     chroma_mib: u64,
     collector_mib: u64,
-    system_mib: u64,
+    /// The collector, the backends next to it, and the system.
+    others_mib: u64,
 }
 
 /// Names of the images with the entrypoint, within a registry.
@@ -243,14 +246,15 @@ impl<'a, C: Serialize> MachineTemplate<'a, C> {
             ),
             ports: OpenPorts::new(deployment),
             memory: MemoryNeeds {
-                chroma_mib: chroma.memory.as_mebibytes(),
+                chroma_mib: machine.memory.chroma,
                 collector_mib: collector.memory.as_mebibytes(),
-                system_mib: traits.system_memory,
+                others_mib: machine.memory.others,
             },
             data_owner: if wrapped { "10001:10001" } else { "0:0" },
             collector_command: if wrapped { &facts.command } else { &[] },
             version_description: parameters::version_description(deployment),
-            machine_description: parameters::machine_description(deployment),
+            machine_description: sizes::description(deployment),
+            start_minutes: machine.start_minutes,
             backend_permissions: common::permissions(deployment),
             images: ImageNames {
                 chroma: &deployment.images.tags.chroma,

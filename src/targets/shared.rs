@@ -93,7 +93,6 @@ pub(super) struct StackService<'a> {
     pub(super) name: &'a str,
     /// The port that receives traces.
     otlp_port: Option<u16>,
-    memory_mib: u64,
     #[serde(flatten)]
     service: &'a Service,
 }
@@ -211,13 +210,12 @@ fn stack_service<'a>(
     StackService {
         name: &backend.name,
         otlp_port: endpoint.map(|endpoint| endpoint.port()),
-        memory_mib: service.memory.as_mebibytes(),
         service,
     }
 }
 
 /// Joins names: `a`, `a and b`, `a, b and c`.
-fn list<'a>(names: impl Iterator<Item = &'a str>) -> String {
+pub(super) fn list<'a>(names: impl Iterator<Item = &'a str>) -> String {
     let names: Vec<&str> = names.collect();
     match names.split_last() {
         Some((last, rest)) if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),

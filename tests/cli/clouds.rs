@@ -295,6 +295,27 @@ fn warns_of_a_data_disk_that_would_shrink() {
 }
 
 #[test]
+fn rejects_a_start_that_cloudformation_would_cut_off() {
+    let spec = "target: aws\nmachine: {start_minutes: 61}\n";
+    insta::assert_snapshot!(refused(spec), @r##"
+    error: machine.start_minutes: `61` is longer than CloudFormation waits for an instance
+      hint: use `60` or less, or `--format terraform`
+    error: 1 problem; nothing was written
+    "##);
+    for (target, minutes) in [
+        ("aws", 60),
+        ("aws\nformat: terraform", 1440),
+        ("azure", 1440),
+    ] {
+        let home = folder();
+        let spec = format!("target: {target}\nmachine: {{start_minutes: {minutes}}}\n");
+        std::fs::write(home.path().join("chroma-otel.yaml"), spec).unwrap();
+        let (code, _, message) = run(home.path(), &["gen"]);
+        assert_eq!(code, 0, "{target}: {message}");
+    }
+}
+
+#[test]
 fn rejects_values_that_google_does_not_support_all_at_once() {
     let message = refused(
         "target: gcp
@@ -426,4 +447,38 @@ machine:
       hint: use at most 365; 0 disables snapshots
     error: 16 problems; nothing was written
     "##);
+}
+
+/// Runs a block of the README while `gcloud` says this; returns the exit code and the output.
+fn pasted(block: &str, said: &str) -> (Option<i32>, String) {
+    let done = std::process::Command::new("bash")
+        .args([
+            "-c",
+            &format!("gcloud() {{ echo \"$SAID\"; }}; sleep() {{ :; }}\n{block}"),
+        ])
+        .env("SAID", said)
+        .output()
+        .unwrap();
+    (done.status.code(), String::from_utf8(done.stdout).unwrap())
+}
+
+#[test]
+fn the_command_that_waits_for_the_boot_ends_with_its_result() {
+    let home = folder();
+    let (code, _, message) = run(home.path(), &["gen", "--target", "gcp", "--out", "out"]);
+    assert_eq!(code, 0, "{message}");
+    let readme = std::fs::read_to_string(home.path().join("out/README.md")).unwrap();
+    let mut blocks = readme.split("```sh\n").map(|text| text.split("```").next());
+    let wait = blocks.find_map(|block| block.filter(|text| text.contains("chroma-otel/boot")));
+    for (said, code, shown) in [
+        ("healthy", 0, "healthy\n"),
+        (
+            "images failed: no such image",
+            1,
+            "images failed: no such image\n",
+        ),
+        ("", 1, "no report yet\n"),
+    ] {
+        assert_eq!(pasted(wait.unwrap(), said), (Some(code), shown.to_owned()));
+    }
 }

@@ -19,6 +19,7 @@ mod input;
 mod json;
 mod kubernetes;
 mod kubernetes_output;
+mod machine_size;
 mod output;
 mod presets;
 mod schema;

@@ -132,6 +132,13 @@ def watch(machine):
     machine.run("systemctl", "start", "chroma-otel-watch.service")
 
 
+def signal_chroma(machine, name):
+    """Sends a signal to the server in Chroma's container, not to the entrypoint."""
+    entrypoint = machine.container("chroma")["State"]["Pid"]
+    server = machine.read(f"/proc/{entrypoint}/task/{entrypoint}/children").strip()
+    machine.run("bash", "-c", f"kill -{name} {server}")
+
+
 def until_active(machine, unit):
     def active():
         return machine.run("systemctl", "is-active", unit, check=False).stdout.strip() == "active"

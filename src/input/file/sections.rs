@@ -82,8 +82,8 @@ pub struct MachineSection {
     /// Existing resource group on azure.
     #[schemars(extend("x-pattern" = CloudName::PATTERN, "x-flag" = "resource-group", "x-value" = "NAME"))]
     pub resource_group: Option<String>,
-    /// Machine type, such as `t4g.medium`. Default: t4g.medium on aws, e2-medium on gcp,
-    /// Standard_B2s_v2 on azure.
+    /// Machine type, such as `t4g.medium`. Default: the smallest one with enough memory, from t4g.medium
+    /// on aws, e2-medium on gcp, Standard_B2s_v2 on azure.
     #[serde(rename = "type")]
     #[schemars(extend("x-pattern" = CloudName::PATTERN, "x-flag" = "machine-type"))]
     pub kind: Option<String>,
@@ -118,6 +118,10 @@ pub struct MachineSection {
     /// Number of days to keep logs.
     #[schemars(range(min = 1, max = 3653), extend("x-default" = default::LOG_DAYS))]
     pub log_days: Option<u16>,
+    /// Number of minutes to wait until Chroma responds on a new machine, at most 60 with CloudFormation.
+    /// Raise it before an upgrade that migrates much data.
+    #[schemars(range(min = 10, max = 1440), extend("x-default" = default::START_MINUTES))]
+    pub start_minutes: Option<u16>,
     /// Destination of alarms: an SNS topic ARN on aws, a notification channel on gcp, an action group ID
     /// on azure. Default: no alarms.
     #[schemars(extend("x-pattern" = CloudName::PATTERN))]
@@ -175,8 +179,8 @@ pub struct ChromaSection {
     /// `dimensions` need.
     #[schemars(extend("x-pattern" = Memory::PATTERN, "x-flag" = "memory", "x-value" = "SIZE"))]
     pub memory: Option<String>,
-    /// Expected number of vectors. With `dimensions`, it determines the defaults of `memory` and
-    /// `machine.disk`.
+    /// Expected number of vectors. With `dimensions`, it determines the defaults of `memory`,
+    /// `machine.disk` and `machine.type`.
     #[schemars(range(min = 1))]
     pub vectors: Option<u64>,
     /// Dimensions of a vector.

@@ -9,6 +9,7 @@ use std::str::FromStr;
 use crate::input::file::{MachineSection, SpecFile};
 use crate::input::resolve::reading::Reading;
 use crate::problem::Problem;
+use crate::spec::machine_size::{MachineInfo, MachineMemory};
 use crate::spec::target::{PLATFORMS, Target};
 use crate::spec::{Format, Machine, default};
 use crate::values::{CloudName, Memory};
@@ -44,7 +45,7 @@ impl Reading {
         found.copied().unwrap_or(formats[0])
     }
 
-    pub(super) fn machine(&mut self, target: Option<Target>) -> Machine {
+    pub(super) fn machine(&mut self, target: Option<Target>, memory: MachineMemory) -> Machine {
         self.platform(target);
         let default_disk = self.default_disk();
         let disk = self.memory(
@@ -61,14 +62,13 @@ impl Reading {
                 format!("take `{whole}GiB`"),
             );
         }
-        let default_kind = target
-            .and_then(|target| target.info().machine_type)
-            .unwrap_or("none");
+        let default_kind = default_type(target, memory);
         Machine {
             project: self.given("machine.project", |machine| &machine.project),
             subscription: self.given("machine.subscription", |machine| &machine.subscription),
             resource_group: self.given("machine.resource_group", |machine| &machine.resource_group),
             kind: self.parse("machine.type", |file| &file.machine.kind, default_kind),
+            memory,
             disk,
             network: self.given("machine.network", |machine| &machine.network),
             subnet: self.given("machine.subnet", |machine| &machine.subnet),
@@ -88,6 +88,12 @@ impl Reading {
                 .machine
                 .log_days
                 .unwrap_or(default::LOG_DAYS),
+            start_minutes: self
+                .input
+                .spec
+                .machine
+                .start_minutes
+                .unwrap_or(default::START_MINUTES),
             alarms: self.given("machine.alarms", |machine| &machine.alarms),
             restore_from: self.given("machine.restore_from", |machine| &machine.restore_from),
             secrets: self.secret_names(),
@@ -132,6 +138,16 @@ impl Reading {
             self.problems.push(Problem::unknown(at, &name, &platforms));
         }
     }
+}
+
+/// Returns the smallest machine type with enough memory, or the largest one.
+fn default_type(target: Option<Target>, memory: MachineMemory) -> &'static str {
+    let machine = target.and_then(|target| target.info().machine);
+    let of = |machine: &'static MachineInfo| {
+        let fitting = machine.fitting(memory.nominal());
+        fitting.or(machine.types.last().copied())
+    };
+    machine.and_then(of).map_or("none", |one| one.name)
 }
 
 /// Returns the targets that can be rendered in a format, for a sentence.

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use chroma_otel_init::variable;
 
+use super::instance_types::architecture;
 use crate::deployment::Deployment;
 pub(super) use crate::deployment::secrets::name_of;
 use crate::plan::Change;
@@ -41,6 +42,7 @@ pub(super) fn values(deployment: &Deployment) -> BTreeMap<String, String> {
         ("SnapshotsKept", machine.snapshots.to_string()),
         ("LogRetentionDays", machine.log_days.to_string()),
         ("AlarmTopicArn", text(&machine.alarms)),
+        ("StartMinutes", machine.start_minutes.to_string()),
     ]
     .map(|(name, value)| (name.to_owned(), value))
     .into();
@@ -110,18 +112,6 @@ pub(super) fn image(kind: &str) -> String {
     format!("/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-{architecture}")
 }
 
-/// Returns the architecture of an instance type. Graviton types have a `g` after the number of the
-/// generation (`t4g`, `m7gd`, `im4gn`); the first were called `a1`.
-pub(super) fn architecture(kind: &str) -> &'static str {
-    let family = kind.split('.').next().unwrap_or(kind);
-    let attributes = family.trim_start_matches(|c: char| !c.is_ascii_digit());
-    if family == "a1" || attributes.contains('g') {
-        "arm64"
-    } else {
-        "x86_64"
-    }
-}
-
 /// Returns `parameters.json`, in the form that every `aws cloudformation deploy
 /// --parameter-overrides` accepts; awscli 1.46.3 rejects pairs of `ParameterKey` and
 /// `ParameterValue`. Parameters without a value that cannot be blank are omitted.
@@ -163,30 +153,6 @@ pub(super) fn parsed(text: Option<&str>) -> BTreeMap<String, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn recognizes_graviton_instance_types() {
-        for arm in [
-            "t4g.medium",
-            "m7gd.large",
-            "im4gn.large",
-            "x2gd.medium",
-            "a1.large",
-            "c6gn.xlarge",
-        ] {
-            assert_eq!(architecture(arm), "arm64", "{arm}");
-        }
-        for x86 in [
-            "t3.medium",
-            "m7i.large",
-            "g4dn.xlarge",
-            "g5.xlarge",
-            "i4i.large",
-            "r6a.large",
-        ] {
-            assert_eq!(architecture(x86), "x86_64", "{x86}");
-        }
-    }
 
     #[test]
     fn returns_the_published_image_parameters() {

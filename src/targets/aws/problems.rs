@@ -9,6 +9,7 @@ use crate::deployment::secrets::SecretVariable;
 use crate::problem::Problem;
 use crate::spec::Format;
 use crate::targets::machine::patterns::SecretName;
+use crate::targets::machine::sizes;
 use crate::targets::{machine, terraform};
 
 /// The retention periods of CloudWatch Logs, in days (API `PutRetentionPolicy`).
@@ -16,6 +17,10 @@ pub(super) const LOG_DAYS: [u16; 22] = [
     1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922,
     3288, 3653,
 ];
+
+/// The longest `PauseTime` of a rolling update, in minutes
+/// (<https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-attribute-updatepolicy.html>).
+const LONGEST_START: u16 = 60;
 
 /// The format of a secret's name in Secrets Manager.
 pub(in crate::targets) const SECRET: SecretName = SecretName {
@@ -97,6 +102,17 @@ pub(super) fn of(deployment: &Deployment) -> Vec<Problem> {
             &format!("use the next longer period, `{}`", longer.unwrap_or(3653)),
         );
     }
+    if deployment.spec.format == Format::CloudFormation && at.start_minutes > LONGEST_START {
+        wrong(
+            "machine.start_minutes",
+            format!(
+                "`{}` is longer than CloudFormation waits for an instance",
+                at.start_minutes
+            ),
+            &format!("use `{LONGEST_START}` or less, or `--format terraform`"),
+        );
+    }
+    problems.extend(sizes::too_small(deployment, super::instance_types::memory));
     problems.extend(machine::problems(deployment, &SECRET));
     match deployment.spec.format {
         Format::Terraform => {

@@ -5,7 +5,8 @@
 use minijinja::Value;
 use serde::Serialize;
 
-use super::parameters::{architecture, places, values};
+use super::instance_types::architecture;
+use super::parameters::{places, values};
 use super::problems::LOG_DAYS;
 use crate::deployment::Deployment;
 use crate::render::as_is;
@@ -70,7 +71,7 @@ pub(super) fn template(deployment: &Deployment) -> MachineTemplate<'_, AwsTempla
         detector: "ec2",
         metadata_addresses: &[], // a hop limit of one blocks containers
         says_whether_chroma_answers: false, // the load balancer checks it
-        system_memory: 384,
+        sends_heartbeats: *format == Format::Terraform, // CloudFormation waits for a fixed time
         arm: architecture(at.kind.as_str()) == "arm64",
         place: REGION,
     };

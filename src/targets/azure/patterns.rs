@@ -26,14 +26,6 @@ pub(super) const ACTION_GROUP_OR_BLANK: &str = "^(/subscriptions/[^/]+/resourceG
 pub(super) const SECRET_OR_BLANK: &str =
     "^(https://[a-z][a-z0-9-]{1,22}[a-z0-9]\\.vault\\.azure\\.net/secrets/[A-Za-z0-9-]{1,127})?$";
 
-/// Returns true if a machine of this size has an Arm processor: the lowercase letters after the
-/// number of processors contain a `p` (`Standard_B2pls_v2`, `Standard_D4ps_v5`).
-pub(super) fn is_arm(size: &str) -> bool {
-    let kind = size.split('_').nth(1).unwrap_or_default();
-    let features = kind.rsplit(|c: char| c.is_ascii_digit()).next();
-    features.is_some_and(|features| features.contains('p'))
-}
-
 /// Returns the region and the number of the zone; the latter is blank in a region without zones.
 pub(super) fn place(zone: &str) -> (&str, &str) {
     zone.split_once('-').unwrap_or((zone, ""))
@@ -113,25 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn recognizes_arm_sizes() {
-        for arm in [
-            "Standard_B2pls_v2",
-            "Standard_B2pts_v2",
-            "Standard_D4ps_v5",
-            "Standard_E2pds_v6",
-            "Standard_D2plds_v5",
-        ] {
-            assert!(is_arm(arm), "{arm}");
-        }
-        for x86 in [
-            "Standard_B2s_v2",
-            "Standard_D2as_v5",
-            "Standard_E4-2ds_v5",
-            "Standard_NP10s",
-            "Standard_A1_v2",
-        ] {
-            assert!(!is_arm(x86), "{x86}");
-        }
+    fn splits_a_zone_into_region_and_number() {
         assert_eq!(place("westeurope-1"), ("westeurope", "1"));
         assert_eq!(place("westus"), ("westus", ""));
     }

@@ -5,7 +5,7 @@
 use serde::Serialize;
 
 use super::module::{MOST_SNAPSHOTS, makes_insights, places};
-use super::patterns;
+use super::{patterns, sizes};
 use crate::deployment::Deployment;
 use crate::spec::Machine;
 use crate::values::{CloudName, Peer};
@@ -114,7 +114,7 @@ impl MachineDefaults {
             Some(Peer::Range(range)) => Some(range.clone()),
             _ => None,
         };
-        let arm = patterns::is_arm(machine.kind.as_str());
+        let arm = sizes::is_arm(machine.kind.as_str());
         let place = machine
             .zone
             .as_ref()

@@ -20,12 +20,6 @@ pub(super) const CHANNEL_OR_BLANK: &str = "^(projects/[a-z0-9-]+/notificationCha
 /// A secret, or blank.
 pub(super) const SECRET_OR_BLANK: &str = "^(projects/[a-z0-9-]+/secrets/[A-Za-z0-9_-]{1,255})?$";
 
-/// Returns true if a machine of this type has an Arm processor.
-pub(super) fn is_arm(machine_type: &str) -> bool {
-    let family = machine_type.split('-').next().unwrap_or_default();
-    ["a4x", "c4a", "n4a", "t2a"].contains(&family)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -94,7 +88,5 @@ mod tests {
                 ],
             ),
         ]);
-        assert!(is_arm("t2a-standard-1") && is_arm("c4a-highmem-4") && is_arm("n4a-standard-2"));
-        assert!(!is_arm("e2-medium") && !is_arm("c4-standard-2") && !is_arm("a2-highgpu-1g"));
     }
 }

@@ -10,6 +10,7 @@ use crate::spec::Machine;
 use crate::targets::machine::patterns::{
     Named, SecretName, given, has_form, malformed, security_group,
 };
+use crate::targets::machine::sizes;
 use crate::targets::{machine, terraform};
 
 /// The smallest size of the module's disk type (`pd-balanced`), in GiB.
@@ -29,6 +30,7 @@ pub(super) fn of(deployment: &Deployment) -> Vec<Problem> {
     let mut problems = machine::problems(deployment, &SECRET);
     problems.extend(terraform::problems(deployment, &MODULE));
     problems.extend(names(deployment));
+    problems.extend(sizes::too_small(deployment, super::machine_types::memory));
     problems.extend(amounts(deployment));
     problems
 }

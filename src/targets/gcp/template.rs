@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::module::places;
-use super::patterns;
+use super::{machine_types, patterns};
 use crate::backend::Backend;
 use crate::deployment::Deployment;
 use crate::spec::Machine;
@@ -64,7 +64,7 @@ impl<'a> GcpTemplate<'a> {
             missing_places: places(&deployment.spec.machine)
                 .iter()
                 .any(|place| place.missing),
-            wait: wait(&name),
+            wait: wait(&name, deployment.spec.machine.start_minutes),
             logs: logs(&name, ""),
             collector_log: logs(&name, "'jsonPayload.container.name:\"otel-collector\"' "),
             machine: MachineDefaults::new(&deployment.spec.machine),
@@ -83,7 +83,7 @@ impl<'a> GcpTemplate<'a> {
 impl<'a> MachineDefaults<'a> {
     fn new(machine: &'a Machine) -> Self {
         let text = |name: &'a Option<CloudName>| name.as_ref().map(CloudName::as_str);
-        let arm = patterns::is_arm(machine.kind.as_str());
+        let arm = machine_types::is_arm(machine.kind.as_str());
         Self {
             kind: machine.kind.as_str(),
             architecture: if arm { "arm64" } else { "x86_64" },
@@ -104,17 +104,18 @@ impl<'a> MachineDefaults<'a> {
     }
 }
 
-/// Returns the command that waits up to 15 minutes until the machine reports the result of its
-/// boot.
-fn wait(name: &str) -> String {
+/// Returns the command that waits until the machine reports the result of its boot; it fails unless
+/// that is `healthy`.
+fn wait(name: &str, minutes: u16) -> String {
     format!(
-        "for _ in {{1..90}}; do\n  \
-         SAID=$(gcloud compute instances get-guest-attributes {} --query-path chroma-otel/boot --format 'value(value)' 2>/dev/null)\n  \
+        "for _ in {{1..{}}}; do\n  \
+         SAID=$(gcloud compute instances get-guest-attributes {name} --query-path chroma-otel/boot --format 'value(value)' 2>/dev/null)\n  \
          if [ -n \"$SAID\" ]; then break; fi\n  \
          sleep 10\n\
          done\n\
-         echo \"${{SAID:-no report yet}}\"",
-        name
+         echo \"${{SAID:-no report yet}}\"\n\
+         [ \"$SAID\" = healthy ]",
+        u32::from(minutes) * 6
     )
 }
 

@@ -29,15 +29,6 @@ pub(in crate::targets) fn version_description(deployment: &Deployment) -> &'stat
     }
 }
 
-/// Returns the description of the machine type. Memory sizes of machines are powers of two.
-pub(in crate::targets) fn machine_description(deployment: &Deployment) -> String {
-    let least = deployment.spec.chroma.memory.as_mebibytes()
-        + deployment.spec.collector.memory.as_mebibytes()
-        + 512;
-    let gibibytes = least.div_ceil(1024).next_power_of_two();
-    format!("At least {gibibytes} GiB of memory, for Chroma, the collector and the system.")
-}
-
 pub(in crate::targets) fn service_name_pattern(deployment: &Deployment) -> &'static str {
     match deployment.spec.chroma.image {
         Image::Wrapped | Image::Published => r"^[^\r\n]*\S[^\r\n]*$",

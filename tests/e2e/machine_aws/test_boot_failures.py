@@ -1,10 +1,11 @@
 """Failed boots of a machine in AWS: error reports and retries."""
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from booted_machine import HOSTILE, client, leaked, trace_arrives
-from conftest import NEWEST
+from booted_machine import HOSTILE, client, leaked, signal_chroma, trace_arrives, until_healthy
+from conftest import NEWEST, eventually
 from stand_in_machine import AMAZON
 
 from machine_aws.machine_files import terraforms
@@ -28,6 +29,14 @@ FAILURES = {
 }
 
 
+def terraforms_boot(machine, tools, folder):
+    """Writes the module's scripts to the machine and returns the path of the boot script."""
+    machine.write("/test/cloud", "GROUP_NAME=chroma\n" + terraforms(tools, folder, "/etc/chroma-otel/cloud"))
+    boot = terraforms(tools, folder, "/etc/chroma-otel/boot")
+    machine.write("/test/boot", boot.replace('source "$configuration/cloud"', "source /test/cloud"), 0o755)
+    return "/test/boot"
+
+
 class TestBootFailures:
     @pytest.mark.parametrize("step", FAILURES)
     def test_permanent_failure_of_a_step_is_reported(self, machine, cloud, step):
@@ -46,16 +55,52 @@ class TestBootFailures:
 
     @pytest.mark.parametrize("says, status", [(NO_ACTION, 0), ("out of luck", 1)])
     def test_boot_accepts_a_completed_lifecycle_action(self, machine, tools, folder, says, status):
-        machine.write("/test/cloud", "GROUP_NAME=chroma\n" + terraforms(tools, folder, "/etc/chroma-otel/cloud"))
-        boot = machine.read("/etc/chroma-otel/boot")
-        machine.write("/test/boot", boot.replace('source "$configuration/cloud"', "source /test/cloud"), 0o755)
+        script = terraforms_boot(machine, tools, folder)
         machine.forget_calls()
         machine.let_fail("aws", "complete-lifecycle-action", says=says)
-        done = machine.boot("report_success", script="/test/boot", check=False)
+        done = machine.boot("report_success", script=script, check=False)
         machine.let_work()
         assert (done.returncode, done.stderr) == (status, f"{says}\n" if status else "")
         [call] = [call for call in machine.calls if "complete-lifecycle-action" in call]
         assert call.endswith("--lifecycle-action-result CONTINUE")
+
+    @pytest.mark.parametrize("crashes", [False, True], ids=["migrates", "crashes"])
+    def test_boot_waits_for_a_migration_but_not_for_a_crash(self, machine, crashes):
+        """A Chroma that runs and does not answer."""
+        machine.run("systemctl", "restart", "chroma.service")
+        machine.boot()
+        machine.path("/etc/chroma-otel/reported").unlink(missing_ok=True)
+        machine.forget_calls()
+        if crashes:
+            machine.run("docker", "kill", "chroma")
+            eventually(lambda: machine.container("chroma"), "chroma again", 30)
+            until_healthy(machine)
+        signal_chroma(machine, "STOP")
+        since, limit = time.monotonic(), 12
+        with ThreadPoolExecutor() as pool:
+            boot = pool.submit(machine.boot, limit=limit, check=False)
+            eventually(lambda: boot.done() or time.monotonic() - since > 2 * limit, "the end of the limit", 60)
+            ended = boot.done()
+            signal_chroma(machine, "CONT")
+            done = boot.result()
+        assert ended == crashes, done.stderr
+        assert done.returncode == int(crashes), done.stderr
+        assert signals(machine) == [f"cfn-signal --success {'false' if crashes else 'true'} {STACK}"]
+        machine.boot()
+
+    def test_boot_sends_heartbeats_to_the_group(self, machine, tools, folder):
+        """AWS's error stands for an instance that nothing waits for."""
+        script = terraforms_boot(machine, tools, folder)
+        machine.let_fail("aws", "record-lifecycle-action-heartbeat", says=NO_ACTION)
+        machine.forget_calls()
+        done = machine.boot(script=script)
+        machine.let_work()
+        [call, *_] = [call for call in machine.calls if "record-lifecycle-action-heartbeat" in call]
+        assert "--lifecycle-hook-name healthy --auto-scaling-group-name chroma --instance-id i-" in call
+        assert "No active Lifecycle Action" not in done.stderr
+        machine.forget_calls()
+        machine.boot("limits", script=script)  # a step alone sends none
+        assert not [call for call in machine.calls if "heartbeat" in call]
 
     def test_boot_rejects_too_little_memory(self, machine):
         boot = machine.read("/etc/chroma-otel/boot").replace("chroma >= 2048", "chroma >= 2048000")

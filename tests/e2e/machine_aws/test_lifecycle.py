@@ -16,6 +16,7 @@ from booted_machine import (
     client,
     get_inside,
     leaked,
+    signal_chroma,
     started,
     trace_arrives,
     until_active,
@@ -143,20 +144,15 @@ class TestLifecycle:
         until_healthy(machine)
 
     def test_hanging_chroma_restarts_at_the_third_failed_check_in_a_row(self, machine, tools):
-        def send(signal):
-            entrypoint = machine.container("chroma")["State"]["Pid"]
-            server = machine.read(f"/proc/{entrypoint}/task/{entrypoint}/children").strip()
-            machine.run("bash", "-c", f"kill -{signal} {server}")
-
         before = started(machine)
         machine.run("rm", "--force", "/run/chroma-otel/answered")
-        send("STOP")
+        signal_chroma(machine, "STOP")
         for _ in range(4):  # before its first response, Chroma may be migrating data
             watch(machine)
-        send("CONT")
+        signal_chroma(machine, "CONT")
         watch(machine)
         assert started(machine) == before
-        send("STOP")
+        signal_chroma(machine, "STOP")
         watch(machine)
         watch(machine)
         assert started(machine) == before

@@ -87,7 +87,7 @@ class TestBootFailures:
         services.forget()
         waiting = None
         if cloud is AZURE:
-            waiting = ThreadPoolExecutor().submit(machine.boot, "outcome", check=False)
+            waiting = ThreadPoolExecutor().submit(machine.boot, "outcome", 5, check=False)
         machine.let_fail("systemctl", "enable --now docker.service")
         machine.boot(limit=4, check=False)
         machine.let_work()
@@ -95,7 +95,7 @@ class TestBootFailures:
         assert said.strip() == "install failed: out of luck"
         machine.run("systemctl", "start", "chroma-otel.service")
         if cloud is AZURE:
-            done = machine.boot("outcome")
+            done = machine.boot("outcome", 5)
             assert done.stdout + done.stderr == ""
 
     def test_boot_retries_every_command_and_request_that_fails_once(self, machine, cloud, services, disks, sink, tools):
