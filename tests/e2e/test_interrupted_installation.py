@@ -25,8 +25,9 @@ class Debian:
             each.mkdir()
 
     def run(self, command):
+        layers = f"lowerdir={self.base},upperdir={self.changed},workdir={self.work}"
         steps = [
-            f"mount -t overlay root -o 'lowerdir={self.base},upperdir={self.changed},workdir={self.work}' '{self.root}'",
+            f"mount -t overlay root -o '{layers}' '{self.root}'",
             f"mount --rbind /dev '{self.root}/dev'",
             f"mount -t proc proc '{self.root}/proc'",
             f"chroot '{self.root}' /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin sh -ec '{command}'",
@@ -58,7 +59,9 @@ class Debian:
         archive.parent.mkdir(exist_ok=True)
         host("dpkg-deb", "--build", source, archive)
         content = archive.read_bytes()
-        return f"{text}Filename: ./{archive.name}\nSize: {len(content)}\nSHA256: {hashlib.sha256(content).hexdigest()}\n"
+        return (
+            f"{text}Filename: ./{archive.name}\nSize: {len(content)}\nSHA256: {hashlib.sha256(content).hexdigest()}\n"
+        )
 
 
 @pytest.fixture
@@ -73,7 +76,9 @@ def test_installation_that_was_cut_off_is_completed(cloud, script, debian, rende
     for name in ("boot", "cloud"):
         mode, text = scripts[f"/etc/chroma-otel/{name}"]
         debian.write(f"etc/chroma-otel/{name}", text, mode)
-    index = [debian.offer(name, needs, {script: SLOW} if name == "containerd" else {}) for name, needs in PACKAGES.items()]
+    index = [
+        debian.offer(name, needs, {script: SLOW} if name == "containerd" else {}) for name, needs in PACKAGES.items()
+    ]
     debian.write("repository/Packages", "\n".join(index))
     debian.write("etc/apt/sources.list", "deb [trusted=yes] file:/repository ./\n")
     debian.write("slow", "")
