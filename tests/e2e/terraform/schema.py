@@ -1,4 +1,5 @@
-"""The schema of a Terraform provider's types, parsed from the npm package `@cdktf/provider-NAME`.
+"""The schema of a Terraform provider's types, parsed from the package `@cdktf/provider-NAME` or its successor
+`@cdktn/provider-NAME`.
 
 The package is generated from the provider's schema and contains all of it except the rules for values, which are not
 checked. `schema(lib, resources, data_sources)` returns the input of provider.py: `{"provider": BLOCK, "resources":
@@ -22,15 +23,18 @@ GETTERS = {
     "BooleanMap": ["map", "bool"],
     "AnyMap": "dynamic",
 }
-MAPS = {f"cdktf.{name}": GETTERS[name] for name in ("StringMap", "NumberMap", "BooleanMap")}
+MAPS = {
+    f"{cdk}.{name}": GETTERS[name] for cdk in ("cdktf", "cdktn") for name in ("StringMap", "NumberMap", "BooleanMap")
+}
 
 
 def type_of(text):
     """The Terraform type of a TypeScript type; None if it is not the type of an attribute."""
-    text = re.sub(r";\s*\}", " }", text).replace(" | cdktf.IResolvable", "")
+    text = re.sub(r" \| cdkt[fn]\.IResolvable", "", re.sub(r";\s*\}", " }", text))
     text = re.sub(r"^Array<(.*)>$", r"\1[]", re.sub(r"\s+", " ", text)).strip()
     if found := re.fullmatch(r"\{ \[key: string\]: (\w+) \}", text):
-        return ["map", PLAIN.get(found[1], "dynamic")]
+        kind = PLAIN.get(found[1], "dynamic")
+        return kind if kind == "dynamic" else ["map", kind]
     return PLAIN.get(text)
 
 
@@ -49,10 +53,8 @@ class Module:
             }
             for name, body in re.findall(r"export interface (\w+)(?: extends [\w.]+)? \{([\s\S]*?)\n\}", declared)
         }
-        kinds = (
-            r"\nclass (\w+) extends cdktf\.(?:Terraform(?:Resource|DataSource|Provider)|ComplexObject) \{([\s\S]*?)\n\}"
-        )
-        self.classes = dict(re.findall(kinds, code))
+        kinds = r"Terraform(?:Resource|DataSource|Provider)|ComplexObject"
+        self.classes = dict(re.findall(rf"\nclass (\w+) extends cdkt[fn]\.(?:{kinds}) \{{([\s\S]*?)\n\}}", code))
         nested = re.findall(r"function (\w+)ToHclTerraform\(struct\) \{([\s\S]*?)\n\}", code)
         self.written = {name[0].upper() + name[1:]: written(body) for name, body in nested}
 
@@ -76,7 +78,7 @@ class Module:
                 attributes.append({"name": name, "type": computed[name], "computed": True})
                 continue
             field, form = configured[name], written.get(name)
-            base = field["type"].replace(" | cdktf.IResolvable", "").removesuffix("[]")
+            base = re.sub(r" \| cdkt[fn]\.IResolvable", "", field["type"]).removesuffix("[]")
             needed = {"required": field["required"], "optional": not field["required"]}
             if base not in self.interfaces:
                 kind = type_of(field["type"]) or "dynamic"
@@ -103,7 +105,8 @@ class Module:
 
     def top(self, kind):
         """The block of this module's resource, data source or provider."""
-        [name] = re.findall(rf"\n(\w+)\.{kind} = ", self.code)[:1]
+        assigned = re.findall(rf"\n(\w+)\.{kind} = ", self.code)
+        [name] = (assigned or [one for one, body in self.classes.items() if f"static {kind} = " in body])[:1]
         body = self.classes[name]
         return self.block(f"{name}Config", name, written(body[body.find("synthesizeHclAttributes()") :]))
 
@@ -122,8 +125,9 @@ def schema(lib, resources, data_sources):
     folders = {}
     for file in Path(lib).glob("*/index.js"):
         code = file.read_text()
-        if found := re.search(r'\w+\.tfResourceType = "([^"]+)"', code):
-            folders[("data" if "extends cdktf.TerraformDataSource" in code else "resource", found[1])] = file.parent
+        kind = re.search(r"extends cdkt[fn]\.Terraform(DataSource|Resource) ", code)
+        if kind and (found := re.search(r'tfResourceType = "([^"]+)"', code)):
+            folders[("data" if kind[1] == "DataSource" else "resource", found[1])] = file.parent
     blocks = lambda kind, types: {name: Module(folders[kind, name]).top("tfResourceType") for name in types}
     provider = Module(Path(lib, "provider")).top("tfResourceType")
     return {
