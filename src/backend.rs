@@ -15,8 +15,8 @@ use anyhow::ensure;
 use crate::render::TEMPLATES;
 
 pub use definition::{
-    Backend, Component, ComponentSettings, Exporter, Extension, Identity, Key, MetricsIntake,
-    Prepare, Probe, Service, Setting,
+    Address, Backend, Component, ComponentSettings, Exporter, Extension, Identity, Key,
+    MetricsIntake, Prepare, Probe, Service, Setting,
 };
 pub use form::own;
 pub use settings::Missing;

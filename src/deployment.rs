@@ -88,13 +88,10 @@ impl Deployment {
             })
     }
 
-    /// Returns true if the deployment creates the secret of one of the backend's keys itself.
-    pub(crate) fn creates_key_of(&self, backend: &Backend) -> bool {
-        let created = |variable: &str| {
-            let named = self.spec.machine.secrets.contains_key(variable);
-            self.spec.target.creates_secret(variable) && !named
-        };
-        backend.keys.iter().any(|key| created(&key.variable))
+    /// Returns true if the deployment creates the backend's resource in the cloud.
+    pub(crate) fn creates_resource_of(&self, backend: &Backend) -> bool {
+        let unknown = backend.addresses.iter().any(|one| one.value.is_none());
+        self.spec.target.is_machine() && unknown
     }
 
     /// Returns the operator's own variables of Chroma; `None` for a value that is in the secret
@@ -114,23 +111,13 @@ impl Deployment {
         chroma::translated_variables(chroma, endpoint, service_name, granularity)
     }
 
-    /// Returns the secrets that the operator must supply; secrets that the target creates unless
-    /// the spec names one are omitted.
-    pub(crate) fn asked_secrets(&self) -> impl Iterator<Item = &SecretVariable> {
-        let Spec {
-            machine, target, ..
-        } = &self.spec;
-        self.secrets.iter().filter(|one| {
-            machine.secrets.contains_key(&one.variable) || !target.creates_secret(&one.variable)
-        })
-    }
-
     /// Returns the secrets that a deployment in a cloud needs and the spec does not name. `what`
     /// describes their names: `the ARN of a secret in …`.
     pub(crate) fn missing_secrets(&self, what: &str, place: NeedPlace) -> Vec<Need> {
         let named = &self.spec.machine.secrets;
         let missing = self
-            .asked_secrets()
+            .secrets
+            .iter()
             .filter(|secret| secret.required && !named.contains_key(&secret.variable));
         missing
             .map(|secret| Need {

@@ -6,7 +6,9 @@ mod cloud;
 mod kubernetes;
 mod machine;
 
-pub use cloud::{AwsHosts, Cloud, has_place, in_partition, in_place, is_in_console};
+pub use cloud::{
+    AwsHosts, CONNECTION_STRING, Cloud, has_place, in_partition, in_place, is_in_console,
+};
 pub use kubernetes::{DnsName, LabelKey, Schedule, is_label_value};
 pub use machine::{CloudName, Peer, SshKey};
 

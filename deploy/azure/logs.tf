@@ -72,6 +72,6 @@ resource "azurerm_virtual_machine_extension" "logs" {
     }
   })
 
-  # Deleted before the disk is detached: Azure removes extensions only from a running machine.
-  depends_on = [azurerm_virtual_machine_data_disk_attachment.data]
+  # Deleted before the shutdown: Azure removes extensions only from a running machine.
+  depends_on = [azapi_resource_action.shutdown]
 }

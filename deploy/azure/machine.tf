@@ -64,14 +64,18 @@ resource "azurerm_virtual_machine_data_disk_attachment" "data" {
   managed_disk_id    = azurerm_managed_disk.data.id
   lun                = 0 # expected by the boot
   caching            = "None"
+}
 
-  # Terraform detaches the disk before it deletes the machine, so Azure's CLI stops the machine
-  # first. Resources that use the machine's agent depend on this and are deleted earlier.
-  provisioner "local-exec" {
-    when       = destroy
-    on_failure = continue
-    command    = "az vm stop --ids '${self.virtual_machine_id}'"
-  }
+# Terraform detaches the disk before it deletes the machine, so this shuts the machine down first.
+# Resources that use the machine's agent depend on it and are deleted earlier.
+resource "azapi_resource_action" "shutdown" {
+  type             = "Microsoft.Compute/virtualMachines@2024-11-01"
+  resource_id      = azurerm_linux_virtual_machine.chroma.id
+  action           = "powerOff" # waits for the system's shutdown
+  when             = "destroy"
+  ignore_not_found = true # deleted by hand
+
+  depends_on = [azurerm_virtual_machine_data_disk_attachment.data]
 }
 
 # Created when Chroma is healthy on the machine; otherwise `apply` fails, and the next one checks
@@ -87,8 +91,8 @@ resource "azurerm_virtual_machine_run_command" "healthy" {
   }
 
   depends_on = [
+    azapi_resource_action.shutdown,
     azurerm_monitor_data_collection_rule_association.logs, # the logs are available on failure
-    azurerm_virtual_machine_data_disk_attachment.data,
     azurerm_virtual_machine_extension.logs,
   ]
 }
@@ -134,12 +138,13 @@ locals {
 
   collector_env = compact([
     "GOMEMLIMIT=409MiB",
+    "AZURE_CLIENT_ID=${local.client_id}",
+    "APPLICATIONINSIGHTS_CONNECTION_STRING=${local.connection_string}",
     "CHROMA_VERSION=${var.chroma_version}",
   ])
 
   secrets = compact([
     "# container, variable, and the secret that contains its value",
-    "collector APPLICATIONINSIGHTS_CONNECTION_STRING ${local.applicationinsights_connection_string_id}",
   ])
 
   # Compressed from 40 to 65 KiB to about 12 to 15 KiB, because Azure accepts 64 KiB.

@@ -4,7 +4,6 @@
 #
 #   storage.tf      the data disk, its lock, its snapshots
 #   network.tf      the address and the allowed clients
-#   secrets.tf      keys in the secret store
 #   insights.tf     Application Insights for the traces
 #   permissions.tf  permissions of the machine
 #   machine.tf      the machine and its files

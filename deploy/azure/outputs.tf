@@ -13,6 +13,11 @@ output "traces" {
   value       = "https://portal.azure.com/#resource${azurerm_application_insights.traces.id}/searchV1"
 }
 
+output "connection_string" {
+  description = "Address of Application Insights, for identities with the role Monitoring Metrics Publisher"
+  value       = local.connection_string
+}
+
 output "machine" {
   description = "The machine"
   value       = azurerm_linux_virtual_machine.chroma.id

@@ -1,4 +1,4 @@
-# Permissions of the machine: pull its images, read its secrets.
+# Permissions of the machine.
 
 resource "azurerm_user_assigned_identity" "machine" {
   name                = var.name
@@ -19,7 +19,7 @@ resource "azurerm_role_assignment" "machine" {
 locals {
   roles = { for role in [
     { key = "images", name = "AcrPull", scope = data.azurerm_container_registry.images.id },
-    { key = "applicationinsights_connection_string", name = "Key Vault Secrets User", scope = azurerm_key_vault_secret.applicationinsights_connection_string.resource_versionless_id },
+    { key = "traces", name = "Monitoring Metrics Publisher", scope = azurerm_application_insights.traces.id },
   ] : role.key => role if role != null }
 }
 

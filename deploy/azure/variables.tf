@@ -69,8 +69,8 @@ variable "location" {
   type        = string
 
   validation {
-    condition     = can(regex("^[a-z0-9]+$", var.location))
-    error_message = "Must be a region such as westeurope."
+    condition     = can(regex("^[a-z0-9]+$", var.location)) && !can(regex("^(usgov|usdod|china)", var.location))
+    error_message = "Must be a region of Azure's public cloud such as westeurope."
   }
 }
 

@@ -3,9 +3,13 @@ terraform {
   required_version = ">= 1.11" # write-only values of secrets
 
   required_providers {
+    azapi = {
+      source  = "azure/azapi"
+      version = "~> 2.13"
+    }
     azurerm = {
       source  = "hashicorp/azurerm"
-      version = "~> 4.55"
+      version = ">= 4.81, < 6.0"
     }
   }
 }
@@ -19,10 +23,14 @@ provider "azurerm" {
   resource_providers_to_register = [
     "Microsoft.ContainerRegistry",
     "Microsoft.DataProtection",
-    "Microsoft.KeyVault",
     "Microsoft.OperationalInsights",
     "microsoft.insights",
   ]
 
   features {}
+}
+
+# Shuts the machine down, with the credentials of azurerm.
+provider "azapi" {
+  subscription_id = var.subscription_id
 }

@@ -1,7 +1,7 @@
 # Chroma 1.5.9: input variables. Written by chroma-otel-deploy: change the spec and run `gen` again.
 
 variable "name" {
-  description = "Name of the deployment and of its machine; prefix of other names and value of labels."
+  description = "Name of the deployment and of its machine, unique in the project; prefix of other names and value of labels."
   type        = string
   default     = "chroma"
 

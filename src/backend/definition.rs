@@ -38,6 +38,9 @@ pub struct Backend {
     /// Secrets of the backend.
     #[serde(default)]
     pub keys: Vec<Key>,
+    /// Keys that are not secret here, because an identity authenticates the requests.
+    #[serde(skip)]
+    pub addresses: Vec<Address>,
     /// The collector's exporter.
     pub exporter: Exporter,
     /// The collector's extension that authenticates OTLP requests.
@@ -73,6 +76,9 @@ pub struct Identity {
     /// Services to enable in the project, by GCP's names.
     #[serde(default)]
     pub services: Vec<String>,
+    /// True if the backend also accepts its keys, without the identity, from anywhere.
+    #[serde(default)]
+    pub replaces_keys: bool,
 }
 
 /// A secret of the backend. It is part of headers or of settings of components, as `{VARIABLE}`.
@@ -83,6 +89,19 @@ pub struct Key {
     pub variable: String,
     /// Description, and where to get it.
     pub what: String,
+    /// The setting for its value where an identity makes it a mere address.
+    #[serde(skip_serializing)]
+    pub setting: Option<String>,
+}
+
+/// A key that only names the destination, because an identity authenticates the requests.
+#[derive(Debug, Clone)]
+pub struct Address {
+    /// The key that it replaces.
+    pub key: Key,
+    /// Its value from the settings. Without it, the deployment creates the destination, or the
+    /// operator has to set it.
+    pub value: Option<String>,
 }
 
 /// Metrics over OTLP.
@@ -136,10 +155,16 @@ pub struct Component {
 pub struct Extension {
     /// Its name, such as `sigv4auth`.
     pub name: String,
-    /// Its settings; [`Cloud::place`]'s placeholder and the `{VARIABLE}` of a key are taken from
-    /// its environment.
+    /// Its settings; [`Cloud::place`]'s placeholder, the `{VARIABLE}` of a key and
+    /// [`Cloud::identity_variables`] are taken from its environment.
     #[serde(default)]
     pub settings: ComponentSettings,
+    /// More settings on a machine.
+    #[serde(default)]
+    pub on_machine: ComponentSettings,
+    /// More settings in a cluster.
+    #[serde(default)]
+    pub in_cluster: ComponentSettings,
 }
 
 /// Settings of a component, as in the collector's documentation.
@@ -197,6 +222,13 @@ pub struct Probe {
     pub path: String,
 }
 
+impl Address {
+    /// Returns true if this setting contains its value.
+    pub fn is_set_by(&self, setting: &str) -> bool {
+        self.key.setting.as_deref() == Some(setting)
+    }
+}
+
 impl Backend {
     /// Returns true if the operator can choose the endpoint of the spans.
     pub fn wants_endpoint(&self) -> bool {
@@ -220,15 +252,36 @@ impl Backend {
             .filter(|endpoint| !has_place(endpoint))
     }
 
-    /// Returns the cloud to whose machines it is limited.
+    /// Returns the cloud whose identity authenticates requests.
     pub fn cloud(&self) -> Option<Cloud> {
         self.identity.as_ref().map(|identity| identity.cloud)
+    }
+
+    /// Returns the cloud to whose machines it is limited.
+    pub fn only_cloud(&self) -> Option<Cloud> {
+        self.cloud().filter(|_| !self.accepts_keys_elsewhere())
     }
 
     /// Returns true if the exporter retries by itself, from memory: lost spans are then not
     /// counted.
     pub fn retries_itself(&self) -> bool {
         matches!(&self.exporter, Exporter::Component(component) if component.retries_itself)
+    }
+
+    /// Returns true if its keys are accepted from anywhere, and an identity in its cloud.
+    pub fn accepts_keys_elsewhere(&self) -> bool {
+        let identity = self.identity.as_ref();
+        identity.is_some_and(|identity| identity.replaces_keys)
+    }
+
+    /// Returns the variables in the collector's environment that its components refer to, besides
+    /// the place.
+    pub fn variables(&self) -> impl Iterator<Item = &str> {
+        let addresses = self.addresses.iter().map(|address| &address.key);
+        let keys = self.keys.iter().chain(addresses);
+        let of_identity = self.cloud().map_or(&[][..], Cloud::identity_variables);
+        keys.map(|key| key.variable.as_str())
+            .chain(of_identity.iter().copied())
     }
 
     /// Returns the machine's required permissions, in the cloud's own terms.

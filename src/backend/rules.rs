@@ -37,8 +37,10 @@ pub(super) fn broken(backend: &Backend) -> Vec<String> {
             "`endpoint` is for OTLP and Zipkin",
         ),
         (
-            backend.extension.is_none() || over_otlp,
-            "`extension` is for OTLP",
+            backend.extension.is_none()
+                || over_otlp
+                || matches!(backend.exporter, Exporter::Component(_)),
+            "`extension` is for OTLP and for components",
         ),
         (
             [backend.spans_per_request, backend.bytes_per_request]
@@ -217,10 +219,12 @@ fn keys(backend: &Backend) -> impl Iterator<Item = String> {
 fn is_taken(variable: &str) -> bool {
     let ours = variable.starts_with("CHROMA_") || variable.starts_with("OTEL_");
     let mut places = Cloud::ALL.into_iter().filter_map(Cloud::place);
+    let mut of_identity = Cloud::ALL.into_iter().flat_map(Cloud::identity_variables);
     ours || variable == "GOMEMLIMIT"
         || variable == "PATH"
         || variable == "HOME"
         || places.any(|place| place.variable == variable)
+        || of_identity.any(|name| *name == variable)
 }
 
 /// Checks that each placeholder is a key, a setting or the place, and that every setting is used.
@@ -228,7 +232,7 @@ fn placeholders(backend: &Backend) -> Vec<String> {
     let place = backend.cloud().and_then(Cloud::place);
     let known = |name: &str| {
         backend.settings.contains_key(name)
-            || backend.keys.iter().any(|key| key.variable == name)
+            || backend.variables().any(|variable| variable == name)
             || Cloud::ALL
                 .into_iter()
                 .filter_map(Cloud::place)
@@ -319,10 +323,14 @@ fn components(backend: &Backend) -> Vec<(&str, &ComponentSettings)> {
         Exporter::Component(component) => Some((component.name.as_str(), &component.settings)),
         _ => None,
     };
-    let extension = backend
-        .extension
-        .as_ref()
-        .map(|extension| (extension.name.as_str(), &extension.settings));
+    let extension = backend.extension.iter().flat_map(|extension| {
+        let all = [
+            &extension.settings,
+            &extension.on_machine,
+            &extension.in_cluster,
+        ];
+        all.map(|settings| (extension.name.as_str(), settings))
+    });
     exporter.into_iter().chain(extension).collect()
 }
 

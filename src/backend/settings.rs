@@ -5,7 +5,7 @@
 
 use serde_json::Value;
 
-use super::definition::{Backend, Exporter};
+use super::definition::{Address, Backend, Exporter};
 use super::rules;
 use crate::values::Cloud;
 
@@ -62,6 +62,29 @@ impl Backend {
         } else {
             Err(missing)
         }
+    }
+
+    /// Returns the backend as it authenticates: by an identity, on a machine or in a cluster, or by
+    /// its keys.
+    #[must_use]
+    pub fn authenticated(mut self, by_identity: bool, in_cluster: bool) -> Self {
+        if !by_identity && self.accepts_keys_elsewhere() {
+            self.identity = None;
+            self.extension = None;
+        }
+        if self.accepts_keys_elsewhere() {
+            let keys = std::mem::take(&mut self.keys).into_iter();
+            self.addresses = keys.map(|key| Address { key, value: None }).collect();
+        }
+        if let Some(extension) = &mut self.extension {
+            let more = if in_cluster {
+                &mut extension.in_cluster
+            } else {
+                &mut extension.on_machine
+            };
+            extension.settings.append(more);
+        }
+        self
     }
 
     /// Returns the backend for a description: a setting is replaced by its default, or by its name in

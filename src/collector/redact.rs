@@ -67,5 +67,6 @@ pub(crate) fn key(redact: &Redact) -> Option<Key> {
         what:
             "a long random text, for example from `openssl rand -hex 32`: equal keys give equal tokens"
                 .to_owned(),
+        setting: None,
     })
 }

@@ -83,8 +83,10 @@ fn command(tracing: &Tracing, names_key: Option<&Key>) -> Vec<String> {
     let of_others = tracing.others.iter().flat_map(|other| &other.keys);
     let in_settings = backend.keys.iter();
     let in_settings = in_settings.filter(|key| backend.in_settings(&key.variable));
+    let addresses = tracing.backends().flat_map(|backend| &backend.addresses);
     let named: BTreeSet<&str> = in_settings
         .chain(of_others)
+        .chain(addresses.map(|address| &address.key))
         .map(|key| key.variable.as_str())
         .collect();
     for variable in named {

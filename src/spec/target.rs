@@ -100,8 +100,6 @@ pub struct TargetInfo {
     pub machine: Option<&'static MachineInfo>,
     /// The store for values of secrets.
     pub secret_store: &'static str,
-    /// The variables whose secrets the deployment creates itself.
-    pub created_secrets: &'static [&'static str],
     /// The keys of `machine` that have an effect.
     pub machine_keys: Keys,
     /// The keys of `kubernetes` that have an effect.
@@ -128,9 +126,6 @@ impl Keys {
 
 const NONE: Keys = Keys::Only(&[]);
 
-/// Variable of Azure Monitor's exporter.
-pub const CONNECTION_STRING: &str = "APPLICATIONINSIGHTS_CONNECTION_STRING";
-
 const DOCKER: TargetInfo = TargetInfo {
     target: Target::Docker,
     name: "docker",
@@ -141,7 +136,6 @@ const DOCKER: TargetInfo = TargetInfo {
     default_backend: "jaeger",
     machine: None,
     secret_store: "`.env`",
-    created_secrets: &[],
     machine_keys: NONE,
     kubernetes_keys: NONE,
 };
@@ -156,7 +150,6 @@ const AWS: TargetInfo = TargetInfo {
     default_backend: "aws-xray",
     machine: Some(&machine_size::AWS),
     secret_store: "Secrets Manager",
-    created_secrets: &[],
     machine_keys: Keys::AllBut(&[
         "project",
         "subscription",
@@ -177,7 +170,6 @@ const GCP: TargetInfo = TargetInfo {
     default_backend: "google-cloud-trace",
     machine: Some(&machine_size::GCP),
     secret_store: "Secret Manager",
-    created_secrets: &[],
     machine_keys: Keys::AllBut(&["subscription", "resource_group", "ssh_from", "ssh_key"]),
     kubernetes_keys: NONE,
 };
@@ -192,7 +184,6 @@ const AZURE: TargetInfo = TargetInfo {
     default_backend: "azure-monitor",
     machine: Some(&machine_size::AZURE),
     secret_store: "Key Vault",
-    created_secrets: &[CONNECTION_STRING],
     machine_keys: Keys::AllBut(&["project", "network"]),
     kubernetes_keys: NONE,
 };
@@ -207,7 +198,6 @@ const KUBERNETES: TargetInfo = TargetInfo {
     default_backend: "jaeger",
     machine: None,
     secret_store: "`.env`",
-    created_secrets: &[],
     machine_keys: Keys::Only(&["disk", "allow_from", "secrets"]),
     kubernetes_keys: Keys::AllBut(&[
         "cluster",
@@ -330,11 +320,6 @@ impl Target {
             Some(("chroma", "open_to_world")) => self.is_machine(),
             _ => key == "platform" && self.cloud().is_none(),
         }
-    }
-
-    /// Returns true if the deployment creates the secret of this variable itself.
-    pub fn creates_secret(self, variable: &str) -> bool {
-        self.info().created_secrets.contains(&variable)
     }
 
     /// Returns the target of that name; for a cloud, its Kubernetes if that is the platform.

@@ -72,7 +72,26 @@ fn lines(deployment: &Deployment) -> Vec<EnvFile> {
     ];
     let registry = env_files::registry_host(deployment);
     own.extend(registry.map(|host| EnvLine::variable("REGISTRY", host)));
-    env_files::of(deployment, own, Vec::new())
+    env_files::of(deployment, own, collector_lines(deployment))
+}
+
+/// Returns the lines by which the collector sends to Azure Monitor: the identity, and the
+/// connection string, which is only an address.
+fn collector_lines(deployment: &Deployment) -> Vec<EnvLine> {
+    let backends = || deployment.spec.tracing.backends();
+    let by_identity = backends().any(|backend| backend.cloud().is_some());
+    let identity = EnvLine::variable("AZURE_CLIENT_ID", Segment::Local("client_id"));
+    let mut lines = vec![identity];
+    lines.retain(|_| by_identity);
+    let addresses = backends().flat_map(|backend| &backend.addresses);
+    lines.extend(addresses.map(|address| {
+        let value = match &address.value {
+            Some(value) => Segment::Text(value.clone()),
+            None => Segment::Local("connection_string"),
+        };
+        EnvLine::variable(&address.key.variable, value)
+    }));
+    lines
 }
 
 /// Returns the values that the operator still has to supply.
@@ -96,6 +115,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use crate::deployment::sound;
+    use crate::values::CONNECTION_STRING;
 
     /// Returns the files of the module for these keys, and the secrets that the operator must
     /// supply.
@@ -117,11 +137,13 @@ mod tests {
         let by_itself = module(&[]);
         assert!(made(&by_itself) && by_itself.1.is_empty());
         let id = "https://acme.vault.azure.net/secrets/INSIGHTS";
-        let named = module(&[(
-            "machine.secrets",
-            json!({ crate::spec::target::CONNECTION_STRING: id }),
-        )]);
+        let named = module(&[("machine.secrets", json!({ CONNECTION_STRING: id }))]);
         assert!(!made(&named) && named.1.is_empty());
+        let given = module(&[(
+            "tracing.settings",
+            json!({ "connection_string": "InstrumentationKey=1;IngestionEndpoint=https://a/" }),
+        )]);
+        assert!(!made(&given) && given.1.is_empty());
         let elsewhere = module(&[("tracing.backend", json!("honeycomb"))]);
         assert!(!made(&elsewhere));
         assert_eq!(elsewhere.1, ["machine.secrets.HONEYCOMB_API_KEY"]);

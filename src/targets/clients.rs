@@ -142,7 +142,7 @@ fn traces(deployment: &Deployment) -> Option<String> {
     };
     let forwarded = backend.service.is_some() && deployment.spec.target != Target::Docker;
     let elsewhere = deployment.spec.collector.mode == CollectorMode::None;
-    let made = deployment.creates_key_of(backend);
+    let made = deployment.creates_resource_of(backend);
     let told = backend.exporter == Exporter::Debug || has_place(&traces) || made;
     (!forwarded && !elsewhere && !told).then_some(traces)
 }

@@ -95,8 +95,34 @@ pub fn needs(deployment: &Deployment) -> Vec<Need> {
             place: NeedPlace::Spec,
         });
     }
+    needs.extend(identity_needs(deployment));
     needs.extend(secret_keys::needs(deployment));
     needs
+}
+
+/// Returns the missing values of a backend that an identity authenticates. They are not secret.
+fn identity_needs(deployment: &Deployment) -> Vec<Need> {
+    let need = |variable: String, what: &str| Need {
+        variable,
+        what: what.to_owned(),
+        place: NeedPlace::Spec,
+    };
+    let spec = &deployment.spec;
+    let labelled = cloud::identity_label(spec).filter(|_| spec.kubernetes.identity.is_none());
+    let identity = labelled.map(|_| {
+        let what = "the client ID of the identity that sends traces: README.md";
+        need("kubernetes.identity".to_owned(), what)
+    });
+    let addresses = spec.tracing.backends().flat_map(|one| &one.addresses);
+    let unknown = addresses.filter(|address| address.value.is_none());
+    let settings = unknown.filter_map(|address| {
+        let setting = address.key.setting.as_ref()?;
+        Some(need(
+            format!("tracing.settings.{setting}"),
+            &address.key.what,
+        ))
+    });
+    identity.into_iter().chain(settings).collect()
 }
 
 /// Returns notes on a change of a deployment's file.

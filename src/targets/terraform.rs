@@ -56,7 +56,7 @@ pub(super) struct Module {
     pub(super) secret_is: &'static str,
     /// Format of these names; blank stands for no secret.
     pub(super) secret_rule: Rule,
-    /// Terraform expression for the location of traces if the module creates the secret itself.
+    /// Terraform expression for the location of traces if the module creates their resource.
     pub(super) made_traces: &'static str,
     /// The store's name in a sentence.
     pub(super) store: &'static str,
@@ -252,6 +252,7 @@ pub(super) fn plan<C: Serialize>(
     if has_secrets {
         add(&format!("{}/secrets.tf", module.folder), "secrets.tf")?;
     }
+    add("terraform/.gitignore", ".gitignore")?;
     let (_, first_boot) = module.first_boot.rsplit_once('/').unwrap_or_default();
     add(module.first_boot, first_boot)?;
     Ok(plan)
@@ -292,7 +293,7 @@ fn module_template<'a, C: Serialize>(
         tracing, chroma, ..
     } = &deployment.spec;
     let wants_endpoint = tracing.backend.wants_endpoint();
-    let secrets = deployment.asked_secrets();
+    let secrets = deployment.secrets.iter();
     let secrets: Vec<SecretTemplate> = secrets
         .map(|one| SecretTemplate::new(deployment, module, one))
         .collect();
@@ -328,7 +329,7 @@ fn traces(deployment: &Deployment, module: &Module) -> Vec<Traces> {
     let width = backends().map(|backend| key(backend).len()).max();
     let width = width.unwrap_or(0);
     let of = |backend: &Backend| {
-        let place = if deployment.creates_key_of(backend) {
+        let place = if deployment.creates_resource_of(backend) {
             format!("\"{}\"", module.made_traces)
         } else {
             env_files::placed(&backend.traces, module.place)

@@ -17,6 +17,9 @@ pub enum Cloud {
     Azure,
 }
 
+/// The key of Application Insights, whose identity replaces it.
+pub const CONNECTION_STRING: &str = "APPLICATIONINSIGHTS_CONNECTION_STRING";
+
 /// A machine's location in a cloud, as far as a backend depends on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Place {
@@ -58,6 +61,21 @@ impl Cloud {
             Self::Aws => Some(place("{region}", "AWS_REGION")),
             Self::Gcp => Some(place("{project}", "GOOGLE_CLOUD_PROJECT")),
             Self::Azure => None,
+        }
+    }
+
+    /// Returns the variables in the collector's environment that select its identity, if one is not
+    /// enough to find it.
+    pub fn identity_variables(self) -> &'static [&'static str] {
+        match self {
+            Self::Aws | Self::Gcp => &[],
+            // In a cluster, Workload Identity's webhook sets them ("Microsoft Entra Workload ID",
+            // https://azure.github.io/azure-workload-identity/docs/quick-start.html).
+            Self::Azure => &[
+                "AZURE_CLIENT_ID",
+                "AZURE_TENANT_ID",
+                "AZURE_FEDERATED_TOKEN_FILE",
+            ],
         }
     }
 }

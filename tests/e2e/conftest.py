@@ -111,7 +111,7 @@ def pytest_collection_modifyitems(config, items):
     of_ours = [item for item in items if item.path.is_relative_to(HERE)]
     for item in of_ours:
         cloud = getattr(item, "callspec", None) and item.callspec.params.get("cloud")
-        if hasattr(cloud, "provider"):
+        if hasattr(cloud, "providers"):
             item.add_marker(cloud.name)
     if unmarked := [
         item.nodeid for item in of_ours if not parts.intersection(mark.name for mark in item.iter_markers())

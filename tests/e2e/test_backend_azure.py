@@ -1,18 +1,26 @@
-"""The backend `azure-monitor`: a real Collector, started as Compose starts it, against a stand-in for the
-ingestion endpoint of Application Insights.
+"""The backend `azure-monitor`: a real Collector against a stand-in for the ingestion endpoint of Application Insights;
+with the connection string as key, as Compose starts it, and by identity, as on a machine in Azure and in AKS.
 
-Not tested: a real Application Insights resource. The exporter is an earlier release (otelcol.yaml).
+Not tested: a real Application Insights resource. The exporter is an earlier release, and the authenticator is
+Microsoft's module without contrib's extension around it (otelcol.yaml).
 """
 
 import gzip
 import json
+import re
+import shlex
+import ssl
 import subprocess
 import threading
 from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs, parse_qsl, urlsplit
 
 import pytest
-from conftest import eventually, get
+from backends import own_address
+from conftest import NEWEST, eventually, get, start_collector
+from kubernetes_collector import cluster, document, run  # noqa: F401 (fixtures)
+from terraform.clouds import AZURE, delivered
 from test_collector import COMPLAINT, request_of_1x, send
 
 pytestmark = pytest.mark.azure
@@ -26,7 +34,7 @@ class Ingestion:
     unless it is `away`."""
 
     def __init__(self):
-        self.requests, self.refused, self.away = [], [], False
+        self.requests, self.refused, self.away, self.authorizations = [], [], False, set()
         service = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -52,6 +60,7 @@ class Ingestion:
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
     def take(self, path, headers, body):
+        self.authorizations.add(headers["Authorization"])
         form = (path, headers["Content-Encoding"], headers["Content-Type"])
         lines = gzip.decompress(body).decode().splitlines() if form[1] == "gzip" else []
         envelopes = [json.loads(line) for line in lines]
@@ -68,7 +77,8 @@ class Ingestion:
 
     def names(self):
         """How often each span has arrived."""
-        return Counter(envelope["data"]["baseData"]["name"] for envelope in self.envelopes)
+        data = [envelope["data"]["baseData"] for envelope in self.envelopes]
+        return Counter(one.get("name") or one["message"] for one in data)
 
     def wait_for(self, names, seconds=30):
         eventually(
@@ -125,6 +135,13 @@ def test_server_spans_become_requests_and_child_spans_dependencies(collector, in
     assert running.stop() == 0
     assert COMPLAINT.findall(running.log) == []
     assert KEY not in running.log
+    assert ingestion.authorizations == {None}
+
+
+def test_events_of_spans_arrive(collector, ingestion):
+    events = [{"name": "cache miss", "timeUnixNano": "1700000000000000000"}]
+    send(collector(), {"name": "query", "events": events})
+    ingestion.wait_for({"query", "cache miss"})
 
 
 def test_requests_to_azure_stay_below_the_batch_limit(collector, ingestion):
@@ -144,3 +161,154 @@ def test_short_outage_of_azure_loses_no_spans(collector, ingestion):
     ingestion.away = False
     send(running, {"name": "afterwards"})
     ingestion.wait_for({"while away", "afterwards"}, seconds=45)
+
+
+CLIENT, TENANT = "11111111-0000-4000-8000-000000000000", "33333333-0000-4000-8000-000000000000"
+TOKEN = "token-of-the-stand-in"
+
+
+class Entra:
+    """Issues tokens for Azure Monitor: at the metadata service to a machine's identity, and at
+    login.microsoftonline.com for the token of a ServiceAccount."""
+
+    def __init__(self, address, certificate=None):
+        self.refused = []
+        entra = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self):
+                self.answer(entra.page(urlsplit(self.path), self.headers))
+
+            def do_POST(self):
+                form = dict(parse_qsl(self.rfile.read(int(self.headers["Content-Length"])).decode()))
+                self.answer(entra.token_of_account(self.path, form))
+
+            def answer(self, page):
+                text = json.dumps(page or {"error": "invalid_request"}).encode()
+                self.send_response(200 if page else 400)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(text)))
+                self.end_headers()
+                self.wfile.write(text)
+
+            def log_message(self, *_):
+                pass
+
+        self.server = ThreadingHTTPServer(address, Handler)
+        if certificate:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate)
+            self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def page(self, url, headers):
+        query = {name: values[0] for name, values in parse_qs(url.query).items()}
+        login = "https://login.microsoftonline.com"
+        if url.path == "/metadata/identity/oauth2/token" and headers["Metadata"] == "true":
+            wanted = {"resource": "https://monitor.azure.com", "client_id": CLIENT}
+            return self.token(wanted.items() <= query.items(), query)
+        if url.path == "/common/discovery/instance":
+            known = {"preferred_network": login[8:], "preferred_cache": login[8:], "aliases": [login[8:]]}
+            return {
+                "tenant_discovery_endpoint": f"{login}/{TENANT}/v2.0/.well-known/openid-configuration",
+                "metadata": [known],
+            }
+        if url.path == f"/{TENANT}/v2.0/.well-known/openid-configuration":
+            of_tenant = f"{login}/{TENANT}/oauth2/v2.0"
+            return {
+                "issuer": f"{login}/{TENANT}/v2.0",
+                "authorization_endpoint": f"{of_tenant}/authorize",
+                "token_endpoint": f"{of_tenant}/token",
+            }
+        return self.token(False, url.path)
+
+    def token_of_account(self, path, form):
+        wanted = {
+            "grant_type": "client_credentials",
+            "client_id": CLIENT,
+            "client_assertion": "token of the account",
+            "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+        }
+        scopes = form.get("scope", "").split()
+        known = path == f"/{TENANT}/oauth2/v2.0/token" and wanted.items() <= form.items()
+        return self.token(known and "https://monitor.azure.com/.default" in scopes, form)
+
+    def token(self, allowed, request):
+        if not allowed:
+            self.refused.append(request)
+            return None
+        return {
+            "access_token": TOKEN,
+            "expires_in": 86399,
+            "token_type": "Bearer",
+            "resource": "https://monitor.azure.com",
+        }
+
+
+def check_export(running, ingestion, entra):
+    send(running, {"name": "by identity"})
+    eventually(
+        lambda: "by identity" in ingestion.names(),
+        lambda: f"{ingestion.names()} {ingestion.refused} {entra.refused} {running.log}",
+        30,
+    )
+    assert ingestion.authorizations == {f"Bearer {TOKEN}"}
+    assert running.stop() == 0
+    assert COMPLAINT.findall(running.log) == []
+    assert TOKEN not in running.log and KEY not in running.log
+
+
+@pytest.mark.parametrize("image", ["wrapped", "stock"])
+def test_machine_authenticates_by_its_managed_identity(render, tools, start, tmp_path, ingestion, checked, image):
+    checked("azure-monitor", image, "headers")
+    files = delivered(AZURE, render(target="azure", image=image))
+    configuration = tmp_path / "otel-collector.yaml"
+    configuration.write_text(files["/etc/chroma-otel/otel-collector.yaml"][1])
+    unit = files["/etc/systemd/system/otel-collector.service"][1].replace("\\\n", " ")
+    command = shlex.split(re.search(r"\$\{COLLECTOR_IMAGE\}(.*)$", unit, re.M)[1])
+    entra = Entra(("127.0.0.1", 0))
+    environment = {
+        VARIABLE: ingestion.connection_string,
+        "AZURE_CLIENT_ID": CLIENT,
+        "CHROMA_VERSION": NEWEST,
+        "HTTP_PROXY": entra.url,  # receives the requests to 169.254.169.254; loopback addresses are exempt
+    }
+    queue = tmp_path / "queue"
+    check_export(start_collector(tools, start, tmp_path, configuration, command, environment, queue), ingestion, entra)
+
+
+def test_pod_in_aks_authenticates_by_its_workload_identity(render, run, cluster, tmp_path, ingestion):
+    (tmp_path / "spec.yaml").write_text(
+        json.dumps({"target": "azure", "platform": "kubernetes", "kubernetes": {"identity": CLIENT}})
+    )
+    rendered = render(spec="spec.yaml", target="azure", setting=f"connection_string={ingestion.connection_string}")
+    pod = document(rendered, "Deployment", "chroma-otel-collector")["spec"]["template"]
+    assert pod["metadata"]["labels"]["azure.workload.identity/use"] == "true"
+    account = document(rendered, "ServiceAccount", pod["spec"]["serviceAccountName"])["metadata"]["annotations"]
+    [container] = pod["spec"]["containers"]
+    [source] = container["envFrom"]
+    environment = document(rendered, "ConfigMap", source["configMapRef"]["name"])["data"]
+
+    address, certificate, token = own_address(), tmp_path / "login.pem", tmp_path / "token"
+    name = "login.microsoftonline.com"
+    key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
+    names = ["-subj", f"/CN={name}", "-addext", f"subjectAltName=DNS:{name}"]
+    files = ["-keyout", certificate, "-out", tmp_path / "ca"]
+    subprocess.run(["openssl", "req", "-x509", *key, *names, *files], check=True, capture_output=True)
+    certificate.write_text(certificate.read_text() + (tmp_path / "ca").read_text())
+    token.write_text("token of the account")
+    (tmp_path / "hosts").write_text(f"127.0.0.1 localhost\n{address} {name}\n")
+    # As Workload Identity's webhook sets them.
+    environment |= {
+        "AZURE_CLIENT_ID": account["azure.workload.identity/client-id"],
+        "AZURE_TENANT_ID": TENANT,
+        "AZURE_FEDERATED_TOKEN_FILE": str(token),
+        "AZURE_AUTHORITY_HOST": f"https://{name}/",
+        "SSL_CERT_FILE": str(tmp_path / "ca"),
+    }
+    entra = Entra((address, 443), certificate)
+    cluster.allowed.add("/api/v1/namespaces/chroma/pods")
+    mount = 'mount --bind "$1" /etc/hosts; shift; exec "$@"'
+    through = ["unshare", "--mount", "sh", "-ec", mount, "-", tmp_path / "hosts"]
+    check_export(run(rendered, "chroma-otel-collector", environment, through=through), ingestion, entra)

@@ -12,7 +12,9 @@ from test_collector import COMPLAINT, send
 
 pytestmark = pytest.mark.collector
 
-LOCAL = [name for name, preset in PRESETS.items() if "identity" not in preset]
+LOCAL = [
+    name for name, preset in PRESETS.items() if "identity" not in preset or preset["identity"].get("replaces_keys")
+]
 WITH_KEYS = [name for name in LOCAL if "keys" in PRESETS[name]]
 WITH_CHOICES = [name for name in LOCAL if any("choices" in one for one in PRESETS[name].get("settings", {}).values())]
 

@@ -75,7 +75,8 @@ def folders(tools, tmp_path_factory):
 @pytest.fixture(scope="session")
 def provider(tools, folders, tmp_path_factory):
     modules = [folders(spec, "terraform") for spec in SPECS.values()]
-    return provider_folder(tools, "aws", modules, VALUES, tmp_path_factory.mktemp("provider"), FORCES_NEW)
+    folder = tmp_path_factory.mktemp("provider")
+    return provider_folder(tools, ["hashicorp/aws"], modules, VALUES, folder, FORCES_NEW)
 
 
 @pytest.fixture

@@ -56,7 +56,7 @@ def providers(tools, rendered, tmp_path_factory):
         if cloud.name not in made:
             modules = [rendered(cloud, spec) for spec in SPECS]
             folder = tmp_path_factory.mktemp("provider")
-            made[cloud.name] = provider_folder(tools, cloud.provider, modules, cloud.values, folder, cloud.forces_new)
+            made[cloud.name] = provider_folder(tools, cloud.providers, modules, cloud.values, folder, cloud.forces_new)
         return made[cloud.name]
 
     return folder
@@ -123,10 +123,10 @@ def expected_roles(cloud, spec, wrapped, alarms, secrets):
             if secrets
             else set()
         )
-        made = {("Key Vault Secrets User", places["azurerm_key_vault_secret.resource_versionless_id"])}
+        sends = {("Monitoring Metrics Publisher", places["azurerm_application_insights.id"])}
         return {
             *([("AcrPull", places["azurerm_container_registry.id"])] if wrapped else []),
-            *(made if own else []),
+            *(sends if own else []),
             *stored,
             *([("Monitoring Metrics Publisher", places["azurerm_linux_virtual_machine.id"])] if alarms else []),
         }
@@ -196,7 +196,7 @@ class TestModule:
             assert module.default(name) == json.dumps(value), name
         for name, text in module.variables.items():
             assert re.search(r"^  description = \"[A-Z0-9]", text, re.M) and re.search(r"^  type +=", text, re.M), name
-            assert "validation {" in text, name
+            assert "validation {" in text or re.search(r"^  type +=  *bool$", text, re.M), name
         assert all("sensitive   = true" in module.variables[name] for name in module.secrets)
         published = {
             "name",
@@ -264,7 +264,11 @@ class TestOperation:
         done = changes(plan)
         assert cloud.machine in replaced(plan) and cloud.data not in done
         # Only attachments of the machine are replaced with it.
-        hangs = ("azurerm_virtual_machine_", "azurerm_monitor_data_collection_rule_association.")
+        hangs = (
+            "azapi_resource_action.shutdown",
+            "azurerm_virtual_machine_",
+            "azurerm_monitor_data_collection_rule_association.",
+        )
         assert [one for one in replaced(plan) - {cloud.machine} if not one.startswith(hangs)] == []
         address = {"gcp": "google_compute_address.chroma", "azure": "azurerm_network_interface.chroma"}[cloud.name]
         assert address in applied.state() and address not in done
@@ -396,6 +400,63 @@ def test_clients_of_chroma_also_reach_the_enabled_collector_ports(module, cloud)
     where = said["traces"]["value"]
     assert set(where) == {"grafana-cloud", "google-cloud-trace" if cloud is GCP else "azure-monitor"} and state
     assert all(address.startswith("https://") for address in where.values())
+    if cloud is AZURE:
+        assert said["connection_string"] == {
+            "sensitive": False,
+            "type": "string",
+            "value": cloud.values["azurerm_application_insights.connection_string"],
+        }
+
+
+@pytest.mark.parametrize("cloud", [AZURE], ids=["azure"])
+@pytest.mark.parametrize("spec", ["default"])
+def test_azure_monitor_needs_no_vault_and_no_secret(module, cloud, tools, tmp_path):
+    state = module.apply(**module.values())
+    assert module.secrets == [] and not [address for address in state if "key_vault" in address]
+    assert state["azurerm_application_insights.traces"]["local_authentication_enabled"] is False
+    files = cloud.boot(tools, cloud.user_data(state), tmp_path / "machine")
+    lines = files["/etc/chroma-otel/collector.env"][1].splitlines()
+    assert {
+        f"APPLICATIONINSIGHTS_CONNECTION_STRING={cloud.values['azurerm_application_insights.connection_string']}",
+        f"AZURE_CLIENT_ID={cloud.values['azurerm_user_assigned_identity.client_id']}",
+    } <= set(lines)
+
+
+@pytest.mark.parametrize("cloud", [AZURE], ids=["azure"])
+@pytest.mark.parametrize("spec", ["honeycomb"])
+def test_replaced_machine_is_shut_down_before_its_disk_is_detached(applied, providers, cloud):
+    log = providers(cloud) / "applied"
+    log.write_text("")
+    applied.apply(**applied.values(chroma_otel_granularity="all"))
+    deleted = [line.split()[0] for line in log.read_text().splitlines() if line.endswith(" delete")]
+    order = [
+        "azurerm_virtual_machine_extension",  # requires a running machine
+        "azapi_resource_action",
+        "azurerm_virtual_machine_data_disk_attachment",
+        "azurerm_linux_virtual_machine",
+    ]
+    assert [one for one in deleted if one in order] == order
+    shutdown = applied.state()["azapi_resource_action.shutdown"]
+    assert (shutdown["action"], shutdown["when"]) == ("powerOff", "destroy")
+    assert shutdown["resource_id"] == cloud.values["azurerm_linux_virtual_machine.id"]
+
+
+@pytest.mark.parametrize("cloud", [AZURE], ids=["azure"])
+@pytest.mark.parametrize("spec", ["honeycomb"])
+def test_created_vault_is_protected_from_purging_by_default(module, cloud):
+    values = module.values(honeycomb_api_key=SECRET, honeycomb_api_key_secret_id="")
+    [vault] = of_type(module.apply(**values), "azurerm_key_vault").values()
+    assert vault["purge_protection_enabled"] is True
+    plan = module.plan(**{**values, "key_vault_purge_protection": "false"})
+    [vault] = [one["change"]["after"] for one in plan["resource_changes"] if one["type"] == "azurerm_key_vault"]
+    assert vault["purge_protection_enabled"] is False
+
+
+@every_cloud
+@pytest.mark.parametrize("spec", ["default"])
+def test_state_and_variables_are_not_committed(module):
+    ignored = (module.folder / ".gitignore").read_text().splitlines()
+    assert {"*.tfstate*", "*.tfvars", ".terraform/"} <= set(ignored)
 
 
 OWN_MISTAKES = [
@@ -407,6 +468,7 @@ OWN_MISTAKES = [
     (GCP, {"log_retention_days": "4000"}, "3650"),
     (AZURE, {"subscription_id": "mine"}, "subscription"),
     (AZURE, {"location": "West Europe"}, "westeurope"),
+    (AZURE, {"location": "usgovvirginia"}, "public cloud"),
     (AZURE, {"zone": "west-1"}, "zone"),
     (AZURE, {"subnet_id": "private"}, "subnet"),
     (AZURE, {"ssh_public_key": "-----BEGIN"}, "key"),
@@ -435,6 +497,7 @@ MISTAKES = [
     (GCP, "versions.tf", "project = var", "projects = var"),
     (AZURE, "network.tf", "source_address_prefix  ", "source_address_prefiks "),
     (AZURE, "machine.tf", "os_disk {", "os_disks {"),
+    (AZURE, "machine.tf", "ignore_not_found", "ignore_notfound "),
     (AZURE, "machine.tf", "lun                = 0", "lun                = []"),
     (AZURE, "storage.tf", "azurerm_managed_disk.data.id", "azurerm_managed_disk.data.idd"),
     (AZURE, "secrets.tf", "value_wo         ", "value_w          "),

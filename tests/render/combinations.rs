@@ -39,7 +39,7 @@ fn every_range_of_releases_backend_and_format_renders() {
 /// Returns the number of backends of clouds other than the target's.
 fn of_other_clouds(target: Target) -> usize {
     let names = backend::names().into_iter();
-    let clouds = names.filter_map(|name| backend::load(&name).unwrap().unwrap().cloud());
+    let clouds = names.filter_map(|name| backend::load(&name).unwrap().unwrap().only_cloud());
     clouds
         .filter(|cloud| Some(*cloud) != target.cloud())
         .count()
@@ -57,7 +57,7 @@ fn refused(target: Target, format: Format) -> usize {
 /// with every image, unless the target rejects the backend.
 fn renders(target: Target, format: Format, name: &str) -> bool {
     let backend = backend::load(name).unwrap().unwrap();
-    let cloud = backend.cloud().map(|cloud| cloud.target());
+    let cloud = backend.only_cloud().map(|cloud| cloud.target());
     if cloud.is_some_and(|cloud| cloud != target.info().name) {
         return false; // tests/cli has the message
     }

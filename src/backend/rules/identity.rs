@@ -3,7 +3,8 @@
 //! Invariant: no permission that a backend grants to a machine is wider than one action or role.
 
 use super::texts_of;
-use crate::{backend::Backend, values::Cloud};
+use crate::backend::Backend;
+use crate::values::{CONNECTION_STRING, Cloud};
 
 /// Checks that terms and places belong to the cloud of the identity.
 pub(super) fn identity(backend: &Backend) -> Vec<String> {
@@ -34,6 +35,12 @@ pub(super) fn identity(backend: &Backend) -> Vec<String> {
         if identity.permissions.is_empty() || !identity.permissions.iter().all(permitted) {
             broken.push("`permissions` must be names of the cloud's own permissions".to_owned());
         }
+        if identity.replaces_keys && !names_application_insights(backend) {
+            broken.push(format!(
+                "`replaces_keys` is for the key `{CONNECTION_STRING}` with a `setting`, because deployments in Azure \
+                 create its resource"
+            ));
+        }
         let services = &identity.services;
         if !services.is_empty() && identity.cloud != Cloud::Gcp {
             broken.push("`services` are only for GCP".to_owned());
@@ -44,7 +51,17 @@ pub(super) fn identity(backend: &Backend) -> Vec<String> {
             );
         }
     }
+    if !backend.accepts_keys_elsewhere() && backend.keys.iter().any(|key| key.setting.is_some()) {
+        broken.push("`setting` is for a key that an identity replaces".to_owned());
+    }
     broken
+}
+
+fn names_application_insights(backend: &Backend) -> bool {
+    let mut keys = backend.keys.iter();
+    backend.cloud() == Some(Cloud::Azure)
+        && backend.keys.len() == 1
+        && keys.all(|key| key.variable == CONNECTION_STRING && key.setting.is_some())
 }
 
 /// Returns true for one permission without a wildcard, and not a role for everything.

@@ -94,6 +94,22 @@ fn rejects_files_that_break_a_rule() {
             None,
         ),
         (
+            "exporter: {name: a, queue: true, settings: {b: 'x {A}'}}\nkeys: [{variable: A, what: w, setting: a}]\n",
+            Some("`setting` is for a key"),
+        ),
+        (
+            "exporter: {name: a, queue: true}\nidentity: {cloud: azure, permissions: [A Publisher], replaces_keys: true}\n",
+            Some("`replaces_keys` is for the key `APPLICATIONINSIGHTS_CONNECTION_STRING`"),
+        ),
+        (
+            "exporter: {name: a, queue: true}\nextension: {name: b, on_machine: {c: '{AZURE_CLIENT_ID}'}}\n",
+            Some("`{AZURE_CLIENT_ID}` is neither"),
+        ),
+        (
+            "exporter: {name: a, queue: true}\nextension: {name: b, in_cluster: {c: '{AZURE_CLIENT_ID}'}}\nidentity: {cloud: azure, permissions: [A Publisher]}\n",
+            None,
+        ),
+        (
             "exporter: otlp\nheaders: {a: 'b {KEY}'}\n",
             Some("`{KEY}` is neither"),
         ),

@@ -201,12 +201,16 @@ impl BackendExporter<'_> {
                     vec![("verbosity", "normal".into())],
                 )]
             }
-            Exporter::Component(component) => vec![ExporterConfig {
-                name: format!("{}{}", component.name, self.suffix),
-                queued: component.queue,
-                retries_itself: component.retries_itself,
-                settings: settings(self.backend, &component.settings),
-            }],
+            Exporter::Component(component) => {
+                let mut settings = settings(self.backend, &component.settings);
+                settings.extend(auth.map(|(name, value)| (name.to_owned(), value)));
+                vec![ExporterConfig {
+                    name: format!("{}{}", component.name, self.suffix),
+                    queued: component.queue,
+                    retries_itself: component.retries_itself,
+                    settings,
+                }]
+            }
         }
     }
 
@@ -303,10 +307,9 @@ fn from_environment(backend: &Backend, value: &serde_json::Value) -> Value {
     as_is(with_keys(backend, text))
 }
 
-/// Replaces placeholders by the variables of the backend's keys.
+/// Replaces placeholders by the variables of the backend's keys and of its identity.
 fn with_keys(backend: &Backend, text: String) -> String {
-    backend.keys.iter().fold(text, |text, key| {
-        let name = &key.variable;
+    backend.variables().fold(text, |text, name| {
         text.replace(&format!("{{{name}}}"), &format!("${{env:{name}}}"))
     })
 }

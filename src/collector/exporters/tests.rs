@@ -212,6 +212,7 @@ fn self_retrying_exporter_has_a_queue_without_retries() {
     exporters:
       azuremonitor:
         connection_string: ${env:APPLICATIONINSIGHTS_CONNECTION_STRING}
+        spaneventsenabled: true
         sending_queue:
           storage: file_storage
           sizer: bytes
@@ -220,6 +221,37 @@ fn self_retrying_exporter_has_a_queue_without_retries() {
     used:
     - health_check
     - file_storage
+    pipeline:
+    - forward
+    - azuremonitor
+    "#);
+}
+
+#[test]
+fn authenticates_to_azure_monitor_by_the_identity_of_the_machine() {
+    let azure = configuration("azure", "wrapped", "azure-monitor", "");
+    assert_eq!(azure, configuration("azure", "stock", "azure-monitor", ""));
+    insta::assert_snapshot!(azure, @r#"
+    exporters:
+      azuremonitor:
+        auth:
+          authenticator: azure_auth
+        connection_string: ${env:APPLICATIONINSIGHTS_CONNECTION_STRING}
+        spaneventsenabled: true
+        sending_queue:
+          storage: file_storage
+          sizer: bytes
+          queue_size: 268435456
+    extensions:
+      azure_auth:
+        managed_identity:
+          client_id: ${env:AZURE_CLIENT_ID}
+        scopes:
+        - https://monitor.azure.com/.default
+    used:
+    - health_check
+    - file_storage
+    - azure_auth
     pipeline:
     - forward
     - azuremonitor

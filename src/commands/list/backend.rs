@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::table::{WIDTH, wrapped};
-use crate::backend::{Backend, Setting};
+use crate::backend::{Backend, Key, Setting};
 use crate::cli::PROGRAM;
 use crate::spec::Target;
 use crate::values::Cloud;
@@ -16,12 +16,17 @@ pub(super) fn description(backend: &Backend) -> String {
         text += &format!("  {name:<14}{}\n", wrapped(&value, 16).trim_start());
     }
     if !backend.keys.is_empty() {
-        text += "\nKeys, which are secret and required:\n";
+        let place = match backend.cloud() {
+            Some(cloud) => format!(" outside of {}", cloud.name()),
+            None => String::new(),
+        };
+        text += &format!("\nKeys, which are secret and required{place}:\n");
     }
     for key in &backend.keys {
         text += &format!("  {}\n{}\n", key.variable, wrapped(&key.what, 6));
     }
-    if !backend.settings.is_empty() {
+    let addresses = backend.keys.iter().filter_map(address);
+    if !backend.settings.is_empty() || addresses.clone().next().is_some() {
         text += "\nSettings, by --setting NAME=VALUE or under `tracing.settings`:\n";
     }
     for (name, setting) in &backend.settings {
@@ -32,7 +37,16 @@ pub(super) fn description(backend: &Backend) -> String {
         };
         text += &format!("  {name} ({required})\n{}\n", wrapped(&what(setting), 6));
     }
+    for (name, what) in addresses {
+        text += &format!("  {name} (optional)\n{}\n", wrapped(&what, 6));
+    }
     text + &format!("\nExample:\n  {}\n", example(backend))
+}
+
+/// Returns the setting for a key that an identity makes a mere address.
+fn address(key: &Key) -> Option<(&String, String)> {
+    let what = format!("instead of {}, with an identity", key.variable);
+    Some((key.setting.as_ref()?, what))
 }
 
 /// Describes a backend for `--json`.
@@ -47,17 +61,22 @@ pub(super) fn data(backend: &Backend) -> Value {
         });
         (name.clone(), value)
     });
+    let addresses = backend.keys.iter().filter_map(address);
+    let addresses = addresses.map(|(name, what)| {
+        let value = json!({ "what": what, "required": false, "default": null, "choices": null });
+        (name.clone(), value)
+    });
     json!({
         "name": backend.name,
         "summary": backend.summary,
-        "cloud": backend.cloud().map(Cloud::name),
+        "cloud": backend.only_cloud().map(Cloud::name),
         "endpoint": backend.endpoint,
         "endpoint_required": backend.endpoint.is_none() && backend.wants_endpoint(),
         "metrics": backend.metrics.is_some(),
         "traces": backend.traces,
         "documentation": backend.documentation,
         "keys": backend.keys,
-        "settings": settings.collect::<Map<_, _>>(),
+        "settings": settings.chain(addresses).collect::<Map<_, _>>(),
         "example": example(backend),
     })
 }
@@ -70,12 +89,17 @@ fn facts(backend: &Backend) -> Vec<(&'static str, String)> {
         }
         None => "none: the exporter needs no endpoint".to_owned(),
     };
-    let runs = match backend.cloud() {
-        Some(cloud) => format!(
-            "{}, by the identity of the machine or cluster",
-            cloud.name()
-        ),
-        None => "every target".to_owned(),
+    let runs = match (backend.cloud(), backend.only_cloud()) {
+        (None, _) => "every target".to_owned(),
+        (Some(cloud), only) => {
+            let place = if only.is_some() {
+                ""
+            } else {
+                "every target; in "
+            };
+            let name = cloud.name();
+            format!("{place}{name}, by the identity of the machine or cluster")
+        }
     };
     let metrics = match &backend.metrics {
         Some(intake) if intake.delta => "accepted, as deltas",
@@ -106,7 +130,7 @@ fn what(setting: &Setting) -> String {
 /// Returns a command that selects the backend, with its required options.
 fn example(backend: &Backend) -> String {
     let target = backend
-        .cloud()
+        .only_cloud()
         .map_or(Target::Docker.info().name, |cloud| cloud.target());
     let mut options = vec![
         format!("{PROGRAM} gen --target {target}"),

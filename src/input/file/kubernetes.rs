@@ -65,7 +65,8 @@ pub struct KubernetesSection {
     /// Name of the cluster on a cloud, for the commands in the rendered README.
     #[schemars(extend("x-pattern" = CloudName::PATTERN))]
     pub cluster: Option<String>,
-    /// Identity that reads secrets: the ARN of a role on aws, the client ID of an identity on azure.
+    /// Identity that reads secrets: the ARN of a role on aws, the client ID of an identity on azure,
+    /// which also sends traces to Azure Monitor.
     #[schemars(extend("x-pattern" = CloudName::PATTERN))]
     pub identity: Option<String>,
     /// Tenant ID of that identity on azure.

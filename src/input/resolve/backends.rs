@@ -42,6 +42,7 @@ impl Reading {
         let backends: Vec<Backend> = backends
             .into_iter()
             .map(|backend| in_stack(backend, target, name))
+            .map(|backend| self.authenticated(backend, target))
             .collect();
         let settings = self.settings();
         self.check_settings(&settings, &backends, complete);
@@ -53,6 +54,19 @@ impl Reading {
             settled.clear();
         }
         settled
+    }
+
+    /// Returns the backend as it authenticates on the target. `machine.secrets` selects a key where an
+    /// identity could replace it.
+    fn authenticated(&self, backend: Backend, target: Option<Target>) -> Backend {
+        let named = self.input.spec.machine.secrets.as_ref();
+        let names_key = |key: &Key| {
+            let name = named.and_then(|named| named.get(&key.variable));
+            name.is_some_and(|name| !name.trim().is_empty())
+        };
+        let by_identity = target.and_then(Target::cloud) == backend.cloud()
+            && !backend.keys.iter().any(names_key);
+        backend.authenticated(by_identity, target.is_some_and(Target::is_kubernetes))
     }
 
     /// Rejects two presets with the same key: it would be sent to both. Backend files are exempt.

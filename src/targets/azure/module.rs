@@ -3,7 +3,6 @@
 use super::patterns;
 use crate::deployment::Deployment;
 use crate::spec::Machine;
-use crate::spec::target::CONNECTION_STRING;
 use crate::targets::machine::RequiredKey;
 use crate::targets::terraform::{Module, Rule};
 
@@ -41,17 +40,8 @@ pub(super) const MODULE_WITH_INSIGHTS: Module = Module {
 /// Returns true if the module creates Application Insights: traces are sent there, and the spec
 /// does not name one.
 pub(super) fn makes_insights(deployment: &Deployment) -> bool {
-    let mut keys = deployment
-        .spec
-        .tracing
-        .backends()
-        .flat_map(|backend| &backend.keys);
-    keys.any(|key| key.variable == CONNECTION_STRING)
-        && !deployment
-            .spec
-            .machine
-            .secrets
-            .contains_key(CONNECTION_STRING)
+    let mut backends = deployment.spec.tracing.backends();
+    backends.any(|backend| deployment.creates_resource_of(backend))
 }
 
 pub(super) fn places(at: &Machine) -> [RequiredKey; 6] {

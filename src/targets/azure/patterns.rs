@@ -15,6 +15,9 @@ pub(in crate::targets) const SUBSCRIPTION: &str = "^[0-9a-f]{8}(-[0-9a-f]{4}){3}
 pub(in crate::targets) const GROUP: &str = "^[A-Za-z0-9._()-]{0,89}[A-Za-z0-9_()-]$";
 /// A region, alone or with the number of a zone, as in Kubernetes.
 pub(super) const ZONE: &str = "^[a-z0-9]+(-[1-3])?$";
+/// Regions of Azure Government and of Azure in China, whose services have other addresses ("Azure
+/// geographies", https://learn.microsoft.com/azure/reliability/regions-list).
+pub(super) const OTHER_CLOUD: &str = "^(usgov|usdod|china)";
 /// A subnet's id.
 pub(super) const SUBNET: &str = "^/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft.Network/virtualNetworks/[^/]+/subnets/[^/]+$";
 /// A snapshot's id, or blank.

@@ -12,6 +12,7 @@ use crate::targets::machine::patterns::{
 };
 use crate::targets::machine::sizes;
 use crate::targets::{machine, terraform};
+use crate::values::CloudName;
 
 /// The format of a secret's name in Key Vault.
 pub(in crate::targets) const SECRET: SecretName = SecretName {
@@ -25,6 +26,7 @@ pub(super) fn of(deployment: &Deployment) -> Vec<Problem> {
     problems.extend(terraform::problems(deployment, &MODULE));
     problems.extend(names(deployment));
     problems.extend(sizes::too_small(deployment, super::sizes::memory));
+    problems.extend(other_cloud("machine.zone", &deployment.spec.machine.zone));
     problems.extend(peers(deployment));
     problems.extend(amounts(deployment));
     problems
@@ -79,6 +81,16 @@ fn names(deployment: &Deployment) -> Vec<Problem> {
             "use `/subscriptions/…/actionGroups/…`; see `az monitor action-group list --query '[].id'`",
         ),
     ])
+}
+
+/// Returns a problem for a region of another Azure cloud, whose services have other addresses.
+pub(in crate::targets) fn other_cloud(
+    key: &'static str,
+    place: &Option<CloudName>,
+) -> Option<Problem> {
+    let place = given(place).filter(|place| has_form(patterns::OTHER_CLOUD, place))?;
+    let message = format!("`{place}` is in Azure Government or in China, which are not supported");
+    Some(Problem::new(key, message).hint("use a region of Azure's public cloud"))
 }
 
 /// Returns the subscription.

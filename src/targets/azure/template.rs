@@ -2,10 +2,13 @@
 //!
 //! Invariant: every decision is made here; the templates only insert values.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
 use super::module::{MOST_SNAPSHOTS, makes_insights, places};
 use super::{patterns, sizes};
+use crate::backend::Backend;
 use crate::deployment::Deployment;
 use crate::spec::Machine;
 use crate::values::{CloudName, Peer};
@@ -15,8 +18,12 @@ use crate::values::{CloudName, Peer};
 pub(super) struct AzureTemplate {
     /// True if the module creates Application Insights.
     makes_insights: bool,
+    /// True if the spec has the address of existing Application Insights.
+    existing_insights: bool,
     /// True if the spec lacks a required location.
     missing_places: bool,
+    /// Roles of the machine's identity at the backends.
+    backend_roles: BTreeSet<Role>,
     /// Maximum number of daily snapshots.
     most_snapshots: u16,
     machine: MachineDefaults,
@@ -28,6 +35,30 @@ pub(super) struct AzureTemplate {
     registry_stem: String,
     #[serde(flatten)]
     commands: Commands,
+}
+
+/// A role of the machine's identity.
+#[derive(PartialEq, Eq, PartialOrd, Ord, Serialize)]
+struct Role {
+    name: String,
+    /// True at Application Insights of the module, false in the resource group.
+    at_insights: bool,
+}
+
+/// Returns the roles that backends need; the operator grants those at an existing resource.
+fn backend_roles(deployment: &Deployment) -> BTreeSet<Role> {
+    let roles_of = |backend: &Backend| {
+        let at_insights = deployment.creates_resource_of(backend);
+        let granted = at_insights || backend.addresses.is_empty();
+        let names = backend.permissions().iter().filter(move |_| granted);
+        let role = move |name: &String| Role {
+            name: name.clone(),
+            at_insights,
+        };
+        names.map(role).collect::<Vec<_>>()
+    };
+    let backends = deployment.spec.tracing.backends();
+    backends.flat_map(roles_of).collect()
 }
 
 /// Defaults of the variables for location and machine; `None` if the spec has no value.
@@ -55,6 +86,7 @@ struct MachineDefaults {
 #[derive(Serialize)]
 struct Forms {
     size: &'static str,
+    other_cloud: &'static str,
     subscription: &'static str,
     group: &'static str,
     subnet: &'static str,
@@ -89,11 +121,19 @@ impl AzureTemplate {
         let machine = &deployment.spec.machine;
         Self {
             makes_insights: makes_insights(deployment),
+            existing_insights: deployment
+                .spec
+                .tracing
+                .backends()
+                .flat_map(|backend| &backend.addresses)
+                .any(|address| address.value.is_some()),
+            backend_roles: backend_roles(deployment),
             missing_places: places(machine).iter().any(|place| place.missing),
             most_snapshots: MOST_SNAPSHOTS,
             machine: MachineDefaults::new(machine),
             forms: Forms {
                 size: patterns::SIZE,
+                other_cloud: patterns::OTHER_CLOUD,
                 subscription: patterns::SUBSCRIPTION,
                 group: patterns::GROUP,
                 subnet: patterns::SUBNET,

@@ -17,9 +17,9 @@ pub(super) const MODULE: Module = Module {
         pattern: patterns::SECRET_OR_BLANK,
         error: "Must be the name of a secret, projects/PROJECT/secrets/NAME, without a version.",
     },
-    made_traces: "", // the module creates no such secret
+    made_traces: "", // the module creates no such resource
     store: "Secret Manager",
-    name_is: "Name of the deployment and of its machine; prefix of other names and value of labels.",
+    name_is: "Name of the deployment and of its machine, unique in the project; prefix of other names and value of labels.",
     name_rule: Rule {
         pattern: patterns::DEPLOYMENT,
         error: "Must be at most 22 lowercase letters, digits and hyphens, begin with a letter, and not end with a hyphen.",

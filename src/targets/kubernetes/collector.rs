@@ -76,10 +76,12 @@ struct WorkloadTemplate<'a> {
     #[serde(flatten)]
     base: &'a ClusterTemplate<'a>,
     part: ComponentTemplate,
+    pod_labels: BTreeMap<String, String>,
     /// The Service that Chroma sends to, for every mode.
     service: String,
     /// The account by which clouds identify senders to the backend.
     account: String,
+    account_annotations: BTreeMap<String, String>,
     /// The name of the members, in mode `tiered`.
     members: Option<String>,
     /// The name of the ClusterRole if pods of other namespaces are looked up.
@@ -145,6 +147,14 @@ fn workload<'a>(
     } else {
         (Vec::new(), BTreeMap::new())
     };
+    let identity_label = cloud::identity_label(&deployment.spec).filter(|_| sends_to_backend);
+    let mut account_annotations = texts(&kubernetes.annotations);
+    if identity_label.is_some() {
+        account_annotations.extend(cloud::identity_annotation(&deployment.spec));
+    }
+    let component = part.template(deployment, COLLECTOR_VERSION);
+    let mut pod_labels = component.labels.clone();
+    pod_labels.extend(identity_label.map(|(name, value)| (name.to_owned(), value.to_owned())));
     let config = configuration(deployment, base, role)?;
     let checksum = checksum(&format!("{config}{variables:?}"));
     let mut pod_annotations = texts(&kubernetes.annotations);
@@ -153,7 +163,9 @@ fn workload<'a>(
     let looks_everywhere = role != Role::Member && !sees_own_namespace_only(deployment);
     Ok(WorkloadTemplate {
         base,
-        part: part.template(deployment, COLLECTOR_VERSION),
+        part: component,
+        pod_labels,
+        account_annotations,
         service: COLLECTOR.name(deployment),
         account: if sends_to_backend {
             COLLECTOR.name(deployment)
@@ -263,6 +275,10 @@ fn variables(deployment: &Deployment) -> BTreeMap<String, String> {
     if wanted && let Some(endpoint) = deployment.collector.known_endpoint.clone() {
         variables.insert(variable::ENDPOINT.to_owned(), endpoint.to_string());
     }
+    let backends = deployment.spec.tracing.backends();
+    let addresses = backends.flat_map(|backend| &backend.addresses);
+    variables
+        .extend(addresses.filter_map(|one| Some((one.key.variable.clone(), one.value.clone()?))));
     variables
 }
 

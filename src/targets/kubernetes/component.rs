@@ -112,7 +112,7 @@ impl Component<'_> {
 pub(super) struct ComponentTemplate {
     /// The name of its workload.
     name: String,
-    labels: BTreeMap<String, String>,
+    pub(super) labels: BTreeMap<String, String>,
     /// The labels that only its pods have.
     selector: BTreeMap<String, String>,
 }

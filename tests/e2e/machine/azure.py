@@ -1,5 +1,6 @@
 """Azure's metadata service and the services that a machine calls, for services.py."""
 
+import gzip
 import json
 import re
 from datetime import UTC, datetime
@@ -12,6 +13,7 @@ USER = "00000000-0000-0000-0000-000000000000"
 AUDIENCES = (
     "https://vault.azure.net",
     "https://management.azure.com",
+    "https://monitor.azure.com",
     "https://monitoring.azure.com",
     "https://containerregistry.azure.net",
 )
@@ -59,6 +61,8 @@ def metadata(request):
 
 
 def service(request):
+    if request.path == "/v2.1/track":
+        return track(request)
     if request.place.endswith(".vault.azure.net"):
         return vault(request)
     if request.place.endswith(".azurecr.io"):
@@ -145,6 +149,17 @@ def measure(request):
         labels = dict(zip(data.get("dimNames", []), series.get("dimValues", []), strict=True))
         note(metric=f"{data['namespace']}/{data['metric']}", value=series["sum"], labels=labels)
     return "", {}
+
+
+def track(request):
+    """Application Insights without local authentication."""
+    TOKENS.check(request.headers.get("Authorization"), "https://monitor.azure.com")
+    request.must("Monitoring Metrics Publisher" in made()["roles"], 403, "denied")
+    request.must(request.method == "POST", 405, "method")
+    items = [json.loads(line) for line in gzip.decompress(request.body).decode().splitlines()]
+    for item in items:
+        note(telemetry=item["data"]["baseData"].get("name"), key=item["iKey"])
+    return {"itemsReceived": len(items), "itemsAccepted": len(items), "errors": []}, {}
 
 
 def serve_grpc():

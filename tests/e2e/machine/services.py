@@ -1,10 +1,10 @@
 """A stand-in for the services that a machine in Google's or Microsoft's cloud calls: services.py CLOUD FOLDER
 ADDRESS
 
-The metadata service listens on 169.254.169.254:80, the cloud's services on ADDRESS:443, with their real names in
-FOLDER's certificate. FOLDER/made.json has the resources of the module and is read for each request. FOLDER/refuse may
-contain `once|always STATUS WORDS`, to reject requests with WORDS in their URL. FOLDER/requests logs each request as a
-line of JSON, without tokens.
+The metadata service listens on 169.254.169.254:80, the cloud's services on ADDRESS:80 and, with their real names in
+FOLDER's certificate, on ADDRESS:443. FOLDER/made.json has the resources of the module and is read for each request.
+FOLDER/refuse may contain `once|always STATUS WORDS`, to reject requests with WORDS in their URL. FOLDER/requests logs
+each request as a line of JSON, without tokens.
 
 Invariant: requests that the real service rejects (a token that was not issued or is for another service, a missing
 header, a wrong method, an unknown version or name) are rejected with its error message.
@@ -105,7 +105,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def do(self):
         place = self.headers.get("Host", "").partition(":")[0]
-        metadata = self.server.server_address[1] != 443
+        metadata = self.server.server_address[0] == METADATA
         noted = {"method": self.command, "place": METADATA if metadata else place, "path": self.path}
         try:
             request = Request(self, place)
@@ -219,6 +219,8 @@ def main():
         # The port of the cloud's resolver, to test access to it.
         ThreadingHTTPServer((METADATA, 53), Handler),
         Front((sys.argv[3], 443), grpc),
+        # For clients that do not trust the certificate: the collector's container.
+        ThreadingHTTPServer((sys.argv[3], 80), Handler),
     ]
     for server in listening:
         threading.Thread(target=server.serve_forever, daemon=True).start()

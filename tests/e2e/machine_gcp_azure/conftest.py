@@ -18,8 +18,9 @@ from machine_gcp_azure.machine_steps import LINKS, forget_images
 SPEC = """
 target: {}
 chroma: {{version: {}, environment: {{SECRET: null}}}}
-tracing: {{backend: otlp}}
+tracing: {{backend: {}}}
 """
+BACKENDS = {"gcp": "otlp", "azure": "[otlp, azure-monitor]"}
 # The provider's short names of OAuth scopes.
 SCOPES = {"cloud-platform": "https://www.googleapis.com/auth/cloud-platform"}
 
@@ -47,8 +48,8 @@ def services(off_machine, cloud, tools, start, folder):
 @pytest.fixture(scope="package")
 def state(cloud, sink, tools, folder):
     """The Terraform state after the module is applied with these values."""
-    rendered = generate(tools, folder, SPEC.format(cloud.name, NEWEST))
-    provider = provider_folder(tools, cloud.provider, [rendered], cloud.values, folder / "provider")
+    rendered = generate(tools, folder, SPEC.format(cloud.name, NEWEST, BACKENDS[cloud.name]))
+    provider = provider_folder(tools, cloud.providers, [rendered], cloud.values, folder / "provider")
     module = Module(rendered, provider, folder, cloud.needed, cloud.stored)
     values = {
         "name": "chroma",

@@ -17,7 +17,7 @@ from booted_machine import (
 )
 from conftest import eventually
 from stand_in_machine import METADATA, WIRE_SERVER
-from terraform.clouds import AZURE, GCP
+from terraform.clouds import AZURE, CONNECTION_STRING, GCP
 
 from machine_gcp_azure.machine_steps import LINKS, SECRETS, deliver, reported
 
@@ -56,6 +56,10 @@ class TestLifecycle:
         assert reported(cloud, machine, services) == ["healthy"]
         client(tools, machine, "fill", "query")
         assert trace_arrives(sink)["headers"]["x-api-key"] == KEY
+        if cloud is AZURE:
+            # Azure Monitor receives the same spans, with a token of the machine's identity.
+            items = eventually(lambda: services.of("telemetry"), "spans at Application Insights", 60)
+            assert {item["key"] for item in items} == {CONNECTION_STRING.split(";")[0].partition("=")[2]}
 
     def test_containers_receive_values_unchanged(self, machine):
         check_values(machine)

@@ -10,6 +10,8 @@ import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from stand_in_machine import SERVICES
+
 from .module import files_below, first_boot
 
 SUBSCRIPTION = "0a1b2c3d-0000-4000-8000-000000000000"
@@ -17,6 +19,7 @@ GROUP = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/chroma"
 VAULT = f"{GROUP}/providers/Microsoft.KeyVault/vaults/operators"
 MADE_VAULT = f"{GROUP}/providers/Microsoft.KeyVault/vaults/chroma-0123abcd"
 IDENTITIES = f"{GROUP}/providers/Microsoft.ManagedIdentity/userAssignedIdentities"
+CONNECTION_STRING = f"InstrumentationKey={'a' * 8}-0000-4000-8000-000000000000;IngestionEndpoint=http://{SERVICES}/"
 NETWORK = "https://www.googleapis.com/compute/v1/projects/chroma-test"
 
 
@@ -28,7 +31,7 @@ class Cloud:
     bytes, folder)` the files that it writes."""
 
     name: str
-    provider: str
+    providers: tuple
     needed: dict
     stored: tuple
     values: dict
@@ -74,7 +77,7 @@ def startup_script(tools, text, folder):
 
 GCP = Cloud(
     name="gcp",
-    provider="google",
+    providers=("hashicorp/google",),
     needed={
         "project_id": "chroma-test",
         "zone": "europe-west1-b",
@@ -107,7 +110,7 @@ GCP = Cloud(
 )
 AZURE = Cloud(
     name="azure",
-    provider="azurerm",
+    providers=("azure/azapi", "hashicorp/azurerm"),
     needed={
         "subscription_id": SUBSCRIPTION,
         "resource_group_name": "chroma",
@@ -128,10 +131,13 @@ AZURE = Cloud(
         "azurerm_user_assigned_identity.principal_id": "22222222-0000-4000-8000-000000000000",
         "azurerm_linux_virtual_machine.id": f"{GROUP}/providers/Microsoft.Compute/virtualMachines/chroma",
         "azurerm_managed_disk.id": f"{GROUP}/providers/Microsoft.Compute/disks/chroma-data",
+        "azurerm_application_insights.id": f"{GROUP}/providers/Microsoft.Insights/components/chroma",
+        "azurerm_application_insights.connection_string": CONNECTION_STRING,
         "azurerm_key_vault_secret.versionless_id": "https://chroma-0123abcd.vault.azure.net/secrets/made",
         "azurerm_key_vault_secret.resource_versionless_id": f"{MADE_VAULT}/secrets/made",
     },
     forces_new={
+        "azapi_resource_action": ["type", "resource_id", "action"],
         "azurerm_linux_virtual_machine": [
             "name",
             "location",

@@ -18,33 +18,33 @@ from conftest import HERE, missing
 HOSTILE = "it's \"q\" `id` $(id) $HOME ${var.name} $${a} %{if} %%{b} {{ c }} 100% \\n \\ é😀 #1: - ' end "
 
 
-def provider_folder(tools, name, modules, values, folder, forces_new=None):
-    """A folder with the provider `hashicorp/NAME` for all types in the modules. It returns `values`
-    (`TYPE.ATTRIBUTE` to value) and replaces a resource when an argument in `forces_new` (type to names)
-    changes; its `terraform.rc` has the path."""
-    part = tools.part(f"terraform-offline-{name}")
+def provider_folder(tools, providers, modules, values, folder, forces_new=None):
+    """A folder with these providers (`hashicorp/aws`) for all types in the modules. They return `values`
+    (`TYPE.ATTRIBUTE` to value) and replace a resource when an argument in `forces_new` (type to names) changes;
+    `terraform.rc` has their path, and `applied` the type and action of every change."""
     sys.path.insert(0, str(HERE / "terraform"))
     from schema import schema
 
     texts = [file.read_text() for module in modules for file in module.glob("*.tf")]
-    types = {
-        kind: {found for text in texts for found in re.findall(rf'^{kind} "(\w+)"', text, re.M)}
-        for kind in ("resource", "data")
-    }
-    assert len(types["resource"]) > 10
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "schema.json").write_text(json.dumps(schema(part / "types", types["resource"], types["data"])))
     (folder / "values.json").write_text(json.dumps(values))
     (folder / "forces-new.json").write_text(json.dumps(forces_new or {}))
-    command = folder / f"terraform-provider-{name}"
-    # HOME: the library stores a certificate there.
-    command.write_text(
-        f'#!/bin/sh\nHOME="{folder}" exec "{part}/bin/python" "{HERE}/terraform/provider.py" "{folder}"\n'
-    )
-    command.chmod(0o755)
-    (folder / "terraform.rc").write_text(
-        f'provider_installation {{\n  dev_overrides {{\n    "hashicorp/{name}" = "{folder}"\n  }}\n}}\n'
-    )
+    for name in (provider.partition("/")[2] for provider in providers):
+        part = tools.part(f"terraform-offline-{name}")
+        resources, data = (
+            {found for text in texts for found in re.findall(rf'^{kind} "({name}_\w+)"', text, re.M)}
+            for kind in ("resource", "data")
+        )
+        assert resources
+        (folder / f"{name}.json").write_text(json.dumps(schema(part / "types", resources, data)))
+        command = folder / f"terraform-provider-{name}"
+        # HOME: the library stores a certificate there.
+        command.write_text(
+            f'#!/bin/sh\nHOME="{folder}" exec "{part}/bin/python" "{HERE}/terraform/provider.py" "{folder}" {name}\n'
+        )
+        command.chmod(0o755)
+    overrides = "".join(f'    "{provider}" = "{folder}"\n' for provider in providers)
+    (folder / "terraform.rc").write_text(f"provider_installation {{\n  dev_overrides {{\n{overrides}  }}\n}}\n")
     return folder
 
 

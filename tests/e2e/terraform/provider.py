@@ -1,7 +1,8 @@
 """A Terraform provider with only a schema: the real Terraform validates, plans and applies with it, offline. The
 attributes of a resource are generated: `TYPE.ATTRIBUTE`, or the entry of the file `values` with that name.
 
-    provider.py FOLDER    serves FOLDER/schema.json (see schema.py), FOLDER/values.json and FOLDER/forces-new.json
+    provider.py FOLDER NAME    serves FOLDER/NAME.json (see schema.py), FOLDER/values.json and FOLDER/forces-new.json;
+                               appends each change to FOLDER/applied
 
 Invariant: only the schema is checked, and a response never contains a write-only value.
 """
@@ -15,13 +16,15 @@ from tf import provider, runner
 from tf.gen import tfplugin_pb2 as pb
 
 FOLDER = Path(sys.argv[1])
-SCHEMA = json.loads((FOLDER / "schema.json").read_text())
+SCHEMA = json.loads((FOLDER / f"{sys.argv[2]}.json").read_text())
 VALUES = json.loads((FOLDER / "values.json").read_text())
 # The arguments of a type that replace the resource, which the schema does not contain.
 FORCES_NEW = json.loads((FOLDER / "forces-new.json").read_text())
 UNKNOWN = msgpack.ExtType(0, b"")
 # Attributes that change with every update of a resource.
 RENEWED = {"latest_version"}
+# Sensitive attributes that modules use, which the schema does not contain.
+SENSITIVE = {"connection_string"}
 BLANK = {"string": "", "number": 0, "bool": False, "dynamic": None, "list": [], "set": [], "map": {}}
 
 
@@ -29,6 +32,7 @@ def attribute(one):
     made = pb.Schema.Attribute(
         name=one["name"],
         type=json.dumps(one["type"]).encode(),
+        sensitive=one["name"] in SENSITIVE,
         required=one.get("required", False),
         optional=one.get("optional", False),
         computed=one.get("computed", False),
@@ -161,6 +165,8 @@ class Servicer(provider.ProviderServicer):
 
     def ApplyResourceChange(self, request, context):
         planned = read(request.planned_state)
+        with (FOLDER / "applied").open("a") as file:
+            file.write(f"{request.type_name} {'delete' if planned is None else 'write'}\n")
         made = filled(planned, SCHEMA["resources"][request.type_name], made_up(request.type_name))
         return pb.ApplyResourceChange.Response(new_state=dynamic(made))
 

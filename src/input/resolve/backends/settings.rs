@@ -44,6 +44,7 @@ impl Reading {
                 }
                 taken |=
                     whose.is_some() && name == ENDPOINT && index > 0 && backend.wants_endpoint();
+                taken |= backend.addresses.iter().any(|one| one.is_set_by(name));
                 let Some(setting) = backend.settings.get(name) else {
                     continue;
                 };
@@ -95,10 +96,10 @@ impl Reading {
             .iter()
             .filter(of)
             .flat_map(|backend| {
-                backend
-                    .settings
-                    .keys()
-                    .map(|name| spelled(backends, backend, name))
+                let of_addresses = backend.addresses.iter();
+                let of_addresses = of_addresses.filter_map(|one| one.key.setting.as_ref());
+                let names = backend.settings.keys().chain(of_addresses);
+                names.map(|name| spelled(backends, backend, name))
             })
             .collect();
         let only = |name: &str| known.iter().any(|one| parts(one).1 == name);
@@ -173,6 +174,15 @@ impl Reading {
         };
         if let Some(own) = own {
             settled.endpoint = Some(own.to_string());
+        }
+        for address in &mut settled.addresses {
+            let key = address.key.setting.clone().unwrap_or_default();
+            address.value = given(&key);
+            let value = address.value.as_deref().unwrap_or_default();
+            if !value.bytes().all(|byte| byte.is_ascii_graphic()) {
+                let message = format!("`{key}` contains blanks or characters other than ASCII");
+                self.wrong(SETTINGS, message, format!("use {}", address.key.what));
+            }
         }
         if !first && !wrong && settled.wants_endpoint() && settled.endpoint.is_none() {
             let message = format!("has no `{name}.endpoint`: backend `{name}` has no default");

@@ -32,6 +32,7 @@ pub(super) const AKS: ManagedKubernetes = ManagedKubernetes {
     secret_place: |id| id.split("/secrets/").next().unwrap_or_default(),
     secret_key: |id| id.rsplit('/').next().unwrap_or(id),
     identity_annotation: Some("azure.workload.identity/client-id"),
+    identity_label: Some(("azure.workload.identity/use", "true")),
     secret_provider: |spec, access| {
         json!({ "azurekv": {
             "authType": "WorkloadIdentity", "vaultUrl": access.place,
@@ -72,7 +73,8 @@ pub(super) const AKS: ManagedKubernetes = ManagedKubernetes {
             azure::problems::resource_group(machine),
         ])
     },
-    missing_for_backend: |_, _, _| None,
+    // The address at which the identity gets its token.
+    missing_for_backend: |_, at, _| azure::problems::other_cloud("kubernetes.region", &at.region),
     missing_for_identity: |at| {
         let message = "required, because `kubernetes.identity` belongs to a tenant";
         let hint = "see `az account show --query tenantId`";

@@ -52,6 +52,7 @@ pub(super) const EKS: ManagedKubernetes = ManagedKubernetes {
     secret_place: |arn| arn.split(':').nth(3).unwrap_or_default(),
     secret_key: |arn| arn,
     identity_annotation: Some("eks.amazonaws.com/role-arn"),
+    identity_label: None, // the role has an association with the account
     secret_provider: |_, access| {
         let account = access.account;
         json!({ "aws": {

@@ -35,6 +35,7 @@ pub(super) const GKE: ManagedKubernetes = ManagedKubernetes {
     secret_place: |name| name.split('/').nth(1).unwrap_or_default(),
     secret_key: |name| name.rsplit('/').next().unwrap_or(name),
     identity_annotation: None,
+    identity_label: None,
     secret_provider: |spec, access| {
         let at = &spec.kubernetes;
         json!({ "gcpsm": {

@@ -44,11 +44,14 @@ pub(in crate::targets::kubernetes) struct ManagedKubernetes {
     pub(in crate::targets::kubernetes) secret_key: fn(&str) -> &str,
     /// The annotation by which the cloud identifies a ServiceAccount. `None` if it uses the name.
     pub(in crate::targets::kubernetes) identity_annotation: Option<&'static str>,
+    /// The label by which the cloud gives a pod the identity of its account. `None` if it needs
+    /// none; the annotation is then only for the account that reads the store.
+    pub(in crate::targets::kubernetes) identity_label: Option<(&'static str, &'static str)>,
     /// Returns `spec.provider` of a SecretStore; null values are removed.
     pub(in crate::targets::kubernetes) secret_provider: fn(&Spec, StoreAccess) -> Json,
     /// Returns problems for names that the cloud does not accept.
     pub(in crate::targets::kubernetes) names: fn(&Kubernetes, &Machine) -> Vec<Problem>,
-    /// Returns the problem of a missing location that the named backend requires.
+    /// Returns the problem of a missing or unsupported location for the named backend.
     pub(in crate::targets::kubernetes) missing_for_backend: MissingForBackend,
     /// Returns the problem of an identity without the key that it belongs to.
     pub(in crate::targets::kubernetes) missing_for_identity: fn(&Kubernetes) -> Option<Problem>,

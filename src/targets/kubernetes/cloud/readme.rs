@@ -8,14 +8,12 @@ use serde::Serialize;
 
 use super::super::component::COLLECTOR;
 use super::super::secret_keys;
-use super::aks::AKS;
 use super::rows::managed;
 use super::{registry, store};
-use crate::backend::Backend;
+use crate::backend::{Address, Backend};
 use crate::deployment::Deployment;
 use crate::deployment::registry::Registry;
 use crate::digest::hash;
-use crate::spec::target::CONNECTION_STRING;
 use crate::spec::{Spec, Tracing};
 use crate::targets::common::{Preparation, permissions, preparations};
 use crate::targets::machine::patterns::given;
@@ -50,18 +48,12 @@ pub(super) struct CloudSection {
     balances: bool,
     /// True if the deployment creates its storage classes.
     own_class: bool,
-    insights: Option<Insights>,
+    insights: bool,
+    /// The accounts that use an identity that the spec names.
+    accounts: Vec<String>,
+    /// True if the spec lacks the identity, or the address of Application Insights.
+    missing: bool,
     store: Option<StoreSection>,
-}
-
-/// The connection string of Application Insights.
-#[derive(Serialize)]
-struct Insights {
-    variable: String,
-    /// The vault that contains it if the spec names one.
-    vault: Option<String>,
-    /// Its key in the vault.
-    key: Option<String>,
 }
 
 /// The secret store.
@@ -86,8 +78,6 @@ struct StoredSecret {
     what: String,
     /// Its name in the spec.
     name: Option<String>,
-    /// True if another section of the README creates it.
-    made: bool,
     key: Option<String>,
 }
 
@@ -106,6 +96,7 @@ impl CloudSection {
             given(name).unwrap_or_else(|| unknown.to_owned())
         };
         let place = deployment.spec.place().unwrap_or("PLACE");
+        let store = StoreSection::new(deployment);
         Self {
             cluster: or(&at.cluster, "CLUSTER"),
             project: or(&machine.project, "PROJECT"),
@@ -125,10 +116,25 @@ impl CloudSection {
             registry: registry::of(chroma),
             balances: at.internal_load_balancer,
             own_class: at.storage_class.is_none(),
-            insights: Insights::new(deployment),
-            store: StoreSection::new(deployment),
+            insights: addresses(tracing).next().is_some(),
+            accounts: accounts(deployment, store.as_ref()),
+            missing: at.identity.is_none() || addresses(tracing).any(|one| one.value.is_none()),
+            store,
         }
     }
+}
+
+fn addresses(tracing: &Tracing) -> impl Iterator<Item = &Address> {
+    tracing.backends().flat_map(|backend| &backend.addresses)
+}
+
+/// Returns the accounts that use an identity: the collector's, and the one that reads the store.
+fn accounts(deployment: &Deployment, store: Option<&StoreSection>) -> Vec<String> {
+    let sends = super::identity_label(&deployment.spec).is_some();
+    let collector = sends.then(|| COLLECTOR.name(deployment));
+    let reads = store.filter(|store| store.used);
+    let reader = reads.map(|store| store.account.clone());
+    collector.into_iter().chain(reader).collect()
 }
 
 /// Returns the backends that identify the collector by its identity.
@@ -136,26 +142,6 @@ fn by_identity(tracing: &Tracing) -> String {
     let known = tracing.backends().filter(|one| one.cloud().is_some());
     let names: Vec<&str> = known.map(|one| one.name.as_str()).collect();
     names.join("`, `")
-}
-
-impl Insights {
-    /// Computes the section. `None` if no backend needs it.
-    fn new(deployment: &Deployment) -> Option<Self> {
-        let Spec {
-            machine,
-            kubernetes,
-            ..
-        } = &deployment.spec;
-        let mut keys = secret_keys::all(deployment).into_iter();
-        let variable = keys.find(|key| key.variable == CONNECTION_STRING)?.variable;
-        let named = machine.secrets.get(&variable).map(CloudName::as_str);
-        let named = named.filter(|_| kubernetes.secret_store.is_none());
-        Some(Self {
-            variable,
-            vault: named.map(|name| vault((AKS.secret_place)(name)).to_owned()),
-            key: named.map(|name| (AKS.secret_key)(name).to_owned()),
-        })
-    }
 }
 
 /// Returns the name of a vault from its address.
@@ -180,7 +166,6 @@ impl StoreSection {
         let secrets = keys.into_iter().map(|key| {
             let name = named.get(&key.variable).map(CloudName::as_str);
             StoredSecret {
-                made: key.variable == CONNECTION_STRING,
                 key: name.map(|name| (managed.secret_key)(name).to_owned()),
                 name: name.map(str::to_owned),
                 variable: key.variable,

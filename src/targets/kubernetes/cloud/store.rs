@@ -77,7 +77,7 @@ impl SecretStore {
         Some(Self {
             account: has_account.then(|| Account {
                 name: account(deployment),
-                annotations: annotations(deployment, own),
+                annotations: annotations(deployment),
             }),
             provider: own.and_then(|managed| provider(deployment, managed)),
             keys: keys.collect(),
@@ -100,17 +100,10 @@ fn has_account(deployment: &Deployment, managed: &ManagedKubernetes) -> bool {
     managed.identity_annotation.is_none() || deployment.spec.kubernetes.identity.is_some()
 }
 
-/// Returns the annotations by which the cloud identifies the account.
-fn annotations(
-    deployment: &Deployment,
-    managed: Option<&ManagedKubernetes>,
-) -> BTreeMap<String, String> {
-    let at = &deployment.spec.kubernetes;
-    let name = managed.and_then(|managed| managed.identity_annotation);
-    let identity = name.zip(at.identity.as_ref());
-    let identity = identity.map(|(name, identity)| (name.to_owned(), identity.as_str().to_owned()));
-    let mut annotations = super::super::component::texts(&at.annotations);
-    annotations.extend(identity);
+/// Returns the account's annotations.
+fn annotations(deployment: &Deployment) -> BTreeMap<String, String> {
+    let mut annotations = super::super::component::texts(&deployment.spec.kubernetes.annotations);
+    annotations.extend(super::identity_annotation(&deployment.spec));
     annotations
 }
 

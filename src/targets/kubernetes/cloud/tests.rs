@@ -346,13 +346,19 @@ fn reports_missing_and_invalid_values_by_key() {
         (
             "azure",
             vec![
+                ("tracing.backend", json!("honeycomb")),
                 ("chroma.environment", json!({ "A_KEY": null })),
                 (
                     "machine.secrets",
                     json!({ "A_KEY": "https://acme.vault.azure.net/secrets/a" }),
                 ),
             ],
-            "machine.secrets.APPLICATIONINSIGHTS_CONNECTION_STRING",
+            "machine.secrets.HONEYCOMB_API_KEY",
+        ),
+        (
+            "azure",
+            vec![("kubernetes.region", json!("usgovvirginia"))],
+            "kubernetes.region",
         ),
         (
             "azure",
@@ -400,6 +406,68 @@ fn reports_missing_and_invalid_values_by_key() {
         ),
     ];
     assert!(problems("azure", &keys)[0].contains("kubernetes.tenant"));
+}
+
+#[test]
+fn sends_to_azure_monitor_by_an_identity() {
+    let id = "01234567-89ab-cdef-0123-456789abcdef";
+    let string = "InstrumentationKey=1;IngestionEndpoint=https://westeurope-5.in.example/";
+    let keys = [
+        ("kubernetes.identity", json!(id)),
+        ("tracing.settings", json!({ "connection_string": string })),
+    ];
+    let deployment = placed("azure", &keys);
+    assert!(
+        crate::targets::kubernetes::needs(&deployment)
+            .iter()
+            .all(|need| need.variable == "chroma.registry")
+    );
+    let collector = documents(&deployment, "collector.yaml");
+    assert_eq!(
+        collector["ServiceAccount"]["metadata"]["annotations"],
+        json!({ "azure.workload.identity/client-id": id })
+    );
+    let pod = &collector["Deployment"]["spec"]["template"];
+    let label = "azure.workload.identity/use";
+    assert_eq!(pod["metadata"]["labels"][label], "true");
+    assert_eq!(
+        collector["Deployment"]["metadata"]["labels"][label],
+        Value::Null
+    );
+    assert!(!pod.to_string().contains("secretKeyRef"));
+    let plan = crate::targets::kubernetes::plan(&deployment).expect("it renders");
+    let text = &plan.files["collector.yaml"];
+    assert!(text.contains(&format!("APPLICATIONINSIGHTS_CONNECTION_STRING: {string}")));
+    assert!(text.contains("workload_identity: {"), "{text}");
+    assert!(!plan.files.contains_key(".env.example"));
+
+    // Only members send.
+    let tiered = [&keys[..], &[("collector.mode", json!("tiered"))]].concat();
+    let tiered = placed("azure", &tiered);
+    let plan = crate::targets::kubernetes::plan(&tiered).expect("it renders");
+    assert!(plan.files["collector.yaml"].contains(label));
+    assert!(!plan.files["router.yaml"].contains(label));
+}
+
+#[test]
+fn reports_the_missing_identity_and_address_of_azure_monitor() {
+    let needs = |keys: &[(&'static str, Value)]| {
+        let needs = crate::targets::kubernetes::needs(&placed("azure", keys)).into_iter();
+        let needs = needs.map(|need| need.variable);
+        needs
+            .filter(|variable| variable != "chroma.registry")
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        needs(&[]),
+        ["kubernetes.identity", "tracing.settings.connection_string"]
+    );
+    // A connection string in a store authenticates by itself.
+    let named = json!({ "APPLICATIONINSIGHTS_CONNECTION_STRING": "https://acme.vault.azure.net/secrets/a" });
+    let by_key = [("machine.secrets", named)];
+    assert_eq!(needs(&by_key), [""; 0]);
+    let plan = crate::targets::kubernetes::plan(&placed("azure", &by_key)).expect("it renders");
+    assert!(!plan.files["collector.yaml"].contains("azure_auth"));
 }
 
 #[test]
