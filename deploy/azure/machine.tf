@@ -87,7 +87,12 @@ resource "azurerm_virtual_machine_run_command" "healthy" {
   tags               = local.tags
 
   source {
-    script = "cloud-init status --wait >/dev/null; exec /etc/chroma-otel/boot outcome"
+    script = "cloud-init status --wait >/dev/null; exec /etc/chroma-otel/boot outcome ${var.start_minutes + 10}"
+  }
+
+  timeouts {
+    create = "${var.start_minutes + 15}m"
+    update = "${var.start_minutes + 15}m"
   }
 
   depends_on = [

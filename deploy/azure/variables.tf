@@ -125,6 +125,17 @@ variable "ssh_public_key" {
   }
 }
 
+variable "start_minutes" {
+  description = "Minutes until Chroma must respond on a new machine. Raise it before an upgrade that migrates much data."
+  type        = number
+  default     = 15
+
+  validation {
+    condition     = var.start_minutes >= 10 && var.start_minutes <= 1440 && floor(var.start_minutes) == var.start_minutes
+    error_message = "Must be a whole number from 10 to 1440."
+  }
+}
+
 variable "chroma_otel_service_name" {
   description = "Service name in the spans, one line."
   type        = string

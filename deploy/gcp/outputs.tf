@@ -22,3 +22,19 @@ output "log_bucket" {
   description = "Logs of Chroma, the collector and the boot"
   value       = google_logging_project_bucket_config.logs.id
 }
+
+# A warning of `plan` and `apply` unless the last boot succeeded; a new machine has no result for some
+# minutes. Errors of a data source in a check are also warnings
+# (https://developer.hashicorp.com/terraform/language/block/check).
+check "boot" {
+  data "google_compute_instance_guest_attributes" "boot" {
+    name         = google_compute_instance.chroma.name
+    zone         = var.zone
+    variable_key = "chroma-otel/boot"
+  }
+
+  assert {
+    condition     = data.google_compute_instance_guest_attributes.boot.variable_value == "healthy"
+    error_message = "The last boot: ${data.google_compute_instance_guest_attributes.boot.variable_value}"
+  }
+}

@@ -15,7 +15,7 @@ pub struct MachineType {
     pub memory: Memory,
 }
 
-/// What a target's machines have in common.
+/// Properties of a target's machines.
 #[derive(Debug)]
 pub struct MachineInfo {
     /// Machine types, the smallest first; the default is the first one that is large enough.

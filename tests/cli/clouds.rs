@@ -268,8 +268,8 @@ fn values_in_flags_are_refused_with_the_flag_and_what_to_write() {
         refused.starts_with("error: tracing.settings: "),
         "{refused}"
     );
-    let home = folder();
     for zone in ["eu-central-1a", "us-west-2-lax-1a", "us-gov-east-1b"] {
+        let home = folder();
         let (code, _, message) = run(home.path(), &["gen", "--target", "aws", "--zone", zone]);
         assert_eq!(code, 0, "{message}");
     }

@@ -102,7 +102,7 @@ fn values_that_a_clouds_cluster_lacks_are_reported_at_once() {
       hint: see `az identity list --query '[].clientId'`
     error: kubernetes.tenant: required, because `kubernetes.identity` belongs to a tenant
       hint: see `az account show --query tenantId`
-    error: machine.secrets.KEY: `KEY` is not one of `APPLICATIONINSIGHTS_CONNECTION_STRING`
+    error: machine.secrets.KEY: `KEY` is unknown: there is none here
     error: 3 problems; nothing was written
     "##);
 }

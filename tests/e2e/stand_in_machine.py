@@ -40,7 +40,7 @@ class Kind:
     programs: tuple = ()
 
 
-# The package manager installs Docker if it was removed, and records what it is told to install.
+# The package manager installs Docker if it was removed, and records the packages that it should install.
 INSTALL = """#!/bin/sh -e
 case "$*" in *install*docker*)
     mv /test/packed/bin/docker /usr/bin

@@ -42,9 +42,7 @@ def use(chroma, render, tools, data):
 def state(folder):
     """Names, contents and metadata of all files."""
     every = sorted([folder, *folder.rglob("*")])
-    return [
-        (path, path.lstat()[:6], path.lstat().st_mtime_ns, path.is_file() and path.read_bytes()) for path in every
-    ]
+    return [(path, path.lstat()[:6], path.lstat().st_mtime_ns, path.is_file() and path.read_bytes()) for path in every]
 
 
 def tar_commands(readme):

@@ -6,6 +6,7 @@
 mod aks;
 mod eks;
 mod gke;
+mod identity;
 mod managed;
 mod problems;
 mod readme;
@@ -17,9 +18,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use self::managed::ManagedKubernetes;
 use self::readme::CloudSection;
-use crate::backend::Backend;
 use crate::collector::surroundings::PlaceAttribute;
 use crate::deployment::Deployment;
 use crate::digest::hash;
@@ -27,6 +26,7 @@ use crate::spec::Spec;
 use crate::spec::kubernetes::BackupPlace;
 use crate::values::Cloud;
 
+pub(super) use identity::{identity_annotation, identity_label};
 pub(super) use managed::LINK_LOCAL;
 pub(super) use problems::problems;
 pub(super) use rows::managed;
@@ -206,25 +206,7 @@ fn resource(spec: &Spec) -> BTreeMap<&'static str, &str> {
 
 /// Returns the addresses that provide the collector's identity.
 fn identity_egress(spec: &Spec) -> &'static [(&'static str, u16)] {
-    of_identity(spec).map_or(&[], |managed| managed.identity_egress)
-}
-
-/// Returns the row of the cloud whose identity the collector needs.
-fn of_identity(spec: &Spec) -> Option<&'static ManagedKubernetes> {
-    let mut clouds = spec.tracing.backends().map(Backend::cloud);
-    managed(spec.target).filter(|_| clouds.any(|cloud| cloud == spec.target.cloud()))
-}
-
-/// Returns the label of pods that send to the backend by an identity that the spec names.
-pub(super) fn identity_label(spec: &Spec) -> Option<(&'static str, &'static str)> {
-    of_identity(spec)?.identity_label
-}
-
-/// Returns the annotation by which the cloud identifies an account, if the spec names an identity.
-pub(super) fn identity_annotation(spec: &Spec) -> Option<(String, String)> {
-    let name = managed(spec.target)?.identity_annotation?;
-    let identity = spec.kubernetes.identity.as_ref()?;
-    Some((name.to_owned(), identity.as_str().to_owned()))
+    identity::of_identity(spec).map_or(&[], |managed| managed.identity_egress)
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::super::component::COLLECTOR;
 use super::super::secret_keys;
+use super::identity::identity_label;
 use super::rows::managed;
 use super::{registry, store};
 use crate::backend::{Address, Backend};
@@ -130,7 +131,7 @@ fn addresses(tracing: &Tracing) -> impl Iterator<Item = &Address> {
 
 /// Returns the accounts that use an identity: the collector's, and the one that reads the store.
 fn accounts(deployment: &Deployment, store: Option<&StoreSection>) -> Vec<String> {
-    let sends = super::identity_label(&deployment.spec).is_some();
+    let sends = identity_label(&deployment.spec).is_some();
     let collector = sends.then(|| COLLECTOR.name(deployment));
     let reads = store.filter(|store| store.used);
     let reader = reads.map(|store| store.account.clone());

@@ -10,6 +10,7 @@ use serde::Serialize;
 use serde_json::{Value as Json, json};
 
 use super::super::secret_keys;
+use super::identity::identity_annotation;
 use super::managed::{ManagedKubernetes, StoreAccess};
 use super::rows::managed;
 use crate::deployment::Deployment;
@@ -103,7 +104,7 @@ fn has_account(deployment: &Deployment, managed: &ManagedKubernetes) -> bool {
 /// Returns the account's annotations.
 fn annotations(deployment: &Deployment) -> BTreeMap<String, String> {
     let mut annotations = super::super::component::texts(&deployment.spec.kubernetes.annotations);
-    annotations.extend(super::identity_annotation(&deployment.spec));
+    annotations.extend(identity_annotation(&deployment.spec));
     annotations
 }
 

@@ -437,7 +437,9 @@ fn sends_to_azure_monitor_by_an_identity() {
     assert!(!pod.to_string().contains("secretKeyRef"));
     let plan = crate::targets::kubernetes::plan(&deployment).expect("it renders");
     let text = &plan.files["collector.yaml"];
-    assert!(text.contains(&format!("APPLICATIONINSIGHTS_CONNECTION_STRING: {string}")));
+    assert!(text.contains(&format!(
+        "APPLICATIONINSIGHTS_CONNECTION_STRING: \"{string}\""
+    )));
     assert!(text.contains("workload_identity: {"), "{text}");
     assert!(!plan.files.contains_key(".env.example"));
 
