@@ -32,7 +32,7 @@ def provider_folder(tools, providers, modules, values, folder, forces_new=None):
     for name in (provider.partition("/")[2] for provider in providers):
         part = tools.part(f"terraform-offline-{name}")
         resources, data = (
-            {found for text in texts for found in re.findall(rf'^{kind} "({name}_\w+)"', text, re.M)}
+            {found for text in texts for found in re.findall(rf'^ *{kind} "({name}_\w+)"', text, re.M)}
             for kind in ("resource", "data")
         )
         assert resources
