@@ -40,9 +40,10 @@ pub(super) fn run(args: &GenArgs, output: &mut Output) -> Result<Answer> {
         Ok(spec) => spec,
         Err(problem) => return refuse(&[problem], output),
     };
-    let existing = rendered.location.spec.as_deref();
-    let other =
-        existing.and_then(|spec| another_kind(&rendered.values, spec, &rendered.location.folder));
+    let folder = &rendered.location.folder;
+    let used = folder.join(folder::STATE).exists();
+    let existing = rendered.location.spec.as_deref().filter(|_| used);
+    let other = existing.and_then(|spec| another_kind(&rendered.values, spec, folder));
     let other = another_spec(&rendered.location)?.or(other);
     let changes = folder::compare(&rendered.plan, &rendered.location.folder)?;
     let lost = targets::data_loss(rendered.deployment.spec.target, &changes);

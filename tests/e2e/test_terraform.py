@@ -43,6 +43,12 @@ ATTRIBUTES = {
     "Logs.Arn": f"{VALUES['aws_cloudwatch_log_group.arn']}:*",
 }
 # `ForceNew` in the provider's internal/service/ec2/ebs_volume.go.
+# Only the Auto Scaling group of the module has a hook that takes heartbeats.
+HEARTBEATS = """\
+    while sleep 300; do timeout 60 "$0" heartbeat || true; done &
+    # shellcheck disable=SC2064 # expand the id now
+    trap "kill $!" EXIT
+"""
 FORCES_NEW = {"aws_ebs_volume": ["availability_zone", "encrypted", "kms_key_id", "snapshot_id"]}
 PSEUDO = {
     "AWS::Region": REGION,
@@ -122,14 +128,17 @@ class TestModule:
             if path == "/etc/chroma-otel/cloud":
                 assert "complete_launch CONTINUE" in files[path][1] and "cfn-signal" not in files[path][1]
             else:
-                assert files[path] == (mode, text + own.get(path, "")), path
+                found, text = files[path], text + own.get(path, "")
+                if path == "/etc/chroma-otel/boot":
+                    found = (found[0], found[1].replace(HEARTBEATS, ""))
+                assert found == (mode, text), path
         check_scripts(files, tmp_path)
 
         resources = template.module.resolve(template.tree, parameters, ATTRIBUTES, PSEUDO)["Resources"]
         [allowed] = resources["Role"]["Properties"]["Policies"]
         statements = json.loads(state["aws_iam_role_policy.machine"]["policy"])["Statement"]
         [own] = [one for one in statements if one["Sid"] == "SayThatItIsHealthy"]
-        assert own["Action"] == "autoscaling:CompleteLifecycleAction"
+        assert own["Action"] == ["autoscaling:CompleteLifecycleAction", "autoscaling:RecordLifecycleActionHeartbeat"]
         assert own["Resource"].endswith(":autoScalingGroup:*:autoScalingGroupName/chroma")
         assert [one for one in statements if one != own] == allowed["PolicyDocument"]["Statement"]
         assumed = json.loads(state["aws_iam_role.machine"]["assume_role_policy"])
@@ -184,7 +193,9 @@ class TestModule:
             for value in parameter.get("AllowedValues", []):
                 assert json.dumps(value) in text, name
             for bound in ("MinValue", "MaxValue"):
-                assert bound not in parameter or f"= {parameter[bound]}" in text, name
+                # CloudFormation alone limits a start to an hour.
+                limited = bound in parameter and (name, bound) != ("StartMinutes", "MaxValue")
+                assert not limited or f"= {parameter[bound]}" in text, name
             default = re.search(r"^  default     = (.*)", text, re.M)
             expected = decided.get(name, parameter.get("Default"))
             assert (default is None) == (expected is None), name
