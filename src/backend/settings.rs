@@ -68,13 +68,14 @@ impl Backend {
     /// its keys.
     #[must_use]
     pub fn authenticated(mut self, by_identity: bool, in_cluster: bool) -> Self {
-        if !by_identity && self.accepts_keys_elsewhere() {
-            self.identity = None;
-            self.extension = None;
-        }
         if self.accepts_keys_elsewhere() {
-            let keys = std::mem::take(&mut self.keys).into_iter();
-            self.addresses = keys.map(|key| Address { key, value: None }).collect();
+            if by_identity {
+                let keys = std::mem::take(&mut self.keys).into_iter();
+                self.addresses = keys.map(|key| Address { key, value: None }).collect();
+            } else {
+                self.identity = None;
+                self.extension = None;
+            }
         }
         if let Some(extension) = &mut self.extension {
             let more = if in_cluster {

@@ -62,7 +62,8 @@ fn command(changes: &[Change], downgrades: bool) -> String {
     if !words.is_empty() {
         command.push_str(&format!(" {}", without_secrets(&words)));
     }
-    if changes.iter().any(|change| !may(change.kind)) {
+    let has_edits = changes.iter().any(|change| !may(change.kind));
+    if has_edits {
         command.push_str(" --force");
     }
     if changes.iter().any(|change| change.after.is_none()) {
@@ -71,7 +72,7 @@ fn command(changes: &[Change], downgrades: bool) -> String {
     if downgrades {
         command.push_str(" --allow-downgrade");
     }
-    if command.contains(" --force") {
+    if has_edits {
         return format!("# replaces your edits, unless you move them away: {command}");
     }
     if words.iter().any(|word| word.starts_with("--headers")) {

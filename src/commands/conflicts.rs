@@ -17,13 +17,17 @@ const OF_BACKEND: [&str; 3] = ["tracing.endpoint", "tracing.headers", "tracing.s
 
 /// Returns the problem of a flag that would turn the folder's deployment into another one.
 pub(super) fn another_kind(values: &[Override], spec: &Path, folder: &Path) -> Option<Problem> {
+    let mut given = values
+        .iter()
+        .filter(|one| KINDS.contains(&one.key))
+        .peekable();
+    given.peek()?;
     let before = read(spec)?;
     let of_key = |key: &str| match key {
         "target" => before.target.clone(),
         "platform" => before.platform.clone(),
         _ => before.format.clone(),
     };
-    let mut given = values.iter().filter(|one| KINDS.contains(&one.key));
     given.find_map(|one| {
         let (before, after) = (of_key(one.key)?, one.value.as_str()?.trim());
         let before = before.trim();

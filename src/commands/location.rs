@@ -34,11 +34,13 @@ impl Location {
         match (out, here) {
             (Some(out), here) => location(spec_in(out).or(here), out),
             (None, Some(here)) => location(Some(here), Path::new("")),
-            (None, None) if owner_here().is_some() => location(owner_here(), Path::new("")),
-            (None, None) => {
-                let name = spec.text("name").unwrap_or(default::NAME);
-                location(spec_in(Path::new(name)), Path::new(name))
-            }
+            (None, None) => match owner_here() {
+                Some(owner) => location(Some(owner), Path::new("")),
+                None => {
+                    let name = Path::new(spec.text("name").unwrap_or(default::NAME));
+                    location(spec_in(name), name)
+                }
+            },
         }
     }
 

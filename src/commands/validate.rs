@@ -37,13 +37,14 @@ pub(super) fn run(args: &CheckArgs, output: &mut Output) -> Result<Answer> {
 
 fn of_folder(folder: &Path, output: &mut Output) -> Result<Answer> {
     let shown = folder.display();
-    let mut files = Files::default();
-    files.read(folder, "", true)?;
+    fs::read_dir(folder).with_context(|| shown.to_string())?;
     if !folder.join(STATE).exists() {
         let problem = Problem::new(shown.to_string(), "was not written by `gen`");
         let hint = "`validate` checks deployments that `gen` wrote; it does not know the properties that other files need";
         return refuse(&[problem.hint(hint)], output);
     }
+    let mut files = Files::default();
+    files.read(folder, "", true)?;
     let report = validate::check(&files.texts, &files.others, &Secrets::default());
     Ok(answer(
         &report,

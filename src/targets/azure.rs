@@ -80,18 +80,17 @@ fn lines(deployment: &Deployment) -> Vec<EnvFile> {
 fn collector_lines(deployment: &Deployment) -> Vec<EnvLine> {
     let backends = || deployment.spec.tracing.backends();
     let by_identity = backends().any(|backend| backend.cloud().is_some());
-    let identity = EnvLine::variable("AZURE_CLIENT_ID", Segment::Local("client_id"));
-    let mut lines = vec![identity];
-    lines.retain(|_| by_identity);
+    let identity =
+        by_identity.then(|| EnvLine::variable("AZURE_CLIENT_ID", Segment::Local("client_id")));
     let addresses = backends().flat_map(|backend| &backend.addresses);
-    lines.extend(addresses.map(|address| {
+    let addresses = addresses.map(|address| {
         let value = match &address.value {
             Some(value) => Segment::Text(value.clone()),
             None => Segment::Local("connection_string"),
         };
         EnvLine::variable(&address.key.variable, value)
-    }));
-    lines
+    });
+    identity.into_iter().chain(addresses).collect()
 }
 
 /// Returns the values that the operator still has to supply.

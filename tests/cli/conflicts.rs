@@ -1,19 +1,20 @@
 //! Flags that conflict with the spec or the files of a folder.
 
 use std::fs;
+use std::path::Path;
 
 use crate::command::{folder, run, snapshot};
+
+/// Runs `gen` for the folder `out`.
+fn gen_in_out(home: &Path, arguments: &str) -> (i32, String, String) {
+    let arguments: Vec<&str> = arguments.split(' ').collect();
+    run(home, &[&["gen", "--out", "out"], &arguments[..]].concat())
+}
 
 #[test]
 fn another_backend_is_refused_while_the_endpoint_of_the_previous_one_is_in_the_spec() {
     let home = folder();
-    let gen_ = |arguments: &str| {
-        let arguments: Vec<&str> = arguments.split(' ').collect();
-        run(
-            home.path(),
-            &[&["gen", "--out", "out"], &arguments[..]].concat(),
-        )
-    };
+    let gen_ = |arguments: &str| gen_in_out(home.path(), arguments);
     let own = "--target docker --endpoint https://old.example.com:4317 --headers x-old=1";
     assert_eq!(gen_(own).0, 0);
     let before = snapshot(home.path());
@@ -33,13 +34,7 @@ fn another_backend_is_refused_while_the_endpoint_of_the_previous_one_is_in_the_s
 #[test]
 fn another_format_or_platform_is_refused_in_a_used_folder() {
     let home = folder();
-    let gen_ = |arguments: &str| {
-        let arguments: Vec<&str> = arguments.split(' ').collect();
-        run(
-            home.path(),
-            &[&["gen", "--out", "out"], &arguments[..]].concat(),
-        )
-    };
+    let gen_ = |arguments: &str| gen_in_out(home.path(), arguments);
     assert_eq!(gen_("--target aws --format cloudformation").0, 0);
     let before = snapshot(home.path());
     let (code, _, message) = gen_("--format terraform");

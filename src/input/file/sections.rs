@@ -52,9 +52,8 @@ pub struct SpecFile {
     /// OpenTelemetry Collector that receives Chroma's traces.
     #[schemars(extend("x-heading" = "Collector"))]
     pub collector: CollectorSection,
-    /// Virtual machine in a cloud. On Kubernetes, only `disk`, `allow_from` and `secrets` have an effect, and on GKE and AKS the
-    /// project, subscription and resource group;
-    /// on docker, none.
+    /// Virtual machine in a cloud. On Kubernetes, only `disk`, `allow_from` and `secrets` have an effect,
+    /// and on GKE and AKS the project, subscription and resource group; on docker, none.
     #[schemars(extend("x-heading" = "Cloud"))]
     pub machine: MachineSection,
     /// Kubernetes cluster. No effect on other targets.

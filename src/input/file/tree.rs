@@ -39,8 +39,8 @@ fn invalid(at: &str, text: &str, error: &serde_yaml::Error) -> Problem {
         return problem.hint("remove `---` and what follows, or use one file for each deployment");
     }
     let is_indented_by_tab = |line: &str| {
-        let indentation = line.chars().take_while(|c| c.is_whitespace());
-        indentation.collect::<String>().contains('\t')
+        let mut indentation = line.chars().take_while(|c| c.is_whitespace());
+        indentation.any(|c| c == '\t')
     };
     if let Some(line) = text.lines().position(is_indented_by_tab) {
         let problem = Problem::new(at, format!("line {} is indented by a tab", line + 1));

@@ -35,7 +35,7 @@ fn missing(deployment: &Deployment) -> Vec<Problem> {
     );
     let mut problems = Vec::new();
     let mut backends = deployment.spec.tracing.backends();
-    let backend = backends.find(|one| one.cloud().is_some() && one.cloud() == cloud);
+    let backend = backends.find(|one| one.cloud() == cloud);
     problems.extend(
         managed
             .zip(backend)
