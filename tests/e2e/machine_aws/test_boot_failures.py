@@ -133,7 +133,7 @@ class TestBootFailures:
     def test_report_includes_the_error_of_a_failed_collector(self, machine, cloud):
         before = machine.read("/etc/chroma-otel/collector.env")
         machine.write("/etc/chroma-otel/collector.env", before.replace("=http://", "=http://:"))
-        done = machine.boot(limit=25, check=False)
+        done = machine.boot(limit=10, check=False)
         machine.write("/etc/chroma-otel/collector.env", before)
         machine.boot()
         assert "healthy failed: " in done.stderr, done.stderr
