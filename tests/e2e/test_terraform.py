@@ -38,7 +38,6 @@ VALUES = {
     "aws_cloudwatch_log_group.arn": f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:logs-1",
 }
 ATTRIBUTES = {
-    "DataVolume": "vol-1",
     "Logs": "logs-1",
     "Logs.Arn": f"{VALUES['aws_cloudwatch_log_group.arn']}:*",
 }
@@ -62,6 +61,13 @@ PSEUDO = {
 def snake(name):
     """`ChromaOtelServiceName` as the name of a variable."""
     return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
+
+
+def attributes(template):
+    """The values of the template's resources; the logical ID of the volume depends on its snapshot."""
+    resources = template.tree["Resources"].items()
+    volumes = [name for name, resource in resources if resource["Type"] == "AWS::EC2::Volume"]
+    return ATTRIBUTES | dict.fromkeys(volumes, VALUES["aws_ebs_volume.id"])
 
 
 @pytest.fixture(scope="session")
@@ -121,7 +127,7 @@ class TestModule:
         state = module.apply(**module.values(name="chroma", alarm_topic_arn=topic))
 
         files = boot(state)
-        expected = template.module.machine_files(template.tree, parameters, ATTRIBUTES, PSEUDO)
+        expected = template.module.machine_files(template.tree, parameters, attributes(template), PSEUDO)
         assert set(files) == set(expected)
         own = {"/etc/chroma-otel/machine.env": "GROUP_NAME=chroma\n"}
         for path, (mode, text) in expected.items():
@@ -134,7 +140,7 @@ class TestModule:
                 assert found == (mode, text), path
         check_scripts(files, tmp_path)
 
-        resources = template.module.resolve(template.tree, parameters, ATTRIBUTES, PSEUDO)["Resources"]
+        resources = template.module.resolve(template.tree, parameters, attributes(template), PSEUDO)["Resources"]
         [allowed] = resources["Role"]["Properties"]["Policies"]
         statements = json.loads(state["aws_iam_role_policy.machine"]["policy"])["Statement"]
         [own] = [one for one in statements if one["Sid"] == "SayThatItIsHealthy"]
