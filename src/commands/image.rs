@@ -12,7 +12,7 @@ use crate::cli::{FolderArgs, ImageArgs};
 use crate::image::BuildContext;
 use crate::plan::Plan;
 use crate::report::{Output, count};
-use crate::spec::{Secrets, Spec};
+use crate::spec::Secrets;
 use crate::{folder, plan::Change};
 
 /// Runs `image`.
@@ -36,11 +36,12 @@ pub(super) fn run(args: &ImageArgs, output: &mut Output) -> Result<Answer> {
         return Ok(refuse_edited(&refused, &Secrets::default(), output));
     }
     folder::apply(&plan, &done, &folder, None)?;
-    say(&spec, &folder, (&done, plan.count()), output);
+    let registry = spec.chroma.registry.is_some();
+    say(registry, &folder, (&done, plan.count()), output);
     Ok(Answer::Yes)
 }
 
-fn say(spec: &Spec, folder: &Path, (done, all): (&[Change], usize), output: &mut Output) {
+fn say(registry: bool, folder: &Path, (done, all): (&[Change], usize), output: &mut Output) {
     let shown = folder.display().to_string();
     let all = count(all, "file");
     output.title(&match done.len() {
@@ -48,9 +49,10 @@ fn say(spec: &Spec, folder: &Path, (done, all): (&[Change], usize), output: &mut
         written => format!("{shown}: wrote {written} of {all}"),
     });
     output.changes(done);
-    let build = match spec.chroma.registry {
-        Some(_) => "docker buildx bake --push",
-        None => "# build and push: REGISTRY=registry.example.com/search docker buildx bake --push",
+    let build = if registry {
+        "docker buildx bake --push"
+    } else {
+        "# build and push: REGISTRY=registry.example.com/search docker buildx bake --push"
     };
     output.next(&[
         cd(&shown),

@@ -5,7 +5,7 @@
 use chroma_otel_init::variable;
 
 use crate::collector::redact;
-use crate::spec::kubernetes::BackupPlace;
+use crate::spec::kubernetes::{BackupPlace, Kubernetes};
 use crate::spec::{Image, Spec, header_variable};
 
 /// A variable whose value is in the secret store only.
@@ -39,14 +39,14 @@ pub(crate) const TOKEN: &str = "CHROMA_TOKEN";
 
 /// Returns the secrets of a cluster's own parts: the proxy's token, and the keys of the backups'
 /// bucket.
-fn of_cluster(spec: &Spec) -> Vec<SecretVariable> {
+fn of_cluster(cluster: &Kubernetes) -> Vec<SecretVariable> {
     let secret = |container: Container, variable: &str, what: &str| SecretVariable {
         variable: variable.to_owned(),
         container,
         what: what.to_owned(),
         required: true,
     };
-    let (exposure, backup) = (&spec.kubernetes.exposure, &spec.kubernetes.backup);
+    let (exposure, backup) = (&cluster.exposure, &cluster.backup);
     let mut secrets = Vec::new();
     if exposure.as_ref().is_some_and(|exposure| exposure.token) {
         let what = "the token that clients send, at least 16 characters; `openssl rand -hex 32` generates one";
@@ -120,7 +120,7 @@ pub(super) fn all(spec: &Spec) -> Vec<SecretVariable> {
             }),
     );
     if spec.target.is_kubernetes() {
-        secrets.extend(of_cluster(spec));
+        secrets.extend(of_cluster(&spec.kubernetes));
     }
     secrets
 }

@@ -15,9 +15,9 @@ use crate::deployment::Deployment;
 use crate::plan::Plan;
 use crate::problem::Problem;
 use crate::render::{TEMPLATES, render, values_of};
+use crate::spec::Target;
 use crate::spec::kubernetes::CollectorMode;
 use crate::spec::signals::Client;
-use crate::spec::{Spec, Target};
 use crate::values::{has_place, in_place};
 
 /// Returns a problem if the server is too old: the examples' client uses `/api/v2` only (measured:
@@ -40,7 +40,7 @@ pub(super) fn add(plan: &mut Plan, deployment: &Deployment) -> Result<()> {
         return Ok(());
     }
     let template = ClientsTemplate {
-        reach: Reach::new(&deployment.spec),
+        reach: Reach::new(deployment),
         traces: traces(deployment),
         shared: SharedTemplate::new(deployment),
     };
@@ -109,7 +109,8 @@ struct Reach {
 }
 
 impl Reach {
-    fn new(spec: &Spec) -> Self {
+    fn new(deployment: &Deployment) -> Self {
+        let spec = &deployment.spec;
         let host = match spec.target {
             Target::Docker => host(spec.chroma.bind),
             // Through a forwarded port.

@@ -40,7 +40,7 @@ pub fn problems(deployment: &Deployment) -> Vec<Problem> {
         .map(|(_, service, _)| service.ui_port);
     if COLLECTOR_PORTS
         .into_iter()
-        .chain(otlp_ports(&deployment.spec))
+        .chain(otlp_ports(&deployment.spec.clients))
         .chain(ui)
         .any(|port| port == deployment.spec.chroma.port)
     {

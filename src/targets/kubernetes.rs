@@ -108,7 +108,8 @@ fn identity_needs(deployment: &Deployment) -> Vec<Need> {
         place: NeedPlace::Spec,
     };
     let spec = &deployment.spec;
-    let labelled = cloud::identity_label(spec).filter(|_| spec.kubernetes.identity.is_none());
+    let labelled = cloud::identity_label(spec.target, &spec.tracing)
+        .filter(|_| spec.kubernetes.identity.is_none());
     let identity = labelled.map(|_| {
         let what = "the client ID of the identity that sends traces: README.md";
         need("kubernetes.identity".to_owned(), what)

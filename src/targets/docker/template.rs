@@ -2,6 +2,8 @@
 //!
 //! Invariant: every decision is made here; the templates only insert values.
 
+use std::collections::BTreeSet;
+
 use std::net::SocketAddr;
 
 use chroma_otel_init::{ChromaVersion, Server, variable};
@@ -15,6 +17,7 @@ use crate::digest::hash;
 use crate::image::Images;
 use crate::plan::{Need, NeedPlace, Plan};
 use crate::render::{as_is, is_plain, quoted};
+use crate::spec::signals::Client;
 use crate::spec::{Image, Spec, Tracing};
 use crate::targets::common;
 use crate::targets::shared::SharedTemplate;
@@ -136,7 +139,7 @@ impl<'a> DockerTemplate<'a> {
             images: &deployment.images.run,
             ports: [format!("{address}:8000")],
             address,
-            otlp_ports: otlp_ports(&deployment.spec)
+            otlp_ports: otlp_ports(&deployment.spec.clients)
                 .map(|port| {
                     let address = SocketAddr::new(chroma.bind, port);
                     format!("{address}:{port}")
@@ -190,8 +193,8 @@ fn surroundings(version: ChromaVersion) -> Surroundings {
 }
 
 /// Returns the published ports for spans of Chroma's clients; none without clients.
-pub(super) fn otlp_ports(spec: &Spec) -> impl Iterator<Item = u16> {
-    let has_clients = !spec.clients.is_empty();
+pub(super) fn otlp_ports(clients: &BTreeSet<Client>) -> impl Iterator<Item = u16> {
+    let has_clients = !clients.is_empty();
     OTLP_PORTS.into_iter().filter(move |_| has_clients)
 }
 

@@ -22,9 +22,9 @@ use self::readme::CloudSection;
 use crate::collector::surroundings::PlaceAttribute;
 use crate::deployment::Deployment;
 use crate::digest::hash;
-use crate::spec::Spec;
-use crate::spec::kubernetes::BackupPlace;
-use crate::values::Cloud;
+use crate::spec::kubernetes::{BackupPlace, Kubernetes};
+use crate::spec::{Machine, Spec, Target, Tracing};
+use crate::values::{Cloud, DnsLabel};
 
 pub(super) use identity::{identity_annotation, identity_label};
 pub(super) use managed::LINK_LOCAL;
@@ -58,11 +58,19 @@ struct Egress {
 impl CloudTemplate {
     /// Computes the input for a deployment.
     pub(super) fn new(deployment: &Deployment) -> Self {
-        let attributes = resource(&deployment.spec).into_iter();
-        let egress = identity_egress(&deployment.spec).iter();
+        let Spec {
+            target,
+            name,
+            machine,
+            kubernetes,
+            tracing,
+            ..
+        } = &deployment.spec;
+        let attributes = resource(*target, machine, kubernetes).into_iter();
+        let egress = identity_egress(*target, tracing).iter();
         Self {
-            storage_classes: storage_classes(&deployment.spec),
-            environment: environment(&deployment.spec),
+            storage_classes: storage_classes(*target, name, kubernetes),
+            environment: environment(*target, deployment.spec.place()),
             resource: attributes
                 .map(|(name, value)| PlaceAttribute {
                     name,
@@ -70,7 +78,7 @@ impl CloudTemplate {
                 })
                 .collect(),
             identity_egress: egress.map(|&(cidr, port)| Egress { cidr, port }).collect(),
-            section: managed(deployment.spec.target).map(|managed| managed.readme_section),
+            section: managed(*target).map(|managed| managed.readme_section),
             recipe: CloudSection::new(deployment),
         }
     }
@@ -97,14 +105,9 @@ const SCRATCH: &str = "scratch";
 /// Returns the storage classes to create unless the spec names one: one for volumes that are kept
 /// and, if backups are sent to a bucket, one for scratch volumes, which would otherwise each leave
 /// a disk.
-fn storage_classes(spec: &Spec) -> Vec<StorageClass> {
-    let Spec {
-        kubernetes: cluster,
-        name,
-        ..
-    } = spec;
+fn storage_classes(target: Target, name: &DnsLabel, cluster: &Kubernetes) -> Vec<StorageClass> {
     let given = cluster.storage_class.is_some();
-    let Some(managed) = managed(spec.target).filter(|_| !given) else {
+    let Some(managed) = managed(target).filter(|_| !given) else {
         return Vec::new();
     };
     let backup = cluster.backup.as_ref();
@@ -163,8 +166,8 @@ fn named_or(deployment: &Deployment, suffix: &str) -> Option<String> {
 }
 
 /// Returns the variables of the collector that contain the place, for the backend.
-pub(super) fn environment(spec: &Spec) -> BTreeMap<&'static str, String> {
-    let named = spec.target.cloud().and_then(Cloud::place).zip(spec.place());
+pub(super) fn environment(target: Target, place: Option<&str>) -> BTreeMap<&'static str, String> {
+    let named = target.cloud().and_then(Cloud::place).zip(place);
     let pair = named.map(|(variable, place)| (variable.variable, place.to_owned()));
     pair.into_iter().collect()
 }
@@ -172,9 +175,12 @@ pub(super) fn environment(spec: &Spec) -> BTreeMap<&'static str, String> {
 /// Returns the location of the cluster, as attributes of OpenTelemetry's semantic conventions 1.40
 /// and of the collector's detectors. Detectors are not used, because they need the node's identity
 /// or the API.
-fn resource(spec: &Spec) -> BTreeMap<&'static str, &str> {
-    let at = &spec.kubernetes;
-    let Some(managed) = managed(spec.target) else {
+fn resource<'a>(
+    target: Target,
+    machine: &'a Machine,
+    at: &'a Kubernetes,
+) -> BTreeMap<&'static str, &'a str> {
+    let Some(managed) = managed(target) else {
         return BTreeMap::new();
     };
     let location = at
@@ -185,7 +191,7 @@ fn resource(spec: &Spec) -> BTreeMap<&'static str, &str> {
     let named = [
         (
             "cloud.account.id",
-            (managed.account)(&spec.machine).map(|name| name.as_str()),
+            (managed.account)(machine).map(|name| name.as_str()),
         ),
         ("cloud.availability_zone", zone),
         ("cloud.region", region),
@@ -205,8 +211,8 @@ fn resource(spec: &Spec) -> BTreeMap<&'static str, &str> {
 }
 
 /// Returns the addresses that provide the collector's identity.
-fn identity_egress(spec: &Spec) -> &'static [(&'static str, u16)] {
-    identity::of_identity(spec).map_or(&[], |managed| managed.identity_egress)
+fn identity_egress(target: Target, tracing: &Tracing) -> &'static [(&'static str, u16)] {
+    identity::of_identity(target, tracing).map_or(&[], |managed| managed.identity_egress)
 }
 
 #[cfg(test)]

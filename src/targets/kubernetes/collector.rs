@@ -147,10 +147,14 @@ fn workload<'a>(
     } else {
         (Vec::new(), BTreeMap::new())
     };
-    let identity_label = cloud::identity_label(&deployment.spec).filter(|_| sends_to_backend);
+    let identity_label = cloud::identity_label(deployment.spec.target, &deployment.spec.tracing)
+        .filter(|_| sends_to_backend);
     let mut account_annotations = texts(&kubernetes.annotations);
     if identity_label.is_some() {
-        account_annotations.extend(cloud::identity_annotation(&deployment.spec));
+        account_annotations.extend(cloud::identity_annotation(
+            deployment.spec.target,
+            &deployment.spec.kubernetes,
+        ));
     }
     let component = part.template(deployment, COLLECTOR_VERSION);
     let mut pod_labels = component.labels.clone();
@@ -266,7 +270,8 @@ fn configuration(deployment: &Deployment, base: &ClusterTemplate, role: Role) ->
 
 /// Returns the variables that are not secret.
 fn variables(deployment: &Deployment) -> BTreeMap<String, String> {
-    let environment = cloud::environment(&deployment.spec).into_iter();
+    let environment =
+        cloud::environment(deployment.spec.target, deployment.spec.place()).into_iter();
     let mut variables: BTreeMap<String, String> = environment
         .map(|(name, value)| (name.to_owned(), value))
         .collect();

@@ -131,7 +131,7 @@ fn addresses(tracing: &Tracing) -> impl Iterator<Item = &Address> {
 
 /// Returns the accounts that use an identity: the collector's, and the one that reads the store.
 fn accounts(deployment: &Deployment, store: Option<&StoreSection>) -> Vec<String> {
-    let sends = identity_label(&deployment.spec).is_some();
+    let sends = identity_label(deployment.spec.target, &deployment.spec.tracing).is_some();
     let collector = sends.then(|| COLLECTOR.name(deployment));
     let reads = store.filter(|store| store.used);
     let reader = reads.map(|store| store.account.clone());

@@ -104,7 +104,10 @@ fn has_account(deployment: &Deployment, managed: &ManagedKubernetes) -> bool {
 /// Returns the account's annotations.
 fn annotations(deployment: &Deployment) -> BTreeMap<String, String> {
     let mut annotations = super::super::component::texts(&deployment.spec.kubernetes.annotations);
-    annotations.extend(identity_annotation(&deployment.spec));
+    annotations.extend(identity_annotation(
+        deployment.spec.target,
+        &deployment.spec.kubernetes,
+    ));
     annotations
 }
 
