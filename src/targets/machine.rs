@@ -28,7 +28,7 @@ use crate::deployment::registry::{ImageSourceTemplate, repositories};
 use crate::plan::{Change, Need, NeedPlace, Plan};
 use crate::problem::Problem;
 use crate::render::{as_is, render, values_of};
-use crate::spec::{Image, Spec};
+use crate::spec::{Image, Machine, Spec};
 use crate::values::{Peer, in_place};
 
 /// Properties of a cloud's machines, for the files on them and for the README.
@@ -199,7 +199,7 @@ pub(super) struct MachineTemplate<'a, C> {
     /// The endpoint, for a table.
     shown_endpoint: String,
     /// The allowed clients, for a sentence.
-    machine_peers: &'a str,
+    machine_peers: String,
     /// Fields that only this cloud's templates read.
     #[serde(flatten)]
     pub(super) cloud: C,
@@ -277,14 +277,20 @@ impl<'a, C: Serialize> MachineTemplate<'a, C> {
                 Some(endpoint) => format!("`{}`", in_place(endpoint, "REGION")),
                 None => "not set yet".to_owned(),
             },
-            machine_peers: match &machine.allow_from {
-                Some(Peer::Range(range)) => range,
-                Some(Peer::SecurityGroup(group)) => group.as_str(),
-                None => "in the network",
-            },
+            machine_peers: peers(machine),
             traits,
             cloud,
         }
+    }
+}
+
+/// Returns the allowed clients for a sentence.
+fn peers(machine: &Machine) -> String {
+    let peers: Vec<&str> = machine.allow_from.iter().map(Peer::as_str).collect();
+    if peers.is_empty() {
+        "in the network".to_owned()
+    } else {
+        peers.join(", ")
     }
 }
 

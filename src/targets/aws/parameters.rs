@@ -24,11 +24,9 @@ pub(super) fn values(deployment: &Deployment) -> BTreeMap<String, String> {
             .map(|name| name.as_str().to_owned())
             .unwrap_or_default()
     };
-    let (range, group) = match &machine.allow_from {
-        Some(Peer::Range(range)) => (range.clone(), String::new()),
-        Some(Peer::SecurityGroup(group)) => (String::new(), group.as_str().to_owned()),
-        None => Default::default(),
-    };
+    let range = machine.allowed_ranges().next().unwrap_or_default();
+    let mut peers = machine.allow_from.iter();
+    let group = peers.find(|peer| matches!(peer, Peer::SecurityGroup(_)));
     let mut values: BTreeMap<String, String> = [
         ("ChromaVersion", deployment.spec.chroma.version.to_string()),
         ("InstanceType", machine.kind.as_str().to_owned()),
@@ -36,8 +34,11 @@ pub(super) fn values(deployment: &Deployment) -> BTreeMap<String, String> {
         ("VpcId", text(&machine.network)),
         ("SubnetId", text(&machine.subnet)),
         ("AvailabilityZone", text(&machine.zone)),
-        ("AllowedCidr", range),
-        ("AllowedSecurityGroup", group),
+        ("AllowedCidr", range.to_owned()),
+        (
+            "AllowedSecurityGroup",
+            group.map_or("", Peer::as_str).to_owned(),
+        ),
         ("DiskSize", (machine.disk.as_mebibytes() / 1024).to_string()),
         ("SnapshotsKept", machine.snapshots.to_string()),
         ("LogRetentionDays", machine.log_days.to_string()),
@@ -100,7 +101,7 @@ pub(super) fn places(spec: &Spec) -> [RequiredKey; 4] {
             "machine.allow_from",
             parameter("allowed_cidr"),
             "the allowed clients: a range such as `10.0.0.0/16`, or a security group",
-            &at.allow_from,
+            &at.allow_from.first(),
         ),
     ]
 }
