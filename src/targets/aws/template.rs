@@ -7,7 +7,7 @@ use chroma_otel_init::{Server, variable};
 use minijinja::Value;
 use serde::Serialize;
 
-use super::cloudformation::{self, StackFile};
+use super::cloudformation::{StackFile, StackLines};
 use super::expressions::{CONSOLE, in_stack_region, scalar_text};
 use super::parameters::{image, name_of};
 use super::stack::{self, AwsTemplate};
@@ -114,7 +114,9 @@ impl<'a> StackTemplate<'a> {
             .collect();
         let keys = secrets.iter().filter(|secret| secret.required);
         let service_name = tracing.service_name.as_str();
-        let data_volume = volume::logical_id(&deployment.spec);
+        let stack = StackLines {
+            data_volume: volume::logical_id(&deployment.spec),
+        };
         Ok(Self {
             description: format!(
                 "Chroma with traces to {}. Written by chroma-otel-deploy.",
@@ -131,9 +133,9 @@ impl<'a> StackTemplate<'a> {
             secrets,
             shows_detail: chroma.image == Image::Stock && chroma.version.server() == Server::Rust,
             traces: traces(tracing),
-            fingerprint: cloudformation::fingerprint(&lines, &files, &data_volume),
-            files: cloudformation::files(lines, files, &data_volume),
-            data_volume,
+            fingerprint: stack.fingerprint(&lines, &files),
+            files: stack.files(lines, files),
+            data_volume: stack.data_volume,
             deploy: deploy_command(&deployment.spec.name),
             machine,
         })
