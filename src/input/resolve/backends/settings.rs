@@ -172,6 +172,9 @@ impl Reading {
                 return None;
             }
         };
+        if let Some(region) = to.and_then(|to| aws_region(to.host())) {
+            settled = settled.in_region(region);
+        }
         if let Some(own) = own {
             settled.endpoint = Some(own.to_string());
         }
@@ -277,6 +280,20 @@ fn spelled(backends: &[Backend], backend: &Backend, name: &str) -> String {
     } else {
         name.to_owned()
     }
+}
+
+/// Returns the region in the name of an endpoint of AWS: `xray.eu-central-1.amazonaws.com`.
+fn aws_region(host: &str) -> Option<&str> {
+    let (service, _) = host.split_once(".amazonaws.com")?;
+    let mut labels = service.split('.');
+    labels.find(|label| {
+        let mut parts = label.split('-');
+        parts.clone().count() >= 3
+            && parts.next().is_some_and(|area| area.len() == 2)
+            && parts
+                .last()
+                .is_some_and(|number| number.parse::<u8>().is_ok())
+    })
 }
 
 /// Returns true if the backend's default endpoint has this host.
