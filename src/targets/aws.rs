@@ -7,6 +7,7 @@ mod cloudformation;
 mod expressions;
 mod instance_types;
 mod module;
+mod organization;
 mod parameters;
 pub(super) mod problems;
 mod stack;

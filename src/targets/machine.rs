@@ -265,9 +265,12 @@ impl<'a, C: Serialize> MachineTemplate<'a, C> {
                     "linux/amd64"
                 },
             },
-            in_cloud: source.logs_in()
-                && tracing.backends().all(|backend| backend.cloud().is_some()),
-            source: source.template(),
+            in_cloud: (source.logs_in() || !wrapped)
+                && deployment.mirrors.only_of_cloud
+                && tracing
+                    .backends()
+                    .all(|backend| backend.cloud().is_some() || backend.service.is_some()),
+            source: source.template(&deployment.mirrors),
             repositories: repositories(&name.to_string()),
             registry: chroma.registry.as_ref().map(ToString::to_string),
             prepare: common::preparations(deployment, traits.place),

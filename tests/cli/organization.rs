@@ -1,9 +1,9 @@
-//! The region of an endpoint on aws.
+//! Rules of an organization on aws: rejected values, mirrors of images, and the region of an endpoint.
 
 use std::collections::BTreeMap;
 use std::fs;
 
-use crate::command::{folder, run};
+use crate::command::{folder, refused, run};
 
 /// Renders a spec for aws with these lines; returns the files and the messages.
 fn rendered(lines: &str) -> (BTreeMap<&'static str, String>, String) {
@@ -18,6 +18,118 @@ fn rendered(lines: &str) -> (BTreeMap<&'static str, String>, String) {
         names.into_iter().map(|name| (name, read(name))).collect(),
         message,
     )
+}
+
+#[test]
+fn rejects_values_that_aws_does_not_accept() {
+    let message = refused(
+        "\
+target: aws
+machine:
+  image: ubuntu-24.04
+  kms_key: arn:aws:kms:eu-central-1:123456789012:alias/data
+  permissions_boundary: boundary
+  policies: [arn:aws:iam::123456789012:role/admin]
+  allow_from: [10.0.0.0/16, sg-xyz, pl-1]
+  tags: {name: x, 'aws:a': b, team: a&b, Owner: me, owner: me}
+",
+    );
+    let expected = [
+        "machine.image: `ubuntu-24.04` is not the ID of an AMI",
+        "machine.kms_key: `arn:aws:kms:eu-central-1:123456789012:alias/data` is not the ARN of a KMS key",
+        "machine.permissions_boundary: `boundary` is not the ARN of a policy",
+        "machine.policies: `arn:aws:iam::123456789012:role/admin` is not the ARN of a policy",
+        "machine.allow_from: `sg-xyz` is not the ID of a security group",
+        "machine.allow_from: `pl-1` is not the ID of a prefix list",
+        "machine.tags.name: the deployment sets the tag `Name`",
+        "machine.tags.aws:a: AWS reserves tags that begin with `aws:`",
+        "machine.tags.team: is not a tag of IAM's",
+        "machine.tags.owner: differs from `Owner` only in case, which IAM does not accept",
+        "10 problems",
+    ];
+    for line in expected {
+        assert!(message.contains(line), "{line}\n{message}");
+    }
+}
+
+#[test]
+fn pulls_every_mirrored_image_with_the_identity_of_the_machine() {
+    let host = "123456789012.dkr.ecr.eu-central-1.amazonaws.com";
+    let mirror = |name: &str| format!("{host}/docker-hub/{name}");
+    let (files, message) = rendered(&format!(
+        "chroma: {{image: stock, repository: {}}}\ncollector: {{repository: {}}}\ntracing: {{backend: jaeger, settings: {{jaeger.repository: {}}}}}",
+        mirror("chromadb/chroma"),
+        mirror("otel/collector"),
+        mirror("jaegertracing/jaeger"),
+    ));
+    assert!(!message.contains("without credentials"), "{message}");
+    let template = &files["template.yaml"];
+    for name in ["chromadb/chroma", "otel/collector", "jaegertracing/jaeger"] {
+        let arn = format!("ecr:eu-central-1:123456789012:repository/docker-hub/{name}\n");
+        assert_eq!(
+            template.matches(&arn).count(),
+            2,
+            "{name}: pulls and the cache"
+        );
+        assert!(template.contains(&format!("{}:", mirror(name))), "{name}");
+    }
+    assert_eq!(
+        template
+            .matches(&format!("\\\"{host}\\\": \\\"ecr-login"))
+            .count(),
+        1
+    );
+    assert!(template.contains("amazon-ecr-credential-helper"));
+    assert!(files["README.md"].contains("VPC endpoints `cloudformation`"));
+}
+
+#[test]
+fn says_which_registries_must_allow_pulls_without_credentials() {
+    for (lines, host) in [
+        (
+            "chroma: {image: stock, repository: registry.example.com/chroma}",
+            Some("registry.example.com"),
+        ),
+        (
+            "tracing: {backend: zipkin, settings: {zipkin.repository: 'mirror:5000/zipkin'}}",
+            Some("mirror:5000"),
+        ),
+        (
+            "chroma: {image: published, registry: registry.example.com/search}",
+            Some("registry.example.com"),
+        ),
+        (
+            "chroma: {image: stock, repository: ghcr.io/chroma-core/chroma}",
+            None,
+        ),
+        ("chroma: {image: stock}", None),
+    ] {
+        let (files, message) = rendered(lines);
+        let note = host.map(|host| format!("note: the machine pulls images from `{host}` without credentials, which the registry must allow"));
+        let said = message
+            .lines()
+            .find(|line| line.contains("without credentials"));
+        assert_eq!(said, note.as_deref(), "{lines}");
+        assert_eq!(
+            files["README.md"].contains("without credentials"),
+            host.is_some()
+        );
+    }
+}
+
+#[test]
+fn rejects_a_mirror_that_is_not_a_repository() {
+    let message = refused(
+        "target: aws\ntracing: {backend: jaeger, settings: {jaeger.repository: 'a:1', zipkin.repository: b}}\n",
+    );
+    assert!(
+        message.contains("`a:1` is not an image repository"),
+        "{message}"
+    );
+    assert!(
+        message.contains("`zipkin.repository` is not a setting of the selected backends"),
+        "{message}"
+    );
 }
 
 /// X-Ray rejects requests that are signed for another region.

@@ -245,6 +245,7 @@ pub struct TracingSection {
     pub backend_file: Option<OneOrMore>,
     /// Setting of a backend that is not secret; see `list backends NAME`. With several backends,
     /// `BACKEND.NAME` sets that of one, and `BACKEND.endpoint` the endpoint of any but the first.
+    /// `BACKEND.repository` is a mirror of the image of one that runs next to the collector.
     #[schemars(extend(
         "x-flag" = "setting", "x-value" = "NAME=VALUE",
         "properties" = {"region": {
