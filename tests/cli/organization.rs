@@ -164,3 +164,35 @@ fn requests_are_signed_for_the_region_of_their_endpoint() {
     let own = ", endpoint: 'https://xray.internal.example.com/v1/traces'";
     assert_eq!(region(own).0, "${env:AWS_REGION}");
 }
+
+/// EC2 accepts 16 KiB, which a module compresses its files to. `template.yaml` has no such limit.
+#[test]
+fn rejects_files_that_do_not_fit_in_user_data() {
+    // Digits of a hash, which cannot be compressed to less than half.
+    let value = |length: usize| -> String {
+        let mut state: u64 = 1;
+        let digits = (0..length).map(|_| {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
+            char::from_digit((state >> 60) as u32, 16).unwrap()
+        });
+        digits.collect()
+    };
+    let spec = |format: &str, length: usize| {
+        format!(
+            "target: aws\nformat: {format}\nchroma: {{environment: {{CHROMA_NOTE: x{}}}}}\n",
+            value(length)
+        )
+    };
+    let message = refused(&spec("terraform", 9000));
+    let expected = "format: `terraform` delivers the instance's files in user data of at most 16384 bytes, and this deployment needs about";
+    assert!(message.contains(expected), "{message}");
+    assert!(message.contains("hint: shorten `chroma.environment`, whose values have 9001 bytes, or use `--format cloudformation`"), "{message}");
+    for (format, length) in [("terraform", 500), ("cloudformation", 9000)] {
+        let home = folder();
+        fs::write(home.path().join("chroma-otel.yaml"), spec(format, length)).unwrap();
+        let (code, _, message) = run(home.path(), &["gen"]);
+        assert_eq!(code, 0, "{message}");
+    }
+}

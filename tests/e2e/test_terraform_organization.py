@@ -2,14 +2,16 @@
 permissions boundary has them. The provider's schema decides which these are.
 """
 
+import base64
 import json
+import random
 
 import pytest
 import yaml
 from cloudformation_template import REGION
 from conftest import HERE, renderer
 from terraform.module import Module, changes, diagnostics, provider_folder
-from test_terraform import ARN, FORCES_NEW, SUBNET, VALUES
+from test_terraform import ARN, CLIENTS, FORCES_NEW, SUBNET, VALUES
 
 pytestmark = pytest.mark.aws
 
@@ -100,3 +102,32 @@ def test_key_of_an_existing_volume_cannot_change(module):
 def test_unchanged_module_has_no_changes(module):
     module.apply(**module.values())
     assert changes(module.plan(**module.values())) == {}
+
+
+def test_largest_user_data_that_gen_accepts_is_close_to_the_limit_of_ec2(tools, provider, tmp_path):
+    """`gen` estimates what Terraform's gzip and the values of AWS make of it."""
+    render, digits = renderer(tools, tmp_path), random.Random(1)
+    note = "".join(digits.choice("0123456789abcdef") for _ in range(16384))
+    spec = tmp_path / "spec.json"
+
+    def rendered(length):
+        content = {"chroma": {"environment": {"CHROMA_NOTE": f"x{note[:length]}"}}}
+        spec.write_text(json.dumps(content))
+        try:
+            return render(out=str(length), target="aws", format="terraform", spec=spec)
+        except AssertionError as error:
+            if "user data of at most 16384 bytes" not in str(error):
+                raise
+            return None
+
+    accepted, refused = 0, len(note)
+    while refused - accepted > 16:
+        middle = (accepted + refused) // 2
+        accepted, refused = (middle, refused) if rendered(middle) else (accepted, middle)
+    module = Module(rendered(accepted), provider, tmp_path, SUBNET | CLIENTS, ("_secret_arn", ARN))
+    text = (module.folder / "machine.tf").read_text()
+    assert "<= 16384" in text
+    (module.folder / "machine.tf").write_text(text.replace("<= 16384", "<= 20000"))
+    state = module.apply(**module.values())
+    size = len(base64.b64decode(state["aws_launch_template.machine"]["user_data"]))
+    assert abs(size - 16384) < 16384 * 0.03, size
