@@ -14,7 +14,7 @@ use anyhow::Result;
 use chroma_otel_init::{Endpoint, Granularity};
 
 use self::collector::CollectorFacts;
-use self::registry::ImageSource;
+use self::registry::{ImageSource, Mirrors};
 use self::secrets::SecretVariable;
 use crate::backend::{Backend, Service};
 use crate::image::DeploymentImages;
@@ -35,6 +35,8 @@ pub struct Deployment {
     pub(crate) images: DeploymentImages,
     /// Source of the images with the entrypoint for a machine.
     pub(crate) image_source: ImageSource,
+    /// Sources of the other images of a machine.
+    pub(crate) mirrors: Mirrors,
     /// The variables whose values are in a secret store only, in the order in which the operator is
     /// asked for them.
     pub(crate) secrets: Vec<SecretVariable>,
@@ -55,12 +57,22 @@ impl Deployment {
         let Resolved {
             spec,
             secrets: given,
-            notes,
+            mut notes,
             flags,
         } = resolved;
+        let services = spec
+            .tracing
+            .backends()
+            .filter_map(|backend| backend.service.as_ref());
+        let mirrors = Mirrors::new(&spec, services.map(|service| service.image.as_str()));
+        let image_source = ImageSource::new(&spec.chroma, spec.target.cloud());
+        if spec.target.is_machine() {
+            notes.extend(registry::note(&image_source, &spec.chroma, &mirrors));
+        }
         Ok(Self {
             images: DeploymentImages::new(&spec.name, &spec.chroma, &spec.collector)?,
-            image_source: ImageSource::new(&spec.chroma, spec.target.cloud()),
+            mirrors,
+            image_source,
             secrets: secrets::all(&spec),
             chroma_endpoint: chroma::endpoint(&spec),
             server_variables: chroma::server_variables(&spec.chroma),

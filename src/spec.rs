@@ -105,6 +105,16 @@ impl Spec {
     }
 }
 
+impl Machine {
+    /// Returns the ranges of the allowed clients.
+    pub fn allowed_ranges(&self) -> impl Iterator<Item = &str> {
+        self.allow_from.iter().filter_map(|peer| match peer {
+            Peer::Range(range) => Some(range.as_str()),
+            Peer::SecurityGroup(_) | Peer::PrefixList(_) => None,
+        })
+    }
+}
+
 /// The machine in the cloud. The operator supplies absent values when deploying.
 #[derive(Debug, Clone)]
 pub struct Machine {
@@ -127,7 +137,7 @@ pub struct Machine {
     /// Availability zone.
     pub zone: Option<CloudName>,
     /// Allowed clients.
-    pub allow_from: Option<Peer>,
+    pub allow_from: Vec<Peer>,
     /// Allowed SSH clients (azure).
     pub ssh_from: Option<Peer>,
     /// A public SSH key (azure).
@@ -144,6 +154,33 @@ pub struct Machine {
     pub restore_from: Option<CloudName>,
     /// Names of secrets in the cloud's store, by variable.
     pub secrets: BTreeMap<String, CloudName>,
+    /// Rules of the organization that owns the account.
+    pub organization: Organization,
+}
+
+/// Settings that an organization's policies ask for. All are absent by default.
+#[derive(Debug, Clone, Default)]
+pub struct Organization {
+    /// System image.
+    pub image: Option<CloudName>,
+    /// Tags of all resources, labels on gcp.
+    pub tags: BTreeMap<String, Line>,
+    /// Key for encryption.
+    pub kms_key: Option<CloudName>,
+    /// Permissions boundary of the roles (aws).
+    pub permissions_boundary: Option<CloudName>,
+    /// Additional policies of the instance's role (aws).
+    pub policies: Vec<CloudName>,
+    /// True if the instance has a public address (aws).
+    pub public_address: bool,
+    /// Project of the network (gcp).
+    pub network_project: Option<CloudName>,
+    /// Existing key vault (azure).
+    pub key_vault: Option<CloudName>,
+    /// Existing workspace of the logs (azure).
+    pub workspace: Option<CloudName>,
+    /// True if the host encrypts temporary disks and caches (azure).
+    pub encryption_at_host: bool,
 }
 
 /// The database.

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::definition::{Address, Backend, Exporter};
 use super::rules;
-use crate::values::Cloud;
+use crate::values::{Cloud, in_place};
 
 /// A required setting without a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,6 +84,20 @@ impl Backend {
                 &mut extension.on_machine
             };
             extension.settings.append(more);
+        }
+        self
+    }
+
+    /// Returns the backend in this region of AWS, whatever the region of the machine: requests are
+    /// signed for the region of the endpoint.
+    #[must_use]
+    pub fn in_region(mut self, region: &str) -> Self {
+        if self.cloud() == Some(Cloud::Aws) {
+            self.traces = in_place(&self.traces, region);
+            if let Some(prepare) = &mut self.prepare {
+                prepare.commands = in_place(&prepare.commands, region);
+            }
+            self.replace("{region}", region);
         }
         self
     }

@@ -3,9 +3,11 @@
 //!
 //! Invariant: an unknown registry gets no command and no permission.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
-use crate::spec::Chroma;
+use crate::spec::{Chroma, Spec};
 use crate::values::{Cloud, ImageRepository};
 
 /// The repositories of the images with the entrypoint, relative to a registry's path.
@@ -37,10 +39,19 @@ pub(crate) enum Registry {
 }
 
 impl Registry {
-    /// Returns the registry at this address if it is a cloud's.
+    /// Returns the registry at this address if it is a cloud's, with the repositories of the images
+    /// with the entrypoint.
     pub(crate) fn of(address: &ImageRepository) -> Option<Self> {
-        let address = address.to_string();
-        let (host, path) = address.split_once('/').unwrap_or((&address, ""));
+        Self::read(&address.to_string(), repositories)
+    }
+
+    /// Returns the registry of this repository if it is a cloud's.
+    fn with(repository: &str) -> Option<Self> {
+        Self::read(repository, |path| vec![path.to_owned()])
+    }
+
+    fn read(address: &str, repositories: impl Fn(&str) -> Vec<String>) -> Option<Self> {
+        let (host, path) = address.split_once('/').unwrap_or((address, ""));
         let parts: Vec<&str> = host.split('.').collect();
         match parts[..] {
             [account, "dkr", "ecr", region, "amazonaws", ..] => Some(Self::Elastic {
@@ -127,6 +138,74 @@ impl ImageSource {
     }
 }
 
+/// Registries from which a machine pulls the other images: the published ones, and those of the
+/// backends next to the collector.
+pub(crate) struct Mirrors {
+    /// Registries of the machine's cloud, one for each image.
+    pub(crate) of_cloud: Vec<Registry>,
+    /// Hosts that are not known to be public, and to which the machine cannot log in.
+    pub(crate) open: BTreeSet<String>,
+    /// True if all these images are in registries of the machine's cloud.
+    pub(crate) only_of_cloud: bool,
+}
+
+/// Registries that anyone may pull from.
+const PUBLIC: [&str; 7] = [
+    "docker.io",
+    "gcr.io",
+    "ghcr.io",
+    "mcr.microsoft.com",
+    "public.ecr.aws",
+    "quay.io",
+    "registry.k8s.io",
+];
+
+impl Mirrors {
+    /// Determines the registries for a machine. `backends` are the images of backends, with tags.
+    pub(super) fn new<'a>(spec: &Spec, backends: impl Iterator<Item = &'a str>) -> Self {
+        let without_tag = |image: &'a str| Some(image.rsplit_once(':')?.0.to_owned());
+        let mut images: Vec<String> = backends.filter_map(without_tag).collect();
+        if !spec.chroma.image.has_entrypoint() {
+            let published = [&spec.chroma.repository, &spec.collector.repository];
+            images.extend(published.map(ToString::to_string));
+        }
+        let (mut of_cloud, mut open) = (Vec::new(), BTreeSet::new());
+        for image in &images {
+            match (Registry::with(image), image.split_once('/')) {
+                (Some(registry), _) if Some(registry.cloud()) == spec.target.cloud() => {
+                    of_cloud.push(registry);
+                }
+                // Without a dot or a port, the first part is a name on Docker Hub.
+                (_, Some((host, _))) if host.contains(['.', ':']) && !PUBLIC.contains(&host) => {
+                    open.insert(host.to_owned());
+                }
+                _ => {}
+            }
+        }
+        Self {
+            only_of_cloud: of_cloud.len() == images.len(),
+            of_cloud,
+            open,
+        }
+    }
+}
+
+/// Returns a note if the machine pulls from registries to which it cannot log in.
+pub(super) fn note(source: &ImageSource, chroma: &Chroma, mirrors: &Mirrors) -> Option<String> {
+    let mut hosts = mirrors.open.clone();
+    if let (ImageSource::Open, Some(registry)) = (source, &chroma.registry) {
+        let registry = registry.to_string();
+        hosts.extend(registry.split('/').next().map(str::to_owned));
+    }
+    let hosts: Vec<String> = hosts.iter().map(|host| format!("`{host}`")).collect();
+    (!hosts.is_empty()).then(|| {
+        format!(
+            "the machine pulls images from {} without credentials, which the registry must allow",
+            hosts.join(" and ")
+        )
+    })
+}
+
 /// Template input for an image source.
 #[derive(Serialize)]
 pub(crate) struct ImageSourceTemplate<'a> {
@@ -138,11 +217,15 @@ pub(crate) struct ImageSourceTemplate<'a> {
     logs_in: bool,
     /// The spec's registry if the machine's identity logs in to it.
     given: Option<&'a Registry>,
+    /// Registries of the cloud with the other images.
+    mirrors: &'a [Registry],
+    /// Hosts of the other images that must allow pulls without credentials.
+    open_mirrors: &'a BTreeSet<String>,
 }
 
 impl ImageSource {
     /// Returns the template input.
-    pub(crate) fn template(&self) -> ImageSourceTemplate<'_> {
+    pub(crate) fn template<'a>(&'a self, mirrors: &'a Mirrors) -> ImageSourceTemplate<'a> {
         ImageSourceTemplate {
             own: matches!(self, Self::Own),
             open: matches!(self, Self::Open),
@@ -151,6 +234,8 @@ impl ImageSource {
                 Self::ByIdentity(registry) => Some(registry),
                 _ => None,
             },
+            mirrors: &mirrors.of_cloud,
+            open_mirrors: &mirrors.open,
         }
     }
 }

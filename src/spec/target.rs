@@ -156,6 +156,10 @@ const AWS: TargetInfo = TargetInfo {
         "resource_group",
         "ssh_from",
         "ssh_key",
+        "network_project",
+        "key_vault",
+        "workspace",
+        "encryption_at_host",
     ]),
     kubernetes_keys: NONE,
 };
@@ -170,7 +174,18 @@ const GCP: TargetInfo = TargetInfo {
     default_backend: "google-cloud-trace",
     machine: Some(&machine_size::GCP),
     secret_store: "Secret Manager",
-    machine_keys: Keys::AllBut(&["subscription", "resource_group", "ssh_from", "ssh_key"]),
+    machine_keys: Keys::AllBut(&[
+        "subscription",
+        "resource_group",
+        "ssh_from",
+        "ssh_key",
+        "permissions_boundary",
+        "policies",
+        "public_address",
+        "key_vault",
+        "workspace",
+        "encryption_at_host",
+    ]),
     kubernetes_keys: NONE,
 };
 
@@ -184,7 +199,14 @@ const AZURE: TargetInfo = TargetInfo {
     default_backend: "azure-monitor",
     machine: Some(&machine_size::AZURE),
     secret_store: "Key Vault",
-    machine_keys: Keys::AllBut(&["project", "network"]),
+    machine_keys: Keys::AllBut(&[
+        "project",
+        "network",
+        "network_project",
+        "permissions_boundary",
+        "policies",
+        "public_address",
+    ]),
     kubernetes_keys: NONE,
 };
 

@@ -7,10 +7,12 @@ mod cloudformation;
 mod expressions;
 mod instance_types;
 mod module;
+mod organization;
 mod parameters;
 pub(super) mod problems;
 mod stack;
 mod template;
+mod user_data;
 mod volume;
 
 use anyhow::Result;
@@ -18,7 +20,7 @@ use anyhow::Result;
 use self::module::MODULE;
 use self::template::StackTemplate;
 use super::machine;
-use super::machine::env_files::{EnvLine, Segment};
+use super::machine::env_files::{EnvFile, EnvLine, Segment};
 use super::terraform;
 use crate::deployment::Deployment;
 use crate::plan::{Change, Need, Plan};
@@ -28,7 +30,11 @@ use crate::spec::Format;
 
 /// Returns the problems of a valid spec that AWS cannot deploy.
 pub fn problems(deployment: &Deployment) -> Vec<Problem> {
-    problems::of(deployment)
+    let mut problems = problems::of(deployment);
+    if problems.is_empty() && deployment.spec.format == Format::Terraform {
+        problems.extend(user_data_problem(deployment));
+    }
+    problems
 }
 
 /// Returns the files of the deployment.
@@ -51,12 +57,25 @@ pub fn plan(deployment: &Deployment) -> Result<Plan> {
 }
 
 fn module(deployment: &Deployment) -> Result<Plan> {
+    let template = stack::template(deployment);
+    terraform::plan(deployment, &MODULE, template, &module_lines(deployment))
+}
+
+/// Returns the files of lines on the instance of a module.
+fn module_lines(deployment: &Deployment) -> Vec<EnvFile> {
     let mut files = stack::lines(deployment);
     files[0]
         .lines
         .push(EnvLine::variable("GROUP_NAME", Segment::Name));
-    let template = stack::template(deployment);
-    terraform::plan(deployment, &MODULE, template, &files)
+    files
+}
+
+/// Returns the problem of a module whose user data is too large.
+fn user_data_problem(deployment: &Deployment) -> Option<Problem> {
+    let plan = module(deployment).ok()?; // an error is reported when the files are written
+    let first_boot = |(path, _): &(&String, &String)| path.ends_with("cloud-config.yaml.tftpl");
+    let (_, template) = plan.files.iter().find(first_boot)?;
+    user_data::problem(deployment, template, &module_lines(deployment))
 }
 
 /// Returns the values that the operator still has to supply.

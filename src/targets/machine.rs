@@ -28,7 +28,7 @@ use crate::deployment::registry::{ImageSourceTemplate, repositories};
 use crate::plan::{Change, Need, NeedPlace, Plan};
 use crate::problem::Problem;
 use crate::render::{as_is, render, values_of};
-use crate::spec::{Image, Spec};
+use crate::spec::{Image, Machine, Spec};
 use crate::values::{Peer, in_place};
 
 /// Properties of a cloud's machines, for the files on them and for the README.
@@ -199,7 +199,7 @@ pub(super) struct MachineTemplate<'a, C> {
     /// The endpoint, for a table.
     shown_endpoint: String,
     /// The allowed clients, for a sentence.
-    machine_peers: &'a str,
+    machine_peers: String,
     /// Fields that only this cloud's templates read.
     #[serde(flatten)]
     pub(super) cloud: C,
@@ -265,9 +265,12 @@ impl<'a, C: Serialize> MachineTemplate<'a, C> {
                     "linux/amd64"
                 },
             },
-            in_cloud: source.logs_in()
-                && tracing.backends().all(|backend| backend.cloud().is_some()),
-            source: source.template(),
+            in_cloud: (source.logs_in() || !wrapped)
+                && deployment.mirrors.only_of_cloud
+                && tracing
+                    .backends()
+                    .all(|backend| backend.cloud().is_some() || backend.service.is_some()),
+            source: source.template(&deployment.mirrors),
             repositories: repositories(&name.to_string()),
             registry: chroma.registry.as_ref().map(ToString::to_string),
             prepare: common::preparations(deployment, traits.place),
@@ -277,14 +280,20 @@ impl<'a, C: Serialize> MachineTemplate<'a, C> {
                 Some(endpoint) => format!("`{}`", in_place(endpoint, "REGION")),
                 None => "not set yet".to_owned(),
             },
-            machine_peers: match &machine.allow_from {
-                Some(Peer::Range(range)) => range,
-                Some(Peer::SecurityGroup(group)) => group.as_str(),
-                None => "in the network",
-            },
+            machine_peers: peers(machine),
             traits,
             cloud,
         }
+    }
+}
+
+/// Returns the allowed clients for a sentence.
+fn peers(machine: &Machine) -> String {
+    let peers: Vec<&str> = machine.allow_from.iter().map(Peer::as_str).collect();
+    if peers.is_empty() {
+        "in the network".to_owned()
+    } else {
+        peers.join(", ")
     }
 }
 

@@ -71,12 +71,22 @@ pub enum Peer {
     Range(String),
     /// A security group of AWS, `sg-…`.
     SecurityGroup(CloudName),
+    /// A prefix list of AWS, `pl-…`.
+    PrefixList(CloudName),
 }
 
 impl Peer {
+    /// Returns the peer as in the spec.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Range(range) => range,
+            Self::SecurityGroup(id) | Self::PrefixList(id) => id.as_str(),
+        }
+    }
+
     /// Pattern in the schema.
     pub const PATTERN: &'static str =
-        r"^(sg-[A-Za-z0-9._:/@+=-]+|[0-9]{1,3}(\.[0-9]{1,3}){3}/([89]|[12][0-9]|3[0-2]))$";
+        r"^((sg|pl)-[A-Za-z0-9._:/@+=-]+|[0-9]{1,3}(\.[0-9]{1,3}){3}/([89]|[12][0-9]|3[0-2]))$";
 }
 
 impl FromStr for Peer {
@@ -86,7 +96,13 @@ impl FromStr for Peer {
         if text.starts_with("sg-") {
             return Ok(Self::SecurityGroup(text.parse()?));
         }
-        let rule = || "a range such as `10.0.0.0/16`, or a security group's id".to_owned();
+        if text.starts_with("pl-") {
+            return Ok(Self::PrefixList(text.parse()?));
+        }
+        let rule = || {
+            "a range such as `10.0.0.0/16`, or on aws the id of a security group or a prefix list"
+                .to_owned()
+        };
         let (address, length) = text.split_once('/').ok_or_else(rule)?;
         let address: std::net::Ipv4Addr = address.parse().map_err(|_| rule())?;
         let length: u32 = length.parse().map_err(|_| rule())?;

@@ -113,6 +113,23 @@ fn rejects_a_removed_snapshot_and_a_zone_without_a_new_one() {
     }
 }
 
+/// CloudFormation changes neither the zone nor the key of a volume.
+#[test]
+fn rejects_another_key_without_a_new_snapshot() {
+    let key = |name: &str| format!("arn:aws:kms:eu-central-1:123456789012:key/{name}");
+    let with = |key: &str| format!("{FIRST}\n  kms_key: {key}");
+    let home = stack("");
+    assert_eq!(generated(&home, "", FIRST, &[]).0, 0);
+    let (code, message) = generated(&home, "", &with(&key("one")), &[]);
+    let expected = "error: machine.kms_key: changes from the default key to `arn:aws:kms:eu-central-1:123456789012:key/one`, but the data volume of an existing stack cannot change its key";
+    assert!(code == 1 && message.contains(expected), "{message}");
+    assert_eq!(generated(&home, "", &with(&key("one")), &["--force"]).0, 0);
+    assert_eq!(generated(&home, "", &with(&key("two")), &[]).0, 1);
+    let both = format!("{SECOND}\n  kms_key: {}", key("two"));
+    let (code, message) = generated(&home, "", &both, &[]);
+    assert_eq!(code, 0, "{message}");
+}
+
 /// Before, the snapshot was a parameter of a volume whose logical ID did not contain it.
 #[test]
 fn rejects_the_snapshot_from_which_an_existing_volume_was_created() {

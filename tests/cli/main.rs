@@ -20,6 +20,7 @@ mod json;
 mod kubernetes;
 mod kubernetes_output;
 mod machine_size;
+mod organization;
 mod output;
 mod presets;
 mod schema;

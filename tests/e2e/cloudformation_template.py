@@ -20,6 +20,7 @@ SPECS = {
     "0.6.3": {"chroma_version": "0.6.3"},
     "0.6.3-stock": {"chroma_version": "0.6.3", "image": "stock"},
     "several": {"spec": str(HERE.parent / "specs/aws-several.yaml")},
+    "organization": {"spec": str(HERE.parent / "specs/aws-organization.yaml")},
 }
 # The machine's network; tests with a stand-in use the stand-in's.
 PLACE = {"VpcId": "vpc-1", "SubnetId": "subnet-1", "AvailabilityZone": f"{REGION}a", "AllowedCidr": "10.0.0.0/8"}

@@ -22,7 +22,8 @@ SPECS = {
 }
 every_spec = pytest.mark.parametrize("spec", SPECS.values(), ids=SPECS.keys())
 ACCOUNT = "123456789012"
-SUBNET = {"vpc_id": "vpc-1", "subnet_id": "subnet-1", "availability_zone": f"{REGION}a", "allowed_cidr": "10.0.0.0/8"}
+SUBNET = {"vpc_id": "vpc-1", "subnet_id": "subnet-1", "availability_zone": f"{REGION}a"}
+CLIENTS = {"allowed_cidrs": ["10.0.0.0/8"]}
 # The stand-in's values, by the names in the CloudFormation template.
 VALUES = {
     "aws_region.region": REGION,
@@ -49,6 +50,18 @@ HEARTBEATS = """\
     trap "kill $!" EXIT
 """
 FORCES_NEW = {"aws_ebs_volume": ["availability_zone", "encrypted", "kms_key_id", "snapshot_id"]}
+# In the template, these are literals where the spec sets them.
+ORGANIZATION = {
+    "allowed_cidrs",
+    "allowed_security_groups",
+    "allowed_prefix_lists",
+    "image_id",
+    "kms_key_arn",
+    "permissions_boundary_arn",
+    "policy_arns",
+    "public_address",
+    "tags",
+}
 PSEUDO = {
     "AWS::Region": REGION,
     "AWS::AccountId": ACCOUNT,
@@ -56,6 +69,10 @@ PSEUDO = {
     "AWS::URLSuffix": "amazonaws.com",
     "AWS::StackName": "chroma",
 }
+
+
+def is_organization(spec):
+    return "organization" in str(spec.get("spec"))
 
 
 def snake(name):
@@ -93,7 +110,8 @@ def provider(tools, folders, tmp_path_factory):
 
 @pytest.fixture
 def module(folders, provider, tmp_path, spec):
-    return Module(folders(spec, "terraform"), provider, tmp_path, SUBNET, ("_secret_arn", ARN))
+    clients = {} if is_organization(spec) else CLIENTS
+    return Module(folders(spec, "terraform"), provider, tmp_path, SUBNET | clients, ("_secret_arn", ARN))
 
 
 @pytest.fixture
@@ -149,10 +167,11 @@ class TestModule:
         assert [one for one in statements if one != own] == allowed["PolicyDocument"]["Statement"]
         assumed = json.loads(state["aws_iam_role.machine"]["assume_role_policy"])
         assert assumed == resources["Role"]["Properties"]["AssumeRolePolicyDocument"]
-        # The machine's role has no attached policy; only the role of the snapshots has one.
-        attached = {address for address in state if address.startswith("aws_iam_role_policy_attachment.")}
-        assert attached <= {"aws_iam_role_policy_attachment.snapshots[0]"}
-        assert "ManagedPolicyArns" not in resources["Role"]["Properties"]
+        # The role of the snapshots always has an attached policy.
+        attached = {address: one for address, one in state.items() if "_policy_attachment.machine" in address}
+        expected = resources["Role"]["Properties"].get("ManagedPolicyArns", [])
+        assert [one["policy_arn"] for one in attached.values()] == expected
+        assert bool(expected) == is_organization(spec)
 
         target = state["aws_lb_target_group.chroma"]
         expected = {one["Key"]: one["Value"] for one in resources["TargetGroup"]["Properties"]["TargetGroupAttributes"]}
@@ -186,10 +205,13 @@ class TestModule:
         parameters, decided = template.tree["Parameters"], given(template)
         # Terraform looks up the Amazon Linux image by architecture.
         image = parameters.pop("ImageId")
+        for name in ("AllowedCidr", "AllowedSecurityGroup"):
+            del parameters[name]  # lists in the module
         architecture = json.loads(re.search(r"^  default     = (.*)", module.variables["architecture"], re.M)[1])
-        assert image["Default"] == f"/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-{architecture}"
+        newest = f"/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-{architecture}"
+        assert image["Default"] == (json.loads(module.default("image_id")) or newest)
         # In the template, the snapshot is part of the data volume's logical id.
-        extra = {"name", "architecture", "snapshot_id", *(f"{name}_version" for name in module.secrets)}
+        extra = {"name", "architecture", "snapshot_id", *(f"{name}_version" for name in module.secrets)} | ORGANIZATION
         assert set(module.variables) == {snake(name) for name in parameters} | extra
         for name, parameter in parameters.items():
             text = module.variables[snake(name)]
@@ -341,8 +363,9 @@ class TestOperation:
     @pytest.mark.parametrize(
         "wrong, why",
         [
-            ({"allowed_cidr": "0.0.0.0/0"}, "/8 or narrower"),
-            ({"allowed_cidr": ""}, "allowed_security_group is required"),
+            ({"allowed_cidrs": ["10.0.0.0/8", "0.0.0.0/0"]}, "/8 or narrower"),
+            ({"allowed_cidrs": []}, "allowed_prefix_lists is required"),
+            ({"allowed_prefix_lists": ["sg-1"]}, "IDs of prefix lists"),
             ({"chroma_otel_granularity": "most"}, "Must be one of none, operation"),
             ({"chroma_otel_service_name": "a\nb"}, "Must be one line"),
             ({"chroma_version": "latest"}, "Must be a release"),

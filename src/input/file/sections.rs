@@ -90,6 +90,40 @@ pub struct MachineSection {
     /// what `chroma.vectors` of `chroma.dimensions` need.
     #[schemars(extend("x-pattern" = Memory::PATTERN, "x-flag" = "disk", "x-value" = "SIZE"))]
     pub disk: Option<String>,
+    /// System image: an AMI ID on aws, `projects/…/global/images/…` on gcp, the ID of an image version on
+    /// azure. Default: the newest image of the distribution; a newer one replaces the machine.
+    #[schemars(extend("x-pattern" = CloudName::PATTERN))]
+    pub image: Option<String>,
+    /// Tags of all resources, labels on gcp.
+    #[schemars(extend("x-pattern" = Line::PATTERN))]
+    pub tags: Option<BTreeMap<String, String>>,
+    /// Your key for encryption: the ARN of a KMS key on aws, `projects/…/cryptoKeys/…` on gcp, the ID of a
+    /// disk encryption set on azure. Default: a key of the cloud.
+    #[schemars(extend("x-pattern" = CloudName::PATTERN))]
+    pub kms_key: Option<String>,
+    /// Permissions boundary of the roles on aws: the ARN of a policy.
+    #[schemars(extend("x-pattern" = CloudName::PATTERN))]
+    pub permissions_boundary: Option<String>,
+    /// Additional policies of the instance's role on aws: their ARNs.
+    #[schemars(extend("x-pattern" = CloudName::PATTERN))]
+    pub policies: Option<Vec<String>>,
+    /// Give the instance a public address on aws, for a subnet without NAT, such as those of a default VPC.
+    /// Only the allowed clients can connect.
+    #[schemars(extend("x-default" = false))]
+    pub public_address: Option<bool>,
+    /// Project of the network on gcp, for a Shared VPC. Default: `project`.
+    #[schemars(extend("x-pattern" = CloudName::PATTERN))]
+    pub network_project: Option<String>,
+    /// Existing key vault on azure, by its ID, for keys that the deployment stores. Default: a new one.
+    #[schemars(extend("x-pattern" = CloudName::PATTERN))]
+    pub key_vault: Option<String>,
+    /// Existing Log Analytics workspace on azure, by its ID. Default: a new one.
+    #[schemars(extend("x-pattern" = CloudName::PATTERN))]
+    pub workspace: Option<String>,
+    /// Encrypt temporary disks and caches on the host on azure. The subscription must have the feature
+    /// `EncryptionAtHost`.
+    #[schemars(extend("x-default" = false))]
+    pub encryption_at_host: Option<bool>,
     /// Network: the VPC ID on aws, the network name on gcp. On azure, the subnet determines it.
     #[schemars(extend("x-pattern" = CloudName::PATTERN, "x-flag" = "network"))]
     pub network: Option<String>,
@@ -100,10 +134,11 @@ pub struct MachineSection {
     /// `europe-west3-a` on gcp, `westeurope-1` on azure.
     #[schemars(extend("x-pattern" = CloudName::PATTERN, "x-flag" = "zone"))]
     pub zone: Option<String>,
-    /// Clients that may connect to Chroma: an IPv4 range such as `10.0.0.0/16`, or on aws a security
-    /// group ID. Ranges wider than /8 are refused: Chroma has no built-in authentication.
-    #[schemars(extend("x-pattern" = Peer::PATTERN, "x-flag" = "allow-from", "x-value" = "RANGE"))]
-    pub allow_from: Option<String>,
+    /// Clients that may connect to Chroma: one or a list of IPv4 ranges such as `10.0.0.0/16`, and on aws
+    /// IDs of security groups or prefix lists. Ranges wider than /8 are refused: Chroma has no built-in
+    /// authentication.
+    #[schemars(with = "OneOrMore", extend("x-pattern" = Peer::PATTERN, "x-flag" = "allow-from", "x-value" = "RANGE"))]
+    pub allow_from: Option<OneOrMore>,
     /// Clients that may connect over SSH on azure: an IPv4 range, such as that of AzureBastionSubnet.
     /// Default: none.
     #[schemars(extend("x-pattern" = Peer::PATTERN))]
@@ -210,6 +245,7 @@ pub struct TracingSection {
     pub backend_file: Option<OneOrMore>,
     /// Setting of a backend that is not secret; see `list backends NAME`. With several backends,
     /// `BACKEND.NAME` sets that of one, and `BACKEND.endpoint` the endpoint of any but the first.
+    /// `BACKEND.repository` is a mirror of the image of one that runs next to the collector.
     #[schemars(extend(
         "x-flag" = "setting", "x-value" = "NAME=VALUE",
         "properties" = {"region": {

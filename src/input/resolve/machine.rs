@@ -11,8 +11,8 @@ use crate::input::resolve::reading::Reading;
 use crate::problem::Problem;
 use crate::spec::machine_size::{MachineInfo, MachineMemory};
 use crate::spec::target::{PLATFORMS, Target};
-use crate::spec::{Format, Machine, default};
-use crate::values::{CloudName, Memory};
+use crate::spec::{Format, Machine, Organization, default};
+use crate::values::{CloudName, Line, Memory, Peer};
 
 /// Smallest disk that every cloud accepts.
 pub(super) const LEAST_DISK: Memory = Memory::mebibytes(1024);
@@ -73,7 +73,7 @@ impl Reading {
             network: self.given("machine.network", |machine| &machine.network),
             subnet: self.given("machine.subnet", |machine| &machine.subnet),
             zone: self.given("machine.zone", |machine| &machine.zone),
-            allow_from: self.given("machine.allow_from", |machine| &machine.allow_from),
+            allow_from: self.peers(),
             ssh_from: self.given("machine.ssh_from", |machine| &machine.ssh_from),
             ssh_key: self.given("machine.ssh_key", |machine| &machine.ssh_key),
             snapshots: self
@@ -97,7 +97,61 @@ impl Reading {
             alarms: self.given("machine.alarms", |machine| &machine.alarms),
             restore_from: self.given("machine.restore_from", |machine| &machine.restore_from),
             secrets: self.secret_names(),
+            organization: self.organization(),
         }
+    }
+
+    fn peers(&mut self) -> Vec<Peer> {
+        let given = self.input.spec.machine.allow_from.take();
+        let texts = given.map(|given| given.texts()).unwrap_or_default();
+        self.every("machine.allow_from", texts)
+    }
+
+    fn organization(&mut self) -> Organization {
+        let machine = &mut self.input.spec.machine;
+        let policies = machine.policies.take().unwrap_or_default();
+        let tags = machine.tags.take().unwrap_or_default();
+        let (public_address, encryption_at_host) =
+            (machine.public_address, machine.encryption_at_host);
+        Organization {
+            image: self.given("machine.image", |machine| &machine.image),
+            tags: self.tags(tags),
+            kms_key: self.given("machine.kms_key", |machine| &machine.kms_key),
+            permissions_boundary: self.given("machine.permissions_boundary", |machine| {
+                &machine.permissions_boundary
+            }),
+            policies: self.every("machine.policies", policies),
+            public_address: public_address.unwrap_or_default(),
+            network_project: self.given("machine.network_project", |machine| {
+                &machine.network_project
+            }),
+            key_vault: self.given("machine.key_vault", |machine| &machine.key_vault),
+            workspace: self.given("machine.workspace", |machine| &machine.workspace),
+            encryption_at_host: encryption_at_host.unwrap_or_default(),
+        }
+    }
+
+    fn tags(&mut self, given: BTreeMap<String, String>) -> BTreeMap<String, Line> {
+        let mut tags = BTreeMap::new();
+        for (name, value) in given {
+            let key = format!("machine.tags.{name}");
+            if let Some(value) = self.optional(&key, &Some(value)) {
+                tags.insert(name, value);
+            }
+        }
+        tags
+    }
+
+    /// Returns the valid texts of a list.
+    fn every<T>(&mut self, key: &str, texts: Vec<String>) -> Vec<T>
+    where
+        T: FromStr,
+        T::Err: Display,
+    {
+        let texts = texts.into_iter();
+        texts
+            .filter_map(|text| self.optional(key, &Some(text)))
+            .collect()
     }
 
     fn secret_names(&mut self) -> BTreeMap<String, CloudName> {

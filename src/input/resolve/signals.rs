@@ -68,7 +68,7 @@ impl Reading {
             self.wrong(
                 "metrics.to_backend",
                 format!(
-                    "cannot be used: {} does not accept metrics over OTLP",
+                    "cannot be used: {} is a backend for traces only",
                     names.join(", ")
                 ),
                 "remove it and let Prometheus scrape the collector, or choose another backend",
@@ -81,7 +81,7 @@ impl Reading {
             .collect();
         if to_backend && !without.is_empty() && without.len() < backends.len() {
             self.notes.push(format!(
-                "no metrics go to {}, which does not accept metrics over OTLP",
+                "no metrics go to {}, a backend for traces only",
                 without.join(", ")
             ));
         }

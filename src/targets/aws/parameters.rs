@@ -11,7 +11,7 @@ use super::instance_types::architecture;
 use crate::deployment::Deployment;
 pub(super) use crate::deployment::secrets::name_of;
 use crate::plan::Change;
-use crate::spec::{Format, Spec};
+use crate::spec::{Format, Machine, Spec};
 use crate::targets::machine::{RequiredKey, disk_note};
 use crate::values::Peer;
 use crate::values::has_place;
@@ -24,20 +24,17 @@ pub(super) fn values(deployment: &Deployment) -> BTreeMap<String, String> {
             .map(|name| name.as_str().to_owned())
             .unwrap_or_default()
     };
-    let (range, group) = match &machine.allow_from {
-        Some(Peer::Range(range)) => (range.clone(), String::new()),
-        Some(Peer::SecurityGroup(group)) => (String::new(), group.as_str().to_owned()),
-        None => Default::default(),
-    };
+    let (range, group) = first_peers(machine);
+    let peer = |peer: Option<&Peer>| peer.map_or("", Peer::as_str).to_owned();
     let mut values: BTreeMap<String, String> = [
         ("ChromaVersion", deployment.spec.chroma.version.to_string()),
         ("InstanceType", machine.kind.as_str().to_owned()),
-        ("ImageId", image(machine.kind.as_str())),
+        ("ImageId", image(machine)),
         ("VpcId", text(&machine.network)),
         ("SubnetId", text(&machine.subnet)),
         ("AvailabilityZone", text(&machine.zone)),
-        ("AllowedCidr", range),
-        ("AllowedSecurityGroup", group),
+        ("AllowedCidr", peer(range)),
+        ("AllowedSecurityGroup", peer(group)),
         ("DiskSize", (machine.disk.as_mebibytes() / 1024).to_string()),
         ("SnapshotsKept", machine.snapshots.to_string()),
         ("LogRetentionDays", machine.log_days.to_string()),
@@ -77,6 +74,10 @@ pub(super) fn places(spec: &Spec) -> [RequiredKey; 4] {
         Format::Terraform => variable.to_owned(),
         _ => name_of(variable),
     };
+    let allowed = match spec.format {
+        Format::Terraform => "allowed_cidrs".to_owned(),
+        _ => name_of("allowed_cidr"),
+    };
     [
         RequiredKey::new(
             "machine.network",
@@ -98,17 +99,39 @@ pub(super) fn places(spec: &Spec) -> [RequiredKey; 4] {
         ),
         RequiredKey::new(
             "machine.allow_from",
-            parameter("allowed_cidr"),
+            allowed,
             "the allowed clients: a range such as `10.0.0.0/16`, or a security group",
-            &at.allow_from,
+            &at.allow_from.first(),
         ),
     ]
 }
 
-/// Returns the public parameter of Systems Manager with the newest Amazon Linux 2023 image for an
-/// instance type.
-pub(super) fn image(kind: &str) -> String {
-    let architecture = architecture(kind);
+/// Returns the first range and the first security group of the allowed clients, which are parameters.
+fn first_peers(machine: &Machine) -> (Option<&Peer>, Option<&Peer>) {
+    let peers = || machine.allow_from.iter();
+    (
+        peers().find(|peer| matches!(peer, Peer::Range(_))),
+        peers().find(|peer| matches!(peer, Peer::SecurityGroup(_))),
+    )
+}
+
+/// Returns the allowed clients that no parameter contains.
+pub(super) fn further_peers(machine: &Machine) -> impl Iterator<Item = &Peer> {
+    let (range, group) = first_peers(machine);
+    let in_parameter = move |peer: &&Peer| Some(*peer) == range || Some(*peer) == group;
+    machine
+        .allow_from
+        .iter()
+        .filter(move |peer| !in_parameter(peer))
+}
+
+/// Returns the spec's system image, or the public parameter of Systems Manager with the newest Amazon
+/// Linux 2023 image for the instance type.
+pub(super) fn image(machine: &Machine) -> String {
+    if let Some(image) = &machine.organization.image {
+        return image.as_str().to_owned();
+    }
+    let architecture = architecture(machine.kind.as_str());
     format!("/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-{architecture}")
 }
 

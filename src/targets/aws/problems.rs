@@ -112,6 +112,7 @@ pub(super) fn of(deployment: &Deployment) -> Vec<Problem> {
             &format!("use `{LONGEST_START}` or less, or `--format terraform`"),
         );
     }
+    problems.extend(super::organization::problems(deployment));
     problems.extend(sizes::too_small(deployment, super::instance_types::memory));
     problems.extend(machine::problems(deployment, &SECRET));
     match deployment.spec.format {
@@ -156,6 +157,10 @@ fn texts(deployment: &Deployment) -> Vec<(String, &str)> {
         ("tracing.service_name".to_owned(), name.as_str()),
         ("tracing.environment".to_owned(), environment.as_str()),
     ];
+    let tags = &deployment.spec.machine.organization.tags;
+    texts.extend(tags.iter().flat_map(|(name, value)| {
+        [name.as_str(), value.as_str()].map(|text| (format!("machine.tags.{name}"), text))
+    }));
     texts.extend(
         deployment
             .spec

@@ -2,25 +2,29 @@
 //!
 //! Invariant: texts are plain here; each format writes them in its own syntax.
 
+use std::collections::BTreeSet;
+
 use minijinja::Value;
 use serde::Serialize;
 
 use super::instance_types::architecture;
+use super::organization::OrganizationTemplate;
 use super::parameters::{places, values};
 use super::problems::LOG_DAYS;
 use crate::deployment::Deployment;
+use crate::deployment::registry::{ImageSource, Registry};
 use crate::render::as_is;
 use crate::spec::{Format, Spec};
 use crate::targets::machine::env_files::{self, EnvFile, EnvLine, Segment};
 use crate::targets::machine::{CloudMachine, MachineTemplate};
-use crate::values::{CloudName, DnsLabel, is_in_console};
+use crate::values::{CloudName, DnsLabel, Peer, is_in_console};
 
 /// Command that prints the current region of the `aws` command.
 const REGION: &str = "$(aws ec2 describe-availability-zones --query 'AvailabilityZones[0].RegionName' --output text)";
 
 /// Template input of all formats, in addition to that of every machine.
 #[derive(Serialize)]
-pub(super) struct AwsTemplate {
+pub(super) struct AwsTemplate<'a> {
     format: &'static str,
     machine: MachineDefaults,
     /// The retention periods of CloudWatch Logs.
@@ -31,6 +35,43 @@ pub(super) struct AwsTemplate {
     in_console: bool,
     /// The command that sets `INSTANCE`.
     instance: String,
+    /// The allowed clients, by their kind.
+    allowed: AllowedClients<'a>,
+    organization: OrganizationTemplate<'a>,
+    /// Repositories of ECR that the deployment does not create.
+    pulled: Vec<Repository<'a>>,
+    /// Those of them that may be pull-through caches, because the deployment pushes nothing to them.
+    cached: Vec<Repository<'a>>,
+}
+
+/// A repository of ECR.
+#[derive(Serialize)]
+struct Repository<'a> {
+    account: &'a str,
+    region: &'a str,
+    repository: &'a str,
+}
+
+#[derive(Default, Serialize)]
+struct AllowedClients<'a> {
+    ranges: Vec<&'a str>,
+    groups: Vec<&'a str>,
+    prefix_lists: Vec<&'a str>,
+}
+
+impl<'a> AllowedClients<'a> {
+    fn new(peers: &'a [Peer]) -> Self {
+        let mut clients = Self::default();
+        for peer in peers {
+            let list = match peer {
+                Peer::Range(_) => &mut clients.ranges,
+                Peer::SecurityGroup(_) => &mut clients.groups,
+                Peer::PrefixList(_) => &mut clients.prefix_lists,
+            };
+            list.push(peer.as_str());
+        }
+        clients
+    }
 }
 
 /// Defaults of the parameters for location and machine; blank if the spec has no value.
@@ -42,8 +83,6 @@ struct MachineDefaults {
     network: String,
     subnet: String,
     zone: String,
-    allowed_range: String,
-    allowed_group: String,
     disk_gib: Value,
     restore_from: String,
     snapshots: Value,
@@ -52,7 +91,7 @@ struct MachineDefaults {
 }
 
 /// Returns the template input for the machine and for all formats.
-pub(super) fn template(deployment: &Deployment) -> MachineTemplate<'_, AwsTemplate> {
+pub(super) fn template(deployment: &Deployment) -> MachineTemplate<'_, AwsTemplate<'_>> {
     let Spec {
         machine: at,
         tracing,
@@ -75,7 +114,17 @@ pub(super) fn template(deployment: &Deployment) -> MachineTemplate<'_, AwsTempla
         arm: architecture(at.kind.as_str()) == "arm64",
         place: REGION,
     };
+    let given = match &deployment.image_source {
+        ImageSource::ByIdentity(registry) => Some(registry),
+        _ => None,
+    };
+    let (given, mirrors) = (given.into_iter(), deployment.mirrors.of_cloud.iter());
+    let not_pushed = given
+        .clone()
+        .filter(|_| !deployment.spec.chroma.image.is_built());
     let own = AwsTemplate {
+        pulled: in_ecr(given.chain(mirrors.clone())),
+        cached: in_ecr(not_pushed.chain(mirrors)),
         format: format.name(),
         machine: MachineDefaults::new(deployment),
         log_days: LOG_DAYS,
@@ -84,6 +133,8 @@ pub(super) fn template(deployment: &Deployment) -> MachineTemplate<'_, AwsTempla
             .backends()
             .any(|backend| is_in_console(&backend.traces)),
         instance: instance(*format, name),
+        allowed: AllowedClients::new(&at.allow_from),
+        organization: OrganizationTemplate::new(name, &at.organization),
     };
     MachineTemplate::new(deployment, traits, own)
 }
@@ -115,19 +166,62 @@ pub(super) fn lines(deployment: &Deployment) -> Vec<EnvFile> {
         EnvLine::variable("LOG_GROUP", Segment::Local("log_group")),
     ];
     let mut files = env_files::of(deployment, own, vec![region()]);
-    if let Some(host) = env_files::registry_host(deployment) {
-        // A credential helper requests a token when needed, so no token is on the disk.
-        let line = EnvLine::of([
-            Segment::Text(r#"{"credHelpers": {""#.to_owned()),
-            host,
-            Segment::Text(r#"": "ecr-login"}}"#.to_owned()),
-        ]);
-        files.push(EnvFile {
-            path: "/root/.docker/config.json",
-            lines: vec![line],
-        });
-    }
+    files.extend(credential_helpers(deployment));
     files
+}
+
+/// Returns the repositories of registries of AWS.
+fn in_ecr<'a>(registries: impl Iterator<Item = &'a Registry>) -> Vec<Repository<'a>> {
+    let repositories = registries.flat_map(|registry| match registry {
+        Registry::Elastic {
+            account,
+            region,
+            repositories,
+            ..
+        } => {
+            let of = |repository: &'a String| Repository {
+                account,
+                region,
+                repository,
+            };
+            repositories.iter().map(of).collect()
+        }
+        Registry::Artifact { .. } | Registry::Azure { .. } => Vec::new(),
+    });
+    repositories.collect()
+}
+
+/// Returns Docker's configuration if the machine pulls from private registries of AWS. A credential
+/// helper requests a token when needed, so no token is on the disk.
+fn credential_helpers(deployment: &Deployment) -> Option<EnvFile> {
+    let mirrors = deployment.mirrors.of_cloud.iter().map(Registry::host);
+    let mut mirrors: BTreeSet<&str> = mirrors.collect();
+    let mut hosts: Vec<Segment> = env_files::registry_host(deployment).into_iter().collect();
+    if let Some(Segment::Text(host)) = hosts.first() {
+        mirrors.remove(host.as_str());
+    }
+    hosts.extend(
+        mirrors
+            .into_iter()
+            .map(|host| Segment::Text(host.to_owned())),
+    );
+    let text = |text: &str| Segment::Text(text.to_owned());
+    let mut parts = Vec::new();
+    for host in hosts {
+        parts.push(text(if parts.is_empty() {
+            "{\"credHelpers\": {\""
+        } else {
+            "\", \""
+        }));
+        parts.extend([host, text("\": \"ecr-login")]);
+    }
+    (!parts.is_empty()).then(|| {
+        parts.push(text("\"}}"));
+        EnvFile {
+            path: "/root/.docker/config.json",
+            lines: vec![EnvLine::of_parts(parts)],
+        }
+    })
 }
 
 impl MachineDefaults {
@@ -142,8 +236,6 @@ impl MachineDefaults {
             network: value("VpcId"),
             subnet: value("SubnetId"),
             zone: value("AvailabilityZone"),
-            allowed_range: value("AllowedCidr"),
-            allowed_group: value("AllowedSecurityGroup"),
             disk_gib: as_is(value("DiskSize")),
             restore_from: snapshot
                 .map(CloudName::as_str)

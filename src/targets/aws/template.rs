@@ -7,9 +7,9 @@ use chroma_otel_init::{Server, variable};
 use minijinja::Value;
 use serde::Serialize;
 
-use super::cloudformation::{self, StackFile};
+use super::cloudformation::{StackFile, StackLines};
 use super::expressions::{CONSOLE, in_stack_region, scalar_text};
-use super::parameters::{image, name_of};
+use super::parameters::{further_peers, image, name_of};
 use super::stack::{self, AwsTemplate};
 use super::volume;
 use crate::deployment::Deployment;
@@ -18,13 +18,13 @@ use crate::render::{as_is, is_plain};
 use crate::spec::{Image, Spec, Tracing};
 use crate::targets::machine::{self, MachineTemplate, parameters};
 use crate::targets::terraform::capitalized;
-use crate::values::{DnsLabel, has_place, is_in_console};
+use crate::values::{Peer, has_place, is_in_console};
 
 /// Input of the stack's templates.
 #[derive(Serialize)]
 pub(super) struct StackTemplate<'a> {
     #[serde(flatten)]
-    machine: MachineTemplate<'a, AwsTemplate>,
+    machine: MachineTemplate<'a, AwsTemplate<'a>>,
     description: String,
     /// The parameters of the group "Tracing".
     tracing_parameters: Vec<String>,
@@ -33,7 +33,7 @@ pub(super) struct StackTemplate<'a> {
     version_pattern: Value,
     /// The parameter for the endpoint, if the first backend accepts one.
     endpoint: Option<EndpointTemplate>,
-    /// The parameter of Systems Manager with the machine's image.
+    /// The machine's image, or the parameter of Systems Manager with it.
     image_id: String,
     /// `None` if a template cannot contain the name, which is then only in `parameters.json`.
     default_service_name: Option<&'a str>,
@@ -44,6 +44,8 @@ pub(super) struct StackTemplate<'a> {
     keys: Vec<SecretParameter<'a>>,
     /// True if conditions choose the level of detail of spans.
     shows_detail: bool,
+    /// The allowed clients that no parameter contains.
+    further_peers: Vec<PeerTemplate<'a>>,
     /// Location of each backend's traces.
     traces: Vec<Traces>,
     /// The logical ID of the data volume.
@@ -74,6 +76,14 @@ struct SecretParameter<'a> {
     description: String,
     arn_description: String,
     what: &'a str,
+}
+
+/// An allowed client in a rule.
+#[derive(Serialize)]
+struct PeerTemplate<'a> {
+    /// The property of the rule.
+    property: &'static str,
+    value: &'a str,
 }
 
 /// Location of a backend's traces.
@@ -114,7 +124,9 @@ impl<'a> StackTemplate<'a> {
             .collect();
         let keys = secrets.iter().filter(|secret| secret.required);
         let service_name = tracing.service_name.as_str();
-        let data_volume = volume::logical_id(&deployment.spec);
+        let stack = StackLines {
+            data_volume: volume::logical_id(&deployment.spec),
+        };
         Ok(Self {
             description: format!(
                 "Chroma with traces to {}. Written by chroma-otel-deploy.",
@@ -124,17 +136,18 @@ impl<'a> StackTemplate<'a> {
             chroma_secrets: secret_names(deployment, Container::Chroma),
             version_pattern: as_is(parameters::version_pattern(deployment)),
             endpoint: wants_endpoint.then(|| EndpointTemplate::new(deployment)),
-            image_id: image(at.kind.as_str()),
+            image_id: image(at),
             default_service_name: Some(service_name).filter(|name| is_plain(name)),
             service_name_pattern: as_is(parameters::service_name_pattern(deployment)),
             keys: keys.cloned().collect(),
             secrets,
             shows_detail: chroma.image == Image::Stock && chroma.version.server() == Server::Rust,
+            further_peers: further_peers(at).map(PeerTemplate::new).collect(),
             traces: traces(tracing),
-            fingerprint: cloudformation::fingerprint(&lines, &files, &data_volume),
-            files: cloudformation::files(lines, files, &data_volume),
-            data_volume,
-            deploy: deploy_command(&deployment.spec.name),
+            fingerprint: stack.fingerprint(&lines, &files),
+            files: stack.files(lines, files),
+            data_volume: stack.data_volume,
+            deploy: deploy_command(&deployment.spec),
             machine,
         })
     }
@@ -152,9 +165,22 @@ fn secret_names(deployment: &Deployment, container: Container) -> Vec<String> {
 }
 
 /// Returns the command, in one line, that creates and changes the stack.
-fn deploy_command(name: &DnsLabel) -> String {
+fn deploy_command(spec: &Spec) -> String {
+    let name = &spec.name;
+    let tags: Vec<String> = spec
+        .machine
+        .organization
+        .tags
+        .iter()
+        .map(|(key, value)| format!(" '{key}={}'", value.as_str()))
+        .collect();
+    let tags = if tags.is_empty() {
+        String::new()
+    } else {
+        format!(" --tags{}", tags.concat())
+    };
     format!(
-        "aws cloudformation deploy --stack-name {name} --template-file template.yaml --parameter-overrides file://parameters.json --capabilities CAPABILITY_IAM --s3-bucket \"$BUCKET\""
+        "aws cloudformation deploy --stack-name {name} --template-file template.yaml --parameter-overrides file://parameters.json --capabilities CAPABILITY_IAM --s3-bucket \"$BUCKET\"{tags}"
     )
 }
 
@@ -198,6 +224,19 @@ impl EndpointTemplate {
             fallback: parameter.fallback,
             pattern: as_is(parameter.pattern),
             description: parameter.description,
+        }
+    }
+}
+
+impl<'a> PeerTemplate<'a> {
+    fn new(peer: &'a Peer) -> Self {
+        Self {
+            property: match peer {
+                Peer::Range(_) => "CidrIp",
+                Peer::SecurityGroup(_) => "SourceSecurityGroupId",
+                Peer::PrefixList(_) => "SourcePrefixListId",
+            },
+            value: peer.as_str(),
         }
     }
 }

@@ -53,10 +53,13 @@ pub(super) fn problem(changes: &[Change]) -> Option<Problem> {
         ),
         Some(_) => return None,
         None => {
-            let (before, after) = zones(parameters?)?;
+            let (key, what, (before, after)) = match parameters.and_then(zones) {
+                Some(zones) => ("machine.zone", "leave its zone", zones),
+                None => ("machine.kms_key", "change its key", keys(of("template.yaml")?)?),
+            };
             (
-                "machine.zone",
-                format!("changes from `{before}` to `{after}`, but the data volume of an existing stack cannot leave its zone"),
+                key,
+                format!("changes from {before} to {after}, but the data volume of an existing stack cannot {what}"),
                 "create a snapshot, and set `machine.restore_from` to it as well (README.md, \"Back up and restore\"); if no stack exists, use `gen --force`".to_owned(),
             )
         }
@@ -91,6 +94,31 @@ fn was_parameter(parameters: Option<&Change>, digits: &str) -> bool {
 /// is then not in the file.
 fn zones(change: &Change) -> Option<(String, String)> {
     let zone = |text: &Option<String>| parsed(text.as_deref()).remove("AvailabilityZone");
-    let (before, after) = (zone(&change.before)?, zone(&change.after)?);
-    (before != after).then_some((before, after))
+    different(zone(&change.before)?, zone(&change.after)?)
+}
+
+/// Returns the key of the volume before and after, if they differ. CloudFormation cannot change it.
+fn keys(change: &Change) -> Option<(String, String)> {
+    // The volume is the first resource with a key.
+    let key = |text: &str| {
+        let mut keys = text
+            .lines()
+            .filter_map(|line| line.strip_prefix("      KmsKeyId: "));
+        keys.next().unwrap_or("the default key").to_owned()
+    };
+    different(
+        key(change.before.as_deref()?),
+        key(change.after.as_deref()?),
+    )
+}
+
+fn different(before: String, after: String) -> Option<(String, String)> {
+    let shown = |text: String| {
+        if text.contains(' ') {
+            text
+        } else {
+            format!("`{text}`")
+        }
+    };
+    (before != after).then(|| (shown(before), shown(after)))
 }

@@ -74,7 +74,7 @@ pub(super) fn places(at: &Machine) -> [RequiredKey; 6] {
             "machine.allow_from",
             "allowed_cidr",
             "the allowed clients: a range such as `10.0.0.0/16`",
-            &at.allow_from,
+            &at.allow_from.first(),
         ),
         RequiredKey::new(
             "machine.ssh_key",

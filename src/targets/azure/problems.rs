@@ -8,7 +8,7 @@ use crate::deployment::Deployment;
 use crate::problem::Problem;
 use crate::spec::Machine;
 use crate::targets::machine::patterns::{
-    Named, SecretName, given, has_form, malformed, security_group,
+    Named, SecretName, given, has_form, malformed, not_ranges,
 };
 use crate::targets::machine::sizes;
 use crate::targets::{machine, terraform};
@@ -116,14 +116,12 @@ pub(in crate::targets) fn resource_group(at: &Machine) -> Named {
 }
 
 /// Returns problems for security groups of AWS, because Azure's network rules contain addresses.
-fn peers(deployment: &Deployment) -> impl Iterator<Item = Problem> {
-    let keys = [
-        ("machine.allow_from", &deployment.spec.machine.allow_from),
-        ("machine.ssh_from", &deployment.spec.machine.ssh_from),
-    ];
+fn peers(deployment: &Deployment) -> Vec<Problem> {
+    let machine = &deployment.spec.machine;
     let hint = "use an address range such as `10.0.0.0/16`";
-    keys.into_iter()
-        .filter_map(move |(key, peer)| security_group(key, peer, hint))
+    let mut problems = not_ranges("machine.allow_from", &machine.allow_from, hint);
+    problems.extend(not_ranges("machine.ssh_from", &machine.ssh_from, hint));
+    problems
 }
 
 /// Returns problems for amounts that a backup or a workspace does not accept.

@@ -167,7 +167,7 @@ impl MachineDefaults {
             location: place.map(|(location, _)| location.to_owned()),
             zone: place.map(|(_, zone)| zone.to_owned()),
             subnet: text(&machine.subnet),
-            allowed_range: range(&machine.allow_from),
+            allowed_range: machine.allowed_ranges().next().map(str::to_owned),
             ssh_range: range(&machine.ssh_from).unwrap_or_default(),
             ssh_key: machine.ssh_key.as_ref().map(|key| key.as_str().to_owned()),
             disk_gib: machine.disk.as_mebibytes() / 1024,

@@ -8,7 +8,7 @@ use crate::deployment::Deployment;
 use crate::problem::Problem;
 use crate::spec::Machine;
 use crate::targets::machine::patterns::{
-    Named, SecretName, given, has_form, malformed, security_group,
+    Named, SecretName, given, has_form, malformed, not_ranges,
 };
 use crate::targets::machine::sizes;
 use crate::targets::{machine, terraform};
@@ -91,7 +91,7 @@ fn names(deployment: &Deployment) -> Vec<Problem> {
             "use `projects/PROJECT/notificationChannels/NUMBER`; see `gcloud beta monitoring channels list`",
         ),
     ]);
-    problems.extend(security_group(
+    problems.extend(not_ranges(
         "machine.allow_from",
         &at.allow_from,
         "use the address range of the clients' subnet, such as `10.0.0.0/16`",

@@ -7,7 +7,7 @@ use super::{machine_types, patterns};
 use crate::backend::Backend;
 use crate::deployment::Deployment;
 use crate::spec::Machine;
-use crate::values::{CloudName, Peer};
+use crate::values::CloudName;
 
 /// Fields that only `templates/gcp` reads.
 #[derive(Serialize)]
@@ -91,10 +91,7 @@ impl<'a> MachineDefaults<'a> {
             network: text(&machine.network),
             subnet: text(&machine.subnet),
             zone: text(&machine.zone),
-            allowed_range: match &machine.allow_from {
-                Some(Peer::Range(range)) => Some(range),
-                _ => None,
-            },
+            allowed_range: machine.allowed_ranges().next(),
             disk_gib: machine.disk.as_mebibytes() / 1024,
             restore_from: text(&machine.restore_from).unwrap_or_default(),
             snapshots: machine.snapshots,

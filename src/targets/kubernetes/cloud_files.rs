@@ -12,16 +12,21 @@ use super::templates;
 use crate::deployment::Deployment;
 use crate::plan::Plan;
 use crate::render::values_of;
-use crate::values::Peer;
 
 /// Returns the settings of a load balancer inside the cloud's network. In every cloud it sends to
 /// nodes with the pod and keeps the client's address, so that a NetworkPolicy can filter by it.
 fn load_balancer(deployment: &Deployment) -> Option<LoadBalancer> {
     let cluster = &deployment.spec.kubernetes;
     let managed = managed(deployment.spec.target).filter(|_| cluster.internal_load_balancer)?;
-    let Some(Peer::Range(range)) = &deployment.spec.machine.allow_from else {
+    let ranges: Vec<String> = deployment
+        .spec
+        .machine
+        .allowed_ranges()
+        .map(str::to_owned)
+        .collect();
+    if ranges.is_empty() {
         return None; // `problems` reports this
-    };
+    }
     let mut all = texts(&cluster.annotations);
     all.extend(
         managed
@@ -35,7 +40,7 @@ fn load_balancer(deployment: &Deployment) -> Option<LoadBalancer> {
             .as_ref()
             .map(|class| class.of(cluster)),
         annotations: all,
-        ranges: [range.clone()],
+        ranges,
     })
 }
 
@@ -45,7 +50,7 @@ struct LoadBalancer {
     class: Option<&'static str>,
     annotations: BTreeMap<String, String>,
     /// The allowed clients.
-    ranges: [String; 1],
+    ranges: Vec<String>,
 }
 
 /// Input of `load-balancer.yaml`.

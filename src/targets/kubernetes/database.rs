@@ -21,7 +21,6 @@ use crate::render::{as_is, render, values_of};
 use crate::spec::kubernetes::{BackupPlace, CollectorMode};
 use crate::spec::{Chroma, Image, Spec};
 use crate::targets::common;
-use crate::values::Peer;
 
 /// Adds `keep.yaml` and `chroma.yaml`.
 ///
@@ -148,9 +147,8 @@ fn callers(deployment: &Deployment) -> Vec<Value> {
         return Vec::new();
     }
     let mut callers = component::neighbours(deployment);
-    if let Some(Peer::Range(range)) = &deployment.spec.machine.allow_from {
-        callers.push(as_is(format!("ipBlock: {{cidr: \"{range}\"}}")));
-    }
+    let ranges = deployment.spec.machine.allowed_ranges();
+    callers.extend(ranges.map(|range| as_is(format!("ipBlock: {{cidr: \"{range}\"}}"))));
     callers
 }
 

@@ -11,7 +11,7 @@ use crate::deployment::secrets::Container;
 use crate::problem::Problem;
 use crate::spec::Image;
 use crate::spec::kubernetes::CollectorMode;
-use crate::targets::machine::patterns::security_group;
+use crate::targets::machine::patterns::not_ranges;
 use crate::targets::problems as shared;
 
 /// The longest name: with its suffixes it must fit a label of 63 characters.
@@ -19,15 +19,11 @@ const LONGEST_NAME: usize = 35;
 
 /// Returns the problems of a valid spec that a cluster cannot deploy.
 pub fn problems(deployment: &Deployment) -> Vec<Problem> {
-    let mut problems: Vec<Problem> = [
-        name(deployment),
-        namespace(deployment),
-        image(deployment),
-        peer(deployment),
-    ]
-    .into_iter()
-    .flatten()
-    .collect();
+    let mut problems: Vec<Problem> = [name(deployment), namespace(deployment), image(deployment)]
+        .into_iter()
+        .flatten()
+        .collect();
+    problems.extend(peers(deployment));
     problems.extend(collector(deployment));
     problems.extend(in_stack(deployment));
     problems.extend(shared::foreign_backend(deployment));
@@ -73,9 +69,9 @@ fn image(deployment: &Deployment) -> Option<Problem> {
 }
 
 /// Returns a problem for a security group of AWS, because a NetworkPolicy contains addresses.
-fn peer(deployment: &Deployment) -> Option<Problem> {
+fn peers(deployment: &Deployment) -> Vec<Problem> {
     let hint = "use an address range such as `10.0.0.0/16`";
-    security_group(
+    not_ranges(
         "machine.allow_from",
         &deployment.spec.machine.allow_from,
         hint,

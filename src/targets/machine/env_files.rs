@@ -76,7 +76,7 @@ impl EnvLine {
     }
 
     /// Merges adjacent texts, so that a line of text only is the same in every format.
-    fn of_parts(parts: Vec<Segment>) -> Self {
+    pub(in crate::targets) fn of_parts(parts: Vec<Segment>) -> Self {
         let mut joined: Vec<Segment> = Vec::new();
         for part in parts {
             match (joined.last_mut(), part) {

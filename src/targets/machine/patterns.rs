@@ -90,17 +90,22 @@ pub(in crate::targets) fn secrets(
     wrong.collect()
 }
 
-/// Returns a problem for a security group of AWS if the cloud's rules contain addresses.
-pub(in crate::targets) fn security_group(
+/// Returns problems for security groups and prefix lists of AWS if the cloud's rules contain addresses.
+pub(in crate::targets) fn not_ranges<'a>(
     key: &str,
-    peer: &Option<Peer>,
+    peers: impl IntoIterator<Item = &'a Peer>,
     hint: &str,
-) -> Option<Problem> {
-    let Some(Peer::SecurityGroup(group)) = peer else {
-        return None;
-    };
-    let message = format!("`{}` is an AWS security group", group.as_str());
-    Some(Problem::new(key, message).hint(hint))
+) -> Vec<Problem> {
+    let wrong = peers.into_iter().filter_map(|peer| {
+        let what = match peer {
+            Peer::Range(_) => return None,
+            Peer::SecurityGroup(_) => "security group",
+            Peer::PrefixList(_) => "prefix list",
+        };
+        let message = format!("`{}` is an AWS {what}", peer.as_str());
+        Some(Problem::new(key, message).hint(hint))
+    });
+    wrong.collect()
 }
 
 /// Asserts that each format accepts the good examples and rejects the bad ones.

@@ -85,7 +85,10 @@ class Module:
         return {name: value for name, value in filled.items() if name in self.variables}
 
     def terraform(self, *words, fails=False, **values):
-        environment = self.environment | {f"TF_VAR_{name}": str(value) for name, value in values.items()}
+        def text(value):
+            return json.dumps(value) if isinstance(value, (bool, dict, list)) else str(value)
+
+        environment = self.environment | {f"TF_VAR_{name}": text(value) for name, value in values.items()}
         done = subprocess.run(
             ["terraform", *words],
             cwd=self.folder,

@@ -6,15 +6,18 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chroma_otel_init::{Endpoint, Invalid};
 
-use crate::backend::{Backend, Exporter, Missing};
+use crate::backend::{Backend, Exporter, Missing, Service};
 use crate::input::resolve::reading::Reading;
 use crate::problem::nearest;
+use crate::values::ImageRepository;
 
 /// Settings of the input, by `NAME` or `BACKEND.NAME`.
 type Written = BTreeMap<String, String>;
 
 const SETTINGS: &str = "tracing.settings";
 const ENDPOINT: &str = "endpoint";
+/// The setting of a backend that runs next to the collector: the repository of its image.
+const REPOSITORY: &str = "repository";
 
 impl Reading {
     /// Returns the settings that are not blank.
@@ -44,6 +47,7 @@ impl Reading {
                 }
                 taken |=
                     whose.is_some() && name == ENDPOINT && index > 0 && backend.wants_endpoint();
+                taken |= whose.is_some() && name == REPOSITORY && backend.service.is_some();
                 taken |= backend.addresses.iter().any(|one| one.is_set_by(name));
                 let Some(setting) = backend.settings.get(name) else {
                     continue;
@@ -99,7 +103,9 @@ impl Reading {
                 let of_addresses = backend.addresses.iter();
                 let of_addresses = of_addresses.filter_map(|one| one.key.setting.as_ref());
                 let names = backend.settings.keys().chain(of_addresses);
-                names.map(|name| spelled(backends, backend, name))
+                let names = names.map(|name| spelled(backends, backend, name));
+                let own = backend.service.as_ref();
+                names.chain(own.map(|_| format!("{}.{REPOSITORY}", backend.name)))
             })
             .collect();
         let only = |name: &str| known.iter().any(|one| parts(one).1 == name);
@@ -155,6 +161,12 @@ impl Reading {
             let key = if first { "tracing.endpoint" } else { SETTINGS };
             self.check_plain(key, &backend, to);
         }
+        if let (Some(service), Some(repository)) = (
+            &mut backend.service,
+            settings.get(&format!("{name}.{REPOSITORY}")),
+        ) {
+            self.mirror(service, repository);
+        }
         let wrong = self.problems.len() > reported || (first && self.is_wrong("tracing.endpoint"));
         let given = |key: &str| {
             let special = settings.get(&format!("{name}.{key}"));
@@ -172,6 +184,9 @@ impl Reading {
                 return None;
             }
         };
+        if let Some(region) = to.and_then(|to| aws_region(to.host())) {
+            settled = settled.in_region(region);
+        }
         if let Some(own) = own {
             settled.endpoint = Some(own.to_string());
         }
@@ -192,6 +207,20 @@ impl Reading {
             return None;
         }
         (first || !wrong).then_some(settled)
+    }
+
+    /// Replaces the repository of a backend's image by a mirror of it.
+    fn mirror(&mut self, service: &mut Service, repository: &str) {
+        match repository.parse::<ImageRepository>() {
+            Ok(repository) => {
+                let tag = service.image.rsplit_once(':').map_or("", |(_, tag)| tag);
+                service.image = repository.tag(tag);
+            }
+            Err(rule) => {
+                let message = format!("`{}` is not an image repository", repository.escape_debug());
+                self.wrong(SETTINGS, message, format!("use {rule}"));
+            }
+        }
     }
 
     /// Rejects or reports keys that are sent without TLS.
@@ -277,6 +306,20 @@ fn spelled(backends: &[Backend], backend: &Backend, name: &str) -> String {
     } else {
         name.to_owned()
     }
+}
+
+/// Returns the region in the name of an endpoint of AWS: `xray.eu-central-1.amazonaws.com`.
+fn aws_region(host: &str) -> Option<&str> {
+    let (service, _) = host.split_once(".amazonaws.com")?;
+    let mut labels = service.split('.');
+    labels.find(|label| {
+        let mut parts = label.split('-');
+        parts.clone().count() >= 3
+            && parts.next().is_some_and(|area| area.len() == 2)
+            && parts
+                .last()
+                .is_some_and(|number| number.parse::<u8>().is_ok())
+    })
 }
 
 /// Returns true if the backend's default endpoint has this host.

@@ -10,7 +10,6 @@ use crate::problem::Problem;
 use crate::spec::Spec;
 use crate::targets::kubernetes::secret_keys;
 use crate::targets::machine::patterns;
-use crate::values::Peer;
 
 /// Returns the problems that are specific to a cloud's cluster.
 pub(in crate::targets::kubernetes) fn problems(deployment: &Deployment) -> Vec<Problem> {
@@ -44,7 +43,7 @@ fn missing(deployment: &Deployment) -> Vec<Problem> {
     let mut missing = |key: &str, message: &str, hint: &str| {
         problems.push(Problem::new(key, message).hint(hint));
     };
-    let range = matches!(machine.allow_from, Some(Peer::Range(_)));
+    let range = machine.allowed_ranges().next().is_some();
     if cloud.is_some() && at.internal_load_balancer && !range {
         missing(
             "machine.allow_from",
