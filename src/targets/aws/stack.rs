@@ -54,7 +54,6 @@ struct MachineDefaults {
 /// Returns the template input for the machine and for all formats.
 pub(super) fn template(deployment: &Deployment) -> MachineTemplate<'_, AwsTemplate> {
     let Spec {
-        machine: at,
         tracing,
         format,
         name,
@@ -72,7 +71,6 @@ pub(super) fn template(deployment: &Deployment) -> MachineTemplate<'_, AwsTempla
         metadata_addresses: &[], // a hop limit of one blocks containers
         says_whether_chroma_answers: false, // the load balancer checks it
         sends_heartbeats: *format == Format::Terraform, // CloudFormation waits for a fixed time
-        arm: architecture(at.kind.as_str()) == "arm64",
         place: REGION,
     };
     let own = AwsTemplate {
