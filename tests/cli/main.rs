@@ -12,6 +12,7 @@ mod command;
 mod completions;
 mod conflicts;
 mod data_volume;
+mod existing;
 mod files;
 mod help;
 mod image;
