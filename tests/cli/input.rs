@@ -315,6 +315,61 @@ fn exported_variables_override_the_spec_and_flags_override_them() {
 }
 
 #[test]
+fn exported_names_of_chromas_documentation_are_synonyms() {
+    let endpoint = ("CHROMA_OPEN_TELEMETRY__ENDPOINT", "http://collector:4317");
+    let headers = ("OTEL_EXPORTER_OTLP_HEADERS", "x-api-key=s3cr3t-value");
+    for (exported, flags, has_headers) in [
+        (&[endpoint, headers][..], &[][..], true),
+        // The headers belong to another endpoint.
+        (&[headers], &["--endpoint", "http://other:4317"], false),
+        (
+            &[endpoint, headers],
+            &["--endpoint", "http://other:4317"],
+            false,
+        ),
+        (
+            &[
+                endpoint,
+                headers,
+                ("CHROMA_OTEL_COLLECTION_ENDPOINT", "http://other:4317"),
+            ],
+            &[],
+            false,
+        ),
+        (
+            &[
+                endpoint,
+                headers,
+                ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://other:4317"),
+            ],
+            &[],
+            false,
+        ),
+    ] {
+        let home = folder();
+        let arguments = [&["gen", "--target", "docker", "--backend", "otlp"], flags].concat();
+        let (code, _, message) = texts(&run_with(home.path(), &arguments, exported));
+        assert_eq!(code, 0, "{message}");
+        let env = fs::read_to_string(home.path().join("chroma/.env")).unwrap_or_default();
+        assert_eq!(
+            env.contains("s3cr3t-value"),
+            has_headers,
+            "{exported:?} {flags:?}"
+        );
+        let spec = fs::read_to_string(home.path().join("chroma/chroma-otel.yaml")).unwrap();
+        assert_eq!(spec.contains("x-api-key"), has_headers);
+    }
+    let (_, help, _) = run(folder().path(), &["help", "environment"]);
+    for (name, _) in [
+        endpoint,
+        headers,
+        ("CHROMA_OPEN_TELEMETRY__SERVICE_NAME", ""),
+    ] {
+        assert!(help.contains(&format!("{name} ")), "{help}");
+    }
+}
+
+#[test]
 fn a_deployment_remembers_its_flags() {
     let home = folder();
     let first = [
