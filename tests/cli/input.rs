@@ -47,7 +47,7 @@ collector:
       hint: put it in quotes
     error: chroma-otel.yaml: chroma.port: 70000 is greater than the maximum of 65535
     error: chroma-otel.yaml: tracing.environment: 3 is not of type `string`
-      hint: put it in quotes
+      hint: write text in quotes, such as `"production"`
     error: chroma-otel.yaml: tracing.headers: invalid headers
       hint: a mapping of names to quoted text, a JSON object as text, `k=v,k2=v2`, or a list of names
     error: chroma-otel.yaml: colector: no such key

@@ -21,6 +21,7 @@ mod json;
 mod kubernetes;
 mod kubernetes_output;
 mod machine_size;
+mod mistakes;
 mod output;
 mod presets;
 mod schema;
