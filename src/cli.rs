@@ -12,7 +12,7 @@ use clap_complete::Shell;
 use serde_json::Value;
 
 use crate::backend;
-use crate::input::file::{Override, flags};
+use crate::input::file::{Flag, Override, flags};
 pub use key::Words;
 
 /// Name of the program.
@@ -20,6 +20,9 @@ pub const PROGRAM: &str = "chroma-otel-deploy";
 
 /// Topics of `help`, beside the commands.
 pub const TOPICS: [&str; 2] = ["exit-codes", "environment"];
+
+/// Keys with a flag that the build context of the images depends on: the flags of `image`.
+const OF_IMAGES: [&str; 2] = ["chroma.version", "chroma.registry"];
 
 /// Generate ready-to-run Chroma deployments with working OpenTelemetry tracing, for Docker, Kubernetes,
 /// AWS, Google Cloud and Azure.
@@ -118,7 +121,8 @@ Examples:
 Example:
   chroma-otel-deploy schema > chroma-otel.schema.json
 
-An editor with the YAML language server reads it if the spec begins with
+`gen` writes this file beside a spec that it creates. Editors with the YAML language server
+read it, because the spec begins with
   # yaml-language-server: $schema=chroma-otel.schema.json")]
     Schema,
     /// Print the completion script of a shell
@@ -276,9 +280,13 @@ impl Args for SpecArgs {
             .value_hint(ValueHint::FilePath)
             .value_parser(clap::value_parser!(PathBuf));
         // `gen -h` describes the flags that most commands share; for the others, only `--help` does.
-        let others = command.get_name() != "gen";
-        let keys = flags().iter().map(key::argument);
-        let keys = keys.map(|key| key.hide_short_help(others));
+        let (for_images, others) = match command.get_name() {
+            "image" => (true, false),
+            name => (false, name != "gen"),
+        };
+        let keys = flags().iter();
+        let keys = keys.filter(|flag| !for_images || OF_IMAGES.contains(&flag.key.as_str()));
+        let keys = keys.map(|flag| key::argument(flag).hide_short_help(others));
         command.arg(spec).args(keys)
     }
 
@@ -289,7 +297,8 @@ impl Args for SpecArgs {
 
 impl FromArgMatches for SpecArgs {
     fn from_arg_matches(matches: &clap::ArgMatches) -> Result<Self, clap::Error> {
-        let given = flags().iter().filter_map(|flag| {
+        let of_command = |flag: &&'static Flag| matches.try_contains_id(&flag.key).is_ok();
+        let given = flags().iter().filter(of_command).filter_map(|flag| {
             Some(Override {
                 key: &flag.key,
                 flag: &flag.name,

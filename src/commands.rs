@@ -105,6 +105,21 @@ fn rendered(spec: &SpecArgs, folder: &FolderArgs, output: &mut Output) -> Result
     })
 }
 
+/// Returns the problem of a folder that `--out` names and that has no deployment to look at.
+fn no_deployment(spec: &SpecArgs, folder: &FolderArgs) -> Option<Problem> {
+    let out = folder.out.as_ref()?;
+    let is_given = spec.value("target").is_some() || Location::new(spec, folder).spec.is_some();
+    let message = if out.exists() {
+        "has no spec (`chroma-otel.yaml`)"
+    } else {
+        "not found"
+    };
+    let problem = Problem::new(out.display().to_string(), message);
+    let hint =
+        "name the folder (`--out`) or the spec (`--spec`) of a deployment that `gen` created";
+    (!is_given).then(|| problem.hint(hint))
+}
+
 /// Returns the values of exported variables, overridden by those of flags.
 fn values(spec: &SpecArgs) -> Vec<Override> {
     let flags = spec.overrides();

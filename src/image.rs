@@ -22,7 +22,7 @@ static SOURCES: &[(&str, &str, &str)] =
 
 /// The file that builds and pushes both images. It contains their tags, so it is not part of the
 /// hash.
-const BAKE: &str = "docker-bake.hcl";
+pub(crate) const BAKE: &str = "docker-bake.hcl";
 
 /// The build context of a deployment's images.
 pub struct BuildContext {

@@ -67,14 +67,21 @@ impl fmt::Display for Problem {
     }
 }
 
-/// Returns the name nearest to `value`, if it is near enough.
+/// Returns the name nearest to `value`, if it is near enough; otherwise the shortest one that begins
+/// with it.
 pub fn nearest<'a>(value: &str, known: &'a [String]) -> Option<&'a str> {
-    known
+    let near = known
         .iter()
         .map(|name| (strsim::damerau_levenshtein(value, name), name))
         .filter(|(distance, name)| *distance <= 1 + name.len() / 4)
         .min()
-        .map(|(_, name)| name.as_str())
+        .map(|(_, name)| name.as_str());
+    let longer = || {
+        let names = known.iter().filter(|name| name.starts_with(value));
+        let names = names.filter(|_| value.len() >= 2);
+        names.min_by_key(|name| name.len()).map(String::as_str)
+    };
+    near.or_else(longer)
 }
 
 #[cfg(test)]
@@ -87,5 +94,8 @@ mod tests {
         assert_eq!(nearest("jeager", &known), Some("jaeger"));
         assert_eq!(nearest("zipkn", &known), Some("zipkin"));
         assert_eq!(nearest("splunk", &known), None);
+        let known = ["grafana-cloud".to_owned(), "grafana-cloud-eu".to_owned()];
+        assert_eq!(nearest("grafana", &known), Some("grafana-cloud"));
+        assert_eq!(nearest("", &known), None);
     }
 }

@@ -12,7 +12,7 @@ use std::io::{self, IsTerminal, Write};
 
 use anstyle::{AnsiColor, Style};
 use serde_json::Value;
-use similar::TextDiff;
+use similar::{ChangeTag, TextDiff};
 
 use crate::plan::{Change, Kind, Need, Plan};
 use crate::problem::Problem;
@@ -321,6 +321,12 @@ impl Output {
     /// Prints the difference of a change as the answer, line by line. Values after `NAME=` in
     /// `.env.example` and known secrets are masked. The document omits it: a file can contain other secrets.
     pub fn difference(&mut self, change: &Change, secrets: &Secrets) {
+        self.limited_difference(change, secrets, None);
+    }
+
+    /// Prints the difference of a change as [`Self::difference`], or one line for more than `limit` changed
+    /// lines.
+    pub fn limited_difference(&mut self, change: &Change, secrets: &Secrets, limit: Option<usize>) {
         if self.document.is_some() {
             return;
         }
@@ -338,6 +344,15 @@ impl Output {
             name("b", change.after.is_some()),
         );
         let diff = TextDiff::from_lines(before, after);
+        let changed = diff.iter_all_changes();
+        let changed = changed.filter(|line| line.tag() != ChangeTag::Equal);
+        if limit.is_some_and(|limit| changed.count() > limit) {
+            let (all, path) = (count(after.lines().count(), "line"), &change.path);
+            self.write(format_args!(
+                "{path}: too many differences to show; `gen` would write {all}\n"
+            ));
+            return;
+        }
         let text = diff
             .unified_diff()
             .context_radius(2)

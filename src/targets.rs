@@ -96,15 +96,24 @@ pub fn notes(target: Target, change: &Change) -> Vec<String> {
     }
 }
 
+/// Returns the command that deletes what the changed files no longer contain, if applying the new ones
+/// does not.
+pub fn leftovers(target: Target, changes: &[Change], plan: &Plan) -> Option<String> {
+    match target {
+        Target::Kubernetes(_) => kubernetes::leftovers(changes, plan),
+        Target::Docker | Target::Aws | Target::Gcp | Target::Azure => None,
+    }
+}
+
 /// Returns the commands that follow `gen`, to be run in the deployment's folder. `needs` are the
-/// values that the operator still has to supply.
-pub fn next_steps(deployment: &Deployment, needs: &[Need]) -> Vec<String> {
+/// values that the operator still has to supply; `env_file` is true if the folder has a `.env`.
+pub fn next_steps(deployment: &Deployment, needs: &[Need], env_file: bool) -> Vec<String> {
     match deployment.spec.target {
-        Target::Docker => docker::next_steps(deployment, needs),
+        Target::Docker => docker::next_steps(deployment, needs, env_file),
         Target::Aws => aws::next_steps(deployment),
         Target::Gcp => gcp::next_steps(deployment),
         Target::Azure => azure::next_steps(deployment),
-        Target::Kubernetes(_) => kubernetes::next_steps(deployment, needs),
+        Target::Kubernetes(_) => kubernetes::next_steps(deployment, needs, env_file),
     }
 }
 
@@ -183,7 +192,7 @@ mod tests {
 
     fn steps(keys: &[(&'static str, Value)]) -> Vec<String> {
         let deployment = sound(keys);
-        next_steps(&deployment, &needs(&deployment))
+        next_steps(&deployment, &needs(&deployment), false)
     }
 
     fn keys(target: Target, format: &str, image: &str) -> Vec<(&'static str, Value)> {

@@ -94,6 +94,7 @@ fn check(spec: &Path, deployment: &Deployment, plan: &Plan) {
     let leaks = files.values().any(|text| text.contains("do-not-render-me"));
     assert!(!leaks, "a secret was rendered");
     assert_pastes(&plan.files["README.md"]);
+    assert_pushed_once(&plan.files["README.md"]);
     assert_placed(plan);
 }
 
@@ -128,6 +129,15 @@ fn assert_pastes(readme: &str) {
             });
             assert!(!comment && !modified, "{line}");
         }
+    }
+}
+
+/// Asserts that a tag is pushed with all platforms: a registry with immutable tags rejects a second push
+/// for another type of machine.
+fn assert_pushed_once(readme: &str) {
+    for line in readme.lines().filter(|line| line.contains("--push")) {
+        let builder = line.contains(" --builder ");
+        assert!(builder && !line.contains("platform"), "{line}");
     }
 }
 

@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use super::generate::{downgrade, may};
-use super::{Answer, another_spec, rendered, shell_word};
+use super::{Answer, another_spec, no_deployment, refuse, rendered, shell_word};
 use crate::cli::CheckArgs;
 use crate::folder;
 use crate::plan::Change;
@@ -16,6 +16,9 @@ use crate::targets;
 /// # Errors
 /// Invalid input, or an I/O error.
 pub(super) fn run(args: &CheckArgs, output: &mut Output) -> Result<Answer> {
+    if let Some(problem) = no_deployment(&args.spec, &args.folder) {
+        return refuse(&[problem], output);
+    }
     let rendered = rendered(&args.spec, &args.folder, output)?;
     if let Some(problem) = another_spec(&rendered.location)? {
         output.problems(&[problem]);

@@ -20,6 +20,9 @@ use crate::{
 };
 use crate::{targets, validate};
 
+/// Number of changed lines up to which a refused file is shown.
+const MOST_LINES: usize = 60;
+
 /// Runs `gen`.
 ///
 /// # Errors
@@ -53,6 +56,7 @@ pub(super) fn run(args: &GenArgs, output: &mut Output) -> Result<Answer> {
         output.say("nothing was written");
         return Ok(Answer::No);
     }
+    let leftovers = targets::leftovers(rendered.deployment.spec.target, &changes, &rendered.plan);
     let (stale, changes): (Vec<Change>, Vec<Change>) = changes
         .into_iter()
         .filter(|change| !hides_secrets(change, &rendered.location))
@@ -73,7 +77,13 @@ pub(super) fn run(args: &GenArgs, output: &mut Output) -> Result<Answer> {
     } else {
         write(&rendered, spec.as_ref(), &to_do)?
     };
-    summary(args, &rendered, &to_do, (secret, spec.as_ref()), output)?;
+    let written = Written {
+        changes: &to_do,
+        leftovers,
+        secret,
+        spec: spec.as_ref(),
+    };
+    summary(args, &rendered, &written, output)?;
     output.stale(&stale);
     Ok(Answer::Yes)
 }
@@ -156,8 +166,31 @@ fn write(rendered: &Rendered, spec: Option<&SpecText>, changes: &[Change]) -> Re
     if let Some((path, text)) = spec {
         folder::write_spec(folder, path, text)?;
     }
+    write_schema(&rendered.location, spec)?;
     let owner = rendered.location.spec_name();
     folder::apply(&rendered.plan, changes, folder, Some(&owner))
+}
+
+/// Writes the schema that the spec in the folder names, as this version has it.
+fn write_schema(location: &Location, spec: Option<&SpecText>) -> Result<()> {
+    let saved = location.spec.as_deref().filter(|_| location.is_in_folder());
+    let text = match (spec, saved) {
+        (Some((_, text)), _) => text.clone(),
+        (None, Some(path)) => file::text(path).unwrap_or_default(),
+        (None, None) => return Ok(()),
+    };
+    if !file::names_schema(&text) {
+        return Ok(());
+    }
+    let path = location.folder.join(file::SCHEMA);
+    let schema = format!("{:#}\n", file::schema());
+    let is_written = || file::text(&path).is_ok_and(|text| text == schema);
+    if is_written() {
+        return Ok(());
+    }
+    let written = folder::write_spec(&location.folder, &path, &schema);
+    // Another run may have written it at the same time.
+    written.or_else(|error| if is_written() { Ok(()) } else { Err(error) })
 }
 
 /// Returns the problem of an older Chroma than the one in the folder.
@@ -184,7 +217,7 @@ pub(super) fn may(kind: Kind) -> bool {
 
 pub(super) fn refuse_edited(refused: &[Change], secrets: &Secrets, output: &mut Output) -> Answer {
     for change in refused {
-        output.difference(change, secrets);
+        output.limited_difference(change, secrets, Some(MOST_LINES));
     }
     for change in refused {
         output.problems(&[Problem::new(
@@ -198,13 +231,28 @@ pub(super) fn refuse_edited(refused: &[Change], secrets: &Secrets, output: &mut 
     Answer::No
 }
 
+/// The result of a run.
+struct Written<'a> {
+    changes: &'a [Change],
+    /// The command that deletes what the new files no longer contain.
+    leftovers: Option<String>,
+    /// True if the file of secrets was created.
+    secret: bool,
+    spec: Option<&'a SpecText>,
+}
+
 fn summary(
     args: &GenArgs,
     rendered: &Rendered,
-    changes: &[Change],
-    (secret, spec): (bool, Option<&SpecText>),
+    written: &Written<'_>,
     output: &mut Output,
 ) -> Result<()> {
+    let Written {
+        changes,
+        ref leftovers,
+        secret,
+        spec,
+    } = *written;
     let Rendered {
         deployment,
         plan,
@@ -262,7 +310,17 @@ fn summary(
         let here: Vec<_> = here.cloned().collect();
         output.needs(&place.describe(&shown.to_string()), &here);
     }
-    let mut steps = targets::next_steps(deployment, &needs);
+    let env_file = folder.join(".env").exists();
+    let mut steps = targets::next_steps(deployment, &needs, env_file);
+    if let Some(command) = leftovers {
+        output.note("`kubectl apply` does not delete the resources that the new files no longer contain: run the command below");
+        let apply = "kubectl apply --kustomize .";
+        let place = steps.iter().position(|step| step == apply);
+        steps.insert(
+            place.map_or(steps.len(), |place| place + 1),
+            command.clone(),
+        );
+    }
     if downgrade(changes).is_some() {
         steps = vec!["# restore a backup of the older release: README.md".to_owned()];
     }

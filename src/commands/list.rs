@@ -107,6 +107,18 @@ pub(super) fn variables(output: &mut Output) -> Result<()> {
         variable::GRANULARITY,
     ];
     let rows = contract.map(|name| (name.to_owned(), set_by(name)));
+    let synonyms = [
+        (variable::RUST_ENDPOINT, variable::ENDPOINT, ""),
+        (
+            variable::OTLP_HEADERS,
+            variable::HEADERS,
+            ", for that endpoint only",
+        ),
+        (variable::RUST_SERVICE_NAME, variable::SERVICE_NAME, ""),
+    ];
+    let synonyms =
+        synonyms.map(|(name, of, only)| (name.to_owned(), format!("synonym of {of}{only}")));
+    let rows: Vec<(String, String)> = rows.into_iter().chain(synonyms).collect();
     let mut text = format!(
         "Variables of a deployment. If they are exported, `gen` saves their values in the\nspec, which they override; flags override them:\n\n{}",
         table(&rows)

@@ -13,7 +13,7 @@ use super::location::Location;
 use super::{Answer, Rendered, refuse, rendered};
 use crate::cli::CheckArgs;
 use crate::folder::STATE;
-use crate::input::file::read_text;
+use crate::input::file::{SCHEMA, read_text};
 use crate::problem::Problem;
 use crate::report::{Output, count};
 use crate::spec::Secrets;
@@ -145,7 +145,10 @@ impl Files {
                 if deep && !name.starts_with('.') && !place.is_symlink() {
                     self.read(&place, &format!("{path}/"), deep)?;
                 }
-            } else if place.is_file() && name != STATE && !self.known.contains(&path) {
+            } else if place.is_file()
+                && ![STATE, SCHEMA].contains(&name)
+                && !self.known.contains(&path)
+            {
                 self.file(&place, path)?;
             }
         }

@@ -20,12 +20,25 @@ const KEYS: [(&str, &[&str]); 4] = [
     ("tracing.headers", &[variable::HEADERS]),
 ];
 
+/// Variables of the headers if the endpoint is that of Chroma's documentation: headers of one endpoint
+/// are never sent to another.
+const HEADERS: &[&str] = &[variable::HEADERS, variable::OTLP_HEADERS];
+
 /// Returns the values of exported variables, for keys without a flag. Blank counts as not set.
 pub fn overrides(
     flags: &[Override],
     environment: &dyn Fn(&str) -> Option<String>,
 ) -> Vec<Override> {
-    let keys = KEYS.into_iter();
+    let is_set = |name: &str| environment(name).is_some_and(|value| !value.trim().is_empty());
+    let others = [variable::ENDPOINT];
+    let mut others = others.iter().chain(variable::OTLP_ENDPOINTS);
+    let by_flag = flags.iter().any(|flag| flag.key == "tracing.endpoint");
+    let other = by_flag || others.any(|name| is_set(name));
+    let documented = is_set(variable::RUST_ENDPOINT) && !other;
+    let keys = KEYS.into_iter().map(|(key, names)| match key {
+        "tracing.headers" if documented => (key, HEADERS),
+        _ => (key, names),
+    });
     let open = keys.filter(|(key, _)| flags.iter().all(|flag| flag.key != *key));
     open.filter_map(|(key, names)| {
         let mut set = names.iter().filter_map(|name| {

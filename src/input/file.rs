@@ -14,7 +14,7 @@ mod tree;
 pub use edit::{created, edited};
 pub use input::{Input, flag_of};
 pub use kubernetes::{BackupSection, ExposeSection, KubernetesSection, TolerationSection};
-pub use schema::{Flag, Kind, flags, schema};
+pub use schema::{Flag, Kind, SCHEMA, flags, names_schema, schema};
 pub use sections::{
     ChromaSection, CollectorSection, MachineSection, MetricsSection, OneOrMore, RedactSection,
     SamplingSection, SpecFile, TracingSection,
@@ -56,9 +56,18 @@ pub fn read(file: Option<&Path>, overrides: Vec<Override>) -> Result<Input, Prob
     };
     kubernetes::open_blank_sections(&mut tree);
     let mut flags = BTreeMap::new();
+    let mut blank = Vec::new();
     for one in overrides {
         flags.insert(one.key, one.flag);
-        set(&mut tree, one.key, one.value);
+        if one.flag.starts_with('-') && is_blank(&one.value) {
+            let hint = format!(
+                "leave out the flag; to use the default again, delete `{}` in the spec",
+                one.key
+            );
+            blank.push(Problem::new(one.flag, "has no value").hint(hint));
+        } else {
+            set(&mut tree, one.key, one.value);
+        }
     }
     let mut input = Input {
         spec: SpecFile::default(),
@@ -68,7 +77,8 @@ pub fn read(file: Option<&Path>, overrides: Vec<Override>) -> Result<Input, Prob
         given: given(&tree),
         backends: Vec::new(),
     };
-    input.problems = form::check(&mut tree, &input);
+    input.problems = blank;
+    input.problems.extend(form::check(&mut tree, &input));
     input.spec = serde_json::from_value(tree).map_err(|_| {
         Problem::new(name, "the schema took what the spec does not").hint("this is a bug")
     })?;
@@ -86,6 +96,16 @@ pub fn read(file: Option<&Path>, overrides: Vec<Override>) -> Result<Input, Prob
         .map(|path| (path.clone(), read_text(&path, MAX_BYTES)))
         .collect();
     Ok(input)
+}
+
+/// Returns true if the value of a flag, or one of its values, is blank.
+fn is_blank(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.trim().is_empty(),
+        Value::Array(values) => values.iter().any(is_blank),
+        Value::Object(values) => values.values().any(is_blank),
+        _ => false,
+    }
 }
 
 /// Returns the keys of the first two levels that have a value.

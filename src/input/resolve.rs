@@ -109,10 +109,16 @@ impl Reading {
         let Some(name) = self.input.spec.target.clone() else {
             if !self.is_wrong("target") {
                 let names = Target::names().join("`, `");
+                let (at, more) = if self.input.has_file() {
+                    (self.input.at("target"), "")
+                } else {
+                    (
+                        "--target".to_owned(),
+                        "; without it, run in the folder of a deployment, or use `--out` or `--spec`",
+                    )
+                };
                 self.problems
-                    .push(Problem::new("--target", "is missing").hint(format!(
-                        "one of `{names}`; without it, run in the folder of a deployment, or use `--out` or `--spec`"
-                    )));
+                    .push(Problem::new(at, "is missing").hint(format!("one of `{names}`{more}")));
             }
             return None;
         };

@@ -92,9 +92,20 @@ pub fn notes(change: &Change) -> Vec<String> {
             notes.extend(volume::note(change));
             notes
         }
+        "README.md" => stack_note(change).into_iter().collect(),
         "parameters.json" => parameters::note(change).into_iter().collect(),
         _ => terraform::notes(change),
     }
+}
+
+/// Returns a note if the name of the stack changes.
+fn stack_note(change: &Change) -> Option<String> {
+    let name = |rest: &str| rest.split(' ').next().unwrap_or_default().to_owned();
+    let (before, after) = change.behind("aws cloudformation deploy --stack-name ")?;
+    let (before, after) = (name(&before), name(&after));
+    (before != after).then(|| {
+        format!("`{before}` is now named `{after}` and is deployed as a second stack with an empty volume; the stack `{before}` keeps its data and runs until you delete it")
+    })
 }
 
 /// Returns the problem of changes with which an existing deployment would lose data, or could not be

@@ -19,9 +19,8 @@ use super::terraform;
 use crate::deployment::Deployment;
 use crate::plan::{Change, Need, Plan};
 use crate::problem::Problem;
-use crate::spec::Machine;
 
-fn traits(machine: &Machine) -> CloudMachine {
+fn traits() -> CloudMachine {
     CloudMachine {
         // `docker logs` reads these files. The units' output goes to the journal, and from there to
         // the workspace.
@@ -31,7 +30,6 @@ fn traits(machine: &Machine) -> CloudMachine {
         metadata_addresses: &["169.254.169.254", "168.63.129.16"],
         says_whether_chroma_answers: true,
         sends_heartbeats: false,
-        arm: sizes::is_arm(machine.kind.as_str()),
         place: "",
     }
 }
@@ -46,11 +44,7 @@ pub fn problems(deployment: &Deployment) -> Vec<Problem> {
 /// # Errors
 /// Fails if a template is wrong, which is a bug.
 pub fn plan(deployment: &Deployment) -> Result<Plan> {
-    let template = MachineTemplate::new(
-        deployment,
-        traits(&deployment.spec.machine),
-        AzureTemplate::new(deployment),
-    );
+    let template = MachineTemplate::new(deployment, traits(), AzureTemplate::new(deployment));
     let module = if makes_insights(deployment) {
         MODULE_WITH_INSIGHTS
     } else {

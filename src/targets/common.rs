@@ -97,15 +97,16 @@ pub(super) fn env_file(secrets: &Secrets, written: impl Fn(&str) -> String) -> O
     })
 }
 
-/// Returns the command that opens `.env` if it lacks a value, for the steps after `gen`.
-pub(super) fn fill_env_file(deployment: &Deployment, needs: &[Need]) -> Vec<String> {
+/// Returns the command that opens `.env` if it lacks a value, for the steps after `gen`; `exists` is
+/// true if the folder has the file.
+pub(super) fn fill_env_file(needs: &[Need], exists: bool) -> Vec<String> {
     if needs.iter().all(|need| need.place != NeedPlace::EnvFile) {
         return Vec::new();
     }
-    let command = if deployment.given.is_empty() {
-        "cp -n .env.example .env && chmod 600 .env && ${EDITOR:-vi} .env"
+    let command = if exists {
+        "${EDITOR:-vi} .env"
     } else {
-        "${EDITOR:-vi} .env" // `gen` made it of the values that it was given
+        "cp -n .env.example .env && chmod 600 .env && ${EDITOR:-vi} .env"
     };
     vec![command.to_owned()]
 }

@@ -115,8 +115,8 @@ pub fn notes(change: &Change) -> Vec<String> {
 }
 
 /// Returns the commands that follow `gen`, to be run in the deployment's folder.
-pub fn next_steps(deployment: &Deployment, needs: &[Need]) -> Vec<String> {
-    let mut steps = common::fill_env_file(deployment, needs);
+pub fn next_steps(deployment: &Deployment, needs: &[Need], env_file: bool) -> Vec<String> {
+    let mut steps = common::fill_env_file(needs, env_file);
     steps.push(UP.to_owned());
     let backends = deployment.spec.tracing.backends();
     for backend in backends.filter(|_| deployment.spec.is_traced()) {

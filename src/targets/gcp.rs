@@ -19,9 +19,8 @@ use super::terraform;
 use crate::deployment::Deployment;
 use crate::plan::{Change, Need, Plan};
 use crate::problem::Problem;
-use crate::spec::Machine;
 
-fn traits(machine: &Machine) -> CloudMachine {
+fn traits() -> CloudMachine {
     CloudMachine {
         log_options: &["$LOG_OPTIONS"],
         chooses_logs: true,
@@ -29,7 +28,6 @@ fn traits(machine: &Machine) -> CloudMachine {
         metadata_addresses: &["169.254.169.254"],
         says_whether_chroma_answers: true,
         sends_heartbeats: false,
-        arm: machine_types::is_arm(machine.kind.as_str()),
         place: "$(gcloud config get project)",
     }
 }
@@ -44,11 +42,7 @@ pub fn problems(deployment: &Deployment) -> Vec<Problem> {
 /// # Errors
 /// Fails if a template is wrong, which is a bug.
 pub fn plan(deployment: &Deployment) -> Result<Plan> {
-    let template = MachineTemplate::new(
-        deployment,
-        traits(&deployment.spec.machine),
-        GcpTemplate::new(deployment),
-    );
+    let template = MachineTemplate::new(deployment, traits(), GcpTemplate::new(deployment));
     terraform::plan(deployment, &MODULE, template, &lines(deployment))
 }
 

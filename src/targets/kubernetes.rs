@@ -12,6 +12,7 @@ mod component;
 mod database;
 mod env_example;
 mod exposure;
+mod leftovers;
 mod monitoring;
 mod problems;
 mod readme;
@@ -22,17 +23,17 @@ mod templates;
 use anyhow::Result;
 use serde::Serialize;
 
+use self::leftovers::BY_HAND;
 use self::readme::ReadmeTemplate;
 use self::template::ClusterTemplate;
 use super::common;
 use crate::deployment::Deployment;
 use crate::plan::{Change, Need, NeedPlace, Plan};
 use crate::render::values_of;
+use crate::values::Cloud;
 
+pub use leftovers::leftovers;
 pub use problems::problems;
-
-/// Files that are applied by hand and must not be in a kustomization.
-const BY_HAND: [&str; 2] = ["keep.yaml", "restore.yaml"];
 
 /// Returns the files of the deployment.
 ///
@@ -95,9 +96,47 @@ pub fn needs(deployment: &Deployment) -> Vec<Need> {
             place: NeedPlace::Spec,
         });
     }
+    needs.extend(cluster_needs(deployment));
     needs.extend(identity_needs(deployment));
     needs.extend(secret_keys::needs(deployment));
     needs
+}
+
+/// Returns the missing names of a cloud's cluster: without them, README.md contains placeholders.
+fn cluster_needs(deployment: &Deployment) -> Vec<Need> {
+    let Some(cloud) = deployment.spec.target.cloud() else {
+        return Vec::new();
+    };
+    let (at, machine) = (&deployment.spec.kubernetes, &deployment.spec.machine);
+    let names = [
+        (
+            "kubernetes.cluster",
+            "the name of the cluster",
+            at.cluster.is_none(),
+        ),
+        (
+            "kubernetes.region",
+            "the region of the cluster",
+            at.region.is_none() && cloud != Cloud::Azure,
+        ),
+        (
+            "machine.project",
+            "the project of the cluster",
+            machine.project.is_none() && cloud == Cloud::Gcp,
+        ),
+        (
+            "machine.resource_group",
+            "the resource group of the cluster",
+            machine.resource_group.is_none() && cloud == Cloud::Azure,
+        ),
+    ];
+    let missing = names.into_iter().filter(|(_, _, missing)| *missing);
+    let need = |(key, what, _): (&str, &str, bool)| Need {
+        variable: key.to_owned(),
+        what: format!("{what}, for the commands in README.md"),
+        place: NeedPlace::Spec,
+    };
+    missing.map(need).collect()
 }
 
 /// Returns the missing values of a backend that an identity authenticates. They are not secret.
@@ -132,8 +171,8 @@ pub fn notes(change: &Change) -> Vec<String> {
 }
 
 /// Returns the commands that follow `gen`, to be run in the deployment's folder.
-pub fn next_steps(deployment: &Deployment, needs: &[Need]) -> Vec<String> {
-    let mut steps = common::fill_env_file(deployment, needs);
+pub fn next_steps(deployment: &Deployment, needs: &[Need], env_file: bool) -> Vec<String> {
+    let mut steps = common::fill_env_file(needs, env_file);
     if deployment.spec.chroma.image.is_built() {
         let build = match deployment.spec.chroma.registry {
             Some(_) => "# build and push the images: README.md, \"Build\"",

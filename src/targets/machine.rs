@@ -25,6 +25,7 @@ use crate::backend::Backend;
 use crate::collector::surroundings::Surroundings;
 use crate::deployment::Deployment;
 use crate::deployment::registry::{ImageSourceTemplate, repositories};
+use crate::image::Tags;
 use crate::plan::{Change, Need, NeedPlace, Plan};
 use crate::problem::Problem;
 use crate::render::{as_is, render, values_of};
@@ -49,9 +50,6 @@ pub(super) struct CloudMachine {
     pub(super) says_whether_chroma_answers: bool,
     /// True if the cloud waits for the boot as long as the machine sends heartbeats.
     pub(super) sends_heartbeats: bool,
-    /// True for Arm processors.
-    #[serde(skip)]
-    pub(super) arm: bool,
     /// Shell expression in the README that replaces a backend's placeholder.
     pub(super) place: &'static str,
 }
@@ -182,7 +180,7 @@ pub(super) struct MachineTemplate<'a, C> {
     start_minutes: u16,
     /// Permissions that the collector's identity needs.
     backend_permissions: BTreeSet<String>,
-    images: ImageNames<'a>,
+    images: &'a Tags,
     /// True if all outgoing traffic can use the cloud's private endpoints.
     in_cloud: bool,
     source: ImageSourceTemplate<'a>,
@@ -213,15 +211,6 @@ struct MemoryNeeds {
     collector_mib: u64,
     /// The collector, the backends next to it, and the system.
     others_mib: u64,
-}
-
-/// Names of the images with the entrypoint, within a registry.
-#[derive(Serialize)]
-struct ImageNames<'a> {
-    chroma: &'a str,
-    collector: &'a str,
-    /// The platform that they are built for.
-    platform: &'static str,
 }
 
 impl<'a, C: Serialize> MachineTemplate<'a, C> {
@@ -256,15 +245,7 @@ impl<'a, C: Serialize> MachineTemplate<'a, C> {
             machine_description: sizes::description(deployment),
             start_minutes: machine.start_minutes,
             backend_permissions: common::permissions(deployment),
-            images: ImageNames {
-                chroma: &deployment.images.tags.chroma,
-                collector: &deployment.images.tags.collector,
-                platform: if traits.arm {
-                    "linux/arm64"
-                } else {
-                    "linux/amd64"
-                },
-            },
+            images: &deployment.images.tags,
             in_cloud: (source.logs_in() || !wrapped)
                 && deployment.mirrors.only_of_cloud
                 && tracing

@@ -4,8 +4,11 @@
 //! variable reaches the machine in a line of a file, never in a script.
 
 mod env_files;
+mod notes;
 
 use std::collections::BTreeSet;
+
+pub(super) use notes::notes;
 
 use anyhow::Result;
 use minijinja::Value;
@@ -17,7 +20,7 @@ use super::machine::{self, MachineFile, MachineTemplate, parameters};
 use crate::backend::Backend;
 use crate::deployment::Deployment;
 use crate::deployment::secrets::{SecretVariable, name_of};
-use crate::plan::{Change, Plan};
+use crate::plan::Plan;
 use crate::problem::Problem;
 use crate::render::{TEMPLATES, as_is, render, values_of};
 use crate::spec::{Image, Spec};
@@ -256,30 +259,6 @@ pub(super) fn plan<C: Serialize>(
     let (_, first_boot) = module.first_boot.rsplit_once('/').unwrap_or_default();
     add(module.first_boot, first_boot)?;
     Ok(plan)
-}
-
-/// Returns notes on the effect of a changed file on the data.
-pub(super) fn notes(change: &Change) -> Vec<String> {
-    match change.path.as_str() {
-        "main.tf" => machine::version_note(change),
-        "variables.tf" => {
-            let size = |text| default_of(text, "disk_size");
-            let before = change.before.as_deref().and_then(size);
-            let note = machine::disk_note(before, change.after.as_deref().and_then(size));
-            note.into_iter().collect()
-        }
-        _ => Vec::new(),
-    }
-}
-
-/// Returns the default of a variable in `variables.tf`.
-fn default_of<'a>(text: &'a str, variable: &str) -> Option<&'a str> {
-    let block = text.split_once(&format!("variable \"{variable}\" {{"))?.1;
-    let mut lines = block.lines().map(str::trim).take_while(|line| *line != "}");
-    lines.find_map(|line| {
-        let value = line.strip_prefix("default")?;
-        value.trim_start().strip_prefix("= ")
-    })
 }
 
 fn module_template<'a, C: Serialize>(

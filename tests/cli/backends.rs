@@ -120,19 +120,16 @@ tracing:
             &["--setting", " honeycomb.region = us "],
             [honeycomb(""), datadog("us5.datadoghq.com")],
         ),
-        // Blank is not set.
-        (
-            &["--region", ""],
-            [honeycomb(""), datadog("us5.datadoghq.com")],
-        ),
     ] {
         assert_eq!(endpoints(flags), expected, "{flags:?}");
     }
     // A word for two backends may be valid for one and invalid for the other.
-    let (code, _, message) = run(home.path(), &["gen", "--setting", "datadog.region="]);
+    let general = spec.replace(", datadog.region: us5", "");
+    fs::write(home.path().join("chroma-otel.yaml"), general).unwrap();
+    let (code, _, message) = run(home.path(), &["gen"]);
     assert_eq!(code, 2);
     insta::assert_snapshot!(message, @r##"
-    error: --setting: `region` is a setting of several backends
+    error: chroma-otel.yaml: tracing.settings: `region` is a setting of several backends
       hint: name the backend: `datadog.region`, `honeycomb.region`
     error: 1 problem; nothing was written
     "##);

@@ -71,6 +71,18 @@ fn help_of_a_flag_is_the_description_of_its_key() {
 }
 
 #[test]
+fn json_of_a_backend_contains_no_placeholder() {
+    for name in names() {
+        let text = answer(&["list", "backends", &name, "--json"]);
+        let document: serde_json::Value = serde_json::from_str(&text).unwrap();
+        for key in ["endpoint", "traces"] {
+            let value = document["backend"][key].to_string();
+            assert!(!value.contains('{'), "{name}: {value}");
+        }
+    }
+}
+
+#[test]
 fn help_topics_and_commands_are_explained() {
     assert!(answer(&["help", "exit-codes"]).contains("\n  2  "));
     let environment = answer(&["help", "environment"]);

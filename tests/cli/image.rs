@@ -34,7 +34,7 @@ fn image_writes_the_context_and_prints_the_commands_to_push() {
     assert_eq!(code, 0, "{message}");
     assert!(
         message.ends_with(
-            "next:\n  cd image\n  docker buildx bake --push\n  # in each spec: `chroma.image: published`, `chroma.registry` with that registry\n"
+            "  cd image\n  docker buildx bake --builder chroma-otel --push\n  # in each spec: `chroma.image: published`, `chroma.registry` with that registry\n"
         ),
         "{message}"
     );
@@ -48,14 +48,64 @@ fn image_writes_the_context_and_prints_the_commands_to_push() {
 }
 
 #[test]
+fn image_keeps_the_registry_of_an_earlier_run() {
+    let home = folder();
+    let bake = || fs::read_to_string(home.path().join("image/docker-bake.hcl")).unwrap();
+    run(
+        home.path(),
+        &["image", "--registry", "registry.example.com/search"],
+    );
+    let (code, _, message) = run(home.path(), &["image", "--chroma-version", "1.0.20"]);
+    assert_eq!(code, 0, "{message}");
+    assert!(
+        bake().contains("default = \"registry.example.com/search\""),
+        "{}",
+        bake()
+    );
+    assert!(bake().contains("/chroma:1.0.20-"));
+    run(home.path(), &["image", "--registry", "other.example.com"]);
+    assert!(
+        bake().contains("default = \"other.example.com\""),
+        "{}",
+        bake()
+    );
+}
+
+#[test]
+fn image_has_only_the_flags_that_its_output_depends_on() {
+    let home = folder();
+    let (_, help, _) = run(home.path(), &["image", "--help"]);
+    let flags = help
+        .split_whitespace()
+        .filter(|word| word.starts_with("--"));
+    let flags: Vec<&str> = flags.collect();
+    assert_eq!(
+        flags,
+        [
+            "--out",
+            "--force",
+            "--spec",
+            "--json",
+            "--help",
+            "--registry",
+            "--chroma-version",
+            // In the example.
+            "--registry"
+        ],
+        "{help}"
+    );
+    assert_eq!(run(home.path(), &["image", "--backend", "jaeger"]).0, 2);
+}
+
+#[test]
 fn a_deployments_context_equals_the_output_of_image() {
     let home = folder();
-    let flags = ["--name", "other", "--chroma-version", "1.0.20"];
+    let version = ["--chroma-version", "1.0.20"];
     for command in [
-        &["gen", "--target", "aws", "--out", "a"][..],
+        &["gen", "--target", "aws", "--name", "other", "--out", "a"][..],
         &["image", "--out", "b"],
     ] {
-        assert_eq!(run(home.path(), &[command, &flags].concat()).0, 0);
+        assert_eq!(run(home.path(), &[command, &version].concat()).0, 0);
     }
     let mut own = relative(&home.path().join("a/image"));
     let mut alone = relative(&home.path().join("b"));

@@ -47,7 +47,7 @@ collector:
       hint: put it in quotes
     error: chroma-otel.yaml: chroma.port: 70000 is greater than the maximum of 65535
     error: chroma-otel.yaml: tracing.environment: 3 is not of type `string`
-      hint: put it in quotes
+      hint: write text in quotes, such as `"production"`
     error: chroma-otel.yaml: tracing.headers: invalid headers
       hint: a mapping of names to quoted text, a JSON object as text, `k=v,k2=v2`, or a list of names
     error: chroma-otel.yaml: colector: no such key
@@ -312,6 +312,61 @@ fn exported_variables_override_the_spec_and_flags_override_them() {
     assert!(fs::read_to_string(env).unwrap().contains("s3cr3t-value"));
     // Without the variables the spec has everything.
     assert_eq!(run(&home.path().join("chroma"), &["check"]).0, 0);
+}
+
+#[test]
+fn exported_names_of_chromas_documentation_are_synonyms() {
+    let endpoint = ("CHROMA_OPEN_TELEMETRY__ENDPOINT", "http://collector:4317");
+    let headers = ("OTEL_EXPORTER_OTLP_HEADERS", "x-api-key=s3cr3t-value");
+    for (exported, flags, has_headers) in [
+        (&[endpoint, headers][..], &[][..], true),
+        // The headers belong to another endpoint.
+        (&[headers], &["--endpoint", "http://other:4317"], false),
+        (
+            &[endpoint, headers],
+            &["--endpoint", "http://other:4317"],
+            false,
+        ),
+        (
+            &[
+                endpoint,
+                headers,
+                ("CHROMA_OTEL_COLLECTION_ENDPOINT", "http://other:4317"),
+            ],
+            &[],
+            false,
+        ),
+        (
+            &[
+                endpoint,
+                headers,
+                ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://other:4317"),
+            ],
+            &[],
+            false,
+        ),
+    ] {
+        let home = folder();
+        let arguments = [&["gen", "--target", "docker", "--backend", "otlp"], flags].concat();
+        let (code, _, message) = texts(&run_with(home.path(), &arguments, exported));
+        assert_eq!(code, 0, "{message}");
+        let env = fs::read_to_string(home.path().join("chroma/.env")).unwrap_or_default();
+        assert_eq!(
+            env.contains("s3cr3t-value"),
+            has_headers,
+            "{exported:?} {flags:?}"
+        );
+        let spec = fs::read_to_string(home.path().join("chroma/chroma-otel.yaml")).unwrap();
+        assert_eq!(spec.contains("x-api-key"), has_headers);
+    }
+    let (_, help, _) = run(folder().path(), &["help", "environment"]);
+    for (name, _) in [
+        endpoint,
+        headers,
+        ("CHROMA_OPEN_TELEMETRY__SERVICE_NAME", ""),
+    ] {
+        assert!(help.contains(&format!("{name} ")), "{help}");
+    }
 }
 
 #[test]

@@ -95,7 +95,7 @@ fn image_lists_files_and_next_steps() {
     let image = answer(&["image"]);
     let files = image["files"].as_array().unwrap();
     assert!(files.contains(&json!({"path": "Dockerfile", "change": "create"})));
-    assert_eq!(image["next"][0], "cd image");
+    assert_eq!(image["next"][1], "cd image");
 }
 
 #[test]

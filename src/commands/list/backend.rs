@@ -51,6 +51,7 @@ fn address(key: &Key) -> Option<(&String, String)> {
 
 /// Describes a backend for `--json`.
 pub(super) fn data(backend: &Backend) -> Value {
+    let described = backend.clone().described();
     let settings = backend.settings.iter().map(|(name, setting)| {
         let choices = setting.choices.as_ref();
         let value = json!({
@@ -70,10 +71,10 @@ pub(super) fn data(backend: &Backend) -> Value {
         "name": backend.name,
         "summary": backend.summary,
         "cloud": backend.only_cloud().map(Cloud::name),
-        "endpoint": backend.endpoint,
+        "endpoint": described.endpoint,
         "endpoint_required": backend.endpoint.is_none() && backend.wants_endpoint(),
         "metrics": backend.metrics.is_some(),
-        "traces": backend.traces,
+        "traces": described.traces,
         "documentation": backend.documentation,
         "keys": backend.keys,
         "settings": settings.chain(addresses).collect::<Map<_, _>>(),

@@ -9,7 +9,7 @@ use yaml_edit::path::YamlPath;
 use yaml_edit::{Document, YamlValue};
 
 use super::Override;
-use super::schema::ID;
+use super::schema::SCHEMA;
 use super::tree::{from_yaml, set};
 use crate::problem::Problem;
 
@@ -19,7 +19,7 @@ use crate::problem::Problem;
 /// A value cannot be written: a bug.
 pub fn created(values: &[Override]) -> Result<String, Problem> {
     let head = format!(
-        "# yaml-language-server: $schema={ID}\n\
+        "# yaml-language-server: $schema={SCHEMA}\n\
          # Spec of this deployment. Change it, then run `chroma-otel-deploy gen` in this folder.\n\
          # `chroma-otel-deploy help gen` lists the flags, `chroma-otel-deploy schema` describes every key.\n"
     );
@@ -146,7 +146,7 @@ kubernetes:
             value("target", json!("aws")),
         ];
         let text = created(&values).unwrap();
-        assert!(text.starts_with("# yaml-language-server: $schema=https://"));
+        assert!(text.starts_with("# yaml-language-server: $schema=chroma-otel.schema.json\n"));
         assert!(text.ends_with("target: aws\nname: search\n"), "{text}");
         let text = created(&values[1..]).unwrap();
         assert!(text.ends_with("\ntarget: aws\n"), "{text}");

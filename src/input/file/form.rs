@@ -66,6 +66,10 @@ fn is_blank(error: &jsonschema::ValidationError<'_>, tree: &Value) -> bool {
 
 fn unknown_key(at: &str, name: &str, known: &[String]) -> Problem {
     let problem = Problem::new(at, "no such key");
+    let elsewhere = keys_named(name);
+    if !elsewhere.is_empty() {
+        return problem.hint(format!("did you mean `{}`?", elsewhere.join("` or `")));
+    }
     match crate::problem::nearest(name, known) {
         Some(near) => problem.hint(format!("did you mean `{near}`?")),
         None => problem.hint(format!("there are: {}", known.join(", "))),
@@ -93,12 +97,22 @@ fn wrong_value(key: &str, error: &jsonschema::ValidationError<'_>, input: &Input
         return wrong_flag(input.at(key), text, error);
     }
     let problem = Problem::new(input.at(key), message);
+    let expects = |kind: &str| schema_of(key).is_some_and(|schema| schema["type"] == kind);
     match error.kind() {
         ValidationErrorKind::Type { .. }
             if (error.instance().is_number() || error.instance().is_boolean())
                 && error.to_string().contains("string") =>
         {
-            problem.hint("put it in quotes")
+            problem.hint(match schema_of(key).and_then(example) {
+                Some(example) => format!("write text in quotes, such as `\"{example}\"`"),
+                None => "put it in quotes".to_owned(),
+            })
+        }
+        ValidationErrorKind::Type { .. } if expects("object") => {
+            match mapping_hint(key, error.instance()) {
+                Some(hint) => problem.hint(hint),
+                None => problem,
+            }
         }
         ValidationErrorKind::Type { .. } if error.to_string().contains("boolean") => {
             problem.hint("write `true` or `false`, without quotes")
@@ -119,6 +133,17 @@ fn wrong_value(key: &str, error: &jsonschema::ValidationError<'_>, input: &Input
     }
 }
 
+/// Returns an example of a text with a rule: its default, or that of its description.
+fn example(schema: &Value) -> Option<&str> {
+    schema.get("x-pattern")?;
+    let default = schema.get("x-default").and_then(Value::as_str);
+    let description = || {
+        let text = schema.get("description")?.as_str()?;
+        text.split_once("such as `")?.1.split('`').next()
+    };
+    default.or_else(description)
+}
+
 /// Returns the problem of a flag that requires a number or `NAME=VALUE`. The latter may be a secret.
 fn wrong_flag(at: String, text: &str, error: &jsonschema::ValidationError<'_>) -> Problem {
     let kind = error.to_string();
@@ -131,6 +156,49 @@ fn wrong_flag(at: String, text: &str, error: &jsonschema::ValidationError<'_>) -
         "write a number such as `0.1`"
     };
     Problem::new(at, format!("`{}` cannot be used", text.escape_debug())).hint(hint)
+}
+
+/// Returns the keys of that name in any section.
+fn keys_named(name: &str) -> Vec<String> {
+    fn add(section: &Value, prefix: &str, name: &str, found: &mut Vec<String>) {
+        let keys = section.get("properties").and_then(Value::as_object);
+        for (key, below) in keys.into_iter().flatten() {
+            if key == name {
+                found.push(format!("{prefix}{key}"));
+            }
+            add(below, &format!("{prefix}{key}."), name, found);
+        }
+    }
+    let mut found = Vec::new();
+    add(&KINDS, "", name, &mut found);
+    found
+}
+
+/// Returns the schema of a key.
+fn schema_of(key: &str) -> Option<&'static Value> {
+    let mut names = key.split('.');
+    names.try_fold(&*KINDS, |section, name| {
+        section.get("properties")?.get(name)
+    })
+}
+
+/// Returns the hint for a value that should be a mapping; a text can be secret, so it is not shown.
+fn mapping_hint(key: &str, value: &Value) -> Option<String> {
+    let keys = schema_of(key)?.get("properties").and_then(Value::as_object);
+    let text = value.as_str().unwrap_or_default();
+    let (name, _) = text.split_once(':').unwrap_or_default();
+    if keys.is_some_and(|keys| keys.contains_key(name)) {
+        return Some(format!(
+            "write `{name}: VALUE`, with a space after the colon"
+        ));
+    }
+    let name = match keys {
+        Some(keys) => keys.keys().next()?.as_str(),
+        None => "NAME",
+    };
+    Some(format!(
+        "write a mapping: `{name}: VALUE` on a line of its own"
+    ))
 }
 
 /// Returns the keys that the schema allows at a failed `additionalProperties`.

@@ -26,6 +26,11 @@ pub struct Input {
 }
 
 impl Input {
+    /// Returns true if there is a spec file.
+    pub fn has_file(&self) -> bool {
+        self.file != NO_FILE
+    }
+
     /// Returns the name of a key in messages: its flag, the flag of a part of it, or the key in the file.
     pub fn at(&self, key: &str) -> String {
         match flag_of(&self.flags, key) {

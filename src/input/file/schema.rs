@@ -10,7 +10,17 @@ use serde_json::{Map, Value};
 use super::sections::SpecFile;
 
 /// Address of the schema of `chroma-otel.yaml` at SchemaStore.
-pub(super) const ID: &str = "https://json.schemastore.org/chroma-otel.json";
+const ID: &str = "https://json.schemastore.org/chroma-otel.json";
+
+/// File with the schema beside a spec that `gen` created: the first line of the spec names it, so that
+/// editors need no network.
+pub const SCHEMA: &str = "chroma-otel.schema.json";
+
+/// Returns true if the first line of a spec names [`SCHEMA`].
+pub fn names_schema(spec: &str) -> bool {
+    let first = spec.lines().next().unwrap_or_default();
+    first.starts_with("# yaml-language-server:") && first.ends_with(&format!("$schema={SCHEMA}"))
+}
 
 /// Keywords that editors do not support.
 const PRIVATE: [&str; 4] = ["x-flag", "x-value", "x-heading", "format"];

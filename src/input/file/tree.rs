@@ -19,9 +19,13 @@ pub(super) fn from_yaml(at: &str, text: &str) -> Result<Value, Problem> {
             map.retain(|_, section| !section.is_null());
             Ok(Value::Object(map))
         }
-        _ => {
-            Err(Problem::new(at, "not a mapping of keys to values")
-                .hint("start with `target: docker`"))
+        other => {
+            let hint = if other.is_string() {
+                "start with `target: docker`, with a space after the colon"
+            } else {
+                "start with `target: docker`"
+            };
+            Err(Problem::new(at, "not a mapping of keys to values").hint(hint))
         }
     }
 }

@@ -20,8 +20,16 @@ impl Reading {
         let key = "tracing.sampling.ratio";
         let Some(number) = file.ratio else {
             if !self.is_wrong(key) {
-                let hint = "the share of the traces that is kept, such as `0.1`";
-                self.wrong(key, "is missing", hint);
+                let parts = ["tracing.sampling.errors", "tracing.sampling.slower_than"];
+                let flag = parts.iter().find_map(|part| self.input.flags.get(part));
+                if let Some(flag) = flag {
+                    let problem = Problem::new(*flag, "requires `--sample`");
+                    let hint = "the share of the other traces that is kept, such as `--sample 0.1`";
+                    self.problems.push(problem.hint(hint));
+                } else {
+                    let hint = "the share of the traces that is kept, such as `0.1`";
+                    self.wrong(key, "is missing", hint);
+                }
             }
             return None;
         };

@@ -12,7 +12,7 @@ use chroma_otel_init::{
 
 use crate::backend::{Backend, Exporter, Key};
 use crate::input::file::TracingSection;
-use crate::input::resolve::reading::Reading;
+use crate::input::resolve::reading::{Reading, given as written};
 use crate::problem::Problem;
 use crate::spec::kubernetes::CollectorMode;
 use crate::spec::signals::Names;
@@ -44,6 +44,7 @@ impl Reading {
             .contract("tracing.granularity", |file| &file.granularity)
             .unwrap_or(Granularity::Operation);
         let given: Option<Endpoint> = self.contract("tracing.endpoint", |file| &file.endpoint);
+        self.note_assumed_tls(target, given.as_ref());
         let mut backends = self
             .backends(target, collector.mode, name, given.as_ref())
             .into_iter();
@@ -94,6 +95,19 @@ impl Reading {
         }
         self.check_endpoint(&tracing, is_given);
         Some(tracing)
+    }
+
+    /// Adds a note if TLS is assumed for `service.namespace`, which can also be a public name.
+    fn note_assumed_tls(&mut self, target: Option<Target>, endpoint: Option<&Endpoint>) {
+        let text = written(&self.input.spec.tracing.endpoint).unwrap_or_default();
+        let in_cluster = target.is_some_and(Target::is_kubernetes) && !text.contains("://");
+        let two_labels = |one: &&Endpoint| one.is_tls() && one.host().matches('.').count() == 1;
+        if let Some(endpoint) = endpoint.filter(two_labels).filter(|_| in_cluster) {
+            self.notes.push(format!(
+                "TLS is assumed for `{text}`, because it has no scheme: if it is a Service of the cluster, use `{}.svc` or `http://`",
+                endpoint.host()
+            ));
+        }
     }
 
     /// Reads the backend's keys from this process's environment; Chroma receives none of them.

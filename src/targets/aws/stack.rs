@@ -93,7 +93,6 @@ struct MachineDefaults {
 /// Returns the template input for the machine and for all formats.
 pub(super) fn template(deployment: &Deployment) -> MachineTemplate<'_, AwsTemplate<'_>> {
     let Spec {
-        machine: at,
         tracing,
         format,
         name,
@@ -111,7 +110,6 @@ pub(super) fn template(deployment: &Deployment) -> MachineTemplate<'_, AwsTempla
         metadata_addresses: &[], // a hop limit of one blocks containers
         says_whether_chroma_answers: false, // the load balancer checks it
         sends_heartbeats: *format == Format::Terraform, // CloudFormation waits for a fixed time
-        arm: architecture(at.kind.as_str()) == "arm64",
         place: REGION,
     };
     let given = match &deployment.image_source {

@@ -205,8 +205,17 @@ pub(super) fn notes(change: &Change) -> Vec<String> {
     let resized = changed("resources: {requests: {storage: ").map(|(before, after)| {
         format!("the volume changes from {before} to {after}, which Kubernetes rejects for a StatefulSet; see README.md, \"Grow the volume\"")
     });
-    let reclassed = changed("storageClassName: ").map(|(before, after)| {
-        format!("the storage class changes from `{before}` to `{after}`, which Kubernetes rejects for an existing volume; create a backup and restore it to a new deployment")
+    let class = |text: &Option<String>| {
+        let text = text.as_deref()?;
+        let class = text
+            .lines()
+            .find_map(|line| line.trim().strip_prefix("storageClassName: "));
+        Some(class.map_or("the default".to_owned(), |class| format!("`{class}`")))
+    };
+    let classes = class(&change.before).zip(class(&change.after));
+    let reclassed = classes.filter(|(before, after)| before != after);
+    let reclassed = reclassed.map(|(before, after)| {
+        format!("the storage class changes from {before} to {after}, which Kubernetes rejects for an existing volume; create a backup and restore it to a new deployment")
     });
     moved
         .into_iter()

@@ -75,7 +75,13 @@ impl Reading {
                         "`{key}` is `{shown}`, which backend `{}` does not take",
                         backend.name
                     );
-                    self.wrong(SETTINGS, message, format!("write {rule}"));
+                    let choices = setting.choices.iter().flat_map(|choices| choices.keys());
+                    let choices: Vec<String> = choices.cloned().collect();
+                    let hint = match nearest(written, &choices) {
+                        Some(near) => format!("did you mean `{near}`?"),
+                        None => format!("write {rule}"),
+                    };
+                    self.wrong(SETTINGS, message, hint);
                 }
             }
             if !ambiguous.is_empty() {

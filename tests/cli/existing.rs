@@ -1,0 +1,202 @@
+//! `gen` in the folder of an existing deployment: notes and commands for what already runs, and the schema.
+
+use std::fs;
+use std::path::Path;
+
+use crate::command::{folder, run};
+
+fn message_of(home: &Path, arguments: &[&str]) -> String {
+    let (code, _, message) = run(home, arguments);
+    assert_eq!(code, 0, "{arguments:?}: {message}");
+    message
+}
+
+#[test]
+fn a_new_name_is_noted_on_every_target() {
+    for flags in [
+        &["docker"][..],
+        &["kubernetes"],
+        &["aws"],
+        &["aws", "--format", "terraform"],
+        &["gcp"],
+        &["azure"],
+    ] {
+        let home = folder();
+        let first = [&["gen", "--out", "d", "--target"], flags].concat();
+        assert!(!message_of(home.path(), &first).contains("is now named"));
+        let message = message_of(home.path(), &["gen", "--out", "d", "--name", "second"]);
+        assert!(
+            message.contains("note: `chroma` is now named `second`"),
+            "{flags:?}: {message}"
+        );
+        let again = message_of(home.path(), &["gen", "--out", "d"]);
+        assert!(!again.contains("is now named"), "{again}");
+    }
+}
+
+#[test]
+fn resources_that_the_new_manifests_lack_are_deleted_by_a_printed_command() {
+    let home = folder();
+    let delete = |flags: &[&str]| -> Vec<String> {
+        let message = message_of(home.path(), &[&["gen", "--out", "k"], flags].concat());
+        let lines: Vec<&str> = message.lines().map(str::trim).collect();
+        let start = "kubectl delete --ignore-not-found --namespace chroma ";
+        let Some(place) = lines.iter().position(|line| line.starts_with(start)) else {
+            return Vec::new();
+        };
+        assert_eq!(lines[place - 1], "kubectl apply --kustomize .");
+        let gone = lines[place].replace(start, "");
+        gone.split(' ').map(str::to_owned).collect()
+    };
+    let registry = ["--registry", "registry.example.com"];
+    assert_eq!(
+        delete(&[&["--target", "kubernetes"], &registry[..]].concat()),
+        [""; 0]
+    );
+    let tiered = delete(&["--collector-mode", "tiered"]);
+    assert!(
+        tiered.contains(&"deployment/chroma-otel-collector".to_owned()),
+        "{tiered:?}"
+    );
+    assert!(
+        !tiered.iter().any(|one| one.contains("service/")),
+        "{tiered:?}"
+    );
+    // Also without `--prune`, which leaves the file of the routers.
+    for _ in 0..2 {
+        let gateway = delete(&["--collector-mode", "gateway"]);
+        assert!(
+            gateway.contains(&"deployment/chroma-otel-router".to_owned()),
+            "{gateway:?}"
+        );
+    }
+    delete(&["--prune"]);
+    assert_eq!(delete(&[]), [""; 0]);
+    assert_eq!(delete(&["--port", "8001"]), [""; 0], "nothing is gone");
+    assert_eq!(
+        delete(&["--name", "second"]),
+        [""; 0],
+        "the first deployment stays"
+    );
+}
+
+#[test]
+fn writes_the_schema_that_the_first_line_of_the_spec_names() {
+    let home = folder();
+    message_of(home.path(), &["gen", "--target", "docker", "--out", "d"]);
+    let spec = fs::read_to_string(home.path().join("d/chroma-otel.yaml")).unwrap();
+    let line = spec.lines().next().unwrap();
+    let name = line
+        .strip_prefix("# yaml-language-server: $schema=")
+        .unwrap();
+    let schema = home.path().join("d").join(name);
+    let (_, printed, _) = run(home.path(), &["schema"]);
+    assert_eq!(fs::read_to_string(&schema).unwrap(), printed);
+    // A newer version updates it.
+    fs::write(&schema, "{}").unwrap();
+    message_of(home.path(), &["gen", "--out", "d"]);
+    assert_eq!(fs::read_to_string(&schema).unwrap(), printed);
+    // Another first line is the user's choice.
+    fs::remove_file(&schema).unwrap();
+    fs::write(home.path().join("d/chroma-otel.yaml"), "target: docker\n").unwrap();
+    message_of(home.path(), &["gen", "--out", "d"]);
+    assert!(!schema.exists());
+    assert_eq!(run(home.path(), &["validate", "--out", "d"]).0, 0);
+}
+
+#[test]
+fn a_second_deployment_on_docker_can_choose_every_port() {
+    let home = folder();
+    let arguments = [
+        "gen",
+        "--target",
+        "docker",
+        "--backend",
+        "jaeger",
+        "--backend",
+        "zipkin",
+        "--out",
+        "d",
+    ];
+    message_of(home.path(), &arguments);
+    let read = |file: &str| fs::read_to_string(home.path().join("d").join(file)).unwrap();
+    let (compose, example, readme) = (
+        read("docker-compose.yaml"),
+        read(".env.example"),
+        read("README.md"),
+    );
+    let published = compose.lines().filter(|line| line.contains("127.0.0.1:$"));
+    let published: Vec<&str> = published.collect();
+    assert_eq!(published.len(), 4, "{compose}");
+    for line in published {
+        let (_, rest) = line.split_once("${").unwrap();
+        let (name, rest) = rest.split_once(":-").unwrap();
+        let (default, rest) = rest.split_once("}:").unwrap();
+        assert!(rest.starts_with(default), "{line}");
+        assert!(
+            example.contains(&format!("\n#{name}={default}\n")),
+            "{name}: {example}"
+        );
+        assert!(readme.contains(&format!("`{name}`")), "{name}");
+    }
+}
+
+#[test]
+fn a_disk_that_would_have_to_move_is_noted() {
+    for (first, second, expected) in [
+        (
+            &["--target", "gcp", "--zone", "europe-west3-a"][..],
+            &["--zone", "europe-west3-b"][..],
+            "note: `zone` changes from `europe-west3-a` to `europe-west3-b`, but the data disk cannot move",
+        ),
+        (
+            &["--target", "kubernetes"],
+            &["--storage-class", "fast"],
+            "note: the storage class changes from the default to `fast`, which Kubernetes rejects",
+        ),
+    ] {
+        let home = folder();
+        message_of(home.path(), &[&["gen", "--out", "d"], first].concat());
+        let message = message_of(home.path(), &[&["gen", "--out", "d"], second].concat());
+        assert!(message.contains(expected), "{message}");
+    }
+}
+
+#[test]
+fn an_existing_env_file_is_opened_and_not_copied() {
+    let home = folder();
+    let arguments = [
+        "gen",
+        "--target",
+        "docker",
+        "--backend",
+        "honeycomb",
+        "--out",
+        "d",
+    ];
+    let first = message_of(home.path(), &arguments);
+    assert!(
+        first.contains("\n  cp -n .env.example .env && chmod 600 .env && ${EDITOR:-vi} .env\n"),
+        "{first}"
+    );
+    fs::write(home.path().join("d/.env"), "").unwrap();
+    let second = message_of(home.path(), &arguments);
+    assert!(
+        second.contains("\n  ${EDITOR:-vi} .env\n") && !second.contains("cp -n"),
+        "{second}"
+    );
+}
+
+#[test]
+fn a_refused_file_that_is_completely_different_is_not_printed() {
+    let home = folder();
+    fs::create_dir(home.path().join("d")).unwrap();
+    fs::write(home.path().join("d/README.md"), "mine\n").unwrap();
+    let (code, answer, message) = run(home.path(), &["gen", "--target", "docker", "--out", "d"]);
+    assert_eq!(code, 1, "{message}");
+    assert!(
+        answer.starts_with("README.md: too many differences to show; "),
+        "{answer}"
+    );
+    assert_eq!(answer.lines().count(), 1);
+}

@@ -1,0 +1,161 @@
+//! Messages about common mistakes in flags and specs.
+
+use std::fs;
+
+use chroma_otel_init::ChromaVersion;
+
+use crate::command::{folder, refused, run};
+
+/// Returns the first problem of a spec, with its hint.
+fn first(spec: &str) -> String {
+    let message = refused(spec);
+    let lines: Vec<&str> = message.lines().take(2).collect();
+    lines.join("\n")
+}
+
+#[test]
+fn mistakes_in_a_spec_have_a_hint_that_corrects_them() {
+    let mut messages = String::new();
+    for part in [
+        "chroma:\n  port:8001\n",
+        "chroma: [port]\n",
+        "chroma: {environment: [FOO=s3cr3t]}\n",
+        "chroma: {version: 1.5}\n",
+        "chroma: {memory: 4}\n",
+        "name: 5\n",
+        "backend: jaeger\n",
+        "memory: 4GiB\n",
+        "tracing: {sampling: {errors: true}}\n",
+        "tracing: {backend: grafana}\n",
+        "tracing: {backend: honeycomb, settings: {region: eu}}\n",
+    ] {
+        messages += &format!("{}\n", first(&format!("target: docker\n{part}")));
+    }
+    for spec in ["", "target:docker\n"] {
+        messages += &format!("{}\n", first(spec));
+    }
+    assert!(!messages.contains("s3cr3t"));
+    let messages = messages.replace(&ChromaVersion::NEWEST.to_string(), "NEWEST");
+    insta::assert_snapshot!(messages, @r#"
+    error: chroma-otel.yaml: chroma: has the wrong type
+      hint: write `port: VALUE`, with a space after the colon
+    error: chroma-otel.yaml: chroma: has the wrong type
+      hint: write a mapping: `bind: VALUE` on a line of its own
+    error: chroma-otel.yaml: chroma.environment: has the wrong type
+      hint: write a mapping: `NAME: VALUE` on a line of its own
+    error: chroma-otel.yaml: chroma.version: 1.5 is not of type `string`
+      hint: write text in quotes, such as `"NEWEST"`
+    error: chroma-otel.yaml: chroma.memory: 4 is not of type `string`
+      hint: write text in quotes, such as `"4GiB"`
+    error: chroma-otel.yaml: name: has the wrong type
+      hint: write text in quotes, such as `"chroma"`
+    error: chroma-otel.yaml: backend: no such key
+      hint: did you mean `tracing.backend`?
+    error: chroma-otel.yaml: memory: no such key
+      hint: did you mean `chroma.memory` or `collector.memory`?
+    error: chroma-otel.yaml: tracing.sampling.ratio: is missing
+      hint: the share of the traces that is kept, such as `0.1`
+    error: chroma-otel.yaml: tracing.backend: unknown backend `grafana`
+      hint: did you mean `grafana-cloud`?
+    error: chroma-otel.yaml: tracing.settings: `region` is `eu`, which backend `honeycomb` does not take
+      hint: did you mean `eu1`?
+    error: chroma-otel.yaml: target: is missing
+      hint: one of `docker`, `kubernetes`, `aws`, `gcp`, `azure`
+    error: chroma-otel.yaml: not a mapping of keys to values
+      hint: start with `target: docker`, with a space after the colon
+    "#);
+}
+
+#[test]
+fn a_flag_without_a_value_is_rejected() {
+    for flag in [
+        "--endpoint",
+        "--headers",
+        "--backend",
+        "--registry",
+        "--granularity",
+        "--name",
+        "--port",
+        "--client",
+        "--setting",
+        "--region",
+        "--backend-file",
+    ] {
+        let home = folder();
+        let arguments = ["gen", "--target", "docker", flag, " "];
+        let (code, _, message) = run(home.path(), &arguments);
+        assert_eq!(code, 2, "{flag}");
+        let expected = format!("error: {flag}: has no value\n  hint: leave out the flag; ");
+        assert!(message.starts_with(&expected), "{message}");
+        assert!(message.contains("error: 1 problem;"), "{message}");
+        assert_eq!(fs::read_dir(home.path()).unwrap().count(), 0);
+    }
+    let home = folder();
+    let arguments = ["gen", "--target", "docker", "--setting", "region="];
+    let (code, _, message) = run(home.path(), &arguments);
+    assert!(
+        code == 2 && message.contains("--setting: has no value"),
+        "{message}"
+    );
+}
+
+#[test]
+fn sampling_flags_without_a_ratio_name_the_missing_flag() {
+    for flags in [&["--keep-errors"][..], &["--keep-slower-than", "1s"]] {
+        let arguments = [&["gen", "--target", "docker"], flags].concat();
+        let (code, _, message) = run(folder().path(), &arguments);
+        assert_eq!(code, 2);
+        let expected = format!("error: {}: requires `--sample`\n", flags[0]);
+        assert!(message.starts_with(&expected), "{message}");
+    }
+}
+
+#[test]
+fn check_and_validate_report_a_folder_without_a_deployment() {
+    let home = folder();
+    fs::create_dir(home.path().join("empty")).unwrap();
+    for (out, expected) in [
+        ("nowhere", "error: nowhere: not found\n"),
+        ("empty", "error: empty: has no spec (`chroma-otel.yaml`)\n"),
+    ] {
+        let (code, _, message) = run(home.path(), &["check", "--out", out]);
+        assert_eq!(code, 2);
+        assert!(message.starts_with(expected), "{message}");
+    }
+    let (code, _, message) = run(home.path(), &["validate", "--out", "nowhere"]);
+    assert!(
+        code == 2 && message.starts_with("error: nowhere: "),
+        "{message}"
+    );
+}
+
+#[test]
+fn notes_when_tls_is_assumed_for_a_name_that_can_be_in_the_cluster() {
+    let note = |target: &str, endpoint: &str| {
+        let home = folder();
+        let arguments = [
+            "gen",
+            "--target",
+            target,
+            "--endpoint",
+            endpoint,
+            "--dry-run",
+        ];
+        let (code, _, message) = run(home.path(), &arguments);
+        assert_eq!(code, 0, "{message}");
+        message.contains("note: TLS is assumed for ")
+    };
+    assert!(note("kubernetes", "otel.observability"));
+    assert!(note("kubernetes", "otel.observability:4317"));
+    for endpoint in [
+        "otel",
+        "otel.observability.svc",
+        "otel.observability.svc.cluster.local",
+        "https://otel.observability",
+        "api.honeycomb.io",
+        "10.0.0.1",
+    ] {
+        assert!(!note("kubernetes", endpoint), "{endpoint}");
+    }
+    assert!(!note("docker", "example.com"));
+}
