@@ -57,7 +57,7 @@ resource "azurerm_virtual_machine_extension" "logs" {
   virtual_machine_id          = azurerm_linux_virtual_machine.chroma.id
   publisher                   = "Microsoft.Azure.Monitor"
   type                        = "AzureMonitorLinuxAgent"
-  type_handler_version        = "1.40" # minimum for Debian 12 on Arm
+  type_handler_version        = "1.40" # Azure installs the newest 1.x
   auto_upgrade_minor_version  = true
   automatic_upgrade_enabled   = true
   failure_suppression_enabled = true # Chroma works without it, and the next `apply` retries

@@ -15,12 +15,12 @@ data "azurerm_resource_group" "chroma" {
   name = var.resource_group_name
 }
 
-# The newest Debian 12: the next `apply` after a release replaces the machine and keeps the data.
+# The newest Debian 13: the next `apply` after a release replaces the machine and keeps the data.
 data "azurerm_platform_image" "debian" {
   location  = var.location
   publisher = "Debian"
-  offer     = "debian-12"
-  sku       = var.architecture == "arm64" ? "12-arm64" : "12-gen2"
+  offer     = "debian-13"
+  sku       = var.architecture == "arm64" ? "13-arm64" : "13-gen2"
 }
 
 # See README.md, "Build", to create it and its images.

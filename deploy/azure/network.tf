@@ -41,7 +41,7 @@ resource "azurerm_network_security_rule" "clients" {
   direction                   = "Inbound"
   access                      = "Allow"
   protocol                    = "Tcp"
-  source_address_prefix       = var.allowed_cidr
+  source_address_prefixes     = var.allowed_cidrs
   source_port_range           = "*"
   destination_address_prefix  = "*"
   destination_port_range      = "8000"

@@ -94,13 +94,13 @@ variable "subnet_id" {
   }
 }
 
-variable "allowed_cidr" {
-  description = "Address range of allowed clients (/8 or narrower)."
-  type        = string
+variable "allowed_cidrs" {
+  description = "Address ranges of allowed clients (/8 or narrower)."
+  type        = list(string)
 
   validation {
-    condition     = can(regex("^[0-9.]+/([89]|[12]\\d|3[0-2])$", var.allowed_cidr)) && try(cidrsubnet(var.allowed_cidr, 0, 0) == var.allowed_cidr, false)
-    error_message = "Must be an address range in canonical form, /8 or narrower, such as 10.0.0.0/16."
+    condition     = length(var.allowed_cidrs) > 0 && alltrue([for range in var.allowed_cidrs : can(regex("^[0-9.]+/([89]|[12]\\d|3[0-2])$", range)) && try(cidrsubnet(range, 0, 0) == range, false)])
+    error_message = "Must be address ranges in canonical form, /8 or narrower, such as 10.0.0.0/16."
   }
 }
 

@@ -10,10 +10,10 @@
 #   logs.tf         the logs and their retention
 #   alarms.tf       optional alarms
 
-# The newest Debian 12: the next `apply` after a release replaces the machine and keeps the data.
+# The newest Debian 13: the next `apply` after a release replaces the machine and keeps the data.
 data "google_compute_image" "debian" {
   project = "debian-cloud"
-  family  = var.architecture == "arm64" ? "debian-12-arm64" : "debian-12"
+  family  = var.architecture == "arm64" ? "debian-13-arm64" : "debian-13"
 
   depends_on = [google_project_service.compute]
 }

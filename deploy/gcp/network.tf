@@ -16,7 +16,7 @@ resource "google_compute_firewall" "clients" {
   description             = "Clients of Chroma"
   network                 = data.google_compute_subnetwork.chroma.network
   priority                = 900
-  source_ranges           = [var.allowed_cidr]
+  source_ranges           = var.allowed_cidrs
   target_service_accounts = [google_service_account.machine.email]
 
   allow {

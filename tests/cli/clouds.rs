@@ -357,7 +357,7 @@ machine:
     error: machine.zone: `europe-west3` is not a zone
       hint: use a zone such as `europe-west3-a`; see `gcloud compute zones list`
     error: machine.network: `projects/p/global/networks/default` is not the name of a network
-      hint: use the name, not the URL; see `gcloud compute networks list`
+      hint: use the name, not the URL; see `gcloud compute networks list`; for a Shared VPC, set `machine.network_project`
     error: machine.subnet: `subnet_1` is not the name of a subnet
       hint: use the name, not the URL; see `gcloud compute networks subnets list`
     error: machine.restore_from: `snapshots/1` is not the name of a snapshot

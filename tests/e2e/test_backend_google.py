@@ -163,14 +163,25 @@ def test_google_receives_otlp_over_https_with_the_machine_token(
     assert TOKEN not in running.log
 
 
-def test_requests_to_google_stay_below_the_span_limit(collector, google):
+def sent(google):
+    """The spans in each request, and the requests' sizes."""
+    bodies = [gzip.decompress(body) for _, _, body in google.taken]
+    return [len(re.findall(rb"span \d+", body)) for body in bodies], [len(body) for body in bodies]
+
+
+def test_requests_to_google_stay_below_the_attribute_limit(collector, google):
     running = collector(f"http://{google.address}/v1/traces")
-    names = [f"span {number}" for number in range(1000)]
-    send(running, *({"name": name} for name in names))
+    # As many attributes as a resource may have in a request, in the spans of one.
+    attributes = {f"key {number}": number for number in range(100)}
+    send(running, *({"name": f"span {number}", "attributes": attributes} for number in range(200)))
+    eventually(lambda: sum(sent(google)[0]) == 200, lambda: f"all spans; there are: {sent(google)}")
+    assert max(sent(google)[0]) * len(attributes) <= 8192, sent(google)
 
-    def sent():
-        bodies = [gzip.decompress(body) for _, _, body in google.taken]
-        return [len(re.findall(rb"span \d+", body)) for body in bodies]
 
-    eventually(lambda: sum(sent()) == len(names), lambda: f"all spans; there are: {sent()}")
-    assert max(sent()) <= 200, sent()
+def test_requests_to_google_stay_below_the_size_limit(collector, google):
+    running = collector(f"http://{google.address}/v1/traces")
+    prompts = {f"prompt {number}": "x" * 100_000 for number in range(4)}
+    for batch in range(8):
+        send(running, *({"name": f"span {batch}{number:02}", "attributes": prompts} for number in range(25)))
+    eventually(lambda: sum(sent(google)[0]) == 200, lambda: f"all spans; there are: {sent(google)}")
+    assert 1024**2 < max(sent(google)[1]) < 16 * 1024**2, sent(google)

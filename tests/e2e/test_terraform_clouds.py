@@ -23,6 +23,7 @@ SPECS = {
     "0.6.3": {"chroma_version": "0.6.3", "backend": "zipkin"},
     "hostile": "honeycomb",  # a spec in tests/specs
     "several": "several",
+    "organization": "organization",
 }
 SECRET = "do-not-show-me"
 HEADERS = json.dumps({"x-api-key": f"{SECRET} é'\"$HOME${{x}}\\n%s", "x-b": "b"}, ensure_ascii=False)
@@ -169,7 +170,7 @@ class TestModule:
             line.split("=", 1) for line in files["/etc/chroma-otel/machine.env"][1].splitlines() if line[0] != "#"
         )
         wrapped = (module.folder / "image/Dockerfile").exists()
-        assert machine["CHROMA_IMAGE"].startswith(registry(cloud) if wrapped else "chromadb/chroma:")
+        assert machine["CHROMA_IMAGE"].startswith(registry(cloud, spec) if wrapped else "chromadb/chroma:")
         assert machine["METRICS_NAMESPACE"]
         secrets = [line for line in files["/etc/chroma-otel/secrets"][1].splitlines() if line[0] != "#"]
         known = {line.split()[2] for line in secrets}
@@ -179,7 +180,7 @@ class TestModule:
                 *re.findall(r"https://[\w.-]+/secrets/[\w-]+", str(module.variables)),
             }
         )
-        if spec != "hostile":
+        if spec not in ("hostile", "organization"):
             assert roles(cloud, state) == expected_roles(cloud, spec, wrapped, True, cloud.stored[1] in known)
 
     def test_variable_defaults_match_the_spec(self, module, cloud, spec, tools):
@@ -203,18 +204,21 @@ class TestModule:
             "chroma_version",
             "machine_type",
             "architecture",
-            "allowed_cidr",
+            "allowed_cidrs",
             "disk_size",
             "snapshots_kept",
-            "log_retention_days",
             "chroma_otel_service_name",
             "chroma_otel_granularity",
         }
+        if (cloud, spec) != (AZURE, "organization"):
+            published.add("log_retention_days")  # the workspace has its own retention
         assert published <= set(module.variables)
 
 
-def registry(cloud):
-    return "chroma0a1b2c3d.azurecr.io/" if cloud is AZURE else "europe-west1-docker.pkg.dev/chroma-test/"
+def registry(cloud, spec):
+    if cloud is AZURE:
+        return "acme.azurecr.io/search/" if spec == "organization" else "chroma0a1b2c3d.azurecr.io/"
+    return "europe-west1-docker.pkg.dev/chroma-test/"
 
 
 @every_cloud
@@ -336,7 +340,7 @@ class TestOperation:
             rules = list(of_type(state, "azurerm_network_security_rule").values())
             assert {one["direction"] for one in rules} == {"Inbound"}
             doors = [
-                [one["source_address_prefix"], one["destination_port_range"], one["protocol"]]
+                [*one["source_address_prefixes"], one["destination_port_range"], one["protocol"]]
                 for one in rules
                 if one["access"] == "Allow"
             ]
@@ -361,7 +365,8 @@ class TestOperation:
     @pytest.mark.parametrize(
         "wrong, why",
         [
-            ({"allowed_cidr": "0.0.0.0/0"}, "/8 or narrower"),
+            ({"allowed_cidrs": '["10.0.0.0/16", "0.0.0.0/0"]'}, "/8 or narrower"),
+            ({"allowed_cidrs": "[]"}, "/8 or narrower"),
             ({"chroma_otel_granularity": "most"}, "Must be one of none, operation"),
             ({"chroma_otel_service_name": "a\nb"}, "Must be one line"),
             ({"chroma_version": "latest"}, "Must be a release"),
@@ -495,7 +500,7 @@ MISTAKES = [
     (GCP, "machine.tf", "google_compute_address.chroma.address", "google_compute_address.chroma.addres"),
     (GCP, "secrets.tf", "secret_data_wo         ", "secret_data_w          "),
     (GCP, "versions.tf", "project = var", "projects = var"),
-    (AZURE, "network.tf", "source_address_prefix  ", "source_address_prefiks "),
+    (AZURE, "network.tf", "source_address_prefixes ", "source_address_prefikses"),
     (AZURE, "machine.tf", "os_disk {", "os_disks {"),
     (AZURE, "machine.tf", "ignore_not_found", "ignore_notfound "),
     (AZURE, "machine.tf", "lun                = 0", "lun                = []"),

@@ -182,8 +182,8 @@ fn reads_the_google_project_from_the_environment() {
           batch:
             sizer: items
             flush_timeout: 1s
-            min_size: 200
-            max_size: 200
+            min_size: 60
+            max_size: 60
         retry_on_failure:
           max_elapsed_time: 0
     extensions:

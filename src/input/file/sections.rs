@@ -90,8 +90,9 @@ pub struct MachineSection {
     /// what `chroma.vectors` of `chroma.dimensions` need.
     #[schemars(extend("x-pattern" = Memory::PATTERN, "x-flag" = "disk", "x-value" = "SIZE"))]
     pub disk: Option<String>,
-    /// System image: an AMI ID on aws, `projects/…/global/images/…` on gcp, the ID of an image version on
-    /// azure. Default: the newest image of the distribution; a newer one replaces the machine.
+    /// System image: an AMI ID on aws, `projects/…/global/images/…` on gcp, on azure the ID of an image
+    /// version or a version of Debian's image. Default: the newest image of the distribution; a newer
+    /// one replaces the machine.
     #[schemars(extend("x-pattern" = CloudName::PATTERN))]
     pub image: Option<String>,
     /// Tags of all resources, labels on gcp.
@@ -117,7 +118,7 @@ pub struct MachineSection {
     /// Existing key vault on azure, by its ID, for keys that the deployment stores. Default: a new one.
     #[schemars(extend("x-pattern" = CloudName::PATTERN))]
     pub key_vault: Option<String>,
-    /// Existing Log Analytics workspace on azure, by its ID. Default: a new one.
+    /// Existing Log Analytics workspace on azure, by its ID, with its own retention. Default: a new one.
     #[schemars(extend("x-pattern" = CloudName::PATTERN))]
     pub workspace: Option<String>,
     /// Encrypt temporary disks and caches on the host on azure. The subscription must have the feature

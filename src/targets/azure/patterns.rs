@@ -20,6 +20,20 @@ pub(super) const ZONE: &str = "^[a-z0-9]+(-[1-3])?$";
 pub(super) const OTHER_CLOUD: &str = "^(usgov|usdod|china)";
 /// A subnet's id.
 pub(super) const SUBNET: &str = "^/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft.Network/virtualNetworks/[^/]+/subnets/[^/]+$";
+/// An image's id: a version in a gallery, or a managed image.
+pub(super) const IMAGE_ID: &str = "^/(subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft.Compute/(images/[^/]+|galleries/[^/]+/images/[^/]+/versions/[^/]+)|(communityGalleries|sharedGalleries)/[^/]+/images/[^/]+/versions/[^/]+)$";
+/// A version of the Marketplace's image of Debian.
+pub(super) const IMAGE_VERSION: &str = "^[0-9]+(\\.[0-9]+)+$";
+/// A disk encryption set's id.
+pub(super) const DISK_ENCRYPTION_SET: &str = "^/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft.Compute/diskEncryptionSets/[^/]+$";
+/// A key vault's id.
+pub(super) const KEY_VAULT: &str = "^/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft.KeyVault/vaults/[a-zA-Z][a-zA-Z0-9-]{1,22}[a-zA-Z0-9]$";
+/// A Log Analytics workspace's id; the portal writes its provider in lower case.
+pub(super) const WORKSPACE: &str = "^/subscriptions/[^/]+/resource[Gg]roups/[^/]+/providers/[Mm]icrosoft.[Oo]perational[Ii]nsights/workspaces/[^/]+$";
+/// The name of a tag.
+pub(super) const TAG: &str = "^[^<>%&\\\\?/]{1,512}$";
+/// The value of a tag.
+pub(super) const TAG_VALUE: &str = "^.{0,256}$";
 /// A snapshot's id, or blank.
 pub(super) const SNAPSHOT_OR_BLANK: &str =
     "^(/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft.Compute/snapshots/[^/]+)?$";
@@ -47,6 +61,9 @@ mod tests {
         let subnet = of("Microsoft.Network/virtualNetworks/n/subnets/s");
         let snapshot = of("Microsoft.Compute/snapshots/s");
         let action = of("microsoft.insights/actionGroups/a");
+        let version = of("Microsoft.Compute/galleries/g/images/i/versions/1.0.0");
+        let vault = of("Microsoft.KeyVault/vaults/acme-Keys");
+        let workspace = of("Microsoft.OperationalInsights/workspaces/logs");
         assert_forms(&[
             (
                 DEPLOYMENT,
@@ -83,6 +100,43 @@ mod tests {
                 &["", "West Europe", "westeurope-4", "eu-central-1a"],
             ),
             (SUBNET, &[&subnet], &["", "default", &snapshot]),
+            (
+                IMAGE_ID,
+                &[
+                    &version,
+                    &of("Microsoft.Compute/images/i"),
+                    "/communityGalleries/g/images/i/versions/1.0.0",
+                ],
+                &[&of("Microsoft.Compute/galleries/g/images/i"), &snapshot],
+            ),
+            (
+                IMAGE_VERSION,
+                &["0.20251117.2299"],
+                &["latest", "13", &version],
+            ),
+            (
+                DISK_ENCRYPTION_SET,
+                &[&of("Microsoft.Compute/diskEncryptionSets/e")],
+                &["e", &vault],
+            ),
+            (
+                KEY_VAULT,
+                &[&vault],
+                &[
+                    "https://acme.vault.azure.net",
+                    &of("Microsoft.KeyVault/vaults/a--"),
+                ],
+            ),
+            (
+                WORKSPACE,
+                &[
+                    &workspace,
+                    &workspace.replace("OperationalInsights", "operationalinsights"),
+                ],
+                &["logs", &vault],
+            ),
+            (TAG, &["team", "Cost center:1"], &["", "a/b", "a?b", "a\\b"]),
+            (TAG_VALUE, &["", "Search & more"], &[&"a".repeat(257)]),
             (SNAPSHOT_OR_BLANK, &["", &snapshot], &["s", &subnet]),
             (
                 ACTION_GROUP_OR_BLANK,

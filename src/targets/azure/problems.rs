@@ -8,7 +8,7 @@ use crate::deployment::Deployment;
 use crate::problem::Problem;
 use crate::spec::Machine;
 use crate::targets::machine::patterns::{
-    Named, SecretName, given, has_form, malformed, not_ranges,
+    self as rules, Named, SecretName, TagRules, given, has_form, malformed, not_ranges,
 };
 use crate::targets::machine::sizes;
 use crate::targets::{machine, terraform};
@@ -21,10 +21,21 @@ pub(in crate::targets) const SECRET: SecretName = SecretName {
     command: "`az keyvault secret list --vault-name VAULT --query '[].id'`",
 };
 
+/// Rules for tags (Azure Resource Manager, "Use tags to organize your Azure resources").
+const TAGS: TagRules = TagRules {
+    name: patterns::TAG,
+    value: patterns::TAG_VALUE,
+    what: "a tag of Azure",
+    hint: "use at most 512 characters without `<>%&\\?/` in a name, and at most 256 in a value",
+    most: 50,
+};
+
 pub(super) fn of(deployment: &Deployment) -> Vec<Problem> {
     let mut problems = machine::problems(deployment, &SECRET);
     problems.extend(terraform::problems(deployment, &MODULE));
     problems.extend(names(deployment));
+    problems.extend(organization(&deployment.spec.machine));
+    problems.extend(rules::tags(deployment, &TAGS));
     problems.extend(sizes::too_small(deployment, super::sizes::memory));
     problems.extend(other_cloud("machine.zone", &deployment.spec.machine.zone));
     problems.extend(peers(deployment));
@@ -81,6 +92,61 @@ fn names(deployment: &Deployment) -> Vec<Problem> {
             "use `/subscriptions/…/actionGroups/…`; see `az monitor action-group list --query '[].id'`",
         ),
     ])
+}
+
+/// Returns problems for ids of the organization's resources, and for secrets outside its vault.
+fn organization(at: &Machine) -> Vec<Problem> {
+    let own = &at.organization;
+    let mut problems = malformed([
+        Named::new(
+            "machine.image",
+            given(&own.image).filter(|image| !has_form(patterns::IMAGE_VERSION, image)),
+            patterns::IMAGE_ID,
+            "not the id of an image, and not a version of Debian's image",
+            "use `/subscriptions/…/galleries/…/images/…/versions/…`, or a version that `az vm image list --publisher Debian --all` shows",
+        ),
+        Named::new(
+            "machine.kms_key",
+            given(&own.kms_key),
+            patterns::DISK_ENCRYPTION_SET,
+            "not the id of a disk encryption set",
+            "use `/subscriptions/…/diskEncryptionSets/…`; see `az disk-encryption-set list --query '[].id'`",
+        ),
+        Named::new(
+            "machine.key_vault",
+            given(&own.key_vault),
+            patterns::KEY_VAULT,
+            "not the id of a key vault",
+            "use `/subscriptions/…/vaults/…`; see `az keyvault list --query '[].id'`",
+        ),
+        Named::new(
+            "machine.workspace",
+            given(&own.workspace),
+            patterns::WORKSPACE,
+            "not the id of a Log Analytics workspace",
+            "use `/subscriptions/…/workspaces/…`; see `az monitor log-analytics workspace list --query '[].id'`",
+        ),
+    ]);
+    let Some(vault) = own.key_vault.as_ref().and_then(vault_host) else {
+        return problems;
+    };
+    let elsewhere = at.secrets.iter().filter(|(_, id)| {
+        let id = id.as_str();
+        has_form(patterns::SECRET_OR_BLANK, id) && id.split('/').nth(2) != Some(&vault)
+    });
+    problems.extend(elsewhere.map(|(variable, _)| {
+        let key = format!("machine.secrets.{variable}");
+        Problem::new(key, "is not in `machine.key_vault`").hint(format!(
+            "use a secret of `https://{vault}`, or remove `machine.key_vault`"
+        ))
+    }));
+    problems
+}
+
+/// Returns the host of a key vault with this id.
+fn vault_host(id: &CloudName) -> Option<String> {
+    let (_, name) = id.as_str().rsplit_once('/')?;
+    Some(format!("{}.vault.azure.net", name.to_ascii_lowercase()))
 }
 
 /// Returns a problem for a region of another Azure cloud, whose services have other addresses.

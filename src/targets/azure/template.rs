@@ -2,7 +2,7 @@
 //!
 //! Invariant: every decision is made here; the templates only insert values.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
@@ -11,7 +11,8 @@ use super::{patterns, sizes};
 use crate::backend::Backend;
 use crate::deployment::Deployment;
 use crate::spec::Machine;
-use crate::values::{CloudName, Peer};
+use crate::targets::machine::patterns::{given, has_form};
+use crate::values::Peer;
 
 /// Fields that only `templates/azure` reads.
 #[derive(Serialize)]
@@ -72,7 +73,19 @@ struct MachineDefaults {
     location: Option<String>,
     zone: Option<String>,
     subnet: Option<String>,
-    allowed_range: Option<String>,
+    allowed_ranges: Vec<String>,
+    image: Option<String>,
+    /// True if the image is a version of the Marketplace's, not an id.
+    image_is_version: bool,
+    /// Tags of the spec.
+    tags: BTreeMap<String, String>,
+    /// The same for `az --tags`, each in quotes with a space before it.
+    more_tags: String,
+    disk_encryption_set: Option<String>,
+    encryption_at_host: bool,
+    key_vault: Option<String>,
+    vault_name: Option<String>,
+    workspace: Option<String>,
     ssh_range: String,
     ssh_key: Option<String>,
     disk_gib: u64,
@@ -92,6 +105,11 @@ struct Forms {
     subnet: &'static str,
     snapshot_or_blank: &'static str,
     action_group_or_blank: &'static str,
+    image: &'static str,
+    disk_encryption_set: &'static str,
+    key_vault: &'static str,
+    workspace: &'static str,
+    tag: &'static str,
 }
 
 /// The README's commands; names that the spec lacks are suggestions.
@@ -139,6 +157,15 @@ impl AzureTemplate {
                 subnet: patterns::SUBNET,
                 snapshot_or_blank: patterns::SNAPSHOT_OR_BLANK,
                 action_group_or_blank: patterns::ACTION_GROUP_OR_BLANK,
+                image: if image_is_version(machine) {
+                    patterns::IMAGE_VERSION
+                } else {
+                    patterns::IMAGE_ID
+                },
+                disk_encryption_set: patterns::DISK_ENCRYPTION_SET,
+                key_vault: patterns::KEY_VAULT,
+                workspace: patterns::WORKSPACE,
+                tag: patterns::TAG,
             },
             vault: stem.to_owned(),
             registry_stem: name.replace('-', ""),
@@ -147,14 +174,34 @@ impl AzureTemplate {
     }
 }
 
+/// Returns the name in a resource's id.
+fn last_part(id: &str) -> &str {
+    id.rsplit('/').next().unwrap_or(id)
+}
+
+/// Returns true if the image of the spec is a version of the Marketplace's.
+fn image_is_version(machine: &Machine) -> bool {
+    let image = given(&machine.organization.image);
+    image.is_some_and(|image| has_form(patterns::IMAGE_VERSION, &image))
+}
+
 impl MachineDefaults {
     fn new(machine: &Machine) -> Self {
-        let text = |name: &Option<CloudName>| name.as_ref().map(|name| name.as_str().to_owned());
+        let text = given;
         let range = |peer: &Option<Peer>| match peer {
             Some(Peer::Range(range)) => Some(range.clone()),
             _ => None,
         };
         let arm = sizes::is_arm(machine.kind.as_str());
+        let organization = &machine.organization;
+        let tags = organization.tags.iter();
+        let tags: BTreeMap<_, _> = tags
+            .map(|(name, value)| (name.clone(), value.as_str().to_owned()))
+            .collect();
+        let more = tags.iter().map(|(name, value)| {
+            let pair = format!("{name}={value}");
+            format!(" '{}'", pair.replace('\'', "'\\''"))
+        });
         let place = machine
             .zone
             .as_ref()
@@ -167,7 +214,16 @@ impl MachineDefaults {
             location: place.map(|(location, _)| location.to_owned()),
             zone: place.map(|(_, zone)| zone.to_owned()),
             subnet: text(&machine.subnet),
-            allowed_range: machine.allowed_ranges().next().map(str::to_owned),
+            allowed_ranges: machine.allowed_ranges().map(str::to_owned).collect(),
+            image: text(&organization.image),
+            image_is_version: image_is_version(machine),
+            more_tags: more.collect(),
+            tags,
+            disk_encryption_set: text(&organization.kms_key),
+            encryption_at_host: organization.encryption_at_host,
+            vault_name: text(&organization.key_vault).map(|id| last_part(&id).to_owned()),
+            key_vault: text(&organization.key_vault),
+            workspace: text(&organization.workspace),
             ssh_range: range(&machine.ssh_from).unwrap_or_default(),
             ssh_key: machine.ssh_key.as_ref().map(|key| key.as_str().to_owned()),
             disk_gib: machine.disk.as_mebibytes() / 1024,

@@ -55,7 +55,7 @@ pub(super) fn places(at: &Machine) -> [RequiredKey; 5] {
         ),
         RequiredKey::new(
             "machine.allow_from",
-            "allowed_cidr",
+            "allowed_cidrs",
             "the allowed clients: a range such as `10.0.0.0/16`",
             &at.allow_from.first(),
         ),

@@ -9,6 +9,15 @@ pub(super) const DEPLOYMENT: &str = "^[a-z]([a-z0-9-]{0,20}[a-z0-9])?$";
 pub(super) const MACHINE_TYPE: &str = "^[a-z][a-z0-9]*(-[a-z0-9]+)+$";
 /// A project's id.
 pub(in crate::targets) const PROJECT: &str = "^[a-z][a-z0-9-]{4,28}[a-z0-9]$";
+/// An image, not a family.
+pub(super) const IMAGE: &str =
+    "^projects/[a-z0-9-]+/global/images/[a-z]([a-z0-9-]{0,61}[a-z0-9])?$";
+/// A key of Cloud KMS, without a version.
+pub(super) const KMS_KEY: &str = "^projects/[a-z0-9-]+/locations/[a-z0-9-]+/keyRings/[A-Za-z0-9_-]{1,63}/cryptoKeys/[A-Za-z0-9_-]{1,63}$";
+/// The name of a label.
+pub(super) const LABEL: &str = "^[a-z][a-z0-9_-]{0,62}$";
+/// The value of a label.
+pub(super) const LABEL_VALUE: &str = "^[a-z0-9_-]{0,63}$";
 /// A zone: the name of its region and a letter.
 pub(super) const ZONE: &str = "^[a-z]+-[a-z]+[0-9]+-[a-z]$";
 /// A network or a subnet.
@@ -49,6 +58,34 @@ mod tests {
                     "Acme Search",
                     "acme-s-",
                 ],
+            ),
+            (
+                IMAGE,
+                &["projects/debian-cloud/global/images/debian-13-trixie-v20251111"],
+                &[
+                    "debian-13",
+                    "projects/debian-cloud/global/images/family/debian-13",
+                    "https://www.googleapis.com/compute/v1/projects/p/global/images/i",
+                ],
+            ),
+            (
+                KMS_KEY,
+                &["projects/keys/locations/europe-west3/keyRings/chroma/cryptoKeys/data_1"],
+                &[
+                    "data",
+                    "projects/keys/locations/l/keyRings/r/cryptoKeys/k/cryptoKeyVersions/1",
+                    "arn:aws:kms:eu-central-1:123456789012:key/1",
+                ],
+            ),
+            (
+                LABEL,
+                &["team", "cost-center_1"],
+                &["", "Team", "1st", "a b", "a.b"],
+            ),
+            (
+                LABEL_VALUE,
+                &["", "search", "0-x_"],
+                &["Search", "a@b", "a b"],
             ),
             (
                 ZONE,

@@ -8,7 +8,7 @@ use crate::deployment::Deployment;
 use crate::problem::Problem;
 use crate::spec::Machine;
 use crate::targets::machine::patterns::{
-    Named, SecretName, given, has_form, malformed, not_ranges,
+    self as rules, Named, SecretName, TagRules, given, has_form, malformed, not_ranges,
 };
 use crate::targets::machine::sizes;
 use crate::targets::{machine, terraform};
@@ -26,10 +26,20 @@ pub(in crate::targets) const SECRET: SecretName = SecretName {
     command: "`gcloud secrets describe NAME --format='value(name)'`",
 };
 
+/// Rules for labels (Resource Manager, "Requirements for labels").
+const LABELS: TagRules = TagRules {
+    name: patterns::LABEL,
+    value: patterns::LABEL_VALUE,
+    what: "a label of Google Cloud",
+    hint: "use lower-case letters, digits, `_` and `-`, at most 63, and a letter first in a name",
+    most: 64,
+};
+
 pub(super) fn of(deployment: &Deployment) -> Vec<Problem> {
     let mut problems = machine::problems(deployment, &SECRET);
     problems.extend(terraform::problems(deployment, &MODULE));
     problems.extend(names(deployment));
+    problems.extend(rules::tags(deployment, &LABELS));
     problems.extend(sizes::too_small(deployment, super::machine_types::memory));
     problems.extend(amounts(deployment));
     problems
@@ -38,6 +48,7 @@ pub(super) fn of(deployment: &Deployment) -> Vec<Problem> {
 /// Returns problems for names that Google Cloud does not accept.
 fn names(deployment: &Deployment) -> Vec<Problem> {
     let at = &deployment.spec.machine;
+    let organization = &at.organization;
     let name = deployment.spec.name.to_string();
     let mut problems = malformed([
         Named::new(
@@ -67,7 +78,7 @@ fn names(deployment: &Deployment) -> Vec<Problem> {
             given(&at.network),
             patterns::NAME,
             "not the name of a network",
-            "use the name, not the URL; see `gcloud compute networks list`",
+            "use the name, not the URL; see `gcloud compute networks list`; for a Shared VPC, set `machine.network_project`",
         ),
         Named::new(
             "machine.subnet",
@@ -75,6 +86,27 @@ fn names(deployment: &Deployment) -> Vec<Problem> {
             patterns::NAME,
             "not the name of a subnet",
             "use the name, not the URL; see `gcloud compute networks subnets list`",
+        ),
+        Named::new(
+            "machine.network_project",
+            given(&organization.network_project),
+            patterns::PROJECT,
+            "not the id of a project",
+            "use the id of the Shared VPC's host project; see `gcloud compute shared-vpc get-host-project PROJECT`",
+        ),
+        Named::new(
+            "machine.image",
+            given(&organization.image),
+            patterns::IMAGE,
+            "not the name of an image",
+            "use `projects/PROJECT/global/images/NAME` of Debian 13; see `gcloud compute images list --uri`",
+        ),
+        Named::new(
+            "machine.kms_key",
+            given(&organization.kms_key),
+            patterns::KMS_KEY,
+            "not the name of a key",
+            "use `projects/…/locations/…/keyRings/…/cryptoKeys/…` without a version; see `gcloud kms keys list`",
         ),
         Named::new(
             "machine.restore_from",
@@ -169,6 +201,36 @@ mod tests {
             ),
             ("machine.subnet", json!("subnet_1"), json!("subnet-1")),
             (
+                "machine.network_project",
+                json!("projects/network"),
+                json!("acme-network"),
+            ),
+            (
+                "machine.image",
+                json!("projects/debian-cloud/global/images/family/debian-13"),
+                json!("projects/debian-cloud/global/images/debian-13-trixie-v20251111"),
+            ),
+            (
+                "machine.kms_key",
+                json!("alias/chroma"),
+                json!("projects/p/locations/europe-west3/keyRings/r/cryptoKeys/k"),
+            ),
+            (
+                "machine.tags",
+                json!({ "Team": "search" }),
+                json!({ "team": "search" }),
+            ),
+            (
+                "machine.tags",
+                json!({ "team": "Search" }),
+                json!({ "team": "search-1" }),
+            ),
+            (
+                "machine.tags",
+                json!({ "chroma-otel-deploy": "x" }),
+                json!({}),
+            ),
+            (
                 "machine.restore_from",
                 json!("snap.1"),
                 json!("chroma-20260101"),
@@ -179,6 +241,11 @@ mod tests {
                 json!("projects/acme-search/notificationChannels/1"),
             ),
             ("machine.allow_from", json!("sg-0123"), json!("10.0.0.0/16")),
+            (
+                "machine.allow_from",
+                json!(["10.0.0.0/16", "pl-0123"]),
+                json!(["10.0.0.0/16", "10.1.0.0/16"]),
+            ),
             ("machine.disk", json!("9GiB"), json!("10GiB")),
             ("machine.log_days", json!(3651), json!(3650)),
             (

@@ -1,5 +1,7 @@
 //! Input of `templates/gcp`.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use super::module::places;
@@ -36,7 +38,16 @@ struct MachineDefaults<'a> {
     network: Option<&'a str>,
     subnet: Option<&'a str>,
     zone: Option<&'a str>,
-    allowed_range: Option<&'a str>,
+    allowed_ranges: Vec<&'a str>,
+    image: Option<&'a str>,
+    /// The project of the system image.
+    image_project: &'a str,
+    /// Labels of the spec.
+    labels: BTreeMap<&'a str, &'a str>,
+    /// The same for `gcloud --labels`, each with a comma before it.
+    more_labels: String,
+    kms_key: Option<&'a str>,
+    network_project: Option<&'a str>,
     disk_gib: u64,
     restore_from: &'a str,
     snapshots: u16,
@@ -53,6 +64,10 @@ struct Forms {
     name: &'static str,
     name_or_blank: &'static str,
     channel_or_blank: &'static str,
+    image: &'static str,
+    kms_key: &'static str,
+    label: &'static str,
+    label_value: &'static str,
 }
 
 impl<'a> GcpTemplate<'a> {
@@ -75,6 +90,10 @@ impl<'a> GcpTemplate<'a> {
                 name: patterns::NAME,
                 name_or_blank: patterns::NAME_OR_BLANK,
                 channel_or_blank: patterns::CHANNEL_OR_BLANK,
+                image: patterns::IMAGE,
+                kms_key: patterns::KMS_KEY,
+                label: patterns::LABEL,
+                label_value: patterns::LABEL_VALUE,
             },
         }
     }
@@ -84,6 +103,14 @@ impl<'a> MachineDefaults<'a> {
     fn new(machine: &'a Machine) -> Self {
         let text = |name: &'a Option<CloudName>| name.as_ref().map(CloudName::as_str);
         let arm = machine_types::is_arm(machine.kind.as_str());
+        let organization = &machine.organization;
+        let labels = organization.tags.iter();
+        let labels: BTreeMap<_, _> = labels
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+            .collect();
+        let more = labels
+            .iter()
+            .map(|(name, value)| format!(",{name}={value}"));
         Self {
             kind: machine.kind.as_str(),
             architecture: if arm { "arm64" } else { "x86_64" },
@@ -91,7 +118,15 @@ impl<'a> MachineDefaults<'a> {
             network: text(&machine.network),
             subnet: text(&machine.subnet),
             zone: text(&machine.zone),
-            allowed_range: machine.allowed_ranges().next(),
+            allowed_ranges: machine.allowed_ranges().collect(),
+            image: text(&organization.image),
+            image_project: text(&organization.image)
+                .and_then(|image| image.split('/').nth(1))
+                .unwrap_or("debian-cloud"),
+            more_labels: more.collect(),
+            labels,
+            kms_key: text(&organization.kms_key),
+            network_project: text(&organization.network_project),
             disk_gib: machine.disk.as_mebibytes() / 1024,
             restore_from: text(&machine.restore_from).unwrap_or_default(),
             snapshots: machine.snapshots,

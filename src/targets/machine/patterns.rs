@@ -90,6 +90,51 @@ pub(in crate::targets) fn secrets(
     wrong.collect()
 }
 
+/// A cloud's rules for `machine.tags`.
+pub(in crate::targets) struct TagRules {
+    /// Expression of a name.
+    pub(in crate::targets) name: &'static str,
+    /// Expression of a value.
+    pub(in crate::targets) value: &'static str,
+    /// The cloud's term for them: `a label of Google Cloud`.
+    pub(in crate::targets) what: &'static str,
+    pub(in crate::targets) hint: &'static str,
+    /// The most that a resource can have, with that of the deployment.
+    pub(in crate::targets) most: usize,
+}
+
+/// The tag of every resource, whose value is the deployment's name.
+const OWN_TAG: &str = "chroma-otel-deploy";
+
+/// Returns problems for tags that a cloud does not accept.
+pub(in crate::targets) fn tags(deployment: &Deployment, rules: &TagRules) -> Vec<Problem> {
+    let tags = &deployment.spec.machine.organization.tags;
+    let wrong = tags.iter().filter_map(|(name, value)| {
+        let key = format!("machine.tags.{name}");
+        if name.eq_ignore_ascii_case(OWN_TAG) {
+            let message = "is reserved for the name of the deployment";
+            return Some(Problem::new(key, message).hint("use another name"));
+        }
+        if !has_form(rules.name, name) {
+            let message = format!("`{name}` is not the name of {}", rules.what);
+            return Some(Problem::new(key, message).hint(rules.hint));
+        }
+        let value = value.as_str();
+        if !has_form(rules.value, value) {
+            let message = format!("`{value}` is not the value of {}", rules.what);
+            return Some(Problem::new(key, message).hint(rules.hint));
+        }
+        None
+    });
+    let mut problems: Vec<Problem> = wrong.collect();
+    if tags.len() >= rules.most {
+        let message = format!("{} tags are more than a resource can have", tags.len());
+        let hint = format!("use at most {}", rules.most - 1);
+        problems.push(Problem::new("machine.tags", message).hint(hint));
+    }
+    problems
+}
+
 /// Returns problems for security groups and prefix lists of AWS if the cloud's rules contain addresses.
 pub(in crate::targets) fn not_ranges<'a>(
     key: &str,

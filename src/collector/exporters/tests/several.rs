@@ -216,7 +216,7 @@ fn comments_name_the_backend_if_there_are_several() {
         comments(&["google-cloud-trace", "new-relic"], true),
         [
             "required by google-cloud-trace",
-            "Longer values are rejected or dropped by new-relic, so they are truncated for all.",
+            "Longer values are rejected or dropped by google-cloud-trace, new-relic, so they are truncated for all.",
             waiting,
             waiting,
         ]
