@@ -93,6 +93,7 @@ struct MachineDefaults {
 /// Returns the template input for the machine and for all formats.
 pub(super) fn template(deployment: &Deployment) -> MachineTemplate<'_, AwsTemplate<'_>> {
     let Spec {
+        machine: at,
         tracing,
         format,
         name,

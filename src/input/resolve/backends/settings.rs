@@ -323,7 +323,7 @@ fn aws_region(host: &str) -> Option<&str> {
         parts.clone().count() >= 3
             && parts.next().is_some_and(|area| area.len() == 2)
             && parts
-                .last()
+                .next_back()
                 .is_some_and(|number| number.parse::<u8>().is_ok())
     })
 }
