@@ -15,7 +15,7 @@ mod volume;
 
 use anyhow::Result;
 
-use self::module::MODULE;
+use self::module::{MODULE, arguments};
 use self::template::StackTemplate;
 use super::machine;
 use super::machine::env_files::{EnvLine, Segment};
@@ -56,7 +56,8 @@ fn module(deployment: &Deployment) -> Result<Plan> {
         .lines
         .push(EnvLine::variable("GROUP_NAME", Segment::Name));
     let template = stack::template(deployment);
-    terraform::plan(deployment, &MODULE, template, &files)
+    let arguments = arguments(&deployment.spec.machine);
+    terraform::plan(deployment, &MODULE, arguments, template, &files)
 }
 
 /// Returns the values that the operator still has to supply.

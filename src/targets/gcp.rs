@@ -11,7 +11,7 @@ mod template;
 
 use anyhow::Result;
 
-use self::module::{MODULE, places};
+use self::module::{MODULE, arguments, places};
 use self::template::GcpTemplate;
 use super::machine::env_files::{self, EnvFile, EnvLine, Segment};
 use super::machine::{self, CloudMachine, MachineTemplate};
@@ -49,7 +49,8 @@ pub fn plan(deployment: &Deployment) -> Result<Plan> {
         traits(&deployment.spec.machine),
         GcpTemplate::new(deployment),
     );
-    terraform::plan(deployment, &MODULE, template, &lines(deployment))
+    let arguments = arguments(&deployment.spec.machine);
+    terraform::plan(deployment, &MODULE, arguments, template, &lines(deployment))
 }
 
 /// Returns the machine's files of `NAME=value` lines.

@@ -1,6 +1,8 @@
 //! The Terraform module of AWS.
 
-use crate::targets::terraform::{Module, Rule};
+use crate::spec::Machine;
+use crate::targets::terraform::{Argument, Module, Rule, optional, required};
+use crate::values::{CloudName, Peer};
 
 /// The stack as a Terraform module. It creates the same resources, accepts the same parameters and
 /// writes the same files to the machine as the CloudFormation template.
@@ -8,6 +10,8 @@ pub(super) const MODULE: Module = Module {
     cloud: "aws",
     folder: "aws/terraform",
     more_files: &[],
+    title: "AWS",
+    data: "aws_ebs_volume.data",
     first_boot: "terraform/cloud-config.yaml.tftpl",
     place: "${local.region}",
     secret_kind: "arn",
@@ -24,3 +28,33 @@ pub(super) const MODULE: Module = Module {
         error: "Must contain lowercase letters, digits and hyphens only, and begin with a letter.",
     },
 };
+
+/// Returns the arguments of the module that are specific to this deployment.
+pub(super) fn arguments(at: &Machine) -> Vec<Argument> {
+    let text = |name: &Option<CloudName>| name.as_ref().map(|name| name.as_str().to_owned());
+    let allowed = match &at.allow_from {
+        Some(Peer::Range(range)) => vec![required("allowed_cidr", Some(range.as_str()))],
+        Some(Peer::SecurityGroup(group)) => {
+            vec![required("allowed_security_group", Some(group.as_str()))]
+        }
+        None => vec![
+            required("allowed_cidr", None::<&str>),
+            required("allowed_security_group", None::<&str>),
+        ],
+    };
+    let arguments = [
+        required("vpc_id", text(&at.network)),
+        required("subnet_id", text(&at.subnet)),
+        required("availability_zone", text(&at.zone)),
+    ];
+    let optional = [
+        optional("snapshot_id", text(&at.restore_from)),
+        optional("alarm_topic_arn", text(&at.alarms)),
+    ];
+    let optional = optional.into_iter().flatten();
+    arguments
+        .into_iter()
+        .chain(allowed)
+        .chain(optional)
+        .collect()
+}

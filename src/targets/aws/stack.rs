@@ -33,22 +33,16 @@ pub(super) struct AwsTemplate {
     instance: String,
 }
 
-/// Defaults of the parameters for location and machine; blank if the spec has no value.
+/// Defaults of the parameters, and the snapshot; blank if the spec has no value.
 #[derive(Serialize)]
 struct MachineDefaults {
     #[serde(rename = "type")]
     kind: String,
     architecture: &'static str,
-    network: String,
-    subnet: String,
-    zone: String,
-    allowed_range: String,
-    allowed_group: String,
     disk_gib: Value,
     restore_from: String,
     snapshots: Value,
     log_days: Value,
-    alarms: String,
 }
 
 /// Returns the template input for the machine and for all formats.
@@ -139,11 +133,6 @@ impl MachineDefaults {
         Self {
             kind: value("InstanceType"),
             architecture: architecture(at.kind.as_str()),
-            network: value("VpcId"),
-            subnet: value("SubnetId"),
-            zone: value("AvailabilityZone"),
-            allowed_range: value("AllowedCidr"),
-            allowed_group: value("AllowedSecurityGroup"),
             disk_gib: as_is(value("DiskSize")),
             restore_from: snapshot
                 .map(CloudName::as_str)
@@ -151,7 +140,6 @@ impl MachineDefaults {
                 .to_owned(),
             snapshots: as_is(value("SnapshotsKept")),
             log_days: as_is(value("LogRetentionDays")),
-            alarms: value("AlarmTopicArn"),
         }
     }
 }

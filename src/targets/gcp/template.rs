@@ -7,7 +7,7 @@ use super::{machine_types, patterns};
 use crate::backend::Backend;
 use crate::deployment::Deployment;
 use crate::spec::Machine;
-use crate::values::{CloudName, Peer};
+use crate::values::CloudName;
 
 /// Fields that only `templates/gcp` reads.
 #[derive(Serialize)]
@@ -26,7 +26,7 @@ pub(super) struct GcpTemplate<'a> {
     forms: Forms,
 }
 
-/// Defaults of the variables for location and machine.
+/// Defaults of the variables, and names for the README.
 #[derive(Serialize)]
 struct MachineDefaults<'a> {
     #[serde(rename = "type")]
@@ -34,14 +34,10 @@ struct MachineDefaults<'a> {
     architecture: &'static str,
     project: Option<&'a str>,
     network: Option<&'a str>,
-    subnet: Option<&'a str>,
     zone: Option<&'a str>,
-    allowed_range: Option<&'a str>,
     disk_gib: u64,
-    restore_from: &'a str,
     snapshots: u16,
     log_days: u16,
-    alarms: &'a str,
 }
 
 /// Regular expressions of names.
@@ -89,17 +85,10 @@ impl<'a> MachineDefaults<'a> {
             architecture: if arm { "arm64" } else { "x86_64" },
             project: text(&machine.project),
             network: text(&machine.network),
-            subnet: text(&machine.subnet),
             zone: text(&machine.zone),
-            allowed_range: match &machine.allow_from {
-                Some(Peer::Range(range)) => Some(range),
-                _ => None,
-            },
             disk_gib: machine.disk.as_mebibytes() / 1024,
-            restore_from: text(&machine.restore_from).unwrap_or_default(),
             snapshots: machine.snapshots,
             log_days: machine.log_days,
-            alarms: text(&machine.alarms).unwrap_or_default(),
         }
     }
 }
