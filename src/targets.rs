@@ -85,6 +85,11 @@ pub fn data_loss(target: Target, changes: &[Change]) -> Option<Problem> {
     }
 }
 
+/// Returns the problem of files that are no longer part of the deployment, but have an effect on it.
+pub fn leftover(plan: &Plan, stale: &[Change]) -> Option<Problem> {
+    terraform::leftover(plan, stale)
+}
+
 /// Returns notes for the operator on a change of a deployment's file.
 pub fn notes(target: Target, change: &Change) -> Vec<String> {
     match target {

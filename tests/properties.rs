@@ -271,12 +271,14 @@ proptest! {
         prop_assert_eq!(targets::problems(&deployment), []);
         let plan = targets::plan(&deployment).unwrap();
         if !variable.trim().is_empty() {
-            let lines = texts_of_module(&plan.files["machine.tf"]);
+            let lines = texts_of_module(&plan.files["chroma/machine.tf"]);
             prop_assert!(lines.contains(&format!("X={variable}")), "{:?}", lines);
         }
         let service = service.trim();
-        let defaults = texts_of_module(&plan.files["variables.tf"]);
-        prop_assert!(service.is_empty() || defaults.iter().any(|one| one == service), "{:?}", defaults);
+        for file in ["chroma/variables.tf", "main.tf"] {
+            let given = texts_of_module(&plan.files[file]);
+            prop_assert!(service.is_empty() || given.iter().any(|one| one == service), "{}: {:?}", file, given);
+        }
     }
 
     #[test]

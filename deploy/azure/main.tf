@@ -1,46 +1,64 @@
-# Chroma 1.5.9 on one Azure virtual machine with traces to
-# Azure Monitor, Application Insights.
+# Chroma 1.5.9 with traces to Azure Monitor, Application Insights.
 # Written by chroma-otel-deploy: change the spec and run `gen` again.
-#
-#   storage.tf      the data disk, its lock, its snapshots
-#   network.tf      the address and the allowed clients
-#   insights.tf     Application Insights for the traces
-#   permissions.tf  permissions of the machine
-#   machine.tf      the machine and its files
-#   logs.tf         the machine's journal
-#   alarms.tf       optional alarms
+terraform {
+  required_version = ">= 1.11" # write-only values of secrets
 
-# Not managed by Terraform: `terraform destroy` keeps it and the data in it.
-data "azurerm_resource_group" "chroma" {
-  name = var.resource_group_name
+  required_providers {
+    azapi = {
+      source  = "azure/azapi"
+      version = ">= 2.13, < 4"
+    }
+    azurerm = {
+      source  = "hashicorp/azurerm"
+      version = ">= 4.81, < 6"
+    }
+  }
 }
 
-# The newest Debian 13: the next `apply` after a release replaces the machine and keeps the data.
-data "azurerm_platform_image" "debian" {
-  location  = var.location
-  publisher = "Debian"
-  offer     = "debian-13"
-  sku       = var.architecture == "arm64" ? "13-arm64" : "13-gen2"
+provider "azurerm" {
+  subscription_id = var.subscription_id
+
+  # Registers only its core resource providers and the required ones, not the default of about
+  # seventy.
+  resource_provider_registrations = "core"
+  resource_providers_to_register = [
+    "Microsoft.ContainerRegistry",
+    "Microsoft.DataProtection",
+    "Microsoft.OperationalInsights",
+    "microsoft.insights",
+  ]
+
+  features {}
 }
 
-# See README.md, "Build", to create it and its images.
-data "azurerm_container_registry" "images" {
-  name                = "${replace(var.name, "-", "")}${split("-", var.subscription_id)[0]}"
-  resource_group_name = local.resource_group
+# Shuts the machine down, with the credentials of azurerm.
+provider "azapi" {
+  subscription_id = var.subscription_id
 }
 
-locals {
-  resource_group = data.azurerm_resource_group.chroma.name
-  location       = var.location
-  zone           = var.zone == "" ? null : var.zone
-  registry       = data.azurerm_container_registry.images.login_server
+module "chroma" {
+  source = "./chroma"
 
-  machine_id = "${data.azurerm_resource_group.chroma.id}/providers/Microsoft.Compute/virtualMachines/${var.name}"
-  client_id  = azurerm_user_assigned_identity.machine.client_id
-  alarms     = var.action_group_id != ""
+  name                     = "chroma"
+  chroma_version           = "1.5.9"
+  machine_type             = "Standard_B2s_v2"
+  architecture             = "x86_64"
+  resource_group_name      = var.resource_group_name
+  location                 = var.location
+  zone                     = var.zone
+  subnet_id                = var.subnet_id
+  allowed_cidrs            = var.allowed_cidrs
+  ssh_public_key           = var.ssh_public_key
+  start_minutes            = 15
+  chroma_otel_service_name = "chromadb"
+  chroma_otel_granularity  = "operation"
+  disk_size                = 32
+  snapshots_kept           = 7
+  log_retention_days       = 30
+}
 
-  # A disk from a snapshot is a new disk next to the previous one.
-  data_disk = var.snapshot_id == "" ? "${var.name}-data" : "${var.name}-data-${substr(sha1(var.snapshot_id), 0, 8)}"
-
-  tags = { chroma-otel-deploy = var.name }
+# For a state from before the module: keeps the data.
+moved {
+  from = azurerm_managed_disk.data
+  to   = module.chroma.azurerm_managed_disk.data
 }

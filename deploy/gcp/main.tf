@@ -1,76 +1,45 @@
-# Chroma 1.5.9 on one Compute Engine machine with traces to
-# Google Cloud Trace over Google's OTLP endpoint.
+# Chroma 1.5.9 with traces to Google Cloud Trace over Google's OTLP endpoint.
 # Written by chroma-otel-deploy: change the spec and run `gen` again.
-#
-#   storage.tf      the data disk and its snapshots
-#   network.tf      the address and the allowed clients
-#   secrets.tf      keys in the secret store
-#   permissions.tf  permissions of the machine
-#   machine.tf      the machine and its files
-#   logs.tf         the logs and their retention
-#   alarms.tf       optional alarms
+terraform {
+  required_version = ">= 1.11" # write-only values of secrets
 
-# The newest Debian 13: the next `apply` after a release replaces the machine and keeps the data.
-data "google_compute_image" "debian" {
-  project = "debian-cloud"
-  family  = var.architecture == "arm64" ? "debian-13-arm64" : "debian-13"
-
-  depends_on = [google_project_service.compute]
-}
-
-data "google_compute_subnetwork" "chroma" {
-  name   = var.subnet
-  region = local.region
-
-  lifecycle {
-    postcondition {
-      condition     = endswith(self.network, "/networks/${var.network}")
-      error_message = "The subnet is in ${self.network}, which differs from network."
+  required_providers {
+    google = {
+      source  = "hashicorp/google"
+      version = ">= 6.50, < 9"
     }
   }
-
-  depends_on = [google_project_service.compute]
 }
 
-# Enables required Google services. They stay enabled on destroy, because others may use them.
-# Compute Engine is separate, because the data sources above need only this service.
-resource "google_project_service" "compute" {
-  service            = "compute.googleapis.com"
-  disable_on_destroy = false
+provider "google" {
+  project = var.project_id
 }
 
-resource "google_project_service" "needed" {
-  for_each = toset(local.services)
+module "chroma" {
+  source = "./chroma"
 
-  service            = each.value
-  disable_on_destroy = false
+  name                                     = "chroma"
+  chroma_version                           = "1.5.9"
+  machine_type                             = "e2-medium"
+  architecture                             = "x86_64"
+  project_id                               = var.project_id
+  zone                                     = var.zone
+  network                                  = var.network
+  subnet                                   = var.subnet
+  allowed_cidrs                            = var.allowed_cidrs
+  chroma_otel_collection_endpoint          = "https://telemetry.googleapis.com/v1/traces"
+  chroma_otel_service_name                 = "chromadb"
+  chroma_otel_granularity                  = "operation"
+  chroma_otel_collection_headers           = var.chroma_otel_collection_headers
+  chroma_otel_collection_headers_version   = var.chroma_otel_collection_headers_version
+  chroma_otel_collection_headers_secret_id = var.chroma_otel_collection_headers_secret_id
+  disk_size                                = 20
+  snapshots_kept                           = 7
+  log_retention_days                       = 30
 }
 
-locals {
-  services = concat(
-    [
-      "artifactregistry.googleapis.com",
-      "cloudresourcemanager.googleapis.com",
-      "cloudtrace.googleapis.com",
-      "iam.googleapis.com",
-      "iap.googleapis.com",
-      "logging.googleapis.com",
-      "secretmanager.googleapis.com",
-      "telemetry.googleapis.com",
-    ],
-    local.alarms ? ["monitoring.googleapis.com"] : [],
-  )
-
-  region = replace(var.zone, "/-[a-z]$/", "")
-
-  # The repository for both images has the name of the deployment.
-  registry = "${local.region}-docker.pkg.dev/${var.project_id}"
-
-  # These families do not support Persistent Disk. A disk cannot change its type: see README.md.
-  disk_type = can(regex("^(c4|c4a|c4d|h4d|m4|n4|n4a|n4d|x4)-", var.machine_type)) ? "hyperdisk-balanced" : "pd-balanced"
-
-  # The device path of an attached disk contains its device name.
-  data_device = "/dev/disk/by-id/google-${google_compute_disk.data.name}"
-  alarms      = var.notification_channel != ""
-  labels      = { chroma-otel-deploy = var.name }
+# For a state from before the module: keeps the data.
+moved {
+  from = google_compute_disk.data
+  to   = module.chroma.google_compute_disk.data
 }

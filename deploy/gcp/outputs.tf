@@ -1,40 +1,41 @@
+# Outputs of the module. Written by chroma-otel-deploy: change the spec and run `gen` again.
+
 output "address" {
   description = "Address of Chroma for clients in the network; stays when the machine is replaced"
-  value       = "http://${google_compute_address.chroma.address}:8000"
-}
-
-output "open_session" {
-  description = "Command for a shell on the machine, through Identity-Aware Proxy"
-  value       = "gcloud compute ssh ${google_compute_instance.chroma.name} --project ${var.project_id} --zone ${var.zone} --tunnel-through-iap"
-}
-
-output "traces" {
-  description = "Location of the traces"
-  value       = "https://console.cloud.google.com/traces/explorer?project=${var.project_id}"
+  value       = module.chroma.address
 }
 
 output "data_disk" {
   description = "The data disk"
-  value       = google_compute_disk.data.name
+  value       = module.chroma.data_disk
+}
+
+output "instance_id" {
+  description = "The machine"
+  value       = module.chroma.instance_id
+}
+
+output "ip_address" {
+  description = "Internal IP address"
+  value       = module.chroma.ip_address
 }
 
 output "log_bucket" {
   description = "Logs of Chroma, the collector and the boot"
-  value       = google_logging_project_bucket_config.logs.id
+  value       = module.chroma.log_bucket
 }
 
-# A warning of `plan` and `apply` unless the last boot succeeded; a new machine has no result for some
-# minutes. Errors of a data source in a check are also warnings
-# (https://developer.hashicorp.com/terraform/language/block/check).
-check "boot" {
-  data "google_compute_instance_guest_attributes" "boot" {
-    name         = google_compute_instance.chroma.name
-    zone         = var.zone
-    variable_key = "chroma-otel/boot"
-  }
+output "open_session" {
+  description = "Command for a shell on the machine, through Identity-Aware Proxy"
+  value       = module.chroma.open_session
+}
 
-  assert {
-    condition     = data.google_compute_instance_guest_attributes.boot.variable_value == "healthy"
-    error_message = "The last boot: ${data.google_compute_instance_guest_attributes.boot.variable_value}"
-  }
+output "service_account_email" {
+  description = "The service account of the machine; the firewall rules apply to it"
+  value       = module.chroma.service_account_email
+}
+
+output "traces" {
+  description = "Location of the traces"
+  value       = module.chroma.traces
 }

@@ -17,7 +17,7 @@ mod volume;
 
 use anyhow::Result;
 
-use self::module::MODULE;
+use self::module::{MODULE, arguments};
 use self::template::StackTemplate;
 use super::machine;
 use super::machine::env_files::{EnvFile, EnvLine, Segment};
@@ -58,7 +58,9 @@ pub fn plan(deployment: &Deployment) -> Result<Plan> {
 
 fn module(deployment: &Deployment) -> Result<Plan> {
     let template = stack::template(deployment);
-    terraform::plan(deployment, &MODULE, template, &module_lines(deployment))
+    let arguments = arguments(&deployment.spec.machine);
+    let files = module_lines(deployment);
+    terraform::plan(deployment, &MODULE, arguments, template, &files)
 }
 
 /// Returns the files of lines on the instance of a module.

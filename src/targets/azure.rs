@@ -11,7 +11,7 @@ mod template;
 
 use anyhow::Result;
 
-use self::module::{MODULE, MODULE_WITH_INSIGHTS, makes_insights, places};
+use self::module::{MODULE, MODULE_WITH_INSIGHTS, arguments, makes_insights, places};
 use self::template::AzureTemplate;
 use super::machine::env_files::{self, EnvFile, EnvLine, Segment};
 use super::machine::{self, CloudMachine, MachineTemplate};
@@ -50,7 +50,8 @@ pub fn plan(deployment: &Deployment) -> Result<Plan> {
     } else {
         MODULE
     };
-    terraform::plan(deployment, &module, template, &lines(deployment))
+    let arguments = arguments(&deployment.spec.machine);
+    terraform::plan(deployment, &module, arguments, template, &lines(deployment))
 }
 
 /// Returns the machine's files of `NAME=value` lines.
@@ -126,7 +127,7 @@ mod tests {
 
     #[test]
     fn creates_application_insights_unless_the_spec_names_one() {
-        let made = |(files, _): &(Vec<String>, _)| files.contains(&"insights.tf".to_owned());
+        let made = |(files, _): &(Vec<String>, _)| files.contains(&"chroma/insights.tf".to_owned());
         let by_itself = module(&[]);
         assert!(made(&by_itself) && by_itself.1.is_empty());
         let id = "https://acme.vault.azure.net/secrets/INSIGHTS";

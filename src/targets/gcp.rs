@@ -11,7 +11,7 @@ mod template;
 
 use anyhow::Result;
 
-use self::module::{MODULE, places};
+use self::module::{MODULE, arguments, places};
 use self::template::GcpTemplate;
 use super::machine::env_files::{self, EnvFile, EnvLine, Segment};
 use super::machine::{self, CloudMachine, MachineTemplate};
@@ -43,7 +43,8 @@ pub fn problems(deployment: &Deployment) -> Vec<Problem> {
 /// Fails if a template is wrong, which is a bug.
 pub fn plan(deployment: &Deployment) -> Result<Plan> {
     let template = MachineTemplate::new(deployment, traits(), GcpTemplate::new(deployment));
-    terraform::plan(deployment, &MODULE, template, &lines(deployment))
+    let arguments = arguments(&deployment.spec.machine);
+    terraform::plan(deployment, &MODULE, arguments, template, &lines(deployment))
 }
 
 /// Returns the machine's files of `NAME=value` lines.

@@ -1,10 +1,13 @@
-//! A deployment as a Terraform module: the parts that all clouds share.
+//! A deployment as a Terraform module in the folder `chroma`, and a root that calls it: the parts
+//! that all clouds share.
 //!
-//! Invariant: values of secrets are neither in a module's state nor in its plan; the value of a
-//! variable reaches the machine in a line of a file, never in a script.
+//! Invariant: values of secrets are neither in the state nor in a plan; the value of a variable
+//! reaches the machine in a line of a file, never in a script.
 
 mod env_files;
+mod interface;
 mod notes;
+mod root;
 
 use std::collections::BTreeSet;
 
@@ -20,7 +23,7 @@ use super::machine::{self, MachineFile, MachineTemplate, parameters};
 use crate::backend::Backend;
 use crate::deployment::Deployment;
 use crate::deployment::secrets::{SecretVariable, name_of};
-use crate::plan::Plan;
+use crate::plan::{Change, Plan};
 use crate::problem::Problem;
 use crate::render::{TEMPLATES, as_is, render, values_of};
 use crate::spec::{Image, Spec};
@@ -28,9 +31,11 @@ use crate::spec::{Image, Spec};
 /// The command that creates and changes the deployment.
 pub(super) const APPLY: &str = "terraform init && terraform apply";
 
+/// The folder of the module.
+const FOLDER: &str = "chroma";
+
 /// Files of every module, except `secrets.tf` and the template of the machine's first boot.
-const FILES: [&str; 10] = [
-    "README.md",
+const FILES: [&str; 9] = [
     "alarms.tf",
     "machine.tf",
     "main.tf",
@@ -49,6 +54,10 @@ pub(super) struct Module {
     pub(super) folder: &'static str,
     /// Files that only some modules have.
     pub(super) more_files: &'static [&'static str],
+    /// The cloud's name in a title.
+    pub(super) title: &'static str,
+    /// The address of the data disk.
+    pub(super) data: &'static str,
     /// Template that the machine runs at its first boot; the file has the same name.
     pub(super) first_boot: &'static str,
     /// Terraform expression that replaces a backend's placeholder: `${local.region}`.
@@ -75,6 +84,31 @@ pub(super) struct Rule {
     pub(super) pattern: &'static str,
     /// The error message for other values.
     pub(super) error: &'static str,
+}
+
+/// An argument of the module that the root passes: its name, and its value in the spec. Without a
+/// value, the root has a variable of this name.
+pub(super) type Argument = (String, Option<Value>);
+
+/// Returns the argument for a required value.
+pub(super) fn required(name: &str, value: Option<impl Into<Value>>) -> Argument {
+    (name.to_owned(), value.map(Into::into))
+}
+
+/// Returns a list unless it is empty, which stands for no value.
+pub(super) fn some<'a>(list: impl IntoIterator<Item = &'a str>) -> Option<Value> {
+    let list: Vec<Value> = list.into_iter().map(Value::from).collect();
+    (!list.is_empty()).then(|| list.into())
+}
+
+/// Returns the address of a resource of the module.
+pub(super) fn in_module(address: &str) -> String {
+    format!("module.chroma.{address}")
+}
+
+/// Returns the argument for a value that the module can do without, if the spec has one.
+pub(super) fn optional(name: &str, value: Option<impl Into<Value>>) -> Option<Argument> {
+    value.map(|value| required(name, Some(value)))
 }
 
 /// Names that Terraform does not allow for variables: they are arguments of every `module` block
@@ -118,14 +152,15 @@ pub(super) fn problems(deployment: &Deployment, module: &Module) -> Vec<Problem>
     problems
 }
 
-/// Returns the module's variables, except those of its secrets.
+/// Returns the variables of the module and of the root, except those of secrets.
 fn own_variables(module: &Module) -> impl Iterator<Item = &'static str> {
-    let own = format!("{}/variables.tf.j2", module.folder);
+    let own = ["variables", "_root-variables"];
+    let own = own.map(|file| format!("{}/{file}.tf.j2", module.folder));
     let shared = [
         "terraform/_chroma-variables.tf.j2",
         "terraform/_tracing-variables.tf.j2",
     ];
-    let files = [own.as_str()].into_iter().chain(shared);
+    let files = own.iter().map(String::as_str).chain(shared);
     let texts: Vec<&'static str> = files
         .filter_map(|file| TEMPLATES.get_file(file)?.contents_utf8())
         .collect();
@@ -166,6 +201,8 @@ struct ModuleTemplate<'a, C> {
     secret_kind: &'static str,
     secret_pattern: &'static str,
     secret_error: &'static str,
+    /// The module's template folder.
+    folder: &'static str,
     name_description: &'static str,
     name_pattern: &'static str,
     name_error: &'static str,
@@ -222,43 +259,59 @@ struct SecretTemplate<'a> {
     description: String,
     version_description: String,
     given_description: String,
-    /// The name in the store from the spec, or empty.
-    given: &'a str,
     what: &'a str,
     /// The name of its variable.
     id: String,
 }
 
-/// Returns the files of the module. `template` is the machine's input, and `files` depend on
-/// variables.
+/// Returns the files of the root and the module. `arguments` are the cloud's, `template` is the
+/// machine's input, and `files` depend on variables.
 ///
 /// # Errors
 /// Fails if a template is wrong, which is a bug.
 pub(super) fn plan<C: Serialize>(
     deployment: &Deployment,
     module: &Module,
+    mut arguments: Vec<Argument>,
     template: MachineTemplate<C>,
     files: &[EnvFile],
 ) -> Result<Plan> {
     let mut plan = deployment.images.plan();
     let has_secrets = !deployment.secrets.is_empty();
     let template = module_template(deployment, module, template, files)?;
+    arguments.extend(shared_arguments(deployment, module));
     let context = values_of(template);
     let mut add = |template: &str, path: &str| -> Result<()> {
         let text = render(&format!("{template}.j2"), &context)?;
         plan.files.insert(path.to_owned(), text);
         Ok(())
     };
-    for file in FILES.iter().chain(module.more_files) {
-        add(&format!("{}/{file}", module.folder), file)?;
+    let own = FILES.iter().chain(module.more_files);
+    for file in own.chain(has_secrets.then_some(&"secrets.tf")) {
+        add(
+            &format!("{}/{file}", module.folder),
+            &format!("{FOLDER}/{file}"),
+        )?;
     }
-    if has_secrets {
-        add(&format!("{}/secrets.tf", module.folder), "secrets.tf")?;
-    }
-    add("terraform/.gitignore", ".gitignore")?;
     let (_, first_boot) = module.first_boot.rsplit_once('/').unwrap_or_default();
-    add(module.first_boot, first_boot)?;
+    add(module.first_boot, &format!("{FOLDER}/{first_boot}"))?;
+    add(&format!("{}/README.md", module.folder), "README.md")?;
+    add("terraform/.gitignore", ".gitignore")?;
+    root::add(&mut plan, &context, module, &arguments)?;
     Ok(plan)
+}
+
+/// Returns the arguments that every module has.
+fn shared_arguments(deployment: &Deployment, module: &Module) -> Vec<Argument> {
+    let name = required("name", Some(deployment.spec.name.to_string()));
+    let secrets = deployment.secrets.iter().flat_map(|secret| {
+        let [value, version, stored] = variables(&secret.variable, module);
+        match deployment.spec.machine.secrets.get(&secret.variable) {
+            Some(name) => vec![(stored, Some(name.as_str().into()))],
+            None => vec![(value, None), (version, None), (stored, None)],
+        }
+    });
+    [name].into_iter().chain(secrets).collect()
 }
 
 fn module_template<'a, C: Serialize>(
@@ -274,7 +327,7 @@ fn module_template<'a, C: Serialize>(
     let wants_endpoint = tracing.backend.wants_endpoint();
     let secrets = deployment.secrets.iter();
     let secrets: Vec<SecretTemplate> = secrets
-        .map(|one| SecretTemplate::new(deployment, module, one))
+        .map(|one| SecretTemplate::new(module, one))
         .collect();
     let keys = secrets.iter().filter(|secret| secret.required);
     Ok(ModuleTemplate {
@@ -291,6 +344,7 @@ fn module_template<'a, C: Serialize>(
         secret_kind: module.secret_kind,
         secret_pattern: module.secret_rule.pattern,
         secret_error: module.secret_rule.error,
+        folder: module.folder,
         name_description: module.name_is,
         name_pattern: module.name_rule.pattern,
         name_error: module.name_rule.error,
@@ -362,9 +416,8 @@ fn template_values(files: &[EnvFile]) -> Vec<Value> {
 }
 
 impl<'a> SecretTemplate<'a> {
-    fn new(deployment: &'a Deployment, module: &Module, secret: &'a SecretVariable) -> Self {
+    fn new(module: &Module, secret: &'a SecretVariable) -> Self {
         let [id, ..] = variables(&secret.variable, module);
-        let given = deployment.spec.machine.secrets.get(&secret.variable);
         let (counts, unless) = if secret.required {
             ("Version of the value", String::new())
         } else {
@@ -388,11 +441,27 @@ impl<'a> SecretTemplate<'a> {
                 "{counts}. Increase it when you change {id}, because Terraform cannot detect the change."
             ),
             given_description: format!("{}, instead of {id}.", capitalized(module.secret_is)),
-            given: given.map(|given| given.as_str()).unwrap_or_default(),
             what: &secret.what,
             id,
         }
     }
+}
+
+/// Returns the problem of files that are no longer part of the deployment, in a folder whose files
+/// Terraform reads.
+pub(super) fn leftover(plan: &Plan, stale: &[Change]) -> Option<Problem> {
+    let read_in = |path: &str| {
+        let (folder, file) = path.rsplit_once('/').unwrap_or(("", path));
+        file.ends_with(".tf").then(|| folder.to_owned())
+    };
+    let read: BTreeSet<String> = plan.files.keys().filter_map(|path| read_in(path)).collect();
+    let paths = stale.iter().map(|change| change.path.as_str());
+    let is_read = |path: &&str| read_in(path).is_some_and(|folder| read.contains(&folder));
+    let left: Vec<&str> = paths.filter(is_read).collect();
+    (!left.is_empty()).then(|| {
+        let message = "no longer part of the deployment, but Terraform would read it";
+        Problem::new(left.join(", "), message).hint("`gen --prune` removes it")
+    })
 }
 
 /// Returns the commands that follow `gen`.

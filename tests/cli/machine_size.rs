@@ -28,10 +28,10 @@ fn rendered(target: &str, lines: &str) -> (String, String) {
     let read = |name: &str| fs::read_to_string(home.path().join(name)).unwrap_or_default();
     let texts = [
         "parameters.json",
-        "variables.tf",
+        "chroma/variables.tf",
         "template.yaml",
-        "startup-script.sh.tftpl",
-        "cloud-config.yaml.tftpl",
+        "chroma/startup-script.sh.tftpl",
+        "chroma/cloud-config.yaml.tftpl",
     ];
     let text = texts.map(read).join("\n").replace("$${", "${");
     (kind(&text), limits(&text))

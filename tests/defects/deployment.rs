@@ -269,8 +269,8 @@ fn rendered(
         .iter()
         .filter_map(|(path, text)| match path.as_str() {
             "template.yaml" => Some(of_stack(text)),
-            "cloud-config.yaml.tftpl" => Some(of_cloud_config(&filled(text))),
-            "startup-script.sh.tftpl" => Some(of_startup_script(&filled(text))),
+            "chroma/cloud-config.yaml.tftpl" => Some(of_cloud_config(&filled(text))),
+            "chroma/startup-script.sh.tftpl" => Some(of_startup_script(&filled(text))),
             _ => None,
         })
         .collect();

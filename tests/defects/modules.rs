@@ -1,16 +1,31 @@
 //! Terraform modules: every variable is described and used, and a secret is written only to its
 //! store.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use hcl::expr::Expression;
 
 use crate::deployment::none;
 
-/// Returns problems of the variables, local values and data sources of a module.
+/// The texts of a module's files.
+type Module<'a> = Vec<&'a str>;
+
+/// Returns the modules, which include the root, by their folders.
+fn modules(files: &BTreeMap<String, String>) -> BTreeMap<&str, Module<'_>> {
+    let mut modules: BTreeMap<&str, Module> = BTreeMap::new();
+    for (path, text) in files.iter().filter(|(path, _)| path.ends_with(".tf")) {
+        let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+        modules.entry(folder).or_default().push(text);
+    }
+    modules
+}
+
+/// Returns problems of the variables, local values and data sources of modules.
 fn wrong(files: &BTreeMap<String, String>) -> Vec<String> {
-    let module = files.iter().filter(|(path, _)| path.ends_with(".tf"));
-    let texts: Vec<&str> = module.map(|(_, text)| text.as_str()).collect();
+    modules(files).values().flat_map(wrong_in).collect()
+}
+
+fn wrong_in(texts: &Module) -> Vec<String> {
     let mut wrong = Vec::new();
     for block in texts
         .iter()
@@ -26,7 +41,7 @@ fn wrong(files: &BTreeMap<String, String>) -> Vec<String> {
         match (block.identifier.as_str(), &labels[..]) {
             ("variable", [name]) => {
                 wrong.extend(unused(
-                    &texts,
+                    texts,
                     &format!("var.{name}"),
                     &format!("variable \"{name}\""),
                 ));
@@ -39,18 +54,17 @@ fn wrong(files: &BTreeMap<String, String>) -> Vec<String> {
                     wrong.push(format!("var.{name} is shown, or kept in plans"));
                 }
                 if is("sensitive") {
-                    wrong.extend(leaves(&texts, name));
+                    wrong.extend(leaves(texts, name));
                 }
             }
             ("data", [kind, name]) => {
                 let block = format!("data \"{kind}\" \"{name}\"");
-                wrong.extend(unused(&texts, &format!("data.{kind}.{name}"), &block));
+                wrong.extend(unused(texts, &format!("data.{kind}.{name}"), &block));
             }
             ("locals", _) => {
                 let names = block.body.attributes().map(|local| local.key.as_str());
-                wrong.extend(
-                    names.filter_map(|name| unused(&texts, &format!("local.{name}"), "\0")),
-                );
+                wrong
+                    .extend(names.filter_map(|name| unused(texts, &format!("local.{name}"), "\0")));
             }
             _ => {}
         }
@@ -79,7 +93,8 @@ fn outside<'a>(text: &'a str, block: &str) -> impl Iterator<Item = &'a str> {
     })
 }
 
-/// Returns lines that name a secret and do not write it to its store.
+/// Returns lines that name a secret, and neither write it to its store nor pass it to the module that
+/// does.
 fn leaves(texts: &[&str], name: &str) -> Vec<String> {
     let block = format!("variable \"{name}\"");
     let address = format!("var.{name}");
@@ -92,7 +107,8 @@ fn leaves(texts: &[&str], name: &str) -> Vec<String> {
             .next()
             .is_some_and(|key| key.trim().ends_with("_wo"))
     };
-    let leaves = named.filter(|line| !writes(line) && !checks(line));
+    let passes = |line: &str| line.split_whitespace().eq([name, "=", &address]);
+    let leaves = named.filter(|line| !writes(line) && !checks(line) && !passes(line));
     leaves
         .map(|line| format!("{address} leaves the way to its store: {line}"))
         .collect()
@@ -101,6 +117,68 @@ fn leaves(texts: &[&str], name: &str) -> Vec<String> {
 #[test]
 fn variables_of_modules_are_described_used_and_kept() {
     none(|one| wrong(&one.files));
+}
+
+/// Returns the blocks of a module of this kind, with their labels.
+fn blocks(texts: &Module, kind: &str) -> Vec<hcl::Block> {
+    let blocks = texts
+        .iter()
+        .flat_map(|text| hcl::parse(text).unwrap().into_blocks());
+    blocks
+        .filter(|block| block.identifier.as_str() == kind)
+        .collect()
+}
+
+fn names(texts: &Module, kind: &str) -> BTreeSet<String> {
+    let blocks = blocks(texts, kind).into_iter();
+    blocks
+        .map(|block| block.labels[0].as_str().to_owned())
+        .collect()
+}
+
+/// Terraform allows `count`, `for_each` and `depends_on` only for modules without providers.
+/// <https://developer.hashicorp.com/terraform/language/modules/develop/providers>
+#[test]
+fn only_the_root_configures_providers_and_it_passes_every_output() {
+    none(|one| {
+        let modules = modules(&one.files);
+        let (Some(root), Some(module)) = (modules.get(""), modules.get("chroma")) else {
+            return Vec::new();
+        };
+        let mut wrong = Vec::new();
+        wrong.extend(
+            names(module, "provider")
+                .into_iter()
+                .map(|name| format!("provider {name}")),
+        );
+        if names(root, "output") != names(module, "output") {
+            wrong.push("outputs differ".to_owned());
+        }
+        let [call] = &blocks(root, "module")[..] else {
+            return vec!["not one module".to_owned()];
+        };
+        let known = names(module, "variable");
+        let passed = call
+            .body
+            .attributes()
+            .map(|one| one.key.as_str().to_owned());
+        wrong.extend(passed.filter(|name| name != "source" && !known.contains(name)));
+        let [moved] = &blocks(root, "moved")[..] else {
+            return vec!["not one resource with data".to_owned()];
+        };
+        let data = moved.body.attributes().next().unwrap().expr.to_string();
+        let kept = one.resources(data.split('.').next().unwrap());
+        let kept = kept.iter().any(|one| {
+            one.labels[1].as_str() == "data"
+                && hcl::format::to_string(one)
+                    .unwrap()
+                    .contains("prevent_destroy = true")
+        });
+        if !kept {
+            wrong.push(format!("{data} is not the protected resource"));
+        }
+        wrong
+    });
 }
 
 #[test]

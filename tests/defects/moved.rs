@@ -70,7 +70,7 @@ fn containers_receive_the_same_variables_in_every_module() {
     for (spec, deployments) in moved() {
         let modules: Vec<_> = deployments
             .into_iter()
-            .filter(|one| one.files.contains_key("machine.tf"))
+            .filter(|one| one.files.contains_key("chroma/machine.tf"))
             .collect();
         assert_eq!(modules.len(), 3);
         for file in ["chroma_env", "collector_env"] {

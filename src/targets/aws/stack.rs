@@ -35,8 +35,6 @@ pub(super) struct AwsTemplate<'a> {
     in_console: bool,
     /// The command that sets `INSTANCE`.
     instance: String,
-    /// The allowed clients, by their kind.
-    allowed: AllowedClients<'a>,
     organization: OrganizationTemplate<'a>,
     /// Repositories of ECR that the deployment does not create.
     pulled: Vec<Repository<'a>>,
@@ -52,15 +50,16 @@ struct Repository<'a> {
     repository: &'a str,
 }
 
-#[derive(Default, Serialize)]
-struct AllowedClients<'a> {
-    ranges: Vec<&'a str>,
-    groups: Vec<&'a str>,
-    prefix_lists: Vec<&'a str>,
+/// The allowed clients, by their kind.
+#[derive(Default)]
+pub(super) struct AllowedClients<'a> {
+    pub(super) ranges: Vec<&'a str>,
+    pub(super) groups: Vec<&'a str>,
+    pub(super) prefix_lists: Vec<&'a str>,
 }
 
 impl<'a> AllowedClients<'a> {
-    fn new(peers: &'a [Peer]) -> Self {
+    pub(super) fn new(peers: &'a [Peer]) -> Self {
         let mut clients = Self::default();
         for peer in peers {
             let list = match peer {
@@ -74,20 +73,16 @@ impl<'a> AllowedClients<'a> {
     }
 }
 
-/// Defaults of the parameters for location and machine; blank if the spec has no value.
+/// Defaults of the parameters, and the snapshot; blank if the spec has no value.
 #[derive(Serialize)]
 struct MachineDefaults {
     #[serde(rename = "type")]
     kind: String,
     architecture: &'static str,
-    network: String,
-    subnet: String,
-    zone: String,
     disk_gib: Value,
     restore_from: String,
     snapshots: Value,
     log_days: Value,
-    alarms: String,
 }
 
 /// Returns the template input for the machine and for all formats.
@@ -132,7 +127,6 @@ pub(super) fn template(deployment: &Deployment) -> MachineTemplate<'_, AwsTempla
             .backends()
             .any(|backend| is_in_console(&backend.traces)),
         instance: instance(*format, name),
-        allowed: AllowedClients::new(&at.allow_from),
         organization: OrganizationTemplate::new(name, &at.organization),
     };
     MachineTemplate::new(deployment, traits, own)
@@ -232,9 +226,6 @@ impl MachineDefaults {
         Self {
             kind: value("InstanceType"),
             architecture: architecture(at.kind.as_str()),
-            network: value("VpcId"),
-            subnet: value("SubnetId"),
-            zone: value("AvailabilityZone"),
             disk_gib: as_is(value("DiskSize")),
             restore_from: snapshot
                 .map(CloudName::as_str)
@@ -242,7 +233,6 @@ impl MachineDefaults {
                 .to_owned(),
             snapshots: as_is(value("SnapshotsKept")),
             log_days: as_is(value("LogRetentionDays")),
-            alarms: value("AlarmTopicArn"),
         }
     }
 }

@@ -4,12 +4,15 @@ use super::patterns;
 use crate::deployment::Deployment;
 use crate::spec::Machine;
 use crate::targets::machine::RequiredKey;
-use crate::targets::terraform::{Module, Rule};
+use crate::targets::terraform::{Argument, Module, Rule, optional, required, some};
+use crate::values::{CloudName, Peer};
 
 pub(super) const MODULE: Module = Module {
     cloud: "azure",
     folder: "azure",
     more_files: &["logs.tf"],
+    title: "Azure",
+    data: "azurerm_managed_disk.data",
     first_boot: "terraform/cloud-config.yaml.tftpl",
     place: "", // no text of a backend has a placeholder here
     secret_kind: "id",
@@ -42,6 +45,35 @@ pub(super) const MODULE_WITH_INSIGHTS: Module = Module {
 pub(super) fn makes_insights(deployment: &Deployment) -> bool {
     let mut backends = deployment.spec.tracing.backends();
     backends.any(|backend| deployment.creates_resource_of(backend))
+}
+
+/// Returns the arguments of the module that are specific to this deployment.
+pub(super) fn arguments(at: &Machine) -> Vec<Argument> {
+    let text = |name: &Option<CloudName>| name.as_ref().map(|name| name.as_str().to_owned());
+    let range = |peer: &Option<Peer>| match peer {
+        Some(Peer::Range(range)) => Some(range.clone()),
+        _ => None,
+    };
+    let zone = at.zone.as_ref();
+    let place = zone.map(|zone| patterns::place(zone.as_str()));
+    let arguments = [
+        required("resource_group_name", text(&at.resource_group)),
+        required("location", place.map(|(location, _)| location)),
+        required("zone", place.map(|(_, zone)| zone)),
+        required("subnet_id", text(&at.subnet)),
+        required("allowed_cidrs", some(at.allowed_ranges())),
+        required(
+            "ssh_public_key",
+            at.ssh_key.as_ref().map(|key| key.as_str()),
+        ),
+    ];
+    let optional = [
+        optional("ssh_cidr", range(&at.ssh_from)),
+        optional("snapshot_id", text(&at.restore_from)),
+        optional("action_group_id", text(&at.alarms)),
+    ];
+    let optional = optional.into_iter().flatten();
+    arguments.into_iter().chain(optional).collect()
 }
 
 pub(super) fn places(at: &Machine) -> [RequiredKey; 6] {

@@ -12,7 +12,7 @@ use crate::backend::Backend;
 use crate::deployment::Deployment;
 use crate::spec::Machine;
 use crate::targets::machine::patterns::{given, has_form};
-use crate::values::Peer;
+use crate::targets::terraform::in_module;
 
 /// Fields that only `templates/azure` reads.
 #[derive(Serialize)]
@@ -23,6 +23,8 @@ pub(super) struct AzureTemplate {
     existing_insights: bool,
     /// True if the spec lacks a required location.
     missing_places: bool,
+    /// Resource providers that the subscription must register.
+    resource_providers: Vec<&'static str>,
     /// Roles of the machine's identity at the backends.
     backend_roles: BTreeSet<Role>,
     /// Maximum number of daily snapshots.
@@ -46,6 +48,21 @@ struct Role {
     at_insights: bool,
 }
 
+/// Returns the resource providers of the module, except Azure's core ones.
+fn resource_providers(deployment: &Deployment) -> Vec<&'static str> {
+    let logs_in = deployment.image_source.logs_in();
+    let has_secrets = !deployment.secrets.is_empty();
+    let all = [
+        ("Microsoft.ContainerRegistry", logs_in),
+        ("Microsoft.DataProtection", true),
+        ("Microsoft.KeyVault", has_secrets),
+        ("Microsoft.OperationalInsights", true),
+        ("microsoft.insights", true),
+    ];
+    let needed = all.into_iter().filter(|(_, needed)| *needed);
+    needed.map(|(name, _)| name).collect()
+}
+
 /// Returns the roles that backends need; the operator grants those at an existing resource.
 fn backend_roles(deployment: &Deployment) -> BTreeSet<Role> {
     let roles_of = |backend: &Backend| {
@@ -62,18 +79,13 @@ fn backend_roles(deployment: &Deployment) -> BTreeSet<Role> {
     backends.flat_map(roles_of).collect()
 }
 
-/// Defaults of the variables for location and machine; `None` if the spec has no value.
+/// Defaults of the variables, and the subscription of the provider.
 #[derive(Serialize)]
 struct MachineDefaults {
     #[serde(rename = "type")]
     kind: String,
     architecture: &'static str,
     subscription: Option<String>,
-    resource_group: Option<String>,
-    location: Option<String>,
-    zone: Option<String>,
-    subnet: Option<String>,
-    allowed_ranges: Vec<String>,
     image: Option<String>,
     /// True if the image is a version of the Marketplace's, not an id.
     image_is_version: bool,
@@ -86,13 +98,9 @@ struct MachineDefaults {
     key_vault: Option<String>,
     vault_name: Option<String>,
     workspace: Option<String>,
-    ssh_range: String,
-    ssh_key: Option<String>,
     disk_gib: u64,
-    restore_from: String,
     snapshots: u16,
     log_days: u16,
-    alarms: String,
 }
 
 /// Regular expressions of names.
@@ -145,6 +153,7 @@ impl AzureTemplate {
                 .backends()
                 .flat_map(|backend| &backend.addresses)
                 .any(|address| address.value.is_some()),
+            resource_providers: resource_providers(deployment),
             backend_roles: backend_roles(deployment),
             missing_places: places(machine).iter().any(|place| place.missing),
             most_snapshots: MOST_SNAPSHOTS,
@@ -188,10 +197,6 @@ fn image_is_version(machine: &Machine) -> bool {
 impl MachineDefaults {
     fn new(machine: &Machine) -> Self {
         let text = given;
-        let range = |peer: &Option<Peer>| match peer {
-            Some(Peer::Range(range)) => Some(range.clone()),
-            _ => None,
-        };
         let arm = sizes::is_arm(machine.kind.as_str());
         let organization = &machine.organization;
         let tags = organization.tags.iter();
@@ -202,19 +207,10 @@ impl MachineDefaults {
             let pair = format!("{name}={value}");
             format!(" '{}'", pair.replace('\'', "'\\''"))
         });
-        let place = machine
-            .zone
-            .as_ref()
-            .map(|zone| patterns::place(zone.as_str()));
         Self {
             kind: machine.kind.as_str().to_owned(),
             architecture: if arm { "arm64" } else { "x86_64" },
             subscription: text(&machine.subscription),
-            resource_group: text(&machine.resource_group),
-            location: place.map(|(location, _)| location.to_owned()),
-            zone: place.map(|(_, zone)| zone.to_owned()),
-            subnet: text(&machine.subnet),
-            allowed_ranges: machine.allowed_ranges().map(str::to_owned).collect(),
             image: text(&organization.image),
             image_is_version: image_is_version(machine),
             more_tags: more.collect(),
@@ -224,13 +220,9 @@ impl MachineDefaults {
             vault_name: text(&organization.key_vault).map(|id| last_part(&id).to_owned()),
             key_vault: text(&organization.key_vault),
             workspace: text(&organization.workspace),
-            ssh_range: range(&machine.ssh_from).unwrap_or_default(),
-            ssh_key: machine.ssh_key.as_ref().map(|key| key.as_str().to_owned()),
             disk_gib: machine.disk.as_mebibytes() / 1024,
-            restore_from: text(&machine.restore_from).unwrap_or_default(),
             snapshots: machine.snapshots,
             log_days: machine.log_days,
-            alarms: text(&machine.alarms).unwrap_or_default(),
         }
     }
 }
@@ -260,7 +252,10 @@ impl Commands {
         // The role on the disk, which is locked, and the vault's resources, which outlive its last
         // snapshots.
         let stop_backup = [&disk[2..3], &backup[..]].concat();
-        let forget = |addresses: &[&str]| addresses.join(" \\\n  ");
+        let forget = |addresses: &[&str]| {
+            let addresses = addresses.iter().map(|address| in_module(address));
+            addresses.collect::<Vec<_>>().join(" \\\n  ")
+        };
         Self {
             group: group.to_owned(),
             zone: zone.to_owned(),

@@ -3,12 +3,15 @@
 use super::patterns;
 use crate::spec::Machine;
 use crate::targets::machine::RequiredKey;
-use crate::targets::terraform::{Module, Rule};
+use crate::targets::terraform::{Argument, Module, Rule, optional, required, some};
+use crate::values::CloudName;
 
 pub(super) const MODULE: Module = Module {
     cloud: "gcp",
     folder: "gcp",
     more_files: &["logs.tf"],
+    title: "GCP",
+    data: "google_compute_disk.data",
     first_boot: "gcp/startup-script.sh.tftpl",
     place: "${var.project_id}",
     secret_kind: "id",
@@ -25,6 +28,24 @@ pub(super) const MODULE: Module = Module {
         error: "Must be at most 22 lowercase letters, digits and hyphens, begin with a letter, and not end with a hyphen.",
     },
 };
+
+/// Returns the arguments of the module that are specific to this deployment.
+pub(super) fn arguments(at: &Machine) -> Vec<Argument> {
+    let text = |name: &Option<CloudName>| name.as_ref().map(|name| name.as_str().to_owned());
+    let arguments = [
+        required("project_id", text(&at.project)),
+        required("zone", text(&at.zone)),
+        required("network", text(&at.network)),
+        required("subnet", text(&at.subnet)),
+        required("allowed_cidrs", some(at.allowed_ranges())),
+    ];
+    let optional = [
+        optional("snapshot", text(&at.restore_from)),
+        optional("notification_channel", text(&at.alarms)),
+    ];
+    let optional = optional.into_iter().flatten();
+    arguments.into_iter().chain(optional).collect()
+}
 
 /// Returns the keys for the location.
 pub(super) fn places(at: &Machine) -> [RequiredKey; 5] {

@@ -28,7 +28,7 @@ pub(super) struct GcpTemplate<'a> {
     forms: Forms,
 }
 
-/// Defaults of the variables for location and machine.
+/// Defaults of the variables, and names for the README.
 #[derive(Serialize)]
 struct MachineDefaults<'a> {
     #[serde(rename = "type")]
@@ -36,9 +36,7 @@ struct MachineDefaults<'a> {
     architecture: &'static str,
     project: Option<&'a str>,
     network: Option<&'a str>,
-    subnet: Option<&'a str>,
     zone: Option<&'a str>,
-    allowed_ranges: Vec<&'a str>,
     image: Option<&'a str>,
     /// The project of the system image.
     image_project: &'a str,
@@ -49,10 +47,8 @@ struct MachineDefaults<'a> {
     kms_key: Option<&'a str>,
     network_project: Option<&'a str>,
     disk_gib: u64,
-    restore_from: &'a str,
     snapshots: u16,
     log_days: u16,
-    alarms: &'a str,
 }
 
 /// Regular expressions of names.
@@ -116,9 +112,7 @@ impl<'a> MachineDefaults<'a> {
             architecture: if arm { "arm64" } else { "x86_64" },
             project: text(&machine.project),
             network: text(&machine.network),
-            subnet: text(&machine.subnet),
             zone: text(&machine.zone),
-            allowed_ranges: machine.allowed_ranges().collect(),
             image: text(&organization.image),
             image_project: text(&organization.image)
                 .and_then(|image| image.split('/').nth(1))
@@ -128,10 +122,8 @@ impl<'a> MachineDefaults<'a> {
             kms_key: text(&organization.kms_key),
             network_project: text(&organization.network_project),
             disk_gib: machine.disk.as_mebibytes() / 1024,
-            restore_from: text(&machine.restore_from).unwrap_or_default(),
             snapshots: machine.snapshots,
             log_days: machine.log_days,
-            alarms: text(&machine.alarms).unwrap_or_default(),
         }
     }
 }

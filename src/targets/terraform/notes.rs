@@ -1,60 +1,64 @@
-//! Notes on a changed module, for the operator of an existing deployment.
+//! Notes on a changed root, for the operator of an existing deployment.
 //!
 //! Invariant: a note says what Terraform does with the change.
 
 use super::super::machine;
 use crate::plan::Change;
 
-/// Variables of the disk's place: in every cloud, a disk cannot leave its zone.
+/// Arguments for the place of the disk: in every cloud, a disk cannot leave its zone.
 const PLACES: [&str; 3] = ["zone", "location", "availability_zone"];
+
+/// The start of the root's call of the module.
+const CALL: &str = "module \"chroma\" {";
+
+/// The command that moves a state into the module.
+const MOVE: &str = r#"terraform init && terraform state list | grep -v -e '^module\.' -e '^data\.' | while IFS= read -r it; do terraform state mv "$it" "module.chroma.$it" </dev/null; done"#;
 
 /// Returns notes on the effect of a changed file on the data.
 pub(in crate::targets) fn notes(change: &Change) -> Vec<String> {
-    match change.path.as_str() {
-        "main.tf" => machine::version_note(change),
-        "variables.tf" => {
-            let [before, after] = defaults(change, "disk_size");
-            let smaller = machine::disk_note(before.as_deref(), after.as_deref());
-            let moved = PLACES
-                .iter()
-                .find_map(|place| moved(place, defaults(change, place)));
-            let renamed = renamed(defaults(change, "name"));
-            renamed.into_iter().chain(moved).chain(smaller).collect()
-        }
-        _ => Vec::new(),
+    if change.path != "main.tf" {
+        return Vec::new();
     }
+    let mut notes = machine::version_note(change);
+    notes.extend(into_module(change));
+    notes.extend(renamed(argument(change, "name")));
+    let mut places = PLACES.iter();
+    notes.extend(places.find_map(|place| moved(place, argument(change, place))));
+    let sizes = argument(change, "disk_size");
+    notes.extend(sizes.and_then(|(before, after)| machine::disk_note(Some(&before), Some(&after))));
+    notes
+}
+
+/// Returns a note on a folder from before the module.
+fn into_module(change: &Change) -> Option<String> {
+    let calls = |text: &Option<String>| text.as_deref().is_some_and(|text| text.contains(CALL));
+    (!calls(&change.before) && calls(&change.after)).then(|| {
+        format!("the resources are now in a module: before `terraform apply`, move an existing state there: {MOVE}")
+    })
 }
 
 /// Returns a note if the name of the deployment changes.
-fn renamed([before, after]: [Option<String>; 2]) -> Option<String> {
-    let (before, after) = (before?, after?);
-    (before != after).then(|| {
-        format!("`{before}` is now named `{after}`: in this folder, Terraform replaces the resources that have the name, and refuses if one of them is the data disk; for a second deployment, use another folder (`--out`)")
-    })
+fn renamed(names: Option<(String, String)>) -> Option<String> {
+    let (before, after) = names?;
+    Some(format!(
+        "`{before}` is now named `{after}`: in this folder, Terraform replaces the resources that have the name, and refuses if one of them is the data disk; for a second deployment, use another folder (`--out`)"
+    ))
 }
 
 /// Returns a note if the place of the disk changes.
-fn moved(variable: &str, [before, after]: [Option<String>; 2]) -> Option<String> {
-    let (before, after) = (before?, after?);
-    (before != after).then(|| {
-        format!("`{variable}` changes from `{before}` to `{after}`, but the data disk cannot move, so Terraform refuses; to move the data, use a snapshot and `machine.restore_from`, as described in README.md")
-    })
+fn moved(argument: &str, places: Option<(String, String)>) -> Option<String> {
+    let (before, after) = places?;
+    Some(format!(
+        "`{argument}` changes from `{before}` to `{after}`, but the data disk cannot move, so Terraform refuses; to move the data, use a snapshot and `machine.restore_from`, as described in README.md"
+    ))
 }
 
-/// Returns the default of a variable before and after the change.
-fn defaults(change: &Change, variable: &str) -> [Option<String>; 2] {
-    [&change.before, &change.after].map(|text| {
-        let default = default_of(text.as_deref()?, variable)?;
-        Some(default.trim_matches('"').to_owned())
-    })
-}
-
-/// Returns the default of a variable in `variables.tf`.
-fn default_of<'a>(text: &'a str, variable: &str) -> Option<&'a str> {
-    let block = text.split_once(&format!("variable \"{variable}\" {{"))?.1;
-    let mut lines = block.lines().map(str::trim).take_while(|line| *line != "}");
-    lines.find_map(|line| {
-        let value = line.strip_prefix("default")?;
-        value.trim_start().strip_prefix("= ")
-    })
+/// Returns an argument of the module before and after the change, if it changes.
+fn argument(change: &Change, name: &str) -> Option<(String, String)> {
+    let value = |text: String| {
+        let value = text.trim_start_matches([' ', '=']);
+        value.trim_matches('"').to_owned()
+    };
+    let (before, after) = change.behind(&format!("{name} "))?;
+    Some((value(before), value(after)))
 }

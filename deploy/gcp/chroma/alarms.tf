@@ -4,6 +4,7 @@
 resource "google_monitoring_alert_policy" "chroma" {
   for_each = { for name, condition in local.conditions : name => condition if local.alarms }
 
+  project               = var.project_id
   display_name          = "${var.name}: ${each.key}"
   combiner              = "OR"
   notification_channels = [var.notification_channel]

@@ -1,6 +1,7 @@
 # Permissions of the machine.
 
 resource "google_service_account" "machine" {
+  project      = var.project_id
   account_id   = "${var.name}-machine"
   display_name = "The machine of ${var.name}"
 
@@ -20,6 +21,7 @@ resource "google_project_iam_member" "machine" {
 }
 
 resource "google_artifact_registry_repository_iam_member" "images" {
+  project    = var.project_id
   location   = local.region
   repository = "chroma"
   role       = "roles/artifactregistry.reader"

@@ -4,6 +4,7 @@
 resource "google_secret_manager_secret" "chroma_otel_collection_headers" {
   count = local.stores_chroma_otel_collection_headers ? 1 : 0
 
+  project   = var.project_id
   secret_id = "${var.name}-chroma_otel_collection_headers-${local.region}" # a secret in another region is created before this one is deleted
   labels    = local.labels
 

@@ -2,6 +2,7 @@
 # stays the same.
 
 resource "google_compute_instance" "chroma" {
+  project                   = var.project_id
   name                      = var.name
   description               = "Chroma"
   zone                      = var.zone

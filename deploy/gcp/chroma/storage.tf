@@ -1,6 +1,7 @@
 # Data: outlives the machine, and as a snapshot also the deployment.
 
 resource "google_compute_disk" "data" {
+  project = var.project_id
   # A disk from a snapshot can exist next to the one that it replaces.
   name        = join("-", compact([var.name, "data", var.snapshot == "" ? "" : substr(sha1(var.snapshot), 0, 8)]))
   description = "Chroma's data and its traces' queue"
@@ -11,7 +12,7 @@ resource "google_compute_disk" "data" {
   labels      = local.labels
 
   lifecycle {
-    prevent_destroy = true # see README.md, "Delete" and "Back up, restore, move"
+    prevent_destroy = true # see ../README.md, "Delete" and "Back up, restore, move"
   }
 
   depends_on = [google_project_service.compute]
@@ -20,6 +21,7 @@ resource "google_compute_disk" "data" {
 resource "google_compute_resource_policy" "snapshots" {
   count = var.snapshots_kept > 0 ? 1 : 0
 
+  project     = var.project_id
   name        = "${var.name}-daily"
   description = "Daily snapshots of ${var.name}"
   region      = local.region
@@ -49,9 +51,10 @@ resource "google_compute_resource_policy" "snapshots" {
 resource "google_compute_disk_resource_policy_attachment" "snapshots" {
   count = var.snapshots_kept > 0 ? 1 : 0
 
-  name = google_compute_resource_policy.snapshots[0].name
-  disk = google_compute_disk.data.name
-  zone = var.zone
+  project = var.project_id
+  name    = google_compute_resource_policy.snapshots[0].name
+  disk    = google_compute_disk.data.name
+  zone    = var.zone
 
   lifecycle {
     # Detach a schedule before it is replaced: Google does not delete a schedule in use.

@@ -14,7 +14,7 @@ resource "azurerm_managed_disk" "data" {
   tags                          = local.tags
 
   lifecycle {
-    prevent_destroy = true # see README.md, "Delete" and "Back up, restore, move"
+    prevent_destroy = true # see ../README.md, "Delete" and "Back up, restore, move"
   }
 }
 

@@ -1,6 +1,7 @@
 # No public address, only allowed clients. The address stays when the machine is replaced.
 
 resource "google_compute_address" "chroma" {
+  project      = var.project_id
   name         = var.name
   description  = "Chroma"
   region       = local.region
@@ -12,6 +13,7 @@ resource "google_compute_address" "chroma" {
 # Lower numbers have priority over other rules of the network, which usually have 1000 (65534 in the
 # default network).
 resource "google_compute_firewall" "clients" {
+  project                 = var.project_id
   name                    = "${var.name}-clients"
   description             = "Clients of Chroma"
   network                 = data.google_compute_subnetwork.chroma.network
@@ -26,6 +28,7 @@ resource "google_compute_firewall" "clients" {
 }
 
 resource "google_compute_firewall" "ssh" {
+  project                 = var.project_id
   name                    = "${var.name}-ssh"
   description             = "SSH through Identity-Aware Proxy, authenticated by Google"
   network                 = data.google_compute_subnetwork.chroma.network
@@ -40,6 +43,7 @@ resource "google_compute_firewall" "ssh" {
 }
 
 resource "google_compute_firewall" "nobody_else" {
+  project                 = var.project_id
   name                    = "${var.name}-nobody-else"
   description             = "Deny all other clients"
   network                 = data.google_compute_subnetwork.chroma.network

@@ -12,6 +12,7 @@ resource "google_logging_project_bucket_config" "logs" {
 }
 
 resource "google_logging_project_sink" "logs" {
+  project     = var.project_id
   name        = "${var.name}-logs"
   description = "Logs of ${var.name}, in a separate bucket"
   destination = "logging.googleapis.com/${google_logging_project_bucket_config.logs.id}"
