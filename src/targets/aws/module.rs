@@ -1,6 +1,6 @@
 //! The Terraform module of AWS.
 
-use super::stack::AllowedClients;
+use super::parameters::AllowedClients;
 use crate::spec::Machine;
 use crate::targets::terraform::{Argument, Module, Rule, optional, required, some};
 use crate::values::CloudName;

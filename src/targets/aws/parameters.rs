@@ -16,6 +16,29 @@ use crate::targets::machine::{RequiredKey, disk_note};
 use crate::values::Peer;
 use crate::values::has_place;
 
+/// The allowed clients, by their kind.
+#[derive(Default)]
+pub(super) struct AllowedClients<'a> {
+    pub(super) ranges: Vec<&'a str>,
+    pub(super) groups: Vec<&'a str>,
+    pub(super) prefix_lists: Vec<&'a str>,
+}
+
+impl<'a> AllowedClients<'a> {
+    pub(super) fn new(peers: &'a [Peer]) -> Self {
+        let mut clients = Self::default();
+        for peer in peers {
+            let list = match peer {
+                Peer::Range(_) => &mut clients.ranges,
+                Peer::SecurityGroup(_) => &mut clients.groups,
+                Peer::PrefixList(_) => &mut clients.prefix_lists,
+            };
+            list.push(peer.as_str());
+        }
+        clients
+    }
+}
+
 /// Returns the values of the parameters that the spec determines; blank if the spec has no value.
 pub(super) fn values(deployment: &Deployment) -> BTreeMap<String, String> {
     let (machine, tracing) = (&deployment.spec.machine, &deployment.spec.tracing);

@@ -17,7 +17,7 @@ use crate::render::as_is;
 use crate::spec::{Format, Spec};
 use crate::targets::machine::env_files::{self, EnvFile, EnvLine, Segment};
 use crate::targets::machine::{CloudMachine, MachineTemplate};
-use crate::values::{CloudName, DnsLabel, Peer, is_in_console};
+use crate::values::{CloudName, DnsLabel, is_in_console};
 
 /// Command that prints the current region of the `aws` command.
 const REGION: &str = "$(aws ec2 describe-availability-zones --query 'AvailabilityZones[0].RegionName' --output text)";
@@ -48,29 +48,6 @@ struct Repository<'a> {
     account: &'a str,
     region: &'a str,
     repository: &'a str,
-}
-
-/// The allowed clients, by their kind.
-#[derive(Default)]
-pub(super) struct AllowedClients<'a> {
-    pub(super) ranges: Vec<&'a str>,
-    pub(super) groups: Vec<&'a str>,
-    pub(super) prefix_lists: Vec<&'a str>,
-}
-
-impl<'a> AllowedClients<'a> {
-    pub(super) fn new(peers: &'a [Peer]) -> Self {
-        let mut clients = Self::default();
-        for peer in peers {
-            let list = match peer {
-                Peer::Range(_) => &mut clients.ranges,
-                Peer::SecurityGroup(_) => &mut clients.groups,
-                Peer::PrefixList(_) => &mut clients.prefix_lists,
-            };
-            list.push(peer.as_str());
-        }
-        clients
-    }
 }
 
 /// Defaults of the parameters, and the snapshot; blank if the spec has no value.

@@ -133,6 +133,47 @@ fn reads_secrets_from_the_clouds_store() {
     );
 }
 
+/// Keys that are reported for an AKS deployment without them.
+const OF_EVERY_CLUSTER: [&str; 3] = [
+    "chroma.registry",
+    "kubernetes.cluster",
+    "machine.resource_group",
+];
+
+fn needs(deployment: &crate::deployment::Deployment) -> Vec<String> {
+    let needs = crate::targets::kubernetes::needs(deployment).into_iter();
+    needs.map(|need| need.variable).collect()
+}
+
+#[test]
+fn reports_names_that_the_readme_replaces_by_placeholders() {
+    for (target, name, names) in [
+        ("aws", "CLUSTER", &["kubernetes.cluster"][..]),
+        (
+            "gcp",
+            "CLUSTER",
+            &["kubernetes.cluster", "kubernetes.region"],
+        ),
+        (
+            "azure",
+            "GROUP",
+            &["kubernetes.cluster", "machine.resource_group"],
+        ),
+    ] {
+        let deployment = placed(target, &[]);
+        let plan = crate::targets::kubernetes::plan(&deployment).expect("it renders");
+        assert!(plan.files["README.md"].contains(name), "{target}");
+        for name in names {
+            assert!(
+                needs(&deployment).iter().any(|one| one == name),
+                "{target}: {name}"
+            );
+        }
+        let cluster = placed(target, &[("kubernetes.cluster", json!("search"))]);
+        assert!(!needs(&cluster).contains(&"kubernetes.cluster".to_owned()));
+    }
+}
+
 #[test]
 fn sends_to_azure_monitor_by_an_identity() {
     let id = "01234567-89ab-cdef-0123-456789abcdef";
@@ -142,11 +183,7 @@ fn sends_to_azure_monitor_by_an_identity() {
         ("tracing.settings", json!({ "connection_string": string })),
     ];
     let deployment = placed("azure", &keys);
-    assert!(
-        crate::targets::kubernetes::needs(&deployment)
-            .iter()
-            .all(|need| need.variable == "chroma.registry")
-    );
+    assert_eq!(needs(&deployment), OF_EVERY_CLUSTER);
     let collector = documents(&deployment, "collector.yaml");
     assert_eq!(
         collector["ServiceAccount"]["metadata"]["annotations"],
@@ -178,21 +215,15 @@ fn sends_to_azure_monitor_by_an_identity() {
 
 #[test]
 fn reports_the_missing_identity_and_address_of_azure_monitor() {
-    let needs = |keys: &[(&'static str, Value)]| {
-        let needs = crate::targets::kubernetes::needs(&placed("azure", keys)).into_iter();
-        let needs = needs.map(|need| need.variable);
-        needs
-            .filter(|variable| variable != "chroma.registry")
-            .collect::<Vec<_>>()
-    };
+    let own = ["kubernetes.identity", "tracing.settings.connection_string"];
     assert_eq!(
-        needs(&[]),
-        ["kubernetes.identity", "tracing.settings.connection_string"]
+        needs(&placed("azure", &[])),
+        [&OF_EVERY_CLUSTER[..], &own].concat()
     );
     // A connection string in a store authenticates by itself.
     let named = json!({ "APPLICATIONINSIGHTS_CONNECTION_STRING": "https://acme.vault.azure.net/secrets/a" });
     let by_key = [("machine.secrets", named)];
-    assert_eq!(needs(&by_key), [""; 0]);
+    assert_eq!(needs(&placed("azure", &by_key)), OF_EVERY_CLUSTER);
     let plan = crate::targets::kubernetes::plan(&placed("azure", &by_key)).expect("it renders");
     assert!(!plan.files["collector.yaml"].contains("azure_auth"));
 }
