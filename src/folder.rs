@@ -127,6 +127,15 @@ fn create_folder(folder: &Path) -> Result<()> {
         .with_context(|| format!("cannot create the folder {}", folder.display()))
 }
 
+/// Locks the folder until the result is dropped: two simultaneous runs would rename each other's partial
+/// files.
+fn locked(folder: &Path) -> Result<File> {
+    let lock = File::open(folder)?;
+    lock.lock()
+        .with_context(|| format!("cannot lock the folder {}", folder.display()))?;
+    Ok(lock)
+}
+
 /// Applies changes to one folder, each with its path in this folder.
 fn apply_files(
     files: &BTreeMap<String, String>,
@@ -135,10 +144,7 @@ fn apply_files(
     owner: Option<&str>,
 ) -> Result<()> {
     create_folder(folder)?;
-    // Two simultaneous runs would rename each other's partial files.
-    let lock = File::open(folder)?;
-    lock.lock()
-        .with_context(|| format!("cannot lock the folder {}", folder.display()))?;
+    let _lock = locked(folder)?;
     let before = State::read(folder)?;
     let owner = owner.map(str::to_owned);
     let mut state = State {
@@ -280,6 +286,7 @@ pub fn owner(folder: &Path) -> Result<Option<String>> {
 pub fn write_spec(folder: &Path, path: &Path, text: &str) -> Result<()> {
     check_folder(folder)?;
     create_folder(folder)?;
+    let _lock = locked(folder)?;
     let permissions = fs::symlink_metadata(path).map(|meta| meta.permissions());
     let real = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let written = replace(folder, &real, text.as_bytes());

@@ -189,13 +189,10 @@ fn write_schema(location: &Location, spec: Option<&SpecText>) -> Result<()> {
     }
     let path = location.folder.join(file::SCHEMA);
     let schema = format!("{:#}\n", file::schema());
-    let is_written = || file::text(&path).is_ok_and(|text| text == schema);
-    if is_written() {
+    if file::text(&path).is_ok_and(|text| text == schema) {
         return Ok(());
     }
-    let written = folder::write_spec(&location.folder, &path, &schema);
-    // Another run may have written it at the same time.
-    written.or_else(|error| if is_written() { Ok(()) } else { Err(error) })
+    folder::write_spec(&location.folder, &path, &schema)
 }
 
 /// Returns the problem of an older Chroma than the one in the folder.
