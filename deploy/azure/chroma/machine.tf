@@ -2,6 +2,7 @@
 # data disk stays the same.
 
 resource "azurerm_linux_virtual_machine" "chroma" {
+  #checkov:skip=CKV_AZURE_50:the extensions send the logs and authenticate SSH by Entra ID
   name                  = var.name
   resource_group_name   = local.resource_group
   location              = local.location
