@@ -10,12 +10,14 @@ import pytest
 import yaml
 from cloudformation_template import REGION
 from conftest import HERE, renderer
+from terraform.clouds import AWS
 from terraform.module import Module, changes, diagnostics, provider_folder
-from test_terraform import ARN, CLIENTS, FORCES_NEW, SUBNET, VALUES
 
 pytestmark = pytest.mark.aws
 
 SPEC = HERE.parent / "specs" / "aws-terraform-organization.yaml"
+# The spec names its clients.
+NEEDED = {name: value for name, value in AWS.needed.items() if name != "allowed_cidrs"}
 MACHINE = yaml.safe_load(SPEC.read_text())["machine"]
 
 
@@ -26,12 +28,12 @@ def rendered(tools, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def provider(tools, rendered, tmp_path_factory):
-    return provider_folder(tools, ["hashicorp/aws"], [rendered], VALUES, tmp_path_factory.mktemp("p"), FORCES_NEW)
+    return provider_folder(tools, AWS.providers, [rendered], AWS.values, tmp_path_factory.mktemp("p"), AWS.forces_new)
 
 
 @pytest.fixture
 def module(rendered, provider, tmp_path):
-    return Module(rendered, provider, tmp_path, SUBNET, ("_secret_arn", ARN))
+    return Module(rendered, provider, tmp_path, NEEDED, AWS.stored)
 
 
 def test_every_resource_has_what_the_organization_asks_for(module):
@@ -124,7 +126,7 @@ def test_largest_user_data_that_gen_accepts_is_close_to_the_limit_of_ec2(tools, 
     while refused - accepted > 16:
         middle = (accepted + refused) // 2
         accepted, refused = (middle, refused) if rendered(middle) else (accepted, middle)
-    module = Module(rendered(accepted), provider, tmp_path, SUBNET | CLIENTS, ("_secret_arn", ARN))
+    module = Module(rendered(accepted), provider, tmp_path, AWS.needed, AWS.stored)
     text = (module.folder / "machine.tf").read_text()
     assert "<= 16384" in text
     (module.folder / "machine.tf").write_text(text.replace("<= 16384", "<= 20000"))

@@ -89,10 +89,7 @@ pub(super) fn add(
         ("chroma/README.md", format!("{FOLDER}/README.md")),
     ] {
         let text = render(&format!("terraform/{template}.j2"), &context)?;
-        // Without variables, the file has only comments.
-        if !path.ends_with(".tf") || text.contains('{') {
-            plan.files.insert(path, text);
-        }
+        plan.files.insert(path, text);
     }
     Ok(())
 }
