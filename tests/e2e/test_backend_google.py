@@ -17,6 +17,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from backends import OF_PROTOCOL, WIRE
 from conftest import NEWEST, eventually, start_collector, start_sink
+from terraform.module import module_in
 from test_collector import COMPLAINT, send
 
 pytestmark = pytest.mark.gcp
@@ -87,7 +88,8 @@ class Machine:
     """The collector's files on a machine in GCP, extracted from the startup script."""
 
     def __init__(self, rendered, folder):
-        script = (rendered / "startup-script.sh.tftpl").read_text().replace("$${", "${").replace("%%{", "%{")
+        module = module_in(rendered)
+        script = (module / "startup-script.sh.tftpl").read_text().replace("$${", "${").replace("%%{", "%{")
         [text] = re.findall(
             r"^(# Written by [^\n]*\n#\n# The OpenTelemetry Collector .*?)^END_OF_FILE$", script, re.M | re.S
         )
@@ -95,7 +97,7 @@ class Machine:
         self.configuration.write_text(text)
         [words] = re.findall(r"^ *\$\{COLLECTOR_IMAGE\}(.*)$", script, re.M)
         self.command = shlex.split(words)
-        files = "".join(file.read_text() for file in rendered.glob("*.tf"))
+        files = "".join(file.read_text() for file in module.glob("*.tf"))
         # On a real machine, the module sets these values.
         assert '"GOOGLE_CLOUD_PROJECT=${var.project_id}"' in files
 

@@ -12,6 +12,7 @@ import re
 import pytest
 from cloudformation_template import ARN, HEADERS, REGION, SECRET, SPECS, Template
 from conftest import HERE, NEWEST, renderer
+from terraform.clouds import ACCOUNT, AWS
 from terraform.module import HOSTILE, Module, changes, check_scripts, diagnostics, first_boot, provider_folder
 
 pytestmark = pytest.mark.aws
@@ -21,35 +22,16 @@ SPECS = {
     "own": {"spec": HERE.parent / "specs" / "aws-terraform-honeycomb.yaml"},
 }
 every_spec = pytest.mark.parametrize("spec", SPECS.values(), ids=SPECS.keys())
-ACCOUNT = "123456789012"
-SUBNET = {"vpc_id": "vpc-1", "subnet_id": "subnet-1", "availability_zone": f"{REGION}a"}
-CLIENTS = {"allowed_cidrs": ["10.0.0.0/8"]}
-# The stand-in's values, by the names in the CloudFormation template.
-VALUES = {
-    "aws_region.region": REGION,
-    "aws_caller_identity.account_id": ACCOUNT,
-    "aws_partition.partition": "aws",
-    "aws_partition.dns_suffix": "amazonaws.com",
-    "aws_subnet.vpc_id": "vpc-1",
-    "aws_subnet.availability_zone": f"{REGION}a",
-    "aws_ssm_parameter.insecure_value": "ami-1",
-    "aws_ebs_volume.id": "vol-1",
-    "aws_ebs_volume.arn": f"arn:aws:ec2:{REGION}:{ACCOUNT}:volume/vol-1",
-    "aws_cloudwatch_log_group.name": "logs-1",
-    "aws_cloudwatch_log_group.arn": f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:logs-1",
-}
 ATTRIBUTES = {
     "Logs": "logs-1",
-    "Logs.Arn": f"{VALUES['aws_cloudwatch_log_group.arn']}:*",
+    "Logs.Arn": f"{AWS.values['aws_cloudwatch_log_group.arn']}:*",
 }
-# `ForceNew` in the provider's internal/service/ec2/ebs_volume.go.
 # Only the Auto Scaling group of the module has a hook that takes heartbeats.
 HEARTBEATS = """\
     while sleep 300; do timeout 60 "$0" heartbeat || true; done &
     # shellcheck disable=SC2064 # expand the id now
     trap "kill $!" EXIT
 """
-FORCES_NEW = {"aws_ebs_volume": ["availability_zone", "encrypted", "kms_key_id", "snapshot_id"]}
 # In the template, these are literals where the spec sets them.
 ORGANIZATION = {
     "allowed_cidrs",
@@ -84,7 +66,7 @@ def attributes(template):
     """The values of the template's resources; the logical ID of the volume depends on its snapshot."""
     resources = template.tree["Resources"].items()
     volumes = [name for name, resource in resources if resource["Type"] == "AWS::EC2::Volume"]
-    return ATTRIBUTES | dict.fromkeys(volumes, VALUES["aws_ebs_volume.id"])
+    return ATTRIBUTES | dict.fromkeys(volumes, AWS.values["aws_ebs_volume.id"])
 
 
 @pytest.fixture(scope="session")
@@ -105,13 +87,13 @@ def folders(tools, tmp_path_factory):
 def provider(tools, folders, tmp_path_factory):
     modules = [folders(spec, "terraform") for spec in SPECS.values()]
     folder = tmp_path_factory.mktemp("provider")
-    return provider_folder(tools, ["hashicorp/aws"], modules, VALUES, folder, FORCES_NEW)
+    return provider_folder(tools, AWS.providers, modules, AWS.values, folder, AWS.forces_new)
 
 
 @pytest.fixture
 def module(folders, provider, tmp_path, spec):
-    clients = {} if is_organization(spec) else CLIENTS
-    return Module(folders(spec, "terraform"), provider, tmp_path, SUBNET | clients, ("_secret_arn", ARN))
+    needed = {name: value for name, value in AWS.needed.items() if not (is_organization(spec) and "allowed" in name)}
+    return Module(folders(spec, "terraform"), provider, tmp_path, needed, AWS.stored)
 
 
 @pytest.fixture
@@ -119,7 +101,7 @@ def boot(tools, tmp_path):
     """boot(state) -> {path: (mode, text)}: the files that cloud-init writes at the first boot of the machine."""
 
     def files(state):
-        user_data = base64.b64decode(state["aws_launch_template.machine"]["user_data"])
+        user_data = AWS.user_data(state)
         return first_boot(tools, user_data, tmp_path / "machine")
 
     return files
@@ -133,7 +115,7 @@ def given(template):
 @every_spec
 class TestModule:
     def test_module_is_formatted(self, module):
-        module.terraform("fmt", "-check", "-diff")
+        module.terraform("fmt", "-check", "-diff", "-recursive")
 
     def test_module_is_valid(self, module):
         assert diagnostics(module) == []
@@ -207,7 +189,7 @@ class TestModule:
         image = parameters.pop("ImageId")
         for name in ("AllowedCidr", "AllowedSecurityGroup"):
             del parameters[name]  # lists in the module
-        architecture = json.loads(re.search(r"^  default     = (.*)", module.variables["architecture"], re.M)[1])
+        architecture = json.loads(module.default("architecture"))
         newest = f"/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-{architecture}"
         assert image["Default"] == (json.loads(module.default("image_id")) or newest)
         # In the template, the snapshot is part of the data volume's logical id.
@@ -224,11 +206,11 @@ class TestModule:
                 # CloudFormation alone limits a start to an hour.
                 limited = bound in parameter and (name, bound) != ("StartMinutes", "MaxValue")
                 assert not limited or f"= {parameter[bound]}" in text, name
-            default = re.search(r"^  default     = (.*)", text, re.M)
+            default = module.default(snake(name))
             expected = decided.get(name, parameter.get("Default"))
             assert (default is None) == (expected is None), name
-            if default and "$" not in default[1]:
-                assert str(json.loads(default[1])) == str(expected), name
+            if default and "$" not in default:
+                assert str(json.loads(default)) == str(expected), name
             if not name.endswith("SecretArn"):
                 # Only the first sentence: the effect of a change differs.
                 assert re.split(r"[;.](?: |$)", parameter["Description"])[0] in text, name
@@ -287,7 +269,7 @@ class TestOperation:
             "aws_secretsmanager_secret.honeycomb_api_key[0]",
             "aws_secretsmanager_secret.chroma_otel_collection_headers[0]",
         }
-        assert (module.folder / "terraform.tfstate").exists() and module.holds(SECRET) == []
+        assert (module.root / "terraform.tfstate").exists() and module.holds(SECRET) == []
         arn = "aws_secretsmanager_secret_version.honeycomb_api_key[0]"
         assert f"collector HONEYCOMB_API_KEY {state[arn]['arn']}\n" in boot(state)["/etc/chroma-otel/secrets"][1]
         # Terraform detects a changed secret only by its version; the instance reads the value itself.
@@ -316,7 +298,7 @@ class TestOperation:
         module.apply(**values)
         assert "prevent_destroy" in module.terraform("destroy", "-auto-approve", fails=True, **values)
         # As in README.md.
-        module.terraform("state", "rm", "aws_ebs_volume.data")
+        module.terraform("state", "rm", "module.chroma.aws_ebs_volume.data")
         module.terraform("destroy", "-auto-approve", **values)
         assert module.state() == {}
 
@@ -326,7 +308,7 @@ class TestOperation:
         assert not state["aws_autoscaling_group.chroma"]["instance_refresh"][0]["preferences"][0].get("auto_rollback")
         restored = {**values, "snapshot_id": "snap-1"}
         assert "prevent_destroy" in module.terraform("plan", "-input=false", fails=True, **restored)
-        module.terraform("state", "rm", "aws_ebs_volume.data")  # as in README.md
+        module.terraform("state", "rm", "module.chroma.aws_ebs_volume.data")  # as in README.md
         plan = module.plan(**restored)
         assert changes(plan)["aws_ebs_volume.data"] == ["create"]
         assert [address for address, actions in changes(plan).items() if "delete" in actions] == []

@@ -3,6 +3,7 @@
 from booted_machine import HOSTILE, generate
 from cloudformation import load, machine_files
 from conftest import NEWEST
+from terraform.module import module_in
 
 from machine_aws.aws_services import REGION
 
@@ -32,7 +33,7 @@ def terraforms(tools, folder, path):
     """The file with this path on a machine created by Terraform."""
     import yaml
 
-    module = generate(tools, folder, SPEC, "--format", "terraform")
+    module = module_in(generate(tools, folder, SPEC, "--format", "terraform"))
     tree = yaml.safe_load((module / "cloud-config.yaml.tftpl").read_text())
     [text] = [file["content"] for file in tree["write_files"] if file["path"] == path]
     return text.replace("$${", "${").replace("%%{", "%{")

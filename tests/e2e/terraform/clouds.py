@@ -1,4 +1,4 @@
-"""Google Cloud and Azure for the tests of their modules: the module's variables, the provider's responses, and the
+"""The clouds for the tests of their modules: the module's variables, the provider's responses, and the
 delivery of the machine's files.
 
 Invariant: nothing here depends on a spec; the tests read the decisions of `gen` in the module.
@@ -10,9 +10,10 @@ import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from cloudformation_template import ARN, REGION
 from stand_in_machine import SERVICES
 
-from .module import files_below, first_boot
+from .module import files_below, first_boot, module_in
 
 SUBSCRIPTION = "0a1b2c3d-0000-4000-8000-000000000000"
 GROUP = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/chroma"
@@ -20,6 +21,7 @@ VAULT = f"{GROUP}/providers/Microsoft.KeyVault/vaults/operators"
 MADE_VAULT = f"{GROUP}/providers/Microsoft.KeyVault/vaults/chroma-0123abcd"
 IDENTITIES = f"{GROUP}/providers/Microsoft.ManagedIdentity/userAssignedIdentities"
 CONNECTION_STRING = f"InstrumentationKey={'a' * 8}-0000-4000-8000-000000000000;IngestionEndpoint=http://{SERVICES}/"
+ACCOUNT = "123456789012"
 NETWORK = "https://www.googleapis.com/compute/v1/projects/chroma-test"
 
 
@@ -83,7 +85,7 @@ GCP = Cloud(
         "zone": "europe-west1-b",
         "network": "shared",
         "subnet": "private",
-        "allowed_cidrs": '["10.0.0.0/8"]',
+        "allowed_cidrs": ["10.0.0.0/8"],
     },
     stored=("_secret_id", "projects/chroma-test/secrets/operators"),
     values={
@@ -117,7 +119,7 @@ AZURE = Cloud(
         "location": "westeurope",
         "zone": "1",
         "subnet_id": f"{GROUP}/providers/Microsoft.Network/virtualNetworks/shared/subnets/private",
-        "allowed_cidrs": '["10.0.0.0/8"]',
+        "allowed_cidrs": ["10.0.0.0/8"],
         "ssh_public_key": f"ssh-ed25519 {'A' * 68} somebody@example.com",
     },
     stored=("_secret_id", "https://operators.vault.azure.net/secrets/operators"),
@@ -168,12 +170,46 @@ AZURE = Cloud(
     user_data=lambda state: base64.b64decode(state["azurerm_linux_virtual_machine.chroma"]["custom_data"]),
     boot=first_boot,
 )
+AWS = Cloud(
+    name="aws",
+    providers=("hashicorp/aws",),
+    needed={
+        "vpc_id": "vpc-1",
+        "subnet_id": "subnet-1",
+        "availability_zone": f"{REGION}a",
+        "allowed_cidrs": ["10.0.0.0/8"],
+    },
+    stored=("_secret_arn", ARN),
+    values={
+        "aws_region.region": REGION,
+        "aws_caller_identity.account_id": ACCOUNT,
+        "aws_partition.partition": "aws",
+        "aws_partition.dns_suffix": "amazonaws.com",
+        "aws_subnet.vpc_id": "vpc-1",
+        "aws_subnet.availability_zone": f"{REGION}a",
+        "aws_ssm_parameter.insecure_value": "ami-1",
+        "aws_ebs_volume.id": "vol-1",
+        "aws_ebs_volume.arn": f"arn:aws:ec2:{REGION}:{ACCOUNT}:volume/vol-1",
+        "aws_cloudwatch_log_group.name": "logs-1",
+        "aws_cloudwatch_log_group.arn": f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:logs-1",
+    },
+    # `ForceNew` in the provider's internal/service/ec2/ebs_volume.go.
+    forces_new={"aws_ebs_volume": ["availability_zone", "encrypted", "kms_key_id", "snapshot_id"]},
+    data="aws_ebs_volume.data",
+    machine="aws_launch_template.machine",
+    snapshot=("snapshot_id", "snap-1"),
+    alarm=("alarm_topic_arn", f"arn:aws:sns:{REGION}:{ACCOUNT}:pages"),
+    user_data=lambda state: base64.b64decode(state["aws_launch_template.machine"]["user_data"]),
+    boot=first_boot,
+)
+# Clouds with one machine outside a group.
 CLOUDS = {"gcp": GCP, "azure": AZURE}
 
 
-def delivered(cloud, module):
-    """{path: (mode, text)} of the files in the module's boot template, without the files of lines; parsed
+def delivered(cloud, rendered):
+    """{path: (mode, text)} of the files in the boot template of a rendered folder, without the files of lines; parsed
     independently of the machine."""
+    module = module_in(rendered)
     if cloud is AZURE:
         import yaml
 

@@ -1,7 +1,7 @@
-"""A rendered Terraform module, and the real Terraform, offline: with the real schema of its provider, and a cloud
+"""A rendered Terraform folder, and the real Terraform, offline: with the real schema of its provider, and a cloud
 that accepts every request (provider.py). cloud-init's code resolves the first boot (first_boot.py).
 
-Invariant: tests use only the files, the plan and the state of a module.
+Invariant: tests use only the files, the plan and the state of a folder; only this file knows where the module is in it.
 """
 
 import json
@@ -18,6 +18,15 @@ from conftest import HERE, missing
 HOSTILE = "it's \"q\" `id` $(id) $HOME ${var.name} $${a} %{if} %%{b} {{ c }} 100% \\n \\ é😀 #1: - ' end "
 
 
+# The prefix of the module's resources in the state of the root.
+IN_MODULE = "module.chroma."
+
+
+def module_in(rendered):
+    """The folder of the module in a rendered folder."""
+    return rendered / "chroma"
+
+
 def provider_folder(tools, providers, modules, values, folder, forces_new=None):
     """A folder with these providers (`hashicorp/aws`) for all types in the modules. They return `values`
     (`TYPE.ATTRIBUTE` to value) and replace a resource when an argument in `forces_new` (type to names) changes;
@@ -25,7 +34,7 @@ def provider_folder(tools, providers, modules, values, folder, forces_new=None):
     sys.path.insert(0, str(HERE / "terraform"))
     from schema import schema
 
-    texts = [file.read_text() for module in modules for file in module.glob("*.tf")]
+    texts = [file.read_text() for module in modules for file in module_in(module).glob("*.tf")]
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "values.json").write_text(json.dumps(values))
     (folder / "forces-new.json").write_text(json.dumps(forces_new or {}))
@@ -43,19 +52,29 @@ def provider_folder(tools, providers, modules, values, folder, forces_new=None):
             f'#!/bin/sh\nHOME="{folder}" exec "{part}/bin/python" "{HERE}/terraform/provider.py" "{folder}" {name}\n'
         )
         command.chmod(0o755)
-    overrides = "".join(f'    "{provider}" = "{folder}"\n' for provider in providers)
+    registries = ("registry.terraform.io", "registry.opentofu.org")
+    overrides = "".join(f'    "{registry}/{one}" = "{folder}"\n' for one in providers for registry in registries)
     (folder / "terraform.rc").write_text(f"provider_installation {{\n  dev_overrides {{\n{overrides}  }}\n}}\n")
     return folder
 
 
-class Module:
-    """A copy of a rendered module; `needed` has the variables without a default."""
+def variables_in(file):
+    """{name: text} of the variables in a file."""
+    text = file.read_text() if file.exists() else ""
+    return dict(re.findall(r'^variable "(\w+)" \{\n(.*?)^\}', text, re.M | re.S))
 
-    def __init__(self, source, provider, tmp_path, needed, stored):
-        if not shutil.which("terraform"):
-            missing("terraform")
-        self.folder, self.needed, self.stored = tmp_path / "module", needed, stored
-        shutil.copytree(source, self.folder)
+
+class Module:
+    """A copy of a rendered folder; `needed` has the variables without a default. Addresses are those in the module.
+
+    Values of the spec are arguments in the root, so a test that sets one of them changes the argument."""
+
+    def __init__(self, source, provider, tmp_path, needed, stored, program="terraform"):
+        if not shutil.which(program):
+            missing(program)
+        self.root, self.needed, self.stored, self.program = tmp_path / "root", needed, stored, program
+        shutil.copytree(source, self.root)
+        self.folder = module_in(self.root)
         self.environment = {
             "PATH": os.environ["PATH"],
             "HOME": str(tmp_path),
@@ -63,48 +82,59 @@ class Module:
             "CHECKPOINT_DISABLE": "1",
             "TF_IN_AUTOMATION": "1",
         }
-        variables = (self.folder / "variables.tf").read_text()
-        blocks = re.findall(r'^variable "(\w+)" \{\n(.*?)^\}', variables, re.M | re.S)
-        self.variables = dict(blocks)
-        self.secrets = [name for name, text in blocks if "ephemeral" in text]
+        self.call = (self.root / "main.tf").read_text()
+        self.variables = variables_in(self.folder / "variables.tf")
+        self.of_root = variables_in(self.root / "variables.tf")
+        self.secrets = [name for name, text in self.variables.items() if "ephemeral" in text]
+        self.terraform("get")  # installs the module; `init` would ask the registry for the provider
 
     def default(self, name):
-        """The variable's default as written; None without one."""
+        """The argument of the root as written, or else the variable's default; None without both."""
+        passed = re.search(rf"^  {name} += (.*)$", self.call, re.M)
+        if passed and passed[1] != f"var.{name}":
+            return passed[1]
         found = re.search(r"^  default +=(.*)", self.variables[name], re.M)
         return found and found[1].strip()
 
     def values(self, **more):
-        """Valid variables; every secret refers to an existing secret of the operator."""
+        """Valid values; every secret refers to an existing secret of the operator."""
         suffix, stored = self.stored
         in_store = {
             f"{name}{suffix}": stored for name in self.secrets if f"{name}{suffix}" not in more and name not in more
         }
         filled = {**self.needed, **in_store, **more}
-        if "default" not in self.variables.get("chroma_otel_collection_endpoint", ""):
+        if "chroma_otel_collection_endpoint" in self.of_root:
             filled.setdefault("chroma_otel_collection_endpoint", "https://otlp.example.com")
-        return {name: value for name, value in filled.items() if name in self.variables}
+        return {name: value for name, value in filled.items() if name in self.variables | self.of_root}
 
     def terraform(self, *words, fails=False, **values):
+        """Runs a command. Values of the root's variables are in its environment, others are arguments of the module."""
+
         def text(value):
             return json.dumps(value) if isinstance(value, (bool, dict, list)) else str(value)
 
-        environment = self.environment | {f"TF_VAR_{name}": text(value) for name, value in values.items()}
+        environment = self.environment | {
+            f"TF_VAR_{name}": text(value) for name, value in values.items() if name in self.of_root
+        }
+        arguments = {name: value for name, value in values.items() if name not in self.of_root}
+        (self.root / "main.tf").write_text(called_with(self.call, arguments))
         done = subprocess.run(
-            ["terraform", *words],
-            cwd=self.folder,
+            [self.program, *words],
+            cwd=self.root,
             env=environment,
             capture_output=True,
             text=True,
             stdin=subprocess.DEVNULL,
             timeout=120,
         )
+        (self.root / "main.tf").write_text(self.call)
         said = re.sub(r"\x1b\[[0-9;]*m", "", done.stdout + done.stderr)
         assert (done.returncode != 0) == fails, said
         return " ".join(re.sub(r"[│╷╵]", " ", said).split()) if fails else done.stdout
 
     def plan(self, *words, file="plan", **values):
         self.terraform("plan", "-input=false", f"-out={file}", *words, **values)
-        return json.loads(self.terraform("show", "-json", file))
+        return json.loads(self.terraform("show", "-json", file).replace(IN_MODULE, ""))
 
     def apply(self, **values):
         self.terraform("apply", "-input=false", "-auto-approve", **values)
@@ -112,13 +142,15 @@ class Module:
 
     def state(self):
         state = json.loads(self.terraform("show", "-json"))
-        resources = state.get("values", {}).get("root_module", {}).get("resources", [])
-        return {one["address"]: one["values"] for one in resources}
+        root = state.get("values", {}).get("root_module", {})
+        modules = [root, *root.get("child_modules", [])]
+        resources = [one for module in modules for one in module.get("resources", [])]
+        return {one["address"].removeprefix(IN_MODULE): one["values"] for one in resources}
 
     def holds(self, text):
-        """The files of the module, its state and its plan that contain these bytes."""
+        """The files of the folder, its state and its plan that contain these bytes."""
         found = []
-        for path in self.folder.rglob("*"):
+        for path in self.root.rglob("*"):
             if path.is_file():
                 inner = []
                 if zipfile.is_zipfile(path):
@@ -127,6 +159,21 @@ class Module:
                 if any(text.encode() in each for each in (path.read_bytes(), *inner)):
                     found.append(path)
         return found
+
+
+def called_with(root, arguments):
+    """The text of the root with these arguments of the module."""
+    for name, value in arguments.items():
+        text = json.dumps(value, ensure_ascii=False).replace("${", "$${").replace("%{", "%%{")
+        line = f"  {name} = {text}\n"
+        others = re.sub(rf"^  {name} +=.*\n", "", root, flags=re.M)
+        root = others.replace('  source = "./chroma"\n', f'  source = "./chroma"\n{line}')
+    return root
+
+
+def blames(said, name):
+    """True if the message of Terraform names this variable as the invalid one."""
+    return re.search(rf'in module "chroma": \d+: {name} +=|in variable "{name}":', said) is not None
 
 
 def diagnostics(module):
