@@ -85,9 +85,9 @@ pub fn data_loss(target: Target, changes: &[Change]) -> Option<Problem> {
     }
 }
 
-/// Returns the problem of files that are no longer part of the deployment, but have an effect on it.
-pub fn leftover(plan: &Plan, stale: &[Change]) -> Option<Problem> {
-    terraform::leftover(plan, stale)
+/// Returns the problem of stale files that have an effect on the deployment.
+pub fn stale_problem(plan: &Plan, stale: &[Change]) -> Option<Problem> {
+    terraform::stale_problem(plan, stale)
 }
 
 /// Returns notes for the operator on a change of a deployment's file.

@@ -55,7 +55,7 @@ pub fn check(files: &Files, others: &[String], secrets: &Secrets) -> Report {
     let mut report = Report::default();
     let paths: Vec<&str> = files.keys().chain(others).map(String::as_str).collect();
     let manifests = kubernetes::check(files, &paths);
-    let mut modules: BTreeMap<&str, terraform::Module> = BTreeMap::new();
+    let mut modules = terraform::Modules::new();
     for (path, text) in files {
         let format = match Format::of(path, text) {
             _ if manifests.patches.contains(path) => Format::Yaml,
@@ -71,9 +71,7 @@ pub fn check(files: &Files, others: &[String], secrets: &Secrets) -> Report {
             report.add(path, secrets::leaked(text, secrets));
         }
     }
-    report
-        .problems
-        .extend(modules.values().flat_map(terraform::check));
+    report.problems.extend(terraform::check(&modules));
     report.problems.extend(manifests.problems);
     others.iter().for_each(|path| report.coverage.skip(path));
     let kinds = manifests.without_schema.iter();

@@ -61,7 +61,7 @@ pub(super) fn run(args: &GenArgs, output: &mut Output) -> Result<Answer> {
         .into_iter()
         .filter(|change| !hides_secrets(change, &rendered.location))
         .partition(|change| change.after.is_none() && !args.prune);
-    if let Some(problem) = targets::leftover(&rendered.plan, &stale) {
+    if let Some(problem) = targets::stale_problem(&rendered.plan, &stale) {
         output.problems(&[problem]);
         output.say("nothing was written");
         return Ok(Answer::No);

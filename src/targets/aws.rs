@@ -83,7 +83,11 @@ fn user_data_problem(deployment: &Deployment) -> Option<Problem> {
 /// Returns the values that the operator still has to supply.
 pub fn needs(deployment: &Deployment) -> Vec<Need> {
     let secret = "the ARN of a secret in Secrets Manager";
-    machine::needs(deployment, &parameters::places(&deployment.spec), secret)
+    machine::needs(
+        deployment,
+        &parameters::places(deployment.spec.format, &deployment.spec.machine),
+        secret,
+    )
 }
 
 /// Returns notes on the effect of a changed file on the data.

@@ -8,10 +8,12 @@ mod env_files;
 mod interface;
 mod notes;
 mod root;
+mod stale;
 
 use std::collections::BTreeSet;
 
 pub(super) use notes::notes;
+pub(super) use stale::stale_problem;
 
 use anyhow::Result;
 use minijinja::Value;
@@ -23,7 +25,7 @@ use super::machine::{self, MachineFile, MachineTemplate, parameters};
 use crate::backend::Backend;
 use crate::deployment::Deployment;
 use crate::deployment::secrets::{SecretVariable, name_of};
-use crate::plan::{Change, Plan};
+use crate::plan::Plan;
 use crate::problem::Problem;
 use crate::render::{TEMPLATES, as_is, render, values_of};
 use crate::spec::{Image, Spec};
@@ -445,23 +447,6 @@ impl<'a> SecretTemplate<'a> {
             id,
         }
     }
-}
-
-/// Returns the problem of files that are no longer part of the deployment, in a folder whose files
-/// Terraform reads.
-pub(super) fn leftover(plan: &Plan, stale: &[Change]) -> Option<Problem> {
-    let read_in = |path: &str| {
-        let (folder, file) = path.rsplit_once('/').unwrap_or(("", path));
-        file.ends_with(".tf").then(|| folder.to_owned())
-    };
-    let read: BTreeSet<String> = plan.files.keys().filter_map(|path| read_in(path)).collect();
-    let paths = stale.iter().map(|change| change.path.as_str());
-    let is_read = |path: &&str| read_in(path).is_some_and(|folder| read.contains(&folder));
-    let left: Vec<&str> = paths.filter(is_read).collect();
-    (!left.is_empty()).then(|| {
-        let message = "no longer part of the deployment, but Terraform would read it";
-        Problem::new(left.join(", "), message).hint("`gen --prune` removes it")
-    })
 }
 
 /// Returns the commands that follow `gen`.

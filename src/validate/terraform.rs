@@ -1,5 +1,6 @@
-//! Terraform modules: every file parses, and every variable, local value, data source and module
-//! that an expression names is declared. `terraform validate` checks resources and their arguments.
+//! Terraform modules: every file parses, and every variable, local value, data source, module and
+//! output that an expression or a call names is declared. `terraform validate` checks resources and
+//! their arguments.
 
 use std::collections::BTreeMap;
 
@@ -14,8 +15,63 @@ use crate::problem::Problem;
 /// The files of one module, by their paths: `*.tf`, and its templates.
 pub(super) type Module<'a> = BTreeMap<&'a str, &'a str>;
 
-/// Returns the problems of a module.
-pub(super) fn check(files: &Module) -> Vec<Problem> {
+/// The files of every module, by its folder.
+pub(super) type Modules<'a> = BTreeMap<&'a str, Module<'a>>;
+
+/// The parsed files of one module, by their paths.
+type Bodies<'a> = BTreeMap<&'a str, Body>;
+
+/// Arguments of a call that are not variables of the module.
+const META_ARGUMENTS: [&str; 6] = [
+    "count",
+    "depends_on",
+    "for_each",
+    "providers",
+    "source",
+    "version",
+];
+
+/// Returns the problems of modules.
+pub(super) fn check(modules: &Modules) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let mut parsed = BTreeMap::new();
+    for (folder, files) in modules {
+        match bodies(files) {
+            Ok(bodies) => drop(parsed.insert(*folder, bodies)),
+            Err(found) => problems.extend(found),
+        }
+    }
+    let named: BTreeMap<&str, Vec<String>> = parsed
+        .iter()
+        .map(|(folder, bodies)| (*folder, bodies.values().flat_map(declared).collect()))
+        .collect();
+    for (folder, bodies) in &parsed {
+        let mut known = named[folder].clone();
+        for block in bodies.values().flat_map(Body::blocks) {
+            known.extend(outputs(block, folder, &named));
+        }
+        for (path, body) in bodies {
+            for block in body.blocks() {
+                let mut names = Names {
+                    declared: &known,
+                    problems: Vec::new(),
+                };
+                names.visit_body(&block.body);
+                let at = format!("{path}: {}", address(block));
+                let found = names.problems.into_iter().chain(shown(block));
+                let found = found.chain(unknown_arguments(block, folder, &named));
+                problems.extend(found.map(|problem| problem.within(&at)));
+            }
+        }
+    }
+    problems
+}
+
+/// Parses the files of a module.
+///
+/// # Errors
+/// The problems of files that cannot be parsed: their declarations are missing in the others.
+fn bodies<'a>(files: &Module<'a>) -> Result<Bodies<'a>, Vec<Problem>> {
     let mut problems = Vec::new();
     let mut bodies = BTreeMap::new();
     for (path, text) in files {
@@ -25,23 +81,51 @@ pub(super) fn check(files: &Module) -> Vec<Problem> {
         };
         problems.extend(parsed.err().map(|error| cannot_parse(&error).within(path)));
     }
-    if !problems.is_empty() {
-        return problems; // declarations of this file are missing in the others
+    if problems.is_empty() {
+        Ok(bodies)
+    } else {
+        Err(problems)
     }
-    let declared: Vec<String> = bodies.values().flat_map(declared).collect();
-    for (path, body) in &bodies {
-        for block in body.blocks() {
-            let mut names = Names {
-                declared: &declared,
-                problems: Vec::new(),
-            };
-            names.visit_body(&block.body);
-            let at = format!("{path}: {}", address(block));
-            let found = names.problems.into_iter().chain(shown(block));
-            problems.extend(found.map(|problem| problem.within(&at)));
-        }
-    }
-    problems
+}
+
+/// Returns the names that the module of a call in this folder declares; `None` without such a call,
+/// or if the module is elsewhere.
+fn called<'a>(
+    block: &Block,
+    folder: &str,
+    named: &'a BTreeMap<&str, Vec<String>>,
+) -> Option<&'a [String]> {
+    let source = block.body.get_attribute("source")?;
+    let source = source.value.as_str()?.strip_prefix("./")?;
+    let below = format!("{folder}/{source}");
+    let names = named.get(below.trim_start_matches('/'))?;
+    (block.ident.as_str() == "module").then_some(names)
+}
+
+/// Returns the addresses of the outputs of a called module.
+fn outputs(block: &Block, folder: &str, named: &BTreeMap<&str, Vec<String>>) -> Vec<String> {
+    let names = called(block, folder, named).unwrap_or_default().iter();
+    let outputs = names.filter_map(|name| name.strip_prefix("output."));
+    outputs
+        .map(|output| format!("{}.{output}", address(block)))
+        .collect()
+}
+
+/// Returns problems of arguments that are not variables of the called module.
+fn unknown_arguments(
+    block: &Block,
+    folder: &str,
+    named: &BTreeMap<&str, Vec<String>>,
+) -> Vec<Problem> {
+    let Some(names) = called(block, folder, named) else {
+        return Vec::new();
+    };
+    let known = || names.iter().filter_map(|name| name.strip_prefix("var."));
+    let arguments = block.body.attributes().map(|one| one.key.as_str());
+    arguments
+        .filter(|name| !META_ARGUMENTS.contains(name))
+        .filter_map(|name| missing("", "variable of the module", name, known()))
+        .collect()
 }
 
 fn cannot_parse(error: &hcl_edit::parser::Error) -> Problem {
@@ -109,10 +193,16 @@ impl Visit for Names<'_> {
             TraversalOperator::GetAttr(name) => Some(name.as_str()),
             _ => None,
         });
-        let address = std::iter::once(root.as_str()).chain(steps).take(length);
-        let address = address.collect::<Vec<_>>().join(".");
-        let known = self.declared.iter().map(String::as_str);
-        self.problems.extend(missing("", what, &address, known));
+        let names: Vec<&str> = std::iter::once(root.as_str()).chain(steps).collect();
+        let address = |length: usize| names[..length.min(names.len())].join(".");
+        let known = || self.declared.iter().map(String::as_str);
+        let mut found = missing("", what, &address(length), known());
+        // Outputs are known of a module in this folder only.
+        let of_module = format!("{}.", address(2));
+        if what == "module" && names.len() > 2 && known().any(|name| name.starts_with(&of_module)) {
+            found = found.or_else(|| missing("", "output", &address(3), known()));
+        }
+        self.problems.extend(found);
     }
 }
 

@@ -26,4 +26,5 @@ mod organization;
 mod output;
 mod presets;
 mod schema;
+mod terraform;
 mod validate;

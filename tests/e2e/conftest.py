@@ -111,7 +111,7 @@ def pytest_collection_modifyitems(config, items):
     of_ours = [item for item in items if item.path.is_relative_to(HERE)]
     for item in of_ours:
         cloud = getattr(item, "callspec", None) and item.callspec.params.get("cloud")
-        if hasattr(cloud, "providers"):
+        if hasattr(cloud, "providers") and not any(mark.name in parts for mark in item.iter_markers()):
             item.add_marker(cloud.name)
     if unmarked := [
         item.nodeid for item in of_ours if not parts.intersection(mark.name for mark in item.iter_markers())

@@ -365,8 +365,8 @@ class TestOperation:
     @pytest.mark.parametrize(
         "wrong, why",
         [
-            ({"allowed_cidrs": '["10.0.0.0/16", "0.0.0.0/0"]'}, "/8 or narrower"),
-            ({"allowed_cidrs": "[]"}, "/8 or narrower"),
+            ({"allowed_cidrs": ["10.0.0.0/16", "0.0.0.0/0"]}, "/8 or narrower"),
+            ({"allowed_cidrs": []}, "/8 or narrower"),
             ({"chroma_otel_granularity": "most"}, "Must be one of none, operation"),
             ({"chroma_otel_service_name": "a\nb"}, "Must be one line"),
             ({"chroma_version": "latest"}, "Must be a release"),
@@ -499,7 +499,7 @@ MISTAKES = [
     (GCP, "storage.tf", "retention_policy {", "retention_policies {"),
     (GCP, "machine.tf", "google_compute_address.chroma.address", "google_compute_address.chroma.addres"),
     (GCP, "secrets.tf", "secret_data_wo         ", "secret_data_w          "),
-    (GCP, "versions.tf", "project = var", "projects = var"),
+    (GCP, "../main.tf", "project = var", "projects = var"),
     (AZURE, "network.tf", "source_address_prefixes ", "source_address_prefikses"),
     (AZURE, "machine.tf", "os_disk {", "os_disks {"),
     (AZURE, "machine.tf", "ignore_not_found", "ignore_notfound "),

@@ -11,7 +11,7 @@ use super::instance_types::architecture;
 use crate::deployment::Deployment;
 pub(super) use crate::deployment::secrets::name_of;
 use crate::plan::Change;
-use crate::spec::{Format, Machine, Spec};
+use crate::spec::{Format, Machine};
 use crate::targets::machine::{RequiredKey, disk_note};
 use crate::values::Peer;
 use crate::values::has_place;
@@ -91,13 +91,12 @@ pub(super) fn values(deployment: &Deployment) -> BTreeMap<String, String> {
 }
 
 /// Returns the required keys of the spec, with the format's name of each variable or parameter.
-pub(super) fn places(spec: &Spec) -> [RequiredKey; 4] {
-    let at = &spec.machine;
-    let parameter = |variable: &str| match spec.format {
+pub(super) fn places(format: Format, at: &Machine) -> [RequiredKey; 4] {
+    let parameter = |variable: &str| match format {
         Format::Terraform => variable.to_owned(),
         _ => name_of(variable),
     };
-    let allowed = match spec.format {
+    let allowed = match format {
         Format::Terraform => "allowed_cidrs".to_owned(),
         _ => name_of("allowed_cidr"),
     };

@@ -99,7 +99,9 @@ pub(super) fn template(deployment: &Deployment) -> MachineTemplate<'_, AwsTempla
         format: format.name(),
         machine: MachineDefaults::new(deployment),
         log_days: LOG_DAYS,
-        missing_places: places(&deployment.spec).iter().any(|place| place.missing),
+        missing_places: places(deployment.spec.format, &deployment.spec.machine)
+            .iter()
+            .any(|place| place.missing),
         in_console: tracing
             .backends()
             .any(|backend| is_in_console(&backend.traces)),

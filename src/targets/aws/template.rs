@@ -15,10 +15,10 @@ use super::volume;
 use crate::deployment::Deployment;
 use crate::deployment::secrets::{Container, SecretVariable};
 use crate::render::{as_is, is_plain};
-use crate::spec::{Image, Spec, Tracing};
+use crate::spec::{Image, Organization, Spec, Tracing};
 use crate::targets::machine::{self, MachineTemplate, parameters};
 use crate::targets::terraform::capitalized;
-use crate::values::{Peer, has_place, is_in_console};
+use crate::values::{DnsLabel, Peer, has_place, is_in_console};
 
 /// Input of the stack's templates.
 #[derive(Serialize)]
@@ -125,7 +125,7 @@ impl<'a> StackTemplate<'a> {
         let keys = secrets.iter().filter(|secret| secret.required);
         let service_name = tracing.service_name.as_str();
         let stack = StackLines {
-            data_volume: volume::logical_id(&deployment.spec),
+            data_volume: volume::logical_id(&deployment.spec.machine),
         };
         Ok(Self {
             description: format!(
@@ -147,7 +147,7 @@ impl<'a> StackTemplate<'a> {
             fingerprint: stack.fingerprint(&lines, &files),
             files: stack.files(lines, files),
             data_volume: stack.data_volume,
-            deploy: deploy_command(&deployment.spec),
+            deploy: deploy_command(&deployment.spec.name, &deployment.spec.machine.organization),
             machine,
         })
     }
@@ -165,11 +165,8 @@ fn secret_names(deployment: &Deployment, container: Container) -> Vec<String> {
 }
 
 /// Returns the command, in one line, that creates and changes the stack.
-fn deploy_command(spec: &Spec) -> String {
-    let name = &spec.name;
-    let tags: Vec<String> = spec
-        .machine
-        .organization
+fn deploy_command(name: &DnsLabel, organization: &Organization) -> String {
+    let tags: Vec<String> = organization
         .tags
         .iter()
         .map(|(key, value)| format!(" '{key}={}'", value.as_str()))

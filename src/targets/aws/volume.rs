@@ -5,7 +5,7 @@
 use super::parameters::parsed;
 use crate::plan::Change;
 use crate::problem::Problem;
-use crate::spec::Spec;
+use crate::spec::Machine;
 
 /// The logical ID of an empty volume, and the start of that of a volume from a snapshot.
 const START: &str = "DataVolume";
@@ -16,8 +16,8 @@ const SNAPSHOT: &str = "snap-";
 /// Returns the logical ID. CloudFormation cannot change the snapshot of a volume, so a volume from
 /// another snapshot has another ID.
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-ec2-volume.html>
-pub(super) fn logical_id(spec: &Spec) -> String {
-    let snapshot = spec.machine.restore_from.as_ref();
+pub(super) fn logical_id(machine: &Machine) -> String {
+    let snapshot = machine.restore_from.as_ref();
     let digits = snapshot.and_then(|snapshot| snapshot.as_str().strip_prefix(SNAPSHOT));
     format!("{START}{}", digits.unwrap_or_default())
 }

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use super::check;
+use super::{Modules, check};
 
 const MODULE: &str = r#"
 variable "name" {
@@ -100,7 +100,12 @@ fn found(old: &str, new: &str) -> Vec<String> {
         ("main.tf", module.as_str()),
         ("cloud-config.yaml.tftpl", &template),
     ]);
-    let problems = check(&files);
+    problems(&BTreeMap::from([("", files)]))
+}
+
+/// Returns the problems of modules.
+fn problems(modules: &Modules) -> Vec<String> {
+    let problems = check(modules);
     assert!(
         problems.iter().all(|problem| problem.hint.is_some()),
         "{problems:?}"
@@ -158,4 +163,40 @@ fn finds_each_mistake() {
             "{old} to {new}: {found:?}"
         );
     }
+}
+
+/// Returns the problems of a root that calls a module with these arguments and outputs.
+fn of_call(call: &str) -> Vec<String> {
+    let module = "variable \"name\" {}\noutput \"id\" { value = var.name }\n";
+    let root = BTreeMap::from([("main.tf", call)]);
+    let module = BTreeMap::from([("chroma/main.tf", module)]);
+    problems(&BTreeMap::from([("", root), ("chroma", module)]))
+}
+
+#[test]
+fn finds_unknown_arguments_and_outputs_of_a_called_module() {
+    let call = r#"
+module "chroma" {
+  source     = "./chroma"
+  for_each   = toset(["a"])
+  depends_on = []
+  name       = each.key
+}
+output "id" { value = module.chroma.id }
+output "ids" { value = values(module.chroma)[*].id }
+"#;
+    assert_eq!(of_call(call), [""; 0]);
+    assert_eq!(
+        of_call(&call.replace("name  ", "nam   ")),
+        ["main.tf: module.chroma: variable of the module `nam` not found"]
+    );
+    assert_eq!(
+        of_call(&call.replace("chroma.id", "chroma.ids")),
+        ["main.tf: output.id: output `module.chroma.ids` not found"]
+    );
+    // Only `terraform init` finds a module elsewhere.
+    let elsewhere = call
+        .replace("./chroma", "../chroma")
+        .replace("name  ", "nam   ");
+    assert_eq!(of_call(&elsewhere), [""; 0]);
 }
