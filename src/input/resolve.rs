@@ -21,7 +21,7 @@ use crate::backend::Backend;
 use crate::problem::Problem;
 use crate::spec::machine_size::MachineMemory;
 use crate::spec::{Chroma, Collector, Resolved, Secrets, Spec, Target, Tracing, default};
-use crate::values::Memory;
+use crate::values::{DnsLabel, Memory};
 
 /// Resolves the input to a spec.
 /// `environment` looks up a variable of this process; only secrets are read from it.
@@ -40,7 +40,7 @@ pub fn resolve(
     let mut secrets = Secrets::new();
 
     let target = reading.target();
-    let name = reading.parse("name", |file| &file.name, default::NAME);
+    let name = reading.name();
     let chroma = reading.chroma(target, &mut secrets);
     let collector = reading.collector(target, chroma.image);
     let tracing = reading.tracing(
@@ -104,7 +104,24 @@ fn machine_memory(
     )
 }
 
+/// The longest name of a deployment: with `-keys`, it is a label of 63 characters.
+const LONGEST_NAME: usize = 58;
+
 impl Reading {
+    fn name(&mut self) -> DnsLabel {
+        let name: DnsLabel = self.parse("name", |file| &file.name, default::NAME);
+        let length = name.to_string().len();
+        if length <= LONGEST_NAME {
+            return name;
+        }
+        self.wrong(
+            "name",
+            format!("`{name}` has {length} characters"),
+            format!("use at most {LONGEST_NAME}, because names of resources begin with it"),
+        );
+        reading::sound(default::NAME)
+    }
+
     fn target(&mut self) -> Option<Target> {
         let Some(name) = self.input.spec.target.clone() else {
             if !self.is_wrong("target") {

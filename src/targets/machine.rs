@@ -11,7 +11,7 @@ pub(super) mod patterns;
 mod ports;
 pub(super) mod sizes;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Result;
 use serde::Serialize;
@@ -186,6 +186,8 @@ pub(super) struct MachineTemplate<'a, C> {
     source: ImageSourceTemplate<'a>,
     /// The repositories of a registry that the deployment creates.
     repositories: Vec<String>,
+    /// Names of secrets in the cloud's store, by variable.
+    secret_names: BTreeMap<&'a str, &'a str>,
     registry: Option<String>,
     /// Steps that backends need once, before the deployment.
     prepare: Vec<Preparation>,
@@ -253,6 +255,11 @@ impl<'a, C: Serialize> MachineTemplate<'a, C> {
                     .all(|backend| backend.cloud().is_some() || backend.service.is_some()),
             source: source.template(&deployment.mirrors),
             repositories: repositories(&name.to_string()),
+            secret_names: machine
+                .secrets
+                .iter()
+                .map(|(variable, name)| (variable.as_str(), name.as_str()))
+                .collect(),
             registry: chroma.registry.as_ref().map(ToString::to_string),
             prepare: common::preparations(deployment, traits.place),
             names_key: facts.names_key.as_ref().map(|key| key.variable.as_str()),

@@ -51,7 +51,7 @@ pub(super) fn check(modules: &Modules) -> Vec<Problem> {
             known.extend(outputs(block, folder, &named));
         }
         for (path, body) in bodies {
-            for block in body.blocks() {
+            for block in body.blocks().filter(|block| !has_addresses(block)) {
                 let mut names = Names {
                     declared: &known,
                     problems: Vec::new(),
@@ -65,6 +65,11 @@ pub(super) fn check(modules: &Modules) -> Vec<Problem> {
         }
     }
     problems
+}
+
+/// Returns true if a block contains addresses of resources instead of expressions.
+fn has_addresses(block: &Block) -> bool {
+    ["import", "moved", "removed"].contains(&block.ident.as_str())
 }
 
 /// Parses the files of a module.

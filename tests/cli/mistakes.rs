@@ -159,3 +159,14 @@ fn notes_when_tls_is_assumed_for_a_name_that_can_be_in_the_cluster() {
     }
     assert!(!note("docker", "example.com"));
 }
+
+#[test]
+fn rejects_a_name_that_is_too_long_for_its_resources() {
+    let name = "a".repeat(59);
+    let message = first(&format!("target: docker\nname: {name}\n"));
+    assert!(message.contains("has 59 characters"), "{message}");
+    let accepted = folder();
+    let name = &name[1..];
+    let flags = ["gen", "--target", "docker", "--name", name];
+    assert_eq!(run(accepted.path(), &flags).0, 0);
+}

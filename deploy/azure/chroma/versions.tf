@@ -8,7 +8,7 @@ terraform {
     }
     azurerm = {
       source  = "hashicorp/azurerm"
-      version = ">= 4.81, < 6"
+      version = ">= 4.78, < 6" # local_authentication_enabled of Application Insights
     }
   }
 }

@@ -104,7 +104,13 @@ impl Reading {
     fn peers(&mut self) -> Vec<Peer> {
         let given = self.input.spec.machine.allow_from.take();
         let texts = given.map(|given| given.texts()).unwrap_or_default();
-        self.every("machine.allow_from", texts)
+        let mut peers: Vec<Peer> = Vec::new();
+        for peer in self.every("machine.allow_from", texts) {
+            if !peers.contains(&peer) {
+                peers.push(peer); // AWS rejects a rule that exists
+            }
+        }
+        peers
     }
 
     fn organization(&mut self) -> Organization {

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::deployment::Deployment;
 use crate::problem::Problem;
@@ -23,6 +23,8 @@ pub(super) struct OrganizationTemplate<'a> {
     policies: Vec<&'a str>,
     public_address: bool,
     image: Option<&'a str>,
+    /// The tags as JSON, for a command; `None` without any.
+    tags_json: Option<String>,
     /// The tags of a snapshot, for a command.
     snapshot_tags: String,
 }
@@ -31,7 +33,9 @@ impl<'a> OrganizationTemplate<'a> {
     pub(super) fn new(name: &DnsLabel, organization: &'a Organization) -> Self {
         let text = |name: &'a Option<CloudName>| name.as_ref().map(CloudName::as_str);
         let tags = organization.tags.iter();
+        let given = json_tags(organization);
         Self {
+            tags_json: (!given.is_empty()).then(|| Value::from(given).to_string()),
             tags: tags
                 .map(|(key, value)| (key.as_str(), value.as_str()))
                 .collect(),
@@ -53,10 +57,16 @@ impl<'a> OrganizationTemplate<'a> {
 /// README lists snapshots.
 fn snapshot_tags(name: &DnsLabel, organization: &Organization) -> String {
     let own = json!({ "Key": "chroma-otel-deploy", "Value": name.to_string() });
-    let given = organization.tags.iter();
-    let given = given.map(|(key, value)| json!({ "Key": key, "Value": value.as_str() }));
-    let tags: Vec<_> = [own].into_iter().chain(given).collect();
+    let tags: Vec<_> = [own].into_iter().chain(json_tags(organization)).collect();
     json!([{ "ResourceType": "snapshot", "Tags": tags }]).to_string()
+}
+
+/// Returns the tags in the form of AWS's API.
+fn json_tags(organization: &Organization) -> Vec<Value> {
+    let given = organization.tags.iter();
+    given
+        .map(|(key, value)| json!({ "Key": key, "Value": value.as_str() }))
+        .collect()
 }
 
 /// The tags that the deployment itself sets.

@@ -182,6 +182,10 @@ module "chroma" {
   depends_on = []
   name       = each.key
 }
+moved {
+  from = cloud_disk.data
+  to   = module.chroma.cloud_disk.data
+}
 output "id" { value = module.chroma.id }
 output "ids" { value = values(module.chroma)[*].id }
 "#;
