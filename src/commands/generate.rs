@@ -47,6 +47,7 @@ pub(super) fn run(args: &GenArgs, output: &mut Output) -> Result<Answer> {
     let used = folder.join(folder::STATE).exists();
     let existing = rendered.location.spec.as_deref().filter(|_| used);
     let other = existing.and_then(|spec| another_kind(&rendered.values, spec, folder));
+    let replaces = other.is_some();
     let other = another_spec(&rendered.location)?.or(other);
     let changes = folder::compare(&rendered.plan, &rendered.location.folder)?;
     let lost = targets::data_loss(rendered.deployment.spec.target, &changes);
@@ -84,6 +85,7 @@ pub(super) fn run(args: &GenArgs, output: &mut Output) -> Result<Answer> {
     };
     let written = Written {
         changes: &to_do,
+        replaces,
         leftovers,
         secret,
         spec: spec.as_ref(),
@@ -236,6 +238,8 @@ pub(super) fn refuse_edited(refused: &[Change], secrets: &Secrets, output: &mut 
 /// The result of a run.
 struct Written<'a> {
     changes: &'a [Change],
+    /// True if the folder had a deployment of another target, platform or format.
+    replaces: bool,
     /// The command that deletes what the new files no longer contain.
     leftovers: Option<String>,
     /// True if the file of secrets was created.
@@ -251,6 +255,7 @@ fn summary(
 ) -> Result<()> {
     let Written {
         changes,
+        replaces,
         ref leftovers,
         secret,
         spec,
@@ -292,6 +297,12 @@ fn summary(
     for change in changes.iter().filter(compared) {
         for note in targets::notes(deployment.spec.target, change) {
             output.note(&note);
+        }
+    }
+    if replaces {
+        output.note("the deployment that the folder had before keeps running with its data: remove it as its README in version control describes");
+        if deployment.spec.target.is_kubernetes() && folder.join(".env").exists() {
+            output.note("`.env` is from that deployment: remove quotes around values, because `kubectl` keeps them");
         }
     }
     let shared = plan.shared.as_ref().map(|shared| shared.path_of(""));

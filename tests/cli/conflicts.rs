@@ -66,6 +66,21 @@ fn prune_keeps_gitignore_while_there_is_a_file_of_secrets() {
 }
 
 #[test]
+fn a_replaced_deployment_is_reported_as_still_running() {
+    let home = folder();
+    let out = home.path().join("out");
+    let gen_ = |arguments: &str| gen_in_out(home.path(), arguments);
+    assert_eq!(gen_("--target docker --backend honeycomb").0, 0);
+    fs::write(out.join(".env"), "HONEYCOMB_API_KEY='x'\n").unwrap();
+    let (code, _, message) = gen_("--target kubernetes --force --prune");
+    assert_eq!(code, 0, "{message}");
+    assert!(message.contains("keeps running with its data"), "{message}");
+    assert!(message.contains("`kubectl` keeps them"), "{message}");
+    let (_, _, message) = gen_("--port 8001");
+    assert!(!message.contains("keeps running"), "{message}");
+}
+
+#[test]
 fn a_folder_finds_its_spec_elsewhere() {
     let home = folder();
     fs::write(home.path().join("s.yaml"), "target: docker\nname: search\n").unwrap();
