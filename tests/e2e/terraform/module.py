@@ -173,7 +173,7 @@ def called_with(root, arguments):
 
 def blames(said, name):
     """True if the message of Terraform names this variable as the invalid one."""
-    return re.search(rf'in module "chroma": \d+: {name} +=|in variable "{name}":', said) is not None
+    return re.search(rf'in module "chroma": \d+: {name} +=|\d: variable "{name}"', said) is not None
 
 
 def diagnostics(module):
