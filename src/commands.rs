@@ -14,7 +14,7 @@ mod validate;
 
 use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
 use self::location::Location;
 use crate::cli::{Cli, Command, FolderArgs, SpecArgs};
@@ -103,6 +103,22 @@ fn rendered(spec: &SpecArgs, folder: &FolderArgs, output: &mut Output) -> Result
         location,
         values,
     })
+}
+
+/// Checks the files of a plan as `validate` does.
+///
+/// # Errors
+/// A problem of a file, which is reported.
+fn check_rendered(rendered: &Rendered, output: &mut Output) -> Result<()> {
+    let Rendered {
+        deployment, plan, ..
+    } = rendered;
+    let problems = crate::validate::files(&plan.all_files(), &deployment.given);
+    if !problems.is_empty() {
+        output.problems(&problems);
+        bail!("the rendered files fail their own checks, and nothing was written");
+    }
+    Ok(())
 }
 
 /// Returns the problem of a folder that `--out` names and that has no deployment to look at.

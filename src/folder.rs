@@ -387,19 +387,19 @@ fn remove(folder: &Path, target: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Returns the file's variables that have another value, or none, in the file on disk.
+/// Returns the file's variables that are missing in the file on disk, and those with another value
+/// there.
 ///
 /// # Errors
 /// The file is a link or a folder, or cannot be read.
-pub fn differing_secrets(folder: &Path, file: &SecretFile) -> Result<Vec<String>> {
+pub fn differing_secrets(folder: &Path, file: &SecretFile) -> Result<(Vec<String>, Vec<String>)> {
     let bytes = read(folder, &file.path)?.unwrap_or_default();
     let text = String::from_utf8_lossy(&bytes);
+    let set = set_variables(folder, &file.path)?;
     let differs = |(line, _): &(&str, &String)| !text.lines().any(|other| other.trim() == *line);
     let pairs = file.contents.lines().zip(&file.variables);
-    Ok(pairs
-        .filter(differs)
-        .map(|(_, name)| name.clone())
-        .collect())
+    let differing = pairs.filter(differs).map(|(_, name)| name.clone());
+    Ok(differing.partition(|name| !set.contains(name)))
 }
 
 /// Returns the variables that a file of `NAME=value` lines sets; none if it does not exist.

@@ -9,12 +9,11 @@ use anyhow::{Context as _, Result};
 use chroma_otel_init::{ChromaVersion, Server};
 use serde::Serialize;
 
-use crate::collector::COLLECTOR_VERSION;
 use crate::digest::hash;
 use crate::plan::{Plan, SharedFolder};
 use crate::render::{TEMPLATES, json, render, values_of};
 use crate::spec::{Chroma, Collector, Image};
-use crate::values::DnsLabel;
+use crate::values::{DnsLabel, Release};
 
 /// The entrypoint's sources without their tests: path, text and SHA-256 of each (see `build.rs`).
 static SOURCES: &[(&str, &str, &str)] =
@@ -70,7 +69,7 @@ impl BuildContext {
                 .as_ref()
                 .map(ToString::to_string)
                 .unwrap_or_default(),
-            tags: Tags::new(chroma.version, &hash),
+            tags: Tags::new(chroma.version, &collector.version, &hash),
         };
         Ok(Self { files, hash, bake })
     }
@@ -122,7 +121,7 @@ impl Images {
     fn published(chroma: &Chroma, collector: &Collector) -> Self {
         Self {
             chroma: chroma.repository.tag(chroma.version),
-            collector: collector.repository.tag(COLLECTOR_VERSION),
+            collector: collector.repository.tag(&collector.version),
         }
     }
 }
@@ -202,11 +201,11 @@ pub(crate) struct Tags {
 }
 
 impl Tags {
-    fn new(version: ChromaVersion, hash: &str) -> Self {
+    fn new(chroma: ChromaVersion, collector: &Release, hash: &str) -> Self {
         Self {
             hash: hash.to_owned(),
-            chroma: format!("chroma:{version}-{hash}"),
-            collector: format!("otel-collector:{COLLECTOR_VERSION}-{hash}"),
+            chroma: format!("chroma:{chroma}-{hash}"),
+            collector: format!("otel-collector:{collector}-{hash}"),
         }
     }
 
@@ -248,12 +247,12 @@ impl DeploymentImages {
             return Ok(Self {
                 run: base.clone(),
                 base,
-                tags: Tags::new(chroma.version, ""),
+                tags: Tags::new(chroma.version, &collector.version, ""),
                 plan: Plan::default(),
             });
         }
         let context = BuildContext::new(chroma, collector)?;
-        let tags = Tags::new(chroma.version, &context.hash);
+        let tags = Tags::new(chroma.version, &collector.version, &context.hash);
         let mut run = tags.images(name, chroma);
         if collector.image == Image::Stock {
             run.collector.clone_from(&base.collector);

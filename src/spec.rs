@@ -19,8 +19,8 @@ use chroma_otel_init::{ChromaVersion, Endpoint, Granularity, Headers};
 
 use crate::backend::Backend;
 use crate::values::{
-    Cloud, CloudName, ContextFolder, DnsLabel, ImageRepository, Line, Memory, Peer, SshKey,
-    VariableName, in_place,
+    AddressRange, Cloud, CloudName, ContextFolder, DnsLabel, DnsName, ImageRepository, Line,
+    Memory, NetworkName, Peer, Release, SshKey, VariableName, in_place,
 };
 use kubernetes::{CollectorMode, Kubernetes};
 use machine_size::MachineMemory;
@@ -139,7 +139,7 @@ pub struct Machine {
     /// Allowed clients.
     pub allow_from: Vec<Peer>,
     /// Allowed SSH clients (azure).
-    pub ssh_from: Option<Peer>,
+    pub ssh_from: Option<AddressRange>,
     /// A public SSH key (azure).
     pub ssh_key: Option<SshKey>,
     /// Number of daily snapshots to keep.
@@ -159,7 +159,7 @@ pub struct Machine {
 }
 
 /// Settings that an organization's policies ask for. All are absent by default.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Organization {
     /// System image.
     pub image: Option<CloudName>,
@@ -175,6 +175,8 @@ pub struct Organization {
     pub public_address: bool,
     /// Project of the network (gcp).
     pub network_project: Option<CloudName>,
+    /// True if the module creates the firewall rules (gcp).
+    pub create_firewall_rules: bool,
     /// Existing key vault (azure).
     pub key_vault: Option<CloudName>,
     /// Existing workspace of the logs (azure).
@@ -200,12 +202,30 @@ pub struct Chroma {
     pub bind: IpAddr,
     /// Published port.
     pub port: u16,
+    /// Access from other machines (docker).
+    pub access: Access,
     /// Memory limit.
     pub memory: Memory,
     /// Origins from which browsers may call Chroma.
     pub cors_allow_origins: Vec<String>,
     /// More variables; `None` for a value that is in the secret store only.
     pub environment: BTreeMap<VariableName, Option<String>>,
+}
+
+/// A proxy in front of Chroma on docker; none without a token and a host.
+#[derive(Debug, Clone)]
+pub struct Access {
+    /// True if clients must send a token.
+    pub token: bool,
+    /// The host for which the proxy has a certificate.
+    pub host: Option<DnsName>,
+}
+
+impl Access {
+    /// Returns true if a proxy is in front of Chroma.
+    pub fn has_proxy(&self) -> bool {
+        self.token || self.host.is_some()
+    }
 }
 
 /// Kind of Chroma's image.
@@ -313,6 +333,10 @@ pub struct Collector {
     pub repository: ImageRepository,
     /// Memory limit.
     pub memory: Memory,
+    /// The release.
+    pub version: Release,
+    /// Existing networks that it joins (docker).
+    pub networks: Vec<NetworkName>,
     /// Mode; only Kubernetes has a choice.
     pub mode: CollectorMode,
     /// Minimum number of replicas (Kubernetes).

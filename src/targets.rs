@@ -101,6 +101,15 @@ pub fn notes(target: Target, change: &Change) -> Vec<String> {
     }
 }
 
+/// Changes the commands that follow `gen` for what runs already: a deployment with another name, and
+/// containers that the new files lack.
+pub fn adapt_steps(target: Target, changes: &[Change], steps: &mut Vec<String>) {
+    match target {
+        Target::Docker => docker::adapt_steps(changes, steps),
+        Target::Aws | Target::Gcp | Target::Azure | Target::Kubernetes(_) => {}
+    }
+}
+
 /// Returns the command that deletes what the changed files no longer contain, if applying the new ones
 /// does not.
 pub fn leftovers(target: Target, changes: &[Change], plan: &Plan) -> Option<String> {
@@ -175,10 +184,7 @@ mod tests {
             ("target", json!("docker")),
             ("chroma.version", json!("0.4.10")),
         ];
-        assert_eq!(
-            steps(&untraceable),
-            ["docker compose up --detach --wait --remove-orphans"]
-        );
+        assert_eq!(steps(&untraceable), ["docker compose up --detach --wait"]);
     }
 
     #[test]

@@ -10,7 +10,7 @@ pub use cloud::{
     AwsHosts, CONNECTION_STRING, Cloud, has_place, in_partition, in_place, is_in_console,
 };
 pub use kubernetes::{DnsName, LabelKey, Schedule, is_label_value};
-pub use machine::{CloudName, Peer, SshKey};
+pub use machine::{AddressRange, CloudName, Peer, SshKey};
 
 use std::fmt;
 use std::net::IpAddr;
@@ -62,6 +62,62 @@ impl FromStr for DnsLabel {
 impl fmt::Display for DnsLabel {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(&self.0)
+    }
+}
+
+/// A release, as three numbers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Release(String);
+
+impl Release {
+    /// Pattern in the schema.
+    pub const PATTERN: &'static str = r"^[0-9]+\.[0-9]+\.[0-9]+$";
+
+    /// Returns the release as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for Release {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let is_number = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+        let is_sound = text.split('.').count() == 3 && text.split('.').all(is_number);
+        let rule = "three numbers, such as `1.2.3`; `latest` changes without notice";
+        is_sound
+            .then(|| Self(text.to_owned()))
+            .ok_or(rule.to_owned())
+    }
+}
+
+impl fmt::Display for Release {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.0)
+    }
+}
+
+/// The name of a network of Docker.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct NetworkName(String);
+
+impl NetworkName {
+    /// Pattern in the schema.
+    pub const PATTERN: &'static str = "^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$";
+}
+
+impl FromStr for NetworkName {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let inner = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
+        let is_sound = text.len() <= 128
+            && text.starts_with(|c: char| c.is_ascii_alphanumeric())
+            && text.chars().all(inner)
+            && text != "default"; // Compose's name for the project's own network
+        let rule = "the name of an existing network of Docker, as in `docker network ls`";
+        is_sound.then(|| Self(text.to_owned())).ok_or(rule)
     }
 }
 

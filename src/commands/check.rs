@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use super::generate::{downgrade, may};
-use super::{Answer, another_spec, no_deployment, refuse, rendered, shell_word};
+use super::{Answer, another_spec, check_rendered, no_deployment, refuse, rendered, shell_word};
 use crate::cli::CheckArgs;
 use crate::folder;
 use crate::plan::Change;
@@ -14,12 +14,13 @@ use crate::targets;
 /// Runs `check`. The answer is negative, with the difference, if the folder differs from the spec.
 ///
 /// # Errors
-/// Invalid input, or an I/O error.
+/// Invalid input, an I/O error, or a plan that fails its own checks.
 pub(super) fn run(args: &CheckArgs, output: &mut Output) -> Result<Answer> {
     if let Some(problem) = no_deployment(&args.spec, &args.folder) {
         return refuse(&[problem], output);
     }
     let rendered = rendered(&args.spec, &args.folder, output)?;
+    check_rendered(&rendered, output)?;
     if let Some(problem) = another_spec(&rendered.location)? {
         output.problems(&[problem]);
         return Ok(Answer::No);

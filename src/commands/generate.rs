@@ -3,22 +3,22 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use serde_json::Value;
 
 use super::conflicts::another_kind;
 use super::location::Location;
-use super::{Answer, Rendered, another_spec, cd, refuse, rendered};
+use super::{Answer, Rendered, another_spec, cd, check_rendered, refuse, rendered};
 use crate::cli::GenArgs;
 use crate::input::file::{self, Override};
 use crate::problem::Problem;
 use crate::report::{Output, count};
 use crate::spec::{Secrets, Tracing};
+use crate::targets;
 use crate::{
     folder,
     plan::{Change, Kind, NeedPlace},
 };
-use crate::{targets, validate};
 
 /// Number of changed lines up to which a refused file is shown.
 const MOST_LINES: usize = 60;
@@ -30,11 +30,7 @@ const MOST_LINES: usize = 60;
 pub(super) fn run(args: &GenArgs, output: &mut Output) -> Result<Answer> {
     let rendered = rendered(&args.spec, &args.folder, output)?;
     let given = &rendered.deployment.given;
-    let findings = validate::files(&rendered.plan.all_files(), given);
-    if !findings.is_empty() {
-        output.problems(&findings);
-        bail!("the rendered files fail their own checks, and nothing was written");
-    }
+    check_rendered(&rendered, output)?;
     if args.stdout {
         output.plan(&rendered.plan);
         return Ok(Answer::Yes);
@@ -334,6 +330,7 @@ fn summary(
             command.clone(),
         );
     }
+    targets::adapt_steps(deployment.spec.target, changes, &mut steps);
     if downgrade(changes).is_some() {
         steps = vec!["# restore a backup of the older release: README.md".to_owned()];
     }
@@ -366,12 +363,17 @@ fn say_secrets(args: &GenArgs, rendered: &Rendered, made: bool, output: &mut Out
             "  secrets: {names} would go to {place} (mode 0600)"
         ));
     } else {
-        let differing = folder::differing_secrets(&rendered.location.folder, file)?;
-        if !differing.is_empty() {
-            output.note(&format!(
-                "{place} exists and was not changed: {} is missing or has another value there",
-                differing.join(", ")
-            ));
+        let (missing, other) = folder::differing_secrets(&rendered.location.folder, file)?;
+        let mut differ = Vec::new();
+        if !missing.is_empty() {
+            differ.push(format!("it lacks {}", missing.join(", ")));
+        }
+        if !other.is_empty() {
+            differ.push(format!("it has another value of {}", other.join(", ")));
+        }
+        if !differ.is_empty() {
+            let differ = differ.join(", and ");
+            output.note(&format!("{place} exists and was not changed: {differ}"));
         }
     }
     Ok(())

@@ -6,7 +6,7 @@ use chroma_otel_init::variable;
 
 use crate::collector::redact;
 use crate::spec::kubernetes::{BackupPlace, Kubernetes};
-use crate::spec::{Image, Spec, header_variable};
+use crate::spec::{Image, Spec, Target, header_variable};
 
 /// A variable whose value is in the secret store only.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,7 +28,7 @@ pub(crate) enum Container {
     Chroma,
     /// The collector.
     Collector,
-    /// In a cluster, the proxy that requires a token.
+    /// The proxy that requires a token.
     Proxy,
     /// In a cluster, the upload of backups to a bucket.
     Backup,
@@ -37,20 +37,29 @@ pub(crate) enum Container {
 /// The token that the proxy in front of Chroma requires.
 pub(crate) const TOKEN: &str = "CHROMA_TOKEN";
 
-/// Returns the secrets of a cluster's own parts: the proxy's token, and the keys of the backups'
-/// bucket.
-fn of_cluster(cluster: &Kubernetes) -> Vec<SecretVariable> {
-    let secret = |container: Container, variable: &str, what: &str| SecretVariable {
+fn secret(container: Container, variable: &str, what: &str) -> SecretVariable {
+    SecretVariable {
         variable: variable.to_owned(),
         container,
         what: what.to_owned(),
         required: true,
-    };
+    }
+}
+
+/// Returns the token that clients send.
+fn token() -> SecretVariable {
+    let what =
+        "the token that clients send, at least 16 characters; `openssl rand -hex 32` generates one";
+    secret(Container::Proxy, TOKEN, what)
+}
+
+/// Returns the secrets of a cluster's own parts: the proxy's token, and the keys of the backups'
+/// bucket.
+fn of_cluster(cluster: &Kubernetes) -> Vec<SecretVariable> {
     let (exposure, backup) = (&cluster.exposure, &cluster.backup);
     let mut secrets = Vec::new();
     if exposure.as_ref().is_some_and(|exposure| exposure.token) {
-        let what = "the token that clients send, at least 16 characters; `openssl rand -hex 32` generates one";
-        secrets.push(secret(Container::Proxy, TOKEN, what));
+        secrets.push(token());
     }
     if backup
         .as_ref()
@@ -121,6 +130,9 @@ pub(super) fn all(spec: &Spec) -> Vec<SecretVariable> {
     );
     if spec.target.is_kubernetes() {
         secrets.extend(of_cluster(&spec.kubernetes));
+    }
+    if spec.target == Target::Docker && spec.chroma.access.token {
+        secrets.push(token());
     }
     secrets
 }

@@ -16,8 +16,8 @@ pub use input::{Input, flag_of};
 pub use kubernetes::{BackupSection, ExposeSection, KubernetesSection, TolerationSection};
 pub use schema::{Flag, Kind, SCHEMA, flags, names_schema, schema};
 pub use sections::{
-    ChromaSection, CollectorSection, MachineSection, MetricsSection, OneOrMore, RedactSection,
-    SamplingSection, SpecFile, TracingSection,
+    AccessSection, ChromaSection, CollectorSection, MachineSection, MetricsSection, OneOrMore,
+    RedactSection, SamplingSection, SpecFile, TracingSection,
 };
 
 use std::collections::BTreeMap;

@@ -3,6 +3,7 @@
 //! Invariant: reading continues after a problem, so that all are reported at once; a spec is
 //! returned only if there are none.
 
+mod access;
 mod backends;
 mod chroma;
 mod collector;

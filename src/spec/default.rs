@@ -16,6 +16,8 @@ pub const PORT: u16 = 8000;
 pub const ENVIRONMENT: &str = "production";
 /// Default of `collector.repository`.
 pub const COLLECTOR_REPOSITORY: &str = "otel/opentelemetry-collector-contrib";
+/// Default of `collector.version`: the release for which the templates are written.
+pub const COLLECTOR_VERSION: &str = env!("COLLECTOR_VERSION");
 /// Default of `collector.memory`.
 pub const COLLECTOR_MEMORY: &str = "512MiB";
 /// Default of `collector.mode`.

@@ -157,6 +157,7 @@ const AWS: TargetInfo = TargetInfo {
         "ssh_from",
         "ssh_key",
         "network_project",
+        "create_firewall_rules",
         "key_vault",
         "workspace",
         "encryption_at_host",
@@ -203,6 +204,7 @@ const AZURE: TargetInfo = TargetInfo {
         "project",
         "network",
         "network_project",
+        "create_firewall_rules",
         "permissions_boundary",
         "policies",
         "public_address",
@@ -336,9 +338,14 @@ impl Target {
             Some(("machine", key)) => !self.info().machine_keys.contain(key),
             Some(("kubernetes", key)) => !self.info().kubernetes_keys.contain(key),
             Some(("collector", key)) => {
-                !self.is_kubernetes() && !["repository", "memory"].contains(&key)
+                let only_here = if self.is_kubernetes() {
+                    key != "networks"
+                } else {
+                    key == "networks" && self == Self::Docker
+                };
+                !only_here && !["repository", "version", "memory"].contains(&key)
             }
-            Some(("chroma", "bind")) => self != Self::Docker,
+            Some(("chroma", "bind" | "access")) => self != Self::Docker,
             Some(("chroma", "open_to_world")) => self.is_machine(),
             _ => key == "platform" && self.cloud().is_none(),
         }

@@ -99,7 +99,7 @@ pub fn notes(change: &Change) -> Vec<String> {
             notes
         }
         "README.md" => stack_note(change).into_iter().collect(),
-        "parameters.json" => parameters::note(change).into_iter().collect(),
+        "parameters.json" => parameters::notes(change),
         _ => terraform::notes(change),
     }
 }

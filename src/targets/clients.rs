@@ -100,6 +100,8 @@ struct ClientsTemplate<'a> {
 struct Reach {
     host: String,
     port: u16,
+    /// True if clients must send the deployment's token.
+    token: bool,
     /// The endpoint for the application's own spans.
     endpoint: String,
     /// True if the endpoint is the operator's own collector.
@@ -125,9 +127,16 @@ impl Reach {
                 Some(endpoint) => endpoint.to_string(),
                 None => format!("http://{host}:4317"),
             },
-            host,
             own: own.is_some(),
-            port: spec.chroma.port,
+            port: match &spec.chroma.access.host {
+                Some(_) => 443,
+                None => spec.chroma.port,
+            },
+            token: spec.chroma.access.token,
+            host: match &spec.chroma.access.host {
+                Some(name) => format!("https://{name}"),
+                None => host,
+            },
             section: section(spec.target),
         }
     }

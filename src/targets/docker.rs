@@ -4,6 +4,8 @@
 
 mod template;
 
+use std::collections::BTreeSet;
+
 use anyhow::Result;
 
 use self::template::{COLLECTOR_PORTS, DockerTemplate, LOG, UP, otlp_ports, wanted};
@@ -78,6 +80,10 @@ pub fn plan(deployment: &Deployment) -> Result<Plan> {
     let template = DockerTemplate::new(deployment);
     let context = values_of(&template);
     common::add_configurations(&mut plan, deployment, &context)?;
+    if deployment.spec.chroma.access.has_proxy() {
+        let text = render("docker/Caddyfile.j2", &context)?;
+        plan.files.insert("Caddyfile".to_owned(), text);
+    }
     let context = values_of(template.with_checksums(&plan));
     for file in [
         "docker-compose.yaml",
@@ -108,10 +114,40 @@ pub fn notes(change: &Change) -> Vec<String> {
         return Vec::new();
     }
     let renamed = change.behind("name: ").map(|(before, after)| {
-        format!("`{before}` is now named `{after}` and starts with empty volumes; the old deployment runs until `docker compose --project-name {before} down`")
+        format!("`{before}` is now named `{after}` and starts with empty volumes; the `down` command below stops the old deployment and keeps its volumes")
     });
     let moved = common::version_note(change, "create a backup first");
     renamed.into_iter().chain(moved).collect()
+}
+
+/// Adds the command that stops a deployment with another name, which holds the ports, and removes
+/// containers that the new file lacks. Otherwise it removes none: a container of another origin can
+/// belong to a project of this name.
+pub fn adapt_steps(changes: &[Change], steps: &mut Vec<String>) {
+    let file = |change: &&Change| change.path == "docker-compose.yaml";
+    let Some(change) = changes.iter().find(file) else {
+        return;
+    };
+    let Some(up) = steps.iter().position(|step| step == UP) else {
+        return;
+    };
+    let services = |text: &Option<String>| services(text.as_deref().unwrap_or_default());
+    if !services(&change.before).is_subset(&services(&change.after)) {
+        steps[up] = format!("{UP} --remove-orphans");
+    }
+    if let Some((before, _)) = change.behind("name: ") {
+        let stop = format!("docker compose --project-name {before} down --remove-orphans");
+        steps.insert(up, stop);
+    }
+}
+
+/// Returns the names of the services in a Compose file.
+fn services(text: &str) -> BTreeSet<String> {
+    let all: serde_yaml::Value = serde_yaml::from_str(text).unwrap_or_default();
+    let names = all["services"].as_mapping().into_iter().flatten();
+    names
+        .filter_map(|(name, _)| Some(name.as_str()?.to_owned()))
+        .collect()
 }
 
 /// Returns the commands that follow `gen`, to be run in the deployment's folder.

@@ -9,7 +9,7 @@ use crate::deployment::Deployment;
 use crate::problem::Problem;
 use crate::spec::kubernetes::CollectorMode;
 use crate::spec::signals::Redact;
-use crate::spec::{Image, Target};
+use crate::spec::{Image, Spec, Target};
 
 /// Returns the problems that every target has.
 pub(super) fn of_every_target(deployment: &Deployment) -> Vec<Problem> {
@@ -25,13 +25,31 @@ fn own_endpoint(deployment: &Deployment) -> Option<Problem> {
     let host = endpoint.host().trim_matches(['[', ']']);
     let address = host.parse::<IpAddr>();
     let is_own = host == "localhost"
-        || address.is_ok_and(|address| address.is_loopback() || address.is_unspecified());
+        || address.is_ok_and(|address| address.is_loopback() || address.is_unspecified())
+        || is_own_service(deployment, host);
     let has_collector = deployment.spec.collector.mode != CollectorMode::None;
     (is_own && has_collector).then(|| {
         let message = format!("`{host}` is the collector itself, which sends to this endpoint");
-        let hint = "use the address or the name by which other containers reach the backend";
+        let hint = if deployment.spec.target == Target::Docker {
+            "for a backend on this machine, use `http://host.docker.internal:PORT`; for one in another Compose project, its service name, with `collector.networks`"
+        } else {
+            "use the address or the name by which other machines reach the backend"
+        };
         Problem::new("tracing.endpoint", message).hint(hint)
     })
+}
+
+/// Returns true for the name by which Chroma reaches the collector.
+fn is_own_service(deployment: &Deployment, host: &str) -> bool {
+    let Spec { name, target, .. } = &deployment.spec;
+    if target.is_kubernetes() {
+        let mut labels = host.split('.');
+        let service = labels.next() == Some(&format!("{name}-otel-collector"));
+        let namespace = deployment.spec.kubernetes.namespace.to_string();
+        service && labels.next().is_none_or(|label| label == namespace)
+    } else {
+        host == "otel-collector"
+    }
 }
 
 /// Returns a problem if the collector would change the value of a secret. Without the entrypoint,

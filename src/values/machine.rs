@@ -64,11 +64,53 @@ impl FromStr for SshKey {
     }
 }
 
+/// A range of IPv4 addresses, `10.0.0.0/16`, never the whole world.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AddressRange(String);
+
+impl AddressRange {
+    /// Pattern in the schema.
+    pub const PATTERN: &'static str = r"^[0-9]{1,3}(\.[0-9]{1,3}){3}/([89]|[12][0-9]|3[0-2])$";
+
+    /// The rule for a text that is not a range.
+    const RULE: &'static str = "a range such as `10.0.0.0/16`";
+
+    /// Returns the range as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for AddressRange {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let rule = || Self::RULE.to_owned();
+        let Some((address, length)) = text.split_once('/') else {
+            let address: std::net::Ipv4Addr = text.parse().map_err(|_| rule())?;
+            return Err(format!("a range, for this address alone `{address}/32`"));
+        };
+        let address: std::net::Ipv4Addr = address.parse().map_err(|_| rule())?;
+        let length: u32 = length.parse().map_err(|_| rule())?;
+        if !(8..=32).contains(&length) {
+            return Err("a range of /8 or narrower: Chroma has no authentication, and every client can read and delete everything".to_owned());
+        }
+        let host_bits = u32::MAX.checked_shr(length).unwrap_or(0);
+        if u32::from(address) & host_bits != 0 {
+            let network = std::net::Ipv4Addr::from(u32::from(address) & !host_bits);
+            return Err(format!(
+                "the range by its first address, `{network}/{length}`"
+            ));
+        }
+        Ok(Self(format!("{address}/{length}")))
+    }
+}
+
 /// Clients that may connect to Chroma.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Peer {
-    /// A range of IPv4 addresses, `10.0.0.0/16`, never the whole world.
-    Range(String),
+    /// A range of addresses.
+    Range(AddressRange),
     /// A security group of AWS, `sg-…`.
     SecurityGroup(CloudName),
     /// A prefix list of AWS, `pl-…`.
@@ -79,7 +121,7 @@ impl Peer {
     /// Returns the peer as in the spec.
     pub fn as_str(&self) -> &str {
         match self {
-            Self::Range(range) => range,
+            Self::Range(range) => range.as_str(),
             Self::SecurityGroup(id) | Self::PrefixList(id) => id.as_str(),
         }
     }
@@ -99,23 +141,16 @@ impl FromStr for Peer {
         if text.starts_with("pl-") {
             return Ok(Self::PrefixList(text.parse()?));
         }
-        let rule = || {
-            "a range such as `10.0.0.0/16`, or on aws the id of a security group or a prefix list"
-                .to_owned()
-        };
-        let (address, length) = text.split_once('/').ok_or_else(rule)?;
-        let address: std::net::Ipv4Addr = address.parse().map_err(|_| rule())?;
-        let length: u32 = length.parse().map_err(|_| rule())?;
-        if !(8..=32).contains(&length) {
-            return Err("a range of /8 or narrower: Chroma has no authentication, and every client can read and delete everything".to_owned());
+        if text.contains(',') {
+            return Err("several as a list: `[10.0.0.0/16, 10.1.0.0/16]`".to_owned());
         }
-        let host_bits = u32::MAX.checked_shr(length).unwrap_or(0);
-        if u32::from(address) & host_bits != 0 {
-            let network = std::net::Ipv4Addr::from(u32::from(address) & !host_bits);
-            return Err(format!(
-                "the range by its first address, `{network}/{length}`"
-            ));
-        }
-        Ok(Self::Range(format!("{address}/{length}")))
+        let range = text.parse().map_err(|rule: String| {
+            if rule == AddressRange::RULE {
+                format!("{rule}, or on aws the id of a security group or a prefix list")
+            } else {
+                rule
+            }
+        });
+        Ok(Self::Range(range?))
     }
 }

@@ -248,7 +248,7 @@ fn values_in_flags_are_refused_with_the_flag_and_what_to_write() {
         ),
         (
             "aws --format manifests",
-            "error: --format: target `aws` is rendered as `cloudformation` or `terraform`; hint: `manifests` is for `kubernetes`, and for a cloud with `--platform kubernetes`",
+            "error: --format: target `aws` is rendered as `cloudformation` or `terraform`; hint: `manifests` is for platform `kubernetes`",
         ),
         (
             "aws --zone eu-central-1",

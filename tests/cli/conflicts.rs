@@ -97,6 +97,8 @@ fn rejects_endpoints_that_are_the_collector_itself() {
         ("docker", "http://127.0.0.1:4318"),
         ("aws", "http://[::1]:4317"),
         ("kubernetes", "0.0.0.0:4317"),
+        ("docker", "http://otel-collector:4317"),
+        ("kubernetes", "http://chroma-otel-collector.chroma.svc:4317"),
     ] {
         let home = folder();
         let arguments = [
@@ -114,6 +116,23 @@ fn rejects_endpoints_that_are_the_collector_itself() {
             message.contains("error: --endpoint: ") && message.contains("is the collector itself"),
             "{message}"
         );
+    }
+}
+
+#[test]
+fn collector_reaches_backends_on_this_machine_and_in_other_projects() {
+    let home = folder();
+    let spec = "target: docker\ncollector: {networks: [tempo_default]}\ntracing: {backend: tempo, endpoint: 'http://host.docker.internal:4317'}\n";
+    fs::write(home.path().join("chroma-otel.yaml"), spec).unwrap();
+    let (code, _, message) = run(home.path(), &["gen"]);
+    assert_eq!(code, 0, "{message}");
+    let compose = fs::read_to_string(home.path().join("docker-compose.yaml")).unwrap();
+    for line in [
+        "    extra_hosts: [\"host.docker.internal:host-gateway\"] # this machine\n",
+        "    networks: [default, tempo_default]\n",
+        "networks: # of other projects\n  tempo_default: {external: true}\n\nvolumes:\n",
+    ] {
+        assert!(compose.contains(line), "{line}{compose}");
     }
 }
 

@@ -142,7 +142,7 @@ fn a_second_deployment_on_docker_can_choose_every_port() {
 }
 
 #[test]
-fn a_disk_that_would_have_to_move_is_noted() {
+fn a_change_of_the_place_is_noted() {
     for (first, second, expected) in [
         (
             &["--target", "gcp", "--zone", "europe-west3-a"][..],
@@ -154,12 +154,62 @@ fn a_disk_that_would_have_to_move_is_noted() {
             &["--storage-class", "fast"],
             "note: the storage class changes from the default to `fast`, which Kubernetes rejects",
         ),
+        (
+            &["--target", "kubernetes"],
+            &["--namespace", "other"],
+            "note: the namespace changes from `chroma` to `other`, where Chroma starts with an empty volume",
+        ),
+        (
+            &["--target", "aws", "--network", "vpc-01234567"],
+            &["--network", "vpc-89abcdef"],
+            "note: `machine.network` changes from `vpc-01234567` to `vpc-89abcdef`, but the VPC of an existing stack cannot change",
+        ),
+        (
+            &["--target", "aws", "--subnet", "subnet-01234567"],
+            &["--subnet", "subnet-89abcdef"],
+            "note: `machine.subnet` changes from `subnet-01234567` to `subnet-89abcdef`: an existing stack replaces",
+        ),
+        (
+            &["--target", "gcp", "--subnet", "a"],
+            &["--subnet", "b"],
+            "note: `subnet` changes from `a` to `b`: Chroma gets another address",
+        ),
     ] {
         let home = folder();
         message_of(home.path(), &[&["gen", "--out", "d"], first].concat());
         let message = message_of(home.path(), &[&["gen", "--out", "d"], second].concat());
         assert!(message.contains(expected), "{message}");
     }
+}
+
+#[test]
+fn a_pinned_image_is_for_the_old_architecture() {
+    for format in ["cloudformation", "terraform"] {
+        let home = folder();
+        let spec = |kind: &str| {
+            format!(
+                "target: aws\nformat: {format}\nmachine: {{image: ami-01234567, type: {kind}}}\n"
+            )
+        };
+        let path = home.path().join("chroma-otel.yaml");
+        fs::write(&path, spec("t4g.medium")).unwrap();
+        let first = message_of(home.path(), &["gen"]);
+        assert!(!first.contains("machine.image"), "{first}");
+        fs::write(&path, spec("t3.medium")).unwrap();
+        let second = message_of(home.path(), &["gen"]);
+        let note = "note: `machine.image` must be an image for x86_64 now";
+        assert!(second.contains(note), "{second}");
+    }
+}
+
+#[test]
+fn a_renamed_deployment_is_stopped_before_the_new_one_starts() {
+    let home = folder();
+    message_of(home.path(), &["gen", "--out", "d", "--target", "docker"]);
+    let message = message_of(home.path(), &["gen", "--out", "d", "--name", "second"]);
+    let steps =
+        "\n  docker compose --project-name chroma down --remove-orphans\n  docker compose up ";
+    assert!(message.contains(steps), "{message}");
 }
 
 #[test]

@@ -42,7 +42,7 @@ fn gen_writes_files_and_prints_the_next_steps() {
     next:
       cd chroma
       cp -n .env.example .env && chmod 600 .env && ${EDITOR:-vi} .env
-      docker compose up --detach --wait --remove-orphans
+      docker compose up --detach --wait
       # view the traces: https://ui.honeycomb.io
     "##);
     let out = home.path().join("chroma");

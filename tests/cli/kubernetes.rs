@@ -163,7 +163,8 @@ kubernetes: {namespace: kube-system}
       hint: use `--target aws --platform kubernetes` or another backend
     error: kubernetes.secret_store: required, because `machine.secrets` names secrets in a store
       hint: use the name of a ClusterSecretStore, or `SecretStore/NAME`
-    error: machine.secrets.NO_SUCH_KEY: `NO_SUCH_KEY` is unknown: there is none here
+    error: machine.secrets.NO_SUCH_KEY: names a secret, but the deployment reads none
+      hint: remove it
     error: 8 problems; nothing was written
     "##);
 }
@@ -334,8 +335,8 @@ kubernetes: {identity: x, expose: {host: chroma.example.com}}
 fn exposure_is_refused_where_nothing_would_add_it() {
     let refused = refused("target: docker\nkubernetes: {expose: {host: a.example.com}}\n");
     insta::assert_snapshot!(refused, @r##"
-    error: chroma-otel.yaml: kubernetes.expose: has no effect on target `docker`, which adds neither TLS nor a token
-      hint: remove it: targets `kubernetes`, `aws`, `gcp`, `azure` use it
+    error: chroma-otel.yaml: kubernetes.expose: has no effect on target `docker`
+      hint: use `chroma.access`
     error: 1 problem; nothing was written
     "##);
 }

@@ -68,7 +68,7 @@ fn values_that_a_clouds_cluster_lacks_are_reported_at_once() {
     };
     insta::assert_snapshot!(of("aws", ""), @r##"
     error: chroma-otel.yaml: format: target `aws`, platform `kubernetes` is rendered as `manifests`
-      hint: `terraform` is for `aws`, `gcp`, `azure`
+      hint: `terraform` is for platform `vm`
     error: 1 problem; nothing was written
     "##);
     let lacking = |cloud: &str, more: &str| {
@@ -102,7 +102,8 @@ fn values_that_a_clouds_cluster_lacks_are_reported_at_once() {
       hint: see `az identity list --query '[].clientId'`
     error: kubernetes.tenant: required, because `kubernetes.identity` belongs to a tenant
       hint: see `az account show --query tenantId`
-    error: machine.secrets.KEY: `KEY` is unknown: there is none here
+    error: machine.secrets.KEY: names a secret, but the deployment reads none
+      hint: remove it
     error: 3 problems; nothing was written
     "##);
 }

@@ -27,6 +27,13 @@ fn mistakes_in_a_spec_have_a_hint_that_corrects_them() {
         "memory: 4GiB\n",
         "tracing: {sampling: {errors: true}}\n",
         "tracing: {backend: grafana}\n",
+        "tracing: {sampling: 0.1}\n",
+        "tracing: {redact: hash}\n",
+        "chroma: {version: 0.3.29}\n",
+        "machine: {machine_type: t4g.large}\n",
+        "machine: {allow_from: '10.0.0.0/16,10.1.0.0/16'}\n",
+        "machine: {allow_from: 192.0.2.7}\n",
+        "machine: {snapshots: -1}\n",
         "tracing: {backend: honeycomb, settings: {region: eu}}\n",
     ] {
         messages += &format!("{}\n", first(&format!("target: docker\n{part}")));
@@ -40,7 +47,7 @@ fn mistakes_in_a_spec_have_a_hint_that_corrects_them() {
     error: chroma-otel.yaml: chroma: has the wrong type
       hint: write `port: VALUE`, with a space after the colon
     error: chroma-otel.yaml: chroma: has the wrong type
-      hint: write a mapping: `bind: VALUE` on a line of its own
+      hint: write a mapping: `access: VALUE` on a line of its own
     error: chroma-otel.yaml: chroma.environment: has the wrong type
       hint: write a mapping: `NAME: VALUE` on a line of its own
     error: chroma-otel.yaml: chroma.version: 1.5 is not of type `string`
@@ -57,6 +64,20 @@ fn mistakes_in_a_spec_have_a_hint_that_corrects_them() {
       hint: the share of the traces that is kept, such as `0.1`
     error: chroma-otel.yaml: tracing.backend: unknown backend `grafana`
       hint: did you mean `grafana-cloud`?
+    error: chroma-otel.yaml: tracing.sampling: 0.1 is not of type `object`
+      hint: write a mapping: `ratio: 0.1` on a line of its own
+    error: chroma-otel.yaml: tracing.redact: `hash` is not of type `object`
+      hint: write a mapping: `names: hash` on a line of its own
+    error: chroma-otel.yaml: chroma.version: `0.3.29` is older than the oldest supported release
+      hint: use 0.4.0 or newer; see `list versions`
+    error: chroma-otel.yaml: machine.machine_type: no such key
+      hint: did you mean `machine.type`?
+    error: chroma-otel.yaml: machine.allow_from: `10.0.0.0/16,10.1.0.0/16` cannot be used
+      hint: write several as a list: `[10.0.0.0/16, 10.1.0.0/16]`
+    error: chroma-otel.yaml: machine.allow_from: `192.0.2.7` cannot be used
+      hint: write a range, for this address alone `192.0.2.7/32`
+    error: chroma-otel.yaml: machine.snapshots: -1 is less than the minimum of 0
+    error: 1 problem; nothing was written
     error: chroma-otel.yaml: tracing.settings: `region` is `eu`, which backend `honeycomb` does not take
       hint: did you mean `eu1`?
     error: chroma-otel.yaml: target: is missing

@@ -53,6 +53,49 @@ machine:
 }
 
 #[test]
+fn rejects_keys_of_other_regions_blank_tags_and_a_network_without_rules() {
+    for (spec, expected) in [
+        (
+            "target: aws\nmachine: {zone: eu-central-1a, kms_key: 'arn:aws:kms:us-east-1:123456789012:key/1'}\n",
+            "machine.kms_key: `us-east-1` is not the region of `machine.zone`, `eu-central-1a`",
+        ),
+        (
+            "target: gcp\nmachine: {zone: europe-west3-a, kms_key: projects/p/locations/us-east1/keyRings/r/cryptoKeys/k}\n",
+            "machine.kms_key: `us-east1` is not the region of `machine.zone`, `europe-west3-a`",
+        ),
+        (
+            "target: aws\nmachine: {tags: {team: ''}}\n",
+            "machine.tags.team: has no value",
+        ),
+        (
+            "target: gcp\nmachine: {create_firewall_rules: false}\n",
+            "machine.create_firewall_rules: `false` is for a Shared VPC",
+        ),
+        (
+            "target: azure\nmachine: {secrets: {CHROMA_OTEL_COLLECTION_HEADERS: 'https://v.vault.azure.net/secrets/k'}}\n",
+            "machine.secrets.CHROMA_OTEL_COLLECTION_HEADERS: names a secret, but the deployment reads none",
+        ),
+    ] {
+        let message = refused(spec);
+        assert!(message.contains(expected), "{message}");
+    }
+}
+
+#[test]
+fn leaves_the_firewall_rules_of_a_shared_vpc_to_its_administrators() {
+    let home = folder();
+    let spec =
+        "target: gcp\nmachine: {network_project: acme-network, create_firewall_rules: false}\n";
+    fs::write(home.path().join("chroma-otel.yaml"), spec).unwrap();
+    assert_eq!(run(home.path(), &["gen"]).0, 0);
+    let root = fs::read_to_string(home.path().join("main.tf")).unwrap();
+    let line = root
+        .lines()
+        .find(|line| line.contains("create_firewall_rules"));
+    assert!(line.is_some_and(|line| line.ends_with("= false")), "{root}");
+}
+
+#[test]
 fn pulls_every_mirrored_image_with_the_identity_of_the_machine() {
     let host = "123456789012.dkr.ecr.eu-central-1.amazonaws.com";
     let mirror = |name: &str| format!("{host}/docker-hub/{name}");

@@ -7,6 +7,8 @@ Invariant: no test sleeps for a fixed time; `eventually` polls until a deadline.
 """
 
 import contextlib
+import functools
+import itertools
 import json
 import os
 import random
@@ -151,7 +153,7 @@ class Tools:
 
     def program(self, name):
         found = TARGET / "debug" / name
-        return found if found.exists() else missing(f"`{found}` (see `cargo build --workspace`)")
+        return found if found.exists() else missing(f"`{found}` (see `cargo build --workspace --bins --examples`)")
 
 
 @pytest.fixture(scope="session")
@@ -180,13 +182,24 @@ def get(url, seconds=5):
     return None
 
 
+@functools.cache
+def own_ports():
+    """Ports that only this worker gives out, below those that Linux gives to outgoing connections: one of those could
+    be taken between the check and the start of a server."""
+    number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    return itertools.cycle(range(20000 + number, 32768, int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))))
+
+
+def is_free(port):
+    with socket.socket() as one, contextlib.suppress(OSError):
+        one.bind(("127.0.0.1", port))
+        return True
+    return False
+
+
 def free_ports(count):
     """Distinct free ports on loopback."""
-    with contextlib.ExitStack() as held:
-        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
+    return list(itertools.islice(filter(is_free, own_ports()), count))
 
 
 def otlp_addresses():
@@ -390,7 +403,7 @@ def start_collector(
         file = folder / f"overlay-{number}.yaml"
         file.write_text(yaml.safe_dump(tree))
         arguments += ["--config", file]
-    entrypoint = [tools.program("chroma-otel-entrypoint"), *options, "--"] if options else []
+    entrypoint = [tools.program("chroma-otel-entrypoint"), *options, "--queue", queue, "--"] if options else []
     server = start("otelcol", [*through, *entrypoint, otelcol or tools.otelcol, *arguments], environment)
     server.grpc, server.http = f"http://{grpc}", f"http://{http}"
     server.health, server.prometheus = f"http://{health}/", f"http://{prometheus}/metrics"
@@ -437,10 +450,13 @@ def chroma_starter(tools, start, folder):
     return run
 
 
-def client(tools, version, port, *steps, program="client.py"):
+def client(tools, version, port, *steps, program="client.py", token=None):
     """Runs steps of client.py, or of another program, with the real Python client of that version."""
     command = [str(word) for word in (tools.chroma(version) / "python", HERE / program, port, *steps)]
     environment = {"PATH": os.environ["PATH"], "HOME": str(CACHE), "ANONYMIZED_TELEMETRY": "False"}
+    if token:
+        environment["CHROMA_CLIENT_AUTH_PROVIDER"] = "chromadb.auth.token_authn.TokenAuthClientProvider"
+        environment["CHROMA_CLIENT_AUTH_CREDENTIALS"] = token
     done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout

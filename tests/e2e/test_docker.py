@@ -18,7 +18,10 @@ from conftest import CACHE, NEWEST, PINNED, VERSIONS, client, eventually, get, m
 pytestmark = pytest.mark.docker
 
 CHROMA = 8000
+TOKEN = "8d2f9a40c1e65b7d33aa00f1"
 REGISTRY = "registry.example.com/search"
+# As rendered, with a shorter limit.
+IMPATIENT = "services: {chroma: {healthcheck: {test: [CMD, /chroma-otel-entrypoint, healthcheck, --end-after, '5']}}}\n"
 # The highest limit here, because the tests' engine itself runs in a container.
 FILES = "services: {chroma: {ulimits: {nofile: {soft: 20000, hard: 20000}}}}\n"
 JAEGER = "http://127.0.0.1:16686"
@@ -84,6 +87,10 @@ class Deployment:
         before = self.container(service)["State"]
         assert before["Running"] and before["Pid"] > 1, before
         os.kill(before["Pid"], signal.SIGKILL)
+        self.comes_back(service, before)
+
+    def comes_back(self, service, before):
+        """Waits until the container runs and is healthy again after `before`, a former state."""
 
         def back():
             state = self.container(service)["State"]
@@ -98,6 +105,21 @@ def of_spec(*specs):
     return pytest.mark.parametrize("spec", specs, scope="class", ids=lambda spec: "-".join(spec.values()) or "default")
 
 
+def rendered(spec, tools, folder):
+    """The deployment of these flags; with `access`, the section of that name, with the token in `.env`."""
+    flags = dict(spec)
+    access = flags.pop("access", None)
+    if access:
+        flags["spec"] = folder / "spec.yaml"
+        flags["spec"].write_text(f"target: docker\nchroma: {{access: {access}}}\n")
+    deployment = Deployment(renderer(tools, folder)(**flags))
+    if access:
+        deployment.set(CHROMA_TOKEN=TOKEN)
+        file = deployment.folder / "Caddyfile"  # without the internet, certificates are Caddy's own
+        file.write_text(file.read_text().replace("persist_config off", "persist_config off\n\tlocal_certs"))
+    return deployment
+
+
 @pytest.fixture(scope="class")
 def stack(spec, tools, tmp_path_factory):
     """The running deployment of the class's spec; removed with its volumes at the end."""
@@ -105,7 +127,7 @@ def stack(spec, tools, tmp_path_factory):
         missing("the Docker engine (see .ci/engine)")
     if spec.get("backend") == "zipkin":
         tools.part("zipkin", optional=True)
-    deployment = Deployment(renderer(tools, tmp_path_factory.mktemp("deployment"))(**spec))
+    deployment = rendered(spec, tools, tmp_path_factory.mktemp("deployment"))
     if spec.get("image") == "stock":
         (deployment.folder / "docker-compose.override.yaml").write_text(FILES)
     try:
@@ -251,6 +273,24 @@ class TestDefault:
         client(tools, NEWEST, CHROMA, "query")
         trace_arrives()
 
+    def test_hanging_chroma_restarts(self, stack, tools):
+        import yaml  # only in the test venv
+
+        compose = yaml.safe_load((stack.folder / "docker-compose.yaml").read_text())
+        rendered = yaml.safe_load(IMPATIENT)["services"]["chroma"]["healthcheck"]["test"]
+        assert compose["services"]["chroma"]["healthcheck"]["test"] == [*rendered[:-1], "120"]
+        client(tools, NEWEST, CHROMA, "fill")
+        override = stack.folder / "docker-compose.override.yaml"
+        override.write_text(IMPATIENT)
+        stack.up()
+        before = stack.container("chroma")["State"]
+        [server] = Path(f"/proc/{before['Pid']}/task/{before['Pid']}/children").read_text().split()
+        os.kill(int(server), signal.SIGSTOP)
+        stack.comes_back("chroma", before)
+        client(tools, NEWEST, CHROMA, "query")
+        override.unlink()
+        stack.up()
+
     def test_changed_variable_keeps_the_data(self, stack, tools, env_file):
         client(tools, NEWEST, CHROMA, "fill")
         env_file(CHROMA_OTEL_SERVICE_NAME="renamed", CHROMA_OTEL_GRANULARITY="ALL")
@@ -385,3 +425,50 @@ class TestZipkin:
         assert get(f"http://127.0.0.1:{CHROMA}{COUNT}")
         found = "http://127.0.0.1:9411/api/v2/traces?serviceName=chromadb&limit=1000"
         eventually(lambda: "collections_count" in (get(found) or ""), lambda: get(found) or "no answer")
+
+
+@of_spec({"access": "{token: true}"}, {"access": "{host: chroma.example.com}"})
+class TestAccess:
+    """The proxy that requires a token, without and with TLS."""
+
+    def ask(self, spec, *words):
+        """The status of the response to `curl`, on this machine in place of the host."""
+        has_tls = "host" in spec["access"]
+        url = "https://chroma.example.com" if has_tls else f"http://127.0.0.1:{CHROMA}"
+        here = ["--insecure", "--resolve", "chroma.example.com:443:127.0.0.1"]
+        command = [
+            "curl",
+            "--silent",
+            "--output",
+            "/dev/null",
+            "--write-out",
+            "%{http_code}",
+            *here,
+            *words,
+            url + COUNT,
+        ]
+        return int(subprocess.run(command, capture_output=True, text=True).stdout)
+
+    def test_only_the_token_opens_and_requests_are_traced(self, stack, spec):
+        eventually(lambda: self.ask(spec) == 401, "a proxy that refuses strangers", 30)
+        assert self.ask(spec, "--header", f"Authorization: Bearer {TOKEN}0") == 401
+        before = len(jaeger_spans())
+        assert self.ask(spec, "--header", f"Authorization: Bearer {TOKEN}") == 200
+        eventually(lambda: len(jaeger_spans()) > before, "the trace of the request", 30)
+
+    def test_recipe_and_client_send_the_token(self, stack, spec, tools):
+        [curl] = stack.recipe("See a trace")
+        if "host" in spec["access"]:
+            assert " https://chroma.example.com/api/" in curl and "CHROMA_TOKEN" in curl
+            return
+        assert json.loads(stack.shell(curl).stdout) == []
+        client(tools, NEWEST, CHROMA, "fill", "query", "delete", token=TOKEN)
+
+    def test_only_the_proxy_is_published_and_has_the_token(self, stack):
+        assert not stack.container("chroma")["HostConfig"]["PortBindings"]
+        for service in ("chroma", "otel-collector", "jaeger"):
+            assert TOKEN not in json.dumps(stack.container(service))
+        assert TOKEN not in stack.logs()
+        proxy = stack.container("proxy")["HostConfig"]
+        assert proxy["ReadonlyRootfs"] and proxy["CapDrop"] == ["ALL"]
+        assert all(one["HostIp"] == "127.0.0.1" for ports in proxy["PortBindings"].values() for one in ports)

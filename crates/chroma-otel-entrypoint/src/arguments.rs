@@ -5,6 +5,7 @@
 
 use std::ffi::OsString;
 use std::iter;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use chroma_otel_init::variable::is_name;
@@ -12,6 +13,7 @@ use lexopt::prelude::*;
 use lexopt::{Error, Parser};
 
 use crate::health::Page;
+use crate::queue;
 
 /// The rendered platforms kill after 30 s; this leaves time to send the end span.
 const DEFAULT_STOP_TIMEOUT: Duration = Duration::from_secs(25);
@@ -35,17 +37,22 @@ usage:
                           SIGINT, so that its end is still reported; 0 never kills it
                           [default: 25]
 
-  chroma-otel-entrypoint collector [--header NAME=TEXT]… [--key VARIABLE]… [--word VARIABLE]… [--no-endpoint] [--zipkin] [--] COMMAND [ARGUMENT…]
+  chroma-otel-entrypoint collector [--header NAME=TEXT]… [--key VARIABLE]… [--word VARIABLE]… [--no-endpoint] [--zipkin] [--queue FOLDER] [--] COMMAND [ARGUMENT…]
       start an OpenTelemetry Collector with the endpoint and headers in the formats that it reads
         --header NAME=TEXT  also send the header NAME; {VARIABLE} in TEXT is replaced by its value
         --key VARIABLE      required key; the configuration receives it unchanged
         --word VARIABLE     required key; only letters, digits and ._~+/=- are allowed
         --no-endpoint       allow a missing endpoint
         --zipkin            require a Zipkin endpoint
+        --queue FOLDER      move damaged queue files in FOLDER aside
+                            [default: /var/lib/otelcol]
 
-  chroma-otel-entrypoint healthcheck [--url URL]
+  chroma-otel-entrypoint healthcheck [--url URL] [--end-after SECONDS]
       exit 0 if the server reports that it is ready, otherwise 1
         --url URL  page to request instead of Chroma's own (http only)
+        --end-after SECONDS
+                   also end process 1 if a server that was ready has not been for SECONDS, so that
+                   the container is restarted
 
   chroma-otel-entrypoint --help | --version
 ";
@@ -57,8 +64,8 @@ pub(crate) enum Mode {
     Supervise(Supervise),
     /// Become an OpenTelemetry Collector.
     Collector(Collector),
-    /// Check that a server is ready; without a page, Chroma's own page is requested.
-    Healthcheck(Option<Page>),
+    /// Check that a server is ready.
+    Healthcheck(Healthcheck),
     /// Print [`HELP`].
     Help,
     /// Print name and version.
@@ -90,7 +97,7 @@ impl Default for Supervise {
 }
 
 /// Options of the mode that starts the Collector.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Collector {
     /// Additional headers: the name, and a text in which `{VARIABLE}` is replaced by the variable's
     /// value.
@@ -103,8 +110,33 @@ pub(crate) struct Collector {
     pub(crate) no_endpoint: bool,
     /// The endpoint must be a Zipkin endpoint.
     pub(crate) zipkin: bool,
+    /// Folder with the Collector's queue.
+    pub(crate) queue: PathBuf,
     /// Program and arguments; never empty.
     pub(crate) command: Vec<OsString>,
+}
+
+impl Default for Collector {
+    fn default() -> Self {
+        Self {
+            headers: Vec::new(),
+            keys: Vec::new(),
+            words: Vec::new(),
+            no_endpoint: false,
+            zipkin: false,
+            queue: queue::DEFAULT_FOLDER.into(),
+            command: Vec::new(),
+        }
+    }
+}
+
+/// Options of the mode that checks the health of a server.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Healthcheck {
+    /// Page to request; by default Chroma's own page.
+    pub(crate) page: Option<Page>,
+    /// Time without a healthy answer after which the server is ended.
+    pub(crate) end_after: Option<Duration>,
 }
 
 /// Parses the arguments that follow the program's name.
@@ -127,7 +159,9 @@ fn supervise(mut words: Parser) -> Result<Mode, String> {
         match word {
             Long("strict") => mode.strict = true,
             Long("health-url") => mode.health = Some(value(&mut words)?.parse()?),
-            Long("stop-timeout") => mode.stop_timeout = seconds(&value(&mut words)?)?,
+            Long("stop-timeout") => {
+                mode.stop_timeout = seconds("--stop-timeout", &value(&mut words)?)?
+            }
             Long("help") | Short('h') => return Ok(Mode::Help),
             Long("version") | Short('V') => return Ok(Mode::Version),
             Value(program) => {
@@ -149,6 +183,7 @@ fn collector(mut words: Parser) -> Result<Mode, String> {
             Long("word") => mode.words.push(key(&value(&mut words)?)?),
             Long("no-endpoint") => mode.no_endpoint = true,
             Long("zipkin") => mode.zipkin = true,
+            Long("queue") => mode.queue = words.value().map_err(invalid_option)?.into(),
             Long("help") | Short('h') => return Ok(Mode::Help),
             Value(program) => {
                 mode.command = command(program, words)?;
@@ -161,15 +196,16 @@ fn collector(mut words: Parser) -> Result<Mode, String> {
 }
 
 fn healthcheck(mut words: Parser) -> Result<Mode, String> {
-    let mut page = None;
+    let mut mode = Healthcheck::default();
     while let Some(word) = words.next().map_err(invalid_option)? {
         match word {
-            Long("url") => page = Some(value(&mut words)?.parse()?),
+            Long("url") => mode.page = Some(value(&mut words)?.parse()?),
+            Long("end-after") => mode.end_after = seconds("--end-after", &value(&mut words)?)?,
             Long("help") | Short('h') => return Ok(Mode::Help),
             other => return Err(invalid_option(other.unexpected())),
         }
     }
-    Ok(Mode::Healthcheck(page))
+    Ok(Mode::Healthcheck(mode))
 }
 
 /// Returns the value of the option that was read last.
@@ -203,10 +239,10 @@ fn invalid_option(error: lexopt::Error) -> String {
 }
 
 /// Parses a number of seconds; `None` for 0.
-fn seconds(text: &str) -> Result<Option<Duration>, String> {
-    let seconds: u32 = text.parse().map_err(|_| {
-        "`--stop-timeout` takes a number of seconds; 0 waits without a limit".to_owned()
-    })?;
+fn seconds(option: &str, text: &str) -> Result<Option<Duration>, String> {
+    let seconds: u32 = text
+        .parse()
+        .map_err(|_| format!("`{option}` takes a number of seconds; 0 waits without a limit"))?;
     Ok((seconds > 0).then(|| Duration::from_secs(seconds.into())))
 }
 
@@ -308,6 +344,7 @@ mod tests {
             no_endpoint: true,
             zipkin: true,
             command: command("/otelcol --config c.yaml"),
+            ..Collector::default()
         };
         let line = "collector --header x-a={A_KEY} --header=x-b=v={_B2} --key C --word D --no-endpoint --zipkin -- /otelcol --config c.yaml";
         assert_eq!(words(line), Ok(Mode::Collector(mode)));
@@ -331,14 +368,27 @@ mod tests {
 
     #[test]
     fn health_check_takes_a_page() {
-        assert_eq!(words("healthcheck"), Ok(Mode::Healthcheck(None)));
+        let none = Healthcheck::default();
+        assert_eq!(words("healthcheck"), Ok(Mode::Healthcheck(none)));
         for line in [
             "healthcheck --url http://h:1/",
             "healthcheck --url=http://h:1/",
+            "healthcheck --end-after 0 --url http://h:1/",
         ] {
-            let page = "http://h:1/".parse().ok();
-            assert_eq!(words(line), Ok(Mode::Healthcheck(page)), "{line}");
+            let mode = Healthcheck {
+                page: "http://h:1/".parse().ok(),
+                end_after: None,
+            };
+            assert_eq!(words(line), Ok(Mode::Healthcheck(mode)), "{line}");
         }
+        let limited = Healthcheck {
+            page: None,
+            end_after: Some(Duration::from_secs(5)),
+        };
+        assert_eq!(
+            words("healthcheck --end-after 5"),
+            Ok(Mode::Healthcheck(limited))
+        );
     }
 
     #[test]

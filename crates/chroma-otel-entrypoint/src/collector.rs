@@ -16,6 +16,7 @@ use chroma_otel_init::{
 
 use crate::arguments::Collector;
 use crate::message;
+use crate::queue;
 use crate::supervise::{REFUSED, not_started};
 use crate::variables::{Variables, text};
 
@@ -49,6 +50,8 @@ pub(crate) fn become_collector(options: &Collector) -> ExitCode {
             }
             let owned = |(name, value): (String, String)| (name.into(), value.into());
             variables.extend(derived.into_iter().map(owned));
+            let damaged = queue::set_damaged_aside(&options.queue);
+            damaged.iter().for_each(message::warning);
         }
         Err(problems) => {
             problems.iter().for_each(message::error);
@@ -106,6 +109,14 @@ fn derive(
         ));
     }
     let endpoint = settings.endpoint.as_ref();
+    if endpoint.is_some_and(is_own_receiver) {
+        problems.push(format!(
+            "`{}` is the Collector's own receiver, so it would send to itself without end; hint: \
+             use the address by which other machines reach the backend, or \
+             `host.docker.internal` for one on Docker's host",
+            variable::ENDPOINT
+        ));
+    }
     if options.zipkin && !endpoint.is_none_or(Endpoint::is_zipkin) {
         problems.push(format!(
             "`{}` is not a Zipkin endpoint; hint: use `http://host:9411`, or a URL that ends in \
@@ -140,6 +151,14 @@ fn derive(
     } else {
         Err(problems)
     }
+}
+
+/// Returns true for the address and the ports on which the rendered configuration receives spans.
+fn is_own_receiver(endpoint: &Endpoint) -> bool {
+    const HOSTS: [&str; 5] = ["localhost", "127.0.0.1", "::1", "0.0.0.0", "::"];
+    const PORTS: [u16; 2] = [4317, 4318];
+    let host = endpoint.host().trim_matches(['[', ']']);
+    HOSTS.contains(&host) && PORTS.contains(&endpoint.port())
 }
 
 /// Returns the variables of [`DERIVED`] that the operator set by mistake.
@@ -285,6 +304,22 @@ mod tests {
             };
             let variables = Variables::from([(ENDPOINT.into(), written.into())]);
             assert_eq!(derive(&variables, &options).is_ok(), good, "{written}");
+        }
+    }
+
+    #[test]
+    fn own_receiver_is_refused_as_endpoint() {
+        for (written, good) in [
+            ("localhost:4317", false),
+            ("http://127.0.0.1:4318", false),
+            ("http://[::1]:4317", false),
+            ("http://0.0.0.0:4317", false),
+            ("http://127.0.0.1:14317", true),
+            ("http://127.0.0.2:4317", true),
+            ("http://host.docker.internal:4317", true),
+        ] {
+            let derived = derived(&[(ENDPOINT, written)], &[], false);
+            assert_eq!(derived.is_ok(), good, "{written}: {derived:?}");
         }
     }
 

@@ -17,9 +17,11 @@ mod environment;
 mod exporter;
 mod health;
 mod healthcheck;
+mod hung;
 mod lifecycle;
 mod message;
 mod open_files;
+mod queue;
 mod service_link;
 mod signals;
 mod supervise;
@@ -29,8 +31,7 @@ mod watch;
 use std::io::Write;
 use std::process::ExitCode;
 
-use arguments::{HELP, Mode};
-use health::Page;
+use arguments::{HELP, Healthcheck, Mode};
 
 fn main() -> ExitCode {
     match arguments::parse(std::env::args_os().skip(1)) {
@@ -39,7 +40,7 @@ fn main() -> ExitCode {
             open_files::raise_limit();
             collector::become_collector(&options)
         }
-        Ok(Mode::Healthcheck(page)) => check_health(page),
+        Ok(Mode::Healthcheck(options)) => check_health(options),
         Ok(Mode::Help) => print(HELP),
         Ok(Mode::Version) => print(concat!(
             env!("CARGO_PKG_NAME"),
@@ -54,15 +55,23 @@ fn main() -> ExitCode {
     }
 }
 
-fn check_health(page: Option<Page>) -> ExitCode {
-    let pages = page.map_or_else(
+fn check_health(options: Healthcheck) -> ExitCode {
+    let pages = options.page.map_or_else(
         || healthcheck::pages(&std::env::vars_os().collect(), &[]),
         |page| vec![page],
     );
     match healthcheck::ask_in_turn(&pages) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) => {
+            if options.end_after.is_some() {
+                hung::note_healthy();
+            }
+            ExitCode::SUCCESS
+        }
         Err(answer) => {
             message::error(format_args!("not healthy: {answer}"));
+            if let Some(limit) = options.end_after {
+                hung::note_unhealthy(limit);
+            }
             ExitCode::FAILURE
         }
     }

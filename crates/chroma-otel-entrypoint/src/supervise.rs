@@ -29,6 +29,7 @@ use crate::ending::{End, Ending};
 use crate::environment::{self, Translation};
 use crate::health::Page;
 use crate::healthcheck;
+use crate::hung;
 use crate::lifecycle::{Lifecycle, Subject};
 use crate::message;
 use crate::open_files;
@@ -86,6 +87,7 @@ fn start(
     let signals = Signals::catch()?;
     adopt_orphans();
     open_files::raise_limit();
+    hung::forget();
     // With a terminal the child stays in the foreground group, where it can read from the terminal.
     let terminal = io::stdin().is_terminal();
     let group = if terminal { Group::Shared } else { Group::Own };

@@ -129,8 +129,8 @@ locals {
     "DATA_DISK=${local.data_disk}",
     "BOOT_SECONDS=900",
     "REGISTRY=${local.registry}",
-    "CHROMA_IMAGE=${local.registry}/chroma/chroma:${var.chroma_version}-d750e3404c96",
-    "COLLECTOR_IMAGE=${local.registry}/chroma/otel-collector:0.158.0-d750e3404c96",
+    "CHROMA_IMAGE=${local.registry}/chroma/chroma:${var.chroma_version}-e4bbda0a776e",
+    "COLLECTOR_IMAGE=${local.registry}/chroma/otel-collector:0.158.0-e4bbda0a776e",
     local.alarms ? "METRICS_NAMESPACE=Chroma" : "",
   ])
 

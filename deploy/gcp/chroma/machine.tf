@@ -80,8 +80,8 @@ locals {
     "GOOGLE_CLOUD_PROJECT=${var.project_id}",
     "DEPLOYMENT=${var.name}",
     "DATA_DEVICE=${local.data_device}",
-    "CHROMA_IMAGE=${local.registry}/chroma/chroma:${var.chroma_version}-d750e3404c96",
-    "COLLECTOR_IMAGE=${local.registry}/chroma/otel-collector:0.158.0-d750e3404c96",
+    "CHROMA_IMAGE=${local.registry}/chroma/chroma:${var.chroma_version}-e4bbda0a776e",
+    "COLLECTOR_IMAGE=${local.registry}/chroma/otel-collector:0.158.0-e4bbda0a776e",
     local.alarms ? "METRICS_NAMESPACE=Chroma" : "",
   ])
 

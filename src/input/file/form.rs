@@ -158,12 +158,13 @@ fn wrong_flag(at: String, text: &str, error: &jsonschema::ValidationError<'_>) -
     Problem::new(at, format!("`{}` cannot be used", text.escape_debug())).hint(hint)
 }
 
-/// Returns the keys of that name in any section.
+/// Returns the keys of that name in any section, or of a flag of that name.
 fn keys_named(name: &str) -> Vec<String> {
     fn add(section: &Value, prefix: &str, name: &str, found: &mut Vec<String>) {
         let keys = section.get("properties").and_then(Value::as_object);
         for (key, below) in keys.into_iter().flatten() {
-            if key == name {
+            let flag = below.get("x-flag").and_then(Value::as_str);
+            if key == name || flag.is_some_and(|flag| flag.replace('-', "_") == name) {
                 found.push(format!("{prefix}{key}"));
             }
             add(below, &format!("{prefix}{key}."), name, found);
@@ -182,7 +183,8 @@ fn schema_of(key: &str) -> Option<&'static Value> {
     })
 }
 
-/// Returns the hint for a value that should be a mapping; a text can be secret, so it is not shown.
+/// Returns the hint for a value that should be a mapping; a text can be secret, so it is only shown if a
+/// key in the mapping can have no other value.
 fn mapping_hint(key: &str, value: &Value) -> Option<String> {
     let keys = schema_of(key)?.get("properties").and_then(Value::as_object);
     let text = value.as_str().unwrap_or_default();
@@ -192,6 +194,13 @@ fn mapping_hint(key: &str, value: &Value) -> Option<String> {
             "write `{name}: VALUE`, with a space after the colon"
         ));
     }
+    let mut all = keys.into_iter().flatten();
+    if let Some((name, _)) = all.find(|(_, schema)| is_for(schema, value)) {
+        let value = value.as_str().map_or(value.to_string(), str::to_owned);
+        return Some(format!(
+            "write a mapping: `{name}: {value}` on a line of its own"
+        ));
+    }
     let name = match keys {
         Some(keys) => keys.keys().next()?.as_str(),
         None => "NAME",
@@ -199,6 +208,16 @@ fn mapping_hint(key: &str, value: &Value) -> Option<String> {
     Some(format!(
         "write a mapping: `{name}: VALUE` on a line of its own"
     ))
+}
+
+/// Returns true if the schema is of numbers and the value is one, or if it lists the value.
+fn is_for(schema: &Value, value: &Value) -> bool {
+    let listed = schema.get("x-enum").and_then(Value::as_array);
+    match value {
+        Value::Number(_) => schema["type"] == "number",
+        Value::String(_) => listed.is_some_and(|listed| listed.contains(value)),
+        _ => false,
+    }
 }
 
 /// Returns the keys that the schema allows at a failed `additionalProperties`.

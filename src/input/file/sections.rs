@@ -19,8 +19,9 @@ use crate::spec::signals::{AttributeName, Client, Names, Period};
 use crate::spec::target::PLATFORMS;
 use crate::spec::{Format, Image, Target, default};
 use crate::values::{
-    ADDRESS_PATTERN, CloudName, ContextFolder, DnsLabel, ImageRepository, Line, Memory,
-    ORIGIN_PATTERN, PRIVATE_ADDRESS_PATTERN, Peer, SshKey, VERSION_PATTERN,
+    ADDRESS_PATTERN, AddressRange, CloudName, ContextFolder, DnsLabel, DnsName, ImageRepository,
+    Line, Memory, NetworkName, ORIGIN_PATTERN, PRIVATE_ADDRESS_PATTERN, Peer, Release, SshKey,
+    VERSION_PATTERN,
 };
 
 /// Deployment of the Chroma vector database with OpenTelemetry tracing, for `chroma-otel-deploy`. Every
@@ -115,6 +116,9 @@ pub struct MachineSection {
     /// Project of the network on gcp, for a Shared VPC. Default: `project`.
     #[schemars(extend("x-pattern" = CloudName::PATTERN))]
     pub network_project: Option<String>,
+    /// Create the firewall rules of a Shared VPC on gcp; false if its administrators create them.
+    #[schemars(extend("x-default" = true))]
+    pub create_firewall_rules: Option<bool>,
     /// Existing key vault on azure, by its ID, for keys that the deployment stores. Default: a new one.
     #[schemars(extend("x-pattern" = CloudName::PATTERN))]
     pub key_vault: Option<String>,
@@ -142,7 +146,7 @@ pub struct MachineSection {
     pub allow_from: Option<OneOrMore>,
     /// Clients that may connect over SSH on azure: an IPv4 range, such as that of AzureBastionSubnet.
     /// Default: none.
-    #[schemars(extend("x-pattern" = Peer::PATTERN))]
+    #[schemars(extend("x-pattern" = AddressRange::PATTERN))]
     pub ssh_from: Option<String>,
     /// Public SSH key on azure, which requires one.
     #[schemars(extend("x-pattern" = SshKey::PATTERN))]
@@ -171,11 +175,27 @@ pub struct MachineSection {
     pub secrets: Option<BTreeMap<String, String>>,
 }
 
+/// Access to Chroma from other machines on docker.
+#[derive(Debug, Default, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct AccessSection {
+    /// Require a token from clients. Default: true if `bind` is not a loopback address and `open_to_world`
+    /// is not set.
+    pub token: Option<bool>,
+    /// Host name of HTTPS on ports 80 and 443 of `bind`, in place of `port`. The certificate is one of Let's
+    /// Encrypt, which must reach these ports from the internet.
+    #[schemars(extend("x-pattern" = DnsName::PATTERN))]
+    pub host: Option<String>,
+}
+
 /// Chroma, the database.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 #[schemars(extend(
-    "x-if" = {"not": {"required": ["open_to_world"], "properties": {"open_to_world": {"const": true}}}},
+    "x-if" = {"not": {"anyOf": [
+        {"required": ["open_to_world"], "properties": {"open_to_world": {"const": true}}},
+        {"required": ["access"], "properties": {"access": {"required": ["host"]}}},
+    ]}},
     "x-then" = {"properties": {"bind": {"pattern": PRIVATE_ADDRESS_PATTERN}}},
 ))]
 pub struct ChromaSection {
@@ -200,14 +220,17 @@ pub struct ChromaSection {
     #[schemars(extend("x-pattern" = ImageRepository::PATTERN, "x-default" = default::CHROMA_REPOSITORY))]
     pub repository: Option<String>,
     /// IP address of this machine to publish Chroma on. An address that is not private requires
-    /// `open_to_world: true`.
+    /// `access.host` or `open_to_world: true`.
     #[schemars(extend("x-pattern" = ADDRESS_PATTERN, "x-default" = default::BIND, "x-flag" = "bind", "x-value" = "ADDRESS"))]
     pub bind: Option<String>,
     /// Port of this machine to publish Chroma on.
     #[schemars(range(min = 1, max = 65535), extend("x-default" = default::PORT, "x-flag" = "port"))]
     pub port: Option<u16>,
-    /// Allow `bind` to be a public address. Chroma has no built-in authentication: use it only behind a
-    /// firewall or an authenticating proxy.
+    /// Access on docker from other machines: a proxy that requires a token.
+    #[schemars(with = "AccessSection")]
+    pub access: Option<AccessSection>,
+    /// Allow `bind` to be a public address, without a token. Chroma has no built-in authentication: use it
+    /// only behind a firewall or an authenticating proxy.
     #[schemars(extend("x-default" = false))]
     pub open_to_world: Option<bool>,
     /// Memory limit of Chroma, such as `4GiB`; at least 2GiB. Default: 2GiB, or what `vectors` of
@@ -366,6 +389,13 @@ pub struct CollectorSection {
     /// Image repository of the collector without a tag, for a mirror.
     #[schemars(extend("x-pattern" = ImageRepository::PATTERN, "x-default" = default::COLLECTOR_REPOSITORY))]
     pub repository: Option<String>,
+    /// Existing networks of Docker that the collector joins on docker, such as that of another Compose project
+    /// with the backend.
+    #[schemars(extend("x-pattern" = NetworkName::PATTERN))]
+    pub networks: Option<Vec<String>>,
+    /// Release of the collector. Others than the default are not tested.
+    #[schemars(extend("x-pattern" = Release::PATTERN, "x-default" = default::COLLECTOR_VERSION))]
+    pub version: Option<String>,
     /// Memory limit of the collector; at least 128MiB.
     #[schemars(extend("x-pattern" = Memory::PATTERN, "x-default" = default::COLLECTOR_MEMORY))]
     pub memory: Option<String>,

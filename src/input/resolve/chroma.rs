@@ -13,7 +13,7 @@ use super::size::Size;
 use crate::input::resolve::reading::Reading;
 use crate::spec::target::Target;
 use crate::spec::{Chroma, Image, Secret, Secrets, default};
-use crate::values::{ImageRepository, Memory, VariableName, is_private};
+use crate::values::{ImageRepository, Memory, VariableName};
 
 /// Minimum memory of Chroma (its documentation: at least 2 GiB).
 const LEAST_CHROMA_MEMORY: Memory = Memory::mebibytes(2048);
@@ -74,16 +74,7 @@ impl Reading {
         if target.is_some_and(|target| target != Target::Docker) {
             bind = IpAddr::V4(Ipv4Addr::LOCALHOST); // others say otherwise who may connect
         }
-        if !is_private(bind) && self.input.spec.chroma.open_to_world != Some(true) {
-            self.wrong(
-                "chroma.bind",
-                format!("`{bind}` is a public address: Chroma has no built-in authentication, and ports that Docker publishes bypass the host's firewall"),
-                "bind a private address, or, with an authenticating proxy or a firewall of the network in front, set `chroma.open_to_world: true`",
-            );
-        }
-        if !is_private(bind) {
-            self.notes.push(format!("Chroma is published on {bind} without authentication: every client that reaches it can read and delete all data"));
-        }
+        let access = self.access(bind);
         let port = self.input.spec.chroma.port.unwrap_or(default::PORT);
         self.replicas();
         let memory = self.default_memory();
@@ -104,6 +95,7 @@ impl Reading {
             ),
             bind,
             port,
+            access,
             memory: self.memory(
                 "chroma.memory",
                 |file| &file.chroma.memory,
@@ -205,10 +197,11 @@ impl Reading {
                          is deployed in the same way"
                     ));
                 } else if version < oldest {
-                    self.notes.push(format!(
-                        "Chroma {version} is older than {oldest}, the oldest supported release, \
-                         and is deployed in the same way"
-                    ));
+                    self.wrong(
+                        "chroma.version",
+                        format!("`{version}` is older than the oldest supported release"),
+                        format!("use {oldest} or newer; see `list versions`"),
+                    );
                 }
                 if !version.traces() {
                     self.notes.push(format!(

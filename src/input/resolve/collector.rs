@@ -6,7 +6,7 @@ use crate::input::resolve::reading::Reading;
 use crate::spec::kubernetes::CollectorMode;
 use crate::spec::target::Target;
 use crate::spec::{Collector, Image, default};
-use crate::values::Memory;
+use crate::values::{Memory, Release};
 
 /// Minimum memory for the collector's memory limiter.
 const LEAST_MEMORY: Memory = Memory::mebibytes(128);
@@ -19,6 +19,15 @@ impl Reading {
             |file| &file.collector.mode,
             default::COLLECTOR_MODE,
         );
+        let networks = self
+            .input
+            .spec
+            .collector
+            .networks
+            .take()
+            .unwrap_or_default();
+        let networks = self.every("collector.networks", networks);
+        let version = self.collector_version();
         let file = &self.input.spec.collector;
         let in_cluster = target.is_some_and(Target::is_kubernetes);
         let operator = in_cluster && file.operator.unwrap_or(false);
@@ -46,6 +55,8 @@ impl Reading {
                 default::COLLECTOR_MEMORY,
                 LEAST_MEMORY,
             ),
+            version,
+            networks,
             // On other targets, the keys are reported as unused.
             mode: if in_cluster {
                 mode
@@ -56,5 +67,18 @@ impl Reading {
             max_replicas: most,
             operator,
         }
+    }
+
+    /// Adds a note for a release that is not tested.
+    fn collector_version(&mut self) -> Release {
+        let tested = default::COLLECTOR_VERSION;
+        let version: Release =
+            self.parse("collector.version", |file| &file.collector.version, tested);
+        if version.as_str() != tested {
+            self.notes.push(format!(
+                "the collector's configuration is written for {tested} and not tested with {version}"
+            ));
+        }
+        version
     }
 }

@@ -33,11 +33,8 @@ impl Reading {
                 Some((other, target)) => {
                     let title = target.info().title;
                     let message = format!("{title} is rendered as `{}`", names.join("` or `"));
-                    Problem::new(at, message).hint(format!(
-                        "`{}` is for {}",
-                        other.name(),
-                        targets_of(*other)
-                    ))
+                    let users = on_other_platform(target, *other).unwrap_or(targets_of(*other));
+                    Problem::new(at, message).hint(format!("`{}` is for {users}", other.name()))
                 }
                 None => Problem::unknown(at, &name, &names),
             });
@@ -119,6 +116,7 @@ impl Reading {
         let tags = machine.tags.take().unwrap_or_default();
         let (public_address, encryption_at_host) =
             (machine.public_address, machine.encryption_at_host);
+        let create_firewall_rules = machine.create_firewall_rules.unwrap_or(true);
         Organization {
             image: self.given("machine.image", |machine| &machine.image),
             tags: self.tags(tags),
@@ -131,6 +129,7 @@ impl Reading {
             network_project: self.given("machine.network_project", |machine| {
                 &machine.network_project
             }),
+            create_firewall_rules,
             key_vault: self.given("machine.key_vault", |machine| &machine.key_vault),
             workspace: self.given("machine.workspace", |machine| &machine.workspace),
             encryption_at_host: encryption_at_host.unwrap_or_default(),
@@ -141,7 +140,9 @@ impl Reading {
         let mut tags = BTreeMap::new();
         for (name, value) in given {
             let key = format!("machine.tags.{name}");
-            if let Some(value) = self.optional(&key, &Some(value)) {
+            if value.trim().is_empty() {
+                self.wrong(&key, "has no value", "give it one, or remove the tag");
+            } else if let Some(value) = self.optional(&key, &Some(value)) {
                 tags.insert(name, value);
             }
         }
@@ -149,7 +150,7 @@ impl Reading {
     }
 
     /// Returns the valid texts of a list.
-    fn every<T>(&mut self, key: &str, texts: Vec<String>) -> Vec<T>
+    pub(super) fn every<T>(&mut self, key: &str, texts: Vec<String>) -> Vec<T>
     where
         T: FromStr,
         T::Err: Display,
@@ -208,6 +209,15 @@ fn default_type(target: Option<Target>, memory: MachineMemory) -> &'static str {
         fitting.or(machine.types.last().copied())
     };
     machine.and_then(of).map_or("none", |one| one.name)
+}
+
+/// Returns the other platform of a target in a cloud, for a sentence, if it has the format.
+fn on_other_platform(target: Target, format: Format) -> Option<String> {
+    let name = target.info().name;
+    let other = Target::from_name(name, !target.is_kubernetes())?;
+    let platform = PLATFORMS[usize::from(other.is_kubernetes())];
+    let has = other != target && other.info().formats.contains(&format);
+    has.then(|| format!("platform `{platform}`"))
 }
 
 /// Returns the targets that can be rendered in a format, for a sentence.

@@ -8,6 +8,9 @@ use crate::spec::Image;
 use crate::spec::kubernetes::CollectorMode;
 use crate::spec::target::Target;
 
+/// Keys that close Chroma to strangers: a note about one without an effect would be too little.
+const EXPOSING: [&str; 2] = ["kubernetes.expose", "chroma.access"];
+
 impl Reading {
     pub(super) fn note_unused(
         &mut self,
@@ -54,10 +57,13 @@ impl Reading {
         let mut refused = Vec::new();
         for key in unused {
             let is_flag = self.input.at(&key).starts_with("--");
-            if key == "kubernetes.expose" {
-                let message =
-                    format!("has no effect on {title}, which adds neither TLS nor a token");
-                self.wrong(&key, message, user(target, &key));
+            if EXPOSING.contains(&key.as_str()) {
+                let (lacks, hint) = match (target, target.is_kubernetes()) {
+                    (Target::Docker, _) => ("", "use `chroma.access`".to_owned()),
+                    (_, true) => ("", "use `kubernetes.expose`".to_owned()),
+                    _ => (", which adds neither TLS nor a token", user(target, &key)),
+                };
+                self.wrong(&key, format!("has no effect on {title}{lacks}"), hint);
                 refused.push(key);
             } else if is_flag && !(key == "platform" && self.is_platform_of(target)) {
                 let hint = match key.as_str() {

@@ -124,9 +124,22 @@ pub(super) fn problems(deployment: &Deployment) -> Vec<Problem> {
         );
         problems.extend(malformed([named]));
     }
+    problems.extend(foreign_key(machine));
     problems.extend(tags(at));
     problems.extend(peers(machine));
     problems
+}
+
+/// Returns a problem for a key of another region than the zone's: volumes and logs accept none.
+fn foreign_key(machine: &Machine) -> Option<Problem> {
+    let zone = given(&machine.zone)?;
+    let key = given(&machine.organization.kms_key).filter(|key| has_form(KMS_KEY, key))?;
+    let region = key.split(':').nth(3)?;
+    (!zone.starts_with(region)).then(|| {
+        let message = format!("`{region}` is not the region of `machine.zone`, `{zone}`");
+        let hint = "use a key of that region, or replicate a multi-Region key there";
+        Problem::new("machine.kms_key", message).hint(hint)
+    })
 }
 
 /// Returns problems for tags that AWS rejects, or that the deployment sets itself. IAM compares names

@@ -175,13 +175,31 @@ pub(super) fn file(deployment: &Deployment) -> String {
     format!("[\n{}\n]\n", lines.join(",\n"))
 }
 
-/// Returns a note if the data volume becomes smaller.
-pub(super) fn note(change: &Change) -> Option<String> {
-    let size = |text: &Option<String>| parsed(text.as_deref()).remove("DiskSize");
-    disk_note(
-        size(&change.before).as_deref(),
-        size(&change.after).as_deref(),
-    )
+/// Returns notes on a smaller data volume, another network, and another architecture than that of the
+/// pinned system image.
+pub(super) fn notes(change: &Change) -> Vec<String> {
+    let values = |text: &Option<String>| parsed(text.as_deref());
+    let (before, after) = (values(&change.before), values(&change.after));
+    let changed = |name: &str| {
+        let (before, after) = (before.get(name)?, after.get(name)?);
+        (before != after).then_some((before, after))
+    };
+    let size = |values: &BTreeMap<String, String>| values.get("DiskSize").cloned();
+    let mut notes: Vec<String> = disk_note(size(&before).as_deref(), size(&after).as_deref())
+        .into_iter()
+        .collect();
+    if let Some((before, after)) = changed("VpcId") {
+        notes.push(format!("`machine.network` changes from `{before}` to `{after}`, but the VPC of an existing stack cannot change: create a snapshot of the data, delete the stack, and create it again with `machine.restore_from`"));
+    } else if let Some((before, after)) = changed("SubnetId") {
+        notes.push(format!("`machine.subnet` changes from `{before}` to `{after}`: an existing stack replaces the instance; if its load balancer cannot move, CloudFormation keeps the old subnet and rolls back"));
+    }
+    let is_pinned = after.get("ImageId").is_some_and(|id| !id.starts_with('/'));
+    let other =
+        changed("InstanceType").map(|(before, after)| (architecture(before), architecture(after)));
+    if let Some((_, now)) = other.filter(|(before, after)| is_pinned && before != after) {
+        notes.push(format!("`machine.image` must be an image for {now} now"));
+    }
+    notes
 }
 
 /// Returns the values of `parameters.json`; none if it cannot be parsed.

@@ -5,7 +5,7 @@ use crate::deployment::Deployment;
 use crate::spec::Machine;
 use crate::targets::machine::RequiredKey;
 use crate::targets::terraform::{Argument, Module, Rule, optional, required, some};
-use crate::values::{CloudName, Peer};
+use crate::values::{AddressRange, CloudName};
 
 pub(super) const MODULE: Module = Module {
     cloud: "azure",
@@ -50,10 +50,6 @@ pub(super) fn makes_insights(deployment: &Deployment) -> bool {
 /// Returns the arguments of the module that are specific to this deployment.
 pub(super) fn arguments(at: &Machine) -> Vec<Argument> {
     let text = |name: &Option<CloudName>| name.as_ref().map(|name| name.as_str().to_owned());
-    let range = |peer: &Option<Peer>| match peer {
-        Some(Peer::Range(range)) => Some(range.clone()),
-        _ => None,
-    };
     let zone = at.zone.as_ref();
     let place = zone.map(|zone| patterns::place(zone.as_str()));
     let arguments = [
@@ -68,7 +64,7 @@ pub(super) fn arguments(at: &Machine) -> Vec<Argument> {
         ),
     ];
     let optional = [
-        optional("ssh_cidr", range(&at.ssh_from)),
+        optional("ssh_cidr", at.ssh_from.as_ref().map(AddressRange::as_str)),
         optional("snapshot_id", text(&at.restore_from)),
         optional("action_group_id", text(&at.alarms)),
     ];

@@ -117,7 +117,7 @@ fn organization(at: &Machine) -> Vec<Problem> {
             given(&own.key_vault),
             patterns::KEY_VAULT,
             "not the id of a key vault",
-            "use `/subscriptions/…/vaults/…`; see `az keyvault list --query '[].id'`",
+            "use `/subscriptions/…/vaults/NAME`, with a name of 3 to 24 letters, digits and hyphens; see `az keyvault list --query '[].id'`",
         ),
         Named::new(
             "machine.workspace",
@@ -185,9 +185,7 @@ pub(in crate::targets) fn resource_group(at: &Machine) -> Named {
 fn peers(deployment: &Deployment) -> Vec<Problem> {
     let machine = &deployment.spec.machine;
     let hint = "use an address range such as `10.0.0.0/16`";
-    let mut problems = not_ranges("machine.allow_from", &machine.allow_from, hint);
-    problems.extend(not_ranges("machine.ssh_from", &machine.ssh_from, hint));
-    problems
+    not_ranges("machine.allow_from", &machine.allow_from, hint)
 }
 
 /// Returns problems for amounts that a backup or a workspace does not accept.

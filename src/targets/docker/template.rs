@@ -13,14 +13,16 @@ use serde::Serialize;
 use crate::collector::surroundings::{Listen, Surroundings};
 use crate::deployment::Deployment;
 use crate::deployment::chroma::COLLECTOR_ENDPOINT;
+use crate::deployment::secrets::TOKEN;
 use crate::digest::hash;
 use crate::image::Images;
 use crate::plan::{Need, NeedPlace, Plan};
 use crate::render::{as_is, is_plain, quoted};
 use crate::spec::signals::Client;
-use crate::spec::{Image, Spec, Tracing};
+use crate::spec::{Access, Chroma, Image, Spec, Tracing};
 use crate::targets::common;
 use crate::targets::shared::SharedTemplate;
+use crate::values::NetworkName;
 
 /// Ports of the collector on this machine: its own metrics, and those of the requests.
 pub(super) const COLLECTOR_PORTS: [u16; 2] = [8888, 8889];
@@ -28,9 +30,16 @@ pub(super) const COLLECTOR_PORTS: [u16; 2] = [8888, 8889];
 /// Ports of the collector for spans of Chroma's clients.
 const OTLP_PORTS: [u16; 2] = [4317, 4318];
 
+/// Seconds without a healthy answer after which the entrypoint ends Chroma, so that Docker starts it
+/// again: as long as the liveness probe on Kubernetes waits.
+const END_AFTER: &str = "120";
+
+/// The name of this machine in a container. Docker Engine on Linux adds it on request only.
+const HOST: &str = "host.docker.internal";
+
 /// The command that starts the deployment or updates a running one. It builds images that the
 /// deployment builds (`pull_policy`).
-pub(super) const UP: &str = "docker compose up --detach --wait --remove-orphans";
+pub(super) const UP: &str = "docker compose up --detach --wait";
 
 /// The command that shows the collector's own log.
 pub(super) const LOG: &str = "docker compose logs otel-collector";
@@ -48,8 +57,12 @@ pub(super) struct DockerTemplate<'a> {
     images: &'a Images,
     /// Chroma's published address, `127.0.0.1:8000`.
     address: String,
-    /// Chroma's published ports.
-    ports: [String; 1],
+    /// The address for clients.
+    client: ClientTemplate,
+    /// The published ports of Chroma, or of the proxy in front of it.
+    ports: Vec<String>,
+    /// The proxy; none if Chroma is published without one.
+    access: Option<AccessTemplate>,
     /// The collector's published ports for spans of applications.
     otlp_ports: Vec<String>,
     /// The folders of the examples, in backticks.
@@ -58,6 +71,10 @@ pub(super) struct DockerTemplate<'a> {
     monitored: bool,
     chroma_environment: Vec<EnvEntry>,
     collector_environment: Vec<EnvEntry>,
+    /// Networks of other projects that the collector joins.
+    networks: &'a [NetworkName],
+    /// True if the collector sends to this machine.
+    sends_to_host: bool,
     /// Command of the collector's container.
     collector_command: &'a [String],
     /// Chroma's health check.
@@ -84,6 +101,69 @@ pub(super) struct DockerTemplate<'a> {
 struct Volumes {
     data: String,
     queue: String,
+    certificates: String,
+}
+
+/// The address of Chroma for clients.
+#[derive(Serialize)]
+struct ClientTemplate {
+    host: String,
+    port: u16,
+    url: String,
+}
+
+impl ClientTemplate {
+    fn new(chroma: &Chroma) -> Self {
+        match &chroma.access.host {
+            Some(host) => Self {
+                host: host.to_string(),
+                port: 443,
+                url: format!("https://{host}"),
+            },
+            None => {
+                let address = SocketAddr::new(chroma.bind, chroma.port).to_string();
+                let host = address.rsplit_once(':').map_or(&*address, |(host, _)| host);
+                Self {
+                    host: host.to_owned(),
+                    port: chroma.port,
+                    url: format!("http://{address}"),
+                }
+            }
+        }
+    }
+}
+
+/// The proxy in front of Chroma.
+#[derive(Serialize)]
+struct AccessTemplate {
+    image: &'static str,
+    /// True if clients must send the token.
+    token: bool,
+    /// The token, from `.env`.
+    value: Value,
+    /// The host of the certificate.
+    host: Option<String>,
+    /// The address of the site in the Caddyfile.
+    site: String,
+    /// The checksum of the Caddyfile, whose change replaces the container.
+    checksum: Option<String>,
+}
+
+impl AccessTemplate {
+    fn new(access: &Access) -> Option<Self> {
+        let host = access.host.as_ref().map(ToString::to_string);
+        access.has_proxy().then(|| Self {
+            image: concat!("caddy:", env!("CADDY_VERSION")),
+            token: access.token,
+            value: required(TOKEN),
+            site: match &host {
+                Some(host) => format!("https://{host}"),
+                None => "http://:8080".to_owned(),
+            },
+            host,
+            checksum: None,
+        })
+    }
 }
 
 /// The containers' memory limits.
@@ -135,10 +215,13 @@ impl<'a> DockerTemplate<'a> {
             volumes: Volumes {
                 data: format!("{name}_data"),
                 queue: format!("{name}_queue"),
+                certificates: format!("{name}_certificates"),
             },
             images: &deployment.images.run,
-            ports: [format!("{address}:8000")],
+            ports: ports(chroma),
+            access: AccessTemplate::new(&chroma.access),
             address,
+            client: ClientTemplate::new(chroma),
             otlp_ports: otlp_ports(&deployment.spec.clients)
                 .map(|port| {
                     let address = SocketAddr::new(chroma.bind, port);
@@ -151,6 +234,11 @@ impl<'a> DockerTemplate<'a> {
             monitored: deployment.spec.metrics.monitoring,
             chroma_environment: chroma_environment(deployment),
             collector_environment: collector_environment(deployment),
+            networks: &collector.networks,
+            sends_to_host: tracing
+                .endpoint
+                .as_ref()
+                .is_some_and(|endpoint| endpoint.host() == HOST),
             collector_command: &deployment.collector.command,
             health: health_command(chroma.image, chroma.version),
             memory: MemoryLimits {
@@ -178,6 +266,9 @@ impl<'a> DockerTemplate<'a> {
         };
         self.config_checksum = checksum("config.yaml");
         self.collector_checksum = checksum("otel-collector.yaml");
+        if let Some(access) = &mut self.access {
+            access.checksum = checksum("Caddyfile");
+        }
         self
     }
 }
@@ -190,6 +281,20 @@ fn surroundings(version: ChromaVersion) -> Surroundings {
     };
     let version = Value::from(version.to_string());
     Surroundings::of_machine(version, everywhere, vec!["env", "system"])
+}
+
+/// Returns the published ports of Chroma: its own, or those of the proxy. For the certificate, Let's
+/// Encrypt connects to ports 80 and 443.
+fn ports(chroma: &Chroma) -> Vec<String> {
+    let published = |port: u16, inside: u16| {
+        let address = SocketAddr::new(chroma.bind, port);
+        format!("{address}:{inside}")
+    };
+    match chroma.access {
+        Access { host: Some(_), .. } => vec![published(443, 443), published(80, 80)],
+        Access { token: true, .. } => vec![published(chroma.port, 8080)],
+        Access { token: false, .. } => vec![published(chroma.port, 8000)],
+    }
 }
 
 /// Returns the published ports for spans of Chroma's clients; none without clients.
@@ -256,7 +361,8 @@ fn collector_environment(deployment: &Deployment) -> Vec<EnvEntry> {
     let chromas = |name: &str| chroma.environment.keys().any(|key| key.as_str() == name);
     let named = wanted(deployment).into_iter();
     let named = named.map(|need| need.variable);
-    let named = named.filter(|name| name != variable::ENDPOINT && !chromas(name));
+    let others = |name: &str| [variable::ENDPOINT, TOKEN].contains(&name) || chromas(name);
+    let named = named.filter(|name| !others(name));
     variables.extend(named.map(|name| {
         let value = required(&name);
         EnvEntry::new(name, value)
@@ -295,6 +401,8 @@ fn health_command(image: Image, version: ChromaVersion) -> Vec<String> {
             "CMD".into(),
             "/chroma-otel-entrypoint".into(),
             "healthcheck".into(),
+            "--end-after".into(),
+            END_AFTER.into(),
         ],
         (Image::Stock, Server::Python) => vec![
             "CMD".into(),

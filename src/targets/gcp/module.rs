@@ -39,7 +39,9 @@ pub(super) fn arguments(at: &Machine) -> Vec<Argument> {
         required("subnet", text(&at.subnet)),
         required("allowed_cidrs", some(at.allowed_ranges())),
     ];
+    let theirs = !at.organization.create_firewall_rules;
     let optional = [
+        optional("create_firewall_rules", theirs.then_some(false)),
         optional("snapshot", text(&at.restore_from)),
         optional("notification_channel", text(&at.alarms)),
     ];

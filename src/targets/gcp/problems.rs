@@ -6,7 +6,7 @@ use super::module::MODULE;
 use super::patterns;
 use crate::deployment::Deployment;
 use crate::problem::Problem;
-use crate::spec::Machine;
+use crate::spec::{Machine, Organization};
 use crate::targets::machine::patterns::{
     self as rules, Named, SecretName, TagRules, given, has_form, malformed, not_ranges,
 };
@@ -123,12 +123,42 @@ fn names(deployment: &Deployment) -> Vec<Problem> {
             "use `projects/PROJECT/notificationChannels/NUMBER`; see `gcloud beta monitoring channels list`",
         ),
     ]);
+    problems.extend(foreign_key(at));
+    problems.extend(firewall_rules(organization));
     problems.extend(not_ranges(
         "machine.allow_from",
         &at.allow_from,
         "use the address range of the clients' subnet, such as `10.0.0.0/16`",
     ));
     problems
+}
+
+/// Returns a problem for a key of another region than the zone's. Disks also accept keys of a
+/// multi-region that contains the region, and global ones
+/// (<https://cloud.google.com/compute/docs/disks/customer-managed-encryption>).
+fn foreign_key(at: &Machine) -> Option<Problem> {
+    let zone = given(&at.zone).filter(|zone| has_form(patterns::ZONE, zone))?;
+    let (region, _) = zone.rsplit_once('-')?;
+    let key = given(&at.organization.kms_key).filter(|key| has_form(patterns::KMS_KEY, key))?;
+    let location = key.split('/').nth(3)?;
+    let is_region = location.ends_with(|c: char| c.is_ascii_digit());
+    (is_region && location != region).then(|| {
+        let message = format!("`{location}` is not the region of `machine.zone`, `{zone}`");
+        Problem::new("machine.kms_key", message).hint(format!("use a key in `{region}`"))
+    })
+}
+
+/// Returns a problem if the module should create no firewall rules in a project's own network: nothing
+/// would then protect Chroma.
+fn firewall_rules(organization: &Organization) -> Option<Problem> {
+    let is_own = organization.network_project.is_none();
+    (is_own && !organization.create_firewall_rules).then(|| {
+        Problem::new(
+            "machine.create_firewall_rules",
+            "`false` is for a Shared VPC, whose administrators create the rules",
+        )
+        .hint("set `machine.network_project`, or remove it")
+    })
 }
 
 /// Returns the project.

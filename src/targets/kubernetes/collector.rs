@@ -26,7 +26,6 @@ use super::component::{
 use super::secret_keys::SecretKey;
 use super::template::ClusterTemplate;
 use super::{cloud, secret_keys};
-use crate::collector::COLLECTOR_VERSION;
 use crate::collector::surroundings::{Listen, Pods, Surroundings};
 use crate::deployment::Deployment;
 use crate::deployment::secrets::Container;
@@ -156,7 +155,7 @@ fn workload<'a>(
             &deployment.spec.kubernetes,
         ));
     }
-    let component = part.template(deployment, COLLECTOR_VERSION);
+    let component = part.template(deployment, deployment.spec.collector.version.as_str());
     let mut pod_labels = component.labels.clone();
     pod_labels.extend(identity_label.map(|(name, value)| (name.to_owned(), value.to_owned())));
     let config = configuration(deployment, base, role)?;

@@ -198,10 +198,16 @@ pub(super) fn notes(change: &Change) -> Vec<String> {
     };
     let moved = common::version_note(change, "create a backup first");
     // The name is also the default of the namespace, so one note is enough.
-    let renamed = changed("app.kubernetes.io/instance: ").or_else(|| changed("namespace: "));
-    let renamed = renamed.into_iter().map(|(before, after)| {
-        format!("`{before}` is now named `{after}` and starts with an empty volume; the old deployment runs until you delete it")
-    });
+    let old = "starts with an empty volume; the old deployment runs until you delete it";
+    let renamed = changed("app.kubernetes.io/instance: ")
+        .map(|(before, after)| format!("`{before}` is now named `{after}` and {old}"));
+    let moved_there = || {
+        let (before, after) = changed("namespace: ")?;
+        Some(format!(
+            "the namespace changes from `{before}` to `{after}`, where Chroma {old}"
+        ))
+    };
+    let renamed = renamed.or_else(moved_there);
     let resized = changed("resources: {requests: {storage: ").map(|(before, after)| {
         format!("the volume changes from {before} to {after}, which Kubernetes rejects for a StatefulSet; see README.md, \"Grow the volume\"")
     });

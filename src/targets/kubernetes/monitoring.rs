@@ -12,7 +12,6 @@ use serde::Serialize;
 use super::component::{BACKUP, COLLECTOR, ComponentTemplate, own_labels, receivers};
 use super::template::ClusterTemplate;
 use super::templates;
-use crate::collector::COLLECTOR_VERSION;
 use crate::deployment::Deployment;
 use crate::plan::Plan;
 use crate::render::{as_is, render, values_of};
@@ -56,7 +55,7 @@ pub(super) fn add(plan: &mut Plan, deployment: &Deployment, base: &ClusterTempla
     let alerts = render("kubernetes/alerts.yaml.j2", &values_of(alerts))?;
     let template = MonitoringTemplate {
         base,
-        part: COLLECTOR.template(deployment, COLLECTOR_VERSION),
+        part: COLLECTOR.template(deployment, deployment.spec.collector.version.as_str()),
         collectors: collectors(deployment),
         rules: rules(deployment, &labels)?.trim_end().to_owned(),
         alerts: alerts.trim_end(),

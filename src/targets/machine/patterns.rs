@@ -77,6 +77,10 @@ pub(in crate::targets) fn secrets(
     let named = deployment.spec.machine.secrets.iter();
     let wrong = named.filter_map(|(variable, name)| {
         let key = format!("machine.secrets.{variable}");
+        if known.is_empty() {
+            let problem = Problem::new(key, "names a secret, but the deployment reads none");
+            return Some(problem.hint("remove it"));
+        }
         if !known.contains(variable) {
             return Some(Problem::unknown(key, variable, known));
         }

@@ -8,6 +8,12 @@ use crate::plan::Change;
 /// Arguments for the place of the disk: in every cloud, a disk cannot leave its zone.
 const PLACES: [&str; 3] = ["zone", "location", "availability_zone"];
 
+/// Arguments for the network of the machine.
+const NETWORKS: [&str; 4] = ["vpc_id", "subnet_id", "network", "subnet"];
+
+/// Arguments for a pinned system image.
+const IMAGES: [&str; 2] = ["image", "image_id"];
+
 /// The start of the root's call of the module.
 const CALL: &str = "module \"chroma\" {";
 
@@ -24,6 +30,9 @@ pub(in crate::targets) fn notes(change: &Change) -> Vec<String> {
     notes.extend(renamed(argument(change, "name")));
     let mut places = PLACES.iter();
     notes.extend(places.find_map(|place| moved(place, argument(change, place))));
+    let mut networks = NETWORKS.iter();
+    notes.extend(networks.find_map(|network| rewired(network, argument(change, network))));
+    notes.extend(rebuilt(change));
     let sizes = argument(change, "disk_size");
     notes.extend(sizes.and_then(|(before, after)| machine::disk_note(Some(&before), Some(&after))));
     notes
@@ -51,6 +60,25 @@ fn moved(argument: &str, places: Option<(String, String)>) -> Option<String> {
     Some(format!(
         "`{argument}` changes from `{before}` to `{after}`, but the data disk cannot move, so Terraform refuses; to move the data, use a snapshot and `machine.restore_from`, as described in README.md"
     ))
+}
+
+/// Returns a note if the network of the machine changes.
+fn rewired(argument: &str, networks: Option<(String, String)>) -> Option<String> {
+    let (before, after) = networks?;
+    Some(format!(
+        "`{argument}` changes from `{before}` to `{after}`: Chroma gets another address, and Terraform may replace the machine; the data disk stays"
+    ))
+}
+
+/// Returns a note if the architecture changes while the system image is pinned.
+fn rebuilt(change: &Change) -> Option<String> {
+    let (_, after) = argument(change, "architecture")?;
+    let text = change.after.as_deref().unwrap_or_default();
+    let is_pinned = text.lines().any(|line| {
+        let name = line.split_once('=').map(|(name, _)| name.trim());
+        name.is_some_and(|name| IMAGES.contains(&name))
+    });
+    is_pinned.then(|| format!("`machine.image` must be an image for {after} now"))
 }
 
 /// Returns an argument of the module before and after the change, if it changes.

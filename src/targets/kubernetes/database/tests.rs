@@ -35,7 +35,7 @@ fn notes_changes_that_affect_the_data() {
     let downgrade = notes_of(&release("1.0.20"), &release("0.6.3"));
     insta::assert_snapshot!(downgrade, @"Chroma changes from 1.0.20 to 0.6.3, which cannot open the data of 1.0.20: restore a backup of 0.6.3 or older, as described in README.md");
     insta::assert_snapshot!(to("machine.disk", "40GiB"), @r#"the volume changes from 20Gi to 40Gi, which Kubernetes rejects for a StatefulSet; see README.md, "Grow the volume""#);
-    insta::assert_snapshot!(to("kubernetes.namespace", "other"), @"`chroma` is now named `other` and starts with an empty volume; the old deployment runs until you delete it");
+    insta::assert_snapshot!(to("kubernetes.namespace", "other"), @"the namespace changes from `chroma` to `other`, where Chroma starts with an empty volume; the old deployment runs until you delete it");
     insta::assert_snapshot!(to("name", "other"), @"`chroma` is now named `other` and starts with an empty volume; the old deployment runs until you delete it");
     insta::assert_snapshot!(notes_of(&class("a"), &class("b")), @"the storage class changes from `a` to `b`, which Kubernetes rejects for an existing volume; create a backup and restore it to a new deployment");
 }

@@ -15,6 +15,7 @@ mod arguments {
 
 use std::ffi::OsString;
 use std::iter;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use chroma_otel_init::variable::is_name;
@@ -22,6 +23,7 @@ use lexopt::prelude::*;
 use lexopt::{Error, Parser};
 
 use crate::health::Page;
+use crate::queue;
 
 /// The rendered platforms kill after 30 s; this leaves time to send the end span.
 const DEFAULT_STOP_TIMEOUT: Duration = Duration::from_secs(25);
@@ -45,17 +47,22 @@ usage:
                           SIGINT, so that its end is still reported; 0 never kills it
                           [default: 25]
 
-  chroma-otel-entrypoint collector [--header NAME=TEXT]… [--key VARIABLE]… [--word VARIABLE]… [--no-endpoint] [--zipkin] [--] COMMAND [ARGUMENT…]
+  chroma-otel-entrypoint collector [--header NAME=TEXT]… [--key VARIABLE]… [--word VARIABLE]… [--no-endpoint] [--zipkin] [--queue FOLDER] [--] COMMAND [ARGUMENT…]
       start an OpenTelemetry Collector with the endpoint and headers in the formats that it reads
         --header NAME=TEXT  also send the header NAME; {VARIABLE} in TEXT is replaced by its value
         --key VARIABLE      required key; the configuration receives it unchanged
         --word VARIABLE     required key; only letters, digits and ._~+/=- are allowed
         --no-endpoint       allow a missing endpoint
         --zipkin            require a Zipkin endpoint
+        --queue FOLDER      move damaged queue files in FOLDER aside
+                            [default: /var/lib/otelcol]
 
-  chroma-otel-entrypoint healthcheck [--url URL]
+  chroma-otel-entrypoint healthcheck [--url URL] [--end-after SECONDS]
       exit 0 if the server reports that it is ready, otherwise 1
         --url URL  page to request instead of Chroma's own (http only)
+        --end-after SECONDS
+                   also end process 1 if a server that was ready has not been for SECONDS, so that
+                   the container is restarted
 
   chroma-otel-entrypoint --help | --version
 ";
@@ -67,8 +74,8 @@ pub(crate) enum Mode {
     Supervise(Supervise),
     /// Become an OpenTelemetry Collector.
     Collector(Collector),
-    /// Check that a server is ready; without a page, Chroma's own page is requested.
-    Healthcheck(Option<Page>),
+    /// Check that a server is ready.
+    Healthcheck(Healthcheck),
     /// Print [`HELP`].
     Help,
     /// Print name and version.
@@ -100,7 +107,7 @@ impl Default for Supervise {
 }
 
 /// Options of the mode that starts the Collector.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Collector {
     /// Additional headers: the name, and a text in which `{VARIABLE}` is replaced by the variable's
     /// value.
@@ -113,8 +120,33 @@ pub(crate) struct Collector {
     pub(crate) no_endpoint: bool,
     /// The endpoint must be a Zipkin endpoint.
     pub(crate) zipkin: bool,
+    /// Folder with the Collector's queue.
+    pub(crate) queue: PathBuf,
     /// Program and arguments; never empty.
     pub(crate) command: Vec<OsString>,
+}
+
+impl Default for Collector {
+    fn default() -> Self {
+        Self {
+            headers: Vec::new(),
+            keys: Vec::new(),
+            words: Vec::new(),
+            no_endpoint: false,
+            zipkin: false,
+            queue: queue::DEFAULT_FOLDER.into(),
+            command: Vec::new(),
+        }
+    }
+}
+
+/// Options of the mode that checks the health of a server.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Healthcheck {
+    /// Page to request; by default Chroma's own page.
+    pub(crate) page: Option<Page>,
+    /// Time without a healthy answer after which the server is ended.
+    pub(crate) end_after: Option<Duration>,
 }
 
 /// Parses the arguments that follow the program's name.
@@ -137,7 +169,9 @@ fn supervise(mut words: Parser) -> Result<Mode, String> {
         match word {
             Long("strict") => mode.strict = true,
             Long("health-url") => mode.health = Some(value(&mut words)?.parse()?),
-            Long("stop-timeout") => mode.stop_timeout = seconds(&value(&mut words)?)?,
+            Long("stop-timeout") => {
+                mode.stop_timeout = seconds("--stop-timeout", &value(&mut words)?)?
+            }
             Long("help") | Short('h') => return Ok(Mode::Help),
             Long("version") | Short('V') => return Ok(Mode::Version),
             Value(program) => {
@@ -159,6 +193,7 @@ fn collector(mut words: Parser) -> Result<Mode, String> {
             Long("word") => mode.words.push(key(&value(&mut words)?)?),
             Long("no-endpoint") => mode.no_endpoint = true,
             Long("zipkin") => mode.zipkin = true,
+            Long("queue") => mode.queue = words.value().map_err(invalid_option)?.into(),
             Long("help") | Short('h') => return Ok(Mode::Help),
             Value(program) => {
                 mode.command = command(program, words)?;
@@ -171,15 +206,16 @@ fn collector(mut words: Parser) -> Result<Mode, String> {
 }
 
 fn healthcheck(mut words: Parser) -> Result<Mode, String> {
-    let mut page = None;
+    let mut mode = Healthcheck::default();
     while let Some(word) = words.next().map_err(invalid_option)? {
         match word {
-            Long("url") => page = Some(value(&mut words)?.parse()?),
+            Long("url") => mode.page = Some(value(&mut words)?.parse()?),
+            Long("end-after") => mode.end_after = seconds("--end-after", &value(&mut words)?)?,
             Long("help") | Short('h') => return Ok(Mode::Help),
             other => return Err(invalid_option(other.unexpected())),
         }
     }
-    Ok(Mode::Healthcheck(page))
+    Ok(Mode::Healthcheck(mode))
 }
 
 /// Returns the value of the option that was read last.
@@ -213,10 +249,10 @@ fn invalid_option(error: lexopt::Error) -> String {
 }
 
 /// Parses a number of seconds; `None` for 0.
-fn seconds(text: &str) -> Result<Option<Duration>, String> {
-    let seconds: u32 = text.parse().map_err(|_| {
-        "`--stop-timeout` takes a number of seconds; 0 waits without a limit".to_owned()
-    })?;
+fn seconds(option: &str, text: &str) -> Result<Option<Duration>, String> {
+    let seconds: u32 = text
+        .parse()
+        .map_err(|_| format!("`{option}` takes a number of seconds; 0 waits without a limit"))?;
     Ok((seconds > 0).then(|| Duration::from_secs(seconds.into())))
 }
 
@@ -366,6 +402,7 @@ use chroma_otel_init::{
 
 use crate::arguments::Collector;
 use crate::message;
+use crate::queue;
 use crate::supervise::{REFUSED, not_started};
 use crate::variables::{Variables, text};
 
@@ -399,6 +436,8 @@ pub(crate) fn become_collector(options: &Collector) -> ExitCode {
             }
             let owned = |(name, value): (String, String)| (name.into(), value.into());
             variables.extend(derived.into_iter().map(owned));
+            let damaged = queue::set_damaged_aside(&options.queue);
+            damaged.iter().for_each(message::warning);
         }
         Err(problems) => {
             problems.iter().for_each(message::error);
@@ -456,6 +495,14 @@ fn derive(
         ));
     }
     let endpoint = settings.endpoint.as_ref();
+    if endpoint.is_some_and(is_own_receiver) {
+        problems.push(format!(
+            "`{}` is the Collector's own receiver, so it would send to itself without end; hint: \
+             use the address by which other machines reach the backend, or \
+             `host.docker.internal` for one on Docker's host",
+            variable::ENDPOINT
+        ));
+    }
     if options.zipkin && !endpoint.is_none_or(Endpoint::is_zipkin) {
         problems.push(format!(
             "`{}` is not a Zipkin endpoint; hint: use `http://host:9411`, or a URL that ends in \
@@ -490,6 +537,14 @@ fn derive(
     } else {
         Err(problems)
     }
+}
+
+/// Returns true for the address and the ports on which the rendered configuration receives spans.
+fn is_own_receiver(endpoint: &Endpoint) -> bool {
+    const HOSTS: [&str; 5] = ["localhost", "127.0.0.1", "::1", "0.0.0.0", "::"];
+    const PORTS: [u16; 2] = [4317, 4318];
+    let host = endpoint.host().trim_matches(['[', ']']);
+    HOSTS.contains(&host) && PORTS.contains(&endpoint.port())
 }
 
 /// Returns the variables of [`DERIVED`] that the operator set by mistake.
@@ -1379,6 +1434,73 @@ pub(crate) fn ask_in_turn(pages: &[Page]) -> Result<(), String> {
     Err(answers.join("; "))
 }
 }
+mod hung {
+//! Ends a server that no longer answers, where nothing else does: Docker restarts a container that ends,
+//! but not one that is unhealthy.
+//!
+//! Invariant: a server that has not been healthy since its start is never ended: it may be migrating its
+//! data. The state is in two files in the temporary directory, because each check is a separate process.
+
+use std::fs::{self, File};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::message;
+
+fn healthy() -> PathBuf {
+    std::env::temp_dir().join("chroma-otel-healthy")
+}
+
+/// Its time of modification is that of the first failure in a row.
+fn unhealthy() -> PathBuf {
+    std::env::temp_dir().join("chroma-otel-unhealthy")
+}
+
+/// Forgets the server that ran before.
+pub(crate) fn forget() {
+    for file in [healthy(), unhealthy()] {
+        let _ = fs::remove_file(file); // usually there is none
+    }
+}
+
+/// Notes a healthy answer.
+pub(crate) fn note_healthy() {
+    let _ = fs::remove_file(unhealthy());
+    if let Err(error) = File::create(healthy()) {
+        message::warning(format_args!(
+            "a server that stops answering is not restarted: `{}` cannot be written: {error}",
+            healthy().display()
+        ));
+    }
+}
+
+/// Notes a failed check. After `limit` without a healthy answer, asks process 1 to end.
+pub(crate) fn note_unhealthy(limit: Duration) {
+    if !healthy().exists() {
+        return;
+    }
+    let since = fs::metadata(unhealthy()).and_then(|file| file.modified());
+    let Ok(since) = since else {
+        let _ = File::create(unhealthy()); // the next failure tries again
+        return;
+    };
+    if since.elapsed().is_ok_and(|elapsed| elapsed >= limit) {
+        forget();
+        let ended = kill_process(Pid::INIT, Signal::TERM);
+        let seconds = limit.as_secs();
+        match ended {
+            Ok(()) => message::error(format_args!(
+                "no healthy answer within {seconds} s: the server is ended"
+            )),
+            Err(error) => message::error(format_args!(
+                "no healthy answer within {seconds} s, and process 1 cannot be ended: {error}"
+            )),
+        }
+    }
+}
+}
 mod lifecycle {
 //! Two spans for Chroma's start and its end, so that a crash is visible in the traces.
 //!
@@ -1619,6 +1741,260 @@ pub(crate) fn raise_limit() {
                 .map_or("unlimited".to_owned(), |soft| soft.to_string())
         ));
     }
+}
+}
+mod queue {
+//! The Collector's queue files, which a power failure or a full disk can damage: bbolt then ends the
+//! Collector at every start, and tracing with it.
+//!
+//! Invariant: only a file that bbolt cannot open is renamed, and nothing is deleted. The rules are those of
+//! bbolt 1.4 when it opens a file without a free list (`db.go`, `tx_check.go`): both meta pages, and every
+//! page that can be reached.
+
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// The folder of the queue in the rendered configuration.
+pub(crate) const DEFAULT_FOLDER: &str = "/var/lib/otelcol";
+
+/// The end of the name of a file that was set aside; the time follows.
+const ASIDE: &str = ".damaged-";
+
+/// The start of the names of the extension's temporary files, which it deletes itself.
+const COMPACTION: &str = "tempdb";
+
+/// Longer than any batch of spans: the receiver accepts 4 MiB.
+const LONGEST_PAGE: u64 = 64 * 1024 * 1024;
+
+const PAGE_HEADER: usize = 16;
+const ELEMENT: usize = 16;
+const META: usize = 64;
+const MAGIC: u32 = 0xED0C_DAED;
+const BRANCH: u16 = 0x01;
+const LEAF: u16 = 0x02;
+/// The flag of a leaf's element whose value is a bucket.
+const BUCKET: u32 = 0x01;
+/// No page of a real file is larger.
+const LARGEST_PAGE: u32 = 64 * 1024;
+
+/// Renames damaged queue files. Returns a message for each.
+pub(crate) fn set_damaged_aside(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let files = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_file()));
+    let names = files.map(|entry| entry.path());
+    let own = names.filter(|path| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        !name.contains(ASIDE) && !name.starts_with(COMPACTION)
+    });
+    own.filter_map(|path| set_aside(&path)).collect()
+}
+
+fn set_aside(path: &Path) -> Option<String> {
+    let file = File::open(path).ok()?;
+    let why = match check(&file) {
+        Ok(Ok(())) => return None,
+        Ok(Err(why)) => why,
+        Err(error) => return Some(format!("`{}` cannot be read: {error}", path.display())),
+    };
+    let new = aside(path);
+    Some(match fs::rename(path, &new) {
+        Ok(()) => format!(
+            "the queue `{}` is damaged ({why}), and its pending spans are lost; hint: delete `{}`, to which it was moved",
+            path.display(),
+            new.display()
+        ),
+        Err(error) => format!(
+            "the queue `{}` is damaged ({why}), and cannot be moved: {error}; hint: delete it",
+            path.display()
+        ),
+    })
+}
+
+fn aside(path: &Path) -> PathBuf {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    let seconds = now.map_or(0, |now| now.as_secs());
+    let mut name = path.as_os_str().to_owned();
+    name.push(format!("{ASIDE}{seconds}"));
+    name.into()
+}
+
+/// Why bbolt cannot open a file.
+type Damage = &'static str;
+
+/// Checks the file as bbolt does. An empty file is a new one.
+///
+/// # Errors
+/// The file cannot be read.
+fn check(file: &File) -> io::Result<Result<(), Damage>> {
+    let length = file.metadata()?.len();
+    if length == 0 {
+        return Ok(Ok(()));
+    }
+    let Some(meta) = newest_meta(file, length)? else {
+        return Ok(Err("it has no valid meta page"));
+    };
+    if length < u64::from(meta.page_size) * 2 || length < u64::from(meta.page_size) * meta.end {
+        return Ok(Err("it is truncated"));
+    }
+    Walk {
+        file,
+        meta: &meta,
+        seen: BTreeSet::new(),
+    }
+    .tree(meta.root)
+}
+
+/// The fields of a meta page.
+struct Meta {
+    page_size: u32,
+    /// The page of the root bucket.
+    root: u64,
+    /// The first page that is not in use.
+    end: u64,
+    transaction: u64,
+}
+
+/// Returns the valid meta page of the newest transaction. The size of a page is in the page itself.
+fn newest_meta(file: &File, length: u64) -> io::Result<Option<Meta>> {
+    let first = meta_at(file, length, 0)?;
+    let size = first.as_ref().map(|meta| meta.page_size);
+    let sizes = (9..=16).map(|power| 1_u32 << power); // as bbolt looks for the second page
+    let mut second = None;
+    for size in sizes.filter(|one| size.is_none_or(|size| size == *one)) {
+        let found = meta_at(file, length, u64::from(size))?;
+        second = second.or(found.filter(|meta| meta.page_size == size));
+    }
+    Ok([first, second]
+        .into_iter()
+        .flatten()
+        .max_by_key(|meta| meta.transaction))
+}
+
+fn meta_at(file: &File, length: u64, at: u64) -> io::Result<Option<Meta>> {
+    let mut page = [0; PAGE_HEADER + META];
+    if at + page.len() as u64 > length {
+        return Ok(None);
+    }
+    file.read_exact_at(&mut page, at)?;
+    let meta = &page[PAGE_HEADER..];
+    let page_size = u32_at(meta, 8);
+    let is_sound = u32_at(meta, 0) == MAGIC
+        && u32_at(meta, 4) == 2
+        && (512..=LARGEST_PAGE).contains(&page_size)
+        && u64_at(meta, 56) == fnv(&meta[..56]);
+    Ok(is_sound.then(|| Meta {
+        page_size,
+        root: u64_at(meta, 16),
+        end: u64_at(meta, 40),
+        transaction: u64_at(meta, 48),
+    }))
+}
+
+/// FNV-1a with 64 bits.
+fn fnv(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |sum, byte| {
+        (sum ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+    })
+}
+
+/// A walk over all pages that can be reached.
+struct Walk<'a> {
+    file: &'a File,
+    meta: &'a Meta,
+    seen: BTreeSet<u64>,
+}
+
+impl Walk<'_> {
+    /// Checks a page and those below it, without recursion: damage can make any depth.
+    fn tree(&mut self, root: u64) -> io::Result<Result<(), Damage>> {
+        let mut left = vec![root];
+        while let Some(id) = left.pop() {
+            match self.page(id)? {
+                Ok(below) => left.extend(below),
+                Err(why) => return Ok(Err(why)),
+            }
+        }
+        Ok(Ok(()))
+    }
+
+    /// Checks a page and returns those below it.
+    fn page(&mut self, id: u64) -> io::Result<Result<Vec<u64>, Damage>> {
+        let size = self.meta.page_size as usize;
+        if !(2..self.meta.end).contains(&id) {
+            return Ok(Err("a page refers to one outside of the file"));
+        }
+        let mut page = vec![0; size];
+        self.file.read_exact_at(&mut page, id * size as u64)?;
+        let (flags, count) = (u16_at(&page, 8), usize::from(u16_at(&page, 10)));
+        let overflow = u64::from(u32_at(&page, 12));
+        if u64_at(&page, 0) != id {
+            return Ok(Err("a page has another number"));
+        }
+        if id + overflow >= self.meta.end || overflow * size as u64 > LONGEST_PAGE {
+            return Ok(Err("a page is longer than the file"));
+        }
+        for one in id..=id + overflow {
+            if !self.seen.insert(one) {
+                return Ok(Err("a page is used twice"));
+            }
+        }
+        if overflow > 0 {
+            page.resize(size * (overflow as usize + 1), 0);
+            self.file.read_exact_at(&mut page, id * size as u64)?;
+        }
+        if PAGE_HEADER + count * ELEMENT > page.len() {
+            return Ok(Err("a page has too many elements"));
+        }
+        Ok(match flags {
+            BRANCH => Ok((0..count)
+                .map(|index| u64_at(&page, start(index) + 8))
+                .collect()),
+            LEAF => leaf(&page, count),
+            _ => Err("a page has an unknown type"),
+        })
+    }
+}
+
+/// Returns the roots of the buckets in a leaf.
+fn leaf(page: &[u8], count: usize) -> Result<Vec<u64>, Damage> {
+    let mut roots = Vec::new();
+    for index in 0..count {
+        let at = start(index);
+        let (flags, key) = (u32_at(page, at), at + u32_at(page, at + 4) as usize);
+        let value = key + u32_at(page, at + 8) as usize;
+        let end = value + u32_at(page, at + 12) as usize;
+        if end > page.len() {
+            return Err("an element is longer than its page");
+        }
+        if flags & BUCKET != 0 {
+            if end - value < 8 {
+                return Err("a bucket has no root");
+            }
+            let root = u64_at(page, value);
+            roots.extend((root != 0).then_some(root)); // 0: the bucket is in this page
+        }
+    }
+    Ok(roots)
+}
+
+fn start(index: usize) -> usize {
+    PAGE_HEADER + index * ELEMENT
+}
+
+fn u16_at(bytes: &[u8], at: usize) -> u16 {
+    u16::from_le_bytes(std::array::from_fn(|index| bytes[at + index]))
+}
+
+fn u32_at(bytes: &[u8], at: usize) -> u32 {
+    u32::from_le_bytes(std::array::from_fn(|index| bytes[at + index]))
+}
+
+fn u64_at(bytes: &[u8], at: usize) -> u64 {
+    u64::from_le_bytes(std::array::from_fn(|index| bytes[at + index]))
 }
 }
 mod service_link {
@@ -1863,6 +2239,7 @@ use crate::ending::{End, Ending};
 use crate::environment::{self, Translation};
 use crate::health::Page;
 use crate::healthcheck;
+use crate::hung;
 use crate::lifecycle::{Lifecycle, Subject};
 use crate::message;
 use crate::open_files;
@@ -1920,6 +2297,7 @@ fn start(
     let signals = Signals::catch()?;
     adopt_orphans();
     open_files::raise_limit();
+    hung::forget();
     // With a terminal the child stays in the foreground group, where it can read from the terminal.
     let terminal = io::stdin().is_terminal();
     let group = if terminal { Group::Shared } else { Group::Own };
@@ -2185,8 +2563,7 @@ impl Watch {
 use std::io::Write;
 use std::process::ExitCode;
 
-use arguments::{HELP, Mode};
-use health::Page;
+use arguments::{HELP, Healthcheck, Mode};
 
 fn main() -> ExitCode {
     match arguments::parse(std::env::args_os().skip(1)) {
@@ -2195,7 +2572,7 @@ fn main() -> ExitCode {
             open_files::raise_limit();
             collector::become_collector(&options)
         }
-        Ok(Mode::Healthcheck(page)) => check_health(page),
+        Ok(Mode::Healthcheck(options)) => check_health(options),
         Ok(Mode::Help) => print(HELP),
         Ok(Mode::Version) => print(concat!(
             env!("CARGO_PKG_NAME"),
@@ -2210,15 +2587,23 @@ fn main() -> ExitCode {
     }
 }
 
-fn check_health(page: Option<Page>) -> ExitCode {
-    let pages = page.map_or_else(
+fn check_health(options: Healthcheck) -> ExitCode {
+    let pages = options.page.map_or_else(
         || healthcheck::pages(&std::env::vars_os().collect(), &[]),
         |page| vec![page],
     );
     match healthcheck::ask_in_turn(&pages) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) => {
+            if options.end_after.is_some() {
+                hung::note_healthy();
+            }
+            ExitCode::SUCCESS
+        }
         Err(answer) => {
             message::error(format_args!("not healthy: {answer}"));
+            if let Some(limit) = options.end_after {
+                hung::note_unhealthy(limit);
+            }
             ExitCode::FAILURE
         }
     }
