@@ -27,8 +27,7 @@ pub const VERSION_PATTERN: &str = r"^v?[0-9]+\.[0-9]+\.[0-9]+$";
 /// An IP address, of either kind.
 pub const ADDRESS_PATTERN: &str = r"^([0-9]{1,3}(\.[0-9]{1,3}){3}|[0-9a-fA-F.]*:[0-9a-fA-F:.]+)$";
 /// An address for which [`is_private`] is true.
-pub const PRIVATE_ADDRESS_PATTERN: &str =
-    r"^(127\.|10\.|192\.168\.|172\.(1[6-9]|2[0-9]|3[01])\.|[fF][cCdD][0-9a-fA-F]{2}:|[0:]*:0*1$)";
+pub const PRIVATE_ADDRESS_PATTERN: &str = r"^(127\.|10\.|100\.(6[4-9]|[7-9][0-9]|1[01][0-9]|12[0-7])\.|192\.168\.|172\.(1[6-9]|2[0-9]|3[01])\.|[fF][cCdD][0-9a-fA-F]{2}:|[0:]*:0*1$)";
 /// An origin of a browser's request, or all of them.
 pub const ORIGIN_PATTERN: &str = r"^(\*|https?://[A-Za-z0-9.:\[\]-]+)$";
 
@@ -372,10 +371,14 @@ impl FromStr for Line {
 }
 
 /// Returns true if an address reaches only this machine or a private network (RFC 1918, RFC 4193,
-/// loopback).
+/// RFC 6598, which Tailscale uses, loopback).
 pub fn is_private(address: IpAddr) -> bool {
     match address {
-        IpAddr::V4(v4) => v4.is_loopback() || v4.is_private(),
+        IpAddr::V4(v4) => {
+            let [first, second, ..] = v4.octets();
+            let is_shared = first == 100 && (64..128).contains(&second);
+            v4.is_loopback() || v4.is_private() || is_shared
+        }
         IpAddr::V6(v6) => v6.is_loopback() || v6.is_unique_local(),
     }
 }

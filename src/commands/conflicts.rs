@@ -4,10 +4,16 @@
 
 use std::path::Path;
 
+use anyhow::Result;
+use chroma_otel_init::variable;
 use serde_json::Value;
 
+use crate::folder;
 use crate::input::file::{self, OneOrMore, Override, SpecFile};
+use crate::plan::Change;
 use crate::problem::Problem;
+use crate::spec::Target;
+use crate::spec::target::PLATFORMS;
 
 /// Keys that determine what a folder contains: another value is another deployment.
 const KINDS: [&str; 3] = ["target", "platform", "format"];
@@ -23,10 +29,11 @@ pub(super) fn another_kind(values: &[Override], spec: &Path, folder: &Path) -> O
         .peekable();
     given.peek()?;
     let before = read(spec)?;
+    let default_platform = || PLATFORMS[0].to_owned();
     let of_key = |key: &str| match key {
         "target" => before.target.clone(),
-        "platform" => before.platform.clone(),
-        _ => before.format.clone(),
+        "platform" => Some(before.platform.clone().unwrap_or_else(default_platform)),
+        _ => before.format.clone().or_else(|| default_format(&before)),
     };
     given.find_map(|one| {
         let (before, after) = (of_key(one.key)?, one.value.as_str()?.trim());
@@ -40,6 +47,35 @@ pub(super) fn another_kind(values: &[Override], spec: &Path, folder: &Path) -> O
             Problem::new(folder.display().to_string(), message).hint(hint)
         })
     })
+}
+
+/// Returns the format of a spec that names none.
+fn default_format(spec: &SpecFile) -> Option<String> {
+    let is_cluster = spec.platform.as_deref().map(str::trim) == Some("kubernetes");
+    let target = Target::from_name(spec.target.as_deref()?.trim(), is_cluster)?;
+    Some(target.info().formats[0].name().to_owned())
+}
+
+/// Returns the problem of an endpoint in `.env` that would override that of another backend: its key
+/// would be sent there.
+///
+/// # Errors
+/// `.env` is a link or a folder, or cannot be read.
+pub(super) fn endpoint_in_env(place: &Path, changes: &[Change]) -> Result<Option<Problem>> {
+    let file = |change: &&Change| change.path == "docker-compose.yaml";
+    let default = format!("{}: ${{", variable::ENDPOINT);
+    let changed = changes.iter().find(file);
+    if changed.and_then(|change| change.behind(&default)).is_none() {
+        return Ok(None);
+    }
+    let set = folder::set_variables(place, ".env")?;
+    let mut names = [variable::ENDPOINT, variable::RUST_ENDPOINT].into_iter();
+    let name = names.find(|name| set.contains(*name));
+    Ok(name.map(|name| {
+        let message = format!("sets {name}, which overrides the new endpoint: traces and keys would go to the previous one");
+        let hint = "delete the line and run `gen` again, or keep it with `gen --force`";
+        Problem::new(place.join(".env").display().to_string(), message).hint(hint)
+    }))
 }
 
 /// Returns the problem of another backend while the spec has an endpoint, headers or settings of the

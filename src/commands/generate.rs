@@ -6,14 +6,14 @@ use std::path::PathBuf;
 use anyhow::Result;
 use serde_json::Value;
 
-use super::conflicts::another_kind;
+use super::conflicts::{another_kind, endpoint_in_env};
 use super::location::Location;
 use super::{Answer, Rendered, another_spec, cd, check_rendered, refuse, rendered};
 use crate::cli::GenArgs;
 use crate::input::file::{self, Override};
 use crate::problem::Problem;
 use crate::report::{Output, count};
-use crate::spec::{Secrets, Tracing};
+use crate::spec::{Secrets, Spec, Target, Tracing};
 use crate::targets;
 use crate::{
     folder,
@@ -48,7 +48,13 @@ pub(super) fn run(args: &GenArgs, output: &mut Output) -> Result<Answer> {
     let changes = folder::compare(&rendered.plan, &rendered.location.folder)?;
     let lost = targets::data_loss(rendered.deployment.spec.target, &changes);
     let older = downgrade(&changes).filter(|_| !args.allow_downgrade);
-    if let Some(problem) = other.or(lost).filter(|_| !args.force).or(older) {
+    let misdirected = endpoint_in_env(folder, &changes)?;
+    if let Some(problem) = other
+        .or(lost)
+        .or(misdirected)
+        .filter(|_| !args.force)
+        .or(older)
+    {
         output.problems(&[problem]);
         output.say("nothing was written");
         return Ok(Answer::No);
@@ -309,6 +315,14 @@ fn summary(
     }
     for note in &deployment.notes {
         output.note(note);
+    }
+    let Spec { target, name, .. } = &deployment.spec;
+    if *target == Target::Docker
+        && changes
+            .iter()
+            .any(|change| change.path == "docker-compose.yaml" && change.before.is_none())
+    {
+        output.note(&format!("a second deployment on this machine needs another `--name` than `{name}`, with which it would replace this one"));
     }
     let mut needs = targets::needs(deployment);
     let set = folder::set_variables(folder, ".env")?;

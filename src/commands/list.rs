@@ -120,7 +120,7 @@ pub(super) fn variables(output: &mut Output) -> Result<()> {
         synonyms.map(|(name, of, only)| (name.to_owned(), format!("synonym of {of}{only}")));
     let rows: Vec<(String, String)> = rows.into_iter().chain(synonyms).collect();
     let mut text = format!(
-        "Variables of a deployment. If they are exported, `gen` saves their values in the\nspec, which they override; flags override them:\n\n{}",
+        "Variables of a deployment. Exported ones override the spec, and flags override\nboth. `gen` saves them in the spec, except the values of headers:\n\n{}",
         table(&rows)
     );
     let mut keys = vec![(

@@ -34,6 +34,8 @@ pub(super) fn server_variables(chroma: &Chroma) -> Vec<(&'static str, String)> {
     // data.
     let mut variables = vec![("SQLITE_TMPDIR", data.clone())];
     if chroma.version.server() == Server::Python {
+        // Otherwise 0.x sends usage statistics to its makers.
+        variables.push(("ANONYMIZED_TELEMETRY", "False".to_owned()));
         variables.push(("IS_PERSISTENT", "1".to_owned()));
         variables.push(("PERSIST_DIRECTORY", data));
         let origins = &chroma.cors_allow_origins;

@@ -117,7 +117,13 @@ pub fn notes(change: &Change) -> Vec<String> {
         format!("`{before}` is now named `{after}` and starts with empty volumes; the `down` command below stops the old deployment and keeps its volumes")
     });
     let moved = common::version_note(change, "create a backup first");
-    renamed.into_iter().chain(moved).collect()
+    let sets_owner = |text: &Option<String>| {
+        let mut lines = text.as_deref().unwrap_or_default().lines();
+        lines.any(|line| line == "  prepare-volumes:")
+    };
+    let owned = sets_owner(&change.before) && !sets_owner(&change.after);
+    let owned = owned.then(|| "Chroma ran as root and now runs as user 10001: before the next start, change the owner of its volume as in README.md, \"Upgrade\"".to_owned());
+    renamed.into_iter().chain(moved).chain(owned).collect()
 }
 
 /// Adds the command that stops a deployment with another name, which holds the ports, and removes

@@ -120,6 +120,129 @@ fn rejects_endpoints_that_are_the_collector_itself() {
 }
 
 #[test]
+fn an_endpoint_in_env_does_not_get_the_key_of_another_backend() {
+    let home = folder();
+    let otlp = [
+        "gen",
+        "--out",
+        "d",
+        "--target",
+        "docker",
+        "--backend",
+        "otlp",
+    ];
+    assert_eq!(run(home.path(), &otlp).0, 0);
+    let env = home.path().join("d/.env");
+    fs::write(&env, "CHROMA_OTEL_COLLECTION_ENDPOINT='http://old:4317'\n").unwrap();
+    assert_eq!(
+        run(home.path(), &["gen", "--out", "d", "--port", "8001"]).0,
+        0
+    );
+    let honeycomb = ["gen", "--out", "d", "--backend", "honeycomb"];
+    let (code, _, message) = run(home.path(), &honeycomb);
+    assert_eq!(code, 1, "{message}");
+    assert!(
+        message.contains(
+            "error: d/.env: sets CHROMA_OTEL_COLLECTION_ENDPOINT, which overrides the new endpoint"
+        ),
+        "{message}"
+    );
+    fs::write(&env, "CHROMA_OTEL_COLLECTION_ENDPOINT=\n").unwrap();
+    assert_eq!(run(home.path(), &honeycomb).0, 0);
+}
+
+#[test]
+fn another_format_or_platform_than_the_default_is_another_deployment() {
+    for flags in [["--format", "terraform"], ["--platform", "kubernetes"]] {
+        let home = folder();
+        let first = [
+            "gen",
+            "--out",
+            "d",
+            "--target",
+            "aws",
+            "--backend",
+            "jaeger",
+        ];
+        assert_eq!(run(home.path(), &first).0, 0);
+        let (code, _, message) = run(home.path(), &[&["gen", "--out", "d"], &flags[..]].concat());
+        assert_eq!(code, 1, "{message}");
+        assert!(message.contains("d: holds a deployment with "), "{message}");
+        let same = [
+            "gen",
+            "--out",
+            "d",
+            "--format",
+            "cloudformation",
+            "--platform",
+            "vm",
+        ];
+        assert_eq!(run(home.path(), &same).0, 0);
+    }
+}
+
+#[test]
+fn access_is_checked_for_strangers_ports_and_certificates() {
+    for (spec, expected) in [
+        (
+            "chroma: {bind: 203.0.113.7}",
+            "error: chroma-otel.yaml: chroma.bind: `203.0.113.7` is a public address",
+        ),
+        (
+            "chroma: {bind: 203.0.113.7, access: {token: true}}",
+            "error: chroma-otel.yaml: chroma.bind: ",
+        ),
+        (
+            "chroma: {bind: 203.0.113.7, access: {host: a.example.com, token: false}}",
+            "error: chroma-otel.yaml: chroma.access.token: is `false`",
+        ),
+        (
+            "chroma: {bind: 203.0.113.7, access: {host: 'https://a.example.com'}}",
+            "error: chroma-otel.yaml: chroma.access.host: ",
+        ),
+        (
+            "chroma: {bind: 203.0.113.7, access: {host: a.example.com}}\nclients: python",
+            "error: chroma-otel.yaml: clients: would open",
+        ),
+        (
+            "chroma: {port: 9000, access: {host: a.example.com}}",
+            "error: chroma-otel.yaml: chroma.port: has no effect",
+        ),
+        (
+            "chroma: {access: {host: a.example.com}}",
+            "note: Let's Encrypt issues the certificate only if ports 80 and 443 of a.example.com lead from the internet to 127.0.0.1",
+        ),
+        (
+            "chroma: {bind: 203.0.113.7, open_to_world: true, access: {token: true}}",
+            "note: the token is sent without TLS",
+        ),
+        (
+            "chroma: {bind: 100.64.0.3}",
+            "CHROMA_TOKEN: the token that clients send",
+        ),
+        (
+            "chroma: {bind: 10.0.0.5, access: {token: false}}",
+            "note: Chroma is published on 10.0.0.5 without authentication",
+        ),
+    ] {
+        let home = folder();
+        fs::write(
+            home.path().join("chroma-otel.yaml"),
+            format!("target: docker\n{spec}\n"),
+        )
+        .unwrap();
+        let (code, _, message) = run(home.path(), &["gen"]);
+        assert!(message.contains(expected), "{spec}: {message}");
+        let errors = message.matches("error: chroma-otel.yaml").count();
+        assert_eq!(
+            (code != 0, errors),
+            (expected.starts_with("error"), usize::from(code != 0)),
+            "{message}"
+        );
+    }
+}
+
+#[test]
 fn collector_reaches_backends_on_this_machine_and_in_other_projects() {
     let home = folder();
     let spec = "target: docker\ncollector: {networks: [tempo_default]}\ntracing: {backend: tempo, endpoint: 'http://host.docker.internal:4317'}\n";
@@ -128,7 +251,7 @@ fn collector_reaches_backends_on_this_machine_and_in_other_projects() {
     assert_eq!(code, 0, "{message}");
     let compose = fs::read_to_string(home.path().join("docker-compose.yaml")).unwrap();
     for line in [
-        "    extra_hosts: [\"host.docker.internal:host-gateway\"] # this machine\n",
+        "    extra_hosts: [\"host.docker.internal:host-gateway\"] # this machine, as an endpoint\n",
         "    networks: [default, tempo_default]\n",
         "networks: # of other projects\n  tempo_default: {external: true}\n\nvolumes:\n",
     ] {

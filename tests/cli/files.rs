@@ -37,6 +37,7 @@ fn gen_writes_files_and_prints_the_next_steps() {
       + otel-collector.yaml
       + image/entrypoint/ (… files: the entrypoint's sources)
       spec: saved in chroma/chroma-otel.yaml
+    note: a second deployment on this machine needs another `--name` than `chroma`, with which it would replace this one
     you still have to set, in chroma/.env:
       HONEYCOMB_API_KEY: an ingest key of the environment for the traces (Honeycomb: Environment settings, API keys)
     next:
@@ -307,7 +308,7 @@ fn secrets_are_written_only_to_env() {
         &["gen", "--target", "docker", "--backend", "honeycomb"][..],
     ] {
         let home = folder();
-        fs::write(home.path().join("spec.yaml"), "target: docker\ntracing: {headers: {x-api-key: s3cr3t-value}}\nchroma: {environment: {MY_TOKEN: s3cr3t-value}}\n").unwrap();
+        fs::write(home.path().join("spec.yaml"), "target: docker\ntracing: {headers: {x-api-key: s3cr3t-value}}\nchroma: {environment: {MY_TOKEN: s3cr3t-value, HTTPS_PROXY: 'http://me:s3cr3t-value@proxy:3128/', OTHER: 'http://me@proxy'}}\n").unwrap();
         let environment = [("HONEYCOMB_API_KEY", "s3cr3t-value")];
         let (code, answer, message) = texts(&run_with(home.path(), arguments, &environment));
         assert_eq!(code, 0, "{message}");

@@ -61,7 +61,7 @@ collector:
     error: chroma-otel.yaml: chroma.version: `latest` is not a version
       hint: three numbers, such as `NEWEST`; `latest` changes without notice
     error: chroma-otel.yaml: chroma.bind: `0.0.0.0` is a public address: Chroma has no built-in authentication, and ports that Docker publishes bypass the host's firewall
-      hint: bind a private address; or set `chroma.access.host`, for TLS and a token; or, with an authenticating proxy or a firewall of the network in front, set `chroma.open_to_world: true`
+      hint: bind a private address; or set `chroma.access.host` (`--access-host`), for TLS and a token; or, with an authenticating proxy or a firewall of the network in front, set `chroma.open_to_world: true`
     error: chroma-otel.yaml: chroma.image: `stok` cannot be used
       hint: write `wrapped` (with the entrypoint, built), `published` (the same, from `chroma.registry`) or `stock` (Chroma's image without changes)
     error: chroma-otel.yaml: chroma.repository: `chromadb/chroma:latest` cannot be used

@@ -302,6 +302,7 @@ fn warns_of_keys_without_effect() {
     let docker = format!("target: docker\ncollector: {{mode: none, replicas: 3}}\n{cluster}");
     insta::assert_snapshot!(notes(&docker), @r##"
     note: `collector.mode`, `collector.replicas`, `kubernetes.namespace` have no effect on target `docker`
+    note: a second deployment on this machine needs another `--name` than `chroma`, with which it would replace this one
     "##);
     let plain = "target: kubernetes
 platform: kubernetes

@@ -108,6 +108,9 @@ fn wrong_value(key: &str, error: &jsonschema::ValidationError<'_>, input: &Input
                 None => "put it in quotes".to_owned(),
             })
         }
+        ValidationErrorKind::Type { .. } if expects("array") => {
+            problem.hint("write a list, in brackets: `[FIRST, SECOND]`")
+        }
         ValidationErrorKind::Type { .. } if expects("object") => {
             match mapping_hint(key, error.instance()) {
                 Some(hint) => problem.hint(hint),

@@ -65,8 +65,8 @@ pub struct SpecFile {
     pub metrics: MetricsSection,
     /// Example application that sends its own spans to the collector; see `list clients`. The
     /// collector then accepts spans wherever Chroma accepts connections.
-    #[schemars(extend("x-enum" = Client::ALL.map(Client::name), "x-flag" = "client", "x-value" = "NAME"))]
-    pub clients: Option<Vec<String>>,
+    #[schemars(with = "OneOrMore", extend("x-enum" = Client::ALL.map(Client::name), "x-flag" = "client", "x-value" = "NAME"))]
+    pub clients: Option<OneOrMore>,
 }
 
 /// Virtual machine in a cloud.
@@ -184,7 +184,7 @@ pub struct AccessSection {
     pub token: Option<bool>,
     /// Host name of HTTPS on ports 80 and 443 of `bind`, in place of `port`. The certificate is one of Let's
     /// Encrypt, which must reach these ports from the internet.
-    #[schemars(extend("x-pattern" = DnsName::PATTERN))]
+    #[schemars(extend("x-pattern" = DnsName::PATTERN, "x-flag" = "access-host", "x-value" = "NAME"))]
     pub host: Option<String>,
 }
 
@@ -309,8 +309,8 @@ pub struct TracingSection {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct SamplingSection {
-    /// Share of the traces to keep, from 0 to 1, such as `0.1`. With `errors` or `slower_than`, the share
-    /// of the remaining traces.
+    /// Share of the traces to keep, from 0 to 1, such as `0.1`. If traces with errors or slow ones are
+    /// kept, the share of the remaining ones.
     #[schemars(extend("x-minimum" = 0, "x-maximum" = 1, "x-flag" = "sample", "x-value" = "RATIO"))]
     pub ratio: Option<f64>,
     /// Keep every trace of a request that failed with status 500 or above. The collector then waits until a
@@ -391,8 +391,8 @@ pub struct CollectorSection {
     pub repository: Option<String>,
     /// Existing networks of Docker that the collector joins on docker, such as that of another Compose project
     /// with the backend.
-    #[schemars(extend("x-pattern" = NetworkName::PATTERN))]
-    pub networks: Option<Vec<String>>,
+    #[schemars(with = "OneOrMore", extend("x-pattern" = NetworkName::PATTERN))]
+    pub networks: Option<OneOrMore>,
     /// Release of the collector. Others than the default are not tested.
     #[schemars(extend("x-pattern" = Release::PATTERN, "x-default" = default::COLLECTOR_VERSION))]
     pub version: Option<String>,

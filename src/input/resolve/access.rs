@@ -7,7 +7,7 @@ use std::net::IpAddr;
 
 use crate::input::resolve::reading::Reading;
 use crate::spec::Access;
-use crate::values::is_private;
+use crate::values::{DnsName, is_private};
 
 impl Reading {
     /// Reads the section; Chroma is published on `bind`.
@@ -17,17 +17,51 @@ impl Reading {
         let is_open = self.input.spec.chroma.open_to_world == Some(true);
         let is_exposed = host.is_some() || !bind.is_loopback();
         let token = file.token.unwrap_or(is_exposed && !is_open);
-        let is_guarded = token && host.is_some();
-        if !(is_private(bind) || is_open || is_guarded) {
+        let is_public = !is_private(bind);
+        if is_public && !is_open && host.is_some() && !token {
+            self.wrong(
+                "chroma.access.token",
+                "is `false`, and Chroma has no built-in authentication",
+                "remove it, or, with an authenticating proxy or a firewall of the network in front, set `chroma.open_to_world: true`",
+            );
+        } else if is_public && !is_open && host.is_none() && !self.is_wrong("chroma.access.host") {
             self.wrong(
                 "chroma.bind",
                 format!("`{bind}` is a public address: Chroma has no built-in authentication, and ports that Docker publishes bypass the host's firewall"),
-                "bind a private address; or set `chroma.access.host`, for TLS and a token; or, with an authenticating proxy or a firewall of the network in front, set `chroma.open_to_world: true`",
+                "bind a private address; or set `chroma.access.host` (`--access-host`), for TLS and a token; or, with an authenticating proxy or a firewall of the network in front, set `chroma.open_to_world: true`",
             );
+        }
+        let sends = self.input.spec.clients.as_ref();
+        if is_public && !is_open && sends.is_some_and(|clients| !clients.texts().is_empty()) {
+            self.wrong(
+                "clients",
+                format!("would open the collector's ports 4317 and 4318 on `{bind}` to everyone"),
+                "bind a private address, or remove it",
+            );
+        }
+        if is_public && token && host.is_none() {
+            self.notes.push("the token is sent without TLS, and can be read on the way: set `chroma.access.host`".to_owned());
+        }
+        if let Some(host) = &host {
+            self.check_certificate(host, bind);
         }
         if is_exposed && !token {
             self.notes.push(format!("Chroma is published on {bind} without authentication: every client that reaches it can read and delete all data"));
         }
         Access { token, host }
+    }
+
+    /// Rejects a port that the certificate excludes, and notes the ports that it needs.
+    fn check_certificate(&mut self, host: &DnsName, bind: IpAddr) {
+        if self.input.spec.chroma.port.is_some() {
+            self.wrong(
+                "chroma.port",
+                "has no effect with `chroma.access.host`, whose ports are 80 and 443",
+                "remove it",
+            );
+        }
+        if is_private(bind) {
+            self.notes.push(format!("Let's Encrypt issues the certificate only if ports 80 and 443 of {host} lead from the internet to {bind}"));
+        }
     }
 }

@@ -58,6 +58,17 @@ const ON_THE_VOLUME: &str =
 /// An IP address, with a readable rule.
 struct Address(IpAddr);
 
+/// Returns true for a URL with a user and a password, such as that of a proxy.
+fn has_password(value: &str) -> bool {
+    let user = |rest: &str| {
+        let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+        authority
+            .rsplit_once('@')
+            .is_some_and(|(user, _)| user.contains(':'))
+    };
+    value.split_once("://").is_some_and(|(_, rest)| user(rest))
+}
+
 impl FromStr for Address {
     type Err = &'static str;
 
@@ -320,7 +331,7 @@ impl Reading {
                 continue;
             }
             match value {
-                Some(value) if parsed.is_secret() => {
+                Some(value) if parsed.is_secret() || has_password(&value) => {
                     secrets.insert(name, Secret::new(value));
                     variables.insert(parsed, None);
                 }

@@ -19,13 +19,8 @@ impl Reading {
             |file| &file.collector.mode,
             default::COLLECTOR_MODE,
         );
-        let networks = self
-            .input
-            .spec
-            .collector
-            .networks
-            .take()
-            .unwrap_or_default();
+        let networks = self.input.spec.collector.networks.take();
+        let networks = networks.map(|given| given.texts()).unwrap_or_default();
         let networks = self.every("collector.networks", networks);
         let version = self.collector_version();
         let file = &self.input.spec.collector;

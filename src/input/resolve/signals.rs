@@ -102,7 +102,14 @@ impl Reading {
     pub(super) fn clients(&mut self) -> BTreeSet<Client> {
         let mut clients = BTreeSet::new();
         let names = Client::ALL.map(|client| client.name().to_owned());
-        for text in self.input.spec.clients.take().unwrap_or_default() {
+        for text in self
+            .input
+            .spec
+            .clients
+            .take()
+            .map(|given| given.texts())
+            .unwrap_or_default()
+        {
             let text = text.trim();
             match Client::ALL.into_iter().find(|client| client.name() == text) {
                 Some(client) => drop(clients.insert(client)),

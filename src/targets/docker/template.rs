@@ -73,7 +73,7 @@ pub(super) struct DockerTemplate<'a> {
     collector_environment: Vec<EnvEntry>,
     /// Networks of other projects that the collector joins.
     networks: &'a [NetworkName],
-    /// True if the collector sends to this machine.
+    /// True if the collector sends to this machine, or if only `.env` has its endpoint.
     sends_to_host: bool,
     /// Command of the collector's container.
     collector_command: &'a [String],
@@ -235,10 +235,10 @@ impl<'a> DockerTemplate<'a> {
             chroma_environment: chroma_environment(deployment),
             collector_environment: collector_environment(deployment),
             networks: &collector.networks,
-            sends_to_host: tracing
-                .endpoint
-                .as_ref()
-                .is_some_and(|endpoint| endpoint.host() == HOST),
+            sends_to_host: match &tracing.endpoint {
+                Some(endpoint) => endpoint.host() == HOST,
+                None => chroma.image.has_entrypoint() && tracing.backend.wants_endpoint(),
+            },
             collector_command: &deployment.collector.command,
             health: health_command(chroma.image, chroma.version),
             memory: MemoryLimits {
