@@ -128,7 +128,6 @@ locals {
     "MACHINE_ID=${local.machine_id}",
     "DATA_DISK=${local.data_disk}",
     "BOOT_SECONDS=900",
-    "REGISTRY=${local.registry}",
     "CHROMA_IMAGE=${local.registry}/chroma/chroma:${var.chroma_version}-d750e3404c96",
     "COLLECTOR_IMAGE=${local.registry}/chroma/otel-collector:0.158.0-d750e3404c96",
     local.alarms ? "METRICS_NAMESPACE=Chroma" : "",
