@@ -14,7 +14,7 @@ use anyhow::Result;
 use chroma_otel_init::{Endpoint, Granularity};
 
 use self::collector::CollectorFacts;
-use self::registry::{ImageSource, Mirrors};
+use self::registry::{ImageSource, Mirrors, Registry};
 use self::secrets::SecretVariable;
 use crate::backend::{Backend, Service};
 use crate::image::DeploymentImages;
@@ -98,6 +98,17 @@ impl Deployment {
                 let own = || backend.endpoint.as_deref()?.parse().ok();
                 Some((backend, backend.service.as_ref()?, first.or_else(own)))
             })
+    }
+
+    /// Returns the registries of the machine's cloud that the spec names. The machine logs in to them.
+    pub(crate) fn registries(&self) -> impl Iterator<Item = &Registry> + Clone {
+        let given = self.image_source.given();
+        given.into_iter().chain(&self.mirrors.of_cloud)
+    }
+
+    /// Returns true if the machine logs in to a registry.
+    pub(crate) fn logs_in(&self) -> bool {
+        self.image_source.logs_in() || self.registries().next().is_some()
     }
 
     /// Returns true if the deployment creates the backend's resource in the cloud.

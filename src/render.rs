@@ -4,8 +4,10 @@
 //! file's name, so a template cannot forget to escape. An unknown variable in a template is an
 //! error.
 
+mod gzip;
 mod hcl;
 
+pub(crate) use gzip::gzip_size;
 pub(crate) use hcl::{hcl, in_quotes, quoted as hcl_quoted};
 
 use anyhow::{Context as _, Result};

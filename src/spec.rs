@@ -106,11 +106,11 @@ impl Spec {
 }
 
 impl Machine {
-    /// Returns the ranges of the allowed clients.
+    /// Returns the ranges of IPv4 addresses of the allowed clients.
     pub fn allowed_ranges(&self) -> impl Iterator<Item = &str> {
         self.allow_from.iter().filter_map(|peer| match peer {
             Peer::Range(range) => Some(range.as_str()),
-            Peer::SecurityGroup(_) | Peer::PrefixList(_) => None,
+            Peer::Ipv6Range(_) | Peer::SecurityGroup(_) | Peer::PrefixList(_) => None,
         })
     }
 }

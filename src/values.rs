@@ -7,7 +7,8 @@ mod kubernetes;
 mod machine;
 
 pub use cloud::{
-    AwsHosts, CONNECTION_STRING, Cloud, has_place, in_partition, in_place, is_in_console,
+    AwsHosts, CONNECTION_STRING, Cloud, USER_DATA_LIMIT, has_place, in_partition, in_place,
+    is_in_console,
 };
 pub use kubernetes::{DnsName, LabelKey, Schedule, is_label_value};
 pub use machine::{AddressRange, CloudName, Peer, SshKey};

@@ -33,7 +33,7 @@ pub(crate) enum Registry {
         project: String,
         repository: String,
     },
-    /// `NAME.azurecr.io`
+    /// `NAME.azurecr.io`, or `NAME-HASH.azurecr.io` with a domain name label
     #[serde(rename = "acr")]
     Azure { host: String, name: String },
 }
@@ -69,9 +69,10 @@ impl Registry {
                     repository: names.next()?.to_owned(),
                 })
             }
-            [name, "azurecr", "io"] => Some(Self::Azure {
+            [label, "azurecr", "io"] => Some(Self::Azure {
                 host: host.to_owned(),
-                name: name.to_owned(),
+                // A registry's name has no hyphen.
+                name: label.split('-').next()?.to_owned(),
             }),
             _ => None,
         }
@@ -132,9 +133,17 @@ impl ImageSource {
         }
     }
 
-    /// Returns true if the machine logs in.
+    /// Returns true if these images are in a registry to which the machine logs in.
     pub(crate) fn logs_in(&self) -> bool {
         matches!(self, Self::Own | Self::ByIdentity(_))
+    }
+
+    /// Returns the spec's registry if the machine's identity logs in to it.
+    pub(crate) fn given(&self) -> Option<&Registry> {
+        match self {
+            Self::ByIdentity(registry) => Some(registry),
+            _ => None,
+        }
     }
 }
 
@@ -147,6 +156,8 @@ pub(crate) struct Mirrors {
     pub(crate) open: BTreeSet<String>,
     /// True if all these images are in registries of the machine's cloud.
     pub(crate) only_of_cloud: bool,
+    /// True if one of these images is on Docker Hub.
+    pub(crate) docker_hub: bool,
 }
 
 /// Registries that anyone may pull from.
@@ -169,23 +180,27 @@ impl Mirrors {
             let published = [&spec.chroma.repository, &spec.collector.repository];
             images.extend(published.map(ToString::to_string));
         }
-        let (mut of_cloud, mut open) = (Vec::new(), BTreeSet::new());
+        let (mut of_cloud, mut open, mut docker_hub) = (Vec::new(), BTreeSet::new(), false);
         for image in &images {
             match (Registry::with(image), image.split_once('/')) {
                 (Some(registry), _) if Some(registry.cloud()) == spec.target.cloud() => {
                     of_cloud.push(registry);
                 }
                 // Without a dot or a port, the first part is a name on Docker Hub.
-                (_, Some((host, _))) if host.contains(['.', ':']) && !PUBLIC.contains(&host) => {
-                    open.insert(host.to_owned());
+                (_, Some((host, _))) if host.contains(['.', ':']) => {
+                    docker_hub |= host == "docker.io";
+                    if !PUBLIC.contains(&host) {
+                        open.insert(host.to_owned());
+                    }
                 }
-                _ => {}
+                _ => docker_hub = true,
             }
         }
         Self {
             only_of_cloud: of_cloud.len() == images.len(),
             of_cloud,
             open,
+            docker_hub,
         }
     }
 }
@@ -213,12 +228,12 @@ pub(crate) struct ImageSourceTemplate<'a> {
     own: bool,
     /// True if images are pulled without credentials.
     open: bool,
-    /// True if the machine logs in.
+    /// True if the machine logs in to a registry.
     logs_in: bool,
     /// The spec's registry if the machine's identity logs in to it.
     given: Option<&'a Registry>,
-    /// Registries of the cloud with the other images.
-    mirrors: &'a [Registry],
+    /// True if one of the other images is on Docker Hub.
+    docker_hub: bool,
     /// Hosts of the other images that must allow pulls without credentials.
     open_mirrors: &'a BTreeSet<String>,
 }
@@ -229,12 +244,9 @@ impl ImageSource {
         ImageSourceTemplate {
             own: matches!(self, Self::Own),
             open: matches!(self, Self::Open),
-            logs_in: self.logs_in(),
-            given: match self {
-                Self::ByIdentity(registry) => Some(registry),
-                _ => None,
-            },
-            mirrors: &mirrors.of_cloud,
+            logs_in: self.logs_in() || !mirrors.of_cloud.is_empty(),
+            given: self.given(),
+            docker_hub: mirrors.docker_hub,
             open_mirrors: &mirrors.open,
         }
     }

@@ -56,7 +56,7 @@ pub fn plan(deployment: &Deployment) -> Result<Plan> {
 
 /// Returns the machine's files of `NAME=value` lines.
 fn lines(deployment: &Deployment) -> Vec<EnvFile> {
-    let mut own = vec![
+    let own = vec![
         EnvLine::variable("AZURE_CLIENT_ID", Segment::Local("client_id")),
         EnvLine::variable("AZURE_LOCATION", Segment::Local("location")),
         EnvLine::variable("MACHINE_ID", Segment::Local("machine_id")),
@@ -65,8 +65,6 @@ fn lines(deployment: &Deployment) -> Vec<EnvFile> {
         // A new role assignment takes minutes to take effect everywhere.
         EnvLine::variable("BOOT_SECONDS", Segment::Text("900".to_owned())),
     ];
-    let registry = env_files::registry_host(deployment);
-    own.extend(registry.map(|host| EnvLine::variable("REGISTRY", host)));
     env_files::of(deployment, own, collector_lines(deployment))
 }
 

@@ -1,6 +1,8 @@
-//! Terraform modules: every file parses, and every variable, local value, data source, module and
-//! output that an expression or a call names is declared. `terraform validate` checks resources and
-//! their arguments.
+//! Terraform modules: every file parses, every variable, local value, data source, module and output
+//! that an expression or a call names is declared, and user data is small enough. `terraform validate`
+//! checks resources and their arguments.
+
+mod user_data;
 
 use std::collections::BTreeMap;
 
@@ -46,6 +48,7 @@ pub(super) fn check(modules: &Modules) -> Vec<Problem> {
         .map(|(folder, bodies)| (*folder, bodies.values().flat_map(declared).collect()))
         .collect();
     for (folder, bodies) in &parsed {
+        problems.extend(user_data::problem(&modules[folder], bodies));
         let mut known = named[folder].clone();
         for block in bodies.values().flat_map(Body::blocks) {
             known.extend(outputs(block, folder, &named));

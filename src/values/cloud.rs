@@ -17,6 +17,10 @@ pub enum Cloud {
     Azure,
 }
 
+/// The most bytes of user data that EC2 accepts, before the encoding in Base64
+/// (<https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/user-data.html>).
+pub const USER_DATA_LIMIT: usize = 16 << 10;
+
 /// The key of Application Insights, whose identity replaces it.
 pub const CONNECTION_STRING: &str = "APPLICATIONINSIGHTS_CONNECTION_STRING";
 

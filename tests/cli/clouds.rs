@@ -145,7 +145,7 @@ machine:
     error: name: `2nd` begins with a digit, which CloudFormation does not allow
       hint: use a name that begins with a letter
     error: machine.type: `large` is not an instance type
-      hint: use an instance type such as `t4g.medium` (Arm) or `t3.medium`
+      hint: use an instance type such as `t3.medium` or `t4g.medium` (Arm)
     error: machine.network: `net-1` is not a VPC's id
       hint: use `vpc-` and 8 or 17 hexadecimal digits
     error: machine.subnet: `vpc-1` is not a subnet's id

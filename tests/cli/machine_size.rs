@@ -109,14 +109,14 @@ fn the_default_machine_type_boots_with_every_backend_and_size() {
 #[test]
 fn the_default_machine_type_follows_from_the_memory() {
     let kinds = |lines| TARGETS.map(|(name, _)| rendered(name, lines).0);
-    assert_eq!(kinds(""), ["t4g.medium", "e2-medium", "Standard_B2s_v2"]);
+    assert_eq!(kinds(""), ["t3.medium", "e2-medium", "Standard_B2s_v2"]);
     assert_eq!(
         kinds("tracing: {backend: jaeger}"),
-        ["t4g.large", "e2-standard-2", "Standard_B2s_v2"]
+        ["t3.large", "e2-standard-2", "Standard_B2s_v2"]
     );
     assert_eq!(
         kinds("chroma: {vectors: 2000000, dimensions: 1536}"),
-        ["r7g.xlarge", "e2-highmem-4", "Standard_E4s_v5"]
+        ["r7i.xlarge", "e2-highmem-4", "Standard_E4s_v5"]
     );
     // The spec's own type stays.
     assert_eq!(
@@ -150,7 +150,7 @@ fn rejects_machine_types_that_are_known_to_be_too_small() {
     }
     insta::assert_snapshot!(refused("target: aws\ntracing: {backend: jaeger}\nmachine: {type: t3.medium}"), @r##"
     error: machine.type: `t3.medium` has 4 GiB of memory, but Chroma, the collector, jaeger and the system require 5 GiB
-      hint: use `t4g.large` or another type with at least 5 GiB of memory
+      hint: use `t3.large` or another type with at least 5 GiB of memory
     error: 1 problem; nothing was written
     "##);
     insta::assert_snapshot!(refused("target: gcp\nchroma: {memory: 1000GiB}"), @r##"

@@ -25,6 +25,7 @@ mod mistakes;
 mod organization;
 mod output;
 mod presets;
+mod registries;
 mod schema;
 mod terraform;
 mod validate;

@@ -82,6 +82,24 @@ fn rejects_keys_of_other_regions_blank_tags_and_a_network_without_rules() {
 }
 
 #[test]
+fn allows_ipv6_ranges_on_aws_only() {
+    let (files, _) = rendered("machine: {allow_from: ['fd00:12::/32', 10.0.0.0/16]}");
+    let template = &files["template.yaml"];
+    assert!(template.contains("      IpAddressType: dualstack\n"));
+    assert_eq!(template.matches("CidrIpv6: fd00:12::/32}").count(), 1);
+    assert!(files["parameters.json"].contains("\"AllowedCidr=10.0.0.0/16\""));
+    assert!(files["README.md"].contains("need IPv6 ranges"));
+    let (files, _) = rendered("machine: {allow_from: 10.0.0.0/16}");
+    assert!(!files["template.yaml"].contains("IpAddressType"));
+    for target in ["gcp", "azure", "kubernetes"] {
+        let spec = format!("target: {target}\nmachine: {{allow_from: 'fd00::/8'}}\n");
+        let message = refused(&spec);
+        let expected = "machine.allow_from: `fd00::/8` is an IPv6 range, which only `aws` supports";
+        assert!(message.contains(expected), "{message}");
+    }
+}
+
+#[test]
 fn leaves_the_firewall_rules_of_a_shared_vpc_to_its_administrators() {
     let home = folder();
     let spec =

@@ -15,7 +15,7 @@ fn nothing_is_downloaded_unchecked() {
         ".googleapis.com/",
         "://169.254.169.254/",
         ".monitoring.azure.com/",
-        "https://$REGISTRY/oauth2/",
+        "https://$host/oauth2/",
     ];
     none(|one| {
         lines_with(one, |line| {

@@ -45,6 +45,7 @@ FIRST = [
     "machine_aws/test_delivered_files",
     "machine_gcp_azure/test_lifecycle",
     "machine_gcp_azure/test_boot_failures",
+    "machine_gcp_azure/test_registries",
     "machine_gcp_azure/test_delivered_files",
     "kubernetes_cluster/test_lifecycle",
     "kubernetes_cluster/test_tiered_collector",
@@ -78,6 +79,7 @@ SPREAD = {
     "test_monitoring",
     "test_redaction",
     "test_sampling",
+    "test_terraform_clouds_registries",
 }
 
 

@@ -111,12 +111,14 @@ def test_every_allowed_client_reaches_every_port(template):
     parameters = dict(one.split("=", 1) for one in json.loads((template.folder / "parameters.json").read_text()))
     clients = {name: parameters[name] for name in ("AllowedCidr", "AllowedSecurityGroup")}
     front = template.one("LoadBalancerSecurityGroup", **clients)
-    peers = ("CidrIp", "SourceSecurityGroupId", "SourcePrefixListId")
+    peers = ("CidrIp", "CidrIpv6", "SourceSecurityGroupId", "SourcePrefixListId")
     opened = {
         (rule["FromPort"], rule[peer]) for rule in front["SecurityGroupIngress"] for peer in peers if peer in rule
     }
     assert opened == {(port, peer) for port in (8000, 4317, 4318, 8888, 8889) for peer in MACHINE["allow_from"]}
     assert len(opened) == len(front["SecurityGroupIngress"])
+    # A client of an IPv6 range connects to an IPv6 address.
+    assert template.one("LoadBalancer")["IpAddressType"] == "dualstack"
 
 
 def test_machine_pulls_a_mirrored_image(template):

@@ -196,7 +196,7 @@ class TestTemplate:
                 "other",
                 "1.0.20",
                 "https://other.example.com",
-                "t4g.large",
+                "t3.large",
                 "c7g.large",
                 f"{ARN}x",
                 f"arn:aws:sns:{REGION}:123456789012:a",

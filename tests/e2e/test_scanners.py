@@ -81,6 +81,57 @@ def test_checkov_finds_what_the_reasons_hide(tools, folder, spec, tmp_path):
     assert ids(found) == ids(hidden) and hidden
 
 
+# Findings of AWS Control Tower's rules, which have no form for a reason in a template, with their reasons.
+GUARD = {
+    "autoscaling_group_elb_healthcheck_required_check": "a slow start must not replace the instance",
+    "autoscaling_launch_template_check": "the rule cannot read `!GetAtt Machine.LatestVersionNumber`",
+    "autoscaling_mixed_instances_policy_multiple_instance_types_check": "there is one instance",
+    "autoscaling_multiple_az_check": "the data volume is in one zone",
+    "cloudwatch_log_group_encrypted_check": "`machine.kms_key` sets a key",
+    "cloudwatch_log_group_retention_period_check": "the rule reads no parameters; `machine.log_days` sets a year",
+    "ec2_launch_template_monitoring_enabled_check": "the alarm uses status checks, which EC2 publishes each minute",
+    "ec2_launch_template_nitro_instance_type_check": "the rule reads no parameters; the default is a Nitro type",
+    "ec2_launch_template_public_ip_disabled_check": "`machine.public_address` asks for it",
+    "elbv2_deletion_protection_enabled_check": "the stack has termination protection",
+    "elbv2_logging_enabled_check": "a network load balancer logs TLS connections only",
+    "nlb_cross_zone_load_balancing_enabled_check": "there is one subnet and one target",
+    "vpc_sg_open_only_to_authorized_ports_check": "the rule supports no prefix lists",
+    "vpc_sg_restricted_common_ports_check": "the rule supports no prefix lists",
+}
+# The parts that each spec lacks: the settings of an organization, or a key of AWS.
+FIXED = {
+    "aws": {
+        "ec2_launch_template_public_ip_disabled_check",
+        "vpc_sg_open_only_to_authorized_ports_check",
+        "vpc_sg_restricted_common_ports_check",
+    },
+    "aws-organization": {"cloudwatch_log_group_encrypted_check"},
+}
+
+
+def cfn_guard(tools, template):
+    """The names of the failed rules, and the number of those that passed."""
+    command = [tools.part("cfn-guard/cfn-guard"), "validate", "--structured", "--output-format=json"]
+    command += ["--show-summary=none", "--rules", tools.part("cfn-guard/rules"), "--data", template]
+    [found] = report(command, {0, 19})
+    return {one["Rule"]["name"] for one in found["not_compliant"]}, len(found["compliant"])
+
+
+@pytest.mark.parametrize("spec", FIXED)
+def test_cfn_guard_has_only_findings_with_a_reason(tools, folder, spec):
+    failed, passed = cfn_guard(tools, folder(spec) / "template.yaml")
+    assert failed == GUARD.keys() - FIXED[spec] and passed >= 10
+
+
+def test_cfn_guard_finds_an_unencrypted_volume(tools, folder, tmp_path):
+    text = (folder("aws") / "template.yaml").read_text()
+    wrong = text.replace("      Encrypted: true\n", "      Encrypted: false\n")
+    assert wrong != text
+    (tmp_path / "template.yaml").write_text(wrong)
+    failed, _ = cfn_guard(tools, tmp_path / "template.yaml")
+    assert failed - GUARD.keys() == {"ec2_encrypted_volumes_check"}
+
+
 @cases(TERRAFORM)
 def test_tflint_accepts_every_module(tools, folder, spec, tmp_path):
     settings = tmp_path / "tflint.hcl"

@@ -88,10 +88,12 @@ def test_role_may_use_the_key(module):
 def test_every_allowed_client_reaches_every_port(module):
     plan = module.plan(**module.values())
     rules = [one["change"]["after"] for one in plan["resource_changes"] if one["type"].endswith("_ingress_rule")]
-    peers = ("cidr_ipv4", "referenced_security_group_id", "prefix_list_id")
+    peers = ("cidr_ipv4", "cidr_ipv6", "referenced_security_group_id", "prefix_list_id")
     opened = {(int(rule["from_port"]), rule[peer]) for rule in rules for peer in peers if rule.get(peer)}
     expected = {(port, peer) for port in (8000, 4317, 4318, 8888, 8889) for peer in MACHINE["allow_from"]}
     assert expected == {one for one in opened if one[1] in MACHINE["allow_from"]}
+    [front] = [one["change"]["after"] for one in plan["resource_changes"] if one["type"] == "aws_lb"]
+    assert front["ip_address_type"] == "dualstack"
 
 
 def test_key_of_an_existing_volume_cannot_change(module):

@@ -128,7 +128,6 @@ locals {
     "MACHINE_ID=${local.machine_id}",
     "DATA_DISK=${local.data_disk}",
     "BOOT_SECONDS=900",
-    "REGISTRY=${local.registry}",
     "CHROMA_IMAGE=${local.registry}/chroma/chroma:${var.chroma_version}-e4bbda0a776e",
     "COLLECTOR_IMAGE=${local.registry}/chroma/otel-collector:0.158.0-e4bbda0a776e",
     local.alarms ? "METRICS_NAMESPACE=Chroma" : "",

@@ -82,7 +82,7 @@ pub struct MachineSection {
     /// Existing resource group on azure.
     #[schemars(extend("x-pattern" = CloudName::PATTERN, "x-flag" = "resource-group", "x-value" = "NAME"))]
     pub resource_group: Option<String>,
-    /// Machine type, such as `t4g.medium`. Default: the smallest one with enough memory, from t4g.medium
+    /// Machine type, such as `t3.medium`. Default: the smallest one with enough memory, from t3.medium
     /// on aws, e2-medium on gcp, Standard_B2s_v2 on azure.
     #[serde(rename = "type")]
     #[schemars(extend("x-pattern" = CloudName::PATTERN, "x-flag" = "machine-type"))]
@@ -140,8 +140,8 @@ pub struct MachineSection {
     #[schemars(extend("x-pattern" = CloudName::PATTERN, "x-flag" = "zone"))]
     pub zone: Option<String>,
     /// Clients that may connect to Chroma: one or a list of IPv4 ranges such as `10.0.0.0/16`, and on aws
-    /// IDs of security groups or prefix lists. Ranges wider than /8 are refused: Chroma has no built-in
-    /// authentication.
+    /// IPv6 ranges and IDs of security groups or prefix lists. Ranges wider than /8 are refused: Chroma has
+    /// no built-in authentication.
     #[schemars(with = "OneOrMore", extend("x-pattern" = Peer::PATTERN, "x-flag" = "allow-from", "x-value" = "RANGE"))]
     pub allow_from: Option<OneOrMore>,
     /// Clients that may connect over SSH on azure: an IPv4 range, such as that of AzureBastionSubnet.

@@ -44,6 +44,7 @@ pub(super) fn arguments(at: &Machine) -> Vec<Argument> {
         .into_iter()
         .filter(|(_, list)| none || !list.is_empty())
         .map(|(name, list)| required(name, some(list)));
+    let ipv6 = optional("allowed_ipv6_cidrs", some(clients.ipv6_ranges));
     let arguments = [
         required("vpc_id", text(&at.network)),
         required("subnet_id", text(&at.subnet)),
@@ -57,6 +58,7 @@ pub(super) fn arguments(at: &Machine) -> Vec<Argument> {
     arguments
         .into_iter()
         .chain(allowed)
+        .chain(ipv6)
         .chain(optional)
         .collect()
 }

@@ -181,7 +181,7 @@ fn tags(at: &Organization) -> Vec<Problem> {
 fn peers(machine: &Machine) -> Vec<Problem> {
     let wrong = machine.allow_from.iter().filter_map(|peer| {
         let (form, what) = match peer {
-            Peer::Range(_) => return None,
+            Peer::Range(_) | Peer::Ipv6Range(_) => return None,
             Peer::SecurityGroup(_) => ("^sg-([0-9a-f]{8}|[0-9a-f]{17})$", "a security group"),
             Peer::PrefixList(_) => ("^pl-([0-9a-f]{8}|[0-9a-f]{17})$", "a prefix list"),
         };

@@ -20,6 +20,7 @@ use crate::values::has_place;
 #[derive(Default)]
 pub(super) struct AllowedClients<'a> {
     pub(super) ranges: Vec<&'a str>,
+    pub(super) ipv6_ranges: Vec<&'a str>,
     pub(super) groups: Vec<&'a str>,
     pub(super) prefix_lists: Vec<&'a str>,
 }
@@ -30,6 +31,7 @@ impl<'a> AllowedClients<'a> {
         for peer in peers {
             let list = match peer {
                 Peer::Range(_) => &mut clients.ranges,
+                Peer::Ipv6Range(_) => &mut clients.ipv6_ranges,
                 Peer::SecurityGroup(_) => &mut clients.groups,
                 Peer::PrefixList(_) => &mut clients.prefix_lists,
             };

@@ -56,7 +56,7 @@ pub(super) fn of(deployment: &Deployment) -> Vec<Problem> {
         wrong(
             "machine.type",
             format!("`{kind}` is not an instance type"),
-            "use an instance type such as `t4g.medium` (Arm) or `t3.medium`",
+            "use an instance type such as `t3.medium` or `t4g.medium` (Arm)",
         );
     }
     let prefixed = [

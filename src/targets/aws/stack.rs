@@ -12,12 +12,12 @@ use super::organization::OrganizationTemplate;
 use super::parameters::{places, values};
 use super::problems::LOG_DAYS;
 use crate::deployment::Deployment;
-use crate::deployment::registry::{ImageSource, Registry};
+use crate::deployment::registry::Registry;
 use crate::render::as_is;
 use crate::spec::{Format, Spec};
 use crate::targets::machine::env_files::{self, EnvFile, EnvLine, Segment};
 use crate::targets::machine::{CloudMachine, MachineTemplate};
-use crate::values::{CloudName, DnsLabel, is_in_console};
+use crate::values::{CloudName, DnsLabel, Peer, is_in_console};
 
 /// Command that prints the current region of the `aws` command.
 const REGION: &str = "$(aws ec2 describe-availability-zones --query 'AvailabilityZones[0].RegionName' --output text)";
@@ -36,6 +36,8 @@ pub(super) struct AwsTemplate<'a> {
     /// The command that sets `INSTANCE`.
     instance: String,
     organization: OrganizationTemplate<'a>,
+    /// True if the load balancer has IPv6 addresses as well.
+    dualstack: bool,
     /// Repositories of ECR that the deployment does not create.
     pulled: Vec<Repository<'a>>,
     /// Those of them that may be pull-through caches, because the deployment pushes nothing to them.
@@ -85,17 +87,11 @@ pub(super) fn template(deployment: &Deployment) -> MachineTemplate<'_, AwsTempla
         sends_heartbeats: *format == Format::Terraform, // CloudFormation waits for a fixed time
         place: REGION,
     };
-    let given = match &deployment.image_source {
-        ImageSource::ByIdentity(registry) => Some(registry),
-        _ => None,
-    };
-    let (given, mirrors) = (given.into_iter(), deployment.mirrors.of_cloud.iter());
-    let not_pushed = given
-        .clone()
-        .filter(|_| !deployment.spec.chroma.image.is_built());
+    let given = deployment.image_source.given().into_iter();
+    let not_pushed = given.filter(|_| !deployment.spec.chroma.image.is_built());
     let own = AwsTemplate {
-        pulled: in_ecr(given.chain(mirrors.clone())),
-        cached: in_ecr(not_pushed.chain(mirrors)),
+        pulled: in_ecr(deployment.registries()),
+        cached: in_ecr(not_pushed.chain(&deployment.mirrors.of_cloud)),
         format: format.name(),
         machine: MachineDefaults::new(deployment),
         log_days: LOG_DAYS,
@@ -107,6 +103,10 @@ pub(super) fn template(deployment: &Deployment) -> MachineTemplate<'_, AwsTempla
             .any(|backend| is_in_console(&backend.traces)),
         instance: instance(*format, name),
         organization: OrganizationTemplate::new(name, &at.organization),
+        dualstack: at
+            .allow_from
+            .iter()
+            .any(|peer| matches!(peer, Peer::Ipv6Range(_))),
     };
     MachineTemplate::new(deployment, traits, own)
 }

@@ -230,6 +230,7 @@ impl<'a> PeerTemplate<'a> {
         Self {
             property: match peer {
                 Peer::Range(_) => "CidrIp",
+                Peer::Ipv6Range(_) => "CidrIpv6",
                 Peer::SecurityGroup(_) => "SourceSecurityGroupId",
                 Peer::PrefixList(_) => "SourcePrefixListId",
             },

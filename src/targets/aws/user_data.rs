@@ -3,19 +3,12 @@
 //! Invariant: the estimate is at most 3 % wrong for values of the spec. Values that the operator sets
 //! when deploying are unknown, so the module checks the size again.
 
-use std::io::Write as _;
-
-use flate2::Compression;
-use flate2::write::GzEncoder;
-
 use super::parameters::{name_of, values};
 use crate::deployment::Deployment;
 use crate::problem::Problem;
+use crate::render::gzip_size;
 use crate::targets::machine::env_files::{EnvFile, EnvLine, Segment, Text};
-
-/// The most that EC2 accepts, before the encoding in Base64.
-/// <https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/user-data.html>
-const LIMIT: usize = 16 << 10;
+use crate::values::USER_DATA_LIMIT;
 
 /// Values that are known after the deployment: the ARN of a secret, and the ID of a resource.
 const ARN: &str =
@@ -32,8 +25,8 @@ pub(super) fn problem(
     let size = size(deployment, template, files);
     let environment = &deployment.spec.chroma.environment;
     let given = environment.values().flatten().map(|value| value.len());
-    (size > LIMIT).then(|| {
-        let message = format!("`terraform` delivers the instance's files in user data of at most {LIMIT} bytes, and this deployment needs about {size}");
+    (size > USER_DATA_LIMIT).then(|| {
+        let message = format!("`terraform` delivers the instance's files in user data of at most {USER_DATA_LIMIT} bytes, and this deployment needs about {size}");
         let given: usize = given.sum();
         let hint = if given > size / 10 {
             format!("shorten `chroma.environment`, whose values have {given} bytes, or use `--format cloudformation`")
@@ -49,12 +42,7 @@ pub(super) fn problem(
 fn size(deployment: &Deployment, template: &str, files: &[EnvFile]) -> usize {
     let lines = files.iter().flat_map(|file| &file.lines);
     let inserted: usize = lines.map(|line| value(deployment, line).len() + 1).sum();
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
-    let written = encoder.write_all(template.as_bytes());
-    let compressed = written
-        .and_then(|()| encoder.finish())
-        .map_or(0, |bytes| bytes.len());
-    compressed + inserted
+    gzip_size(template) + inserted
 }
 
 fn value(deployment: &Deployment, line: &EnvLine) -> String {

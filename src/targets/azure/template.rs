@@ -10,6 +10,7 @@ use super::module::{MOST_SNAPSHOTS, makes_insights, places};
 use super::{patterns, sizes};
 use crate::backend::Backend;
 use crate::deployment::Deployment;
+use crate::deployment::registry::Registry;
 use crate::spec::Machine;
 use crate::targets::machine::patterns::{given, has_form};
 use crate::targets::terraform::in_module;
@@ -23,6 +24,8 @@ pub(super) struct AzureTemplate {
     existing_insights: bool,
     /// True if the spec lacks a required location.
     missing_places: bool,
+    /// Registries of the spec.
+    registries: Vec<NamedRegistry>,
     /// Resource providers that the subscription must register.
     resource_providers: Vec<&'static str>,
     /// Roles of the machine's identity at the backends.
@@ -40,6 +43,33 @@ pub(super) struct AzureTemplate {
     commands: Commands,
 }
 
+/// A registry by its name.
+#[derive(Serialize)]
+struct NamedRegistry {
+    name: String,
+    /// Key of the role assignment.
+    role: String,
+}
+
+/// Returns the registries of the spec, each once.
+fn registries(deployment: &Deployment) -> Vec<NamedRegistry> {
+    let name = |registry: &Registry| match registry {
+        Registry::Azure { name, .. } => Some(name.clone()),
+        Registry::Elastic { .. } | Registry::Artifact { .. } => None,
+    };
+    let given = deployment.image_source.given().and_then(name);
+    let names: BTreeSet<String> = deployment.registries().filter_map(name).collect();
+    let named = names.into_iter().map(|name| NamedRegistry {
+        role: if given.as_ref() == Some(&name) {
+            "images".to_owned()
+        } else {
+            format!("images in {name}")
+        },
+        name,
+    });
+    named.collect()
+}
+
 /// A role of the machine's identity.
 #[derive(PartialEq, Eq, PartialOrd, Ord, Serialize)]
 struct Role {
@@ -50,7 +80,7 @@ struct Role {
 
 /// Returns the resource providers of the module, except Azure's core ones.
 fn resource_providers(deployment: &Deployment) -> Vec<&'static str> {
-    let logs_in = deployment.image_source.logs_in();
+    let logs_in = deployment.logs_in();
     let has_secrets = !deployment.secrets.is_empty();
     let all = [
         ("Microsoft.ContainerRegistry", logs_in),
@@ -153,6 +183,7 @@ impl AzureTemplate {
                 .backends()
                 .flat_map(|backend| &backend.addresses)
                 .any(|address| address.value.is_some()),
+            registries: registries(deployment),
             resource_providers: resource_providers(deployment),
             backend_roles: backend_roles(deployment),
             missing_places: places(machine).iter().any(|place| place.missing),

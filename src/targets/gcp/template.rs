@@ -1,6 +1,6 @@
 //! Input of `templates/gcp`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
@@ -8,12 +8,15 @@ use super::module::places;
 use super::{machine_types, patterns};
 use crate::backend::Backend;
 use crate::deployment::Deployment;
+use crate::deployment::registry::Registry;
 use crate::spec::Machine;
 use crate::values::CloudName;
 
 /// Fields that only `templates/gcp` reads.
 #[derive(Serialize)]
 pub(super) struct GcpTemplate<'a> {
+    /// Repositories of the spec, except that of `chroma.registry`.
+    mirrors: BTreeSet<Repository<'a>>,
     /// Google services that the deployment needs, except Compute Engine and those for alarms.
     services: Vec<&'a str>,
     /// True if the spec lacks a required location.
@@ -26,6 +29,14 @@ pub(super) struct GcpTemplate<'a> {
     collector_log: String,
     machine: MachineDefaults<'a>,
     forms: Forms,
+}
+
+/// A repository of Artifact Registry.
+#[derive(PartialEq, Eq, PartialOrd, Ord, Serialize)]
+struct Repository<'a> {
+    project: &'a str,
+    location: &'a str,
+    repository: &'a str,
 }
 
 /// Defaults of the variables, and names for the README.
@@ -71,6 +82,7 @@ impl<'a> GcpTemplate<'a> {
     pub(super) fn new(deployment: &'a Deployment) -> Self {
         let name = deployment.spec.name.to_string();
         Self {
+            mirrors: mirrors(deployment),
             services: services(deployment),
             missing_places: places(&deployment.spec.machine)
                 .iter()
@@ -128,6 +140,29 @@ impl<'a> MachineDefaults<'a> {
     }
 }
 
+/// Returns the repositories of mirrors, each once.
+fn mirrors(deployment: &Deployment) -> BTreeSet<Repository<'_>> {
+    let given = deployment.image_source.given().and_then(repository);
+    let mirrors = deployment.mirrors.of_cloud.iter().filter_map(repository);
+    mirrors.filter(|one| Some(one) != given.as_ref()).collect()
+}
+
+fn repository(registry: &Registry) -> Option<Repository<'_>> {
+    match registry {
+        Registry::Artifact {
+            project,
+            location,
+            repository,
+            ..
+        } => Some(Repository {
+            project,
+            location,
+            repository,
+        }),
+        Registry::Elastic { .. } | Registry::Azure { .. } => None,
+    }
+}
+
 /// Returns the command that waits until the machine reports the result of its boot; it fails unless
 /// that is `healthy`.
 fn wait(name: &str, minutes: u16) -> String {
@@ -163,7 +198,7 @@ fn services(deployment: &Deployment) -> Vec<&str> {
         "iap.googleapis.com",
         "logging.googleapis.com",
     ];
-    if deployment.image_source.logs_in() {
+    if deployment.logs_in() {
         services.push("artifactregistry.googleapis.com");
     }
     if !deployment.secrets.is_empty() {

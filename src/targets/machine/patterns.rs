@@ -139,7 +139,7 @@ pub(in crate::targets) fn tags(deployment: &Deployment, rules: &TagRules) -> Vec
     problems
 }
 
-/// Returns problems for security groups and prefix lists of AWS if the cloud's rules contain addresses.
+/// Returns problems for clients that a cloud's rules for IPv4 addresses cannot contain.
 pub(in crate::targets) fn not_ranges<'a>(
     key: &str,
     peers: impl IntoIterator<Item = &'a Peer>,
@@ -148,10 +148,11 @@ pub(in crate::targets) fn not_ranges<'a>(
     let wrong = peers.into_iter().filter_map(|peer| {
         let what = match peer {
             Peer::Range(_) => return None,
-            Peer::SecurityGroup(_) => "security group",
-            Peer::PrefixList(_) => "prefix list",
+            Peer::Ipv6Range(_) => "an IPv6 range, which only `aws` supports",
+            Peer::SecurityGroup(_) => "an AWS security group",
+            Peer::PrefixList(_) => "an AWS prefix list",
         };
-        let message = format!("`{}` is an AWS {what}", peer.as_str());
+        let message = format!("`{}` is {what}", peer.as_str());
         Some(Problem::new(key, message).hint(hint))
     });
     wrong.collect()

@@ -204,3 +204,46 @@ output "ids" { value = values(module.chroma)[*].id }
         .replace("name  ", "nam   ");
     assert_eq!(of_call(&elsewhere), [""; 0]);
 }
+
+/// Returns text that cannot be compressed to less than half.
+fn random(length: usize) -> String {
+    let mut state: u64 = 1;
+    let digits = (0..length).map(|_| {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        char::from_digit((state >> 60) as u32, 16).expect("it is below 16")
+    });
+    digits.collect()
+}
+
+#[test]
+fn finds_user_data_that_ec2_would_reject() {
+    let found = |resource: &str, template: usize, line: usize| {
+        let module = format!(
+            "locals {{\n  lines = compact([\"A={}\", \"\"])\n}}\nresource \"{resource}\" \"machine\" {{}}\n",
+            random(line)
+        );
+        let template = random(template);
+        let files = BTreeMap::from([
+            ("chroma/machine.tf", module.as_str()),
+            ("chroma/cloud-config.yaml.tftpl", template.as_str()),
+        ]);
+        problems(&BTreeMap::from([("chroma", files)]))
+    };
+    // Hexadecimal digits are compressed to a little more than half.
+    assert_eq!(found("aws_launch_template", 20_000, 2_000), [""; 0]);
+    for (template, line) in [(40_000, 0), (20_000, 10_000)] {
+        let problems = found("aws_launch_template", template, line);
+        let [problem] = &problems[..] else {
+            panic!("{problems:?}");
+        };
+        let expected =
+            "chroma/cloud-config.yaml.tftpl: user data of at most 16384 bytes is possible on EC2";
+        assert!(problem.starts_with(expected), "{problem}");
+        assert_eq!(
+            found("azurerm_linux_virtual_machine", template, line),
+            [""; 0]
+        );
+    }
+}

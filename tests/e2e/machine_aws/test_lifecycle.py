@@ -131,6 +131,19 @@ class TestLifecycle:
         machine.boot()
         assert machine.container("otel-collector")["State"]["Running"]
 
+    def test_containers_that_stopped_with_docker_start_again(self, machine, tools):
+        before = started(machine)
+        machine.run("systemctl", "stop", "docker.service", "docker.socket")
+        machine.run("systemctl", "start", "docker.service")
+        assert machine.run("systemctl", "is-active", "chroma.service", check=False).stdout == "inactive\n"
+        watch(machine)
+        until_healthy(machine)
+        again = started(machine)
+        assert all(new != old for new, old in zip(again, before, strict=True))
+        client(tools, machine, "query")
+        watch(machine)
+        assert started(machine) == again
+
     @pytest.mark.parametrize("name", ["chroma", "otel-collector"])
     def test_crashed_container_restarts(self, machine, name):
         before = machine.container(name)["State"]

@@ -14,8 +14,14 @@ NAMES = {
         "logging.googleapis.com",
         "monitoring.googleapis.com",
         "europe-west1-docker.pkg.dev",
+        "us-docker.pkg.dev",
     ),
-    "azure": ("operators.vault.azure.net", "chroma0a1b2c3d.azurecr.io", "westeurope.monitoring.azure.com"),
+    "azure": (
+        "operators.vault.azure.net",
+        "chroma0a1b2c3d.azurecr.io",
+        "mirror.azurecr.io",
+        "westeurope.monitoring.azure.com",
+    ),
 }
 
 

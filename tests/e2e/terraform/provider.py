@@ -80,7 +80,7 @@ def filled(value, schema, fill):
 def typed(value):
     """The type of a generated value with a structure."""
     if isinstance(value, list):
-        return ["list", typed(value[0])]
+        return ["list", typed(value[0])] if value else ["tuple", []]
     if isinstance(value, dict):
         return ["object", {name: typed(one) for name, one in value.items()}]
     return {bool: "bool", int: "number", str: "string"}[type(value)]
