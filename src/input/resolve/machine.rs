@@ -214,7 +214,7 @@ fn default_type(target: Option<Target>, memory: MachineMemory) -> &'static str {
 fn targets_of(format: Format) -> String {
     let targets = Target::ALL.into_iter();
     let targets = targets.filter(|target| target.info().formats.contains(&format));
-    let mut names: Vec<String> = if format == Format::Manifests {
+    let mut names: Vec<String> = if matches!(format, Format::Manifests | Format::Helm) {
         vec!["`kubernetes`, and for a cloud with `--platform kubernetes`".to_owned()]
     } else {
         targets
