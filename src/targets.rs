@@ -87,7 +87,7 @@ pub fn data_loss(target: Target, changes: &[Change]) -> Option<Problem> {
 
 /// Returns the problem of stale files that have an effect on the deployment.
 pub fn stale_problem(plan: &Plan, stale: &[Change]) -> Option<Problem> {
-    terraform::stale_problem(plan, stale)
+    terraform::stale_problem(plan, stale).or_else(|| kubernetes::stale_problem(plan, stale))
 }
 
 /// Returns notes for the operator on a change of a deployment's file.
@@ -161,7 +161,15 @@ mod tests {
 
     #[test]
     fn every_next_step_is_a_command_or_a_comment() {
-        let commands = ["cp ", "docker ", "kubectl ", "terraform ", "${EDITOR", "# "];
+        let commands = [
+            "cp ",
+            "docker ",
+            "helm ",
+            "kubectl ",
+            "terraform ",
+            "${EDITOR",
+            "# ",
+        ];
         for target in Target::ALL {
             for format in target.info().formats {
                 for granularity in ["operation", "none"] {

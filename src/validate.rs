@@ -3,6 +3,7 @@
 //!
 //! Invariant: the report lists every file, as checked or as not checked.
 
+mod chart;
 mod cloudformation;
 mod collector;
 mod compose;
@@ -37,11 +38,16 @@ pub struct Report {
 }
 
 /// Relative path to text.
-type Files = BTreeMap<String, String>;
+pub type Files = BTreeMap<String, String>;
 
 /// Returns all problems of the files of a deployment (relative path to text).
 pub fn files(files: &Files, secrets: &Secrets) -> Vec<Problem> {
     check(files, &[], secrets).problems
+}
+
+/// Returns the files, with the manifests that charts give with their default values, restores included.
+pub fn manifests(files: &Files) -> Files {
+    chart::rendered(files).into_owned()
 }
 
 /// Returns true if a check reads a file of this path.
@@ -54,11 +60,13 @@ pub fn is_checked(path: &str) -> bool {
 pub fn check(files: &Files, others: &[String], secrets: &Secrets) -> Report {
     let mut report = Report::default();
     let paths: Vec<&str> = files.keys().chain(others).map(String::as_str).collect();
-    let manifests = kubernetes::check(files, &paths);
+    let rendered = chart::rendered(files);
+    let manifests = kubernetes::check(&rendered, &paths);
     let mut modules = terraform::Modules::new();
     for (path, text) in files {
         let format = match Format::of(path, text) {
             _ if manifests.patches.contains(path) => Format::Yaml,
+            Format::Kubernetes if !rendered.contains_key(path) => Format::Other,
             format => format,
         };
         if format == Format::Terraform {

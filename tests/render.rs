@@ -8,6 +8,8 @@
     reason = "a test may panic, and writes its own files"
 )]
 
+#[path = "render/chart.rs"]
+mod chart;
 #[path = "render/combinations.rs"]
 mod combinations;
 #[path = "render/compared.rs"]

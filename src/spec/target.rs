@@ -54,15 +54,18 @@ pub enum Format {
     Terraform,
     /// Kubernetes manifests with a kustomization.
     Manifests,
+    /// A chart with the same manifests.
+    Helm,
 }
 
 impl Format {
     /// All of them.
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 5] = [
         Self::Compose,
         Self::CloudFormation,
         Self::Terraform,
         Self::Manifests,
+        Self::Helm,
     ];
 
     /// Returns the value of `format` in the spec.
@@ -72,6 +75,7 @@ impl Format {
             Self::CloudFormation => "cloudformation",
             Self::Terraform => "terraform",
             Self::Manifests => "manifests",
+            Self::Helm => "helm",
         }
     }
 }
@@ -217,8 +221,8 @@ const KUBERNETES: TargetInfo = TargetInfo {
     name: "kubernetes",
     title: "target `kubernetes`",
     folder: "kubernetes",
-    summary: "Manifests with a kustomization, for any conformant cluster",
-    formats: &[Format::Manifests],
+    summary: "Manifests with a kustomization, or a Helm chart, for any conformant cluster",
+    formats: &[Format::Manifests, Format::Helm],
     default_backend: "jaeger",
     machine: None,
     secret_store: "`.env`",
@@ -237,7 +241,7 @@ const EKS: TargetInfo = TargetInfo {
     name: "aws",
     title: "target `aws`, platform `kubernetes`",
     folder: "aws-kubernetes",
-    summary: "Manifests with a kustomization, for EKS",
+    summary: "Manifests with a kustomization, or a Helm chart, for EKS",
     default_backend: "aws-xray",
     machine_keys: Keys::Only(&["disk", "allow_from", "secrets"]),
     kubernetes_keys: Keys::AllBut(&["tenant"]),
@@ -249,7 +253,7 @@ const GKE: TargetInfo = TargetInfo {
     name: "gcp",
     title: "target `gcp`, platform `kubernetes`",
     folder: "gcp-kubernetes",
-    summary: "Manifests with a kustomization, for GKE",
+    summary: "Manifests with a kustomization, or a Helm chart, for GKE",
     default_backend: "google-cloud-trace",
     machine_keys: Keys::Only(&["disk", "allow_from", "secrets", "project"]),
     kubernetes_keys: Keys::AllBut(&["identity", "tenant", "auto_mode"]),
@@ -261,7 +265,7 @@ const AKS: TargetInfo = TargetInfo {
     name: "azure",
     title: "target `azure`, platform `kubernetes`",
     folder: "azure-kubernetes",
-    summary: "Manifests with a kustomization, for AKS",
+    summary: "Manifests with a kustomization, or a Helm chart, for AKS",
     default_backend: "azure-monitor",
     machine_keys: Keys::Only(&[
         "disk",

@@ -1,13 +1,17 @@
-//! Kubernetes: manifests with a kustomization, for any conformant cluster or for a cloud's.
+//! Kubernetes: manifests with a kustomization, or a chart for Helm, for any conformant cluster or for
+//! a cloud's.
 //!
 //! Invariant: no file contains the value of a secret. Deleting the kustomization never deletes
 //! data: resources with data are in `keep.yaml`, which is not part of it.
 
+mod annotations;
 mod backend;
 mod backup;
+mod chart;
 mod cloud;
 mod cloud_files;
 mod collector;
+mod commands;
 mod component;
 mod database;
 mod env_example;
@@ -16,6 +20,7 @@ mod leftovers;
 mod monitoring;
 mod problems;
 mod readme;
+mod scanners;
 mod secret_keys;
 mod template;
 mod templates;
@@ -23,6 +28,7 @@ mod templates;
 use anyhow::Result;
 use serde::Serialize;
 
+use self::commands::Commands;
 use self::leftovers::BY_HAND;
 use self::readme::ReadmeTemplate;
 use self::template::ClusterTemplate;
@@ -30,8 +36,10 @@ use super::common;
 use crate::deployment::Deployment;
 use crate::plan::{Change, Need, NeedPlace, Plan};
 use crate::render::values_of;
+use crate::spec::Format;
 use crate::values::Cloud;
 
+pub use chart::stale_problem;
 pub use leftovers::leftovers;
 pub use problems::problems;
 
@@ -50,19 +58,12 @@ pub fn plan(deployment: &Deployment) -> Result<Plan> {
     backup::add(&mut plan, deployment, &base)?;
     monitoring::add(&mut plan, deployment, &base)?;
     cloud_files::add(&mut plan, deployment, &base)?;
-    let resources = plan
-        .files
-        .keys()
-        .filter(|path| path.ends_with(".yaml") && !BY_HAND.contains(&path.as_str()));
-    let kustomization = KustomizationTemplate {
-        base: &base,
-        resources: resources.cloned().collect(),
-    };
-    templates::add(
-        &mut plan,
-        &values_of(kustomization),
-        &["kustomization.yaml"],
-    )?;
+    scanners::add(&mut plan);
+    if deployment.spec.format == Format::Helm {
+        chart::wrap(&mut plan, deployment, &base)?;
+    } else {
+        add_kustomization(&mut plan, &base)?;
+    }
     let secrets = secret_keys::all(deployment);
     let readme = ReadmeTemplate::new(deployment, &secrets, &base);
     templates::add(&mut plan, &values_of(readme), &["README.md"])?;
@@ -74,6 +75,16 @@ pub fn plan(deployment: &Deployment) -> Result<Plan> {
         plan.secrets = common::env_file(&deployment.given, str::to_owned);
     }
     Ok(plan)
+}
+
+fn add_kustomization(plan: &mut Plan, base: &ClusterTemplate) -> Result<()> {
+    let resources = plan
+        .files
+        .keys()
+        .filter(|path| path.ends_with(".yaml") && !BY_HAND.contains(&path.as_str()));
+    let resources = resources.cloned().collect();
+    let context = values_of(KustomizationTemplate { base, resources });
+    templates::add(plan, &context, &["kustomization.yaml"])
 }
 
 /// Input of `kustomization.yaml`.
@@ -167,7 +178,7 @@ fn identity_needs(deployment: &Deployment) -> Vec<Need> {
 
 /// Returns notes on a change of a deployment's file.
 pub fn notes(change: &Change) -> Vec<String> {
-    database::notes(change)
+    database::notes(&chart::as_manifest(change))
 }
 
 /// Returns the commands that follow `gen`, to be run in the deployment's folder.
@@ -184,7 +195,7 @@ pub fn next_steps(deployment: &Deployment, needs: &[Need], env_file: bool) -> Ve
     if let Some(step) = secret_keys::step(deployment) {
         steps.push(step);
     }
-    steps.push("kubectl apply --kustomize .".to_owned());
+    steps.push(Commands::new(deployment).apply);
     let more = if deployment.spec.is_traced() {
         "# view a trace, back up, upgrade: README.md"
     } else {

@@ -1,5 +1,6 @@
 //! The format of a file, by its name and, for a manifest, by its text.
 
+use super::chart::is_chart;
 use super::kubernetes::{is_kustomization, is_manifest};
 
 /// Kinds of checks.
@@ -24,6 +25,7 @@ impl Format {
         let name = path.rsplit('/').next().unwrap_or(path);
         match path {
             _ if is_source(path) => Self::Other,
+            _ if is_chart(path) => Self::Yaml,
             _ if is_kustomization(path) || is_manifest(path, text) => Self::Kubernetes,
             "docker-compose.yaml" | "compose.yaml" => Self::Compose,
             "otel-collector.yaml" => Self::Collector,

@@ -9,7 +9,7 @@ fn rejects_values_that_no_cluster_supports_all_at_once() {
     // Values that cannot be parsed.
     let message = refused(
         "target: kubernetes
-format: helm
+format: kustomize
 chroma:
   replicas: 3
   vectors: 1000000
@@ -84,7 +84,7 @@ metrics: {monitoring: 1}
       hint: set both the minimum and the maximum
     error: chroma-otel.yaml: collector.memory: `64MiB` is too little
       hint: give it `128MiB` or more
-    error: chroma-otel.yaml: format: `helm` is not one of `manifests`
+    error: chroma-otel.yaml: format: `kustomize` is not one of `manifests`, `helm`
     error: chroma-otel.yaml: machine.disk: `20GB` cannot be used
       hint: write a whole number with `MiB` or `GiB`, such as `2GiB`
     error: chroma-otel.yaml: machine.allow_from: `0.0.0.0/0` cannot be used

@@ -67,7 +67,7 @@ fn values_that_a_clouds_cluster_lacks_are_reported_at_once() {
         ))
     };
     insta::assert_snapshot!(of("aws", ""), @r##"
-    error: chroma-otel.yaml: format: target `aws`, platform `kubernetes` is rendered as `manifests`
+    error: chroma-otel.yaml: format: target `aws`, platform `kubernetes` is rendered as `manifests` or `helm`
       hint: `terraform` is for platform `vm`
     error: 1 problem; nothing was written
     "##);

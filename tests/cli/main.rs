@@ -14,6 +14,7 @@ mod conflicts;
 mod data_volume;
 mod existing;
 mod files;
+mod helm;
 mod help;
 mod image;
 mod input;

@@ -89,7 +89,7 @@ fn rejects_wrong_values_as_gen_does() {
         ("target", &[json!("dcoker"), json!(1)]),
         ("name", &[json!("Upper"), json!("-a")]),
         ("platform", &[json!("k8s")]),
-        ("format", &[json!("helm")]),
+        ("format", &[json!("kustomize")]),
         ("clients", &[json!(["ruby"])]),
         ("chroma.version", &[json!("latest"), json!("1.5")]),
         ("chroma.image", &[json!("stok")]),
@@ -138,7 +138,7 @@ fn finds_every_wrong_value_of_a_spec_at_once() {
     let wrong = json!({
         "target": "dcoker",
         "platform": "k8s",
-        "format": "helm",
+        "format": "kustomize",
         "chroma": {"version": "latest", "memory": "1GB", "bind": "0.0.0.0"},
         "tracing": {"backend": "honycomb", "granularity": "operations", "sampling": {"ratio": 3}},
     });

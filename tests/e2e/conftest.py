@@ -48,6 +48,7 @@ FIRST = [
     "machine_gcp_azure/test_registries",
     "machine_gcp_azure/test_delivered_files",
     "kubernetes_cluster/test_lifecycle",
+    "kubernetes_cluster/test_helm_release",
     "kubernetes_cluster/test_tiered_collector",
     "kubernetes_cluster/test_without_collector",
     "kubernetes_cluster/test_api_server",
@@ -70,6 +71,7 @@ SPREAD = {
     "test_downgrade",
     "test_environment",
     "test_exposure",
+    "test_helm_chart",
     "test_kubernetes_alerts",
     "test_kubernetes_clouds",
     "test_kubernetes_collector_configuration",
@@ -290,14 +292,18 @@ def render(tools, tmp_path):
 
 def renderer(tools, folder):
     """render(out="rendered", **flags) -> the folder; `chroma_version="1.0.20"` is `--chroma-version 1.0.20`, a list
-    repeats the flag."""
+    repeats the flag, True is a flag without a value."""
 
     def render(out="rendered", **flags):
         flags = {"target": "docker", **flags}
         pairs = [
             (name, one) for name, value in flags.items() for one in (value if isinstance(value, list) else [value])
         ]
-        words = [word for name, value in pairs for word in (f"--{name.replace('_', '-')}", str(value))]
+        words = [
+            word
+            for name, value in pairs
+            for word in (f"--{name.replace('_', '-')}", *([] if value is True else [str(value)]))
+        ]
         command = [tools.program("chroma-otel-deploy"), "gen", "--out", folder / out, *words]
         done = subprocess.run(command, capture_output=True, text=True, cwd=folder)
         assert done.returncode == 0, done.stderr

@@ -41,7 +41,7 @@ pub struct SpecFile {
     #[schemars(extend("x-enum" = PLATFORMS, "x-default" = PLATFORMS[0], "x-flag" = "platform"))]
     pub platform: Option<String>,
     /// Format of the rendered files. Default: compose on docker, cloudformation on aws, terraform on
-    /// gcp and azure, manifests on Kubernetes.
+    /// gcp and azure, manifests on Kubernetes, where `helm` is a chart of the same manifests.
     #[schemars(extend("x-enum" = Format::ALL.map(Format::name), "x-flag" = "format"))]
     pub format: Option<String>,
     /// Chroma, the database.

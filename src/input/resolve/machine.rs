@@ -224,7 +224,7 @@ fn on_other_platform(target: Target, format: Format) -> Option<String> {
 fn targets_of(format: Format) -> String {
     let targets = Target::ALL.into_iter();
     let targets = targets.filter(|target| target.info().formats.contains(&format));
-    let mut names: Vec<String> = if format == Format::Manifests {
+    let mut names: Vec<String> = if matches!(format, Format::Manifests | Format::Helm) {
         vec!["`kubernetes`, and for a cloud with `--platform kubernetes`".to_owned()]
     } else {
         targets

@@ -21,7 +21,7 @@ use crate::render::{TEMPLATES, render, values_of};
 use crate::spec::kubernetes::{Backup, BackupPlace};
 
 /// Image for the scripts; any Python from 3.11 works, without packages.
-const PYTHON: &str = env!("PYTHON_IMAGE");
+pub(super) const PYTHON: &str = env!("PYTHON_IMAGE");
 
 /// Image that connects to the store.
 const RCLONE: &str = concat!("rclone/rclone:", env!("RCLONE_VERSION"));

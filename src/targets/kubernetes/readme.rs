@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::backup::BackupSection;
 use super::collector::Capacity;
+use super::commands::Commands;
 use super::component::{COLLECTOR, DATABASE, MEMBER, PROXY, ROUTER, backend, claim};
 use super::exposure::ExposeSection;
 use super::secret_keys::{self, DescribedKey};
@@ -60,6 +61,8 @@ pub(super) struct ReadmeTemplate<'a> {
     collector_built: bool,
     /// True if the OpenTelemetry Operator runs the collector.
     operated: bool,
+    #[serde(flatten)]
+    commands: Commands,
 }
 
 /// Another backend, and the way to connect to one in the stack.
@@ -87,11 +90,7 @@ impl<'a> ReadmeTemplate<'a> {
         } = &deployment.spec;
         let database = workload("statefulset", DATABASE.name(deployment));
         let collector = collector(deployment);
-        let stack = deployment.backends_in_stack();
-        let stack = stack.map(|(one, ..)| workload("deployment", backend(one).name(deployment)));
-        let exposure = cluster.exposure.as_ref();
-        let proxied = exposure.is_some_and(|exposure| exposure.token);
-        let proxy = proxied.then(|| workload("deployment", PROXY.name(deployment)));
+        let proxy = proxy(deployment);
         let read_by = |container| secrets.iter().any(|key| key.container == container);
         let restart = [
             Some(&database).filter(|_| read_by(Container::Chroma)),
@@ -109,11 +108,7 @@ impl<'a> ReadmeTemplate<'a> {
         let namespaces = cluster.allow_namespaces.iter();
         Self {
             base,
-            workloads: std::iter::once(database)
-                .chain(stack)
-                .chain(collector)
-                .chain(proxy)
-                .collect(),
+            workloads: workloads(deployment),
             restart,
             claim: claim(deployment),
             disk: deployment.spec.machine.disk.quantity(),
@@ -148,8 +143,27 @@ impl<'a> ReadmeTemplate<'a> {
             monitored: deployment.spec.metrics.monitoring,
             collector_built: of_collector.image.is_built(),
             operated: of_collector.operator,
+            commands: Commands::new(deployment),
         }
     }
+}
+
+/// Returns all workloads, as `KIND/NAME`.
+pub(super) fn workloads(deployment: &Deployment) -> Vec<String> {
+    let database = workload("statefulset", DATABASE.name(deployment));
+    let stack = deployment.backends_in_stack();
+    let stack = stack.map(|(one, ..)| workload("deployment", backend(one).name(deployment)));
+    std::iter::once(database)
+        .chain(stack)
+        .chain(collector(deployment))
+        .chain(proxy(deployment))
+        .collect()
+}
+
+fn proxy(deployment: &Deployment) -> Option<String> {
+    let exposure = deployment.spec.kubernetes.exposure.as_ref();
+    let proxied = exposure.is_some_and(|exposure| exposure.token);
+    proxied.then(|| workload("deployment", PROXY.name(deployment)))
 }
 
 fn workload(kind: &str, name: String) -> String {

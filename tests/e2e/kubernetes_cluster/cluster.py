@@ -35,7 +35,7 @@ class Cluster:
 
     def __init__(self):
         self.environment = {
-            "PATH": f"{CACHE / 'now/kubernetes'}:{os.environ['PATH']}",
+            "PATH": f"{CACHE / 'now/kubernetes'}:{CACHE / 'now/helm'}:{os.environ['PATH']}",
             "HOME": os.environ.get("HOME", "/root"),
             "KUBECONFIG": str(CACHE / "cluster/kubeconfig"),
             "DOCKER_HOST": ENGINE,

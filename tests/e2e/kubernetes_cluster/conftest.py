@@ -16,7 +16,7 @@ from kubernetes_cluster.deployment import Deployment
 @pytest.fixture(scope="package")
 def cluster(tools):
     """The cluster; started and stopped unless it already runs."""
-    for part in ("kubernetes", "crds", "python"):
+    for part in ("kubernetes", "crds", "helm", "python"):
         tools.part(part)
     if not os.path.exists(ENGINE.removeprefix("unix://")):
         missing("the Docker engine (see .ci/engine)")

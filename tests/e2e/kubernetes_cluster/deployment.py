@@ -20,12 +20,20 @@ class Deployment:
         self.gen(spec)
         self.name = self.namespace = spec["name"]
 
-    def gen(self, changes):
-        """Merges the changes into the spec and renders it again."""
+    def gen(self, changes, prune=False):
+        """Merges the changes into the spec and renders it again. With `prune`, the folder loses files of features that
+        are no longer in the spec."""
         for section, values in changes.items():
             self.spec[section] = {**self.spec.get(section, {}), **values} if isinstance(values, dict) else values
         (self.home / "spec.yaml").write_text(json.dumps(self.spec))
-        self.render(out=self.folder.name, spec=self.home / "spec.yaml", target="kubernetes")
+        flags = {"prune": True} if prune else {}
+        self.render(out=self.folder.name, spec=self.home / "spec.yaml", target="kubernetes", **flags)
+
+    def copy(self, name, changes):
+        """Renders the spec with other values of its own keys to another folder, and returns it."""
+        spec = self.home / f"{name}.yaml"
+        spec.write_text(json.dumps({**self.spec, **changes}))
+        return self.render(out=name, spec=spec, target="kubernetes")
 
     def recipe(self, heading, containing=""):
         """The shell blocks of a README section that contain this text."""
