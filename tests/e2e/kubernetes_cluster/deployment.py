@@ -30,7 +30,7 @@ class Deployment:
         self.render(out=self.folder.name, spec=self.home / "spec.yaml", target="kubernetes", **flags)
 
     def copy(self, name, changes):
-        """Renders the spec with other values of its own keys to another folder, and returns it."""
+        """Renders the spec with changed keys to another folder, and returns it."""
         spec = self.home / f"{name}.yaml"
         spec.write_text(json.dumps({**self.spec, **changes}))
         return self.render(out=name, spec=spec, target="kubernetes")
