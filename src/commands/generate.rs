@@ -14,6 +14,7 @@ use crate::input::file::{self, Override};
 use crate::problem::Problem;
 use crate::report::{Output, count};
 use crate::spec::{Secrets, Tracing};
+use crate::targets::Leftovers;
 use crate::{
     folder,
     plan::{Change, Kind, NeedPlace},
@@ -240,8 +241,8 @@ struct Written<'a> {
     changes: &'a [Change],
     /// True if the folder had a deployment of another target, platform or format.
     replaces: bool,
-    /// The command that deletes what the new files no longer contain.
-    leftovers: Option<String>,
+    /// The commands that delete what the new files no longer contain or cannot change.
+    leftovers: Leftovers,
     /// True if the file of secrets was created.
     secret: bool,
     spec: Option<&'a SpecText>,
@@ -325,14 +326,9 @@ fn summary(
     }
     let env_file = folder.join(".env").exists();
     let mut steps = targets::next_steps(deployment, &needs, env_file);
-    if let Some(command) = leftovers {
-        output.note("`kubectl apply` does not delete the resources that the new files no longer contain: run the command below");
-        let apply = "kubectl apply --kustomize .";
-        let place = steps.iter().position(|step| step == apply);
-        steps.insert(
-            place.map_or(steps.len(), |place| place + 1),
-            command.clone(),
-        );
+    if !leftovers.is_empty() {
+        output.note("`kubectl apply` does not delete the resources that the new files no longer contain: run all commands below, in this order");
+        steps = with_leftovers(steps, leftovers);
     }
     if downgrade(changes).is_some() {
         steps = vec!["# restore a backup of the older release: README.md".to_owned()];
@@ -342,6 +338,18 @@ fn summary(
     }
     output.next(&steps);
     Ok(())
+}
+
+/// Adds the commands for what applying the new files does not delete.
+fn with_leftovers(mut steps: Vec<String>, leftovers: &Leftovers) -> Vec<String> {
+    let apply = "kubectl apply --kustomize .";
+    let applied = steps.iter().position(|step| step == apply);
+    let after = applied.map_or(steps.len(), |place| place + 1);
+    steps.splice(after..after, leftovers.after.iter().cloned());
+    let first = steps.iter().position(|step| step.starts_with("kubectl "));
+    let before = first.unwrap_or_default();
+    steps.splice(before..before, leftovers.before.iter().cloned());
+    steps
 }
 
 /// Returns true if a change replaces a file in the folder.
