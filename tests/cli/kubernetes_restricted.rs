@@ -98,7 +98,7 @@ fn pods_reach_the_dns_address_of_the_spec() {
     let count = |address: &str, range: &str| {
         let files = rendered(&format!("kubernetes: {{dns_address: '{address}'}}\n"));
         files
-            .matches(&format!("ipBlock: {{cidr: {range}}}"))
+            .matches(&format!("ipBlock: {{cidr: \"{range}\"}}"))
             .count()
     };
     assert_eq!(
@@ -106,5 +106,5 @@ fn pods_reach_the_dns_address_of_the_spec() {
         2,
         "Chroma and the collector"
     );
-    assert_eq!(count("fd00::a", "\"fd00::a/128\""), 2);
+    assert_eq!(count("fd00::a", "fd00::a/128"), 2);
 }

@@ -79,7 +79,7 @@ class CloudStorage(Handler):
         return self.json(self.described(name))
 
     def described(self, name):
-        content = self.store.objects[name]
+        content, base = self.store.objects[name], "https://storage.googleapis.com/storage/v1/b"
         return {
             "kind": "storage#object",
             "name": name,
@@ -87,7 +87,7 @@ class CloudStorage(Handler):
             "size": str(len(content)),
             "md5Hash": base64.b64encode(hashlib.md5(content).digest()).decode(),
             "updated": "2026-01-01T00:00:00Z",
-            "mediaLink": f"https://storage.googleapis.com/storage/v1/b/{self.store.bucket}/o/{name.replace('/', '%2F')}?alt=media",
+            "mediaLink": f"{base}/{self.store.bucket}/o/{name.replace('/', '%2F')}?alt=media",
         }
 
     def json(self, tree, status=200):

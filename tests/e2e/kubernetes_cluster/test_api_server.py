@@ -80,7 +80,9 @@ class TestApiServer:
         made = json.loads(cluster.kubectl(*words, input=text).stdout)
         made = made["items"] if made["kind"] == "List" else [made]
         assert len(made) == len(trees) > 5
-        wrong = [f"{identity(old)}: {line}" for old, new in zip(trees, made, strict=True) for line in differences(old, new)]
+        wrong = [
+            f"{identity(old)}: {line}" for old, new in zip(trees, made, strict=True) for line in differences(old, new)
+        ]
         assert wrong == []
 
     def test_differences_finds_defaults_in_lists_of_other_kinds(self):

@@ -72,7 +72,9 @@ def present(deployment):
     kinds = deployment.cluster.kubectl("api-resources", "--verbs", "list,delete", "--output", "name").stdout.split()
     selector = "app.kubernetes.io/managed-by=chroma-otel-deploy"
     words = ["--namespace", deployment.namespace, "--selector", selector]
-    found = [tree["metadata"] | {"of": reference(tree)} for tree in deployment.cluster.get(",".join(kinds), *words)["items"]]
+    found = [
+        tree["metadata"] | {"of": reference(tree)} for tree in deployment.cluster.get(",".join(kinds), *words)["items"]
+    ]
     ours = [one for one in found if one.get("namespace") == NAME or one["name"].startswith(f"{NAME}-")]
     kept = f"persistentvolumeclaim/{NAME}-backup"
     return {one["of"] for one in ours if "ownerReferences" not in one} - {kept}
@@ -87,7 +89,9 @@ def leaving(cluster, tools, tmp_path_factory):
         deployment.change(FULL)
         yield deployment
     finally:
-        cluster.kubectl("delete", "storageclass,clusterrole,clusterrolebinding", "--selector", f"app.kubernetes.io/instance={NAME}")
+        cluster.kubectl(
+            "delete", "storageclass,clusterrole,clusterrolebinding", "--selector", f"app.kubernetes.io/instance={NAME}"
+        )
         deployment.remove()
 
 

@@ -35,13 +35,15 @@ class TestRestrictedCluster:
 
     def test_trace_arrives_from_pods_of_any_user(self, cluster, deployed):
         query = deployed.ask()
-        logged = lambda: cluster.kubectl(
-            "logs", "--namespace", "narrow", "--selector", "app.kubernetes.io/component=collector", "--tail", "-1"
-        ).stdout
+        logged = lambda: (
+            cluster.kubectl(
+                "logs", "--namespace", "narrow", "--selector", "app.kubernetes.io/component=collector", "--tail", "-1"
+            ).stdout
+        )
         eventually(lambda: query in logged(), deployed.logs, 60)
 
     def test_chroma_listens_on_ipv6_and_ipv4(self, cluster, deployed):
-        script = "for at in ::1 127.0.0.1; do bash -c \"</dev/tcp/$at/8000\" && echo $at; done"
+        script = 'for at in ::1 127.0.0.1; do bash -c "</dev/tcp/$at/8000" && echo $at; done'
         done = cluster.kubectl("exec", "narrow-0", "--namespace", "narrow", "--", "bash", "-c", script)
         assert done.stdout.split() == ["::1", "127.0.0.1"]
 
