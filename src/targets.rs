@@ -18,6 +18,7 @@ mod terraform;
 use anyhow::Result;
 use chroma_otel_init::ChromaVersion;
 
+pub use self::kubernetes::Leftovers;
 use crate::deployment::Deployment;
 use crate::input::file::flag_of;
 use crate::plan::{Change, Need, Plan};
@@ -110,12 +111,12 @@ pub fn adapt_steps(target: Target, changes: &[Change], steps: &mut Vec<String>) 
     }
 }
 
-/// Returns the command that deletes what the changed files no longer contain, if applying the new ones
-/// does not.
-pub fn leftovers(target: Target, changes: &[Change], plan: &Plan) -> Option<String> {
+/// Returns the commands that delete what the changed files no longer contain, or cannot change, if
+/// applying the new ones does not.
+pub fn leftovers(target: Target, changes: &[Change], plan: &Plan) -> Leftovers {
     match target {
         Target::Kubernetes(_) => kubernetes::leftovers(changes, plan),
-        Target::Docker | Target::Aws | Target::Gcp | Target::Azure => None,
+        Target::Docker | Target::Aws | Target::Gcp | Target::Azure => Leftovers::default(),
     }
 }
 

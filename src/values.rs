@@ -266,6 +266,16 @@ impl ImageRepository {
     /// Pattern in the schema.
     pub const PATTERN: &'static str = r"^([a-z0-9]([a-z0-9._-]*[a-z0-9])?(:[0-9]+)?/)?[a-z0-9]([a-z0-9._-]*[a-z0-9])?(/[a-z0-9]([a-z0-9._-]*[a-z0-9])?)*$";
 
+    /// Returns the place of an image of Docker Hub in this registry, which mirrors it. An image of
+    /// another registry stays there.
+    pub fn mirror_of(&self, image: &str) -> String {
+        match image.split_once('/') {
+            None => format!("{}/library/{image}", self.0),
+            Some((host, _)) if host.contains(['.', ':']) => image.to_owned(),
+            Some(_) => format!("{}/{image}", self.0),
+        }
+    }
+
     /// Returns the repository with a tag, as a deployment pins it.
     pub fn tag(&self, tag: impl fmt::Display) -> String {
         format!("{}:{tag}", self.0)

@@ -14,7 +14,7 @@ use crate::input::file::{self, Override};
 use crate::problem::Problem;
 use crate::report::{Output, count};
 use crate::spec::{Secrets, Spec, Target, Tracing};
-use crate::targets;
+use crate::targets::{self, Leftovers};
 use crate::{
     folder,
     plan::{Change, Kind, NeedPlace},
@@ -242,8 +242,8 @@ struct Written<'a> {
     changes: &'a [Change],
     /// True if the folder had a deployment of another target, platform or format.
     replaces: bool,
-    /// The command that deletes what the new files no longer contain.
-    leftovers: Option<String>,
+    /// The commands that delete what the new files no longer contain or cannot change.
+    leftovers: Leftovers,
     /// True if the file of secrets was created.
     secret: bool,
     spec: Option<&'a SpecText>,
@@ -335,14 +335,9 @@ fn summary(
     }
     let env_file = folder.join(".env").exists();
     let mut steps = targets::next_steps(deployment, &needs, env_file);
-    if let Some(command) = leftovers {
-        output.note("`kubectl apply` does not delete the resources that the new files no longer contain: run the command below");
-        let apply = "kubectl apply --kustomize .";
-        let place = steps.iter().position(|step| step == apply);
-        steps.insert(
-            place.map_or(steps.len(), |place| place + 1),
-            command.clone(),
-        );
+    if !leftovers.is_empty() {
+        output.note("`kubectl apply` does not delete the resources that the new files no longer contain: run all commands below, in this order");
+        steps = with_leftovers(steps, leftovers);
     }
     targets::adapt_steps(deployment.spec.target, changes, &mut steps);
     if downgrade(changes).is_some() {
@@ -353,6 +348,18 @@ fn summary(
     }
     output.next(&steps);
     Ok(())
+}
+
+/// Adds the commands for what applying the new files does not delete.
+fn with_leftovers(mut steps: Vec<String>, leftovers: &Leftovers) -> Vec<String> {
+    let apply = "kubectl apply --kustomize .";
+    let applied = steps.iter().position(|step| step == apply);
+    let after = applied.map_or(steps.len(), |place| place + 1);
+    steps.splice(after..after, leftovers.after.iter().cloned());
+    let first = steps.iter().position(|step| step.starts_with("kubectl "));
+    let before = first.unwrap_or_default();
+    steps.splice(before..before, leftovers.before.iter().cloned());
+    steps
 }
 
 /// Returns true if a change replaces a file in the folder.

@@ -5,7 +5,7 @@
 use chroma_otel_init::variable;
 
 use crate::collector::redact;
-use crate::spec::kubernetes::{BackupPlace, Kubernetes};
+use crate::spec::kubernetes::Kubernetes;
 use crate::spec::{Image, Spec, Target, header_variable};
 
 /// A variable whose value is in the secret store only.
@@ -61,10 +61,8 @@ fn of_cluster(cluster: &Kubernetes) -> Vec<SecretVariable> {
     if exposure.as_ref().is_some_and(|exposure| exposure.token) {
         secrets.push(token());
     }
-    if backup
-        .as_ref()
-        .is_some_and(|backup| matches!(backup.place, BackupPlace::Bucket { .. }))
-    {
+    let bucket = backup.as_ref().and_then(|backup| backup.place.bucket());
+    if bucket.is_some_and(|bucket| !bucket.store.is_by_identity()) {
         let id = "the id of the access key for the backups' bucket";
         secrets.push(secret(Container::Backup, "AWS_ACCESS_KEY_ID", id));
         secrets.push(secret(

@@ -57,7 +57,7 @@ pub fn resolve(
     let backends: Vec<_> = tracing.iter().flat_map(Tracing::backends).collect();
     let memory = machine_memory(target, &chroma, &collector, &backends);
     let machine = reading.machine(target, memory);
-    let kubernetes = reading.kubernetes(&name, machine.disk);
+    let kubernetes = reading.kubernetes(target, &name, machine.disk);
     let metrics = reading.metrics(&backends);
     let clients = reading.clients();
     reading.note_unused(target, chroma.image, collector.mode);

@@ -3,9 +3,10 @@
 //! Invariant: the database is never exposed without a token unless the spec explicitly allows it.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::str::FromStr;
 
-use crate::values::{CloudName, DnsLabel, DnsName, LabelKey, Memory, Schedule};
+use crate::values::{CloudName, DnsLabel, DnsName, ImageRepository, LabelKey, Memory, Schedule};
 
 /// Mode of the collector on Kubernetes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,8 +44,12 @@ impl FromStr for CollectorMode {
 pub struct Kubernetes {
     /// Namespace of all resources.
     pub namespace: DnsLabel,
+    /// True if the deployment creates the namespace.
+    pub create_namespace: bool,
     /// Storage class of the data volume. `None`: the cluster's default, or the rendered one.
     pub storage_class: Option<DnsName>,
+    /// Registry that mirrors Docker Hub.
+    pub image_registry: Option<ImageRepository>,
     /// Secret that contains the values of keys.
     pub secret: DnsName,
     /// Store from which `machine.secrets` are read. `None`: the rendered one.
@@ -77,6 +82,12 @@ pub struct Kubernetes {
     pub identity: Option<CloudName>,
     /// Tenant of that identity (azure).
     pub tenant: Option<CloudName>,
+    /// True if Chroma listens on IPv6 addresses as well.
+    pub ipv6: bool,
+    /// Address of the cluster's DNS, if NetworkPolicies see it instead of the DNS pods.
+    pub dns_address: Option<IpAddr>,
+    /// True if OpenShift chooses the users of the pods.
+    pub openshift: bool,
     /// True for EKS Auto Mode (aws).
     pub auto_mode: bool,
 }
@@ -161,15 +172,60 @@ pub struct Backup {
 pub enum BackupPlace {
     /// A volume of this size.
     Claim(Memory),
-    /// An S3-compatible store.
-    Bucket {
-        /// The bucket.
-        bucket: CloudName,
-        /// Path in the bucket.
-        prefix: CloudName,
+    /// An object store.
+    Bucket(Bucket),
+}
+
+impl BackupPlace {
+    /// Returns the bucket; `None` for a volume.
+    pub fn bucket(&self) -> Option<&Bucket> {
+        match self {
+            Self::Claim(_) => None,
+            Self::Bucket(bucket) => Some(bucket),
+        }
+    }
+}
+
+/// A bucket for backups; on Azure, a container.
+#[derive(Debug, Clone)]
+pub struct Bucket {
+    /// Its name.
+    pub name: CloudName,
+    /// Path in the bucket.
+    pub prefix: CloudName,
+    /// The store that it is in.
+    pub store: ObjectStore,
+}
+
+/// An object store, and how it identifies the backups.
+#[derive(Debug, Clone)]
+pub enum ObjectStore {
+    /// Amazon S3 or a compatible store, with keys.
+    S3 {
         /// Address of the store. `None`: AWS.
         endpoint: Option<CloudName>,
         /// Region.
         region: CloudName,
     },
+    /// Amazon S3, by the pod's identity on EKS.
+    Aws {
+        /// Region.
+        region: CloudName,
+    },
+    /// Google Cloud Storage, by the pod's identity on GKE.
+    Gcp,
+    /// Azure Blob Storage, by the pod's identity on AKS.
+    Azure {
+        /// The storage account.
+        account: CloudName,
+        /// Client ID of the identity. `None` if it is not created yet.
+        identity: Option<CloudName>,
+    },
+}
+
+impl ObjectStore {
+    /// Returns true if the pod's identity replaces keys.
+    pub fn is_by_identity(&self) -> bool {
+        !matches!(self, Self::S3 { .. })
+    }
 }

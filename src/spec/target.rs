@@ -244,7 +244,7 @@ const EKS: TargetInfo = TargetInfo {
     summary: "Manifests with a kustomization, or a Helm chart, for EKS",
     default_backend: "aws-xray",
     machine_keys: Keys::Only(&["disk", "allow_from", "secrets"]),
-    kubernetes_keys: Keys::AllBut(&["tenant"]),
+    kubernetes_keys: Keys::AllBut(&["tenant", "openshift"]),
     ..KUBERNETES
 };
 
@@ -256,7 +256,7 @@ const GKE: TargetInfo = TargetInfo {
     summary: "Manifests with a kustomization, or a Helm chart, for GKE",
     default_backend: "google-cloud-trace",
     machine_keys: Keys::Only(&["disk", "allow_from", "secrets", "project"]),
-    kubernetes_keys: Keys::AllBut(&["identity", "tenant", "auto_mode"]),
+    kubernetes_keys: Keys::AllBut(&["identity", "tenant", "auto_mode", "openshift"]),
     ..KUBERNETES
 };
 
@@ -274,7 +274,7 @@ const AKS: TargetInfo = TargetInfo {
         "subscription",
         "resource_group",
     ]),
-    kubernetes_keys: Keys::AllBut(&["auto_mode"]),
+    kubernetes_keys: Keys::AllBut(&["auto_mode", "openshift"]),
     ..KUBERNETES
 };
 

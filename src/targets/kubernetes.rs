@@ -15,9 +15,13 @@ mod commands;
 mod component;
 mod database;
 mod env_example;
+mod ephemeral_storage;
 mod exposure;
+mod immutable;
 mod leftovers;
+mod manifest;
 mod monitoring;
+mod object_store;
 mod problems;
 mod readme;
 mod scanners;
@@ -37,10 +41,11 @@ use crate::deployment::Deployment;
 use crate::plan::{Change, Need, NeedPlace, Plan};
 use crate::render::values_of;
 use crate::spec::Format;
+use crate::spec::kubernetes::ObjectStore;
 use crate::values::Cloud;
 
 pub use chart::stale_problem;
-pub use leftovers::leftovers;
+pub use leftovers::{Leftovers, leftovers};
 pub use problems::problems;
 
 /// Returns the files of the deployment.
@@ -103,7 +108,7 @@ pub fn needs(deployment: &Deployment) -> Vec<Need> {
     if deployment.spec.chroma.image.is_built() && deployment.spec.chroma.registry.is_none() {
         needs.push(Need {
             variable: "chroma.registry".to_owned(),
-            what: "the registry from which nodes pull the images that you build; without it the images must be on the nodes".to_owned(),
+            what: "the registry from which nodes pull the images that you build; without it the images must be on the nodes. `--image stock` builds no images".to_owned(),
             place: NeedPlace::Spec,
         });
     }
@@ -150,7 +155,8 @@ fn cluster_needs(deployment: &Deployment) -> Vec<Need> {
     missing.map(need).collect()
 }
 
-/// Returns the missing values of a backend that an identity authenticates. They are not secret.
+/// Returns the missing values of backends and backups that an identity authenticates. They are not
+/// secret.
 fn identity_needs(deployment: &Deployment) -> Vec<Need> {
     let need = |variable: String, what: &str| Need {
         variable,
@@ -173,12 +179,27 @@ fn identity_needs(deployment: &Deployment) -> Vec<Need> {
             &address.key.what,
         ))
     });
-    identity.into_iter().chain(settings).collect()
+    let bucket = spec
+        .kubernetes
+        .backup
+        .as_ref()
+        .and_then(|one| one.place.bucket());
+    let of_backup =
+        bucket.filter(|one| matches!(one.store, ObjectStore::Azure { identity: None, .. }));
+    let of_backup = of_backup.map(|_| {
+        let what = "the client ID of the identity that stores backups: README.md";
+        need("kubernetes.backup.identity".to_owned(), what)
+    });
+    let needs = identity.into_iter().chain(settings).chain(of_backup);
+    needs.collect()
 }
 
 /// Returns notes on a change of a deployment's file.
 pub fn notes(change: &Change) -> Vec<String> {
-    database::notes(&chart::as_manifest(change))
+    let change = chart::as_manifest(change);
+    let mut notes = database::notes(&change);
+    notes.extend(immutable::notes(&change));
+    notes
 }
 
 /// Returns the commands that follow `gen`, to be run in the deployment's folder.
@@ -191,7 +212,9 @@ pub fn next_steps(deployment: &Deployment, needs: &[Need], env_file: bool) -> Ve
         };
         steps.push(build.to_owned());
     }
-    steps.push("kubectl apply --filename keep.yaml".to_owned());
+    if template::keeps(deployment) {
+        steps.push("kubectl apply --filename keep.yaml".to_owned());
+    }
     if let Some(step) = secret_keys::step(deployment) {
         steps.push(step);
     }

@@ -26,6 +26,8 @@ pub(crate) struct SharedTemplate<'a> {
     shared_context: bool,
     /// True if Chroma's server is written in Rust.
     rust_server: bool,
+    /// True if Chroma's spans are children of the caller's (`traceparent`).
+    continues_traces: bool,
     /// `deployment.environment.name`.
     environment: &'a str,
     /// `service.name`.
@@ -107,6 +109,8 @@ struct ChromaTemplate<'a> {
     version_file: &'static str,
     /// True if the root file system can be read-only.
     read_only: bool,
+    /// The address that its server listens on, in the container.
+    listen_address: &'static str,
     port: u16,
     cors_allow_origins: &'a [String],
     /// The path of the health check.
@@ -117,9 +121,11 @@ impl<'a> SharedTemplate<'a> {
     /// Computes the fields for a deployment.
     pub(crate) fn new(deployment: &'a Deployment) -> Self {
         let Spec {
+            target,
             name,
             chroma,
             tracing,
+            kubernetes,
             ..
         } = &deployment.spec;
         let version = chroma.version;
@@ -133,6 +139,8 @@ impl<'a> SharedTemplate<'a> {
             image_context: chroma.image_context.as_str(),
             shared_context: chroma.image_context.is_shared(),
             rust_server,
+            // 1.x up to 1.5.9 starts a trace for each request (chroma-core/chroma#7629).
+            continues_traces: !rust_server || version > ChromaVersion::new(1, 5, 9),
             environment: tracing.environment.as_str(),
             service_name: tracing.service_name.as_str(),
             granularity: tracing.granularity.to_string(),
@@ -148,6 +156,11 @@ impl<'a> SharedTemplate<'a> {
                 data_directory: version.data_directory(),
                 version_file: ChromaVersion::FILE,
                 read_only: rust_server, // 0.x writes its log next to its code
+                listen_address: if kubernetes.ipv6 && target.is_kubernetes() {
+                    "\"[::]\"" // IPv4 as well
+                } else {
+                    "0.0.0.0"
+                },
                 port: chroma.port,
                 cors_allow_origins: &chroma.cors_allow_origins,
                 health_path: version.health_path(),

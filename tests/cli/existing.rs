@@ -81,6 +81,52 @@ fn resources_that_the_new_manifests_lack_are_deleted_by_a_printed_command() {
 }
 
 #[test]
+fn resources_that_own_others_are_deleted_before_the_new_files_are_applied() {
+    let home = folder();
+    let spec = home.path().join("s.yaml");
+    let commands = |text: &str| -> Vec<String> {
+        let head = "target: kubernetes\nchroma: {image: stock}\n";
+        fs::write(&spec, format!("{head}{text}")).unwrap();
+        let arguments = ["gen", "--spec", "s.yaml", "--out", "k", "--prune"];
+        let message = message_of(home.path(), &arguments);
+        let lines = message.lines().map(str::trim);
+        let lines = lines.filter(|line| line.starts_with("kubectl "));
+        lines.map(str::to_owned).collect()
+    };
+    let delete = |how: &str, what: &str| {
+        format!("kubectl delete --ignore-not-found{how} --namespace chroma {what}")
+    };
+    let apply = "kubectl apply --kustomize .";
+    let first = commands("collector: {operator: true}\n");
+    assert_eq!(first.last().unwrap(), apply);
+    let back = commands("");
+    let owner = delete(
+        " --cascade=foreground",
+        "opentelemetrycollector/chroma-otel",
+    );
+    assert_eq!(back.first().unwrap(), &owner);
+    assert_eq!(back.last().unwrap(), apply);
+    let again = commands("collector: {operator: true}\n");
+    assert!(
+        again[0].contains(" deployment/chroma-otel-collector "),
+        "{again:?}"
+    );
+
+    let stored = "tracing: {backend: honeycomb}
+machine: {secrets: {HONEYCOMB_API_KEY: team/honeycomb}}
+kubernetes: {secret_store: vault, allow_namespaces: [shop]}
+";
+    commands(stored);
+    let by_hand = commands("tracing: {backend: honeycomb}\n");
+    let external = delete(" --cascade=foreground", "externalsecret/chroma-keys");
+    assert_eq!(by_hand[0], external, "{by_hand:?}");
+    assert!(by_hand[2].starts_with("kubectl create secret "));
+    let wide =
+        "clusterrole/chroma-chroma-otel-collector clusterrolebinding/chroma-chroma-otel-collector";
+    assert_eq!(by_hand.last().unwrap(), &delete("", wide));
+}
+
+#[test]
 fn writes_the_schema_that_the_first_line_of_the_spec_names() {
     let home = folder();
     message_of(home.path(), &["gen", "--target", "docker", "--out", "d"]);

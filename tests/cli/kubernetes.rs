@@ -204,10 +204,10 @@ kubernetes:
       hint: remove one of them
     error: chroma-otel.yaml: kubernetes.backup.bucket: `Backups/chroma` is not a bucket name
       hint: 3 to 63 lower-case letters, digits, `-` and `.`; a path is `kubernetes.backup.prefix`
-    error: chroma-otel.yaml: kubernetes.backup.region: `the nearest` cannot be used
-      hint: write an id or a name as the cloud shows it, letters first
     error: chroma-otel.yaml: kubernetes.backup.prefix: `/a/../b` is not a path in a bucket
       hint: names with `/` between them, such as `backups/chroma`
+    error: chroma-otel.yaml: kubernetes.backup.region: `the nearest` cannot be used
+      hint: write an id or a name as the cloud shows it, letters first
     error: chroma-otel.yaml: kubernetes.backup.endpoint: contains credentials
       hint: `https://HOST` of the S3-compatible store; keys are in the Secret
     error: 5 problems; nothing was written

@@ -42,7 +42,7 @@ fn gen_prints_the_next_steps() {
     you still have to set, in chroma/.env:
       HONEYCOMB_API_KEY: an ingest key of the environment for the traces (Honeycomb: Environment settings, API keys)
     you still have to set, in the spec:
-      chroma.registry: the registry from which nodes pull the images that you build; without it the images must be on the nodes
+      chroma.registry: the registry from which nodes pull the images that you build; without it the images must be on the nodes. `--image stock` builds no images
     next:
       cd chroma
       cp -n .env.example .env && chmod 600 .env && ${EDITOR:-vi} .env

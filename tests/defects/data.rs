@@ -164,7 +164,10 @@ pub(crate) fn lost_with_the_kustomization(one: &Deployment) -> Vec<String> {
         if claims && (policy["whenDeleted"] != "Retain" || policy["whenScaled"] != "Retain") {
             wrong.push(format!("the volume of {} goes", object.title()));
         }
-        if object.kind() == "StorageClass" && object.tree["reclaimPolicy"] != "Retain" {
+        // A scratch volume is deleted with the pod that packs a backup.
+        let scratch = object.title().ends_with("-scratch");
+        let class = object.kind() == "StorageClass" && !scratch;
+        if class && object.tree["reclaimPolicy"] != "Retain" {
             wrong.push(format!("the disks of {} go", object.title()));
         }
     }

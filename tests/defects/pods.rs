@@ -11,6 +11,7 @@ pub(crate) fn missing_properties(one: &Deployment) -> Vec<String> {
     let wrong = pods.iter().flat_map(|pod| {
         let containers = pod.containers().flat_map(container);
         let wrong = containers.chain(main_containers(pod)).chain(volumes(pod));
+        let wrong = wrong.chain(unlimited(pod));
         let links =
             (pod.spec["enableServiceLinks"] != false).then(|| "has service links".to_owned());
         wrong
@@ -37,6 +38,14 @@ fn container(container: &Value) -> Vec<String> {
             !resources["requests"]["memory"].is_null(),
         ),
         ("limits.memory", !resources["limits"]["memory"].is_null()),
+        (
+            "requests.ephemeral-storage",
+            !resources["requests"]["ephemeral-storage"].is_null(),
+        ),
+        (
+            "limits.ephemeral-storage",
+            !resources["limits"]["ephemeral-storage"].is_null(),
+        ),
         (
             "a patch release in its image's tag",
             is_patch_release(image),
@@ -96,6 +105,32 @@ fn volumes(pod: &Pod) -> Vec<String> {
     unused
         .map(|volume| format!("never mounts {:?}", volume["name"]))
         .collect()
+}
+
+/// Returns emptyDir volumes that can fill the node, or exceed the limits of the containers.
+fn unlimited(pod: &Pod) -> Vec<String> {
+    let mebibytes = |quantity: &Value| {
+        let text = quantity.as_str()?;
+        let gibibytes = text.strip_suffix("Gi").and_then(|text| text.parse().ok());
+        let gibibytes = gibibytes.map(|amount: u64| amount * 1024);
+        gibibytes.or_else(|| text.strip_suffix("Mi")?.parse().ok())
+    };
+    let limits = pod
+        .containers()
+        .map(|one| &one["resources"]["limits"]["ephemeral-storage"]);
+    let limits: u64 = limits.filter_map(mebibytes).sum();
+    let volumes = list(&pod.spec["volumes"]).filter(|volume| !volume["emptyDir"].is_null());
+    let sizes: Vec<Option<u64>> = volumes
+        .map(|volume| mebibytes(&volume["emptyDir"]["sizeLimit"]))
+        .collect();
+    let mut wrong = Vec::new();
+    if sizes.contains(&None) {
+        wrong.push("has an emptyDir without a size".to_owned());
+    }
+    if sizes.iter().flatten().sum::<u64>() >= limits {
+        wrong.push("has emptyDir volumes that exceed its limit of ephemeral storage".to_owned());
+    }
+    wrong
 }
 
 /// Returns the elements of a list; none for any other value.

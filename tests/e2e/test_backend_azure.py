@@ -9,16 +9,15 @@ import gzip
 import json
 import re
 import shlex
-import ssl
 import subprocess
 import threading
 from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from urllib.parse import parse_qs, parse_qsl, urlsplit
 
 import pytest
 from backends import own_address
 from conftest import NEWEST, eventually, get, start_collector
+from entra import CLIENT, TENANT, TOKEN, Entra, certificate_of, with_hosts
 from kubernetes_collector import cluster, document, run  # noqa: F401 (fixtures)
 from terraform.clouds import AZURE, delivered
 from test_collector import COMPLAINT, request_of_1x, send
@@ -163,89 +162,6 @@ def test_short_outage_of_azure_loses_no_spans(collector, ingestion):
     ingestion.wait_for({"while away", "afterwards"}, seconds=45)
 
 
-CLIENT, TENANT = "11111111-0000-4000-8000-000000000000", "33333333-0000-4000-8000-000000000000"
-TOKEN = "token-of-the-stand-in"
-
-
-class Entra:
-    """Issues tokens for Azure Monitor: at the metadata service to a machine's identity, and at
-    login.microsoftonline.com for the token of a ServiceAccount."""
-
-    def __init__(self, address, certificate=None):
-        self.refused = []
-        entra = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self):
-                self.answer(entra.page(urlsplit(self.path), self.headers))
-
-            def do_POST(self):
-                form = dict(parse_qsl(self.rfile.read(int(self.headers["Content-Length"])).decode()))
-                self.answer(entra.token_of_account(self.path, form))
-
-            def answer(self, page):
-                text = json.dumps(page or {"error": "invalid_request"}).encode()
-                self.send_response(200 if page else 400)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(text)))
-                self.end_headers()
-                self.wfile.write(text)
-
-            def log_message(self, *_):
-                pass
-
-        self.server = ThreadingHTTPServer(address, Handler)
-        if certificate:
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            context.load_cert_chain(certificate)
-            self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-    def page(self, url, headers):
-        query = {name: values[0] for name, values in parse_qs(url.query).items()}
-        login = "https://login.microsoftonline.com"
-        if url.path == "/metadata/identity/oauth2/token" and headers["Metadata"] == "true":
-            wanted = {"resource": "https://monitor.azure.com", "client_id": CLIENT}
-            return self.token(wanted.items() <= query.items(), query)
-        if url.path == "/common/discovery/instance":
-            known = {"preferred_network": login[8:], "preferred_cache": login[8:], "aliases": [login[8:]]}
-            return {
-                "tenant_discovery_endpoint": f"{login}/{TENANT}/v2.0/.well-known/openid-configuration",
-                "metadata": [known],
-            }
-        if url.path == f"/{TENANT}/v2.0/.well-known/openid-configuration":
-            of_tenant = f"{login}/{TENANT}/oauth2/v2.0"
-            return {
-                "issuer": f"{login}/{TENANT}/v2.0",
-                "authorization_endpoint": f"{of_tenant}/authorize",
-                "token_endpoint": f"{of_tenant}/token",
-            }
-        return self.token(False, url.path)
-
-    def token_of_account(self, path, form):
-        wanted = {
-            "grant_type": "client_credentials",
-            "client_id": CLIENT,
-            "client_assertion": "token of the account",
-            "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
-        }
-        scopes = form.get("scope", "").split()
-        known = path == f"/{TENANT}/oauth2/v2.0/token" and wanted.items() <= form.items()
-        return self.token(known and "https://monitor.azure.com/.default" in scopes, form)
-
-    def token(self, allowed, request):
-        if not allowed:
-            self.refused.append(request)
-            return None
-        return {
-            "access_token": TOKEN,
-            "expires_in": 86399,
-            "token_type": "Bearer",
-            "resource": "https://monitor.azure.com",
-        }
-
-
 def check_export(running, ingestion, entra):
     send(running, {"name": "by identity"})
     eventually(
@@ -290,15 +206,9 @@ def test_pod_in_aks_authenticates_by_its_workload_identity(render, run, cluster,
     [source] = container["envFrom"]
     environment = document(rendered, "ConfigMap", source["configMapRef"]["name"])["data"]
 
-    address, certificate, token = own_address(), tmp_path / "login.pem", tmp_path / "token"
-    name = "login.microsoftonline.com"
-    key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
-    names = ["-subj", f"/CN={name}", "-addext", f"subjectAltName=DNS:{name}"]
-    files = ["-keyout", certificate, "-out", tmp_path / "ca"]
-    subprocess.run(["openssl", "req", "-x509", *key, *names, *files], check=True, capture_output=True)
-    certificate.write_text(certificate.read_text() + (tmp_path / "ca").read_text())
+    name, token = "login.microsoftonline.com", tmp_path / "token"
+    address, certificate = own_address(), certificate_of(tmp_path, name)
     token.write_text("token of the account")
-    (tmp_path / "hosts").write_text(f"127.0.0.1 localhost\n{address} {name}\n")
     # As Workload Identity's webhook sets them.
     environment |= {
         "AZURE_CLIENT_ID": account["azure.workload.identity/client-id"],
@@ -309,6 +219,5 @@ def test_pod_in_aks_authenticates_by_its_workload_identity(render, run, cluster,
     }
     entra = Entra((address, 443), certificate)
     cluster.allowed.add("/api/v1/namespaces/chroma/pods")
-    mount = 'mount --bind "$1" /etc/hosts; shift; exec "$@"'
-    through = ["unshare", "--mount", "sh", "-ec", mount, "-", tmp_path / "hosts"]
+    through = with_hosts(tmp_path, {name: address})
     check_export(run(rendered, "chroma-otel-collector", environment, through=through), ingestion, entra)

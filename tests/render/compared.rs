@@ -36,6 +36,11 @@ pub(crate) fn files_of(spec: Option<&Path>, flags: &[(&'static str, &str)]) -> F
         let next = ChromaVersion::new(version.major, version.minor, version.patch + 1).to_string();
         let (_, others) = files_of(&[("chroma.version", &next)]);
         for (path, text) in &mut files {
+            // Releases after 1.5.9 continue the caller's trace, so their clients differ.
+            let lines = |text: &str| text.lines().count();
+            if path.starts_with("clients/") && lines(text) != lines(&others[path]) {
+                continue;
+            }
             *text = without_newest(text, &others[path], &next);
         }
     }

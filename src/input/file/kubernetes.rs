@@ -19,6 +19,10 @@ pub struct KubernetesSection {
     /// Namespace of the deployment. Default: the deployment's name.
     #[schemars(extend("x-pattern" = DnsLabel::PATTERN, "x-flag" = "namespace", "x-value" = "NAME"))]
     pub namespace: Option<String>,
+    /// Create the namespace. With `false`, apply the deployment to an existing one, whose Pod Security
+    /// level does not change.
+    #[schemars(extend("x-default" = true))]
+    pub create_namespace: Option<bool>,
     /// Storage class of the data volume, such as `gp3`; network file systems are refused. Default: the
     /// cluster's default class, or on a cloud a rendered class.
     #[schemars(extend("x-pattern" = DnsName::PATTERN, "x-flag" = "storage-class", "x-value" = "NAME"))]
@@ -26,6 +30,11 @@ pub struct KubernetesSection {
     /// Deprecated: use `chroma.registry`.
     #[schemars(extend("x-pattern" = ImageRepository::PATTERN, "x-deprecated" = true))]
     pub registry: Option<String>,
+    /// Registry that mirrors Docker Hub, with a path, such as `registry.example.com/docker-hub`, for all
+    /// images that are not built. `chroma.repository`, `collector.repository` and
+    /// `BACKEND.repository` override it. Default: Docker Hub.
+    #[schemars(extend("x-pattern" = ImageRepository::PATTERN))]
+    pub image_registry: Option<String>,
     /// Secret that holds the values of keys by the names of their variables. Default: NAME-keys.
     #[schemars(extend("x-pattern" = DnsName::PATTERN))]
     pub secret: Option<String>,
@@ -72,6 +81,17 @@ pub struct KubernetesSection {
     /// Tenant ID of that identity on azure.
     #[schemars(extend("x-pattern" = CloudName::PATTERN))]
     pub tenant: Option<String>,
+    /// Listen on IPv6 and IPv4 addresses, for clusters whose pods have an IPv6 address first. Requires
+    /// Chroma 1.x.
+    #[schemars(extend("x-default" = false))]
+    pub ipv6: Option<bool>,
+    /// Address of the cluster's DNS, such as `10.96.0.10`, with NodeLocal DNSCache and kube-proxy in
+    /// iptables mode: NetworkPolicies then see this address instead of the DNS pods.
+    pub dns_address: Option<String>,
+    /// Let OpenShift choose the users of the pods, as its default SCC `restricted-v2` requires. Requires
+    /// Chroma 1.x.
+    #[schemars(extend("x-default" = false))]
+    pub openshift: Option<bool>,
     /// Support EKS Auto Mode on aws, which has its own storage and load balancers.
     #[schemars(extend("x-default" = false))]
     pub auto_mode: Option<bool>,
@@ -147,14 +167,22 @@ pub struct BackupSection {
     /// Size of the volume for backups. Default: twice `machine.disk`.
     #[schemars(extend("x-pattern" = Memory::PATTERN))]
     pub disk: Option<String>,
-    /// Bucket of an S3-compatible store for backups, in place of a volume.
+    /// Bucket for backups, in place of a volume. On a cloud, it is in the cloud's own store (S3, Cloud
+    /// Storage, or a container of Blob Storage) and needs no key.
     pub bucket: Option<String>,
     /// Path in the bucket. Default: the deployment's name.
     pub prefix: Option<String>,
-    /// Address of the S3-compatible store, such as `https://s3.example.com`. Default: AWS.
+    /// Address of an S3-compatible store, such as `https://s3.example.com`, with keys in the Secret.
+    /// Default: the cloud's own store; outside of a cloud AWS, with keys.
     #[schemars(extend("x-pattern" = "^https?://[^@]+$"))]
     pub endpoint: Option<String>,
-    /// Region of the bucket. Default: `kubernetes.region`, else us-east-1.
+    /// Region of a bucket in S3. Default: on aws `kubernetes.region`, else us-east-1.
     #[schemars(extend("x-pattern" = CloudName::PATTERN))]
     pub region: Option<String>,
+    /// Storage account of the container on azure. Required there.
+    #[schemars(extend("x-pattern" = "^[a-z0-9]{3,24}$"))]
+    pub account: Option<String>,
+    /// Client ID of the identity that stores backups on azure.
+    #[schemars(extend("x-pattern" = CloudName::PATTERN))]
+    pub identity: Option<String>,
 }

@@ -48,7 +48,7 @@ impl Reading {
         self.check_settings(&settings, &backends, complete);
         let mut settled = Vec::new();
         for index in 0..backends.len() {
-            settled.extend(self.settled(&backends, index, &settings, given));
+            settled.extend(self.settled(&backends, index, &settings, (target, given)));
         }
         if !complete || settled.len() < backends.len() {
             settled.clear();

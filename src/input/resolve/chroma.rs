@@ -90,13 +90,14 @@ impl Reading {
         self.replicas();
         let memory = self.default_memory();
         let image = self.parse("chroma.image", |file| &file.chroma.image, default::IMAGE);
+        let repository = self.mirrored(target, default::CHROMA_REPOSITORY);
         Chroma {
             version,
             image,
             repository: self.parse(
                 "chroma.repository",
                 |file| &file.chroma.repository,
-                default::CHROMA_REPOSITORY,
+                &repository,
             ),
             registry: self.registry(target, image),
             image_context: self.parse(

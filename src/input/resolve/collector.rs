@@ -37,12 +37,13 @@ impl Reading {
                 "set both the minimum and the maximum",
             );
         }
+        let repository = self.mirrored(target, default::COLLECTOR_REPOSITORY);
         Collector {
             image: if operator { Image::Stock } else { image },
             repository: self.parse(
                 "collector.repository",
                 |file| &file.collector.repository,
-                default::COLLECTOR_REPOSITORY,
+                &repository,
             ),
             memory: self.memory(
                 "collector.memory",

@@ -8,9 +8,12 @@ mod exposure;
 mod scheduling;
 
 use std::fmt::Display;
+use std::net::IpAddr;
 use std::str::FromStr;
 
+use self::backup::Place;
 use crate::input::resolve::reading::{Reading, given, sound};
+use crate::spec::Target;
 use crate::spec::kubernetes::{Kubernetes, SecretStore};
 use crate::values::{DnsLabel, DnsName, Memory};
 
@@ -31,7 +34,12 @@ const NETWORK_FILE_SYSTEMS: [&str; 11] = [
 ];
 
 impl Reading {
-    pub(super) fn kubernetes(&mut self, name: &DnsLabel, disk: Memory) -> Kubernetes {
+    pub(super) fn kubernetes(
+        &mut self,
+        target: Option<Target>,
+        name: &DnsLabel,
+        disk: Memory,
+    ) -> Kubernetes {
         let file = std::mem::take(&mut self.input.spec.kubernetes);
         let named = |suffix: &str| sound::<DnsName>(&format!("{name}-{suffix}"));
         let namespace = self.optional("kubernetes.namespace", &file.namespace);
@@ -39,7 +47,9 @@ impl Reading {
         let region = self.optional("kubernetes.region", &file.region);
         Kubernetes {
             namespace: namespace.unwrap_or_else(|| name.clone()),
+            create_namespace: file.create_namespace.unwrap_or(true),
             storage_class: self.storage_class(&file.storage_class),
+            image_registry: self.optional("kubernetes.image_registry", &file.image_registry),
             secret: secret.unwrap_or_else(|| named("keys")),
             secret_store: self.secret_store(&file.secret_store),
             allow_namespaces: self.names("kubernetes.allow_namespaces", file.allow_namespaces),
@@ -53,14 +63,27 @@ impl Reading {
             exposure: file
                 .expose
                 .and_then(|expose| self.exposure(expose, named("tls"))),
-            backup: file
-                .backup
-                .map(|backup| self.backup(&backup, name, disk, region.as_ref())),
+            backup: file.backup.map(|backup| {
+                let cloud = target.filter(|target| target.is_kubernetes());
+                let cloud = cloud.and_then(Target::cloud);
+                self.backup(
+                    &backup,
+                    name,
+                    disk,
+                    &Place {
+                        cloud,
+                        region: region.as_ref(),
+                    },
+                )
+            }),
             internal_load_balancer: file.internal_load_balancer.unwrap_or(false),
             region,
             cluster: self.optional("kubernetes.cluster", &file.cluster),
             identity: self.optional("kubernetes.identity", &file.identity),
             tenant: self.optional("kubernetes.tenant", &file.tenant),
+            ipv6: file.ipv6.unwrap_or(false),
+            dns_address: self.dns_address(&file.dns_address),
+            openshift: file.openshift.unwrap_or(false),
             auto_mode: file.auto_mode.unwrap_or(false),
         }
     }
@@ -78,6 +101,19 @@ impl Reading {
             );
         }
         Some(class)
+    }
+
+    fn dns_address(&mut self, text: &Option<String>) -> Option<IpAddr> {
+        let text = given(text)?;
+        let address = text.parse().ok();
+        if address.is_none() {
+            self.wrong(
+                "kubernetes.dns_address",
+                format!("`{}` is not an IP address", text.escape_debug()),
+                "see `kubectl get service kube-dns --namespace kube-system`",
+            );
+        }
+        address
     }
 
     fn secret_store(&mut self, text: &Option<String>) -> Option<SecretStore> {

@@ -5,7 +5,8 @@ use std::str::FromStr;
 
 use crate::input::file::{self, Input};
 use crate::problem::Problem;
-use crate::values::Memory;
+use crate::spec::Target;
+use crate::values::{ImageRepository, Memory};
 
 /// Parses a built-in value, which is always valid.
 pub(super) fn sound<T: FromStr>(text: &str) -> T {
@@ -82,6 +83,14 @@ impl Reading {
                 None
             }
         }
+    }
+
+    /// Returns the place of an image of Docker Hub: in a cluster with a registry that mirrors it, there.
+    pub(super) fn mirrored(&self, target: Option<Target>, image: &str) -> String {
+        let registry = given(&self.input.spec.kubernetes.image_registry);
+        let registry = registry.filter(|_| target.is_some_and(Target::is_kubernetes));
+        let registry = registry.and_then(|text| text.parse::<ImageRepository>().ok());
+        registry.map_or_else(|| image.to_owned(), |registry| registry.mirror_of(image))
     }
 
     pub(super) fn memory(

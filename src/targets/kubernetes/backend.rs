@@ -9,11 +9,16 @@ use anyhow::{Context as _, Result};
 use serde::Serialize;
 
 use super::component::{self, ComponentTemplate, backend};
+use super::ephemeral_storage::EphemeralStorage;
 use super::template::ClusterTemplate;
 use crate::backend::Service;
 use crate::deployment::Deployment;
 use crate::plan::Plan;
 use crate::render::{render, values_of};
+use crate::values::Memory;
+
+/// MiB of a writable directory.
+const FOLDER: u64 = 256;
 
 /// Adds a file for each backend in the stack, such as `jaeger.yaml`.
 ///
@@ -36,6 +41,8 @@ pub(super) fn add(plan: &mut Plan, deployment: &Deployment, base: &ClusterTempla
                 .context("a backend in the stack has an endpoint")?
                 .port(),
             memory: service.memory.quantity(),
+            ephemeral: EphemeralStorage::new(deployment, 64, FOLDER * service.tmpfs.len() as u64),
+            folder_size: Memory::mebibytes(FOLDER).quantity(),
             folders: folders
                 .map(|(number, path)| Folder {
                     name: format!("writable-{number}"),
@@ -62,6 +69,9 @@ struct BackendTemplate<'a> {
     /// The port that accepts spans.
     port: u16,
     memory: String,
+    ephemeral: EphemeralStorage,
+    /// The size of a writable directory.
+    folder_size: String,
     /// Writable directories.
     folders: Vec<Folder<'a>>,
     /// The labels of the pods that send to it.

@@ -9,22 +9,28 @@ use std::collections::BTreeMap;
 use anyhow::{Context as _, Result};
 use serde::Serialize;
 
-use super::component::{BACKUP, Component, ComponentTemplate, api, claim};
+use super::cloud::Egress;
+use super::component::{self, BACKUP, Component, ComponentTemplate, DATABASE, api, claim, texts};
+use super::ephemeral_storage::EphemeralStorage;
 use super::secret_keys::SecretKey;
 use super::template::ClusterTemplate;
 use super::templates;
-use super::{cloud, secret_keys};
+use super::{cloud, object_store, secret_keys};
 use crate::deployment::Deployment;
 use crate::deployment::secrets::Container;
 use crate::plan::Plan;
 use crate::render::{TEMPLATES, render, values_of};
-use crate::spec::kubernetes::{Backup, BackupPlace};
+use crate::spec::kubernetes::{Backup, BackupPlace, Bucket, ObjectStore};
+use crate::values::Memory;
 
 /// Image for the scripts; any Python from 3.11 works, without packages.
 pub(super) const PYTHON: &str = env!("PYTHON_IMAGE");
 
 /// Image that connects to the store.
 const RCLONE: &str = concat!("rclone/rclone:", env!("RCLONE_VERSION"));
+
+/// MiB of `/tmp`. SQLite has its temporary files on the volume for backups.
+const TMP: u64 = 64;
 
 /// The restore.
 const RESTORE: Component<'static> = Component {
@@ -52,7 +58,7 @@ pub(super) fn add(plan: &mut Plan, deployment: &Deployment, base: &ClusterTempla
             vec![Step::new("backup", "backup.py")],
             vec![Step::new("restore", "restore.py")],
         ),
-        BackupPlace::Bucket { .. } => (
+        BackupPlace::Bucket(_) => (
             vec![
                 Step::new("backup", "backup.py"),
                 Step::new("send", "send.sh"),
@@ -66,17 +72,42 @@ pub(super) fn add(plan: &mut Plan, deployment: &Deployment, base: &ClusterTempla
     let mut policy_labels = BACKUP.selector(deployment);
     policy_labels.remove("app.kubernetes.io/component"); // the policy is for both
     let version = deployment.spec.chroma.version.to_string();
+    let (backup_part, restore_part) = (
+        BACKUP.template(deployment, &version),
+        RESTORE.template(deployment, &version),
+    );
+    let by_identity = by_identity(deployment);
+    let identity = by_identity
+        .then(|| cloud::pod_identity(deployment))
+        .flatten();
+    let labelled = |part: &ComponentTemplate| {
+        let mut labels = part.labels.clone();
+        labels.extend(identity.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        labels
+    };
     let mut template = BackupTemplate {
         base,
-        backup: BACKUP.template(deployment, &version),
-        restore: RESTORE.template(deployment, &version),
+        backup_pod_labels: labelled(&backup_part),
+        restore_pod_labels: labelled(&restore_part),
+        backup: backup_part,
+        restore: restore_part,
+        account: if by_identity { BACKUP } else { DATABASE }.name(deployment),
+        by_identity,
+        account_annotations: account_annotations(deployment),
+        token_egress: if by_identity {
+            cloud::token_egress(deployment)
+        } else {
+            Vec::new()
+        },
         claim: claim(deployment),
         scratch_class: cloud::scratch_class(deployment),
         selinux_level: cloud::selinux_level(deployment),
-        in_bucket: store(backup).is_some(),
-        store_port: store_port(backup),
+        in_bucket: backup.place.bucket().is_some(),
+        store_port: backup.place.bucket().map_or(443, object_store::port),
         room: deployment.spec.machine.disk.twice().quantity(),
         schedule: backup.schedule.to_string(),
+        ephemeral: EphemeralStorage::new(deployment, 64, TMP),
+        tmp: Memory::mebibytes(TMP).quantity(),
         policy_labels,
         scripts: scripts(back_up.iter().chain(&restore))?,
         pod_of_backup: String::new(),
@@ -111,6 +142,15 @@ struct BackupTemplate<'a> {
     base: &'a ClusterTemplate<'a>,
     backup: ComponentTemplate,
     restore: ComponentTemplate,
+    backup_pod_labels: BTreeMap<String, String>,
+    restore_pod_labels: BTreeMap<String, String>,
+    /// The ServiceAccount of both pods.
+    account: String,
+    /// True if that account is for backups only, because the store identifies it.
+    by_identity: bool,
+    account_annotations: BTreeMap<String, String>,
+    /// Addresses that provide the account's identity.
+    token_egress: Vec<Egress>,
     /// The claim of Chroma's data.
     claim: String,
     scratch_class: Option<String>,
@@ -121,6 +161,9 @@ struct BackupTemplate<'a> {
     /// The size of the scratch volume, for the copy and its archive.
     room: String,
     schedule: String,
+    ephemeral: EphemeralStorage,
+    /// The size of `/tmp`.
+    tmp: String,
     policy_labels: BTreeMap<String, String>,
     scripts: Vec<Script>,
     /// The specs of both pods, as YAML.
@@ -141,7 +184,7 @@ struct PodTemplate<'a> {
 #[derive(Serialize)]
 struct StepTemplate {
     name: &'static str,
-    image: &'static str,
+    image: String,
     command: [String; 2],
     environment: Vec<Variable>,
     keys: Vec<SecretKey>,
@@ -179,12 +222,19 @@ impl Step {
                 ("DATA", "/data".to_owned()),
                 ("CHROMA_VERSION", deployment.spec.chroma.version.to_string()),
                 ("PYTHONDONTWRITEBYTECODE", "1".to_owned()),
+                ("SQLITE_TMPDIR", "/backups".to_owned()),
             ]);
         } else {
-            environment.extend(store(backup).unwrap_or_default());
+            environment.extend(
+                backup
+                    .place
+                    .bucket()
+                    .map(object_store::variables)
+                    .unwrap_or_default(),
+            );
         }
         // With a bucket, the last step keeps and deletes backups; this one keeps one locally.
-        let keep = if self.script == "backup.py" && store(backup).is_some() {
+        let keep = if self.script == "backup.py" && backup.place.bucket().is_some() {
             1
         } else {
             backup.keep
@@ -205,7 +255,7 @@ impl Step {
         };
         StepTemplate {
             name: self.name,
-            image,
+            image: component::image(deployment, image),
             command: [program.to_owned(), format!("/scripts/{}", self.script)],
             environment: environment
                 .map(|(name, value)| Variable { name, value })
@@ -242,53 +292,26 @@ fn scripts<'a>(steps: impl Iterator<Item = &'a Step>) -> Result<Vec<Script>> {
         .collect()
 }
 
-/// Returns rclone's configuration as variables (rclone's documentation, "Environment Variables") if
-/// backups are stored in a bucket. The keys are in the Secret.
-fn store(backup: &Backup) -> Option<Vec<(&'static str, String)>> {
-    let BackupPlace::Bucket {
-        bucket,
-        prefix,
-        endpoint,
-        region,
-    } = &backup.place
-    else {
-        return None;
-    };
-    let mut variables = vec![
-        (
-            "STORE",
-            format!(":s3:{}/{}", bucket.as_str(), prefix.as_str()),
-        ),
-        ("RCLONE_CONFIG", "/tmp/rclone.conf".to_owned()), // does not exist
-        ("RCLONE_S3_ENV_AUTH", "true".to_owned()),
-        ("RCLONE_S3_REGION", region.as_str().to_owned()),
-        ("RCLONE_S3_NO_CHECK_BUCKET", "true".to_owned()), // otherwise it tries to create the bucket
-    ];
-    match endpoint {
-        Some(endpoint) => variables.extend([
-            ("RCLONE_S3_PROVIDER", "Other".to_owned()),
-            ("RCLONE_S3_ENDPOINT", endpoint.as_str().to_owned()),
-        ]),
-        None => variables.push(("RCLONE_S3_PROVIDER", "AWS".to_owned())),
-    }
-    Some(variables)
+/// Returns true if the store identifies the backups by the account of their pods.
+fn by_identity(deployment: &Deployment) -> bool {
+    bucket(deployment).is_some_and(|bucket| bucket.store.is_by_identity())
 }
 
-/// Returns the port of the store: its endpoint's, or the default of the scheme.
-fn store_port(backup: &Backup) -> u16 {
-    let BackupPlace::Bucket {
-        endpoint: Some(endpoint),
-        ..
-    } = &backup.place
-    else {
-        return 443;
-    };
-    let plain = endpoint.as_str().starts_with("http://");
-    let host = endpoint.as_str().split('/').nth(2).unwrap_or_default();
-    let port = host
-        .rsplit_once(':')
-        .and_then(|(_, port)| port.parse().ok());
-    port.unwrap_or(if plain { 80 } else { 443 })
+/// Returns the bucket; `None` if backups are off or on a volume.
+fn bucket(deployment: &Deployment) -> Option<&Bucket> {
+    let backup = deployment.spec.kubernetes.backup.as_ref()?;
+    backup.place.bucket()
+}
+
+fn account_annotations(deployment: &Deployment) -> BTreeMap<String, String> {
+    let mut annotations = texts(&deployment.spec.kubernetes.annotations);
+    if let Some(ObjectStore::Azure { identity, .. }) = bucket(deployment).map(|one| &one.store) {
+        annotations.extend(cloud::identity_annotation(
+            deployment.spec.target,
+            identity.as_ref(),
+        ));
+    }
+    annotations
 }
 
 /// The README's section on backups.
@@ -303,6 +326,8 @@ pub(super) struct BackupSection {
     keep: u16,
     /// `BUCKET/PREFIX`. `None` for a claim.
     store: Option<String>,
+    /// True if the Secret contains the keys of the store.
+    by_keys: bool,
     /// The data directory.
     data: &'static str,
 }
@@ -316,12 +341,9 @@ impl BackupSection {
             restore: RESTORE.name(deployment),
             schedule: backup.schedule.to_string(),
             keep: backup.keep,
-            store: match &backup.place {
-                BackupPlace::Claim(_) => None,
-                BackupPlace::Bucket { bucket, prefix, .. } => {
-                    Some(format!("{}/{}", bucket.as_str(), prefix.as_str()))
-                }
-            },
+            store: bucket(deployment)
+                .map(|one| format!("{}/{}", one.name.as_str(), one.prefix.as_str())),
+            by_keys: bucket(deployment).is_some() && !by_identity(deployment),
             data: deployment.spec.chroma.version.data_directory(),
         })
     }

@@ -4,6 +4,7 @@
 //! the cloud.
 
 mod aks;
+mod backup_store;
 mod eks;
 mod gke;
 mod identity;
@@ -22,11 +23,12 @@ use self::readme::CloudSection;
 use crate::collector::surroundings::PlaceAttribute;
 use crate::deployment::Deployment;
 use crate::digest::hash;
-use crate::spec::kubernetes::{BackupPlace, Kubernetes};
-use crate::spec::{Machine, Spec, Target, Tracing};
+use crate::spec::kubernetes::Kubernetes;
+use crate::spec::{Machine, Spec, Target};
 use crate::values::{Cloud, DnsLabel};
 
-pub(super) use identity::{identity_annotation, identity_label};
+use self::managed::ManagedKubernetes;
+pub(super) use identity::{identity_annotation, identity_label, pod_identity};
 pub(super) use managed::LINK_LOCAL;
 pub(super) use problems::problems;
 pub(super) use rows::managed;
@@ -50,7 +52,7 @@ pub(super) struct CloudTemplate {
 
 /// An address that pods may connect to.
 #[derive(Serialize)]
-struct Egress {
+pub(super) struct Egress {
     cidr: &'static str,
     port: u16,
 }
@@ -67,7 +69,6 @@ impl CloudTemplate {
             ..
         } = &deployment.spec;
         let attributes = resource(*target, machine, kubernetes).into_iter();
-        let egress = identity_egress(*target, tracing).iter();
         Self {
             storage_classes: storage_classes(*target, name, kubernetes),
             environment: environment(*target, deployment.spec.place()),
@@ -77,7 +78,8 @@ impl CloudTemplate {
                     value: value.to_owned(),
                 })
                 .collect(),
-            identity_egress: egress.map(|&(cidr, port)| Egress { cidr, port }).collect(),
+            identity_egress: identity::of_identity(*target, tracing)
+                .map_or_else(Vec::new, |managed| egress(managed, kubernetes)),
             section: managed(*target).map(|managed| managed.readme_section),
             recipe: CloudSection::new(deployment),
         }
@@ -111,7 +113,7 @@ fn storage_classes(target: Target, name: &DnsLabel, cluster: &Kubernetes) -> Vec
         return Vec::new();
     };
     let backup = cluster.backup.as_ref();
-    let packed = backup.is_some_and(|backup| matches!(backup.place, BackupPlace::Bucket { .. }));
+    let packed = backup.is_some_and(|backup| backup.place.bucket().is_some());
     let made = |suffix: &str, reclaim, what| StorageClass {
         name: format!("{name}-{suffix}"),
         what,
@@ -210,9 +212,20 @@ fn resource<'a>(
     fixed.into_iter().chain(named).collect()
 }
 
-/// Returns the addresses that provide the collector's identity.
-fn identity_egress(target: Target, tracing: &Tracing) -> &'static [(&'static str, u16)] {
-    identity::of_identity(target, tracing).map_or(&[], |managed| managed.identity_egress)
+/// Returns the addresses that provide the identity of any pod.
+pub(super) fn token_egress(deployment: &Deployment) -> Vec<Egress> {
+    managed(deployment.spec.target).map_or_else(Vec::new, |managed| {
+        egress(managed, &deployment.spec.kubernetes)
+    })
+}
+
+fn egress(managed: &ManagedKubernetes, cluster: &Kubernetes) -> Vec<Egress> {
+    let ipv6 = managed.identity_egress_ipv6.iter();
+    let ipv6 = ipv6.filter(|_| cluster.ipv6);
+    let addresses = managed.identity_egress.iter().chain(ipv6);
+    addresses
+        .map(|&(cidr, port)| Egress { cidr, port })
+        .collect()
 }
 
 #[cfg(test)]

@@ -23,6 +23,7 @@ use serde::Serialize;
 use super::component::{
     COLLECTOR, Component, ComponentTemplate, MEMBER, ROUTER, checksum, receivers, texts,
 };
+use super::ephemeral_storage::EphemeralStorage;
 use super::secret_keys::SecretKey;
 use super::template::ClusterTemplate;
 use super::{cloud, secret_keys};
@@ -33,11 +34,16 @@ use crate::plan::Plan;
 use crate::render::{render, values_of};
 use crate::spec::kubernetes::CollectorMode;
 use crate::spec::{Image, Spec};
+use crate::values::Memory;
 
 /// Maximum age of a sender's connection if there can be several replicas, so that a new replica
 /// gets load within minutes. It is not shorter because Chroma 1.x drops the batch that it sends
 /// when the connection closes.
 const LET_GO: &str = "5m";
+
+/// MiB of the emptyDir for the queue: 256 MiB of spans, their copy while it is compacted, and space
+/// that is not yet compacted.
+const QUEUE: u64 = 1024;
 
 /// The default command of the published image.
 const PLAIN: [&str; 3] = [
@@ -99,6 +105,9 @@ struct WorkloadTemplate<'a> {
     image: &'a str,
     go_memory_limit: &'a str,
     memory: String,
+    ephemeral: EphemeralStorage,
+    /// The size of the emptyDir for the queue.
+    queue: String,
     cpu: String,
     /// The use of a core at which a replica is added.
     cpu_used: String,
@@ -152,7 +161,7 @@ fn workload<'a>(
     if identity_label.is_some() {
         account_annotations.extend(cloud::identity_annotation(
             deployment.spec.target,
-            &deployment.spec.kubernetes,
+            kubernetes.identity.as_ref(),
         ));
     }
     let component = part.template(deployment, deployment.spec.collector.version.as_str());
@@ -187,6 +196,11 @@ fn workload<'a>(
         image: &base.images.collector,
         go_memory_limit: &deployment.collector.go_memory_limit,
         memory: collector.memory.quantity(),
+        ephemeral: match role {
+            Role::Gateway | Role::Router => EphemeralStorage::new(deployment, 512, QUEUE),
+            Role::Member => EphemeralStorage::new(deployment, 64, 0),
+        },
+        queue: Memory::mebibytes(QUEUE).quantity(),
         cpu: format!("{CPU}m"),
         cpu_used: format!("{CPU_USED}m"),
         cpu_used_percent: CPU_USED * 100 / CPU,

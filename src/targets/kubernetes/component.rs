@@ -187,9 +187,20 @@ pub(super) fn api(deployment: &Deployment) -> String {
     format!("{}-api", deployment.spec.name)
 }
 
+/// Returns the name of the Service that gives Chroma's pod a name in DNS.
+pub(super) fn headless(deployment: &Deployment) -> String {
+    format!("{}-headless", deployment.spec.name)
+}
+
 /// Returns the claim of Chroma's data.
 pub(super) fn claim(deployment: &Deployment) -> String {
     format!("data-{}-0", DATABASE.name(deployment))
+}
+
+/// Returns the place of an image of Docker Hub: in the registry that mirrors it, if there is one.
+pub(super) fn image(deployment: &Deployment, image: &str) -> String {
+    let registry = deployment.spec.kubernetes.image_registry.as_ref();
+    registry.map_or_else(|| image.to_owned(), |registry| registry.mirror_of(image))
 }
 
 /// Returns the checksum of a configuration, for the pods that read it.

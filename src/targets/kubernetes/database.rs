@@ -10,8 +10,9 @@ use minijinja::Value;
 use serde::Serialize;
 
 use super::component::{self, BACKUP, ComponentTemplate, texts};
+use super::ephemeral_storage::EphemeralStorage;
 use super::secret_keys::SecretKey;
-use super::template::ClusterTemplate;
+use super::template::{self, ClusterTemplate};
 use super::templates;
 use super::{cloud, secret_keys};
 use crate::deployment::Deployment;
@@ -21,6 +22,10 @@ use crate::render::{as_is, render, values_of};
 use crate::spec::kubernetes::{BackupPlace, CollectorMode};
 use crate::spec::{Chroma, Image, Spec};
 use crate::targets::common;
+use crate::values::Memory;
+
+/// MiB of `/tmp`. SQLite has its temporary files on the volume (`SQLITE_TMPDIR`).
+const TMP: u64 = 1024;
 
 /// Adds `keep.yaml` and `chroma.yaml`.
 ///
@@ -37,7 +42,7 @@ pub(super) fn add(plan: &mut Plan, deployment: &Deployment, base: &ClusterTempla
     };
     let variables = variables(deployment);
     let checksum = component::checksum(&format!("{config:?}{variables:?}"));
-    let template = DatabaseTemplate {
+    let input = DatabaseTemplate {
         base,
         config,
         variables,
@@ -45,6 +50,17 @@ pub(super) fn add(plan: &mut Plan, deployment: &Deployment, base: &ClusterTempla
         namespace_labels: namespace_labels(deployment),
         keys: secret_keys::of(deployment, Container::Chroma),
         memory: memory.quantity(),
+        // 0.x writes its log next to its program.
+        ephemeral: EphemeralStorage::new(
+            deployment,
+            64,
+            if version.server() == Server::Rust {
+                TMP
+            } else {
+                2 * TMP
+            },
+        ),
+        tmp: Memory::mebibytes(TMP).quantity(),
         disk: deployment.spec.machine.disk.quantity(),
         storage_class: cloud::storage_class(deployment),
         selinux_level: cloud::selinux_level(deployment),
@@ -52,11 +68,15 @@ pub(super) fn add(plan: &mut Plan, deployment: &Deployment, base: &ClusterTempla
         backup: BACKUP.template(deployment, &version.to_string()),
         // A server that is not ready must not be restarted.
         liveness_path: version.health_path().replace("healthcheck", "heartbeat"),
+        headless: component::headless(deployment),
         callers: callers(deployment),
         receivers: Receivers::new(deployment),
     };
-    let context = values_of(template);
-    templates::add(plan, &context, &["keep.yaml", "chroma.yaml"])
+    let context = values_of(input);
+    if template::keeps(deployment) {
+        templates::add(plan, &context, &["keep.yaml"])?;
+    }
+    templates::add(plan, &context, &["chroma.yaml"])
 }
 
 /// Input of `keep.yaml` and `chroma.yaml`.
@@ -73,6 +93,9 @@ struct DatabaseTemplate<'a> {
     /// The keys that Chroma reads.
     keys: Vec<SecretKey>,
     memory: String,
+    ephemeral: EphemeralStorage,
+    /// The size of `/tmp`.
+    tmp: String,
     disk: String,
     storage_class: Option<String>,
     selinux_level: Option<String>,
@@ -80,6 +103,8 @@ struct DatabaseTemplate<'a> {
     backup_disk: Option<String>,
     backup: ComponentTemplate,
     liveness_path: String,
+    /// The Service that names the pod.
+    headless: String,
     /// The pods that may connect to Chroma, one per line; empty for all.
     callers: Vec<Value>,
     receivers: Receivers,
@@ -110,15 +135,12 @@ impl Receivers {
     }
 }
 
-/// Returns annotations of the pod. They keep autoscalers from evicting it to save machines, but not
-/// an operator from draining or upgrading a node. The operator's own annotations override them.
+/// Returns annotations of the pod. They keep the Cluster Autoscaler from evicting it to save machines,
+/// but not an operator from draining or upgrading a node. Karpenter's annotation would also keep it
+/// from replacing an outdated node. The operator's own annotations override them.
 fn pod_annotations(deployment: &Deployment, checksum: String) -> BTreeMap<String, String> {
-    let stays = [
-        ("cluster-autoscaler.kubernetes.io/safe-to-evict", "false"),
-        ("karpenter.sh/do-not-disrupt", "true"),
-    ];
-    let stays = stays.map(|(name, value)| (name.to_owned(), value.to_owned()));
-    let mut annotations = BTreeMap::from(stays);
+    let stays = ("cluster-autoscaler.kubernetes.io/safe-to-evict", "false");
+    let mut annotations = BTreeMap::from([(stays.0.to_owned(), stays.1.to_owned())]);
     annotations.extend(texts(&deployment.spec.kubernetes.annotations));
     annotations.insert("checksum/config".to_owned(), checksum);
     annotations
@@ -135,7 +157,7 @@ fn namespace_labels(deployment: &Deployment) -> BTreeMap<String, String> {
 pub(super) fn backup_disk(deployment: &Deployment) -> Option<String> {
     match &deployment.spec.kubernetes.backup.as_ref()?.place {
         BackupPlace::Claim(size) => Some(size.quantity()),
-        BackupPlace::Bucket { .. } => None,
+        BackupPlace::Bucket(_) => None,
     }
 }
 

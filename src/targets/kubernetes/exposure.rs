@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 use anyhow::Result;
 use serde::Serialize;
 
-use super::component::{ComponentTemplate, PROXY, api, checksum, texts};
+use super::component::{ComponentTemplate, PROXY, api, checksum, image, texts};
+use super::ephemeral_storage::EphemeralStorage;
 use super::secret_keys::{self, SecretKey};
 use super::template::ClusterTemplate;
 use super::templates;
@@ -17,9 +18,13 @@ use crate::deployment::secrets::{Container, TOKEN};
 use crate::plan::Plan;
 use crate::render::{render, values_of};
 use crate::spec::kubernetes::{Exposure, Route};
+use crate::values::Memory;
 
 /// The proxy's version: the output of `caddy version` for the Go module, and the image's tag.
 const CADDY_VERSION: &str = env!("CADDY_VERSION");
+
+/// MiB of the proxy's `/tmp`, in which it keeps its state.
+const TMP: u64 = 64;
 
 /// Annotations of an Ingress by the controller that reads them. nginx rejects bodies of more than 1
 /// MiB and responses that take more than a minute; Traefik would also accept the token without TLS.
@@ -55,9 +60,11 @@ pub(super) fn add(plan: &mut Plan, deployment: &Deployment, base: &ClusterTempla
         host: exposure.host.to_string(),
         token: exposure.token,
         proxy: PROXY.template(deployment, CADDY_VERSION),
-        caddy_image: concat!("caddy:", env!("CADDY_VERSION")),
+        caddy_image: image(deployment, concat!("caddy:", env!("CADDY_VERSION"))),
         checksum: checksum(&caddyfile),
         caddyfile: caddyfile.trim_end(),
+        ephemeral: EphemeralStorage::new(deployment, 32, TMP),
+        tmp: Memory::mebibytes(TMP).quantity(),
         proxy_keys: secret_keys::of(deployment, Container::Proxy),
         service: RoutedService::new(deployment, exposure),
         route_annotations: annotations(deployment, exposure),
@@ -77,10 +84,13 @@ struct ExposeTemplate<'a> {
     /// True if a proxy requires a token.
     token: bool,
     proxy: ComponentTemplate,
-    caddy_image: &'static str,
+    caddy_image: String,
     /// Checksum of the proxy's configuration, whose change replaces the pods.
     checksum: String,
     caddyfile: &'a str,
+    ephemeral: EphemeralStorage,
+    /// The size of `/tmp`.
+    tmp: String,
     /// The keys that the proxy reads.
     proxy_keys: Vec<SecretKey>,
     service: RoutedService,

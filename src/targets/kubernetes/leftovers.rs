@@ -1,20 +1,41 @@
-//! Resources that changed files no longer contain: `kubectl apply` does not delete them.
+//! Commands for what `kubectl apply` leaves: resources that changed files no longer contain, and
+//! resources whose change Kubernetes rejects.
 //!
-//! Invariant: a resource with data is never named, because those are in `keep.yaml`.
+//! Invariant: a claim and a namespace are never named, because those are in `keep.yaml`, and volumes
+//! of StatefulSets outlive them.
 
 use std::collections::BTreeSet;
 
-use serde::Deserialize as _;
-use serde_yaml::{Deserializer, Value};
-
+use super::immutable;
+use super::manifest::{Resource, resources};
 use crate::plan::{Change, Plan};
 
 /// Files that are applied by hand and must not be in a kustomization.
 pub(super) const BY_HAND: [&str; 2] = ["keep.yaml", "restore.yaml"];
 
-/// Returns the command that deletes the resources which the files before the changes contain and the
-/// plan does not.
-pub fn leftovers(changes: &[Change], plan: &Plan) -> Option<String> {
+/// Kinds of the OpenTelemetry Operator and the External Secrets Operator. They own the objects that
+/// they create, and these can have the names of objects in the new files.
+const OWNERS: [&str; 2] = ["externalsecret", "opentelemetrycollector"];
+
+/// Commands before and after `kubectl apply`.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Leftovers {
+    /// Before all other steps.
+    pub before: Vec<String>,
+    /// After the new files are applied, so that the collector's successor already runs.
+    pub after: Vec<String>,
+}
+
+impl Leftovers {
+    /// Returns true if there is nothing to do.
+    pub fn is_empty(&self) -> bool {
+        self.before.is_empty() && self.after.is_empty()
+    }
+}
+
+/// Returns the commands that delete the resources which the files before the changes contain and the
+/// plan does not, and those whose change is rejected.
+pub fn leftovers(changes: &[Change], plan: &Plan) -> Leftovers {
     let manifest =
         |path: &str| path.ends_with(".yaml") && !path.contains('/') && !BY_HAND.contains(&path);
     let before = changes.iter().filter(|change| manifest(&change.path));
@@ -22,43 +43,36 @@ pub fn leftovers(changes: &[Change], plan: &Plan) -> Option<String> {
     let before: BTreeSet<Resource> = before.flat_map(resources).collect();
     let files = plan.files.iter().filter(|(path, _)| manifest(path));
     let after: BTreeSet<Resource> = files.flat_map(|(_, text)| resources(text)).collect();
-    // A renamed deployment is a second one, which keeps the first.
-    let namespace = &after.first()?.namespace;
-    let is_same = |one: &&Resource| &one.namespace == namespace;
-    let kept = |kind: &str| before.intersection(&after).any(|one| one.kind == kind);
-    let gone: Vec<String> = before
-        .difference(&after)
-        .filter(is_same)
-        .map(|one| format!("{}/{}", one.kind, one.name))
-        .collect();
-    let database = changes.iter().any(|change| change.path == "chroma.yaml");
-    if gone.is_empty() || (database && !kept("statefulset")) {
-        return None;
-    }
-    let gone = gone.join(" ");
-    Some(format!(
-        "kubectl delete --ignore-not-found --namespace {namespace} {gone}"
-    ))
-}
-
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
-struct Resource {
-    namespace: String,
-    kind: String,
-    name: String,
-}
-
-/// Returns the resources of a manifest that have a namespace.
-fn resources(text: &str) -> Vec<Resource> {
-    let documents = Deserializer::from_str(text).map(Value::deserialize);
-    let resource = |document: Value| {
-        let text = |value: &Value| value.as_str().map(str::to_owned);
-        let metadata = document.get("metadata")?;
-        Some(Resource {
-            namespace: text(metadata.get("namespace")?)?,
-            kind: text(document.get("kind")?)?.to_lowercase(),
-            name: text(metadata.get("name")?)?,
-        })
+    let Some(namespace) = after.iter().find_map(|one| one.namespace.as_deref()) else {
+        return Leftovers::default();
     };
-    documents.flatten().filter_map(resource).collect()
+    // A renamed deployment is a second one, which keeps the first.
+    let kept = |kind: &str| before.intersection(&after).any(|one| one.kind == kind);
+    let database = changes.iter().any(|change| change.path == "chroma.yaml");
+    if database && !kept("statefulset") {
+        return Leftovers::default();
+    }
+    let is_ours = |one: &&Resource| one.namespace.as_deref().is_none_or(|own| own == namespace);
+    let gone = before.difference(&after).filter(is_ours);
+    // An operator that takes over also needs the names of what is gone.
+    let is_owner = |one: &&Resource| OWNERS.contains(&one.kind.as_str());
+    let arrives = after.difference(&before).any(|one| is_owner(&one));
+    let (first, then): (Vec<_>, Vec<_>) = gone.partition(|one| arrives || is_owner(one));
+    let delete = |how: &str, all: &[&Resource]| {
+        let names: Vec<String> = all.iter().map(|one| one.reference()).collect();
+        let names = names.join(" ");
+        format!("kubectl delete --ignore-not-found{how} --namespace {namespace} {names}")
+    };
+    let mut leftovers = Leftovers::default();
+    if !first.is_empty() {
+        // Waits until the objects that they own are deleted as well.
+        leftovers
+            .before
+            .push(delete(" --cascade=foreground", &first));
+    }
+    if !then.is_empty() {
+        leftovers.after.push(delete("", &then));
+    }
+    leftovers.before.extend(immutable::commands(changes));
+    leftovers
 }

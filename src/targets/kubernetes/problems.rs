@@ -23,6 +23,7 @@ pub fn problems(deployment: &Deployment) -> Vec<Problem> {
         .into_iter()
         .flatten()
         .collect();
+    problems.extend(old_server(deployment));
     problems.extend(peers(deployment));
     problems.extend(collector(deployment));
     problems.extend(in_stack(deployment));
@@ -47,7 +48,8 @@ fn name(deployment: &Deployment) -> Option<Problem> {
 /// pods, which would affect others.
 fn namespace(deployment: &Deployment) -> Option<Problem> {
     let name = deployment.spec.kubernetes.namespace.to_string();
-    let shared = name == "default" || name.starts_with("kube-");
+    let shared = deployment.spec.kubernetes.create_namespace && name == "default";
+    let shared = shared || name.starts_with("kube-");
     shared.then(|| {
         let message = format!("`{name}` is a namespace of the cluster itself");
         Problem::new("kubernetes.namespace", message)
@@ -66,6 +68,25 @@ fn image(deployment: &Deployment) -> Option<Problem> {
         Problem::new("chroma.image", message)
             .hint("use `image: wrapped`, which runs as another user")
     })
+}
+
+/// Returns problems for settings that the Python server of 0.x does not support: its image sets the
+/// address, and writes its log as a fixed user.
+fn old_server(deployment: &Deployment) -> Vec<Problem> {
+    let (version, cluster) = (deployment.spec.chroma.version, &deployment.spec.kubernetes);
+    if version.server() != Server::Python {
+        return Vec::new();
+    }
+    let settings = [
+        ("kubernetes.ipv6", cluster.ipv6),
+        ("kubernetes.openshift", cluster.openshift),
+    ];
+    let wrong = settings.into_iter().filter(|(_, set)| *set);
+    let problem = |(key, _)| {
+        let message = format!("unsupported by Chroma {version}");
+        Problem::new(key, message).hint("use `chroma.version: 1.0.0` or newer, or remove this key")
+    };
+    wrong.map(problem).collect()
 }
 
 /// Returns a problem for a security group of AWS, because a NetworkPolicy contains addresses.
@@ -113,12 +134,13 @@ fn collector(deployment: &Deployment) -> Vec<Problem> {
 }
 
 /// Names of the deployment's own files and workloads.
-const OWN: [&str; 17] = [
+const OWN: [&str; 18] = [
     "api",
     "backup",
     "chroma",
     "collector",
     "expose",
+    "headless",
     "internal",
     "keep",
     "kustomization",

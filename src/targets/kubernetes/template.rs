@@ -4,6 +4,7 @@
 //! values.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use minijinja::Value;
 use serde::Serialize;
@@ -13,9 +14,13 @@ use super::component::{ComponentTemplate, DATABASE, api, texts};
 use crate::deployment::Deployment;
 use crate::image::Images;
 use crate::render::{as_is, values_of, yaml};
-use crate::spec::Spec;
-use crate::spec::kubernetes::Kubernetes;
+use crate::spec::kubernetes::{Backup, Kubernetes};
+use crate::spec::{Format, Spec};
 use crate::targets::shared::SharedTemplate;
+
+/// The user of the built images.
+const IDS: &str =
+    "runAsUser: 10001, runAsGroup: 10001, fsGroup: 10001, fsGroupChangePolicy: OnRootMismatch, ";
 
 /// Template input of every cluster.
 #[derive(Serialize)]
@@ -23,6 +28,10 @@ pub(super) struct ClusterTemplate<'a> {
     #[serde(flatten)]
     shared: SharedTemplate<'a>,
     namespace: String,
+    creates_namespace: bool,
+    /// True if `keep.yaml` is rendered.
+    keeps: bool,
+    ipv6: bool,
     /// The spec's annotations of every object.
     annotations: BTreeMap<String, String>,
     database: ComponentTemplate,
@@ -35,10 +44,12 @@ pub(super) struct ClusterTemplate<'a> {
     chroma_endpoint: &'a str,
     /// The name of the Secret with the keys.
     secret: String,
+    /// The users and groups of every pod; empty if OpenShift chooses them.
+    ids: &'static str,
     /// First lines of every pod's spec.
     pod: Vec<YamlLine>,
     /// The addresses of a node's own DNS, which pods may query instead of the cluster's DNS pods.
-    dns_address: &'static str,
+    dns_addresses: Vec<String>,
     pub(super) cloud: CloudTemplate,
 }
 
@@ -60,6 +71,9 @@ impl<'a> ClusterTemplate<'a> {
         Self {
             shared: SharedTemplate::new(deployment),
             namespace: cluster.namespace.to_string(),
+            creates_namespace: cluster.create_namespace,
+            keeps: keeps(deployment),
+            ipv6: cluster.ipv6,
             annotations: texts(&cluster.annotations),
             database: DATABASE.template(deployment, &chroma.version.to_string()),
             api: api(deployment),
@@ -67,12 +81,37 @@ impl<'a> ClusterTemplate<'a> {
             registry: chroma.registry.as_ref().map(ToString::to_string),
             chroma_endpoint: &deployment.chroma_endpoint,
             secret: cluster.secret.to_string(),
+            ids: if cluster.openshift { "" } else { IDS },
             pod: pod(cluster),
-            dns_address: managed(deployment.spec.target)
-                .map_or(LINK_LOCAL, |managed| managed.dns_address.of(cluster)),
+            dns_addresses: dns_addresses(deployment),
             cloud: CloudTemplate::new(deployment),
         }
     }
+}
+
+/// Returns true if resources outlive the deployment, other than those that Kubernetes creates.
+pub(super) fn keeps(deployment: &Deployment) -> bool {
+    let cluster = &deployment.spec.kubernetes;
+    if deployment.spec.format == Format::Helm {
+        return cluster.create_namespace; // everything else is in the chart
+    }
+    let volume = |backup: &Backup| backup.place.bucket().is_none();
+    let classes = managed(deployment.spec.target).is_some() && cluster.storage_class.is_none();
+    cluster.create_namespace || classes || cluster.backup.as_ref().is_some_and(volume)
+}
+
+/// Returns the ranges of addresses that answer for the cluster's DNS pods.
+fn dns_addresses(deployment: &Deployment) -> Vec<String> {
+    let cluster = &deployment.spec.kubernetes;
+    let node = managed(deployment.spec.target)
+        .map_or(LINK_LOCAL, |managed| managed.dns_address.of(cluster));
+    let everywhere = (node == "0.0.0.0/0" && cluster.ipv6).then(|| "::/0".to_owned());
+    let own = cluster.dns_address.map(|address| match address {
+        IpAddr::V4(address) => format!("{address}/32"),
+        IpAddr::V6(address) => format!("{address}/128"),
+    });
+    let node = std::iter::once(node.to_owned());
+    node.chain(everywhere).chain(own).collect()
 }
 
 /// Returns the first lines of every pod's spec, each a key and its value as YAML.

@@ -53,7 +53,10 @@ def deployed(request, cluster, tools, tmp_path_factory):
         spec["tracing"]["endpoint"] = request.getfixturevalue("sink").grpc
     deployment = Deployment(cluster, tools, tmp_path_factory.mktemp(spec["name"]), {"target": "kubernetes", **spec})
     deployment.keys = dict(request.cls.keys)
+    prepare = getattr(request.cls, "prepare", None)
     try:
+        if prepare:
+            prepare(deployment)
         deployment.install()
         yield deployment
     finally:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import subprocess
 import time
 import urllib.error
 import urllib.request
@@ -16,7 +17,7 @@ class Deployment:
 
     def __init__(self, cluster, tools, home, spec):
         self.cluster, self.home, self.folder = cluster, home, home / "rendered"
-        self.render, self.spec = renderer(tools, home), {}
+        self.render, self.spec, self.tools = renderer(tools, home), {}, tools
         self.gen(spec)
         self.name = self.namespace = spec["name"]
 
@@ -34,6 +35,20 @@ class Deployment:
         spec = self.home / f"{name}.yaml"
         spec.write_text(json.dumps({**self.spec, **changes}))
         return self.render(out=name, spec=spec, target="kubernetes")
+
+    def change(self, spec, *flags):
+        """Renders another spec, runs the `kubectl` commands that `gen` prints, and returns them."""
+        self.spec = spec
+        (self.home / "spec.yaml").write_text(json.dumps(spec))
+        program = self.tools.program("chroma-otel-deploy")
+        command = [program, "gen", "--out", self.folder, "--spec", self.home / "spec.yaml", "--prune", *flags]
+        done = subprocess.run(command, capture_output=True, text=True, cwd=self.home)
+        assert done.returncode == 0, done.stderr
+        lines = [line.strip() for line in done.stderr.split("next:\n")[1].splitlines()]
+        commands = [line for line in lines if line.startswith("kubectl ")]
+        for line in commands:
+            self.cluster.run("bash", "-euo", "pipefail", "-c", line, cwd=self.folder)
+        return commands
 
     def recipe(self, heading, containing=""):
         """The shell blocks of a README section that contain this text."""

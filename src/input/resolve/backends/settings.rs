@@ -9,6 +9,7 @@ use chroma_otel_init::{Endpoint, Invalid};
 use crate::backend::{Backend, Exporter, Missing, Service};
 use crate::input::resolve::reading::Reading;
 use crate::problem::nearest;
+use crate::spec::Target;
 use crate::values::ImageRepository;
 
 /// Settings of the input, by `NAME` or `BACKEND.NAME`.
@@ -148,7 +149,7 @@ impl Reading {
         backends: &[Backend],
         index: usize,
         settings: &Written,
-        endpoint: Option<&Endpoint>,
+        (target, endpoint): (Option<Target>, Option<&Endpoint>),
     ) -> Option<Backend> {
         let mut backend = backends[index].clone();
         let (first, name) = (index == 0, backend.name.clone());
@@ -167,11 +168,11 @@ impl Reading {
             let key = if first { "tracing.endpoint" } else { SETTINGS };
             self.check_plain(key, &backend, to);
         }
-        if let (Some(service), Some(repository)) = (
-            &mut backend.service,
-            settings.get(&format!("{name}.{REPOSITORY}")),
-        ) {
-            self.mirror(service, repository);
+        if let Some(service) = &mut backend.service {
+            match settings.get(&format!("{name}.{REPOSITORY}")) {
+                Some(repository) => self.mirror(service, repository),
+                None => service.image = self.mirrored(target, &service.image),
+            }
         }
         let wrong = self.problems.len() > reported || (first && self.is_wrong("tracing.endpoint"));
         let given = |key: &str| {

@@ -1,14 +1,21 @@
 //! `kubernetes.backup`: schedule, number and location of backups.
 //!
-//! Invariant: a key that is set has an effect or is rejected.
+//! Invariant: a bucket is never looked for in the store of another cloud.
 
 use crate::input::file::BackupSection;
 use crate::input::resolve::machine::LEAST_DISK;
 use crate::input::resolve::reading::sound;
 use crate::input::resolve::reading::{Reading, given};
 use crate::spec::default;
-use crate::spec::kubernetes::{Backup, BackupPlace};
-use crate::values::{CloudName, DnsLabel, DnsName, Memory};
+use crate::spec::kubernetes::{Backup, BackupPlace, Bucket, ObjectStore};
+use crate::values::{Cloud, CloudName, DnsLabel, DnsName, Memory};
+
+/// The place of the cluster.
+pub(super) struct Place<'a> {
+    /// `None` outside of a cloud.
+    pub(super) cloud: Option<Cloud>,
+    pub(super) region: Option<&'a CloudName>,
+}
 
 impl Reading {
     pub(super) fn backup(
@@ -16,7 +23,7 @@ impl Reading {
         file: &BackupSection,
         name: &DnsLabel,
         disk: Memory,
-        region: Option<&CloudName>,
+        cluster: &Place<'_>,
     ) -> Backup {
         let schedule = self.optional("kubernetes.backup.schedule", &file.schedule);
         Backup {
@@ -24,7 +31,7 @@ impl Reading {
             keep: file.keep.unwrap_or(default::BACKUPS),
             place: match given(&file.bucket) {
                 None => self.claim(file, disk),
-                Some(bucket) => self.bucket(bucket, file, name, region),
+                Some(bucket) => self.bucket(bucket, file, name, cluster),
             },
         }
     }
@@ -34,6 +41,8 @@ impl Reading {
             ("prefix", &file.prefix),
             ("endpoint", &file.endpoint),
             ("region", &file.region),
+            ("account", &file.account),
+            ("identity", &file.identity),
         ] {
             if given(of_bucket).is_some() {
                 self.wrong(
@@ -55,7 +64,7 @@ impl Reading {
         bucket: &str,
         file: &BackupSection,
         name: &DnsLabel,
-        region: Option<&CloudName>,
+        cluster: &Place<'_>,
     ) -> BackupPlace {
         if given(&file.disk).is_some() {
             self.wrong(
@@ -64,23 +73,106 @@ impl Reading {
                 "remove one of them",
             );
         }
-        if !(3..=63).contains(&bucket.len()) || bucket.parse::<DnsName>().is_err() {
+        // A store with an address is S3-compatible, also in a cloud.
+        let cloud = cluster.cloud.filter(|_| given(&file.endpoint).is_none());
+        if !is_bucket(bucket, cloud) {
             self.wrong(
                 "kubernetes.backup.bucket",
                 format!("`{}` is not a bucket name", bucket.escape_debug()),
-                "3 to 63 lower-case letters, digits, `-` and `.`; a path is `kubernetes.backup.prefix`",
+                match cloud {
+                    Some(Cloud::Azure) => {
+                        "the name of a container: 3 to 63 lower-case letters, digits and single `-`"
+                    }
+                    _ => {
+                        "3 to 63 lower-case letters, digits, `-` and `.`; a path is `kubernetes.backup.prefix`"
+                    }
+                },
             );
         }
-        let own_region = self.optional("kubernetes.backup.region", &file.region);
-        BackupPlace::Bucket {
-            bucket: bucket.parse().unwrap_or_else(|_| sound("wrong")),
+        BackupPlace::Bucket(Bucket {
+            name: bucket.parse().unwrap_or_else(|_| sound("wrong")),
             prefix: self
                 .prefix(&file.prefix)
                 .unwrap_or_else(|| sound(&name.to_string())),
+            store: match cloud {
+                None => self.s3(file, cluster),
+                Some(Cloud::Aws) => ObjectStore::Aws {
+                    region: self.s3_region(file, cluster),
+                },
+                Some(Cloud::Gcp) => {
+                    self.without(file, &["region", "account", "identity"], "Cloud Storage");
+                    ObjectStore::Gcp
+                }
+                Some(Cloud::Azure) => self.blob_storage(file),
+            },
+        })
+    }
+
+    /// Returns the S3-compatible store of a cluster outside of a cloud, or with an address.
+    fn s3(&mut self, file: &BackupSection, cluster: &Place<'_>) -> ObjectStore {
+        self.without(file, &["account", "identity"], "an S3-compatible store");
+        let own: Option<CloudName> = self.optional("kubernetes.backup.region", &file.region);
+        let near = cluster.region.filter(|_| cluster.cloud.is_none());
+        ObjectStore::S3 {
             endpoint: self.store(&file.endpoint),
-            region: own_region
-                .or_else(|| region.cloned())
+            region: own
+                .or_else(|| near.cloned())
                 .unwrap_or_else(|| sound("us-east-1")),
+        }
+    }
+
+    /// Returns the region of a bucket in Amazon S3 for EKS.
+    fn s3_region(&mut self, file: &BackupSection, cluster: &Place<'_>) -> CloudName {
+        self.without(file, &["account", "identity"], "Amazon S3");
+        let key = "kubernetes.backup.region";
+        let own: Option<CloudName> = self.optional(key, &file.region);
+        let region = own.or_else(|| cluster.region.cloned());
+        region.unwrap_or_else(|| {
+            if !self.is_wrong(key) && !self.is_wrong("kubernetes.region") {
+                let message = "required, because `kubernetes.region` is not set";
+                self.wrong(
+                    key,
+                    message,
+                    "the region of the bucket, such as `eu-central-1`",
+                );
+            }
+            sound("us-east-1")
+        })
+    }
+
+    fn blob_storage(&mut self, file: &BackupSection) -> ObjectStore {
+        self.without(file, &["region"], "Blob Storage");
+        let key = "kubernetes.backup.account";
+        let hint = "the name of the storage account with the container; for an S3-compatible store, set `kubernetes.backup.endpoint`";
+        let account = given(&file.account);
+        match account {
+            None => self.wrong(key, "is missing", hint),
+            Some(name) if !is_storage_account(name) => {
+                let message = format!("`{}` is not a storage account", name.escape_debug());
+                self.wrong(key, message, "3 to 24 lower-case letters and digits");
+            }
+            Some(_) => {}
+        }
+        let account = account.filter(|name| is_storage_account(name));
+        ObjectStore::Azure {
+            account: sound(account.unwrap_or("wrong")),
+            identity: self.optional("kubernetes.backup.identity", &file.identity),
+        }
+    }
+
+    /// Adds a note about each of the keys that the store does not have.
+    fn without(&mut self, file: &BackupSection, keys: &[&str], store: &str) {
+        let all = [
+            ("region", &file.region),
+            ("account", &file.account),
+            ("identity", &file.identity),
+        ];
+        for (key, value) in all {
+            if keys.contains(&key) && given(value).is_some() {
+                self.notes.push(format!(
+                    "`kubernetes.backup.{key}` has no effect on {store}"
+                ));
+            }
         }
     }
 
@@ -114,4 +206,19 @@ impl Reading {
         }
         None
     }
+}
+
+/// Returns true for the name of a bucket, on Azure of a container.
+fn is_bucket(name: &str, cloud: Option<Cloud>) -> bool {
+    let fits = match cloud {
+        Some(Cloud::Azure) => name.parse::<DnsLabel>().is_ok() && !name.contains("--"),
+        _ => name.parse::<DnsName>().is_ok(),
+    };
+    fits && (3..=63).contains(&name.len())
+}
+
+/// Returns true for the name of a storage account ("Storage account name").
+fn is_storage_account(name: &str) -> bool {
+    let known = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    (3..=24).contains(&name.len()) && name.chars().all(known)
 }

@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::managed::{ByMode, LINK_LOCAL, ManagedKubernetes};
 use crate::problem::Problem;
+use crate::spec::kubernetes::{Kubernetes, ObjectStore};
 use crate::targets::azure;
 use crate::targets::machine::patterns::{Named, given, malformed};
 
@@ -26,7 +27,9 @@ pub(super) const AKS: ManagedKubernetes = ManagedKubernetes {
     account: |machine| machine.subscription.as_ref(),
     location: |region| (region, None),
     identity_egress: &[],
+    identity_egress_ipv6: &[],
     isolates_volumes: false,
+    request_is_ephemeral_limit: false,
     readme_section: "kubernetes/sections/_aks.md.j2",
     secret_name: &azure::problems::SECRET,
     secret_place: |id| id.split("/secrets/").next().unwrap_or_default(),
@@ -63,6 +66,13 @@ pub(super) const AKS: ManagedKubernetes = ManagedKubernetes {
                 "see `az identity list --query '[].clientId'`",
             ),
             Named::new(
+                "kubernetes.backup.identity",
+                backup_identity(at),
+                azure::patterns::SUBSCRIPTION,
+                "not a client id",
+                "see `az identity list --query '[].clientId'`",
+            ),
+            Named::new(
                 "kubernetes.tenant",
                 given(&at.tenant),
                 azure::patterns::SUBSCRIPTION,
@@ -82,3 +92,11 @@ pub(super) const AKS: ManagedKubernetes = ManagedKubernetes {
         missing.then(|| Problem::new("kubernetes.tenant", message).hint(hint))
     },
 };
+
+fn backup_identity(cluster: &Kubernetes) -> Option<String> {
+    let bucket = cluster.backup.as_ref()?.place.bucket()?;
+    match &bucket.store {
+        ObjectStore::Azure { identity, .. } => given(identity),
+        _ => None,
+    }
+}

@@ -46,7 +46,9 @@ pub(super) const EKS: ManagedKubernetes = ManagedKubernetes {
     location: |region| (region, None),
     // EKS Pod Identity's agent, on every node.
     identity_egress: &[("169.254.170.23/32", 80)],
+    identity_egress_ipv6: &[("fd00:ec2::23/128", 80)],
     isolates_volumes: true,
+    request_is_ephemeral_limit: false,
     readme_section: "kubernetes/sections/_eks.md.j2",
     secret_name: &aws::problems::SECRET,
     secret_place: |arn| arn.split(':').nth(3).unwrap_or_default(),

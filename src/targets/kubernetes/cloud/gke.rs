@@ -29,7 +29,9 @@ pub(super) const GKE: ManagedKubernetes = ManagedKubernetes {
     // The metadata server: its address, and the address to which the node's rules redirect it ("Workload
     // Identity Federation", "Network policy").
     identity_egress: &[("169.254.169.254/32", 80), ("169.254.169.252/32", 988)],
+    identity_egress_ipv6: &[],
     isolates_volumes: false,
+    request_is_ephemeral_limit: true,
     readme_section: "kubernetes/sections/_gke.md.j2",
     secret_name: &gcp::problems::SECRET,
     secret_place: |name| name.split('/').nth(1).unwrap_or_default(),

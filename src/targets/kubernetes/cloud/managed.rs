@@ -32,8 +32,12 @@ pub(in crate::targets::kubernetes) struct ManagedKubernetes {
     pub(in crate::targets::kubernetes) location: fn(&str) -> (&str, Option<&str>),
     /// The addresses that provide a pod's identity.
     pub(in crate::targets::kubernetes) identity_egress: &'static [(&'static str, u16)],
+    /// Those of pods with IPv6 addresses.
+    pub(in crate::targets::kubernetes) identity_egress_ipv6: &'static [(&'static str, u16)],
     /// True if a node may give each pod its own SELinux level.
     pub(in crate::targets::kubernetes) isolates_volumes: bool,
+    /// True if the limit of ephemeral storage may be lowered to the request (GKE Autopilot).
+    pub(in crate::targets::kubernetes) request_is_ephemeral_limit: bool,
     /// The template of the README's section.
     pub(in crate::targets::kubernetes) readme_section: &'static str,
     /// The names of secrets in the store.

@@ -8,20 +8,17 @@ use serde::Serialize;
 
 use super::super::component::COLLECTOR;
 use super::super::secret_keys;
-use super::identity::identity_label;
+use super::backup_store::BackupStoreSection;
+use super::identity::{identity_label, role};
 use super::rows::managed;
 use super::{registry, store};
 use crate::backend::{Address, Backend};
 use crate::deployment::Deployment;
 use crate::deployment::registry::Registry;
-use crate::digest::hash;
 use crate::spec::{Spec, Tracing};
 use crate::targets::common::{Preparation, permissions, preparations};
 use crate::targets::machine::patterns::given;
 use crate::values::CloudName;
-
-/// The longest name of a role in AWS.
-const LONGEST_ROLE: usize = 64;
 
 /// Input of the README's section.
 #[derive(Serialize)]
@@ -31,6 +28,8 @@ pub(super) struct CloudSection {
     /// The resource group.
     group: String,
     region: String,
+    /// The region of a bucket near the cluster.
+    bucket_location: String,
     auto_mode: bool,
     /// The collector's account.
     collector: String,
@@ -55,6 +54,7 @@ pub(super) struct CloudSection {
     /// True if the spec lacks the identity, or the address of Application Insights.
     missing: bool,
     store: Option<StoreSection>,
+    backup: Option<BackupStoreSection>,
 }
 
 /// The secret store.
@@ -102,6 +102,7 @@ impl CloudSection {
             cluster: or(&at.cluster, "CLUSTER"),
             project: or(&machine.project, "PROJECT"),
             group: or(&machine.resource_group, "GROUP"),
+            bucket_location: bucket_location(deployment),
             region: or(&at.region, "REGION"),
             auto_mode: at.auto_mode,
             collector: COLLECTOR.name(deployment),
@@ -121,8 +122,17 @@ impl CloudSection {
             accounts: accounts(deployment, store.as_ref()),
             missing: at.identity.is_none() || addresses(tracing).any(|one| one.value.is_none()),
             store,
+            backup: BackupStoreSection::new(deployment),
         }
     }
+}
+
+/// Returns the region of the cluster, also of one in a single zone.
+fn bucket_location(deployment: &Deployment) -> String {
+    let region = deployment.spec.kubernetes.region.as_ref();
+    let known = managed(deployment.spec.target).zip(region);
+    let region = known.map(|(managed, region)| (managed.location)(region.as_str()).0);
+    region.unwrap_or("REGION").to_owned()
 }
 
 fn addresses(tracing: &Tracing) -> impl Iterator<Item = &Address> {
@@ -182,28 +192,5 @@ impl StoreSection {
             identity: at.identity.as_ref().map(|one| one.as_str().to_owned()),
             secrets: secrets.collect(),
         })
-    }
-}
-
-/// Returns the name of a role in AWS, which all clusters of an account share.
-pub(super) fn role(deployment: &Deployment, what: &str) -> String {
-    let at = &deployment.spec.kubernetes;
-    let mut parts = vec![deployment.spec.name.to_string()];
-    parts.extend(Some(at.namespace.to_string()).filter(|namespace| *namespace != parts[0]));
-    parts.extend(
-        at.cluster
-            .as_ref()
-            .map(|cluster| cluster.as_str().to_owned()),
-    );
-    parts.push(what.to_owned());
-    let name = parts.join("-");
-    if name.len() <= LONGEST_ROLE {
-        name
-    } else {
-        format!(
-            "{}-{}",
-            &name[..LONGEST_ROLE - 9],
-            &hash(name.as_bytes())[..8]
-        )
     }
 }

@@ -106,7 +106,7 @@ fn annotations(deployment: &Deployment) -> BTreeMap<String, String> {
     let mut annotations = super::super::component::texts(&deployment.spec.kubernetes.annotations);
     annotations.extend(identity_annotation(
         deployment.spec.target,
-        &deployment.spec.kubernetes,
+        deployment.spec.kubernetes.identity.as_ref(),
     ));
     annotations
 }

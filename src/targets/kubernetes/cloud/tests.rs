@@ -1,5 +1,6 @@
 //! Tests of the resources of each cloud's cluster.
 
+mod backup;
 mod identity;
 mod problems;
 

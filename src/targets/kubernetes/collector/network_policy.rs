@@ -42,7 +42,7 @@ pub(super) fn egress(deployment: &Deployment, role: Role) -> Vec<EgressRule> {
     if role != Role::Member {
         rules.push(rule(
             "the Kubernetes API, for the names of pods",
-            ports(&[443, 6443]),
+            ports(api_ports(deployment)),
         ));
     }
     if role == Role::Router {
@@ -53,6 +53,16 @@ pub(super) fn egress(deployment: &Deployment, role: Role) -> Vec<EgressRule> {
         rules.extend(to_backends.map(|one| rule("the backend", one)));
     }
     rules
+}
+
+/// Returns the ports of the API server: those of kubeadm and k3s, and outside of a cloud also those of
+/// minikube and `MicroK8s`.
+fn api_ports(deployment: &Deployment) -> &'static [u16] {
+    if deployment.spec.target.cloud().is_some() {
+        &[443, 6443]
+    } else {
+        &[443, 6443, 8443, 16443]
+    }
 }
 
 /// Returns the rules for exporting spans and metrics; none if they stay in the log.

@@ -8,8 +8,9 @@ use super::{deployment, documents, placed};
 use crate::deployment::Deployment;
 use crate::targets::kubernetes::cloud;
 
-fn egress(deployment: &Deployment) -> &'static [(&'static str, u16)] {
-    cloud::identity_egress(deployment.spec.target, &deployment.spec.tracing)
+fn egress(deployment: &Deployment) -> Vec<(&'static str, u16)> {
+    let egress = cloud::CloudTemplate::new(deployment).identity_egress;
+    egress.into_iter().map(|one| (one.cidr, one.port)).collect()
 }
 
 fn environment(deployment: &Deployment) -> BTreeMap<&'static str, String> {
@@ -46,6 +47,8 @@ fn sets_location_and_identity_of_the_collector() {
     );
     let deployment = placed("azure", &[]);
     assert!(environment(&deployment).is_empty() && egress(&deployment).is_empty());
+    let ipv6 = placed("aws", &[("kubernetes.ipv6", json!(true))]);
+    assert!(egress(&ipv6).contains(&("fd00:ec2::23/128", 80)));
     // Outside the cloud, nothing provides its identities.
     let deployment = placed("aws", &[("tracing.backend", json!("honeycomb"))]);
     assert!(egress(&deployment).is_empty());
@@ -68,7 +71,9 @@ fn reads_secrets_from_the_clouds_store() {
     assert!(!shared.contains_key("ServiceAccount"));
     assert_eq!(
         shared["ExternalSecret"]["spec"]["data"],
-        json!([{ "secretKey": "HONEYCOMB_API_KEY", "remoteRef": { "key": arn } }])
+        json!([{ "secretKey": "HONEYCOMB_API_KEY", "remoteRef": {
+            "key": arn, "conversionStrategy": "Default", "decodingStrategy": "None", "metadataPolicy": "None",
+        } }])
     );
     let role = "arn:aws:iam::123456789012:role/chroma-secrets";
     let own = of("aws", &[secret(arn), ("kubernetes.identity", json!(role))]);
@@ -231,7 +236,7 @@ fn reports_the_missing_identity_and_address_of_azure_monitor() {
 #[test]
 fn role_names_are_unique_and_valid_in_aws() {
     let of =
-        |keys: &[(&'static str, Value)]| cloud::readme::role(&placed("aws", keys), "collector");
+        |keys: &[(&'static str, Value)]| cloud::identity::role(&placed("aws", keys), "collector");
     assert_eq!(of(&[]), "chroma-collector");
     let search = ("kubernetes.cluster", json!("search"));
     assert_eq!(

@@ -1,0 +1,62 @@
+//! Backups in a bucket: a store that the cluster cannot use is rejected by its key.
+
+use crate::command::{folder, refused, run};
+
+fn of(target: &str, backup: &str) -> String {
+    format!(
+        "target: {target}\nplatform: kubernetes\ntracing: {{backend: debug}}\nkubernetes: {{backup: {backup}}}\n"
+    )
+}
+
+fn notes(spec: &str) -> String {
+    let home = folder();
+    std::fs::write(home.path().join("chroma-otel.yaml"), spec).unwrap();
+    let (code, _, message) = run(home.path(), &["gen"]);
+    assert_eq!(code, 0, "{message}");
+    let lines = message.lines().filter(|line| line.starts_with("note: "));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn rejects_a_bucket_that_the_cluster_cannot_reach() {
+    insta::assert_snapshot!(refused(&of("aws", "{bucket: acme-chroma}")), @r##"
+    error: chroma-otel.yaml: kubernetes.backup.region: required, because `kubernetes.region` is not set
+      hint: the region of the bucket, such as `eu-central-1`
+    error: 1 problem; nothing was written
+    "##);
+    insta::assert_snapshot!(refused(&of("azure", "{bucket: acme.chroma}")), @r##"
+    error: chroma-otel.yaml: kubernetes.backup.bucket: `acme.chroma` is not a bucket name
+      hint: the name of a container: 3 to 63 lower-case letters, digits and single `-`
+    error: chroma-otel.yaml: kubernetes.backup.account: is missing
+      hint: the name of the storage account with the container; for an S3-compatible store, set `kubernetes.backup.endpoint`
+    error: 2 problems; nothing was written
+    "##);
+    let wrong = "{bucket: acme-chroma, account: Acme_Chroma, identity: me}";
+    insta::assert_snapshot!(refused(&of("azure", wrong)), @r##"
+    error: chroma-otel.yaml: kubernetes.backup.account: `Acme_Chroma` is not a storage account
+      hint: 3 to 24 lower-case letters and digits
+    error: 1 problem; nothing was written
+    "##);
+    let wrong = "{bucket: acme-chroma, account: acme, identity: me}";
+    insta::assert_snapshot!(refused(&of("azure", wrong)), @r##"
+    error: kubernetes.backup.identity: `me` is not a client id
+      hint: see `az identity list --query '[].clientId'`
+    error: 1 problem; nothing was written
+    "##);
+    insta::assert_snapshot!(refused(&of("azure", "{account: acme}")), @r##"
+    error: chroma-otel.yaml: kubernetes.backup.account: requires `kubernetes.backup.bucket`
+      hint: set the bucket, or remove this key
+    error: 1 problem; nothing was written
+    "##);
+}
+
+#[test]
+fn notes_keys_that_the_store_does_not_have() {
+    let keys = "{bucket: acme-chroma, region: europe-west3, account: acme}";
+    insta::assert_snapshot!(notes(&of("gcp", keys)), @r##"
+    note: `kubernetes.backup.region` has no effect on Cloud Storage
+    note: `kubernetes.backup.account` has no effect on Cloud Storage
+    "##);
+    let keys = "{bucket: acme-chroma, endpoint: 'https://s3.example.com', account: acme}";
+    insta::assert_snapshot!(notes(&of("azure", keys)), @"note: `kubernetes.backup.account` has no effect on an S3-compatible store");
+}
