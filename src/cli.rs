@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueHint};
 use clap_complete::Shell;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::backend;
 use crate::input::file::{Flag, Override, flags};
@@ -255,11 +255,28 @@ impl SpecArgs {
         self.value(key)?.as_str()
     }
 
+    /// Returns true if a flag sets this setting of a backend.
+    pub fn has_setting(&self, name: &str) -> bool {
+        let settings = self.value("tracing.settings");
+        let region = name == "region" && self.value("tracing.settings.region").is_some();
+        region || settings.is_some_and(|settings| settings.get(name).is_some())
+    }
+
+    /// Sets a setting of a backend, beside those that flags set.
+    pub fn set_setting(&mut self, name: &str, value: &str) {
+        let key = "tracing.settings";
+        let mut settings = self.value(key).cloned().unwrap_or_else(|| json!({}));
+        if let Value::Object(settings) = &mut settings {
+            settings.insert(name.to_owned(), value.into());
+        }
+        self.set(key, settings);
+    }
+
     /// Sets a key.
     ///
     /// # Panics
     /// The key has no flag.
-    pub fn set(&mut self, key: &str, value: &str) {
+    pub fn set(&mut self, key: &str, value: impl Into<Value>) {
         let flag = flags().iter().find(|flag| flag.key == key);
         let flag = flag.unwrap_or_else(|| unreachable!("`{key}` has a flag"));
         self.overrides.retain(|one| one.key != key);

@@ -3,6 +3,7 @@
 //! Invariant: no field needs another check, and no field is a secret. Values of secrets are in
 //! [`Secrets`], which no template reads.
 
+pub mod backup;
 pub mod default;
 pub mod kubernetes;
 pub mod machine_size;
@@ -22,6 +23,7 @@ use crate::values::{
     AddressRange, Cloud, CloudName, ContextFolder, DnsLabel, DnsName, ImageRepository, Line,
     Memory, NetworkName, Peer, Release, SshKey, VariableName, in_place,
 };
+use backup::Backup;
 use kubernetes::{CollectorMode, Kubernetes};
 use machine_size::MachineMemory;
 use signals::{Client, Metrics, Redact, Sampling};
@@ -78,6 +80,8 @@ pub struct Spec {
     pub machine: Machine,
     /// The cluster; used on Kubernetes only.
     pub kubernetes: Kubernetes,
+    /// Backups that do not stop Chroma.
+    pub backup: Option<Backup>,
     /// The metrics.
     pub metrics: Metrics,
     /// Example applications, which send their own spans.

@@ -4,6 +4,7 @@
 
 pub mod aws;
 pub mod azure;
+mod backup_scripts;
 mod clients;
 pub(crate) mod common;
 pub mod docker;
@@ -91,7 +92,7 @@ pub fn stale_problem(plan: &Plan, stale: &[Change]) -> Option<Problem> {
     terraform::stale_problem(plan, stale).or_else(|| kubernetes::stale_problem(plan, stale))
 }
 
-/// Returns notes for the operator on a change of a deployment's file.
+/// Returns notes for the operator on a created or changed file of a deployment.
 pub fn notes(target: Target, change: &Change) -> Vec<String> {
     match target {
         Target::Docker => docker::notes(change),
@@ -103,12 +104,19 @@ pub fn notes(target: Target, change: &Change) -> Vec<String> {
 }
 
 /// Changes the commands that follow `gen` for what runs already: a deployment with another name, and
-/// containers that the new files lack.
-pub fn adapt_steps(target: Target, changes: &[Change], steps: &mut Vec<String>) {
+/// containers or resources that the new files lack. Returns a note for the operator.
+pub fn adapt_steps(
+    target: Target,
+    changes: &[Change],
+    leftovers: &Leftovers,
+    steps: &mut Vec<String>,
+) -> Option<&'static str> {
     match target {
         Target::Docker => docker::adapt_steps(changes, steps),
-        Target::Aws | Target::Gcp | Target::Azure | Target::Kubernetes(_) => {}
+        Target::Kubernetes(_) => return leftovers.add_to(steps),
+        Target::Aws | Target::Gcp | Target::Azure => {}
     }
+    None
 }
 
 /// Returns the commands that delete what the changed files no longer contain, or cannot change, if
@@ -238,7 +246,7 @@ mod tests {
         ];
         if target.is_kubernetes() {
             keys.extend([
-                ("kubernetes.backup", json!({"schedule": "0 3 * * *"})),
+                ("backup", json!({"schedule": "0 3 * * *"})),
                 (
                     "kubernetes.expose",
                     json!({"host": "chroma.example.com", "tls_secret": "tls"}),

@@ -149,7 +149,7 @@ fn keys_of_the_schema_have_every_level() {
         "clients",
         "kubernetes",
         "machine.log_days",
-        "kubernetes.backup.keep",
+        "backup.keep",
         "tracing.settings.region",
     ] {
         assert!(KEYS.contains(&key), "{key}");

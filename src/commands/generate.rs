@@ -13,7 +13,7 @@ use crate::cli::GenArgs;
 use crate::input::file::{self, Override};
 use crate::problem::Problem;
 use crate::report::{Output, count};
-use crate::spec::{Secrets, Spec, Target, Tracing};
+use crate::spec::{Secrets, Tracing};
 use crate::targets::{self, Leftovers};
 use crate::{
     folder,
@@ -295,15 +295,15 @@ fn summary(
         output.note("flags and exported variables apply to this run only: the spec is not in the folder of the deployment");
     }
     say_secrets(args, rendered, secret, output)?;
-    let compared = |change: &&Change| change.before.is_some() && change.after.is_some();
-    for change in changes.iter().filter(compared) {
-        for note in targets::notes(deployment.spec.target, change) {
+    let target = deployment.spec.target;
+    for change in changes.iter().filter(|change| change.after.is_some()) {
+        for note in targets::notes(target, change) {
             output.note(&note);
         }
     }
     if replaces {
         output.note("the deployment that the folder had before keeps running with its data: remove it as its README in version control describes");
-        if deployment.spec.target.is_kubernetes() && folder.join(".env").exists() {
+        if target.is_kubernetes() && folder.join(".env").exists() {
             output.note("`.env` is from that deployment: remove quotes around values, because `kubectl` keeps them");
         }
     }
@@ -316,14 +316,6 @@ fn summary(
     for note in &deployment.notes {
         output.note(note);
     }
-    let Spec { target, name, .. } = &deployment.spec;
-    if *target == Target::Docker
-        && changes
-            .iter()
-            .any(|change| change.path == "docker-compose.yaml" && change.before.is_none())
-    {
-        output.note(&format!("a second deployment on this machine needs another `--name` than `{name}`, with which it would replace this one"));
-    }
     let mut needs = targets::needs(deployment);
     let set = folder::set_variables(folder, ".env")?;
     needs.retain(|need| !set.contains(&need.variable));
@@ -335,11 +327,9 @@ fn summary(
     }
     let env_file = folder.join(".env").exists();
     let mut steps = targets::next_steps(deployment, &needs, env_file);
-    if !leftovers.is_empty() {
-        output.note("`kubectl apply` does not delete the resources that the new files no longer contain: run all commands below, in this order");
-        steps = with_leftovers(steps, leftovers);
+    if let Some(note) = targets::adapt_steps(target, changes, leftovers, &mut steps) {
+        output.note(note);
     }
-    targets::adapt_steps(deployment.spec.target, changes, &mut steps);
     if downgrade(changes).is_some() {
         steps = vec!["# restore a backup of the older release: README.md".to_owned()];
     }
@@ -348,18 +338,6 @@ fn summary(
     }
     output.next(&steps);
     Ok(())
-}
-
-/// Adds the commands for what applying the new files does not delete.
-fn with_leftovers(mut steps: Vec<String>, leftovers: &Leftovers) -> Vec<String> {
-    let apply = "kubectl apply --kustomize .";
-    let applied = steps.iter().position(|step| step == apply);
-    let after = applied.map_or(steps.len(), |place| place + 1);
-    steps.splice(after..after, leftovers.after.iter().cloned());
-    let first = steps.iter().position(|step| step.starts_with("kubectl "));
-    let before = first.unwrap_or_default();
-    steps.splice(before..before, leftovers.before.iter().cloned());
-    steps
 }
 
 /// Returns true if a change replaces a file in the folder.

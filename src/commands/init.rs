@@ -7,7 +7,7 @@ use anyhow::Result;
 
 use super::location::Location;
 use super::{Answer, generate};
-use crate::backend;
+use crate::backend::{self, Backend, Setting};
 use crate::cli::GenArgs;
 use crate::input::{self, file};
 use crate::problem::Problem;
@@ -45,10 +45,7 @@ fn ask(args: &mut GenArgs, output: &mut Output) -> Result<()> {
     let backend = known.map_or("jaeger", |target| target.info().default_backend);
     let question = "Trace backend (see `chroma-otel-deploy list backends`)";
     ask_for(args, output, "tracing.backend", question, backend)?;
-    if let Some(example) = endpoint_example(args) {
-        let question = format!("Endpoint of the backend, such as {example}");
-        ask_for(args, output, "tracing.endpoint", &question, "")?;
-    }
+    let asked = ask_for_backend(args, output)?;
     ask_for(
         args,
         output,
@@ -56,18 +53,77 @@ fn ask(args: &mut GenArgs, output: &mut Output) -> Result<()> {
         "Name of the deployment",
         default::NAME,
     )?;
-    if args.folder.out.is_none() {
+    // With the target, the backend and the name, this would be the sixth question.
+    if asked < 2 && args.folder.out.is_none() {
         let name = args.spec.text("name").unwrap_or(default::NAME).to_owned();
         args.folder.out = Some(output.ask("Folder", &name)?.into());
     }
     Ok(())
 }
 
-/// Returns an example of an endpoint, if the backend has no default.
-fn endpoint_example(args: &GenArgs) -> Option<String> {
-    let backend = backend::load(args.spec.text("tracing.backend")?).ok()??;
-    let open = backend.wants_endpoint() && backend.endpoint.is_none();
-    open.then(|| backend.endpoint_example().to_owned())
+/// Asks for the endpoint and the settings without which the backend cannot be used. Returns the number
+/// of questions.
+fn ask_for_backend(args: &mut GenArgs, output: &mut Output) -> Result<usize> {
+    let name = args.spec.text("tracing.backend").unwrap_or_default();
+    let Some(backend) = backend::load(name)? else {
+        return Ok(0);
+    };
+    if args.spec.value("tracing.endpoint").is_some() {
+        return Ok(0);
+    }
+    let Open { endpoint, settings } = open(&backend);
+    if let Some(example) = endpoint {
+        let question = format!("Endpoint of the backend, such as {example}");
+        ask_for(args, output, "tracing.endpoint", &question, "")?;
+    }
+    let open = settings
+        .iter()
+        .filter(|(name, _)| !args.spec.has_setting(name));
+    let open: Vec<_> = open.collect();
+    for (name, setting) in &open {
+        ask_for_setting(args, output, name, setting)?;
+    }
+    Ok(open.len() + usize::from(endpoint.is_some()))
+}
+
+/// Values that a backend requires and has no default for.
+struct Open<'a> {
+    /// An example of the endpoint.
+    endpoint: Option<&'a str>,
+    settings: Vec<(&'a String, &'a Setting)>,
+}
+
+fn open(backend: &Backend) -> Open<'_> {
+    let needs_endpoint = backend.wants_endpoint() && backend.endpoint.is_none();
+    let settings = backend.settings.iter();
+    Open {
+        endpoint: needs_endpoint.then(|| backend.endpoint_example()),
+        settings: settings
+            .filter(|(name, _)| backend.requires(name))
+            .collect(),
+    }
+}
+
+fn ask_for_setting(
+    args: &mut GenArgs,
+    output: &mut Output,
+    name: &str,
+    setting: &Setting,
+) -> Result<()> {
+    loop {
+        let answer = output.ask(&format!("`{name}`: {}", setting.what), "")?;
+        match setting.text(&answer) {
+            Err(rule) if !answer.is_empty() => {
+                let message = format!("`{}` cannot be used", answer.escape_debug());
+                output.problems(&[Problem::new(name, message).hint(format!("write {rule}"))]);
+            }
+            Ok(_) => {
+                args.spec.set_setting(name, &answer);
+                return Ok(());
+            }
+            Err(_) => return Ok(()),
+        }
+    }
 }
 
 fn ask_for(
@@ -85,7 +141,7 @@ fn ask_for(
         if answer.is_empty() {
             return Ok(());
         }
-        args.spec.set(key, &answer);
+        args.spec.set(key, answer);
         match problem(args, key) {
             Some(problem) => output.problems(&[problem]),
             None => return Ok(()),
@@ -100,4 +156,22 @@ fn problem(args: &GenArgs, key: &str) -> Option<Problem> {
     let flag = file::flags().iter().find(|flag| flag.key == key)?;
     let mut problems = problems.into_iter();
     problems.find(|problem| problem.at == flag.name || problem.at == key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn asks_at_most_five_questions_for_every_backend() {
+        for name in backend::names() {
+            let backend = backend::load(&name).unwrap().unwrap();
+            let Open { endpoint, settings } = open(&backend);
+            let asked = settings.len() + usize::from(endpoint.is_some());
+            assert!(
+                asked <= 2,
+                "{name}: {asked} questions beside target, backend and name"
+            );
+        }
+    }
 }

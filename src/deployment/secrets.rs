@@ -5,7 +5,6 @@
 use chroma_otel_init::variable;
 
 use crate::collector::redact;
-use crate::spec::kubernetes::Kubernetes;
 use crate::spec::{Image, Spec, Target, header_variable};
 
 /// A variable whose value is in the secret store only.
@@ -37,6 +36,18 @@ pub(crate) enum Container {
 /// The token that the proxy in front of Chroma requires.
 pub(crate) const TOKEN: &str = "CHROMA_TOKEN";
 
+/// Tokens that the proxy also accepts, if they are set.
+pub(crate) const OTHER_TOKENS: [(&str, &str); 2] = [
+    (
+        "CHROMA_TOKEN_NEXT",
+        "a second token, while it replaces the first one",
+    ),
+    (
+        "CHROMA_READ_TOKEN",
+        "a token with which clients can only read",
+    ),
+];
+
 fn secret(container: Container, variable: &str, what: &str) -> SecretVariable {
     SecretVariable {
         variable: variable.to_owned(),
@@ -46,20 +57,26 @@ fn secret(container: Container, variable: &str, what: &str) -> SecretVariable {
     }
 }
 
-/// Returns the token that clients send.
-fn token() -> SecretVariable {
+/// Returns the tokens that clients send.
+fn tokens() -> impl Iterator<Item = SecretVariable> {
     let what =
         "the token that clients send, at least 16 characters; `openssl rand -hex 32` generates one";
-    secret(Container::Proxy, TOKEN, what)
+    let others = OTHER_TOKENS.map(|(name, what)| SecretVariable {
+        required: false,
+        ..secret(Container::Proxy, name, what)
+    });
+    [secret(Container::Proxy, TOKEN, what)]
+        .into_iter()
+        .chain(others)
 }
 
-/// Returns the secrets of a cluster's own parts: the proxy's token, and the keys of the backups'
+/// Returns the secrets of a cluster's own parts: the proxy's tokens, and the keys of the backups'
 /// bucket.
-fn of_cluster(cluster: &Kubernetes) -> Vec<SecretVariable> {
-    let (exposure, backup) = (&cluster.exposure, &cluster.backup);
+fn of_cluster(spec: &Spec) -> Vec<SecretVariable> {
+    let (exposure, backup) = (&spec.kubernetes.exposure, &spec.backup);
     let mut secrets = Vec::new();
     if exposure.as_ref().is_some_and(|exposure| exposure.token) {
-        secrets.push(token());
+        secrets.extend(tokens());
     }
     let bucket = backup.as_ref().and_then(|backup| backup.place.bucket());
     if bucket.is_some_and(|bucket| !bucket.store.is_by_identity()) {
@@ -127,10 +144,10 @@ pub(super) fn all(spec: &Spec) -> Vec<SecretVariable> {
             }),
     );
     if spec.target.is_kubernetes() {
-        secrets.extend(of_cluster(&spec.kubernetes));
+        secrets.extend(of_cluster(spec));
     }
     if spec.target == Target::Docker && spec.chroma.access.token {
-        secrets.push(token());
+        secrets.extend(tokens());
     }
     secrets
 }

@@ -3,6 +3,7 @@
 //! Invariant: everything is optional here and defaults come last, in `Spec`; every problem of the
 //! file is found in one pass, and no text of `tracing.headers` is ever part of a message.
 
+mod backup;
 mod edit;
 mod form;
 mod input;
@@ -11,9 +12,10 @@ mod schema;
 mod sections;
 mod tree;
 
+pub use backup::BackupSection;
 pub use edit::{created, edited};
 pub use input::{Input, flag_of};
-pub use kubernetes::{BackupSection, ExposeSection, KubernetesSection, TolerationSection};
+pub use kubernetes::{ExposeSection, KubernetesSection, TolerationSection};
 pub use schema::{Flag, Kind, SCHEMA, flags, names_schema, schema};
 pub use sections::{
     AccessSection, ChromaSection, CollectorSection, MachineSection, MetricsSection, OneOrMore,

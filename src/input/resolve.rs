@@ -5,6 +5,7 @@
 
 mod access;
 mod backends;
+mod backup;
 mod chroma;
 mod collector;
 mod kubernetes;
@@ -57,7 +58,8 @@ pub fn resolve(
     let backends: Vec<_> = tracing.iter().flat_map(Tracing::backends).collect();
     let memory = machine_memory(target, &chroma, &collector, &backends);
     let machine = reading.machine(target, memory);
-    let kubernetes = reading.kubernetes(target, &name, machine.disk);
+    let kubernetes = reading.kubernetes(&name);
+    let backup = reading.backup(target, &name, machine.disk, kubernetes.region.as_ref());
     let metrics = reading.metrics(&backends);
     let clients = reading.clients();
     reading.note_unused(target, chroma.image, collector.mode);
@@ -75,6 +77,7 @@ pub fn resolve(
                 format,
                 machine,
                 kubernetes,
+                backup,
                 metrics,
                 clients,
             };

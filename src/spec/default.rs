@@ -32,5 +32,5 @@ pub const SNAPSHOTS: u16 = 7;
 pub const LOG_DAYS: u16 = 30;
 /// Default of `machine.start_minutes`.
 pub const START_MINUTES: u16 = 15;
-/// Default of `kubernetes.backup.keep`.
+/// Default of `backup.keep`.
 pub const BACKUPS: u16 = 7;

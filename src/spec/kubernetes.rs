@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::str::FromStr;
 
-use crate::values::{CloudName, DnsLabel, DnsName, ImageRepository, LabelKey, Memory, Schedule};
+use crate::values::{CloudName, DnsLabel, DnsName, ImageRepository, LabelKey};
 
 /// Mode of the collector on Kubernetes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,8 +70,6 @@ pub struct Kubernetes {
     pub image_pull_secrets: Vec<DnsName>,
     /// Address outside the cluster.
     pub exposure: Option<Exposure>,
-    /// Backups.
-    pub backup: Option<Backup>,
     /// True if the deployment has a load balancer inside the cloud's network.
     pub internal_load_balancer: bool,
     /// Region of the cluster, in a cloud.
@@ -154,78 +152,4 @@ pub enum Route {
         /// Its listener.
         listener: DnsName,
     },
-}
-
-/// Backups of the database.
-#[derive(Debug, Clone)]
-pub struct Backup {
-    /// Schedule in cron's syntax.
-    pub schedule: Schedule,
-    /// Number of backups to keep.
-    pub keep: u16,
-    /// Storage for backups.
-    pub place: BackupPlace,
-}
-
-/// Storage for backups.
-#[derive(Debug, Clone)]
-pub enum BackupPlace {
-    /// A volume of this size.
-    Claim(Memory),
-    /// An object store.
-    Bucket(Bucket),
-}
-
-impl BackupPlace {
-    /// Returns the bucket; `None` for a volume.
-    pub fn bucket(&self) -> Option<&Bucket> {
-        match self {
-            Self::Claim(_) => None,
-            Self::Bucket(bucket) => Some(bucket),
-        }
-    }
-}
-
-/// A bucket for backups; on Azure, a container.
-#[derive(Debug, Clone)]
-pub struct Bucket {
-    /// Its name.
-    pub name: CloudName,
-    /// Path in the bucket.
-    pub prefix: CloudName,
-    /// The store that it is in.
-    pub store: ObjectStore,
-}
-
-/// An object store, and how it identifies the backups.
-#[derive(Debug, Clone)]
-pub enum ObjectStore {
-    /// Amazon S3 or a compatible store, with keys.
-    S3 {
-        /// Address of the store. `None`: AWS.
-        endpoint: Option<CloudName>,
-        /// Region.
-        region: CloudName,
-    },
-    /// Amazon S3, by the pod's identity on EKS.
-    Aws {
-        /// Region.
-        region: CloudName,
-    },
-    /// Google Cloud Storage, by the pod's identity on GKE.
-    Gcp,
-    /// Azure Blob Storage, by the pod's identity on AKS.
-    Azure {
-        /// The storage account.
-        account: CloudName,
-        /// Client ID of the identity. `None` if it is not created yet.
-        identity: Option<CloudName>,
-    },
-}
-
-impl ObjectStore {
-    /// Returns true if the pod's identity replaces keys.
-    pub fn is_by_identity(&self) -> bool {
-        !matches!(self, Self::S3 { .. })
-    }
 }

@@ -341,17 +341,17 @@ impl Target {
         match key.split_once('.') {
             Some(("machine", key)) => !self.info().machine_keys.contain(key),
             Some(("kubernetes", key)) => !self.info().kubernetes_keys.contain(key),
-            Some(("collector", key)) => {
-                let only_here = if self.is_kubernetes() {
-                    key != "networks"
-                } else {
-                    key == "networks" && self == Self::Docker
-                };
-                !only_here && !["repository", "version", "memory"].contains(&key)
-            }
-            Some(("chroma", "bind" | "access")) => self != Self::Docker,
+            Some(("collector", "repository" | "version" | "memory")) => false,
+            Some(("collector", "networks") | ("chroma", "bind" | "access")) => self != Self::Docker,
+            Some(("collector", _)) => !self.is_kubernetes(),
+            Some(("backup", "schedule" | "keep")) => self.is_machine(),
+            Some(("backup", _)) => !self.is_kubernetes(),
             Some(("chroma", "open_to_world")) => self.is_machine(),
-            _ => key == "platform" && self.cloud().is_none(),
+            _ => match key {
+                "platform" => self.cloud().is_none(),
+                "backup" => self.is_machine(),
+                _ => false,
+            },
         }
     }
 

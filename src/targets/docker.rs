@@ -9,12 +9,16 @@ use std::collections::BTreeSet;
 use anyhow::Result;
 
 use self::template::{COLLECTOR_PORTS, DockerTemplate, LOG, UP, otlp_ports, wanted};
+use super::backup_scripts::script;
 use super::{common, problems as shared};
 use crate::backend::Exporter;
 use crate::deployment::Deployment;
 use crate::plan::{Change, Need, Plan};
 use crate::problem::Problem;
 use crate::render::{render, values_of};
+
+/// The programs of the service that backs up.
+const BACKUP_SCRIPTS: [&str; 4] = ["archive.py", "backup.py", "restore.py", "schedule.py"];
 
 /// Returns the problems of a valid spec that Compose cannot deploy.
 pub fn problems(deployment: &Deployment) -> Vec<Problem> {
@@ -84,6 +88,12 @@ pub fn plan(deployment: &Deployment) -> Result<Plan> {
         let text = render("docker/Caddyfile.j2", &context)?;
         plan.files.insert("Caddyfile".to_owned(), text);
     }
+    if deployment.spec.backup.is_some() {
+        for name in BACKUP_SCRIPTS {
+            plan.files
+                .insert(format!("backup/{name}"), script(name)?.to_owned());
+        }
+    }
     let context = values_of(template.with_checksums(&plan));
     for file in [
         "docker-compose.yaml",
@@ -108,10 +118,19 @@ pub fn needs(deployment: &Deployment) -> Vec<Need> {
     needs
 }
 
-/// Returns notes on the effect of a changed Compose file on the data.
+/// Returns notes on the effect of a new or changed Compose file.
 pub fn notes(change: &Change) -> Vec<String> {
-    if change.path != "docker-compose.yaml" {
-        return Vec::new();
+    let name = |text: &str| {
+        text.lines()
+            .find_map(|line| line.strip_prefix("name: ").map(str::to_owned))
+    };
+    match (change.path.as_str(), &change.before) {
+        ("docker-compose.yaml", Some(_)) => {}
+        ("docker-compose.yaml", None) => {
+            let name = change.after.as_deref().and_then(name);
+            return name.map(|name| second(&name)).into_iter().collect();
+        }
+        _ => return Vec::new(),
     }
     let renamed = change.behind("name: ").map(|(before, after)| {
         format!("`{before}` is now named `{after}` and starts with empty volumes; the `down` command below stops the old deployment and keeps its volumes")
@@ -124,6 +143,13 @@ pub fn notes(change: &Change) -> Vec<String> {
     let owned = sets_owner(&change.before) && !sets_owner(&change.after);
     let owned = owned.then(|| "Chroma ran as root and now runs as user 10001: before the next start, change the owner of its volume as in README.md, \"Upgrade\"".to_owned());
     renamed.into_iter().chain(moved).chain(owned).collect()
+}
+
+/// Returns the note on another deployment on the same machine.
+fn second(name: &str) -> String {
+    format!(
+        "a second deployment on this machine needs another `--name` than `{name}`, with which it would replace this one, and other ports: `--port`, and those in .env.example"
+    )
 }
 
 /// Adds the command that stops a deployment with another name, which holds the ports, and removes

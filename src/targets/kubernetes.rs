@@ -41,7 +41,7 @@ use crate::deployment::Deployment;
 use crate::plan::{Change, Need, NeedPlace, Plan};
 use crate::render::values_of;
 use crate::spec::Format;
-use crate::spec::kubernetes::ObjectStore;
+use crate::spec::backup::ObjectStore;
 use crate::values::Cloud;
 
 pub use chart::stale_problem;
@@ -179,16 +179,12 @@ fn identity_needs(deployment: &Deployment) -> Vec<Need> {
             &address.key.what,
         ))
     });
-    let bucket = spec
-        .kubernetes
-        .backup
-        .as_ref()
-        .and_then(|one| one.place.bucket());
+    let bucket = spec.backup.as_ref().and_then(|one| one.place.bucket());
     let of_backup =
         bucket.filter(|one| matches!(one.store, ObjectStore::Azure { identity: None, .. }));
     let of_backup = of_backup.map(|_| {
         let what = "the client ID of the identity that stores backups: README.md";
-        need("kubernetes.backup.identity".to_owned(), what)
+        need("backup.identity".to_owned(), what)
     });
     let needs = identity.into_iter().chain(settings).chain(of_backup);
     needs.collect()

@@ -45,22 +45,22 @@ kubernetes:
     tls_secret: chroma-tls
     issuer: letsencrypt
     annotations: {'a b': c}
-  backup:
-    schedule: '@daily'
-    keep: 0
-    disk: 100
-    prefix: a
-    endpoint: s3.example.com
   region: Frankfurt am Main
+backup:
+  schedule: '@daily'
+  keep: 0
+  disk: 100
+  prefix: a
+  endpoint: s3.example.com
 metrics: {monitoring: 1}
 ",
     );
     insta::assert_snapshot!(message, @r##"
+    error: chroma-otel.yaml: backup.disk: 100 is not of type `string`
+      hint: put it in quotes
+    error: chroma-otel.yaml: backup.keep: 0 is less than the minimum of 1
     error: chroma-otel.yaml: collector.operator: `yes` is not of type `boolean`
       hint: write `true` or `false`, without quotes
-    error: chroma-otel.yaml: kubernetes.backup.disk: 100 is not of type `string`
-      hint: put it in quotes
-    error: chroma-otel.yaml: kubernetes.backup.keep: 0 is less than the minimum of 1
     error: chroma-otel.yaml: kubernetes.expose.hots: no such key
       hint: did you mean `host`?
     error: chroma-otel.yaml: kubernetes.labels.port: 80 is not of type `string`
@@ -129,11 +129,11 @@ metrics: {monitoring: 1}
       hint: `NAMESPACE/GATEWAY/LISTENER`, of a listener that terminates TLS: the token must not be sent unencrypted
     error: chroma-otel.yaml: kubernetes.expose.annotations: `a b` cannot be a key
       hint: write letters, digits, `-`, `_` and `.`, at most 63, optionally after a domain and `/`
-    error: chroma-otel.yaml: kubernetes.backup.schedule: `@daily` cannot be used
+    error: chroma-otel.yaml: backup.schedule: `@daily` cannot be used
       hint: write five fields of cron in numbers, such as `17 3 * * *`
-    error: chroma-otel.yaml: kubernetes.backup.prefix: requires `kubernetes.backup.bucket`
+    error: chroma-otel.yaml: backup.prefix: requires `backup.bucket`
       hint: set the bucket, or remove this key
-    error: chroma-otel.yaml: kubernetes.backup.endpoint: requires `kubernetes.backup.bucket`
+    error: chroma-otel.yaml: backup.endpoint: requires `backup.bucket`
       hint: set the bucket, or remove this key
     error: 41 problems; nothing was written
     "##);
@@ -171,7 +171,7 @@ kubernetes: {namespace: kube-system}
 
 #[test]
 fn a_section_without_keys_is_empty() {
-    let message = refused("target: kubernetes\nkubernetes: {expose: , backup: }\n");
+    let message = refused("target: kubernetes\nkubernetes: {expose: }\nbackup:\n");
     insta::assert_snapshot!(message, @r##"
     error: chroma-otel.yaml: kubernetes.expose.host: is missing
       hint: the name that clients call, such as `chroma.example.com`
@@ -179,7 +179,7 @@ fn a_section_without_keys_is_empty() {
     "##);
     let home = folder();
     let spec = home.path().join("chroma-otel.yaml");
-    fs::write(&spec, "target: kubernetes\nkubernetes:\n  backup:\n").unwrap();
+    fs::write(&spec, "target: kubernetes\nbackup:\n").unwrap();
     let (code, answer, message) = run(home.path(), &["gen", "--stdout"]);
     assert_eq!(code, 0, "{message}");
     assert!(answer.contains("==> backup.yaml <=="), "{answer}");
@@ -189,26 +189,25 @@ fn a_section_without_keys_is_empty() {
 fn rejects_a_bucket_together_with_a_volume() {
     let message = refused(
         "target: kubernetes
-kubernetes:
-  backup:
-    disk: 10GiB
-    bucket: Backups/chroma
-    prefix: /a/../b
-    endpoint: https://key:s3cr3t@s3.example.com
-    region: the nearest
+backup:
+  disk: 10GiB
+  bucket: Backups/chroma
+  prefix: /a/../b
+  endpoint: https://key:s3cr3t@s3.example.com
+  region: the nearest
 ",
     );
     assert!(!message.contains("s3cr3t"), "{message}");
     insta::assert_snapshot!(message, @r##"
-    error: chroma-otel.yaml: kubernetes.backup.disk: applies to a volume only, and `kubernetes.backup.bucket` selects a bucket
+    error: chroma-otel.yaml: backup.disk: applies to a volume only, and `backup.bucket` selects a bucket
       hint: remove one of them
-    error: chroma-otel.yaml: kubernetes.backup.bucket: `Backups/chroma` is not a bucket name
-      hint: 3 to 63 lower-case letters, digits, `-` and `.`; a path is `kubernetes.backup.prefix`
-    error: chroma-otel.yaml: kubernetes.backup.prefix: `/a/../b` is not a path in a bucket
+    error: chroma-otel.yaml: backup.bucket: `Backups/chroma` is not a bucket name
+      hint: 3 to 63 lower-case letters, digits, `-` and `.`; a path is `backup.prefix`
+    error: chroma-otel.yaml: backup.prefix: `/a/../b` is not a path in a bucket
       hint: names with `/` between them, such as `backups/chroma`
-    error: chroma-otel.yaml: kubernetes.backup.region: `the nearest` cannot be used
+    error: chroma-otel.yaml: backup.region: `the nearest` cannot be used
       hint: write an id or a name as the cloud shows it, letters first
-    error: chroma-otel.yaml: kubernetes.backup.endpoint: contains credentials
+    error: chroma-otel.yaml: backup.endpoint: contains credentials
       hint: `https://HOST` of the S3-compatible store; keys are in the Secret
     error: 5 problems; nothing was written
     "##);
@@ -301,8 +300,8 @@ fn warns_of_keys_without_effect() {
     let cluster = "kubernetes: {namespace: a}\n";
     let docker = format!("target: docker\ncollector: {{mode: none, replicas: 3}}\n{cluster}");
     insta::assert_snapshot!(notes(&docker), @r##"
+    note: a second deployment on this machine needs another `--name` than `chroma`, with which it would replace this one, and other ports: `--port`, and those in .env.example
     note: `collector.mode`, `collector.replicas`, `kubernetes.namespace` have no effect on target `docker`
-    note: a second deployment on this machine needs another `--name` than `chroma`, with which it would replace this one
     "##);
     let plain = "target: kubernetes
 platform: kubernetes

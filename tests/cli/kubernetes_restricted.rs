@@ -45,8 +45,8 @@ fn a_mirror_replaces_docker_hub_for_every_image() {
 tracing: {backend: [jaeger, zipkin], settings: {zipkin.repository: other.example.com/zipkin}}
 kubernetes:
   image_registry: registry.example.com/hub
-  backup: {bucket: backups}
   expose: {host: chroma.example.com}
+backup: {bucket: backups}
 ";
     let files = rendered(spec);
     let images = files
@@ -78,15 +78,15 @@ fn an_existing_namespace_is_neither_created_nor_deleted() {
     let files = rendered("kubernetes: {create_namespace: false, namespace: default}\n");
     assert!(!files.contains("kind: Namespace\n"));
     assert!(!files.contains("keep.yaml"), "nothing is to be kept");
-    let with_claim = rendered("kubernetes: {create_namespace: false, backup: {}}\n");
+    let with_claim = rendered("kubernetes: {create_namespace: false}\nbackup: {}\n");
     assert!(with_claim.contains("==> keep.yaml <=="));
     assert!(!with_claim.contains("kind: Namespace\n"));
 }
 
 #[test]
 fn openshift_chooses_every_user() {
-    let keys = "{openshift: true, backup: {}, expose: {host: chroma.example.com}}";
-    let files = rendered(&format!("kubernetes: {keys}\n"));
+    let keys = "{openshift: true, expose: {host: chroma.example.com}}";
+    let files = rendered(&format!("kubernetes: {keys}\nbackup: {{}}\n"));
     for id in ["runAsUser", "runAsGroup", "fsGroup"] {
         assert!(!files.contains(&format!("{id}: ")), "{id}");
     }

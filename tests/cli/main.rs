@@ -7,6 +7,7 @@
 )]
 
 mod backends;
+mod backup;
 mod clouds;
 mod command;
 mod completions;
@@ -20,7 +21,7 @@ mod image;
 mod input;
 mod json;
 mod kubernetes;
-mod kubernetes_backup;
+
 mod kubernetes_output;
 mod kubernetes_restricted;
 mod machine_size;

@@ -47,9 +47,9 @@ fn mistakes_in_a_spec_have_a_hint_that_corrects_them() {
     error: chroma-otel.yaml: chroma: has the wrong type
       hint: write `port: VALUE`, with a space after the colon
     error: chroma-otel.yaml: chroma: has the wrong type
-      hint: write a mapping: `access: VALUE` on a line of its own
+      hint: write `{}` for the defaults, or a mapping of `access`, `bind`, `cors_allow_origins`, `dimensions`, `environment`, `image`, `image_context`, `memory`, `open_to_world`, `port`, `registry`, `replicas`, `repository`, `vectors`, `version`
     error: chroma-otel.yaml: chroma.environment: has the wrong type
-      hint: write a mapping: `NAME: VALUE` on a line of its own
+      hint: write a mapping: `NAME: VALUE` on the next line, indented
     error: chroma-otel.yaml: chroma.version: 1.5 is not of type `string`
       hint: write text in quotes, such as `"NEWEST"`
     error: chroma-otel.yaml: chroma.memory: 4 is not of type `string`
@@ -65,9 +65,9 @@ fn mistakes_in_a_spec_have_a_hint_that_corrects_them() {
     error: chroma-otel.yaml: tracing.backend: unknown backend `grafana`
       hint: did you mean `grafana-cloud`?
     error: chroma-otel.yaml: tracing.sampling: 0.1 is not of type `object`
-      hint: write a mapping: `ratio: 0.1` on a line of its own
+      hint: write a mapping: `ratio: 0.1` on the next line, indented
     error: chroma-otel.yaml: tracing.redact: `hash` is not of type `object`
-      hint: write a mapping: `names: hash` on a line of its own
+      hint: write a mapping: `names: hash` on the next line, indented
     error: chroma-otel.yaml: chroma.version: `0.3.29` is older than the oldest supported release
       hint: use 0.4.0 or newer; see `list versions`
     error: chroma-otel.yaml: machine.machine_type: no such key

@@ -257,7 +257,7 @@ fn defaults_of_the_schema_are_those_of_the_parser() {
         let pairs = [
             ("target", json!("docker")),
             ("tracing.sampling.ratio", json!(0.5)),
-            ("kubernetes.backup", json!({})),
+            ("backup", json!({})),
         ];
         pairs
             .map(|(key, value)| Override {

@@ -42,7 +42,7 @@ fn machine_does_not_restart_a_refused_chroma() {
 
 #[test]
 fn scripts_name_the_file_of_the_entrypoint() {
-    let script = fs::read_to_string("templates/kubernetes/backup/archive.py").unwrap();
+    let script = fs::read_to_string("templates/backup/archive.py").unwrap();
     let line = format!("\nOPENED = \"{}\" ", ChromaVersion::FILE);
     assert!(script.contains(&line));
 }

@@ -30,7 +30,7 @@ def jobs(render, tmp_path):
                 {
                     "tracing": {"backend": "debug"},
                     "chroma": {"version": version},
-                    "kubernetes": {"backup": {"keep": 2, **backup}},
+                    "backup": {"keep": 2, **backup},
                 }
             )
         )
@@ -244,13 +244,13 @@ def test_restore_fails_while_chroma_runs(filled, chroma, render):
     server = chroma(NEWEST, {}, render(), data)
     before = contents(data)
     code, said = made.restore(data, CHROMA_URL=server.url + "/")
-    assert (code, "scale it to 0 and retry" in said) == (1, True), said
+    assert (code, "stop it and retry" in said) == (1, True), said
     server.stop()
     with sqlite3.connect(data / "chroma.sqlite3", isolation_level=None) as database:
         database.execute("BEGIN IMMEDIATE")
         code, said = made.restore(data)
         database.execute("ROLLBACK")
-    assert (code, "scale Chroma to 0 and retry" in said) == (1, True), said
+    assert (code, "stop Chroma and retry" in said) == (1, True), said
     assert contents(data) == before
 
 

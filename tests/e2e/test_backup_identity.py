@@ -107,8 +107,8 @@ def jobs(render, tools, tmp_path):
             "tracing": {"backend": "debug"},
             "kubernetes": {
                 "region": {"aws": "eu-central-1", "gcp": "europe-west3", "azure": "westeurope"}[target],
-                "backup": {"bucket": BUCKET, "prefix": PREFIX, "keep": 2, **backup},
             },
+            "backup": {"bucket": BUCKET, "prefix": PREFIX, "keep": 2, **backup},
         }
         (tmp_path / "spec.yaml").write_text(json.dumps(spec))
         rendered = render(spec="spec.yaml", target=target)

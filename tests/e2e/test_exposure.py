@@ -7,6 +7,8 @@ import http.client
 import json
 import os
 import subprocess
+import urllib.error
+import urllib.request
 
 import pytest
 from conftest import CACHE, NEWEST, client, free_ports, get
@@ -147,8 +149,11 @@ def test_proxy_accepts_only_the_exact_token(exposed):
 def test_missing_or_short_token_rejects_all_requests(exposed, token):
     proxy = exposed(token=token)
     for value in (f"Bearer {token or ''}", "Bearer ", "Bearer", "", BEARER):
-        assert ask(proxy, value)[0] == 401, value
-    assert ask(proxy)[0] == 401
+        assert ask(proxy, value)[0] == 503, value
+    assert ask(proxy)[0] == 503
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(f"http://127.0.0.1:{proxy.port}{HEARTBEAT}", timeout=60)
+    assert b"CHROMA_TOKEN has fewer than 16 characters" in refused.value.read()
 
 
 def test_python_client_adds_and_finds_thirty_mebibytes(exposed, tools):

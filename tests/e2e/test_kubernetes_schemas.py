@@ -30,9 +30,9 @@ machine: {allow_from: 10.0.0.0/16}
 collector: {mode: tiered}
 tracing: {backend: honeycomb, service_name: 'yes', environment: production}
 metrics: {monitoring: true}
+backup: {schedule: '0 4 * * 0', keep: 3}
 kubernetes:
   expose: {host: chroma.example.com, ingress_class: nginx, issuer: letsencrypt}
-  backup: {schedule: '0 4 * * 0', keep: 3}
   labels: {team: search}
   annotations: {example.com/owner: search}
   node_selector: {kubernetes.io/os: linux}
@@ -44,7 +44,7 @@ kubernetes:
 """,
     "bucket": """
 target: kubernetes
-kubernetes: {backup: {bucket: backups, endpoint: 'https://s3.example.com'}}
+backup: {bucket: backups, endpoint: 'https://s3.example.com'}
 """,
     "internal": """
 target: gcp

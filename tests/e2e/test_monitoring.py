@@ -40,7 +40,7 @@ def rules_of(render, folder, target):
         },
     }
     if target == "kubernetes":
-        spec |= {"kubernetes": {"backup": {}}, "collector": {"mode": "tiered"}}
+        spec |= {"backup": {}, "collector": {"mode": "tiered"}}
     (folder / "spec.yaml").write_text(yaml.safe_dump(spec))
     rendered = render(out=target, target=target, spec="spec.yaml")
     if target != "kubernetes":

@@ -201,16 +201,28 @@ fn mapping_hint(key: &str, value: &Value) -> Option<String> {
     if let Some((name, _)) = all.find(|(_, schema)| is_for(schema, value)) {
         let value = value.as_str().map_or(value.to_string(), str::to_owned);
         return Some(format!(
-            "write a mapping: `{name}: {value}` on a line of its own"
+            "write a mapping: `{name}: {value}` on the next line, indented"
         ));
     }
-    let name = match keys {
-        Some(keys) => keys.keys().next()?.as_str(),
-        None => "NAME",
+    let Some(keys) = keys else {
+        return Some("write a mapping: `NAME: VALUE` on the next line, indented".to_owned());
     };
+    if let Some((name, _)) = keys.iter().find(|(_, schema)| is_required(schema)) {
+        return Some(format!(
+            "write a mapping: `{name}: VALUE` on the next line, indented"
+        ));
+    }
+    let names: Vec<&str> = keys.keys().map(String::as_str).collect();
     Some(format!(
-        "write a mapping: `{name}: VALUE` on a line of its own"
+        "write `{{}}` for the defaults, or a mapping of `{}`",
+        names.join("`, `")
     ))
+}
+
+/// Returns true if the section needs this key, as its description says.
+fn is_required(schema: &Value) -> bool {
+    let description = schema.get("description").and_then(Value::as_str);
+    description.is_some_and(|text| text.ends_with("Required."))
 }
 
 /// Returns true if the schema is of numbers and the value is one, or if it lists the value.

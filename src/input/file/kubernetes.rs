@@ -8,9 +8,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use crate::spec::default;
 use crate::spec::kubernetes::{SecretStore, Toleration};
-use crate::values::{CloudName, DnsLabel, DnsName, ImageRepository, Memory, Schedule};
+use crate::values::{CloudName, DnsLabel, DnsName, ImageRepository};
 
 /// Kubernetes cluster. No effect on other targets.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -62,9 +61,6 @@ pub struct KubernetesSection {
     /// Access from outside the cluster, over TLS and with a token. Default: none.
     #[schemars(with = "ExposeSection")]
     pub expose: Option<ExposeSection>,
-    /// Backups of the data; `{}` keeps daily backups on a volume. Default: none.
-    #[schemars(with = "BackupSection")]
-    pub backup: Option<BackupSection>,
     /// Create a load balancer in the cloud's network for the clients of `machine.allow_from`.
     #[schemars(extend("x-default" = false))]
     pub internal_load_balancer: Option<bool>,
@@ -104,11 +100,8 @@ pub(super) fn open_blank_sections(tree: &mut Value) {
         tracing
             .retain(|name, value| !value.is_null() || !["sampling", "redact"].contains(&&**name));
     }
-    let Some(kubernetes) = tree.get_mut("kubernetes") else {
-        return;
-    };
-    for name in ["expose", "backup"] {
-        if let Some(section @ Value::Null) = kubernetes.get_mut(name) {
+    for section in ["/kubernetes/expose", "/backup"] {
+        if let Some(section @ Value::Null) = tree.pointer_mut(section) {
             *section = Value::Object(Map::new());
         }
     }
@@ -152,37 +145,4 @@ pub struct ExposeSection {
     pub issuer: Option<String>,
     /// Annotations of the Ingress or HTTPRoute, for its controller.
     pub annotations: Option<BTreeMap<String, String>>,
-}
-
-/// Backups of the data.
-#[derive(Debug, Default, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct BackupSection {
-    /// Schedule in cron syntax, in UTC.
-    #[schemars(extend("x-pattern" = Schedule::PATTERN, "x-default" = Schedule::DEFAULT))]
-    pub schedule: Option<String>,
-    /// Number of backups to keep.
-    #[schemars(range(min = 1, max = 1000), extend("x-default" = default::BACKUPS))]
-    pub keep: Option<u16>,
-    /// Size of the volume for backups. Default: twice `machine.disk`.
-    #[schemars(extend("x-pattern" = Memory::PATTERN))]
-    pub disk: Option<String>,
-    /// Bucket for backups, in place of a volume. On a cloud, it is in the cloud's own store (S3, Cloud
-    /// Storage, or a container of Blob Storage) and needs no key.
-    pub bucket: Option<String>,
-    /// Path in the bucket. Default: the deployment's name.
-    pub prefix: Option<String>,
-    /// Address of an S3-compatible store, such as `https://s3.example.com`, with keys in the Secret.
-    /// Default: the cloud's own store; outside of a cloud AWS, with keys.
-    #[schemars(extend("x-pattern" = "^https?://[^@]+$"))]
-    pub endpoint: Option<String>,
-    /// Region of a bucket in S3. Default: on aws `kubernetes.region`, else us-east-1.
-    #[schemars(extend("x-pattern" = CloudName::PATTERN))]
-    pub region: Option<String>,
-    /// Storage account of the container on azure. Required there.
-    #[schemars(extend("x-pattern" = "^[a-z0-9]{3,24}$"))]
-    pub account: Option<String>,
-    /// Client ID of the identity that stores backups on azure.
-    #[schemars(extend("x-pattern" = CloudName::PATTERN))]
-    pub identity: Option<String>,
 }

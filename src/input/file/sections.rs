@@ -12,6 +12,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::backup::BackupSection;
 use super::kubernetes::KubernetesSection;
 use crate::backend;
 use crate::spec::kubernetes::CollectorMode;
@@ -60,6 +61,10 @@ pub struct SpecFile {
     /// Kubernetes cluster. No effect on other targets.
     #[schemars(extend("x-heading" = "Kubernetes"))]
     pub kubernetes: KubernetesSection,
+    /// Backups of the data, which do not stop Chroma, on docker and Kubernetes; `{}` keeps daily backups on
+    /// a volume. Default: none.
+    #[schemars(with = "BackupSection")]
+    pub backup: Option<BackupSection>,
     /// Metrics of Chroma and its requests.
     #[schemars(extend("x-heading" = "Metrics"))]
     pub metrics: MetricsSection,

@@ -15,8 +15,8 @@ pub(super) fn from_yaml(at: &str, text: &str) -> Result<Value, Problem> {
     match tree {
         Value::Null => Ok(Value::Object(Map::new())),
         Value::Object(mut map) => {
-            // `chroma:` without a value is a blank section, not an error.
-            map.retain(|_, section| !section.is_null());
+            // `chroma:` without a value is a blank section, not an error; `backup:` enables backups.
+            map.retain(|name, section| !section.is_null() || name == "backup");
             Ok(Value::Object(map))
         }
         other => {

@@ -3,7 +3,6 @@
 //! Invariant: a value that the API server rejects is rejected here, by the spec's key; a network file
 //! system never holds the data.
 
-mod backup;
 mod exposure;
 mod scheduling;
 
@@ -11,11 +10,9 @@ use std::fmt::Display;
 use std::net::IpAddr;
 use std::str::FromStr;
 
-use self::backup::Place;
 use crate::input::resolve::reading::{Reading, given, sound};
-use crate::spec::Target;
 use crate::spec::kubernetes::{Kubernetes, SecretStore};
-use crate::values::{DnsLabel, DnsName, Memory};
+use crate::values::{DnsLabel, DnsName};
 
 /// Parts of the usual names of storage classes with network file systems: NFS, AWS EFS and FSx, Azure
 /// Files, Google Filestore (`…-rwx`), Ceph's file system, SMB, GlusterFS.
@@ -34,12 +31,7 @@ const NETWORK_FILE_SYSTEMS: [&str; 11] = [
 ];
 
 impl Reading {
-    pub(super) fn kubernetes(
-        &mut self,
-        target: Option<Target>,
-        name: &DnsLabel,
-        disk: Memory,
-    ) -> Kubernetes {
+    pub(super) fn kubernetes(&mut self, name: &DnsLabel) -> Kubernetes {
         let file = std::mem::take(&mut self.input.spec.kubernetes);
         let named = |suffix: &str| sound::<DnsName>(&format!("{name}-{suffix}"));
         let namespace = self.optional("kubernetes.namespace", &file.namespace);
@@ -63,19 +55,6 @@ impl Reading {
             exposure: file
                 .expose
                 .and_then(|expose| self.exposure(expose, named("tls"))),
-            backup: file.backup.map(|backup| {
-                let cloud = target.filter(|target| target.is_kubernetes());
-                let cloud = cloud.and_then(Target::cloud);
-                self.backup(
-                    &backup,
-                    name,
-                    disk,
-                    &Place {
-                        cloud,
-                        region: region.as_ref(),
-                    },
-                )
-            }),
             internal_load_balancer: file.internal_load_balancer.unwrap_or(false),
             region,
             cluster: self.optional("kubernetes.cluster", &file.cluster),

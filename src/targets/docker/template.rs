@@ -13,13 +13,14 @@ use serde::Serialize;
 use crate::collector::surroundings::{Listen, Surroundings};
 use crate::deployment::Deployment;
 use crate::deployment::chroma::COLLECTOR_ENDPOINT;
-use crate::deployment::secrets::TOKEN;
+use crate::deployment::secrets::{OTHER_TOKENS, TOKEN};
 use crate::digest::hash;
 use crate::image::Images;
 use crate::plan::{Need, NeedPlace, Plan};
 use crate::render::{as_is, is_plain, quoted};
 use crate::spec::signals::Client;
 use crate::spec::{Access, Chroma, Image, Spec, Tracing};
+use crate::targets::backup_scripts::PYTHON;
 use crate::targets::common;
 use crate::targets::shared::SharedTemplate;
 use crate::values::NetworkName;
@@ -63,6 +64,8 @@ pub(super) struct DockerTemplate<'a> {
     ports: Vec<String>,
     /// The proxy; none if Chroma is published without one.
     access: Option<AccessTemplate>,
+    /// Backups; none if the spec has none.
+    backup: Option<BackupTemplate>,
     /// The collector's published ports for spans of applications.
     otlp_ports: Vec<String>,
     /// The folders of the examples, in backticks.
@@ -102,6 +105,7 @@ struct Volumes {
     data: String,
     queue: String,
     certificates: String,
+    backups: String,
 }
 
 /// The address of Chroma for clients.
@@ -141,6 +145,8 @@ struct AccessTemplate {
     token: bool,
     /// The token, from `.env`.
     value: Value,
+    /// The tokens that the proxy accepts if `.env` has them.
+    other_tokens: Vec<OtherToken>,
     /// The host of the certificate.
     host: Option<String>,
     /// The address of the site in the Caddyfile.
@@ -149,13 +155,23 @@ struct AccessTemplate {
     checksum: Option<String>,
 }
 
+/// An optional token.
+#[derive(Serialize)]
+struct OtherToken {
+    variable: &'static str,
+    what: &'static str,
+}
+
 impl AccessTemplate {
     fn new(access: &Access) -> Option<Self> {
         let host = access.host.as_ref().map(ToString::to_string);
         access.has_proxy().then(|| Self {
-            image: concat!("caddy:", env!("CADDY_VERSION")),
+            image: common::CADDY_IMAGE,
             token: access.token,
             value: required(TOKEN),
+            other_tokens: OTHER_TOKENS
+                .map(|(variable, what)| OtherToken { variable, what })
+                .into(),
             site: match &host {
                 Some(host) => format!("https://{host}"),
                 None => "http://:8080".to_owned(),
@@ -164,6 +180,20 @@ impl AccessTemplate {
             checksum: None,
         })
     }
+}
+
+/// The service that backs up.
+#[derive(Serialize)]
+struct BackupTemplate {
+    image: &'static str,
+    /// In cron's syntax.
+    schedule: String,
+    /// Number of backups to keep, as text of a variable.
+    keep: String,
+    /// The owner of Chroma's files.
+    user: u32,
+    /// The checksum of the program that runs all the time.
+    checksum: Option<String>,
 }
 
 /// The containers' memory limits.
@@ -216,10 +246,26 @@ impl<'a> DockerTemplate<'a> {
                 data: format!("{name}_data"),
                 queue: format!("{name}_queue"),
                 certificates: format!("{name}_certificates"),
+                backups: format!("{name}_backups"),
             },
             images: &deployment.images.run,
             ports: ports(chroma),
             access: AccessTemplate::new(&chroma.access),
+            backup: deployment
+                .spec
+                .backup
+                .as_ref()
+                .map(|backup| BackupTemplate {
+                    image: PYTHON,
+                    schedule: backup.schedule.to_string(),
+                    keep: backup.keep.to_string(),
+                    user: if chroma.image.has_entrypoint() {
+                        10001
+                    } else {
+                        0
+                    },
+                    checksum: None,
+                }),
             address,
             client: ClientTemplate::new(chroma),
             otlp_ports: otlp_ports(&deployment.spec.clients)
@@ -268,6 +314,9 @@ impl<'a> DockerTemplate<'a> {
         self.collector_checksum = checksum("otel-collector.yaml");
         if let Some(access) = &mut self.access {
             access.checksum = checksum("Caddyfile");
+        }
+        if let Some(backup) = &mut self.backup {
+            backup.checksum = checksum("backup/schedule.py");
         }
         self
     }

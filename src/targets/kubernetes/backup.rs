@@ -1,12 +1,12 @@
 //! Backups of the database by a CronJob, and the Job that restores one.
 //!
 //! Invariant: both run on the node of Chroma's volume; a backup only while Chroma runs, a restore
-//! only while it does not. Their scripts are in `templates/kubernetes/backup`, and the tests run
+//! only while it does not. Their scripts are in `templates/backup`, and the tests run
 //! them unchanged.
 
 use std::collections::BTreeMap;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use serde::Serialize;
 
 use super::cloud::Egress;
@@ -19,12 +19,10 @@ use super::{cloud, object_store, secret_keys};
 use crate::deployment::Deployment;
 use crate::deployment::secrets::Container;
 use crate::plan::Plan;
-use crate::render::{TEMPLATES, render, values_of};
-use crate::spec::kubernetes::{Backup, BackupPlace, Bucket, ObjectStore};
+use crate::render::{render, values_of};
+use crate::spec::backup::{Backup, BackupPlace, Bucket, ObjectStore};
+use crate::targets::backup_scripts::{PYTHON, script};
 use crate::values::Memory;
-
-/// Image for the scripts; any Python from 3.11 works, without packages.
-pub(super) const PYTHON: &str = env!("PYTHON_IMAGE");
 
 /// Image that connects to the store.
 const RCLONE: &str = concat!("rclone/rclone:", env!("RCLONE_VERSION"));
@@ -50,7 +48,7 @@ struct Step {
 /// # Errors
 /// Fails if a template is wrong, which is a bug.
 pub(super) fn add(plan: &mut Plan, deployment: &Deployment, base: &ClusterTemplate) -> Result<()> {
-    let Some(backup) = &deployment.spec.kubernetes.backup else {
+    let Some(backup) = &deployment.spec.backup else {
         return Ok(());
     };
     let (back_up, restore) = match backup.place {
@@ -282,11 +280,7 @@ fn scripts<'a>(steps: impl Iterator<Item = &'a Step>) -> Result<Vec<Script>> {
         .chain(steps.map(|step| step.script));
     names
         .map(|name| {
-            let file = TEMPLATES.get_file(format!("kubernetes/backup/{name}"));
-            let text = file.and_then(|file| file.contents_utf8());
-            let text = text
-                .with_context(|| format!("no script `{name}`"))?
-                .trim_end();
+            let text = script(name)?.trim_end();
             Ok(Script { name, text })
         })
         .collect()
@@ -299,7 +293,7 @@ fn by_identity(deployment: &Deployment) -> bool {
 
 /// Returns the bucket; `None` if backups are off or on a volume.
 fn bucket(deployment: &Deployment) -> Option<&Bucket> {
-    let backup = deployment.spec.kubernetes.backup.as_ref()?;
+    let backup = deployment.spec.backup.as_ref()?;
     backup.place.bucket()
 }
 
@@ -335,7 +329,7 @@ pub(super) struct BackupSection {
 impl BackupSection {
     /// Computes the section. `None` without backups.
     pub(super) fn new(deployment: &Deployment) -> Option<Self> {
-        let backup = deployment.spec.kubernetes.backup.as_ref()?;
+        let backup = deployment.spec.backup.as_ref()?;
         Some(Self {
             name: BACKUP.name(deployment),
             restore: RESTORE.name(deployment),

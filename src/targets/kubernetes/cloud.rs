@@ -25,7 +25,7 @@ use crate::deployment::Deployment;
 use crate::digest::hash;
 use crate::spec::kubernetes::Kubernetes;
 use crate::spec::{Machine, Spec, Target};
-use crate::values::{Cloud, DnsLabel};
+use crate::values::Cloud;
 
 use self::managed::ManagedKubernetes;
 pub(super) use identity::{identity_annotation, identity_label, pod_identity};
@@ -62,7 +62,6 @@ impl CloudTemplate {
     pub(super) fn new(deployment: &Deployment) -> Self {
         let Spec {
             target,
-            name,
             machine,
             kubernetes,
             tracing,
@@ -70,7 +69,7 @@ impl CloudTemplate {
         } = &deployment.spec;
         let attributes = resource(*target, machine, kubernetes).into_iter();
         Self {
-            storage_classes: storage_classes(*target, name, kubernetes),
+            storage_classes: storage_classes(&deployment.spec),
             environment: environment(*target, deployment.spec.place()),
             resource: attributes
                 .map(|(name, value)| PlaceAttribute {
@@ -107,13 +106,16 @@ const SCRATCH: &str = "scratch";
 /// Returns the storage classes to create unless the spec names one: one for volumes that are kept
 /// and, if backups are sent to a bucket, one for scratch volumes, which would otherwise each leave
 /// a disk.
-fn storage_classes(target: Target, name: &DnsLabel, cluster: &Kubernetes) -> Vec<StorageClass> {
+fn storage_classes(spec: &Spec) -> Vec<StorageClass> {
+    let (name, cluster) = (&spec.name, &spec.kubernetes);
     let given = cluster.storage_class.is_some();
-    let Some(managed) = managed(target).filter(|_| !given) else {
+    let Some(managed) = managed(spec.target).filter(|_| !given) else {
         return Vec::new();
     };
-    let backup = cluster.backup.as_ref();
-    let packed = backup.is_some_and(|backup| backup.place.bucket().is_some());
+    let packed = spec
+        .backup
+        .as_ref()
+        .is_some_and(|backup| backup.place.bucket().is_some());
     let made = |suffix: &str, reclaim, what| StorageClass {
         name: format!("{name}-{suffix}"),
         what,
@@ -148,10 +150,13 @@ pub(super) fn scratch_class(deployment: &Deployment) -> Option<String> {
 /// SELinux ignore it.
 pub(super) fn selinux_level(deployment: &Deployment) -> Option<String> {
     let Spec {
-        kubernetes, name, ..
+        kubernetes,
+        name,
+        backup,
+        ..
     } = &deployment.spec;
     let isolates = managed(deployment.spec.target).is_some_and(|managed| managed.isolates_volumes);
-    let shared = kubernetes.backup.is_some() && isolates;
+    let shared = backup.is_some() && isolates;
     let category = |digits: &str| u16::from_str_radix(digits, 16).unwrap_or_default() % 512;
     shared.then(|| {
         let of = hash(format!("{}/{name}", kubernetes.namespace).as_bytes());

@@ -5,6 +5,9 @@ use serde::Serialize;
 use crate::deployment::Deployment;
 use crate::spec::Format;
 
+/// The command that applies the manifests.
+pub(super) const APPLY: &str = "kubectl apply --kustomize .";
+
 /// The folder of the chart.
 pub(super) const FOLDER: &str = "chart";
 
@@ -29,7 +32,7 @@ impl Commands {
         }
         Self {
             helm: false,
-            apply: "kubectl apply --kustomize .".to_owned(),
+            apply: APPLY.to_owned(),
             remove: "kubectl delete --kustomize .".to_owned(),
             print_restore: "cat restore.yaml".to_owned(),
         }

@@ -19,7 +19,8 @@ use crate::deployment::Deployment;
 use crate::deployment::secrets::Container;
 use crate::plan::{Change, Plan};
 use crate::render::{as_is, render, values_of};
-use crate::spec::kubernetes::{BackupPlace, CollectorMode};
+use crate::spec::backup::BackupPlace;
+use crate::spec::kubernetes::CollectorMode;
 use crate::spec::{Chroma, Image, Spec};
 use crate::targets::common;
 use crate::values::Memory;
@@ -155,7 +156,7 @@ fn namespace_labels(deployment: &Deployment) -> BTreeMap<String, String> {
 
 /// Returns the size of the claim for backups, if they are stored on one.
 pub(super) fn backup_disk(deployment: &Deployment) -> Option<String> {
-    match &deployment.spec.kubernetes.backup.as_ref()?.place {
+    match &deployment.spec.backup.as_ref()?.place {
         BackupPlace::Claim(size) => Some(size.quantity()),
         BackupPlace::Bucket(_) => None,
     }

@@ -18,6 +18,7 @@ use crate::deployment::secrets::{Container, TOKEN};
 use crate::plan::Plan;
 use crate::render::{render, values_of};
 use crate::spec::kubernetes::{Exposure, Route};
+use crate::targets::common;
 use crate::values::Memory;
 
 /// The proxy's version: the output of `caddy version` for the Go module, and the image's tag.
@@ -60,7 +61,7 @@ pub(super) fn add(plan: &mut Plan, deployment: &Deployment, base: &ClusterTempla
         host: exposure.host.to_string(),
         token: exposure.token,
         proxy: PROXY.template(deployment, CADDY_VERSION),
-        caddy_image: image(deployment, concat!("caddy:", env!("CADDY_VERSION"))),
+        caddy_image: image(deployment, common::CADDY_IMAGE),
         checksum: checksum(&caddyfile),
         caddyfile: caddyfile.trim_end(),
         ephemeral: EphemeralStorage::new(deployment, 32, TMP),

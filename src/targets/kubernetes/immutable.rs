@@ -182,7 +182,7 @@ mod tests {
         let backup = |class: &str| {
             [
                 ("target", json!("kubernetes")),
-                ("kubernetes.backup", json!({})),
+                ("backup", json!({})),
                 ("kubernetes.storage_class", json!(class)),
             ]
         };

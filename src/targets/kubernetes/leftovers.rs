@@ -6,6 +6,7 @@
 
 use std::collections::BTreeSet;
 
+use super::commands::APPLY;
 use super::immutable;
 use super::manifest::{Resource, resources};
 use crate::plan::{Change, Plan};
@@ -21,15 +22,30 @@ const OWNERS: [&str; 2] = ["externalsecret", "opentelemetrycollector"];
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Leftovers {
     /// Before all other steps.
-    pub before: Vec<String>,
+    pub(super) before: Vec<String>,
     /// After the new files are applied, so that the collector's successor already runs.
-    pub after: Vec<String>,
+    pub(super) after: Vec<String>,
 }
 
 impl Leftovers {
-    /// Returns true if there is nothing to do.
-    pub fn is_empty(&self) -> bool {
+    fn is_empty(&self) -> bool {
         self.before.is_empty() && self.after.is_empty()
+    }
+
+    /// Adds the commands to those that apply the new files. Returns the note for the operator.
+    pub(in crate::targets) fn add_to(&self, steps: &mut Vec<String>) -> Option<&'static str> {
+        if self.is_empty() {
+            return None;
+        }
+        let applied = steps.iter().position(|step| step == APPLY);
+        let after = applied.map_or(steps.len(), |place| place + 1);
+        steps.splice(after..after, self.after.iter().cloned());
+        let first = steps.iter().position(|step| step.starts_with("kubectl "));
+        let before = first.unwrap_or_default();
+        steps.splice(before..before, self.before.iter().cloned());
+        Some(
+            "`kubectl apply` does not delete the resources that the new files no longer contain: run all commands below, in this order",
+        )
     }
 }
 

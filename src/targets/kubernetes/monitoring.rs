@@ -47,7 +47,8 @@ pub(super) fn add(plan: &mut Plan, deployment: &Deployment, base: &ClusterTempla
         volumes: of(format!(
             "persistentvolumeclaim=~\"data-{name}-0|queue-{name}-otel-member-[0-9]+\""
         )),
-        cronjob: kubernetes
+        cronjob: deployment
+            .spec
             .backup
             .as_ref()
             .map(|_| of(format!("cronjob=\"{}\"", BACKUP.name(deployment)))),

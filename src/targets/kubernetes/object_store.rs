@@ -2,7 +2,7 @@
 //!
 //! Invariant: no variable here is a secret; keys are in the Secret.
 
-use crate::spec::kubernetes::{Bucket, ObjectStore};
+use crate::spec::backup::{Bucket, ObjectStore};
 
 /// Returns rclone's configuration as variables (rclone's documentation, "Environment Variables"). With
 /// `env_auth`, it reads keys from variables and tokens from the pod's identity.

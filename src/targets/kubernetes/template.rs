@@ -14,7 +14,8 @@ use super::component::{ComponentTemplate, DATABASE, api, texts};
 use crate::deployment::Deployment;
 use crate::image::Images;
 use crate::render::{as_is, values_of, yaml};
-use crate::spec::kubernetes::{Backup, Kubernetes};
+use crate::spec::backup::Backup;
+use crate::spec::kubernetes::Kubernetes;
 use crate::spec::{Format, Spec};
 use crate::targets::shared::SharedTemplate;
 
@@ -97,7 +98,7 @@ pub(super) fn keeps(deployment: &Deployment) -> bool {
     }
     let volume = |backup: &Backup| backup.place.bucket().is_none();
     let classes = managed(deployment.spec.target).is_some() && cluster.storage_class.is_none();
-    cluster.create_namespace || classes || cluster.backup.as_ref().is_some_and(volume)
+    cluster.create_namespace || classes || deployment.spec.backup.as_ref().is_some_and(volume)
 }
 
 /// Returns the ranges of addresses that answer for the cluster's DNS pods.

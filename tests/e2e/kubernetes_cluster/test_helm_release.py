@@ -20,7 +20,8 @@ class TestHelmRelease:
         "machine": {"disk": "1GiB"},
         "tracing": {"backend": "otlp"},
         "collector": {"mode": "gateway", "max_replicas": 3},
-        "kubernetes": {"backup": {}, "expose": {"host": "chroma.example.com", "tls_secret": "tls"}},
+        "backup": {},
+        "kubernetes": {"expose": {"host": "chroma.example.com", "tls_secret": "tls"}},
     }
     keys = {"CHROMA_TOKEN": "a-token-0123456789"}
     first = {

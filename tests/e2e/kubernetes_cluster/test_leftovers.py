@@ -11,11 +11,12 @@ pytestmark = pytest.mark.kubernetes
 
 NAME = "leaving"
 BASE = {"target": "kubernetes", "name": NAME, "chroma": {"image": "stock"}, "machine": {"disk": "1GiB"}}
-CLUSTER = {"expose": {"host": "chroma.example.com"}, "backup": {}, "allow_namespaces": ["friends"]}
+CLUSTER = {"expose": {"host": "chroma.example.com"}, "allow_namespaces": ["friends"]}
 FULL = {
     **BASE,
     "tracing": {"backend": "jaeger"},
     "metrics": {"monitoring": True},
+    "backup": {},
     "kubernetes": CLUSTER,
 }
 MEMBER = f"statefulset/{NAME}-otel-member"
@@ -26,7 +27,7 @@ def without(spec, section, key):
 
 
 NO_ROUTE = without(FULL, "kubernetes", "expose")
-NO_BACKUP = without(NO_ROUTE, "kubernetes", "backup")
+NO_BACKUP = {key: value for key, value in NO_ROUTE.items() if key != "backup"}
 NO_FRIENDS = without(NO_BACKUP, "kubernetes", "allow_namespaces")
 NO_MONITORING = without(NO_FRIENDS, "metrics", "monitoring")
 NO_JAEGER = {**NO_MONITORING, "tracing": {"backend": "debug"}}

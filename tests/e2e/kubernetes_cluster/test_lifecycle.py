@@ -46,7 +46,8 @@ class TestLifecycle:
         "name": "life",
         "chroma": {"version": "1.0.20"},
         "machine": {"disk": "1GiB"},
-        "kubernetes": {"backup": {}, "expose": {"host": "chroma.example.com"}, "allow_namespaces": ["friends"]},
+        "backup": {},
+        "kubernetes": {"expose": {"host": "chroma.example.com"}, "allow_namespaces": ["friends"]},
     }
     keys = {"CHROMA_TOKEN": "an-old-token-0123456789"}
 

@@ -18,7 +18,8 @@ class TestRestrictedCluster:
         "name": "narrow",
         "machine": {"disk": "1GiB"},
         "tracing": {"backend": "debug"},
-        "kubernetes": {"create_namespace": False, "openshift": True, "ipv6": True, "backup": {}},
+        "kubernetes": {"create_namespace": False, "openshift": True, "ipv6": True},
+        "backup": {},
     }
     keys = {}
 

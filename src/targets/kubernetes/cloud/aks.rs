@@ -4,7 +4,8 @@ use serde_json::json;
 
 use super::managed::{ByMode, LINK_LOCAL, ManagedKubernetes};
 use crate::problem::Problem;
-use crate::spec::kubernetes::{Kubernetes, ObjectStore};
+use crate::spec::Spec;
+use crate::spec::backup::ObjectStore;
 use crate::targets::azure;
 use crate::targets::machine::patterns::{Named, given, malformed};
 
@@ -42,7 +43,8 @@ pub(super) const AKS: ManagedKubernetes = ManagedKubernetes {
             "tenantId": given(&spec.kubernetes.tenant), "serviceAccountRef": access.account,
         } })
     },
-    names: |at, machine| {
+    names: |spec| {
+        let (at, machine) = (&spec.kubernetes, &spec.machine);
         malformed([
             Named::new(
                 "kubernetes.region",
@@ -66,8 +68,8 @@ pub(super) const AKS: ManagedKubernetes = ManagedKubernetes {
                 "see `az identity list --query '[].clientId'`",
             ),
             Named::new(
-                "kubernetes.backup.identity",
-                backup_identity(at),
+                "backup.identity",
+                backup_identity(spec),
                 azure::patterns::SUBSCRIPTION,
                 "not a client id",
                 "see `az identity list --query '[].clientId'`",
@@ -93,8 +95,8 @@ pub(super) const AKS: ManagedKubernetes = ManagedKubernetes {
     },
 };
 
-fn backup_identity(cluster: &Kubernetes) -> Option<String> {
-    let bucket = cluster.backup.as_ref()?.place.bucket()?;
+fn backup_identity(spec: &Spec) -> Option<String> {
+    let bucket = spec.backup.as_ref()?.place.bucket()?;
     match &bucket.store {
         ObjectStore::Azure { identity, .. } => given(identity),
         _ => None,

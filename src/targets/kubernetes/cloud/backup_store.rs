@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::super::component::BACKUP;
 use super::identity::role;
 use crate::deployment::Deployment;
-use crate::spec::kubernetes::ObjectStore;
+use crate::spec::backup::ObjectStore;
 
 /// The bucket, and the account that has access to it.
 #[derive(Serialize)]
@@ -29,7 +29,7 @@ pub(super) struct BackupStoreSection {
 impl BackupStoreSection {
     /// Computes the section. `None` without a bucket in the cloud's own store.
     pub(super) fn new(deployment: &Deployment) -> Option<Self> {
-        let backup = deployment.spec.kubernetes.backup.as_ref()?;
+        let backup = deployment.spec.backup.as_ref()?;
         let bucket = backup.place.bucket()?;
         let (region, storage_account, missing) = match &bucket.store {
             ObjectStore::S3 { .. } => return None,

@@ -62,7 +62,8 @@ pub(super) const EKS: ManagedKubernetes = ManagedKubernetes {
             "auth": account.map(|account| json!({ "jwt": { "serviceAccountRef": account } })),
         } })
     },
-    names: |at, _| {
+    names: |spec| {
+        let at = &spec.kubernetes;
         malformed([
             Named::new(
                 "kubernetes.region",

@@ -51,7 +51,8 @@ pub(super) const GKE: ManagedKubernetes = ManagedKubernetes {
             } },
         } })
     },
-    names: |at, machine| {
+    names: |spec| {
+        let (at, machine) = (&spec.kubernetes, &spec.machine);
         malformed([
             Named::new(
                 "kubernetes.region",

@@ -54,7 +54,7 @@ pub(in crate::targets::kubernetes) struct ManagedKubernetes {
     /// Returns `spec.provider` of a SecretStore; null values are removed.
     pub(in crate::targets::kubernetes) secret_provider: fn(&Spec, StoreAccess) -> Json,
     /// Returns problems for names that the cloud does not accept.
-    pub(in crate::targets::kubernetes) names: fn(&Kubernetes, &Machine) -> Vec<Problem>,
+    pub(in crate::targets::kubernetes) names: fn(&Spec) -> Vec<Problem>,
     /// Returns the problem of a missing or unsupported location for the named backend.
     pub(in crate::targets::kubernetes) missing_for_backend: MissingForBackend,
     /// Returns the problem of an identity without the key that it belongs to.

@@ -7,19 +7,13 @@ use super::managed::ManagedKubernetes;
 use super::rows::managed;
 use crate::deployment::Deployment;
 use crate::problem::Problem;
-use crate::spec::Spec;
 use crate::targets::kubernetes::secret_keys;
 use crate::targets::machine::patterns;
 
 /// Returns the problems that are specific to a cloud's cluster.
 pub(in crate::targets::kubernetes) fn problems(deployment: &Deployment) -> Vec<Problem> {
-    let Spec {
-        kubernetes,
-        machine,
-        ..
-    } = &deployment.spec;
     let mut problems = managed(deployment.spec.target)
-        .map_or(Vec::new(), |managed| (managed.names)(kubernetes, machine));
+        .map_or(Vec::new(), |managed| (managed.names)(&deployment.spec));
     problems.extend(missing(deployment));
     problems.extend(secrets(deployment));
     problems

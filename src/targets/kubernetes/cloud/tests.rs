@@ -91,7 +91,7 @@ fn renders_a_storage_class_unless_the_spec_names_one() {
 #[test]
 fn scratch_disks_of_bucket_backups_are_deleted() {
     let backup = json!({"bucket": "backups"});
-    let deployment = placed("aws", &[("kubernetes.backup", backup)]);
+    let deployment = placed("aws", &[("backup", backup)]);
     let class = &documents(&deployment, "keep.yaml")["StorageClass"]; // the last of two
     assert_eq!(class["reclaimPolicy"], "Delete");
     let pod = "/spec/jobTemplate/spec/template/spec/volumes";
@@ -107,7 +107,7 @@ fn scratch_disks_of_bucket_backups_are_deleted() {
 #[test]
 fn pods_that_share_a_volume_share_its_selinux_level() {
     let level = |target: &str, backup: Value, file: &str, kind: &str, pod: &str| {
-        let deployment = placed(target, &[("kubernetes.backup", backup)]);
+        let deployment = placed(target, &[("backup", backup)]);
         let path = format!("{pod}/securityContext/seLinuxOptions/level");
         documents(&deployment, file)[kind].pointer(&path).cloned()
     };

@@ -14,7 +14,7 @@ fn backed_up(target: &str, more: Value) -> Deployment {
     let mut backup = json!({"bucket": "acme-chroma", "prefix": "search"});
     let keys = backup.as_object_mut().expect("an object");
     keys.extend(more.as_object().cloned().unwrap_or_default());
-    let keys = [("kubernetes.backup", backup)];
+    let keys = [("backup", backup)];
     match target {
         "kubernetes" => deployment(target, &keys),
         _ => placed(target, &keys),
@@ -106,7 +106,7 @@ fn azure_gives_the_identity_to_labelled_pods_only() {
     let needs = |deployment: &Deployment| {
         let needs = crate::targets::kubernetes::needs(deployment).into_iter();
         let mut needs = needs.map(|need| need.variable);
-        needs.any(|variable| variable == "kubernetes.backup.identity")
+        needs.any(|variable| variable == "backup.identity")
     };
     assert!(!needs(&deployment));
     assert!(needs(&with(json!({}))));

@@ -60,7 +60,7 @@ def refuse_if_running():
             urllib.request.urlopen(os.environ["CHROMA_URL"], timeout=5).close()
         except urllib.error.HTTPError:
             pass
-        raise Failure("Chroma is running: scale it to 0 and retry")
+        raise Failure("Chroma is running: stop it and retry")
 
 
 def refuse_if_newer(version):
@@ -88,7 +88,7 @@ def closed_to_others(data):
             lock.execute("BEGIN EXCLUSIVE")
         except sqlite3.DatabaseError as error:
             if error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-                raise Failure("Chroma's data is in use: scale Chroma to 0 and retry") from None
+                raise Failure("Chroma's data is in use: stop Chroma and retry") from None
             say(f"the existing database is damaged ({error}) and is moved aside as well")
         yield
 

@@ -37,6 +37,7 @@ def say(*words):
 def run(action):
     """Runs the action with the data directory and the backup directory."""
     data, backups = Path(os.environ["DATA"]), Path(os.environ["BACKUPS"])
+    become_owner(data, backups)
     try:
         with only_one(backups):
             action(data, backups)
@@ -46,6 +47,16 @@ def run(action):
         sys.exit("no space left on the volume: nothing was replaced or deleted; enlarge it or keep fewer backups")
     except Failure as failure:
         sys.exit(str(failure))
+
+
+def become_owner(data, backups):
+    """As root, continues as the owner of the data, so that Chroma can open what SQLite creates."""
+    owner = data.stat()
+    if os.geteuid() == 0 and owner.st_uid != 0:
+        os.chown(backups, owner.st_uid, owner.st_gid)
+        os.setgroups([])
+        os.setgid(owner.st_gid)
+        os.setuid(owner.st_uid)
 
 
 def is_full(error):

@@ -1,4 +1,4 @@
-//! `kubernetes.backup`: schedule, number and location of backups.
+//! `backup`: schedule, number and location of backups.
 //!
 //! Invariant: a bucket is never looked for in the store of another cloud.
 
@@ -6,34 +6,49 @@ use crate::input::file::BackupSection;
 use crate::input::resolve::machine::LEAST_DISK;
 use crate::input::resolve::reading::sound;
 use crate::input::resolve::reading::{Reading, given};
-use crate::spec::default;
-use crate::spec::kubernetes::{Backup, BackupPlace, Bucket, ObjectStore};
+use crate::spec::backup::{Backup, BackupPlace, Bucket, ObjectStore};
+use crate::spec::{Target, default};
 use crate::values::{Cloud, CloudName, DnsLabel, DnsName, Memory};
 
 /// The place of the cluster.
-pub(super) struct Place<'a> {
+struct Place<'a> {
     /// `None` outside of a cloud.
-    pub(super) cloud: Option<Cloud>,
-    pub(super) region: Option<&'a CloudName>,
+    cloud: Option<Cloud>,
+    region: Option<&'a CloudName>,
 }
 
 impl Reading {
+    /// Reads the section; `disk` is the size of Chroma's volume, `region` that of the cluster.
     pub(super) fn backup(
         &mut self,
-        file: &BackupSection,
+        target: Option<Target>,
         name: &DnsLabel,
         disk: Memory,
-        cluster: &Place<'_>,
-    ) -> Backup {
-        let schedule = self.optional("kubernetes.backup.schedule", &file.schedule);
-        Backup {
+        region: Option<&CloudName>,
+    ) -> Option<Backup> {
+        let file = self.input.spec.backup.take()?;
+        let cluster = Place {
+            cloud: target
+                .filter(|target| target.is_kubernetes())
+                .and_then(Target::cloud),
+            region,
+        };
+        if target == Some(Target::Docker) && given(&file.bucket).is_some() {
+            self.wrong(
+                "backup.bucket",
+                "has no effect on target `docker`, where backups are on a volume",
+                "remove it; README.md describes how to copy the backups to another place",
+            );
+        }
+        let schedule = self.optional("backup.schedule", &file.schedule);
+        Some(Backup {
             schedule: schedule.unwrap_or_default(),
             keep: file.keep.unwrap_or(default::BACKUPS),
             place: match given(&file.bucket) {
-                None => self.claim(file, disk),
-                Some(bucket) => self.bucket(bucket, file, name, cluster),
+                None => self.claim(&file, disk),
+                Some(bucket) => self.bucket(bucket, &file, name, &cluster),
             },
-        }
+        })
     }
 
     fn claim(&mut self, file: &BackupSection, disk: Memory) -> BackupPlace {
@@ -46,15 +61,15 @@ impl Reading {
         ] {
             if given(of_bucket).is_some() {
                 self.wrong(
-                    &format!("kubernetes.backup.{key}"),
-                    "requires `kubernetes.backup.bucket`",
+                    &format!("backup.{key}"),
+                    "requires `backup.bucket`",
                     "set the bucket, or remove this key",
                 );
             }
         }
-        let size: Option<Memory> = self.optional("kubernetes.backup.disk", &file.disk);
+        let size: Option<Memory> = self.optional("backup.disk", &file.disk);
         if let Some(size) = size {
-            self.at_least("kubernetes.backup.disk", size, LEAST_DISK, &file.disk);
+            self.at_least("backup.disk", size, LEAST_DISK, &file.disk);
         }
         BackupPlace::Claim(size.unwrap_or(disk.twice()))
     }
@@ -68,8 +83,8 @@ impl Reading {
     ) -> BackupPlace {
         if given(&file.disk).is_some() {
             self.wrong(
-                "kubernetes.backup.disk",
-                "applies to a volume only, and `kubernetes.backup.bucket` selects a bucket",
+                "backup.disk",
+                "applies to a volume only, and `backup.bucket` selects a bucket",
                 "remove one of them",
             );
         }
@@ -77,14 +92,14 @@ impl Reading {
         let cloud = cluster.cloud.filter(|_| given(&file.endpoint).is_none());
         if !is_bucket(bucket, cloud) {
             self.wrong(
-                "kubernetes.backup.bucket",
+                "backup.bucket",
                 format!("`{}` is not a bucket name", bucket.escape_debug()),
                 match cloud {
                     Some(Cloud::Azure) => {
                         "the name of a container: 3 to 63 lower-case letters, digits and single `-`"
                     }
                     _ => {
-                        "3 to 63 lower-case letters, digits, `-` and `.`; a path is `kubernetes.backup.prefix`"
+                        "3 to 63 lower-case letters, digits, `-` and `.`; a path is `backup.prefix`"
                     }
                 },
             );
@@ -111,7 +126,7 @@ impl Reading {
     /// Returns the S3-compatible store of a cluster outside of a cloud, or with an address.
     fn s3(&mut self, file: &BackupSection, cluster: &Place<'_>) -> ObjectStore {
         self.without(file, &["account", "identity"], "an S3-compatible store");
-        let own: Option<CloudName> = self.optional("kubernetes.backup.region", &file.region);
+        let own: Option<CloudName> = self.optional("backup.region", &file.region);
         let near = cluster.region.filter(|_| cluster.cloud.is_none());
         ObjectStore::S3 {
             endpoint: self.store(&file.endpoint),
@@ -124,7 +139,7 @@ impl Reading {
     /// Returns the region of a bucket in Amazon S3 for EKS.
     fn s3_region(&mut self, file: &BackupSection, cluster: &Place<'_>) -> CloudName {
         self.without(file, &["account", "identity"], "Amazon S3");
-        let key = "kubernetes.backup.region";
+        let key = "backup.region";
         let own: Option<CloudName> = self.optional(key, &file.region);
         let region = own.or_else(|| cluster.region.cloned());
         region.unwrap_or_else(|| {
@@ -142,8 +157,8 @@ impl Reading {
 
     fn blob_storage(&mut self, file: &BackupSection) -> ObjectStore {
         self.without(file, &["region"], "Blob Storage");
-        let key = "kubernetes.backup.account";
-        let hint = "the name of the storage account with the container; for an S3-compatible store, set `kubernetes.backup.endpoint`";
+        let key = "backup.account";
+        let hint = "the name of the storage account with the container; for an S3-compatible store, set `backup.endpoint`";
         let account = given(&file.account);
         match account {
             None => self.wrong(key, "is missing", hint),
@@ -156,7 +171,7 @@ impl Reading {
         let account = account.filter(|name| is_storage_account(name));
         ObjectStore::Azure {
             account: sound(account.unwrap_or("wrong")),
-            identity: self.optional("kubernetes.backup.identity", &file.identity),
+            identity: self.optional("backup.identity", &file.identity),
         }
     }
 
@@ -169,19 +184,18 @@ impl Reading {
         ];
         for (key, value) in all {
             if keys.contains(&key) && given(value).is_some() {
-                self.notes.push(format!(
-                    "`kubernetes.backup.{key}` has no effect on {store}"
-                ));
+                self.notes
+                    .push(format!("`backup.{key}` has no effect on {store}"));
             }
         }
     }
 
     fn prefix(&mut self, text: &Option<String>) -> Option<CloudName> {
-        let prefix: CloudName = self.optional("kubernetes.backup.prefix", text)?;
+        let prefix: CloudName = self.optional("backup.prefix", text)?;
         let mut parts = prefix.as_str().split('/');
         if parts.any(|part| part.is_empty() || part == "..") {
             self.wrong(
-                "kubernetes.backup.prefix",
+                "backup.prefix",
                 format!("`{}` is not a path in a bucket", prefix.as_str()),
                 "names with `/` between them, such as `backups/chroma`",
             );
@@ -191,7 +205,7 @@ impl Reading {
 
     /// Returns the address of an S3-compatible store. Messages omit parts that may be credentials.
     fn store(&mut self, text: &Option<String>) -> Option<CloudName> {
-        let key = "kubernetes.backup.endpoint";
+        let key = "backup.endpoint";
         let hint = "`https://HOST` of the S3-compatible store; keys are in the Secret";
         let address = given(text)?;
         let schemes = ["https://", "http://"];

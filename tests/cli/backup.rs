@@ -4,7 +4,7 @@ use crate::command::{folder, refused, run};
 
 fn of(target: &str, backup: &str) -> String {
     format!(
-        "target: {target}\nplatform: kubernetes\ntracing: {{backend: debug}}\nkubernetes: {{backup: {backup}}}\n"
+        "target: {target}\nplatform: kubernetes\ntracing: {{backend: debug}}\nbackup: {backup}\n"
     )
 }
 
@@ -20,31 +20,31 @@ fn notes(spec: &str) -> String {
 #[test]
 fn rejects_a_bucket_that_the_cluster_cannot_reach() {
     insta::assert_snapshot!(refused(&of("aws", "{bucket: acme-chroma}")), @r##"
-    error: chroma-otel.yaml: kubernetes.backup.region: required, because `kubernetes.region` is not set
+    error: chroma-otel.yaml: backup.region: required, because `kubernetes.region` is not set
       hint: the region of the bucket, such as `eu-central-1`
     error: 1 problem; nothing was written
     "##);
     insta::assert_snapshot!(refused(&of("azure", "{bucket: acme.chroma}")), @r##"
-    error: chroma-otel.yaml: kubernetes.backup.bucket: `acme.chroma` is not a bucket name
+    error: chroma-otel.yaml: backup.bucket: `acme.chroma` is not a bucket name
       hint: the name of a container: 3 to 63 lower-case letters, digits and single `-`
-    error: chroma-otel.yaml: kubernetes.backup.account: is missing
-      hint: the name of the storage account with the container; for an S3-compatible store, set `kubernetes.backup.endpoint`
+    error: chroma-otel.yaml: backup.account: is missing
+      hint: the name of the storage account with the container; for an S3-compatible store, set `backup.endpoint`
     error: 2 problems; nothing was written
     "##);
     let wrong = "{bucket: acme-chroma, account: Acme_Chroma, identity: me}";
     insta::assert_snapshot!(refused(&of("azure", wrong)), @r##"
-    error: chroma-otel.yaml: kubernetes.backup.account: `Acme_Chroma` is not a storage account
+    error: chroma-otel.yaml: backup.account: `Acme_Chroma` is not a storage account
       hint: 3 to 24 lower-case letters and digits
     error: 1 problem; nothing was written
     "##);
     let wrong = "{bucket: acme-chroma, account: acme, identity: me}";
     insta::assert_snapshot!(refused(&of("azure", wrong)), @r##"
-    error: kubernetes.backup.identity: `me` is not a client id
+    error: backup.identity: `me` is not a client id
       hint: see `az identity list --query '[].clientId'`
     error: 1 problem; nothing was written
     "##);
     insta::assert_snapshot!(refused(&of("azure", "{account: acme}")), @r##"
-    error: chroma-otel.yaml: kubernetes.backup.account: requires `kubernetes.backup.bucket`
+    error: chroma-otel.yaml: backup.account: requires `backup.bucket`
       hint: set the bucket, or remove this key
     error: 1 problem; nothing was written
     "##);
@@ -54,9 +54,25 @@ fn rejects_a_bucket_that_the_cluster_cannot_reach() {
 fn notes_keys_that_the_store_does_not_have() {
     let keys = "{bucket: acme-chroma, region: europe-west3, account: acme}";
     insta::assert_snapshot!(notes(&of("gcp", keys)), @r##"
-    note: `kubernetes.backup.region` has no effect on Cloud Storage
-    note: `kubernetes.backup.account` has no effect on Cloud Storage
+    note: `backup.region` has no effect on Cloud Storage
+    note: `backup.account` has no effect on Cloud Storage
     "##);
     let keys = "{bucket: acme-chroma, endpoint: 'https://s3.example.com', account: acme}";
-    insta::assert_snapshot!(notes(&of("azure", keys)), @"note: `kubernetes.backup.account` has no effect on an S3-compatible store");
+    insta::assert_snapshot!(notes(&of("azure", keys)), @"note: `backup.account` has no effect on an S3-compatible store");
+}
+
+#[test]
+fn backups_on_docker_are_on_a_volume() {
+    let docker = |backup: &str| format!("target: docker\nbackup: {backup}\n");
+    insta::assert_snapshot!(refused(&docker("{bucket: acme-chroma}")), @r##"
+    error: chroma-otel.yaml: backup.bucket: has no effect on target `docker`, where backups are on a volume
+      hint: remove it; README.md describes how to copy the backups to another place
+    error: 1 problem; nothing was written
+    "##);
+    let (machine, unused) = (
+        "target: gcp\nbackup: {keep: 3}\n",
+        "`backup.keep` has no effect on target `gcp`",
+    );
+    assert!(notes(machine).contains(unused), "{}", notes(machine));
+    assert!(!notes(&docker("{keep: 3}")).contains("backup"));
 }

@@ -1,0 +1,1 @@
+"""Tests of Compose deployments in a real Docker engine."""
