@@ -206,7 +206,7 @@ pub struct Chroma {
     pub bind: IpAddr,
     /// Published port.
     pub port: u16,
-    /// Access from other machines (docker).
+    /// Access from other machines (docker and machines in a cloud).
     pub access: Access,
     /// Memory limit.
     pub memory: Memory,
@@ -216,13 +216,15 @@ pub struct Chroma {
     pub environment: BTreeMap<VariableName, Option<String>>,
 }
 
-/// A proxy in front of Chroma on docker; none without a token and a host.
+/// A proxy in front of Chroma, on docker and on a machine in a cloud; none without a token and a host.
 #[derive(Debug, Clone)]
 pub struct Access {
     /// True if clients must send a token.
     pub token: bool,
     /// The host for which the proxy has a certificate.
     pub host: Option<DnsName>,
+    /// Repository of the proxy's image.
+    pub repository: ImageRepository,
 }
 
 impl Access {

@@ -13,6 +13,7 @@ pub mod kubernetes;
 mod machine;
 mod monitoring;
 mod problems;
+mod proxy;
 pub(crate) mod shared;
 mod terraform;
 

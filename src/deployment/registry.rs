@@ -180,6 +180,9 @@ impl Mirrors {
             let published = [&spec.chroma.repository, &spec.collector.repository];
             images.extend(published.map(ToString::to_string));
         }
+        if spec.chroma.access.has_proxy() {
+            images.push(spec.chroma.access.repository.to_string());
+        }
         let (mut of_cloud, mut open, mut docker_hub) = (Vec::new(), BTreeSet::new(), false);
         for image in &images {
             match (Registry::with(image), image.split_once('/')) {

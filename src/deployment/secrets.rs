@@ -5,7 +5,7 @@
 use chroma_otel_init::variable;
 
 use crate::collector::redact;
-use crate::spec::{Image, Spec, Target, header_variable};
+use crate::spec::{Image, Spec, header_variable};
 
 /// A variable whose value is in the secret store only.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -146,8 +146,11 @@ pub(super) fn all(spec: &Spec) -> Vec<SecretVariable> {
     if spec.target.is_kubernetes() {
         secrets.extend(of_cluster(spec));
     }
-    if spec.target == Target::Docker && spec.chroma.access.token {
-        secrets.extend(tokens());
+    if !spec.target.is_kubernetes() && spec.chroma.access.token {
+        // A machine's deployment gets a resource for each secret, so only those that are wanted.
+        let named = |one: &SecretVariable| spec.machine.secrets.contains_key(&one.variable);
+        let wanted = |one: &SecretVariable| one.required || !spec.target.is_machine() || named(one);
+        secrets.extend(tokens().filter(wanted));
     }
     secrets
 }

@@ -104,6 +104,10 @@ fn machine_memory(
         chroma.memory,
         collector.memory,
         backends.iter().copied(),
+        chroma
+            .access
+            .has_proxy()
+            .then(|| Memory::mebibytes(default::PROXY_MEMORY)),
         machine.map_or(Memory::mebibytes(0), |machine| machine.system),
     )
 }

@@ -2,7 +2,7 @@
 //!
 //! Invariant: a bucket is in the cloud's own store, or has the address of another one.
 
-use crate::values::{CloudName, Memory, Schedule};
+use crate::values::{CloudName, DnsName, Memory, Schedule};
 
 /// Backups of the database.
 #[derive(Debug, Clone)]
@@ -22,14 +22,32 @@ pub enum BackupPlace {
     Claim(Memory),
     /// An object store.
     Bucket(Bucket),
+    /// Snapshots of Chroma's volume, of this VolumeSnapshotClass.
+    Snapshot(DnsName),
 }
 
 impl BackupPlace {
-    /// Returns the bucket; `None` for a volume.
+    /// Returns the bucket; `None` for a volume and for snapshots.
     pub fn bucket(&self) -> Option<&Bucket> {
         match self {
-            Self::Claim(_) => None,
             Self::Bucket(bucket) => Some(bucket),
+            Self::Claim(_) | Self::Snapshot(_) => None,
+        }
+    }
+
+    /// Returns the size of the volume; `None` without one.
+    pub fn disk(&self) -> Option<Memory> {
+        match self {
+            Self::Claim(size) => Some(*size),
+            Self::Bucket(_) | Self::Snapshot(_) => None,
+        }
+    }
+
+    /// Returns the class of the snapshots; `None` for archives.
+    pub fn snapshot_class(&self) -> Option<&DnsName> {
+        match self {
+            Self::Snapshot(class) => Some(class),
+            Self::Claim(_) | Self::Bucket(_) => None,
         }
     }
 }

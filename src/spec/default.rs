@@ -32,5 +32,9 @@ pub const SNAPSHOTS: u16 = 7;
 pub const LOG_DAYS: u16 = 30;
 /// Default of `machine.start_minutes`.
 pub const START_MINUTES: u16 = 15;
+/// Default of `chroma.access.repository`.
+pub const PROXY_REPOSITORY: &str = "caddy";
+/// Memory limit of the proxy in front of Chroma, in MiB.
+pub const PROXY_MEMORY: u64 = 256;
 /// Default of `backup.keep`.
 pub const BACKUPS: u16 = 7;

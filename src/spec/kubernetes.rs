@@ -131,6 +131,45 @@ pub struct Exposure {
     pub token: bool,
 }
 
+/// A resource of cert-manager that issues certificates.
+#[derive(Debug, Clone)]
+pub struct Issuer {
+    /// Its kind.
+    pub kind: IssuerKind,
+    /// Its name.
+    pub name: DnsName,
+}
+
+/// The kind of an issuer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IssuerKind {
+    /// For the whole cluster.
+    ClusterIssuer,
+    /// For its namespace.
+    Issuer,
+}
+
+impl IssuerKind {
+    /// All kinds; the first one is the default.
+    pub const ALL: [Self; 2] = [Self::ClusterIssuer, Self::Issuer];
+
+    /// Returns the name of the kind.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::ClusterIssuer => "ClusterIssuer",
+            Self::Issuer => "Issuer",
+        }
+    }
+
+    /// Returns the annotation of an Ingress that names an issuer of the kind.
+    pub const fn annotation(self) -> &'static str {
+        match self {
+            Self::ClusterIssuer => "cert-manager.io/cluster-issuer",
+            Self::Issuer => "cert-manager.io/issuer",
+        }
+    }
+}
+
 /// The resource that routes requests into the cluster and terminates TLS.
 #[derive(Debug, Clone)]
 pub enum Route {
@@ -140,8 +179,8 @@ pub enum Route {
         class: Option<DnsName>,
         /// Secret with the certificate.
         tls_secret: DnsName,
-        /// ClusterIssuer that issues the certificate.
-        issuer: Option<DnsName>,
+        /// cert-manager's issuer of the certificate.
+        issuer: Option<Issuer>,
     },
     /// An HTTPRoute attached to a Gateway's listener, which terminates TLS.
     Gateway {

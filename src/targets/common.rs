@@ -14,9 +14,6 @@ use crate::render::render;
 use crate::spec::Secrets;
 use crate::values::in_place;
 
-/// The image of the proxy in front of Chroma.
-pub(super) const CADDY_IMAGE: &str = concat!("caddy:", env!("CADDY_VERSION"));
-
 /// A step that a backend needs once, before the deployment.
 #[derive(Serialize)]
 pub(super) struct Preparation {

@@ -18,7 +18,13 @@ use crate::problem::Problem;
 use crate::render::{render, values_of};
 
 /// The programs of the service that backs up.
-const BACKUP_SCRIPTS: [&str; 4] = ["archive.py", "backup.py", "restore.py", "schedule.py"];
+const BACKUP_SCRIPTS: [&str; 5] = [
+    "archive.py",
+    "backup.py",
+    "repair.py",
+    "restore.py",
+    "schedule.py",
+];
 
 /// Returns the problems of a valid spec that Compose cannot deploy.
 pub fn problems(deployment: &Deployment) -> Vec<Problem> {
@@ -85,7 +91,7 @@ pub fn plan(deployment: &Deployment) -> Result<Plan> {
     let context = values_of(&template);
     common::add_configurations(&mut plan, deployment, &context)?;
     if deployment.spec.chroma.access.has_proxy() {
-        let text = render("docker/Caddyfile.j2", &context)?;
+        let text = template.caddyfile().text()?;
         plan.files.insert("Caddyfile".to_owned(), text);
     }
     if deployment.spec.backup.is_some() {

@@ -7,6 +7,7 @@
 mod annotations;
 mod backend;
 mod backup;
+mod backup_section;
 mod chart;
 mod cloud;
 mod cloud_files;
@@ -28,6 +29,7 @@ mod scanners;
 mod secret_keys;
 mod template;
 mod templates;
+mod volume_snapshot;
 
 use anyhow::Result;
 use serde::Serialize;

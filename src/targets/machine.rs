@@ -17,9 +17,10 @@ use anyhow::Result;
 use serde::Serialize;
 
 use self::patterns::SecretName;
-use self::ports::OpenPorts;
+use self::ports::{BEHIND_PROXY, BRIDGE, OpenPorts};
 use super::common::{self, Preparation};
 use super::problems as shared;
+use super::proxy::{self, Caddyfile};
 use super::shared::{SharedTemplate, StackService};
 use crate::backend::Backend;
 use crate::collector::surroundings::Surroundings;
@@ -29,7 +30,7 @@ use crate::image::Tags;
 use crate::plan::{Change, Need, NeedPlace, Plan};
 use crate::problem::Problem;
 use crate::render::{as_is, render, values_of};
-use crate::spec::{Image, Machine, Spec};
+use crate::spec::{Chroma, Image, Machine, Spec, Target, default};
 use crate::values::{Peer, in_place};
 
 /// Properties of a cloud's machines, for the files on them and for the README.
@@ -170,6 +171,10 @@ pub(super) struct MachineTemplate<'a, C> {
     #[serde(flatten)]
     traits: CloudMachine,
     memory: MemoryNeeds,
+    /// The proxy that requires a token; none if clients need none.
+    proxy: Option<ProxyTemplate>,
+    /// Address of Chroma on the machine.
+    chroma_address: String,
     /// `UID:GID` of Chroma's files.
     data_owner: &'static str,
     /// Command of the collector's container; empty without the entrypoint.
@@ -203,6 +208,15 @@ pub(super) struct MachineTemplate<'a, C> {
     /// Fields that only this cloud's templates read.
     #[serde(flatten)]
     pub(super) cloud: C,
+}
+
+/// The proxy in front of Chroma.
+#[derive(Serialize)]
+struct ProxyTemplate {
+    image: String,
+    /// Its port in the container.
+    port: u16,
+    memory_mib: u64,
 }
 
 /// Memory in MiB.
@@ -241,6 +255,12 @@ impl<'a, C: Serialize> MachineTemplate<'a, C> {
                 collector_mib: collector.memory.as_mebibytes(),
                 others_mib: machine.memory.others,
             },
+            proxy: chroma.access.has_proxy().then(|| ProxyTemplate {
+                image: chroma.access.repository.tag(proxy::VERSION),
+                port: proxy::PORT,
+                memory_mib: default::PROXY_MEMORY,
+            }),
+            chroma_address: chroma_address(chroma),
             data_owner: if wrapped { "10001:10001" } else { "0:0" },
             collector_command: if wrapped { &facts.command } else { &[] },
             version_description: parameters::version_description(deployment),
@@ -273,6 +293,29 @@ impl<'a, C: Serialize> MachineTemplate<'a, C> {
             cloud,
         }
     }
+}
+
+/// Returns the address at which Chroma is published: for everyone, or for the proxy.
+fn chroma_address(chroma: &Chroma) -> String {
+    if chroma.access.has_proxy() {
+        format!("{BRIDGE}:{BEHIND_PROXY}")
+    } else {
+        format!("0.0.0.0:{}", chroma.port)
+    }
+}
+
+/// Returns the configuration of the proxy; none if clients need no token.
+fn caddyfile(deployment: &Deployment) -> Result<Option<String>> {
+    let chroma = &deployment.spec.chroma;
+    if !chroma.access.has_proxy() {
+        return Ok(None);
+    }
+    let balanced = deployment.spec.target == Target::Aws;
+    let path = chroma.version.health_path();
+    let upstream = format!("chroma:{BEHIND_PROXY}");
+    let file =
+        Caddyfile::with_token(upstream, &chroma.cors_allow_origins).open(balanced.then_some(path));
+    file.text().map(Some)
 }
 
 /// Returns the allowed clients for a sentence.
@@ -332,7 +375,14 @@ pub(super) fn files<C: Serialize>(
             text: render(template, &context)?,
         });
     }
-    for name in UNITS {
+    let caddyfile = caddyfile(deployment)?;
+    let proxied = caddyfile.is_some();
+    files.extend(caddyfile.map(|text| MachineFile {
+        path: "/etc/chroma-otel/Caddyfile".to_owned(),
+        mode: "000644",
+        text,
+    }));
+    for name in UNITS.into_iter().chain(proxied.then_some("proxy.service")) {
         files.push(unit(
             name,
             render(&format!("machine/units/{name}.j2"), &context)?,

@@ -14,6 +14,7 @@ import pickletools
 import re
 import shutil
 import sqlite3
+import struct
 import sys
 import tarfile
 import zlib
@@ -24,6 +25,7 @@ OPENED = "chroma-version"  # names the release that last opened the data; Chroma
 INDEX = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 FILE = re.compile(rf"{re.escape(DATABASE)}|{INDEX.pattern}/[\w.-]+")
 ARCHIVES = "chroma-*.tar.gz"
+INDEX_FILES = ("header.bin", "data_level0.bin", "length.bin", "link_lists.bin", "index_metadata.pickle")
 
 
 class Failure(Exception):
@@ -93,28 +95,43 @@ def check(copy):
         return database.execute("SELECT count(*) FROM embeddings").fetchone()[0]
 
 
+def index_state(folder):
+    """Returns what is wrong with the files of an index; an empty text if they fit together."""
+    sizes = {name: (folder / name).stat().st_size if (folder / name).is_file() else -1 for name in INDEX_FILES}
+    if missing := [name for name, size in sizes.items() if size < 0]:
+        return f"the index has no {', '.join(missing)}"
+    try:
+        _, _, count, size = struct.unpack_from("<4Q", (folder / "header.bin").read_bytes(), 4)
+        _, added = vectors(folder / "index_metadata.pickle")
+    except (struct.error, ValueError, EOFError) as error:
+        return f"a file of the index is damaged ({error})"
+    data, lengths = sizes["data_level0.bin"] / size, sizes["length.bin"] / 4  # some releases write empty ones as well
+    if count == added and data >= count and lengths >= count:
+        return ""
+    counts = {"header.bin": count, "index_metadata.pickle": added, "data_level0.bin": data, "length.bin": lengths}
+    return "the files of the index differ: " + ", ".join(f"{name} has {n:g} vectors" for name, n in counts.items())
+
+
 def check_index(database, folder, segment, collection):
     number = lambda value: value if isinstance(value, int) else int.from_bytes(value or b"", "big")
     own = "SELECT id FROM segments WHERE collection = ?"
     reached = dict(database.execute(f"SELECT segment_id, seq_id FROM max_seq_id WHERE segment_id IN ({own})", [collection]))
     least = min((number(seq_id) for seq_id in reached.values()), default=0)
-    names = ["header.bin", "data_level0.bin", "length.bin", "link_lists.bin", "index_metadata.pickle"]
     if number(reached.get(segment, 0)) == 0:
         return  # all records are still in the log
-    missing = [name for name in names if not (folder / name).is_file()]
-    if missing:
-        raise Failure(f"the index of collection {collection} has no {', '.join(missing)}, in Chroma's data directory as well")
+    if wrong := index_state(folder):
+        raise Failure(f"collection {collection}: {wrong}, in Chroma's data directory as well: repair it as in README.md")
     records = database.execute(f"SELECT count(*) FROM embeddings WHERE segment_id IN ({own})", [collection]).fetchone()[0]
     topic, pending = f"%{collection}", "SELECT count(*) FROM embeddings_queue WHERE topic LIKE ? AND seq_id > ?"
     log = database.execute(pending, [topic, least]).fetchone()[0]
-    indexed = vectors(folder / "index_metadata.pickle")
+    indexed, _ = vectors(folder / "index_metadata.pickle")
     if abs(records - indexed) > log:
         say(f"WARNING: collection {collection} has {records} records, {indexed} vectors and {log} pending changes")
 
 
 def vectors(path):
-    """Returns the number of vectors in an index, without executing the pickle."""
-    field, text, count = None, None, 0
+    """Returns the number of vectors in an index and of all additions to it, without executing the pickle."""
+    field, text, count, added = None, None, 0, 0
     with open(path, "rb") as file:
         for opcode, argument, _ in pickletools.genops(file):
             if "UNICODE" in opcode.name:
@@ -123,7 +140,9 @@ def vectors(path):
                 field = text
             elif field == "id_to_label" and "INT" in opcode.name:
                 count += 1
-    return count
+            elif text == "total_elements_added" and "INT" in opcode.name:
+                added, text = argument, None
+    return count, added
 
 
 def numbers(version):

@@ -1,4 +1,4 @@
-//! Backups in a bucket: a store that the cluster cannot use is rejected by its key.
+//! Locations of backups: what the cluster cannot use is rejected by its key.
 
 use crate::command::{folder, refused, run};
 
@@ -75,4 +75,31 @@ fn backups_on_docker_are_on_a_volume() {
     );
     assert!(notes(machine).contains(unused), "{}", notes(machine));
     assert!(!notes(&docker("{keep: 3}")).contains("backup"));
+}
+
+#[test]
+fn rejects_keys_of_archives_with_snapshots() {
+    let both = "{snapshot_class: csi-snapclass, bucket: acme-chroma, disk: 40GiB}";
+    insta::assert_snapshot!(refused(&of("aws", both)), @r##"
+    error: chroma-otel.yaml: backup.disk: applies to archives only, and `backup.snapshot_class` selects snapshots
+      hint: remove one of them
+    error: chroma-otel.yaml: backup.bucket: applies to archives only, and `backup.snapshot_class` selects snapshots
+      hint: remove one of them
+    error: 2 problems; nothing was written
+    "##);
+    let wrong = "{snapshot_class: CSI_Snapclass}";
+    insta::assert_snapshot!(refused(&of("gcp", wrong)), @r##"
+    error: chroma-otel.yaml: backup.snapshot_class: `CSI_Snapclass` cannot be used
+      hint: write lower-case letters, digits, `-` and `.`, at most 253, a letter or digit at either end
+    error: 1 problem; nothing was written
+    "##);
+}
+
+#[test]
+fn snapshot_class_has_no_effect_without_a_cluster() {
+    for target in ["docker", "gcp"] {
+        let spec = format!("target: {target}\nbackup: {{snapshot_class: csi-snapclass}}\n");
+        let unused = format!("`backup.snapshot_class` has no effect on target `{target}`");
+        assert!(notes(&spec).contains(&unused), "{}", notes(&spec));
+    }
 }

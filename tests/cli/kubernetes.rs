@@ -332,6 +332,22 @@ kubernetes: {identity: x, expose: {host: chroma.example.com}}
 }
 
 #[test]
+fn rejects_issuers_of_unknown_kinds() {
+    for issuer in ["issuer/letsencrypt", "AWSPCAIssuer/x", "Issuer/", "a b"] {
+        let spec = format!(
+            "target: kubernetes\nkubernetes: {{expose: {{host: chroma.example.com, issuer: {issuer}}}}}\n"
+        );
+        let message = refused(&spec);
+        let known = "`ClusterIssuer/NAME`, `Issuer/NAME` in the namespace of the deployment";
+        assert!(
+            message.contains("names no issuer of cert-manager"),
+            "{message}"
+        );
+        assert!(message.contains(known), "{message}");
+    }
+}
+
+#[test]
 fn exposure_is_refused_where_nothing_would_add_it() {
     let refused = refused("target: docker\nkubernetes: {expose: {host: a.example.com}}\n");
     insta::assert_snapshot!(refused, @r##"

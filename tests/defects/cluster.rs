@@ -113,7 +113,8 @@ pub(crate) fn excessive_permissions(one: &Deployment) -> Vec<String> {
     let mut wrong = Vec::new();
     for pod in one.pods() {
         let collector = pod.labels["app.kubernetes.io/name"] == "opentelemetry-collector";
-        if pod.spec["automountServiceAccountToken"] != false && !collector {
+        let snapshots = pod.labels["app.kubernetes.io/component"] == "backup" && has_snapshots(one);
+        if pod.spec["automountServiceAccountToken"] != false && !collector && !snapshots {
             wrong.push(format!("{} has a token", pod.of));
         }
     }
@@ -127,14 +128,24 @@ pub(crate) fn excessive_permissions(one: &Deployment) -> Vec<String> {
             .iter()
             .all(|verb| ["get", "list", "watch"].contains(verb));
         let known = ["pods", "namespaces", "replicasets"];
-        if !reads || !list("resources").iter().all(|one| known.contains(one)) {
+        let reads = reads && list("resources").iter().all(|one| known.contains(one));
+        let snapshots = has_snapshots(one)
+            && list("resources") == ["volumesnapshots"]
+            && list("verbs") == ["create", "get", "list", "delete"];
+        if !reads && !snapshots {
             wrong.push(format!("may do {rule:?}"));
         }
     }
     wrong
 }
 
-/// Only pods that look up pods' names have an account's token, and it can only read pods.
+fn has_snapshots(one: &Deployment) -> bool {
+    let backup = one.spec.backup.as_ref();
+    backup.is_some_and(|backup| backup.place.snapshot_class().is_some())
+}
+
+/// Only pods that look up pods' names or create snapshots have an account's token, and it can only read
+/// pods or manage snapshots.
 #[test]
 fn accounts_have_only_the_permissions_they_need() {
     none(excessive_permissions);

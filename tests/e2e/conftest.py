@@ -42,6 +42,7 @@ FIRST = [
     "machine_aws/test_boot_failures",
     "machine_aws/test_data_disk",
     "machine_aws/test_published_images",
+    "machine_aws/test_access",
     "machine_aws/test_delivered_files",
     "machine_gcp_azure/test_lifecycle",
     "machine_gcp_azure/test_boot_failures",
@@ -53,6 +54,7 @@ FIRST = [
     "kubernetes_cluster/test_without_collector",
     "kubernetes_cluster/test_restricted",
     "kubernetes_cluster/test_leftovers",
+    "kubernetes_cluster/test_snapshots",
     "kubernetes_cluster/test_api_server",
     "compose/test_default",
     "compose/test_images",
@@ -87,6 +89,7 @@ SPREAD = {
     "test_kubernetes_tiered_collector",
     "test_monitoring",
     "test_redaction",
+    "test_repair",
     "test_sampling",
     "test_terraform_clouds_registries",
 }

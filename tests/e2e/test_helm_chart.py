@@ -9,6 +9,7 @@ import subprocess
 import tarfile
 
 import pytest
+from conftest import Server, free_ports
 from test_kubernetes_schemas import SPECS, documents, identity, rendered, validate
 
 pytestmark = pytest.mark.kubernetes
@@ -200,3 +201,25 @@ def test_validate_lists_templates_that_it_cannot_render(tools, full, tmp_path):
     said = (done.stdout + done.stderr).splitlines()
     [line] = [line for line in said if line.strip().startswith("not checked")]
     assert "chart/templates/chroma.yaml" in line or "chart/ (" in line, line
+
+
+def test_chart_is_published_and_installed_with_the_readmes_commands(helm, tools, full, tmp_path):
+    """In a registry without TLS, therefore `--plain-http`; `helm template` takes the place of the installation."""
+    (port,) = free_ports(1)
+    program = tools.part("registry/registry")
+    server = Server([program, "--port", port], {}, tmp_path / "registry.log", tmp_path)
+    try:
+        server.until(lambda: "serving" in server.log, "the registry starts")
+        section = (full / "README.md").read_text().split("### Publish the chart\n")[1]
+        block = re.search(r"```sh\n(.*?)```", section, re.S)[1].replace("registry.example.com", f"localhost:{port}")
+        block, installs = re.subn("^helm upgrade --install", "helm template --skip-tests", block, flags=re.M)
+        block, uses = re.subn(r"^(helm (?:push|template) .*)$", r"\1 --plain-http", block, flags=re.M)
+        assert (installs, uses) == (1, 2), block
+        environment = {"PATH": f"{tools.part('helm')}:{os.environ['PATH']}", "HOME": str(tmp_path)}
+        command = ["bash", "-euo", "pipefail", "-c", block]
+        done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=full)
+        assert done.returncode == 0, done.stderr
+    finally:
+        server.stop()
+    local, published = template(helm, full, "--skip-tests").stdout, done.stdout
+    assert published[published.index("---") :] == local

@@ -1,4 +1,4 @@
-"""kube-score and checkov on the manifests of a default and of a full deployment.
+"""kube-score and checkov on the manifests of a default deployment, a full one, and one with snapshots.
 
 Invariant: every finding is fixed, or has its reason in the rendered file, in the form of the scanner.
 """
@@ -14,6 +14,7 @@ ROOT = HERE.parent.parent
 CASES = {
     "default": (ROOT / "deploy/kubernetes/chroma-otel.yaml").read_text(),
     "full": SPECS["everything"],
+    "snapshots": SPECS["kubernetes-snapshots"].replace("openshift: true", "openshift: false"),
 }
 # kube-score hides this check, which passes, with `container-resources`.
 HIDDEN_TOO = "container-ephemeral-storage-request-and-limit"

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::spec::default;
-use crate::values::{CloudName, Memory, Schedule};
+use crate::values::{CloudName, DnsName, Memory, Schedule};
 
 /// Backups of the data.
 #[derive(Debug, Default, Clone, Deserialize, JsonSchema)]
@@ -39,4 +39,8 @@ pub struct BackupSection {
     /// Client ID of the identity that stores backups on azure.
     #[schemars(extend("x-pattern" = CloudName::PATTERN))]
     pub identity: Option<String>,
+    /// VolumeSnapshotClass on Kubernetes. Backups are then snapshots of Chroma's volume by its CSI driver, in
+    /// place of archives on a volume or in a bucket.
+    #[schemars(extend("x-pattern" = DnsName::PATTERN))]
+    pub snapshot_class: Option<String>,
 }

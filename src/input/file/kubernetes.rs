@@ -140,8 +140,9 @@ pub struct ExposeSection {
     /// Secret that holds the certificate. Default: NAME-tls.
     #[schemars(extend("x-pattern" = DnsName::PATTERN))]
     pub tls_secret: Option<String>,
-    /// ClusterIssuer of cert-manager that issues the certificate.
-    #[schemars(extend("x-pattern" = DnsName::PATTERN))]
+    /// Issuer of cert-manager for the certificate, as `ClusterIssuer/NAME`, `Issuer/NAME` (in the namespace of the
+    /// deployment), or the name of a ClusterIssuer.
+    #[schemars(extend("x-pattern" = "^((Cluster)?Issuer/)?[a-z0-9.-]+$"))]
     pub issuer: Option<String>,
     /// Annotations of the Ingress or HTTPRoute, for its controller.
     pub annotations: Option<BTreeMap<String, String>>,

@@ -184,13 +184,16 @@ pub struct MachineSection {
 #[derive(Debug, Default, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct AccessSection {
-    /// Require a token from clients. Default: true if `bind` is not a loopback address and `open_to_world`
-    /// is not set.
+    /// Require a token from clients. Default: on docker true if `bind` is not a loopback address and
+    /// `open_to_world` is not set; on a machine in a cloud false.
     pub token: Option<bool>,
-    /// Host name of HTTPS on ports 80 and 443 of `bind`, in place of `port`. The certificate is one of Let's
+    /// Host name on docker of HTTPS on ports 80 and 443 of `bind`, in place of `port`. The certificate is one of Let's
     /// Encrypt, which must reach these ports from the internet.
     #[schemars(extend("x-pattern" = DnsName::PATTERN, "x-flag" = "access-host", "x-value" = "NAME"))]
     pub host: Option<String>,
+    /// Image repository of the proxy without a tag, for a mirror.
+    #[schemars(extend("x-pattern" = ImageRepository::PATTERN, "x-default" = default::PROXY_REPOSITORY))]
+    pub repository: Option<String>,
 }
 
 /// Chroma, the database.

@@ -1,17 +1,17 @@
-//! `chroma.access`: a token and TLS in front of Chroma on docker.
+//! `chroma.access`: a token in front of Chroma, on docker also TLS.
 //!
 //! Invariant: Chroma is published without a token on a loopback address only, unless the spec says
 //! otherwise; a token is sent over the internet in TLS only.
 
 use std::net::IpAddr;
 
-use crate::input::resolve::reading::Reading;
-use crate::spec::Access;
-use crate::values::{DnsName, is_private};
+use crate::input::resolve::reading::{Reading, sound};
+use crate::spec::{Access, Target, default};
+use crate::values::{DnsName, ImageRepository, is_private};
 
 impl Reading {
     /// Reads the section; Chroma is published on `bind`.
-    pub(super) fn access(&mut self, bind: IpAddr) -> Access {
+    pub(super) fn access(&mut self, target: Option<Target>, bind: IpAddr) -> Access {
         let file = self.input.spec.chroma.access.take().unwrap_or_default();
         let host = self.optional("chroma.access.host", &file.host);
         let is_open = self.input.spec.chroma.open_to_world == Some(true);
@@ -48,7 +48,20 @@ impl Reading {
         if is_exposed && !token {
             self.notes.push(format!("Chroma is published on {bind} without authentication: every client that reaches it can read and delete all data"));
         }
-        Access { token, host }
+        if host.is_some() && target.is_some_and(Target::is_machine) {
+            self.wrong(
+                "chroma.access.host",
+                "has no effect on a machine in a cloud",
+                "remove it; for TLS, put a load balancer or a proxy with your certificate in front",
+            );
+        }
+        let repository: Option<ImageRepository> =
+            self.optional("chroma.access.repository", &file.repository);
+        Access {
+            token,
+            host,
+            repository: repository.unwrap_or_else(|| sound(default::PROXY_REPOSITORY)),
+        }
     }
 
     /// Rejects a port that the certificate excludes, and notes the ports that it needs.

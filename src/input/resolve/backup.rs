@@ -1,6 +1,6 @@
 //! `backup`: schedule, number and location of backups.
 //!
-//! Invariant: a bucket is never looked for in the store of another cloud.
+//! Invariant: a bucket is never looked for in the store of another cloud. Each backup has one location.
 
 use crate::input::file::BackupSection;
 use crate::input::resolve::machine::LEAST_DISK;
@@ -44,11 +44,35 @@ impl Reading {
         Some(Backup {
             schedule: schedule.unwrap_or_default(),
             keep: file.keep.unwrap_or(default::BACKUPS),
-            place: match given(&file.bucket) {
-                None => self.claim(&file, disk),
-                Some(bucket) => self.bucket(bucket, &file, name, &cluster),
+            place: match (given(&file.snapshot_class), given(&file.bucket)) {
+                (Some(_), _) => self.snapshot(&file, disk),
+                (None, None) => self.claim(&file, disk),
+                (None, Some(bucket)) => self.bucket(bucket, &file, name, &cluster),
             },
         })
+    }
+
+    /// Returns the class of the snapshots, and rejects the keys of archives.
+    fn snapshot(&mut self, file: &BackupSection, disk: Memory) -> BackupPlace {
+        for (key, of_archives) in [
+            ("disk", &file.disk),
+            ("bucket", &file.bucket),
+            ("prefix", &file.prefix),
+            ("endpoint", &file.endpoint),
+            ("region", &file.region),
+            ("account", &file.account),
+            ("identity", &file.identity),
+        ] {
+            if given(of_archives).is_some() {
+                self.wrong(
+                    &format!("backup.{key}"),
+                    "applies to archives only, and `backup.snapshot_class` selects snapshots",
+                    "remove one of them",
+                );
+            }
+        }
+        let class = self.optional("backup.snapshot_class", &file.snapshot_class);
+        class.map_or(BackupPlace::Claim(disk), BackupPlace::Snapshot)
     }
 
     fn claim(&mut self, file: &BackupSection, disk: Memory) -> BackupPlace {

@@ -85,7 +85,7 @@ impl Reading {
         if target.is_some_and(|target| target != Target::Docker) {
             bind = IpAddr::V4(Ipv4Addr::LOCALHOST); // others say otherwise who may connect
         }
-        let access = self.access(bind);
+        let access = self.access(target, bind);
         let port = self.input.spec.chroma.port.unwrap_or(default::PORT);
         self.replicas();
         let memory = self.default_memory();

@@ -19,9 +19,10 @@ use crate::image::Images;
 use crate::plan::{Need, NeedPlace, Plan};
 use crate::render::{as_is, is_plain, quoted};
 use crate::spec::signals::Client;
-use crate::spec::{Access, Chroma, Image, Spec, Tracing};
+use crate::spec::{Access, Chroma, Image, Spec, Tracing, default};
 use crate::targets::backup_scripts::PYTHON;
 use crate::targets::common;
+use crate::targets::proxy::{self, Caddyfile};
 use crate::targets::shared::SharedTemplate;
 use crate::values::NetworkName;
 
@@ -48,6 +49,8 @@ pub(super) const LOG: &str = "docker compose logs otel-collector";
 /// Input of `templates/docker`.
 #[derive(Serialize)]
 pub(super) struct DockerTemplate<'a> {
+    #[serde(skip)]
+    chroma: &'a Chroma,
     #[serde(flatten)]
     shared: SharedTemplate<'a>,
     #[serde(flatten)]
@@ -140,7 +143,7 @@ impl ClientTemplate {
 /// The proxy in front of Chroma.
 #[derive(Serialize)]
 struct AccessTemplate {
-    image: &'static str,
+    image: String,
     /// True if clients must send the token.
     token: bool,
     /// The token, from `.env`.
@@ -149,8 +152,7 @@ struct AccessTemplate {
     other_tokens: Vec<OtherToken>,
     /// The host of the certificate.
     host: Option<String>,
-    /// The address of the site in the Caddyfile.
-    site: String,
+    memory_mib: u64,
     /// The checksum of the Caddyfile, whose change replaces the container.
     checksum: Option<String>,
 }
@@ -166,17 +168,14 @@ impl AccessTemplate {
     fn new(access: &Access) -> Option<Self> {
         let host = access.host.as_ref().map(ToString::to_string);
         access.has_proxy().then(|| Self {
-            image: common::CADDY_IMAGE,
+            image: access.repository.tag(proxy::VERSION),
             token: access.token,
             value: required(TOKEN),
             other_tokens: OTHER_TOKENS
                 .map(|(variable, what)| OtherToken { variable, what })
                 .into(),
-            site: match &host {
-                Some(host) => format!("https://{host}"),
-                None => "http://:8080".to_owned(),
-            },
             host,
+            memory_mib: default::PROXY_MEMORY,
             checksum: None,
         })
     }
@@ -240,6 +239,7 @@ impl<'a> DockerTemplate<'a> {
         let address = SocketAddr::new(chroma.bind, chroma.port).to_string();
         let clients = deployment.spec.clients.iter();
         Self {
+            chroma,
             shared: SharedTemplate::new(deployment),
             surroundings: surroundings(chroma.version),
             volumes: Volumes {
@@ -304,6 +304,18 @@ impl<'a> DockerTemplate<'a> {
         }
     }
 
+    /// Returns the configuration of the proxy.
+    pub(super) fn caddyfile(&self) -> Caddyfile<'a> {
+        let Chroma {
+            access,
+            cors_allow_origins,
+            ..
+        } = self.chroma;
+        Caddyfile::with_token("chroma:8000".to_owned(), cors_allow_origins)
+            .if_token(access.token)
+            .with_host(access.host.as_ref())
+    }
+
     /// Adds the checksums of the configurations in the plan.
     pub(super) fn with_checksums(mut self, plan: &Plan) -> Self {
         let checksum = |file: &str| {
@@ -341,7 +353,7 @@ fn ports(chroma: &Chroma) -> Vec<String> {
     };
     match chroma.access {
         Access { host: Some(_), .. } => vec![published(443, 443), published(80, 80)],
-        Access { token: true, .. } => vec![published(chroma.port, 8080)],
+        Access { token: true, .. } => vec![published(chroma.port, proxy::PORT)],
         Access { token: false, .. } => vec![published(chroma.port, 8000)],
     }
 }

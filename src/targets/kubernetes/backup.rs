@@ -1,8 +1,8 @@
-//! Backups of the database by a CronJob, and the Job that restores one.
+//! Backups of the database by a CronJob, and the Job or the claim that restores one.
 //!
-//! Invariant: both run on the node of Chroma's volume; a backup only while Chroma runs, a restore
-//! only while it does not. Their scripts are in `templates/backup`, and the tests run
-//! them unchanged.
+//! Invariant: archives are packed and restored on the node of Chroma's volume; packed only while Chroma
+//! runs, restored only while it does not. A snapshot needs neither the node nor the volume. The
+//! scripts are in `templates/backup`, and the tests run them unchanged.
 
 use std::collections::BTreeMap;
 
@@ -10,12 +10,12 @@ use anyhow::Result;
 use serde::Serialize;
 
 use super::cloud::Egress;
-use super::component::{self, BACKUP, Component, ComponentTemplate, DATABASE, api, claim, texts};
+use super::component::{self, BACKUP, ComponentTemplate, DATABASE, RESTORE, api, claim, texts};
 use super::ephemeral_storage::EphemeralStorage;
 use super::secret_keys::SecretKey;
 use super::template::ClusterTemplate;
 use super::templates;
-use super::{cloud, object_store, secret_keys};
+use super::{cloud, object_store, secret_keys, volume_snapshot};
 use crate::deployment::Deployment;
 use crate::deployment::secrets::Container;
 use crate::plan::Plan;
@@ -30,12 +30,8 @@ const RCLONE: &str = concat!("rclone/rclone:", env!("RCLONE_VERSION"));
 /// MiB of `/tmp`. SQLite has its temporary files on the volume for backups.
 const TMP: u64 = 64;
 
-/// The restore.
-const RESTORE: Component<'static> = Component {
-    suffix: "restore",
-    program: BACKUP.program,
-    role: "restore",
-};
+/// The program that creates a snapshot.
+const SNAPSHOT: &str = "snapshot.py";
 
 /// One container; the steps run in order.
 struct Step {
@@ -56,6 +52,7 @@ pub(super) fn add(plan: &mut Plan, deployment: &Deployment, base: &ClusterTempla
             vec![Step::new("backup", "backup.py")],
             vec![Step::new("restore", "restore.py")],
         ),
+        BackupPlace::Snapshot(_) => (vec![Step::new("snapshot", SNAPSHOT)], Vec::new()),
         BackupPlace::Bucket(_) => (
             vec![
                 Step::new("backup", "backup.py"),
@@ -75,6 +72,7 @@ pub(super) fn add(plan: &mut Plan, deployment: &Deployment, base: &ClusterTempla
         RESTORE.template(deployment, &version),
     );
     let by_identity = by_identity(deployment);
+    let snapshots = backup.place.snapshot_class().is_some();
     let identity = by_identity
         .then(|| cloud::pod_identity(deployment))
         .flatten();
@@ -89,8 +87,15 @@ pub(super) fn add(plan: &mut Plan, deployment: &Deployment, base: &ClusterTempla
         restore_pod_labels: labelled(&restore_part),
         backup: backup_part,
         restore: restore_part,
-        account: if by_identity { BACKUP } else { DATABASE }.name(deployment),
+        account: if by_identity || snapshots {
+            BACKUP
+        } else {
+            DATABASE
+        }
+        .name(deployment),
         by_identity,
+        snapshots,
+        api_ports: cloud::api_ports(deployment),
         account_annotations: account_annotations(deployment),
         token_egress: if by_identity {
             cloud::token_egress(deployment)
@@ -98,20 +103,22 @@ pub(super) fn add(plan: &mut Plan, deployment: &Deployment, base: &ClusterTempla
             Vec::new()
         },
         claim: claim(deployment),
+        disk: deployment.spec.machine.disk.quantity(),
+        storage_class: cloud::storage_class(deployment),
         scratch_class: cloud::scratch_class(deployment),
         selinux_level: cloud::selinux_level(deployment),
         in_bucket: backup.place.bucket().is_some(),
         store_port: backup.place.bucket().map_or(443, object_store::port),
         room: deployment.spec.machine.disk.twice().quantity(),
         schedule: backup.schedule.to_string(),
-        ephemeral: EphemeralStorage::new(deployment, 64, TMP),
+        ephemeral: EphemeralStorage::new(deployment, 64, if snapshots { 0 } else { TMP }),
         tmp: Memory::mebibytes(TMP).quantity(),
         policy_labels,
-        scripts: scripts(back_up.iter().chain(&restore))?,
+        scripts: scripts(deployment, back_up.iter().chain(&restore))?,
         pod_of_backup: String::new(),
         pod_of_restore: String::new(),
     };
-    let pod = |affinity, steps: &[Step]| {
+    let pod = |affinity: Option<&'static str>, steps: &[Step]| {
         let steps = steps.iter();
         let steps = steps
             .map(|step| step.template(deployment, backup))
@@ -124,9 +131,10 @@ pub(super) fn add(plan: &mut Plan, deployment: &Deployment, base: &ClusterTempla
         let text = render("kubernetes/backup_pod.yaml.j2", &values_of(pod))?;
         anyhow::Ok(text.trim().to_owned())
     };
+    let near_chroma = |affinity| (!snapshots).then_some(affinity);
     let (of_backup, of_restore) = (
-        pod("podAffinity", &back_up)?,
-        pod("podAntiAffinity", &restore)?,
+        pod(near_chroma("podAffinity"), &back_up)?,
+        pod(near_chroma("podAntiAffinity"), &restore)?,
     );
     template.pod_of_backup = of_backup;
     template.pod_of_restore = of_restore;
@@ -146,11 +154,18 @@ struct BackupTemplate<'a> {
     account: String,
     /// True if that account is for backups only, because the store identifies it.
     by_identity: bool,
+    /// True if backups are snapshots: the account has a role, and the pod no volume.
+    snapshots: bool,
+    /// Ports of the API server.
+    api_ports: &'static [u16],
     account_annotations: BTreeMap<String, String>,
     /// Addresses that provide the account's identity.
     token_egress: Vec<Egress>,
     /// The claim of Chroma's data.
     claim: String,
+    /// Its size and its storage class.
+    disk: String,
+    storage_class: Option<String>,
     scratch_class: Option<String>,
     selinux_level: Option<String>,
     /// True if backups are stored in a bucket.
@@ -174,7 +189,8 @@ struct BackupTemplate<'a> {
 struct PodTemplate<'a> {
     #[serde(flatten)]
     backup: &'a BackupTemplate<'a>,
-    affinity: &'static str,
+    /// Its place relative to Chroma; `None` for any node.
+    affinity: Option<&'static str>,
     steps: Vec<StepTemplate>,
 }
 
@@ -199,7 +215,7 @@ struct Variable {
 #[derive(Serialize)]
 struct Script {
     name: &'static str,
-    text: &'static str,
+    text: String,
 }
 
 impl Step {
@@ -214,15 +230,20 @@ impl Step {
         } else {
             (RCLONE, "/bin/sh")
         };
-        let mut environment = vec![("BACKUPS", "/backups".to_owned())];
-        if python {
+        let mut environment = Vec::new();
+        if self.script == SNAPSHOT {
+            environment.extend(volume_snapshot::limits());
+        } else {
+            environment.push(("BACKUPS", "/backups".to_owned()));
+        }
+        if self.has_data() {
             environment.extend([
                 ("DATA", "/data".to_owned()),
                 ("CHROMA_VERSION", deployment.spec.chroma.version.to_string()),
                 ("PYTHONDONTWRITEBYTECODE", "1".to_owned()),
                 ("SQLITE_TMPDIR", "/backups".to_owned()),
             ]);
-        } else {
+        } else if !python {
             environment.extend(
                 backup
                     .place
@@ -259,8 +280,13 @@ impl Step {
                 .map(|(name, value)| Variable { name, value })
                 .collect(),
             keys,
-            has_data: python,
+            has_data: self.has_data(),
         }
+    }
+
+    /// Returns true for a program that reads or writes Chroma's files.
+    fn has_data(&self) -> bool {
+        ["backup.py", "restore.py"].contains(&self.script)
     }
 }
 
@@ -273,26 +299,35 @@ fn chroma(deployment: &Deployment) -> String {
     )
 }
 
-/// Returns the files that the steps run, and the module that two of them share.
-fn scripts<'a>(steps: impl Iterator<Item = &'a Step>) -> Result<Vec<Script>> {
-    let names = ["archive.py"]
-        .into_iter()
-        .chain(steps.map(|step| step.script));
-    names
-        .map(|name| {
-            let text = script(name)?.trim_end();
-            Ok(Script { name, text })
-        })
-        .collect()
+/// Returns the files that the steps run, with the module that others share and the repair, or the object
+/// that one creates.
+fn scripts<'a>(
+    deployment: &Deployment,
+    steps: impl Iterator<Item = &'a Step>,
+) -> Result<Vec<Script>> {
+    let object = volume_snapshot::object(deployment);
+    let shared = ["archive.py", "repair.py"];
+    let copies = object.is_none();
+    let shared = shared.into_iter().filter(|_| copies);
+    let names = shared.chain(steps.map(|step| step.script));
+    let scripts = names.map(|name| {
+        let text = script(name)?.trim_end().to_owned();
+        Ok(Script { name, text })
+    });
+    let object = object.map(|text| {
+        let name = volume_snapshot::FILE;
+        Ok(Script { name, text })
+    });
+    scripts.chain(object).collect()
 }
 
 /// Returns true if the store identifies the backups by the account of their pods.
-fn by_identity(deployment: &Deployment) -> bool {
+pub(super) fn by_identity(deployment: &Deployment) -> bool {
     bucket(deployment).is_some_and(|bucket| bucket.store.is_by_identity())
 }
 
 /// Returns the bucket; `None` if backups are off or on a volume.
-fn bucket(deployment: &Deployment) -> Option<&Bucket> {
+pub(super) fn bucket(deployment: &Deployment) -> Option<&Bucket> {
     let backup = deployment.spec.backup.as_ref()?;
     backup.place.bucket()
 }
@@ -306,39 +341,4 @@ fn account_annotations(deployment: &Deployment) -> BTreeMap<String, String> {
         ));
     }
     annotations
-}
-
-/// The README's section on backups.
-#[derive(Serialize)]
-pub(super) struct BackupSection {
-    /// The name of the CronJob.
-    name: String,
-    /// The name of the Job that restores.
-    restore: String,
-    schedule: String,
-    /// Number of backups to keep.
-    keep: u16,
-    /// `BUCKET/PREFIX`. `None` for a claim.
-    store: Option<String>,
-    /// True if the Secret contains the keys of the store.
-    by_keys: bool,
-    /// The data directory.
-    data: &'static str,
-}
-
-impl BackupSection {
-    /// Computes the section. `None` without backups.
-    pub(super) fn new(deployment: &Deployment) -> Option<Self> {
-        let backup = deployment.spec.backup.as_ref()?;
-        Some(Self {
-            name: BACKUP.name(deployment),
-            restore: RESTORE.name(deployment),
-            schedule: backup.schedule.to_string(),
-            keep: backup.keep,
-            store: bucket(deployment)
-                .map(|one| format!("{}/{}", one.name.as_str(), one.prefix.as_str())),
-            by_keys: bucket(deployment).is_some() && !by_identity(deployment),
-            data: deployment.spec.chroma.version.data_directory(),
-        })
-    }
 }

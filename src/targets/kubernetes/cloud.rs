@@ -23,6 +23,7 @@ use self::readme::CloudSection;
 use crate::collector::surroundings::PlaceAttribute;
 use crate::deployment::Deployment;
 use crate::digest::hash;
+use crate::spec::backup::Backup;
 use crate::spec::kubernetes::Kubernetes;
 use crate::spec::{Machine, Spec, Target};
 use crate::values::Cloud;
@@ -144,7 +145,7 @@ pub(super) fn scratch_class(deployment: &Deployment) -> Option<String> {
     named_or(deployment, SCRATCH)
 }
 
-/// Returns the SELinux level of all pods that use Chroma's volume, for nodes that give each pod its
+/// Returns the SELinux level of all pods that use Chroma's volume if there are several, for nodes that give each pod its
 /// own: Bottlerocket, and EKS Auto Mode, which runs on it. There, a second pod cannot read the
 /// files, or takes them from the first (bottlerocket-os/bottlerocket issue #2417). Nodes without
 /// SELinux ignore it.
@@ -156,12 +157,23 @@ pub(super) fn selinux_level(deployment: &Deployment) -> Option<String> {
         ..
     } = &deployment.spec;
     let isolates = managed(deployment.spec.target).is_some_and(|managed| managed.isolates_volumes);
-    let shared = backup.is_some() && isolates;
+    let mounts = |backup: &Backup| backup.place.snapshot_class().is_none();
+    let shared = backup.as_ref().is_some_and(mounts) && isolates;
     let category = |digits: &str| u16::from_str_radix(digits, 16).unwrap_or_default() % 512;
     shared.then(|| {
         let of = hash(format!("{}/{name}", kubernetes.namespace).as_bytes());
         format!("s0:c{},c{}", category(&of[..3]), 512 + category(&of[3..6]))
     })
+}
+
+/// Returns the ports of the API server: those of kubeadm and k3s, and outside of a cloud also those of
+/// minikube and `MicroK8s`.
+pub(super) fn api_ports(deployment: &Deployment) -> &'static [u16] {
+    if deployment.spec.target.cloud().is_some() {
+        &[443, 6443]
+    } else {
+        &[443, 6443, 8443, 16443]
+    }
 }
 
 fn named_or(deployment: &Deployment, suffix: &str) -> Option<String> {

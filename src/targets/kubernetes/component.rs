@@ -75,6 +75,13 @@ pub(super) const BACKUP: Component<'static> = Component {
     role: "backup",
 };
 
+/// The restore.
+pub(super) const RESTORE: Component<'static> = Component {
+    suffix: "restore",
+    program: BACKUP.program,
+    role: "restore",
+};
+
 impl Component<'_> {
     /// Returns the name of its workload.
     pub(super) fn name(self, deployment: &Deployment) -> String {

@@ -19,7 +19,6 @@ use crate::deployment::Deployment;
 use crate::deployment::secrets::Container;
 use crate::plan::{Change, Plan};
 use crate::render::{as_is, render, values_of};
-use crate::spec::backup::BackupPlace;
 use crate::spec::kubernetes::CollectorMode;
 use crate::spec::{Chroma, Image, Spec};
 use crate::targets::common;
@@ -156,10 +155,8 @@ fn namespace_labels(deployment: &Deployment) -> BTreeMap<String, String> {
 
 /// Returns the size of the claim for backups, if they are stored on one.
 pub(super) fn backup_disk(deployment: &Deployment) -> Option<String> {
-    match &deployment.spec.backup.as_ref()?.place {
-        BackupPlace::Claim(size) => Some(size.quantity()),
-        BackupPlace::Bucket(_) => None,
-    }
+    let disk = deployment.spec.backup.as_ref()?.place.disk()?;
+    Some(disk.quantity())
 }
 
 /// Returns the allowed clients of Chroma as peers of a policy, one per line. Empty for all: a route

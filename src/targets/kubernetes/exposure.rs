@@ -16,13 +16,10 @@ use super::templates;
 use crate::deployment::Deployment;
 use crate::deployment::secrets::{Container, TOKEN};
 use crate::plan::Plan;
-use crate::render::{render, values_of};
-use crate::spec::kubernetes::{Exposure, Route};
-use crate::targets::common;
+use crate::render::values_of;
+use crate::spec::kubernetes::{Exposure, Issuer, Route};
+use crate::targets::proxy::{self, Caddyfile};
 use crate::values::Memory;
-
-/// The proxy's version: the output of `caddy version` for the Go module, and the image's tag.
-const CADDY_VERSION: &str = env!("CADDY_VERSION");
 
 /// MiB of the proxy's `/tmp`, in which it keeps its state.
 const TMP: u64 = 64;
@@ -55,13 +52,15 @@ pub(super) fn add(plan: &mut Plan, deployment: &Deployment, base: &ClusterTempla
     let Some(exposure) = &deployment.spec.kubernetes.exposure else {
         return Ok(());
     };
-    let caddyfile = render("kubernetes/Caddyfile.j2", &values_of(base))?;
+    let chroma = &deployment.spec.chroma;
+    let upstream = format!("{}:{}", api(deployment), chroma.port);
+    let caddyfile = Caddyfile::with_token(upstream, &chroma.cors_allow_origins).text()?;
     let template = ExposeTemplate {
         base,
         host: exposure.host.to_string(),
         token: exposure.token,
-        proxy: PROXY.template(deployment, CADDY_VERSION),
-        caddy_image: image(deployment, common::CADDY_IMAGE),
+        proxy: PROXY.template(deployment, proxy::VERSION),
+        caddy_image: image(deployment, proxy::IMAGE),
         checksum: checksum(&caddyfile),
         caddyfile: caddyfile.trim_end(),
         ephemeral: EphemeralStorage::new(deployment, 32, TMP),
@@ -112,7 +111,7 @@ impl RoutedService {
         if exposure.token {
             Self {
                 name: PROXY.name(deployment),
-                port: 8080,
+                port: proxy::PORT,
             }
         } else {
             Self {
@@ -183,10 +182,8 @@ fn annotations(deployment: &Deployment, exposure: &Exposure) -> BTreeMap<String,
         });
         annotations.extend(read.map(|(_, name, value)| (name.to_owned(), value.to_owned())));
         let issuer = issuer.iter().map(|issuer| {
-            (
-                "cert-manager.io/cluster-issuer".to_owned(),
-                issuer.to_string(),
-            )
+            let (key, name) = (issuer.kind.annotation(), &issuer.name);
+            (key.to_owned(), name.to_string())
         });
         annotations.extend(issuer);
     }
@@ -205,7 +202,7 @@ pub(super) struct ExposeSection {
     proxy: String,
     /// The Secret with the certificate if the operator creates it.
     tls_secret: Option<String>,
-    /// The issuer of cert-manager.
+    /// The kind and the name of cert-manager's issuer.
     issuer: Option<String>,
     /// `NAMESPACE/NAME/LISTENER`.
     gateway: Option<String>,
@@ -220,7 +217,7 @@ impl ExposeSection {
                 tls_secret, issuer, ..
             } => match issuer {
                 None => (Some(tls_secret.to_string()), None),
-                Some(issuer) => (None, Some(issuer.to_string())),
+                Some(Issuer { kind, name }) => (None, Some(format!("{} `{name}`", kind.name()))),
             },
             Route::Gateway { .. } => (None, None),
         };

@@ -4,7 +4,7 @@
 
 use serde::Serialize;
 
-use super::backup::BackupSection;
+use super::backup_section::BackupSection;
 use super::collector::Capacity;
 use super::commands::Commands;
 use super::component::{COLLECTOR, DATABASE, MEMBER, PROXY, ROUTER, backend, claim};

@@ -32,7 +32,7 @@ const CHECKOV: [(&str, &str, &str); 6] = [
     (
         "CKV_K8S_38",
         "automountServiceAccountToken: true",
-        "it finds the pod that sent a span",
+        "the program calls the Kubernetes API",
     ),
     (
         "CKV_K8S_43",

@@ -14,7 +14,6 @@ use super::component::{ComponentTemplate, DATABASE, api, texts};
 use crate::deployment::Deployment;
 use crate::image::Images;
 use crate::render::{as_is, values_of, yaml};
-use crate::spec::backup::Backup;
 use crate::spec::kubernetes::Kubernetes;
 use crate::spec::{Format, Spec};
 use crate::targets::shared::SharedTemplate;
@@ -96,9 +95,10 @@ pub(super) fn keeps(deployment: &Deployment) -> bool {
     if deployment.spec.format == Format::Helm {
         return cluster.create_namespace; // everything else is in the chart
     }
-    let volume = |backup: &Backup| backup.place.bucket().is_none();
     let classes = managed(deployment.spec.target).is_some() && cluster.storage_class.is_none();
-    cluster.create_namespace || classes || deployment.spec.backup.as_ref().is_some_and(volume)
+    let backup = deployment.spec.backup.as_ref();
+    let disk = backup.and_then(|backup| backup.place.disk());
+    cluster.create_namespace || classes || disk.is_some()
 }
 
 /// Returns the ranges of addresses that answer for the cluster's DNS pods.

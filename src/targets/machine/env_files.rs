@@ -279,7 +279,8 @@ fn secret_lines(deployment: &Deployment) -> Vec<EnvLine> {
         let container = match secret.container {
             Container::Chroma => "chroma",
             Container::Collector => "collector",
-            Container::Proxy | Container::Backup => unreachable!("a cluster's alone"),
+            Container::Proxy => "proxy",
+            Container::Backup => unreachable!("a cluster's alone"),
         };
         let line = EnvLine::of([
             Segment::Text(format!("{container} {} ", secret.variable)),

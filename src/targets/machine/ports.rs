@@ -24,6 +24,12 @@ const METRICS: [(u16, &str); 2] = [
     (8889, "Metrics of the requests and of Chroma"),
 ];
 
+/// Address of Docker's bridge (`templates/machine/daemon.json.j2`).
+pub(super) const BRIDGE: &str = "198.18.0.1";
+
+/// Port of Chroma behind the proxy, on the bridge.
+pub(super) const BEHIND_PROXY: u16 = 18000;
+
 /// Port of the collector's health check, on the machine only.
 const HEALTH: u16 = 13133;
 
@@ -72,7 +78,7 @@ impl OpenPorts {
 pub(super) fn listen(deployment: &Deployment) -> Listen {
     Listen {
         // Docker's bridge only: a backend on this machine can use the same port.
-        receivers: "198.18.0.1",
+        receivers: BRIDGE,
         local: if deployment.spec.metrics.monitoring {
             "0.0.0.0"
         } else {
@@ -86,8 +92,14 @@ pub(super) fn taken(deployment: &Deployment) -> Option<Problem> {
     let backends = deployment
         .backends_in_stack()
         .map(|(_, service, _)| service.ui_port);
+    let has_proxy = deployment.spec.chroma.access.has_proxy();
+    let behind = has_proxy.then_some(BEHIND_PROXY);
     let collectors = OTLP.iter().chain(&METRICS).map(|(number, _)| *number);
-    let taken: BTreeSet<u16> = collectors.chain(backends).chain([HEALTH, 22]).collect();
+    let taken: BTreeSet<u16> = collectors
+        .chain(backends)
+        .chain([HEALTH, 22])
+        .chain(behind)
+        .collect();
     let port = deployment.spec.chroma.port;
     taken.contains(&port).then(|| {
         let message = format!("port `{port}` is already in use on the machine");

@@ -26,7 +26,7 @@ def archives(stack):
 class TestBackup:
     def test_readme_commands_back_up_and_restore(self, stack, tools):
         client(tools, NEWEST, CHROMA, "fill")
-        back_up, restore, tidy = stack.recipe("Back up and restore")
+        back_up, restore, repair, tidy = stack.recipe("Back up and restore")
         started = stack.container("chroma")["State"]["StartedAt"]
         stack.shell(back_up)
         assert stack.container("chroma")["State"]["StartedAt"] == started, "Chroma keeps running"
@@ -38,6 +38,9 @@ class TestBackup:
         stack.shell(restore)
         eventually(lambda: get(f"http://127.0.0.1:{CHROMA}/api/v2/healthcheck"), "Chroma")
         client(tools, NEWEST, CHROMA, "query", "fill")
+        said = stack.shell(repair)
+        assert "no damaged index" in said.stdout + said.stderr
+        eventually(lambda: get(f"http://127.0.0.1:{CHROMA}/api/v2/healthcheck"), "Chroma")
         there = "ls /data | grep -c before-restore-"
         assert stack.compose("exec", "-T", "backup", "sh", "-c", there).stdout.strip() == "1"
         stack.shell(tidy)

@@ -26,6 +26,8 @@ def without(spec, section, key):
     return {**spec, section: {name: value for name, value in spec[section].items() if name != key}}
 
 
+SNAPSHOTS = {**FULL, "backup": {"snapshot_class": "folders"}}
+BUCKET = {**FULL, "backup": {"bucket": "backups", "endpoint": "https://s3.example.com"}}
 NO_ROUTE = without(FULL, "kubernetes", "expose")
 NO_BACKUP = {key: value for key, value in NO_ROUTE.items() if key != "backup"}
 NO_FRIENDS = without(NO_BACKUP, "kubernetes", "allow_namespaces")
@@ -39,6 +41,10 @@ NONE = {
 }
 # Each change with some of the objects that it removes.
 CHANGES = {
+    "volume to snapshots": (SNAPSHOTS, []),
+    "snapshots to bucket": (BUCKET, [f"role/{NAME}-backup", f"rolebinding/{NAME}-backup"]),
+    "bucket to snapshots": (SNAPSHOTS, []),
+    "snapshots to volume": (FULL, [f"serviceaccount/{NAME}-backup", f"role/{NAME}-backup"]),
     "expose": (NO_ROUTE, [f"ingress/{NAME}", f"deployment/{NAME}-proxy"]),
     "backup": (NO_BACKUP, [f"cronjob/{NAME}-backup"]),
     "allow_namespaces": (NO_FRIENDS, [f"clusterrole/{NAME}-{NAME}-otel-collector"]),

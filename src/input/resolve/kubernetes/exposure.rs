@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use crate::input::file::ExposeSection;
 use crate::input::resolve::reading::{Reading, given};
-use crate::spec::kubernetes::{Exposure, Route};
+use crate::spec::kubernetes::{Exposure, Issuer, IssuerKind, Route};
 use crate::values::DnsName;
 
 impl Reading {
@@ -58,8 +58,25 @@ impl Reading {
         Route::Ingress {
             class: self.optional("kubernetes.expose.ingress_class", &file.ingress_class),
             tls_secret: given.unwrap_or(tls_secret),
-            issuer: self.optional("kubernetes.expose.issuer", &file.issuer),
+            issuer: self.issuer(&file.issuer),
         }
+    }
+
+    /// Returns cert-manager's issuer: `KIND/NAME`, or the name of a ClusterIssuer.
+    fn issuer(&mut self, text: &Option<String>) -> Option<Issuer> {
+        let text = given(text)?;
+        let [default, ..] = IssuerKind::ALL;
+        let (kind, name) = text.split_once('/').unwrap_or((default.name(), text));
+        let kind = IssuerKind::ALL.into_iter().find(|one| one.name() == kind);
+        if let (Some(kind), Ok(name)) = (kind, name.parse()) {
+            return Some(Issuer { kind, name });
+        }
+        self.wrong(
+            "kubernetes.expose.issuer",
+            format!("`{}` names no issuer of cert-manager", text.escape_debug()),
+            "`ClusterIssuer/NAME`, `Issuer/NAME` in the namespace of the deployment, or the name of a ClusterIssuer",
+        );
+        None
     }
 
     fn gateway(&mut self, text: &str, file: &ExposeSection) -> Option<Route> {

@@ -233,7 +233,10 @@ impl<'a> Document<'a> {
                 let (start, rest) = line.text.split_once("storage: ")?;
                 let (size, end) = rest.split_once('}')?;
                 let key = match self.kind.as_str() {
-                    "PersistentVolumeClaim" => "backups",
+                    "PersistentVolumeClaim" if self.tree["spec"]["dataSource"].is_null() => {
+                        "backups"
+                    }
+                    "PersistentVolumeClaim" => "data", // from a snapshot
                     "StatefulSet" => self.claim.as_str(),
                     _ => "scratch",
                 };

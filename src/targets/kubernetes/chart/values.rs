@@ -37,7 +37,7 @@ impl Values {
     /// Adds the image of a container, and returns its key. Containers of one program share a key.
     pub(super) fn image(&mut self, container: &str, image: &str) -> String {
         let program = match container {
-            "backup" | "restore" | "test" => "python",
+            "backup" | "restore" | "snapshot" | "test" => "python",
             "fetch" | "send" => "rclone",
             other => other,
         };

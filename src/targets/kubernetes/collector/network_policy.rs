@@ -12,6 +12,7 @@ use super::role::Role;
 use crate::backend::Exporter;
 use crate::deployment::Deployment;
 use crate::render::{as_is, quoted};
+use crate::targets::kubernetes::cloud::api_ports;
 use crate::targets::kubernetes::component::{MEMBER, ROUTER, backend, neighbours};
 use crate::values::in_place;
 
@@ -53,16 +54,6 @@ pub(super) fn egress(deployment: &Deployment, role: Role) -> Vec<EgressRule> {
         rules.extend(to_backends.map(|one| rule("the backend", one)));
     }
     rules
-}
-
-/// Returns the ports of the API server: those of kubeadm and k3s, and outside of a cloud also those of
-/// minikube and `MicroK8s`.
-fn api_ports(deployment: &Deployment) -> &'static [u16] {
-    if deployment.spec.target.cloud().is_some() {
-        &[443, 6443]
-    } else {
-        &[443, 6443, 8443, 16443]
-    }
 }
 
 /// Returns the rules for exporting spans and metrics; none if they stay in the log.

@@ -162,3 +162,26 @@ fn storage_that_a_pod_requests_is_its_limit_on_gke_only() {
             .all(|(request, limit)| request != limit)
     );
 }
+
+#[test]
+fn snapshots_need_neither_the_node_nor_the_volume_of_chroma() {
+    for target in ["aws", "kubernetes"] {
+        let keys = [("backup", json!({"snapshot_class": "csi-snapclass"}))];
+        let deployment = match target {
+            "kubernetes" => deployment(target, &keys),
+            _ => placed(target, &keys),
+        };
+        let documents = documents(&deployment, "backup.yaml");
+        let job = documents["CronJob"].pointer(POD).expect("a pod");
+        assert!(job["spec"].get("affinity").is_none());
+        let scripts = json!([{"name": "scripts", "configMap": {"name": "chroma-backup"}}]);
+        assert_eq!(job["spec"]["volumes"], scripts);
+        assert_eq!(job["spec"]["serviceAccountName"], "chroma-backup");
+        let ports = documents["NetworkPolicy"]["spec"]["egress"].to_string();
+        assert!(
+            !ports.contains("\"to\"") && ports.contains("6443"),
+            "{ports}"
+        );
+        assert!(!documents["Role"]["rules"].to_string().contains('*'));
+    }
+}
