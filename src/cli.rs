@@ -59,6 +59,8 @@ Examples:
   chroma-otel-deploy gen --target docker --backend honeycomb --region eu1
   chroma-otel-deploy gen --spec chroma-otel.yaml --prune
 
+Keys of the spec without a flag, such as `backup` and `chroma.access`: see `schema`.
+
 Exit codes:
   0  the files are written
   1  refused: a file was edited or was not written by `gen`, the folder has another spec
@@ -67,7 +69,7 @@ Exit codes:
     Gen(GenArgs),
     /// Create the spec of a deployment and generate its files; asks for what is missing
     #[command(after_help = "\
-Each question has a flag: --target, --backend, --endpoint or --region, --name, --out.
+Each question has a flag: --target, --backend, --endpoint or --setting, --name, --out.
 Without a terminal nothing is asked.
 
 Examples:

@@ -97,6 +97,7 @@ pub fn stale_problem(plan: &Plan, stale: &[Change]) -> Option<Problem> {
 pub fn notes(target: Target, change: &Change) -> Vec<String> {
     match target {
         Target::Docker => docker::notes(change),
+        _ if change.before.is_none() => Vec::new(),
         Target::Aws => aws::notes(change),
         Target::Gcp => gcp::notes(change),
         Target::Azure => azure::notes(change),

@@ -93,7 +93,7 @@ pub(super) fn another_backend(values: &[Override], spec: &Path) -> Option<Proble
         "tracing.headers" => before.headers.is_some(),
         _ => before.settings.is_some(),
     };
-    let replaced = |key: &str| values.iter().any(|one| one.key == key);
+    let replaced = |key: &str| values.iter().any(|one| one.key.starts_with(key));
     let left: Vec<String> = OF_BACKEND
         .into_iter()
         .filter(|key| has(key) && !replaced(key))

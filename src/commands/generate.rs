@@ -199,6 +199,13 @@ fn write_schema(location: &Location, spec: Option<&SpecText>) -> Result<()> {
     folder::write_spec(&location.folder, &path, &schema)
 }
 
+/// Returns true if the changes migrate the data of an older Chroma.
+fn upgrades(changes: &[Change]) -> bool {
+    let mut own = changes.iter().filter(|change| !change.path.contains('/'));
+    own.find_map(targets::version_change)
+        .is_some_and(|(before, after)| before < after)
+}
+
 /// Returns the problem of an older Chroma than the one in the folder.
 pub(super) fn downgrade(changes: &[Change]) -> Option<Problem> {
     // Another deployment can share the images' folder.
@@ -329,6 +336,9 @@ fn summary(
     let mut steps = targets::next_steps(deployment, &needs, env_file);
     if let Some(note) = targets::adapt_steps(target, changes, leftovers, &mut steps) {
         output.note(note);
+    }
+    if upgrades(changes) {
+        steps.insert(0, "# back up first: README.md".to_owned());
     }
     if downgrade(changes).is_some() {
         steps = vec!["# restore a backup of the older release: README.md".to_owned()];

@@ -113,7 +113,7 @@ fn ask_for_setting(
     loop {
         let answer = output.ask(&format!("`{name}`: {}", setting.what), "")?;
         match setting.text(&answer) {
-            Err(rule) if !answer.is_empty() => {
+            Err(rule) => {
                 let message = format!("`{}` cannot be used", answer.escape_debug());
                 output.problems(&[Problem::new(name, message).hint(format!("write {rule}"))]);
             }
@@ -121,7 +121,6 @@ fn ask_for_setting(
                 args.spec.set_setting(name, &answer);
                 return Ok(());
             }
-            Err(_) => return Ok(()),
         }
     }
 }

@@ -345,14 +345,10 @@ impl Target {
             Some(("collector", "networks") | ("chroma", "bind")) => self != Self::Docker,
             Some(("chroma", "access")) => self.is_kubernetes(),
             Some(("collector", _)) => !self.is_kubernetes(),
-            Some(("backup", "schedule" | "keep")) => self.is_machine(),
-            Some(("backup", _)) => !self.is_kubernetes(),
+            Some(("backup", "schedule" | "keep")) => false,
+            Some(("backup", _)) => self == Self::Docker,
             Some(("chroma", "open_to_world")) => self.is_machine(),
-            _ => match key {
-                "platform" => self.cloud().is_none(),
-                "backup" => self.is_machine(),
-                _ => false,
-            },
+            _ => key == "platform" && self.cloud().is_none(),
         }
     }
 

@@ -162,11 +162,15 @@ fn second(name: &str) -> String {
 /// containers that the new file lacks. Otherwise it removes none: a container of another origin can
 /// belong to a project of this name.
 pub fn adapt_steps(changes: &[Change], steps: &mut Vec<String>) {
-    let file = |change: &&Change| change.path == "docker-compose.yaml";
-    let Some(change) = changes.iter().find(file) else {
+    let Some(up) = steps.iter().position(|step| step == UP) else {
         return;
     };
-    let Some(up) = steps.iter().position(|step| step == UP) else {
+    // A removed file belonged to a service.
+    if changes.iter().any(|change| change.after.is_none()) {
+        steps[up] = format!("{UP} --remove-orphans");
+    }
+    let file = |change: &&Change| change.path == "docker-compose.yaml";
+    let Some(change) = changes.iter().find(file) else {
         return;
     };
     let services = |text: &Option<String>| services(text.as_deref().unwrap_or_default());

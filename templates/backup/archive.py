@@ -55,7 +55,8 @@ def become_owner(data, backups):
     """As root, continues as the owner of the data, so that Chroma can open what SQLite creates."""
     owner = data.stat()
     if os.geteuid() == 0 and owner.st_uid != 0:
-        os.chown(backups, owner.st_uid, owner.st_gid)
+        for path in (backups, *backups.glob(ARCHIVES)):
+            os.chown(path, owner.st_uid, owner.st_gid)
         os.setgroups([])
         os.setgid(owner.st_gid)
         os.setuid(owner.st_uid)

@@ -49,10 +49,10 @@ def test_an_invalid_answer_is_explained_and_asked_again(tools, tmp_path):
 
 
 def test_settings_that_the_backend_requires_are_asked_for(tools, tmp_path):
-    answers = ["docker", "grafana-cloud", "12 34", "123456", "prod-eu-west-2", "search"]
+    answers = ["docker", "grafana-cloud", "12 34", "", "123456", "prod-eu-west-2", "search"]
     code, printed = answered(tools, tmp_path, answers)
     assert code == 0, printed
-    assert printed.count("`instance_id`: the numeric instance ID") == 2, printed
+    assert printed.count("`instance_id`: the numeric instance ID") == 3, printed
     assert "Folder" not in printed, "it would be the sixth question"
     spec = (tmp_path / "search/chroma-otel.yaml").read_text()
     assert "instance_id: '123456'" in spec and "region: prod-eu-west-2" in spec

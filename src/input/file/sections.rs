@@ -180,7 +180,7 @@ pub struct MachineSection {
     pub secrets: Option<BTreeMap<String, String>>,
 }
 
-/// Access to Chroma from other machines on docker.
+/// Access to Chroma on docker and on a machine in a cloud.
 #[derive(Debug, Default, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct AccessSection {
@@ -234,7 +234,7 @@ pub struct ChromaSection {
     /// Port of this machine to publish Chroma on.
     #[schemars(range(min = 1, max = 65535), extend("x-default" = default::PORT, "x-flag" = "port"))]
     pub port: Option<u16>,
-    /// Access on docker from other machines: a proxy that requires a token.
+    /// Access on docker and on a machine in a cloud: a proxy that requires a token.
     #[schemars(with = "AccessSection")]
     pub access: Option<AccessSection>,
     /// Allow `bind` to be a public address, without a token. Chroma has no built-in authentication: use it

@@ -33,6 +33,12 @@ impl Reading {
                 .and_then(Target::cloud),
             region,
         };
+        if let Some(target) = target.filter(|target| target.is_machine()) {
+            let title = target.info().title;
+            self.notes.push(format!(
+                "`backup` has no effect on {title}, whose backups are snapshots of the disk"
+            ));
+        }
         if target == Some(Target::Docker) && given(&file.bucket).is_some() {
             self.wrong(
                 "backup.bucket",

@@ -88,5 +88,7 @@ fn argument(change: &Change, name: &str) -> Option<(String, String)> {
         value.trim_matches('"').to_owned()
     };
     let (before, after) = change.behind(&format!("{name} "))?;
-    Some((value(before), value(after)))
+    // A variable of the root: its value is not known here.
+    let is_known = |text: &String| !text.contains("var.");
+    Some((value(before), value(after))).filter(|(before, _)| is_known(before))
 }
