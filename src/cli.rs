@@ -59,7 +59,7 @@ Examples:
   chroma-otel-deploy gen --target docker --backend honeycomb --region eu1
   chroma-otel-deploy gen --spec chroma-otel.yaml --prune
 
-Keys of the spec without a flag, such as `backup` and `chroma.access`: see `schema`.
+Keys of the spec without a flag, such as `backup` and `chroma.access`: see `list keys`.
 
 Exit codes:
   0  the files are written
@@ -67,7 +67,7 @@ Exit codes:
      or a newer Chroma
   2  invalid spec or arguments, or an I/O error")]
     Gen(GenArgs),
-    /// Create the spec of a deployment and generate its files; asks for what is missing
+    /// Ask for the basic values of a deployment, then generate it
     #[command(after_help = "\
 Each question has a flag: --target, --backend, --endpoint or --setting, --name, --out.
 Without a terminal nothing is asked.
@@ -171,6 +171,8 @@ pub enum List {
     Clients,
     /// List environment variables
     Variables,
+    /// List keys of the spec, with and without a flag
+    Keys,
 }
 
 /// Arguments of `gen`.

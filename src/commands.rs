@@ -85,8 +85,13 @@ struct Rendered {
 
 fn rendered(spec: &SpecArgs, folder: &FolderArgs, output: &mut Output) -> Result<Rendered> {
     let location = Location::new(spec, folder);
-    let values = values(spec);
+    let mut values = values(spec);
     let existing = location.spec.as_deref();
+    let dropped = existing.and_then(|spec| conflicts::dropped_settings(&values, spec));
+    if let Some((removal, note)) = dropped {
+        values.insert(0, removal);
+        output.note(&note);
+    }
     if let Some(problem) = existing.and_then(|spec| conflicts::another_backend(&values, spec)) {
         return refuse(&[problem], output);
     }

@@ -414,6 +414,18 @@ pub fn set_variables(folder: &Path, path: &str) -> Result<BTreeSet<String>> {
     Ok(set.map(|(name, _)| name.trim().to_owned()).collect())
 }
 
+/// Returns the number of characters of a variable's value in a file of `NAME=value` lines.
+///
+/// # Errors
+/// The file is a link or a folder, or cannot be read.
+pub fn value_length(folder: &Path, path: &str, name: &str) -> Result<Option<usize>> {
+    let bytes = read(folder, path)?.unwrap_or_default();
+    let text = String::from_utf8_lossy(&bytes);
+    let mut pairs = text.lines().filter_map(|line| line.trim().split_once('='));
+    let value = pairs.find(|(key, _)| key.trim() == name);
+    Ok(value.map(|(_, value)| value.trim().trim_matches(['"', '\'']).chars().count()))
+}
+
 /// Creates the secret file, with mode 0600 from its first byte. An existing file is unchanged.
 fn create_secret(folder: &Path, file: &SecretFile) -> Result<bool> {
     let target = folder.join(&file.path);

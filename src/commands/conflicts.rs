@@ -9,7 +9,7 @@ use chroma_otel_init::variable;
 use serde_json::Value;
 
 use crate::folder;
-use crate::input::file::{self, OneOrMore, Override, SpecFile};
+use crate::input::file::{self, OneOrMore, Override, SpecFile, TracingSection};
 use crate::plan::Change;
 use crate::problem::Problem;
 use crate::spec::Target;
@@ -19,7 +19,7 @@ use crate::spec::target::PLATFORMS;
 const KINDS: [&str; 3] = ["target", "platform", "format"];
 
 /// Keys of the spec whose values belong to the backend for which they were set.
-const OF_BACKEND: [&str; 3] = ["tracing.endpoint", "tracing.headers", "tracing.settings"];
+const OF_BACKEND: [&str; 2] = ["tracing.endpoint", "tracing.headers"];
 
 /// Returns the problem of a flag that would turn the folder's deployment into another one.
 pub(super) fn another_kind(values: &[Override], spec: &Path, folder: &Path) -> Option<Problem> {
@@ -78,22 +78,24 @@ pub(super) fn endpoint_in_env(place: &Path, changes: &[Change]) -> Result<Option
     }))
 }
 
-/// Returns the problem of another backend while the spec has an endpoint, headers or settings of the
-/// previous one: keys would be sent to a host for which they were not written.
-pub(super) fn another_backend(values: &[Override], spec: &Path) -> Option<Problem> {
+/// Returns the previous backend if a flag selects another one.
+fn previous<'a>(values: &'a [Override], before: &TracingSection) -> Option<(&'a Override, String)> {
     let flag = values.iter().find(|one| one.key == "tracing.backend")?;
-    let before = read(spec)?.tracing;
     let named = before.backend.iter().flat_map(OneOrMore::texts).next();
     let first = named.or(before.endpoint.as_ref().map(|_| "otlp".to_owned()))?;
-    if first_of(&flag.value) == Some(&first) {
-        return None;
-    }
+    (first_of(&flag.value) != Some(&first)).then_some((flag, first))
+}
+
+/// Returns the problem of another backend while the spec has an endpoint or headers of the previous one:
+/// keys would be sent to a host for which they were not written.
+pub(super) fn another_backend(values: &[Override], spec: &Path) -> Option<Problem> {
+    let before = read(spec)?.tracing;
+    let (flag, first) = previous(values, &before)?;
     let has = |key: &str| match key {
         "tracing.endpoint" => before.endpoint.is_some(),
-        "tracing.headers" => before.headers.is_some(),
-        _ => before.settings.is_some(),
+        _ => before.headers.is_some(),
     };
-    let replaced = |key: &str| values.iter().any(|one| one.key.starts_with(key));
+    let replaced = |key: &str| values.iter().any(|one| one.key == key);
     let left: Vec<String> = OF_BACKEND
         .into_iter()
         .filter(|key| has(key) && !replaced(key))
@@ -108,6 +110,27 @@ pub(super) fn another_backend(values: &[Override], spec: &Path) -> Option<Proble
         );
         Problem::new(flag.flag, message).hint(hint)
     })
+}
+
+/// Returns the removal of the settings of the previous backend, and a note about it, if a flag selects
+/// another one.
+pub(super) fn dropped_settings(values: &[Override], spec: &Path) -> Option<(Override, String)> {
+    let before = read(spec)?.tracing;
+    let (flag, first) = previous(values, &before)?;
+    let names: Vec<&str> = before
+        .settings
+        .as_ref()?
+        .keys()
+        .map(String::as_str)
+        .collect();
+    let removal = Override {
+        key: "tracing.settings",
+        flag: flag.flag,
+        value: Value::Null,
+    };
+    let names = names.join("`, `");
+    let note = format!("`tracing.settings` of backend `{first}` is no longer used: `{names}`");
+    (!names.is_empty()).then_some((removal, note))
 }
 
 fn first_of(value: &Value) -> Option<&str> {

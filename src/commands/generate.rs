@@ -10,6 +10,7 @@ use super::conflicts::{another_kind, endpoint_in_env};
 use super::location::Location;
 use super::{Answer, Rendered, another_spec, cd, check_rendered, refuse, rendered};
 use crate::cli::GenArgs;
+use crate::deployment::secrets::{LEAST_TOKEN, TOKEN};
 use crate::input::file::{self, Override};
 use crate::problem::Problem;
 use crate::report::{Output, count};
@@ -325,6 +326,13 @@ fn summary(
     }
     let mut needs = targets::needs(deployment);
     let set = folder::set_variables(folder, ".env")?;
+    let has_token = deployment.secrets.iter().any(|one| one.variable == TOKEN);
+    let length = folder::value_length(folder, ".env", TOKEN)?;
+    if has_token && length.is_some_and(|length| (1..LEAST_TOKEN).contains(&length)) {
+        output.note(&format!(
+            "{TOKEN} in {shown}/.env has fewer than {LEAST_TOKEN} characters: the proxy will reject every request"
+        ));
+    }
     needs.retain(|need| !set.contains(&need.variable));
     let places: BTreeSet<NeedPlace> = needs.iter().map(|need| need.place).collect();
     for place in places {

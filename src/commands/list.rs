@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::{Answer, refuse};
 use crate::backend::{self as backends, Backend};
 use crate::cli::List;
-use crate::input::file::{Flag, flags};
+use crate::input::file::{self, Flag, flags};
 use crate::problem::Problem;
 use crate::report::Output;
 use crate::spec::Target;
@@ -37,6 +37,7 @@ pub(super) fn run(what: &List, output: &mut Output) -> Result<Answer> {
         List::Versions => versions(output),
         List::Clients => clients(output),
         List::Variables => variables(output)?,
+        List::Keys => keys(output),
     }
     Ok(Answer::Yes)
 }
@@ -92,6 +93,27 @@ fn differences(version: ChromaVersion) -> String {
 
 fn clients(output: &mut Output) {
     let rows = Client::ALL.map(|client| (client.name().to_owned(), client.summary().to_owned()));
+    output.data("rows", data(&rows), &table(&rows));
+}
+
+/// Prints every key of the spec with the first sentence of its description.
+fn keys(output: &mut Output) {
+    fn add(section: &Value, prefix: &str, rows: &mut Vec<(String, String)>) {
+        let properties = section.get("properties").and_then(Value::as_object);
+        for (name, key) in properties.into_iter().flatten() {
+            let path = format!("{prefix}{name}");
+            let about = key
+                .get("description")
+                .and_then(Value::as_str)
+                .unwrap_or_default();
+            let about = about.replace('\n', " ");
+            let first = about.split(". ").next().unwrap_or_default();
+            rows.push((path.clone(), first.trim_end_matches('.').to_owned()));
+            add(key, &format!("{path}."), rows);
+        }
+    }
+    let mut rows = Vec::new();
+    add(&file::schema(), "", &mut rows);
     output.data("rows", data(&rows), &table(&rows));
 }
 

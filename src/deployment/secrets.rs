@@ -36,6 +36,9 @@ pub(crate) enum Container {
 /// The token that the proxy in front of Chroma requires.
 pub(crate) const TOKEN: &str = "CHROMA_TOKEN";
 
+/// The least length of a token that the proxy accepts (`templates/proxy/_requests.j2`).
+pub(crate) const LEAST_TOKEN: usize = 16;
+
 /// Tokens that the proxy also accepts, if they are set.
 pub(crate) const OTHER_TOKENS: [(&str, &str); 2] = [
     (

@@ -104,9 +104,9 @@ def index_state(folder):
     try:
         _, _, count, size = struct.unpack_from("<4Q", (folder / "header.bin").read_bytes(), 4)
         _, added = vectors(folder / "index_metadata.pickle")
-    except (struct.error, ValueError, EOFError) as error:
+        data, lengths = sizes["data_level0.bin"] / size, sizes["length.bin"] / 4  # some releases write empty ones as well
+    except (struct.error, ValueError, EOFError, ZeroDivisionError) as error:
         return f"a file of the index is damaged ({error})"
-    data, lengths = sizes["data_level0.bin"] / size, sizes["length.bin"] / 4  # some releases write empty ones as well
     if count == added and data >= count and lengths >= count:
         return ""
     counts = {"header.bin": count, "index_metadata.pickle": added, "data_level0.bin": data, "length.bin": lengths}

@@ -32,10 +32,13 @@ def repair(data, backups):
     with closed_to_others(data):
         pass  # nobody has the database open
     with contextlib.closing(sqlite3.connect(data / DATABASE)) as database:
-        segments = database.execute("SELECT id, collection FROM segments WHERE scope = 'VECTOR'").fetchall()
-        damaged = [one for one in segments if (data / one[0]).is_dir() and index_state(data / one[0])]
+        # All records of the other collections are still in the log.
+        segments = database.execute(
+            "SELECT id, collection FROM segments JOIN max_seq_id ON segment_id = id WHERE scope = 'VECTOR' AND seq_id > 0"
+        ).fetchall()
+        damaged = [one for one in segments if index_state(data / one[0])]
         if not damaged:
-            say(f"{len(segments)} collections, no damaged index")
+            say(f"{len(segments)} indexes, none is damaged")
             return
         aside = data / f"before-restore-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}"
         aside.mkdir()
@@ -46,8 +49,8 @@ def repair(data, backups):
             say(f"collection {collection}: {index_state(data / segment)}")
             try:
                 records = rebuild(database, data / segment, segment, collection)
-            except Failure as failure:
-                failures.append(str(failure))
+            except (Failure, OSError, struct.error) as failure:
+                failures.append(f"collection {collection}: {failure}; restore a backup")
                 continue
             database.commit()
             shutil.move(data / segment, aside)
@@ -72,17 +75,15 @@ def rebuild(database, folder, segment, collection):
         [f"%{collection}"],
     ).fetchall()
     if not logged:
-        raise Failure(f"collection {collection}: the log is empty; restore a backup")
+        raise Failure("the log is empty")
     vectors = vectors_of(folder)
-    labels = labels_of(folder, collection)
+    labels = labels_of(folder)
     first = {name: operation for name, operation, _, _ in reversed(logged)}
     created = {name for name, operation in first.items() if operation in (ADD, UPSERT)}  # by the log itself
     present = {*records, *first}
     old = [name for name in labels if name in present and name not in created]
     if missing := [name for name in {*old, *records} - created if labels.get(name) not in vectors]:
-        raise Failure(
-            f"collection {collection}: {len(missing)} of {len(records)} records have no vector; restore a backup"
-        )
+        raise Failure(f"{len(missing)} of {len(records)} records have no vector")
     taken = {number for (number,) in database.execute("SELECT seq_id FROM embeddings_queue")}
     free = (number for number in itertools.count(1) if number not in taken)  # of changes that Chroma has forgotten
     database.executemany(
@@ -104,7 +105,7 @@ def vectors_of(folder):
     return found
 
 
-def labels_of(folder, collection):
+def labels_of(folder):
     """Returns the label of each record, from metadata that may be cut off after them, without executing the pickle."""
     field, text, labels = None, None, {}
     with contextlib.suppress(ValueError), open(folder / "index_metadata.pickle", "rb") as file:
@@ -117,7 +118,7 @@ def labels_of(folder, collection):
                 field = text
             elif field == "id_to_label" and "INT" in opcode.name:
                 labels[text] = argument
-    raise Failure(f"collection {collection}: the names in index_metadata.pickle are lost; restore a backup")
+    raise Failure("the names in index_metadata.pickle are lost")
 
 
 if __name__ == "__main__":

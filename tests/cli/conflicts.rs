@@ -32,6 +32,27 @@ fn another_backend_is_refused_while_the_endpoint_of_the_previous_one_is_in_the_s
 }
 
 #[test]
+fn another_backend_drops_the_settings_of_the_previous_one() {
+    let home = folder();
+    let gen_ = |arguments: &str| gen_in_out(home.path(), arguments);
+    let grafana = "--backend grafana-cloud --region prod-eu-west-2 --setting instance_id=123456";
+    assert_eq!(gen_(&format!("--target docker {grafana}")).0, 0);
+    let spec = || fs::read_to_string(home.path().join("out/chroma-otel.yaml")).unwrap();
+    let (code, _, message) = gen_("--backend honeycomb --region eu1");
+    let note = "note: `tracing.settings` of backend `grafana-cloud` is no longer used: `instance_id`, `region`\n";
+    assert!(code == 0 && message.contains(note), "{message}");
+    assert!(
+        !spec().contains("instance_id") && spec().contains("region: eu1"),
+        "{}",
+        spec()
+    );
+    let (code, _, message) = gen_("--backend jaeger");
+    assert_eq!(code, 0, "{message}");
+    assert!(!spec().contains("settings"), "{}", spec());
+    assert_eq!(gen_("--port 8001").0, 0);
+}
+
+#[test]
 fn another_format_or_platform_is_refused_in_a_used_folder() {
     let home = folder();
     let gen_ = |arguments: &str| gen_in_out(home.path(), arguments);

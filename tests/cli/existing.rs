@@ -296,3 +296,75 @@ fn a_refused_file_that_is_completely_different_is_not_printed() {
     );
     assert_eq!(answer.lines().count(), 1);
 }
+
+#[test]
+fn containers_of_pruned_files_are_removed() {
+    let home = folder();
+    let spec = home.path().join("chroma-otel.yaml");
+    let with = "target: docker\nchroma: {access: {token: true}}\nbackup: {}\n";
+    fs::write(&spec, with).unwrap();
+    message_of(home.path(), &["gen"]);
+    fs::write(&spec, "target: docker\n").unwrap();
+    let up = "docker compose up --detach --wait --remove-orphans";
+    assert!(message_of(home.path(), &["gen"]).contains(up));
+    assert!(message_of(home.path(), &["gen", "--prune"]).contains(up));
+    assert!(!message_of(home.path(), &["gen"]).contains("--remove-orphans"));
+}
+
+#[test]
+fn a_short_token_is_noted_and_not_shown() {
+    let home = folder();
+    let spec = "target: docker\nchroma: {access: {token: true}}\n";
+    fs::write(home.path().join("chroma-otel.yaml"), spec).unwrap();
+    for (token, is_noted) in [("", false), ("'sh0rt'", true), ("8d2f9a40c1e65b7d", false)] {
+        fs::write(home.path().join(".env"), format!("CHROMA_TOKEN={token}\n")).unwrap();
+        let message = message_of(home.path(), &["gen"]);
+        let note = "CHROMA_TOKEN in ./.env has fewer than 16 characters";
+        assert_eq!(message.contains(note), is_noted, "{message}");
+        assert!(!message.contains("sh0rt"), "{message}");
+    }
+}
+
+#[test]
+fn an_upgrade_begins_with_a_backup() {
+    let home = folder();
+    let first = [
+        "gen",
+        "--target",
+        "docker",
+        "--out",
+        "d",
+        "--chroma-version",
+        "1.0.20",
+    ];
+    assert!(!message_of(home.path(), &first).contains("# back up first"));
+    let message = message_of(
+        home.path(),
+        &["gen", "--out", "d", "--chroma-version", "1.5.9"],
+    );
+    let steps = "\n  cd d\n  # back up first: README.md\n  docker compose up ";
+    assert!(message.contains(steps), "{message}");
+}
+
+#[test]
+fn a_first_terraform_module_and_its_first_place_have_no_notes() {
+    for target in ["gcp", "azure"] {
+        let home = folder();
+        let first = message_of(home.path(), &["gen", "--target", target, "--out", "d"]);
+        assert!(!first.contains("terraform state"), "{first}");
+        let spec = home.path().join("d/chroma-otel.yaml");
+        let text = fs::read_to_string(&spec).unwrap();
+        let place = "machine: {zone: europe-west3-a, network: default, subnet: default}\n";
+        let place = if target == "gcp" {
+            place
+        } else {
+            "machine: {zone: '1'}\n"
+        };
+        fs::write(&spec, format!("{text}{place}")).unwrap();
+        let second = message_of(home.path(), &["gen", "--out", "d"]);
+        assert!(
+            !second.contains("cannot move") && !second.contains("changes from"),
+            "{second}"
+        );
+    }
+}

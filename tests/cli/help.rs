@@ -155,3 +155,24 @@ fn manual_pages_are_roff() {
         );
     }
 }
+
+#[test]
+fn lists_keys_with_and_without_a_flag() {
+    let (code, keys, _) = run(folder().path(), &["list", "keys"]);
+    assert_eq!(code, 0);
+    for key in [
+        "backup.schedule ",
+        "chroma.access.token ",
+        "chroma.port ",
+        "tracing.sampling.ratio ",
+    ] {
+        assert!(
+            keys.lines().any(|line| line.starts_with(key)),
+            "{key}: {keys}"
+        );
+    }
+    assert!(
+        keys.lines().all(|line| line.chars().count() <= 100),
+        "{keys}"
+    );
+}

@@ -129,7 +129,7 @@ def test_repair_brings_every_record_back(version, damaged, tmp_path):
     done = call(CHECK, server.port, log)
     assert done.returncode == 0, done.stderr + said
     server.stop()
-    assert "no damaged index" in repair(data, tmp_path, CHROMA_VERSION=version)[1]
+    assert "none is damaged" in repair(data, tmp_path, CHROMA_VERSION=version)[1]
 
 
 def test_index_without_the_names_of_its_records_is_left_alone(damaged, tmp_path):

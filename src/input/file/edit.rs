@@ -27,7 +27,7 @@ pub fn created(values: &[Override]) -> Result<String, Problem> {
     Ok(head + &edited("target: docker\n", values)?)
 }
 
-/// Returns the text with these values.
+/// Returns the text with these values; a null removes its key.
 ///
 /// # Errors
 /// The text cannot be edited without changing something else, for example because of anchors.
@@ -42,8 +42,12 @@ pub fn edited(text: &str, values: &[Override]) -> Result<String, Problem> {
     };
     let document = Document::from_str(text).map_err(|_| refused("spec"))?;
     for one in values {
-        set(&mut expected, one.key, one.value.clone());
-        write(&document, one.key, &one.value).map_err(|()| refused(one.key))?;
+        if one.value.is_null() {
+            remove(&mut expected, &document, one.key);
+        } else {
+            set(&mut expected, one.key, one.value.clone());
+            write(&document, one.key, &one.value).map_err(|()| refused(one.key))?;
+        }
         let is_right = from_yaml("", &document.to_string()).is_ok_and(|tree| tree == expected);
         if !is_right {
             return Err(refused(one.key));
@@ -54,6 +58,19 @@ pub fn edited(text: &str, values: &[Override]) -> Result<String, Problem> {
         text.push('\n');
     }
     Ok(text)
+}
+
+/// Removes a key of a section, from the tree and from the document.
+fn remove(tree: &mut Value, document: &Document, key: &str) {
+    let Some((section, name)) = key.split_once('.') else {
+        return;
+    };
+    if let Some(Value::Object(section)) = tree.get_mut(section) {
+        section.remove(name);
+    }
+    if let Some(section) = document.get_mapping(section) {
+        section.remove(name);
+    }
 }
 
 /// Sets a value; for a mapping, each of its entries.
@@ -137,6 +154,29 @@ kubernetes:
         kubernetes:
           namespace: 'a: b'
         "#);
+    }
+
+    #[test]
+    fn null_removes_a_key_and_nothing_else() {
+        let text = "\
+target: docker
+tracing:
+  backend: honeycomb # ours
+  # the EU
+  settings: {region: eu1} # since May
+  granularity: all
+";
+        let values = [
+            value("tracing.settings", Value::Null),
+            value("tracing.settings", json!({"region": "prod-eu-west-2"})),
+            value("tracing.settings", Value::Null),
+        ];
+        let after = edited(text, &values).unwrap();
+        assert!(after.contains("backend: honeycomb # ours\n"), "{after}");
+        assert!(
+            !after.contains("region") && after.contains("granularity: all"),
+            "{after}"
+        );
     }
 
     #[test]

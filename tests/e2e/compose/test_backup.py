@@ -39,7 +39,7 @@ class TestBackup:
         eventually(lambda: get(f"http://127.0.0.1:{CHROMA}/api/v2/healthcheck"), "Chroma")
         client(tools, NEWEST, CHROMA, "query", "fill")
         said = stack.shell(repair)
-        assert "no damaged index" in said.stdout + said.stderr
+        assert "none is damaged" in said.stdout + said.stderr
         eventually(lambda: get(f"http://127.0.0.1:{CHROMA}/api/v2/healthcheck"), "Chroma")
         there = "ls /data | grep -c before-restore-"
         assert stack.compose("exec", "-T", "backup", "sh", "-c", there).stdout.strip() == "1"

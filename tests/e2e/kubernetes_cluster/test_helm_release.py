@@ -60,6 +60,7 @@ class TestHelmRelease:
 
     def test_upgrade_removes_what_left_the_spec(self, cluster, deployed, sink, tools):
         deployed.spec["kubernetes"] = {}
+        del deployed.spec["backup"]
         deployed.gen({"collector": {"mode": "tiered", "max_replicas": 2}}, prune=True)
         deployed.follow("Change a variable")
         deployed.settle()

@@ -36,8 +36,9 @@ def status(url, token=None, **request):
 def guarded(machine, cloud, tools, folder):
     """The machine with the files of a deployment that requires a token."""
     replace_disk(machine, cloud, machine.disk)
-    spec = SPEC + f"machine: {{secrets: {{CHROMA_READ_TOKEN: '{cloud.secret('read', READER)}'}}}}\n"
-    names = {"ChromaTokenSecretArn": cloud.secret("token", TOKEN)}
+    reader = cloud.secret("read", READER)
+    spec = SPEC + f"machine: {{secrets: {{CHROMA_READ_TOKEN: '{reader}'}}}}\n"
+    names = {"ChromaTokenSecretArn": cloud.secret("token", TOKEN), "ChromaReadTokenSecretArn": reader}
     for path, (mode, text) in rendered_files(tools, folder, cloud, spec, names).items():
         if path != "/etc/docker/daemon.json":
             # The highest limit that a container can have here.
