@@ -87,13 +87,15 @@ fn rendered(spec: &SpecArgs, folder: &FolderArgs, output: &mut Output) -> Result
     let location = Location::new(spec, folder);
     let mut values = values(spec);
     let existing = location.spec.as_deref();
-    let dropped = existing.and_then(|spec| conflicts::dropped_settings(&values, spec));
-    if let Some((removal, note)) = dropped {
-        values.insert(0, removal);
-        output.note(&note);
-    }
-    if let Some(problem) = existing.and_then(|spec| conflicts::another_backend(&values, spec)) {
-        return refuse(&[problem], output);
+    let previous = existing.and_then(|spec| Some((conflicts::previous(&values, spec)?, spec)));
+    if let Some((previous, spec)) = previous {
+        if let Some((removal, note)) = conflicts::dropped_settings(&previous) {
+            values.insert(0, removal);
+            output.note(&note);
+        }
+        if let Some(problem) = conflicts::another_backend(&previous, &values, spec) {
+            return refuse(&[problem], output);
+        }
     }
     let resolved = resolved(&values, location.spec.as_deref(), None, output)?;
     let deployment = Deployment::new(resolved)?;

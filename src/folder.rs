@@ -399,31 +399,23 @@ pub fn differing_secrets(folder: &Path, file: &SecretFile) -> Result<(Vec<String
     let differs = |(line, _): &(&str, &String)| !text.lines().any(|other| other.trim() == *line);
     let pairs = file.contents.lines().zip(&file.variables);
     let differing = pairs.filter(differs).map(|(_, name)| name.clone());
-    Ok(differing.partition(|name| !set.contains(name)))
+    Ok(differing.partition(|name| !set.contains_key(name)))
 }
 
-/// Returns the variables that a file of `NAME=value` lines sets; none if it does not exist.
+/// Returns the variables that a file of `NAME=value` lines sets, with the number of characters of each
+/// value; none if the file does not exist.
 ///
 /// # Errors
 /// The file is a link or a folder, or cannot be read.
-pub fn set_variables(folder: &Path, path: &str) -> Result<BTreeSet<String>> {
+pub fn set_variables(folder: &Path, path: &str) -> Result<BTreeMap<String, usize>> {
     let bytes = read(folder, path)?.unwrap_or_default();
     let text = String::from_utf8_lossy(&bytes);
     let pairs = text.lines().filter_map(|line| line.trim().split_once('='));
-    let set = pairs.filter(|(_, value)| !value.trim().trim_matches(['"', '\'']).trim().is_empty());
-    Ok(set.map(|(name, _)| name.trim().to_owned()).collect())
-}
-
-/// Returns the number of characters of a variable's value in a file of `NAME=value` lines.
-///
-/// # Errors
-/// The file is a link or a folder, or cannot be read.
-pub fn value_length(folder: &Path, path: &str, name: &str) -> Result<Option<usize>> {
-    let bytes = read(folder, path)?.unwrap_or_default();
-    let text = String::from_utf8_lossy(&bytes);
-    let mut pairs = text.lines().filter_map(|line| line.trim().split_once('='));
-    let value = pairs.find(|(key, _)| key.trim() == name);
-    Ok(value.map(|(_, value)| value.trim().trim_matches(['"', '\'']).chars().count()))
+    let values = pairs.map(|(name, value)| (name, value.trim().trim_matches(['"', '\''])));
+    let set = values.filter(|(_, value)| !value.trim().is_empty());
+    Ok(set
+        .map(|(name, value)| (name.trim().to_owned(), value.chars().count()))
+        .collect())
 }
 
 /// Creates the secret file, with mode 0600 from its first byte. An existing file is unchanged.

@@ -70,7 +70,7 @@ pub(super) fn endpoint_in_env(place: &Path, changes: &[Change]) -> Result<Option
     }
     let set = folder::set_variables(place, ".env")?;
     let mut names = [variable::ENDPOINT, variable::RUST_ENDPOINT].into_iter();
-    let name = names.find(|name| set.contains(*name));
+    let name = names.find(|name| set.contains_key(*name));
     Ok(name.map(|name| {
         let message = format!("sets {name}, which overrides the new endpoint: traces and keys would go to the previous one");
         let hint = "delete the line and run `gen` again, or keep it with `gen --force`";
@@ -78,19 +78,35 @@ pub(super) fn endpoint_in_env(place: &Path, changes: &[Change]) -> Result<Option
     }))
 }
 
-/// Returns the previous backend if a flag selects another one.
-fn previous<'a>(values: &'a [Override], before: &TracingSection) -> Option<(&'a Override, String)> {
+/// The backend of the spec, if a flag selects another one.
+pub(super) struct Previous {
+    /// The flag that selects the other one.
+    flag: &'static str,
+    name: String,
+    before: TracingSection,
+}
+
+/// Returns the previous backend. The spec is read only if there is such a flag.
+pub(super) fn previous(values: &[Override], spec: &Path) -> Option<Previous> {
     let flag = values.iter().find(|one| one.key == "tracing.backend")?;
+    let before = read(spec)?.tracing;
     let named = before.backend.iter().flat_map(OneOrMore::texts).next();
-    let first = named.or(before.endpoint.as_ref().map(|_| "otlp".to_owned()))?;
-    (first_of(&flag.value) != Some(&first)).then_some((flag, first))
+    let name = named.or(before.endpoint.as_ref().map(|_| "otlp".to_owned()))?;
+    (first_of(&flag.value) != Some(&name)).then_some(Previous {
+        flag: flag.flag,
+        name,
+        before,
+    })
 }
 
 /// Returns the problem of another backend while the spec has an endpoint or headers of the previous one:
 /// keys would be sent to a host for which they were not written.
-pub(super) fn another_backend(values: &[Override], spec: &Path) -> Option<Problem> {
-    let before = read(spec)?.tracing;
-    let (flag, first) = previous(values, &before)?;
+pub(super) fn another_backend(
+    previous: &Previous,
+    values: &[Override],
+    spec: &Path,
+) -> Option<Problem> {
+    let Previous { flag, name, before } = previous;
     let has = |key: &str| match key {
         "tracing.endpoint" => before.endpoint.is_some(),
         _ => before.headers.is_some(),
@@ -103,33 +119,27 @@ pub(super) fn another_backend(values: &[Override], spec: &Path) -> Option<Proble
         .collect();
     (!left.is_empty()).then(|| {
         let left = left.join(", ");
-        let message = format!("the spec has {left} of backend `{first}`");
+        let message = format!("the spec has {left} of backend `{name}`");
         let hint = format!(
             "remove {left} from {}, or set them with flags",
             spec.display()
         );
-        Problem::new(flag.flag, message).hint(hint)
+        Problem::new(*flag, message).hint(hint)
     })
 }
 
-/// Returns the removal of the settings of the previous backend, and a note about it, if a flag selects
-/// another one.
-pub(super) fn dropped_settings(values: &[Override], spec: &Path) -> Option<(Override, String)> {
-    let before = read(spec)?.tracing;
-    let (flag, first) = previous(values, &before)?;
-    let names: Vec<&str> = before
-        .settings
-        .as_ref()?
-        .keys()
-        .map(String::as_str)
-        .collect();
+/// Returns the removal of the settings of the previous backend, and a note about it.
+pub(super) fn dropped_settings(previous: &Previous) -> Option<(Override, String)> {
+    let Previous { flag, name, before } = previous;
+    let settings = before.settings.as_ref()?.keys();
+    let names: Vec<&str> = settings.map(String::as_str).collect();
     let removal = Override {
         key: "tracing.settings",
-        flag: flag.flag,
+        flag,
         value: Value::Null,
     };
     let names = names.join("`, `");
-    let note = format!("`tracing.settings` of backend `{first}` is no longer used: `{names}`");
+    let note = format!("`tracing.settings` of backend `{name}` is no longer used: `{names}`");
     (!names.is_empty()).then_some((removal, note))
 }
 

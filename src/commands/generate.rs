@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use anyhow::Result;
+use chroma_otel_init::ChromaVersion;
 use serde_json::Value;
 
 use super::conflicts::{another_kind, endpoint_in_env};
@@ -200,18 +201,21 @@ fn write_schema(location: &Location, spec: Option<&SpecText>) -> Result<()> {
     folder::write_spec(&location.folder, &path, &schema)
 }
 
-/// Returns true if the changes migrate the data of an older Chroma.
-fn upgrades(changes: &[Change]) -> bool {
+/// Returns the releases of Chroma before and after the changes.
+fn version_change(changes: &[Change]) -> Option<(ChromaVersion, ChromaVersion)> {
+    // Another deployment can share the images' folder.
     let mut own = changes.iter().filter(|change| !change.path.contains('/'));
     own.find_map(targets::version_change)
-        .is_some_and(|(before, after)| before < after)
+}
+
+/// Returns true if the changes migrate the data of an older Chroma.
+fn upgrades(changes: &[Change]) -> bool {
+    version_change(changes).is_some_and(|(before, after)| before < after)
 }
 
 /// Returns the problem of an older Chroma than the one in the folder.
 pub(super) fn downgrade(changes: &[Change]) -> Option<Problem> {
-    // Another deployment can share the images' folder.
-    let mut own = changes.iter().filter(|change| !change.path.contains('/'));
-    let (before, after) = own.find_map(targets::version_change)?;
+    let (before, after) = version_change(changes)?;
     (after < before).then(|| {
         let message = format!(
             "`{after}` is older than `{before}`, which this deployment has: Chroma cannot open the data of a newer release"
@@ -327,13 +331,12 @@ fn summary(
     let mut needs = targets::needs(deployment);
     let set = folder::set_variables(folder, ".env")?;
     let has_token = deployment.secrets.iter().any(|one| one.variable == TOKEN);
-    let length = folder::value_length(folder, ".env", TOKEN)?;
-    if has_token && length.is_some_and(|length| (1..LEAST_TOKEN).contains(&length)) {
+    if has_token && set.get(TOKEN).is_some_and(|length| *length < LEAST_TOKEN) {
         output.note(&format!(
             "{TOKEN} in {shown}/.env has fewer than {LEAST_TOKEN} characters: the proxy will reject every request"
         ));
     }
-    needs.retain(|need| !set.contains(&need.variable));
+    needs.retain(|need| !set.contains_key(&need.variable));
     let places: BTreeSet<NeedPlace> = needs.iter().map(|need| need.place).collect();
     for place in places {
         let here = needs.iter().filter(|need| need.place == place);

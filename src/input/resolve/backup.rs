@@ -60,43 +60,44 @@ impl Reading {
 
     /// Returns the class of the snapshots, and rejects the keys of archives.
     fn snapshot(&mut self, file: &BackupSection, disk: Memory) -> BackupPlace {
-        for (key, of_archives) in [
-            ("disk", &file.disk),
-            ("bucket", &file.bucket),
-            ("prefix", &file.prefix),
-            ("endpoint", &file.endpoint),
-            ("region", &file.region),
-            ("account", &file.account),
-            ("identity", &file.identity),
-        ] {
-            if given(of_archives).is_some() {
-                self.wrong(
-                    &format!("backup.{key}"),
-                    "applies to archives only, and `backup.snapshot_class` selects snapshots",
-                    "remove one of them",
-                );
-            }
-        }
+        self.reject(
+            &[
+                ("disk", &file.disk),
+                ("bucket", &file.bucket),
+                ("prefix", &file.prefix),
+                ("endpoint", &file.endpoint),
+                ("region", &file.region),
+                ("account", &file.account),
+                ("identity", &file.identity),
+            ],
+            "applies to archives only, and `backup.snapshot_class` selects snapshots",
+            "remove one of them",
+        );
         let class = self.optional("backup.snapshot_class", &file.snapshot_class);
         class.map_or(BackupPlace::Claim(disk), BackupPlace::Snapshot)
     }
 
-    fn claim(&mut self, file: &BackupSection, disk: Memory) -> BackupPlace {
-        for (key, of_bucket) in [
-            ("prefix", &file.prefix),
-            ("endpoint", &file.endpoint),
-            ("region", &file.region),
-            ("account", &file.account),
-            ("identity", &file.identity),
-        ] {
-            if given(of_bucket).is_some() {
-                self.wrong(
-                    &format!("backup.{key}"),
-                    "requires `backup.bucket`",
-                    "set the bucket, or remove this key",
-                );
+    /// Rejects each of these keys that has a value.
+    fn reject(&mut self, keys: &[(&str, &Option<String>)], message: &str, hint: &str) {
+        for (key, value) in keys {
+            if given(value).is_some() {
+                self.wrong(&format!("backup.{key}"), message, hint);
             }
         }
+    }
+
+    fn claim(&mut self, file: &BackupSection, disk: Memory) -> BackupPlace {
+        self.reject(
+            &[
+                ("prefix", &file.prefix),
+                ("endpoint", &file.endpoint),
+                ("region", &file.region),
+                ("account", &file.account),
+                ("identity", &file.identity),
+            ],
+            "requires `backup.bucket`",
+            "set the bucket, or remove this key",
+        );
         let size: Option<Memory> = self.optional("backup.disk", &file.disk);
         if let Some(size) = size {
             self.at_least("backup.disk", size, LEAST_DISK, &file.disk);
