@@ -30,7 +30,7 @@ use crate::image::Tags;
 use crate::plan::{Change, Need, NeedPlace, Plan};
 use crate::problem::Problem;
 use crate::render::{as_is, render, values_of};
-use crate::spec::{Chroma, Image, Machine, Spec, Target, default};
+use crate::spec::{Chroma, Image, Machine, Spec, default};
 use crate::values::{Peer, in_place};
 
 /// Properties of a cloud's machines, for the files on them and for the README.
@@ -305,12 +305,12 @@ fn chroma_address(chroma: &Chroma) -> String {
 }
 
 /// Returns the configuration of the proxy; none if clients need no token.
-fn caddyfile(deployment: &Deployment) -> Result<Option<String>> {
+fn caddyfile(deployment: &Deployment, traits: &CloudMachine) -> Result<Option<String>> {
     let chroma = &deployment.spec.chroma;
     if !chroma.access.has_proxy() {
         return Ok(None);
     }
-    let balanced = deployment.spec.target == Target::Aws;
+    let balanced = !traits.says_whether_chroma_answers; // a load balancer checks it
     let path = chroma.version.health_path();
     let upstream = format!("chroma:{BEHIND_PROXY}");
     let file =
@@ -375,7 +375,7 @@ pub(super) fn files<C: Serialize>(
             text: render(template, &context)?,
         });
     }
-    let caddyfile = caddyfile(deployment)?;
+    let caddyfile = caddyfile(deployment, &template.traits)?;
     let proxied = caddyfile.is_some();
     files.extend(caddyfile.map(|text| MachineFile {
         path: "/etc/chroma-otel/Caddyfile".to_owned(),
