@@ -104,7 +104,7 @@ def pytest_xdist_make_scheduler(config, log):
     class BySharedFixtures(LoadFileScheduling):
         def _split_scope(self, nodeid):
             file = Path(super()._split_scope(nodeid))
-            if file.stem in SPREAD:
+            if file.parent.name == HERE.name and file.stem in SPREAD:
                 return nodeid
             if file.parent.name.startswith("machine"):
                 return "machine"

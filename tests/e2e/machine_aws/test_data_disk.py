@@ -62,7 +62,8 @@ class TestDataDisk:
         machine.let_fail("resize2fs", says="no")
         watch(machine)
         machine.let_work()
-        assert [call for call in machine.calls if call.startswith("resize2fs")] == [f"resize2fs {machine.disk.device}"]
+        calls = {call for call in machine.calls if call.startswith("resize2fs")}  # the timer may have run it as well
+        assert calls == {f"resize2fs {machine.disk.device}"}
         said = machine.journal("--unit=chroma-otel-watch").splitlines()
         assert "warning: the file system could not be made as large as its disk: no" in said
 
