@@ -221,8 +221,8 @@ pub struct Chroma {
 pub struct Access {
     /// True if clients must send a token.
     pub token: bool,
-    /// The host for which the proxy has a certificate.
-    pub host: Option<DnsName>,
+    /// TLS for clients.
+    pub tls: Tls,
     /// Repository of the proxy's image.
     pub repository: ImageRepository,
 }
@@ -230,7 +230,38 @@ pub struct Access {
 impl Access {
     /// Returns true if a proxy is in front of Chroma.
     pub fn has_proxy(&self) -> bool {
-        self.token || self.host.is_some()
+        self.token || self.tls.proxy_host().is_some()
+    }
+}
+
+/// TLS for clients.
+#[derive(Debug, Clone)]
+pub enum Tls {
+    /// None.
+    Off,
+    /// The proxy has a certificate of Let's Encrypt for the host.
+    LetsEncrypt(DnsName),
+    /// The proxy has the certificate for the host in this folder.
+    Folder(DnsName, CloudName),
+    /// The cloud's load balancer has this certificate for the host.
+    LoadBalancer(DnsName, CloudName),
+}
+
+impl Tls {
+    /// Returns the host of the certificate.
+    pub fn host(&self) -> Option<&DnsName> {
+        match self {
+            Self::Off => None,
+            Self::LetsEncrypt(host) | Self::Folder(host, _) | Self::LoadBalancer(host, _) => {
+                Some(host)
+            }
+        }
+    }
+
+    /// Returns the host of the proxy's certificate.
+    pub fn proxy_host(&self) -> Option<&DnsName> {
+        self.host()
+            .filter(|_| !matches!(self, Self::LoadBalancer(..)))
     }
 }
 

@@ -14,12 +14,12 @@ group "default" {
 
 target "chroma" {
   target    = "chroma"
-  tags      = ["${REGISTRY}/chroma:1.5.9-e4bbda0a776e"]
+  tags      = ["${REGISTRY}/chroma:1.5.9-16670a413a48"]
   platforms = ["linux/amd64", "linux/arm64"]
 }
 
 target "otel-collector" {
   target    = "otel-collector"
-  tags      = ["${REGISTRY}/otel-collector:0.158.0-e4bbda0a776e"]
+  tags      = ["${REGISTRY}/otel-collector:0.158.0-16670a413a48"]
   platforms = ["linux/amd64", "linux/arm64"]
 }

@@ -120,6 +120,7 @@ impl Reach {
                 "127.0.0.1".to_owned()
             }
         };
+        let proxy_host = spec.chroma.access.tls.proxy_host();
         let own = spec.tracing.endpoint.as_ref();
         let own = own.filter(|_| spec.collector.mode == CollectorMode::None);
         Self {
@@ -128,12 +129,13 @@ impl Reach {
                 None => format!("http://{host}:4317"),
             },
             own: own.is_some(),
-            port: match &spec.chroma.access.host {
-                Some(_) => 443,
-                None => spec.chroma.port,
+            port: if proxy_host.is_some() {
+                443
+            } else {
+                spec.chroma.port
             },
             token: spec.chroma.access.token,
-            host: match &spec.chroma.access.host {
+            host: match proxy_host {
                 Some(name) => format!("https://{name}"),
                 None => host,
             },

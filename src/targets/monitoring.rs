@@ -45,6 +45,8 @@ struct RulesTemplate<'a> {
     tail: bool,
     /// True if replicas are added under load.
     grows: bool,
+    /// True if the entrypoint measures the state of Chroma's data.
+    wrapped: bool,
     /// The label that all series of a deployment share.
     place: &'a str,
     /// The label that identifies a collector.
@@ -111,6 +113,7 @@ pub(super) fn rules(deployment: &Deployment, labels: &Labels) -> Result<String> 
     let own = own.map(|(own, _)| format!(", {}=~\"{own}\"", labels.replica));
     let Spec {
         name,
+        chroma,
         metrics,
         tracing,
         target,
@@ -125,6 +128,7 @@ pub(super) fn rules(deployment: &Deployment, labels: &Labels) -> Result<String> 
         to_backend: metrics.to_backend,
         tail: sampling.is_some_and(|sampling| sampling.tail.is_some()),
         grows: target.is_kubernetes() && collector.max_replicas > 1,
+        wrapped: chroma.image.has_entrypoint(),
         place,
         replica: labels.replica,
     };

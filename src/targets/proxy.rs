@@ -6,6 +6,7 @@ use anyhow::Result;
 use serde::Serialize;
 
 use crate::render::{render, values_of};
+use crate::spec::Tls;
 
 /// The release: the tag of the image, and the output of `caddy version`.
 pub(super) const VERSION: &str = env!("CADDY_VERSION");
@@ -23,6 +24,8 @@ pub(super) struct Caddyfile<'a> {
     site: String,
     /// The host of the certificate; without it, the proxy has no TLS.
     host: Option<String>,
+    /// True if the certificate is a file; otherwise it is one of Let's Encrypt.
+    own_certificate: bool,
     /// Chroma's address.
     upstream: String,
     /// True if requests need a token.
@@ -38,6 +41,7 @@ impl<'a> Caddyfile<'a> {
         Self {
             site: format!("http://:{PORT}"),
             host: None,
+            own_certificate: false,
             upstream,
             token: true,
             cors_allow_origins,
@@ -45,10 +49,11 @@ impl<'a> Caddyfile<'a> {
         }
     }
 
-    /// Terminates TLS for this host, with a certificate of Let's Encrypt.
-    pub(super) fn with_host(self, host: Option<&impl ToString>) -> Self {
-        let host = host.map(ToString::to_string);
+    /// Terminates TLS, if the proxy has a certificate.
+    pub(super) fn with_tls(self, tls: &Tls) -> Self {
+        let host = tls.proxy_host().map(ToString::to_string);
         Self {
+            own_certificate: matches!(tls, Tls::Folder(..)),
             site: host
                 .as_ref()
                 .map_or(self.site, |host| format!("https://{host}")),

@@ -234,6 +234,10 @@ fn access_is_checked_for_strangers_ports_and_certificates() {
             "note: Let's Encrypt issues the certificate only if ports 80 and 443 of a.example.com lead from the internet to 127.0.0.1",
         ),
         (
+            "chroma: {access: {certificate: tls}}",
+            "error: chroma-otel.yaml: chroma.access.host: is missing",
+        ),
+        (
             "chroma: {bind: 203.0.113.7, open_to_world: true, access: {token: true}}",
             "note: the token is sent without TLS",
         ),
@@ -260,6 +264,48 @@ fn access_is_checked_for_strangers_ports_and_certificates() {
             (expected.starts_with("error"), usize::from(code != 0)),
             "{message}"
         );
+    }
+}
+
+#[test]
+fn certificate_is_checked_for_the_load_balancer_of_the_cloud() {
+    let (host, arn) = (
+        "host: a.example.com",
+        "certificate: 'arn:aws:acm:eu-central-1:123456789012:certificate/8a6c'",
+    );
+    for (target, access, expected) in [
+        ("aws", host, "chroma.access.certificate: is missing"),
+        ("aws", arn, "chroma.access.host: is missing"),
+        (
+            "aws",
+            "host: a.example.com, certificate: tls",
+            "chroma.access.certificate: `tls` is not the ARN of a certificate",
+        ),
+        (
+            "aws\nmachine: {zone: us-east-1a}",
+            &format!("{host}, {arn}"),
+            "chroma.access.certificate: `eu-central-1` is not the region of `machine.zone`, `us-east-1a`",
+        ),
+        (
+            "gcp",
+            host,
+            "chroma.access: has no TLS on a machine of this cloud",
+        ),
+        (
+            "azure",
+            arn,
+            "chroma.access: has no TLS on a machine of this cloud",
+        ),
+    ] {
+        let home = folder();
+        let spec = format!("target: {target}\nchroma: {{access: {{{access}}}}}\n");
+        fs::write(home.path().join("chroma-otel.yaml"), spec).unwrap();
+        let (code, _, message) = run(home.path(), &["gen"]);
+        assert!(
+            code != 0 && message.contains(expected),
+            "{access}: {message}"
+        );
+        assert_eq!(fs::read_dir(home.path()).unwrap().count(), 1, "{target}");
     }
 }
 

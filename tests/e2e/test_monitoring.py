@@ -120,6 +120,10 @@ def fires(render, tmp_path):
             },
             False,
         ),
+        ("IndexDamaged", "20m", {"chroma_index_damaged{OWN}": "0 0 1x60"}, True),
+        ("IndexDamaged", "20m", {"chroma_index_damaged{OWN}": "0x60"}, False),
+        ("DataDiskFills", "20m", {"system_filesystem_utilization_ratio{OWN}": "0.9x60"}, True),
+        ("DataDiskFills", "20m", {"system_filesystem_utilization_ratio{OWN}": "0.8x60"}, False),
         (
             "SpansWait",
             "20m",
@@ -311,7 +315,7 @@ def test_prometheus_has_every_series_of_the_dashboard(render, otelcol, sink, chr
     (tmp_path / "spec.yaml").write_text("target: docker\ntracing: {backend: otlp}\nmetrics: {monitoring: true}\n")
     rendered = render(spec="spec.yaml")
     checked = promtool("check", "config", rendered / "monitoring/prometheus.yaml")
-    assert (checked.returncode, "7 rules found" in checked.stdout) == (0, True), checked.stdout + checked.stderr
+    assert (checked.returncode, "9 rules found" in checked.stdout) == (0, True), checked.stdout + checked.stderr
     collector = otelcol(rendered, {"CHROMA_OTEL_COLLECTION_ENDPOINT": sink.grpc})
     server = chroma(NEWEST, {"CHROMA_OTEL_COLLECTION_ENDPOINT": collector.grpc}, rendered)
     ask = prometheus(
@@ -346,7 +350,7 @@ def test_prometheus_has_every_series_of_the_dashboard(render, otelcol, sink, chr
         'label_values(traces_span_metrics_calls_total{deployment=~"$deployment"}, service_name)',
     ]
     groups = ask("rules")["groups"]
-    assert [rule["health"] for group in groups for rule in group["rules"]] == ["ok"] * 7
+    assert [rule["health"] for group in groups for rule in group["rules"]] == ["ok"] * 9
     assert [rule["name"] for group in groups for rule in group["rules"] if rule["state"] != "inactive"] == []
     by_instance = ask("query", query='count by (instance) ({deployment="chroma", service_name="chromadb"})')["result"]
     assert len(by_instance) == 1, by_instance

@@ -4,12 +4,14 @@ An index is damaged as by a kill while Chroma writes it: the files that Chroma w
 """
 
 import os
+import re
 import shutil
 import subprocess
 import sys
+import time
 
 import pytest
-from conftest import CACHE, ROOT, VERSIONS
+from conftest import CACHE, ROOT, VERSIONS, eventually, get
 
 pytestmark = pytest.mark.docker
 
@@ -149,3 +151,22 @@ def test_repair_is_refused_while_chroma_runs_and_for_0_x(chroma, render, tmp_pat
     assert (code, "Chroma is running: stop it" in said) == (1, True), said
     code, said = repair(tmp_path / "data", tmp_path, CHROMA_VERSION="0.6.3")
     assert (code, "only indexes of Chroma 1.x" in said) == (1, True), said
+
+
+def test_damaged_index_is_an_alert_of_the_collector_within_a_minute(damaged, chroma, render, otelcol, sink, tmp_path):
+    data, *_ = damaged(VERSIONS[-1])
+    (tmp_path / "spec.yaml").write_text("target: docker\nchroma: {version: %s}\ntracing: {backend: otlp}\n" % VERSIONS[-1])
+    rendered = render(out="traced", spec="spec.yaml")
+    collector = otelcol(rendered, {"CHROMA_OTEL_COLLECTION_ENDPOINT": sink.grpc})
+    started = time.monotonic()
+    server = chroma(VERSIONS[-1], {"CHROMA_OTEL_COLLECTION_ENDPOINT": collector.grpc}, rendered, data)
+
+    def value(name):
+        found = re.search(rf"^{name}{{.*}} (.*)$", get(collector.prometheus) or "", re.MULTILINE)
+        return found and float(found[1])
+
+    eventually(lambda: value("chroma_index_damaged") == 1, lambda: get(collector.prometheus), seconds=90)
+    assert time.monotonic() - started < 75, "the files may have been written at the start"
+    assert "is damaged: its files differ: header.bin has" in server.log
+    used = shutil.disk_usage(data)
+    assert abs(value("system_filesystem_utilization_ratio") - used.used / (used.used + used.free)) < 0.1

@@ -63,7 +63,7 @@ fn unreadable(file: &Path, why: impl std::fmt::Display) -> String {
 }
 
 /// Returns the data directory as the server determines it.
-fn directory(variables: &Variables, command: &[OsString], server: Server) -> PathBuf {
+pub(crate) fn directory(variables: &Variables, command: &[OsString], server: Server) -> PathBuf {
     let name = if server == Server::Python {
         "PERSIST_DIRECTORY"
     } else {

@@ -80,11 +80,19 @@ impl Lifecycle {
     }
 }
 
+/// Returns the options of everything that the entrypoint sends.
+pub(crate) fn options(version: Option<ChromaVersion>) -> Options {
+    let version = version.map(|version| ("service.version", version.to_string()));
+    let host = std::env::var("HOSTNAME").ok(); // of the container
+    let host = host.map(|host| ("service.instance.id", host));
+    let attributes = version.into_iter().chain(host);
+    attributes.fold(Options::default(), |options, (name, value)| {
+        options.resource(name, value)
+    })
+}
+
 fn report(settings: &Settings, subject: &Subject, ends: &Receiver<End>) {
-    let mut options = Options::default().flush_timeout(FLUSH);
-    if let Some(version) = subject.version {
-        options = options.resource("service.version", version.to_string());
-    }
+    let options = options(subject.version).flush_timeout(FLUSH);
     let _guard = init_plain_http(settings, &options);
     let (start, end) = report_start(subject, ends);
     if let Some(end) = end.or_else(|| ends.recv().ok()) {

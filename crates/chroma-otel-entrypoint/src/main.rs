@@ -11,6 +11,7 @@ mod arguments;
 mod child;
 mod collector;
 mod command;
+mod data_health;
 mod data_version;
 mod ending;
 mod environment;

@@ -20,17 +20,19 @@ use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 
+use chroma_otel_init::Gauges;
 use rustix::process::Signal;
 
 use crate::arguments::Supervise;
 use crate::child::{self, Group};
+use crate::data_health;
 use crate::data_version;
 use crate::ending::{End, Ending};
 use crate::environment::{self, Translation};
 use crate::health::Page;
 use crate::healthcheck;
 use crate::hung;
-use crate::lifecycle::{Lifecycle, Subject};
+use crate::lifecycle::{self, Lifecycle, Subject};
 use crate::message;
 use crate::open_files;
 use crate::signals::{self, Signals};
@@ -105,10 +107,20 @@ fn until_the_end(
     translation: Translation,
     pages: Vec<Page>,
 ) -> ExitCode {
+    let version = variables::chroma_version(&translation.variables);
+    if let Some(version) = version {
+        let server = version.server();
+        let directory = data_version::directory(&translation.variables, &command, server);
+        let collector = translation.tracing.as_ref().and_then(|settings| {
+            let options = lifecycle::options(Some(version));
+            Gauges::over_plain_http(settings, &options, env!("CARGO_PKG_NAME"))
+        });
+        data_health::watch(directory, collector);
+    }
     let subject = Subject {
         process: watch.child(),
         program: command[0].display().to_string(),
-        version: variables::chroma_version(&translation.variables),
+        version,
         spawned: watch.spawned(),
         pages,
     };

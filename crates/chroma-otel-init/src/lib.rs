@@ -79,7 +79,7 @@ pub use opentelemetry;
 #[cfg(feature = "pipeline")]
 pub use opentelemetry_sdk;
 #[cfg(feature = "pipeline")]
-pub use pipeline::{Guard, Options, Outcome, Problem, init_plain_http};
+pub use pipeline::{Gauge, Gauges, Guard, Options, Outcome, Problem, init_plain_http};
 
 #[cfg(feature = "sdk")]
 mod sdk;

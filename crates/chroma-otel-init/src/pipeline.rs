@@ -4,6 +4,7 @@
 //! Invariant: a pipeline exists only if tracing is on and all of its parts were built.
 
 mod delivery;
+mod gauges;
 mod guard;
 mod ids;
 mod options;
@@ -12,6 +13,7 @@ mod problem;
 mod resource;
 
 pub(crate) use delivery::Ledger;
+pub use gauges::{Gauge, Gauges};
 pub use guard::{Guard, Outcome};
 pub use options::Options;
 pub use problem::Problem;
@@ -20,7 +22,7 @@ use crate::{Endpoint, Settings, switched_off};
 use delivery::{Counted, Recorded};
 use ids::Ids;
 use opentelemetry_sdk::trace::{BatchSpanProcessor, SdkTracerProvider, SpanExporter};
-use plain_http::PlainHttp;
+use plain_http::{Page, Spans};
 use std::{
     panic::{self, AssertUnwindSafe},
     sync::{
@@ -55,8 +57,8 @@ use std::{
 pub fn init_plain_http(settings: &Settings, options: &Options) -> Guard {
     let (pipeline, problems) = start(settings, options, |endpoint, settings, options| {
         let url = plain_http::traces_url(endpoint)?;
-        let exporter = PlainHttp::new(url.clone(), settings.headers.clone());
-        Pipeline::start(url, settings, options, |_| Ok(exporter))
+        let page = Page::new(url.clone(), settings.headers.clone());
+        Pipeline::start(url, settings, options, |_| Ok(Spans::to(page)))
     });
     Guard::new(pipeline, problems, options)
 }
@@ -131,7 +133,7 @@ impl Pipeline {
         settings: &Settings,
         options: &Options,
     ) -> Self {
-        let resource = resource::resource(settings.service_name.as_deref(), &options.resource);
+        let resource = resource::of(settings, options);
         let mut exporter = Recorded {
             exporter,
             ledger: Arc::clone(&ledger),

@@ -187,10 +187,14 @@ pub struct AccessSection {
     /// Require a token from clients. Default: on docker true if `bind` is not a loopback address and
     /// `open_to_world` is not set; on a machine in a cloud false.
     pub token: Option<bool>,
-    /// Host name on docker of HTTPS on ports 80 and 443 of `bind`, in place of `port`. The certificate is one of Let's
-    /// Encrypt, which must reach these ports from the internet.
+    /// Host name of the certificate. On docker, HTTPS is on ports 80 and 443 of `bind`, in place of `port`, and without
+    /// `certificate`, the certificate is one of Let's Encrypt, which must reach these ports from the internet.
     #[schemars(extend("x-pattern" = DnsName::PATTERN, "x-flag" = "access-host", "x-value" = "NAME"))]
     pub host: Option<String>,
+    /// Your own certificate for `host`: on docker a folder with `tls.crt` (the chain) and `tls.key`, relative to the
+    /// deployment's folder; on aws the ARN of a certificate in Certificate Manager, for the load balancer.
+    #[schemars(extend("x-pattern" = CloudName::PATTERN))]
+    pub certificate: Option<String>,
     /// Image repository of the proxy without a tag, for a mirror.
     #[schemars(extend("x-pattern" = ImageRepository::PATTERN, "x-default" = default::PROXY_REPOSITORY))]
     pub repository: Option<String>,

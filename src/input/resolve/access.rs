@@ -1,4 +1,4 @@
-//! `chroma.access`: a token in front of Chroma, on docker also TLS.
+//! `chroma.access`: a token and TLS in front of Chroma.
 //!
 //! Invariant: Chroma is published without a token on a loopback address only, unless the spec says
 //! otherwise; a token is sent over the internet in TLS only.
@@ -6,8 +6,8 @@
 use std::net::IpAddr;
 
 use crate::input::resolve::reading::{Reading, sound};
-use crate::spec::{Access, Target, default};
-use crate::values::{DnsName, ImageRepository, is_private};
+use crate::spec::{Access, Target, Tls, default};
+use crate::values::{CloudName, DnsName, ImageRepository, is_private};
 
 impl Reading {
     /// Reads the section; Chroma is published on `bind`.
@@ -42,30 +42,59 @@ impl Reading {
         if is_public && token && host.is_none() {
             self.notes.push("the token is sent without TLS, and can be read on the way: set `chroma.access.host`".to_owned());
         }
-        if let Some(host) = &host {
-            self.check_certificate(host, bind);
+        let certificate = self.optional("chroma.access.certificate", &file.certificate);
+        let tls = self.tls(target, host, certificate);
+        if let Some(host) = tls.proxy_host() {
+            self.check_ports(matches!(tls, Tls::LetsEncrypt(_)).then_some(host), bind);
         }
         if is_exposed && !token {
             self.notes.push(format!("Chroma is published on {bind} without authentication: every client that reaches it can read and delete all data"));
-        }
-        if host.is_some() && target.is_some_and(Target::is_machine) {
-            self.wrong(
-                "chroma.access.host",
-                "has no effect on a machine in a cloud",
-                "remove it; for TLS, put a load balancer or a proxy with your certificate in front",
-            );
         }
         let repository: Option<ImageRepository> =
             self.optional("chroma.access.repository", &file.repository);
         Access {
             token,
-            host,
+            tls,
             repository: repository.unwrap_or_else(|| sound(default::PROXY_REPOSITORY)),
         }
     }
 
-    /// Rejects a port that the certificate excludes, and notes the ports that it needs.
-    fn check_certificate(&mut self, host: &DnsName, bind: IpAddr) {
+    /// Returns the TLS of the target.
+    fn tls(
+        &mut self,
+        target: Option<Target>,
+        host: Option<DnsName>,
+        certificate: Option<CloudName>,
+    ) -> Tls {
+        match (target, host, certificate) {
+            (_, None, None) => return Tls::Off,
+            (Some(Target::Docker) | None, Some(host), None) => return Tls::LetsEncrypt(host),
+            (Some(Target::Docker) | None, Some(host), Some(folder)) => {
+                return Tls::Folder(host, folder);
+            }
+            (Some(Target::Aws), Some(host), Some(arn)) => return Tls::LoadBalancer(host, arn),
+            (Some(Target::Aws | Target::Docker) | None, None, Some(_)) => self.wrong(
+                "chroma.access.host",
+                "is missing, and `chroma.access.certificate` is for a host",
+                "set it to the certificate's host name",
+            ),
+            (Some(Target::Aws), Some(_), None) => self.wrong(
+                "chroma.access.certificate",
+                "is missing: on aws, the load balancer needs it for `chroma.access.host`",
+                "set it to the ARN of a certificate in Certificate Manager",
+            ),
+            (Some(Target::Gcp | Target::Azure), ..) => self.wrong(
+                "chroma.access",
+                "has no TLS on a machine of this cloud, whose internal load balancers do not end it",
+                "remove `host` and `certificate`; for TLS, put a proxy with your certificate in front",
+            ),
+            (Some(Target::Kubernetes(_)), ..) => {} // has no effect there
+        }
+        Tls::Off
+    }
+
+    /// Rejects a port that HTTPS excludes. Notes the ports that Let's Encrypt needs for this host.
+    fn check_ports(&mut self, host: Option<&DnsName>, bind: IpAddr) {
         if self.input.spec.chroma.port.is_some() {
             self.wrong(
                 "chroma.port",
@@ -73,7 +102,7 @@ impl Reading {
                 "remove it",
             );
         }
-        if is_private(bind) {
+        if let Some(host) = host.filter(|_| is_private(bind)) {
             self.notes.push(format!("Let's Encrypt issues the certificate only if ports 80 and 443 of {host} lead from the internet to {bind}"));
         }
     }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::deployment::Deployment;
 use crate::problem::Problem;
-use crate::spec::{Machine, Organization};
+use crate::spec::{Machine, Organization, Tls};
 use crate::targets::machine::patterns::{Named, given, has_form, malformed};
 use crate::values::{CloudName, DnsLabel, Peer};
 
@@ -82,6 +82,9 @@ const IMAGE: &str = "^ami-([0-9a-f]{8}|[0-9a-f]{17})$";
 /// The format of a key's ARN. CloudWatch Logs accepts no alias.
 const KMS_KEY: &str = r"^arn:[a-z-]+:kms:[a-z0-9-]+:\d{12}:key/[A-Za-z0-9-]+$";
 
+/// The format of a certificate's ARN.
+const CERTIFICATE: &str = r"^arn:[a-z-]+:acm:[a-z0-9-]+:\d{12}:certificate/[A-Za-z0-9-]+$";
+
 /// The format of a policy's ARN.
 const POLICY: &str = r"^arn:[a-z-]+:iam::(\d{12}|aws):policy/[A-Za-z0-9+=,.@_/-]+$";
 
@@ -124,10 +127,32 @@ pub(super) fn problems(deployment: &Deployment) -> Vec<Problem> {
         );
         problems.extend(malformed([named]));
     }
+    problems.extend(certificate(deployment));
     problems.extend(foreign_key(machine));
     problems.extend(tags(at));
     problems.extend(peers(machine));
     problems
+}
+
+/// Returns a problem for a certificate of another service or region than the load balancer's.
+fn certificate(deployment: &Deployment) -> Option<Problem> {
+    let Tls::LoadBalancer(_, arn) = &deployment.spec.chroma.access.tls else {
+        return None;
+    };
+    let arn = arn.as_str();
+    let key = "chroma.access.certificate";
+    if !has_form(CERTIFICATE, arn) {
+        let message = format!("`{arn}` is not the ARN of a certificate in Certificate Manager");
+        let hint =
+            "use `arn:aws:acm:REGION:ACCOUNT:certificate/…`; see `aws acm list-certificates`";
+        return Some(Problem::new(key, message).hint(hint));
+    }
+    let zone = given(&deployment.spec.machine.zone)?;
+    let region = arn.split(':').nth(3)?;
+    (!zone.starts_with(region)).then(|| {
+        let message = format!("`{region}` is not the region of `machine.zone`, `{zone}`");
+        Problem::new(key, message).hint("use a certificate of that region")
+    })
 }
 
 /// Returns a problem for a key of another region than the zone's: volumes and logs accept none.

@@ -14,7 +14,7 @@ use super::problems::LOG_DAYS;
 use crate::deployment::Deployment;
 use crate::deployment::registry::Registry;
 use crate::render::as_is;
-use crate::spec::{Format, Spec};
+use crate::spec::{Format, Spec, Tls};
 use crate::targets::machine::env_files::{self, EnvFile, EnvLine, Segment};
 use crate::targets::machine::{CloudMachine, MachineTemplate};
 use crate::values::{CloudName, DnsLabel, Peer, is_in_console};
@@ -38,10 +38,19 @@ pub(super) struct AwsTemplate<'a> {
     organization: OrganizationTemplate<'a>,
     /// True if the load balancer has IPv6 addresses as well.
     dualstack: bool,
+    /// The load balancer's certificate.
+    certificate: Option<CertificateTemplate<'a>>,
     /// Repositories of ECR that the deployment does not create.
     pulled: Vec<Repository<'a>>,
     /// Those of them that may be pull-through caches, because the deployment pushes nothing to them.
     cached: Vec<Repository<'a>>,
+}
+
+/// A certificate in Certificate Manager.
+#[derive(Serialize)]
+struct CertificateTemplate<'a> {
+    host: String,
+    arn: &'a str,
 }
 
 /// A repository of ECR.
@@ -67,6 +76,7 @@ struct MachineDefaults {
 /// Returns the template input for the machine and for all formats.
 pub(super) fn template(deployment: &Deployment) -> MachineTemplate<'_, AwsTemplate<'_>> {
     let Spec {
+        chroma,
         machine: at,
         tracing,
         format,
@@ -103,6 +113,13 @@ pub(super) fn template(deployment: &Deployment) -> MachineTemplate<'_, AwsTempla
             .any(|backend| is_in_console(&backend.traces)),
         instance: instance(*format, name),
         organization: OrganizationTemplate::new(name, &at.organization),
+        certificate: match &chroma.access.tls {
+            Tls::LoadBalancer(host, arn) => Some(CertificateTemplate {
+                host: host.to_string(),
+                arn: arn.as_str(),
+            }),
+            _ => None,
+        },
         dualstack: at
             .allow_from
             .iter()

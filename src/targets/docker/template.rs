@@ -19,7 +19,7 @@ use crate::image::Images;
 use crate::plan::{Need, NeedPlace, Plan};
 use crate::render::{as_is, is_plain, quoted};
 use crate::spec::signals::Client;
-use crate::spec::{Access, Chroma, Image, Spec, Tracing, default};
+use crate::spec::{Access, Chroma, Image, Spec, Tls, Tracing, default};
 use crate::targets::backup_scripts::PYTHON;
 use crate::targets::common;
 use crate::targets::proxy::{self, Caddyfile};
@@ -121,7 +121,7 @@ struct ClientTemplate {
 
 impl ClientTemplate {
     fn new(chroma: &Chroma) -> Self {
-        match &chroma.access.host {
+        match chroma.access.tls.host() {
             Some(host) => Self {
                 host: host.to_string(),
                 port: 443,
@@ -152,6 +152,9 @@ struct AccessTemplate {
     other_tokens: Vec<OtherToken>,
     /// The host of the certificate.
     host: Option<String>,
+    /// The folder of the certificate; none for one of Let's Encrypt.
+    certificate: Option<String>,
+    certificate_mount: Option<String>,
     memory_mib: u64,
     /// The checksum of the Caddyfile, whose change replaces the container.
     checksum: Option<String>,
@@ -166,7 +169,11 @@ struct OtherToken {
 
 impl AccessTemplate {
     fn new(access: &Access) -> Option<Self> {
-        let host = access.host.as_ref().map(ToString::to_string);
+        let host = access.tls.host().map(ToString::to_string);
+        let certificate = match &access.tls {
+            Tls::Folder(_, folder) => Some(mountable(folder.as_str())),
+            _ => None,
+        };
         access.has_proxy().then(|| Self {
             image: access.repository.tag(proxy::VERSION),
             token: access.token,
@@ -175,6 +182,10 @@ impl AccessTemplate {
                 .map(|(variable, what)| OtherToken { variable, what })
                 .into(),
             host,
+            certificate_mount: certificate
+                .as_ref()
+                .map(|folder| format!("{folder}:/certificate:ro,z")),
+            certificate,
             memory_mib: default::PROXY_MEMORY,
             checksum: None,
         })
@@ -313,7 +324,7 @@ impl<'a> DockerTemplate<'a> {
         } = self.chroma;
         Caddyfile::with_token("chroma:8000".to_owned(), cors_allow_origins)
             .if_token(access.token)
-            .with_host(access.host.as_ref())
+            .with_tls(&access.tls)
     }
 
     /// Adds the checksums of the configurations in the plan.
@@ -344,6 +355,15 @@ fn surroundings(version: ChromaVersion) -> Surroundings {
     Surroundings::of_machine(version, everywhere, vec!["env", "system"])
 }
 
+/// Returns the path as Compose mounts it: without `./`, a relative path is the name of a volume.
+fn mountable(folder: &str) -> String {
+    if folder.starts_with(['.', '/']) {
+        folder.to_owned()
+    } else {
+        format!("./{folder}")
+    }
+}
+
 /// Returns the published ports of Chroma: its own, or those of the proxy. For the certificate, Let's
 /// Encrypt connects to ports 80 and 443.
 fn ports(chroma: &Chroma) -> Vec<String> {
@@ -351,11 +371,15 @@ fn ports(chroma: &Chroma) -> Vec<String> {
         let address = SocketAddr::new(chroma.bind, port);
         format!("{address}:{inside}")
     };
-    match chroma.access {
-        Access { host: Some(_), .. } => vec![published(443, 443), published(80, 80)],
-        Access { token: true, .. } => vec![published(chroma.port, proxy::PORT)],
-        Access { token: false, .. } => vec![published(chroma.port, 8000)],
+    if chroma.access.tls.host().is_some() {
+        return vec![published(443, 443), published(80, 80)];
     }
+    let inside = if chroma.access.token {
+        proxy::PORT
+    } else {
+        8000
+    };
+    vec![published(chroma.port, inside)]
 }
 
 /// Returns the published ports for spans of Chroma's clients; none without clients.

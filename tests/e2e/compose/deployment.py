@@ -108,7 +108,18 @@ def rendered(spec, tools, folder):
         deployment.set(CHROMA_TOKEN=TOKEN)
         file = deployment.folder / "Caddyfile"  # without the internet, certificates are Caddy's own
         file.write_text(file.read_text().replace("persist_config off", "persist_config off\n\tlocal_certs"))
+    if "certificate" in (access or ""):
+        make_certificate(deployment.folder / "tls", "chroma.example.com")
     return deployment
+
+
+def make_certificate(folder, host):
+    """Writes `tls.crt` and `tls.key` for the host."""
+    folder.mkdir()
+    key = ["-newkey", "rsa:2048", "-nodes", "-keyout", folder / "tls.key", "-out", folder / "tls.crt"]
+    name = ["-subj", f"/CN={host}", "-addext", f"subjectAltName=DNS:{host}"]
+    done = subprocess.run(["openssl", "req", "-x509", *key, *name], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 def build_for_all(deployment, tools):

@@ -11,15 +11,26 @@ from compose.deployment import CHROMA, COUNT, TOKEN, jaeger_spans, of_spec
 pytestmark = pytest.mark.docker
 
 
-@of_spec({"access": "{token: true}"}, {"access": "{host: chroma.example.com}"})
+@of_spec(
+    {"access": "{token: true}"},
+    {"access": "{host: chroma.example.com}"},
+    {"access": "{host: chroma.example.com, certificate: tls}"},
+)
 class TestAccess:
-    """The proxy that requires a token, without and with TLS."""
+    """The proxy that requires a token, without TLS, with Caddy's certificate in place of Let's Encrypt's, and with an
+    own one."""
+
+    @pytest.fixture(autouse=True)
+    def trust(self, stack):
+        """Trusts the own certificate only."""
+        own = stack.folder / "tls/tls.crt"
+        self.trusted = ["--cacert", own] if own.exists() else ["--insecure"]
 
     def ask(self, spec, *words, path=COUNT):
         """The status of the response to `curl`, on this machine in place of the host."""
         has_tls = "host" in spec["access"]
         url = "https://chroma.example.com" if has_tls else f"http://127.0.0.1:{CHROMA}"
-        here = ["--insecure", "--resolve", "chroma.example.com:443:127.0.0.1"]
+        here = [*self.trusted, "--resolve", "chroma.example.com:443:127.0.0.1"]
         command = [
             "curl",
             "--silent",

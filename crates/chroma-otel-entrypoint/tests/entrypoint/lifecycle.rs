@@ -1,4 +1,6 @@
-//! The entrypoint's two spans, as a collector receives them.
+//! The entrypoint's two spans and its metrics, as a collector receives them.
+
+#![allow(clippy::disallowed_methods, reason = "a test writes its own files")]
 
 use otlp_sink::{Options, Sink, Span};
 use rustix::process::Signal;
@@ -158,4 +160,37 @@ fn a_child_that_is_killed_at_the_stop_timeout_has_its_end_span() {
     assert_eq!(stop.status, "ERROR");
     assert_eq!(stop.attributes["chroma.stop.signal"], "SIGTERM");
     assert_eq!(stop.attributes["process.exit.signal"], "SIGKILL");
+}
+
+#[test]
+fn a_damaged_index_is_reported_in_the_log_and_as_a_metric() {
+    let data = std::env::temp_dir().join(format!("damaged-{}", std::process::id()));
+    let index = data.join("0b5e4e60-4d98-4fbd-aa6e-26bd9e2f4a15");
+    std::fs::create_dir_all(&index).expect("a folder");
+    let names = index.join("index_metadata.pickle");
+    std::fs::write(&names, "cut off").expect("a file");
+    let file = std::fs::File::open(&names).expect("a file");
+    file.set_modified(std::time::UNIX_EPOCH).expect("a time");
+    let (sink, chroma) = (sink(), serve(&[("/api/v2/healthcheck", "200 OK", READY)]));
+    let mut command = traced("sleep 1", &sink, chroma.port());
+    command.env("CHROMA_PERSIST_PATH", &data);
+    let output = command.output().expect("it runs");
+    std::fs::remove_dir_all(&data).expect("removed");
+    let log = stderr(&output);
+    assert!(
+        log.contains("is damaged: it has no header.bin, data_level0.bin"),
+        "{log}"
+    );
+    for (name, kind) in [
+        ("chroma.index.damaged", "GAUGE"),
+        ("system.filesystem.utilization", "GAUGE"),
+    ] {
+        let metrics = sink.metrics();
+        let metric = metrics.iter().find(|metric| metric.name == name);
+        let metric = metric.unwrap_or_else(|| panic!("no {name} in {metrics:#?}"));
+        assert_eq!(metric.kind, kind, "{name}");
+        assert_eq!(metric.resource["service.name"], "search");
+        assert_eq!(metric.resource["service.version"], "1.5.9");
+        assert_eq!(metric.headers["x-key"], "s3cret");
+    }
 }

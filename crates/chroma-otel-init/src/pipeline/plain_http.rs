@@ -54,12 +54,26 @@ pub(super) fn traces_url(endpoint: &Endpoint) -> Result<String, Problem> {
     }
 }
 
-/// The exporter; it connects only on export.
+/// Returns the URL for metrics; `None` for an endpoint that accepts none.
+pub(super) fn metrics_url(endpoint: &Endpoint) -> Option<String> {
+    match endpoint.protocol() {
+        Protocol::Grpc => endpoint.over_http().metrics_url(),
+        Protocol::Http => endpoint.metrics_url(),
+    }
+}
+
+/// A collector's page for one signal; it is requested only on export.
 #[derive(Debug)]
-pub(super) struct PlainHttp {
+pub(super) struct Page {
     url: String,
     headers: Headers,
     limit: Duration,
+}
+
+/// The exporter of spans.
+#[derive(Debug)]
+pub(super) struct Spans {
+    page: Page,
     resource: ResourceAttributesWithSchema,
 }
 
@@ -69,13 +83,30 @@ struct Failure {
     retryable: bool,
 }
 
-impl PlainHttp {
+impl Page {
     pub(super) fn new(url: String, headers: Headers) -> Self {
         Self {
             url,
             headers,
             limit: time_limit(),
-            resource: ResourceAttributesWithSchema::default(),
+        }
+    }
+
+    /// Sends the message, again after each pause. Blocks.
+    pub(super) fn deliver(&self, message: &impl Message, pauses: &[Duration]) -> OTelSdkResult {
+        let body = message.encode_to_vec();
+        let until = Instant::now() + self.limit;
+        let mut pauses = pauses.iter();
+        loop {
+            let Err(failure) = self.post(&body, until) else {
+                return Ok(());
+            };
+            match pauses.next() {
+                Some(pause) if failure.retryable && Instant::now() + *pause < until => {
+                    thread::sleep(*pause);
+                }
+                _ => return Err(OTelSdkError::InternalFailure(failure.what)),
+            }
         }
     }
 
@@ -114,24 +145,21 @@ fn speaks_grpc(answer: &minreq::Response) -> bool {
         .is_some_and(|kind| kind.starts_with("application/grpc"))
 }
 
-impl SpanExporter for PlainHttp {
+impl Spans {
+    pub(super) fn to(page: Page) -> Self {
+        Self {
+            page,
+            resource: ResourceAttributesWithSchema::default(),
+        }
+    }
+}
+
+impl SpanExporter for Spans {
     /// Blocks: the SDK's batch processor exports on a separate thread.
     async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
         let resource_spans = group_spans_by_resource_and_scope(batch, &self.resource);
-        let body = ExportTraceServiceRequest { resource_spans }.encode_to_vec();
-        let until = Instant::now() + self.limit;
-        let mut pauses = PAUSES.into_iter();
-        loop {
-            let Err(failure) = self.post(&body, until) else {
-                return Ok(());
-            };
-            match pauses.next() {
-                Some(pause) if failure.retryable && Instant::now() + pause < until => {
-                    thread::sleep(pause);
-                }
-                _ => return Err(OTelSdkError::InternalFailure(failure.what)),
-            }
-        }
+        self.page
+            .deliver(&ExportTraceServiceRequest { resource_spans }, &PAUSES)
     }
 
     fn set_resource(&mut self, resource: &Resource) {

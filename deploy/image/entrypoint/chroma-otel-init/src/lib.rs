@@ -2735,6 +2735,115 @@ impl<E: SpanExporter> SpanExporter for Recorded<E> {
     }
 }
 }
+mod gauges {
+//! Gauges that a small program measures itself. The SDK's metrics would add a fifth to the size of the
+//! entrypoint.
+
+use super::{Options, plain_http::Page, plain_http::metrics_url, resource};
+use crate::{Settings, switched_off};
+use opentelemetry_proto::tonic::{
+    collector::metrics::v1::ExportMetricsServiceRequest,
+    common::v1::InstrumentationScope,
+    metrics::v1::{
+        Metric, NumberDataPoint, ResourceMetrics, ScopeMetrics, metric::Data, number_data_point,
+    },
+    resource::v1::Resource,
+};
+use opentelemetry_proto::transform::common::tonic::ResourceAttributesWithSchema;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// A measured value.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Gauge {
+    /// Name of the metric, such as `system.filesystem.utilization`.
+    pub name: &'static str,
+    /// Unit in the notation of UCUM.
+    pub unit: &'static str,
+    /// Description of the metric.
+    pub description: &'static str,
+    /// The value.
+    pub value: f64,
+}
+
+/// A collector near the program that receives gauges, by OTLP over plain HTTP.
+#[derive(Debug)]
+pub struct Gauges {
+    page: Page,
+    resource: ResourceAttributesWithSchema,
+    scope: &'static str,
+}
+
+impl Gauges {
+    /// Returns the collector of the settings for the instrumentation scope of that name; `None` if
+    /// tracing is off, or the endpoint needs TLS or accepts no metrics.
+    pub fn over_plain_http(
+        settings: &Settings,
+        options: &Options,
+        scope: &'static str,
+    ) -> Option<Self> {
+        let endpoint = settings.endpoint.as_ref();
+        let endpoint = endpoint.filter(|endpoint| settings.enabled() && !endpoint.is_tls())?;
+        if switched_off(|name| std::env::var(name).ok()).is_some() {
+            return None;
+        }
+        Some(Self {
+            page: Page::new(metrics_url(endpoint)?, settings.headers.clone()),
+            resource: (&resource::of(settings, options)).into(),
+            scope,
+        })
+    }
+
+    /// Sends the values once: the next call has newer ones. Blocks for at most
+    /// `OTEL_EXPORTER_OTLP_TIMEOUT`.
+    ///
+    /// # Errors
+    /// The collector does not accept them; returns its answer.
+    pub fn send(&self, gauges: &[Gauge]) -> Result<(), String> {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        let now = now.map_or(0, |now| u64::try_from(now.as_nanos()).unwrap_or(u64::MAX));
+        let metrics = gauges.iter().map(|gauge| metric(gauge, now)).collect();
+        let scope = InstrumentationScope {
+            name: self.scope.to_owned(),
+            ..InstrumentationScope::default()
+        };
+        let request = ExportMetricsServiceRequest {
+            resource_metrics: vec![ResourceMetrics {
+                resource: Some(Resource {
+                    attributes: self.resource.attributes.0.clone(),
+                    ..Resource::default()
+                }),
+                scope_metrics: vec![ScopeMetrics {
+                    scope: Some(scope),
+                    metrics,
+                    ..ScopeMetrics::default()
+                }],
+                ..ResourceMetrics::default()
+            }],
+        };
+        let sent = self.page.deliver(&request, &[]);
+        sent.map_err(|error| error.to_string())
+    }
+}
+
+fn metric(gauge: &Gauge, time_unix_nano: u64) -> Metric {
+    let point = NumberDataPoint {
+        time_unix_nano,
+        value: Some(number_data_point::Value::AsDouble(gauge.value)),
+        ..NumberDataPoint::default()
+    };
+    Metric {
+        name: gauge.name.to_owned(),
+        description: gauge.description.to_owned(),
+        unit: gauge.unit.to_owned(),
+        data: Some(Data::Gauge(
+            opentelemetry_proto::tonic::metrics::v1::Gauge {
+                data_points: vec![point],
+            },
+        )),
+        ..Metric::default()
+    }
+}
+}
 mod guard {
 //! The guard: spans are sent while it lives, and the remaining spans when it is dropped.
 //!
@@ -3021,12 +3130,26 @@ pub(super) fn traces_url(endpoint: &Endpoint) -> Result<String, Problem> {
     }
 }
 
-/// The exporter; it connects only on export.
+/// Returns the URL for metrics; `None` for an endpoint that accepts none.
+pub(super) fn metrics_url(endpoint: &Endpoint) -> Option<String> {
+    match endpoint.protocol() {
+        Protocol::Grpc => endpoint.over_http().metrics_url(),
+        Protocol::Http => endpoint.metrics_url(),
+    }
+}
+
+/// A collector's page for one signal; it is requested only on export.
 #[derive(Debug)]
-pub(super) struct PlainHttp {
+pub(super) struct Page {
     url: String,
     headers: Headers,
     limit: Duration,
+}
+
+/// The exporter of spans.
+#[derive(Debug)]
+pub(super) struct Spans {
+    page: Page,
     resource: ResourceAttributesWithSchema,
 }
 
@@ -3036,13 +3159,30 @@ struct Failure {
     retryable: bool,
 }
 
-impl PlainHttp {
+impl Page {
     pub(super) fn new(url: String, headers: Headers) -> Self {
         Self {
             url,
             headers,
             limit: time_limit(),
-            resource: ResourceAttributesWithSchema::default(),
+        }
+    }
+
+    /// Sends the message, again after each pause. Blocks.
+    pub(super) fn deliver(&self, message: &impl Message, pauses: &[Duration]) -> OTelSdkResult {
+        let body = message.encode_to_vec();
+        let until = Instant::now() + self.limit;
+        let mut pauses = pauses.iter();
+        loop {
+            let Err(failure) = self.post(&body, until) else {
+                return Ok(());
+            };
+            match pauses.next() {
+                Some(pause) if failure.retryable && Instant::now() + *pause < until => {
+                    thread::sleep(*pause);
+                }
+                _ => return Err(OTelSdkError::InternalFailure(failure.what)),
+            }
         }
     }
 
@@ -3081,24 +3221,21 @@ fn speaks_grpc(answer: &minreq::Response) -> bool {
         .is_some_and(|kind| kind.starts_with("application/grpc"))
 }
 
-impl SpanExporter for PlainHttp {
+impl Spans {
+    pub(super) fn to(page: Page) -> Self {
+        Self {
+            page,
+            resource: ResourceAttributesWithSchema::default(),
+        }
+    }
+}
+
+impl SpanExporter for Spans {
     /// Blocks: the SDK's batch processor exports on a separate thread.
     async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
         let resource_spans = group_spans_by_resource_and_scope(batch, &self.resource);
-        let body = ExportTraceServiceRequest { resource_spans }.encode_to_vec();
-        let until = Instant::now() + self.limit;
-        let mut pauses = PAUSES.into_iter();
-        loop {
-            let Err(failure) = self.post(&body, until) else {
-                return Ok(());
-            };
-            match pauses.next() {
-                Some(pause) if failure.retryable && Instant::now() + pause < until => {
-                    thread::sleep(pause);
-                }
-                _ => return Err(OTelSdkError::InternalFailure(failure.what)),
-            }
-        }
+        self.page
+            .deliver(&ExportTraceServiceRequest { resource_spans }, &PAUSES)
     }
 
     fn set_resource(&mut self, resource: &Resource) {
@@ -3157,22 +3294,24 @@ pub(super) fn say(text: fmt::Arguments<'_>) {
 }
 }
 mod resource {
-//! The resource of the spans.
+//! The resource of spans and metrics.
 //!
 //! Invariant: the program's own attributes override `OTEL_RESOURCE_ATTRIBUTES`, and the service
 //! name of the settings, if set, overrides both.
 
+use super::Options;
+use crate::Settings;
 use opentelemetry::KeyValue;
 use opentelemetry_sdk::Resource;
 
 /// Returns the resource of a service: `OTEL_RESOURCE_ATTRIBUTES` and `telemetry.sdk.*` from the
-/// SDK's detectors, overridden by `attributes`. Without a name, the detectors use
+/// SDK's detectors, overridden by the options' attributes. Without a name, the detectors use
 /// `OTEL_SERVICE_NAME`, or `unknown_service:` and the program's name.
-pub(super) fn resource(service_name: Option<&str>, attributes: &[(String, String)]) -> Resource {
-    let name = service_name.map(|name| KeyValue::new("service.name", name.to_owned()));
-    let attributes = attributes
-        .iter()
-        .map(|(name, value)| KeyValue::new(name.clone(), value.clone()));
+pub(super) fn of(settings: &Settings, options: &Options) -> Resource {
+    let name = settings.service_name.clone();
+    let name = name.map(|name| KeyValue::new("service.name", name));
+    let attributes = options.resource.iter().cloned();
+    let attributes = attributes.map(|(name, value)| KeyValue::new(name, value));
     Resource::builder()
         .with_attributes(attributes.chain(name))
         .build()
@@ -3180,6 +3319,7 @@ pub(super) fn resource(service_name: Option<&str>, attributes: &[(String, String
 }
 
 pub(crate) use delivery::Ledger;
+pub use gauges::{Gauge, Gauges};
 pub use guard::{Guard, Outcome};
 pub use options::Options;
 pub use problem::Problem;
@@ -3188,7 +3328,7 @@ use crate::{Endpoint, Settings, switched_off};
 use delivery::{Counted, Recorded};
 use ids::Ids;
 use opentelemetry_sdk::trace::{BatchSpanProcessor, SdkTracerProvider, SpanExporter};
-use plain_http::PlainHttp;
+use plain_http::{Page, Spans};
 use std::{
     panic::{self, AssertUnwindSafe},
     sync::{
@@ -3223,8 +3363,8 @@ use std::{
 pub fn init_plain_http(settings: &Settings, options: &Options) -> Guard {
     let (pipeline, problems) = start(settings, options, |endpoint, settings, options| {
         let url = plain_http::traces_url(endpoint)?;
-        let exporter = PlainHttp::new(url.clone(), settings.headers.clone());
-        Pipeline::start(url, settings, options, |_| Ok(exporter))
+        let page = Page::new(url.clone(), settings.headers.clone());
+        Pipeline::start(url, settings, options, |_| Ok(Spans::to(page)))
     });
     Guard::new(pipeline, problems, options)
 }
@@ -3299,7 +3439,7 @@ impl Pipeline {
         settings: &Settings,
         options: &Options,
     ) -> Self {
-        let resource = resource::resource(settings.service_name.as_deref(), &options.resource);
+        let resource = resource::of(settings, options);
         let mut exporter = Recorded {
             exporter,
             ledger: Arc::clone(&ledger),
@@ -3351,4 +3491,4 @@ pub(crate) fn first_set<const N: usize>(
 pub use opentelemetry;
 /// The OpenTelemetry SDK of that release.
 pub use opentelemetry_sdk;
-pub use pipeline::{Guard, Options, Outcome, Problem, init_plain_http};
+pub use pipeline::{Gauge, Gauges, Guard, Options, Outcome, Problem, init_plain_http};
