@@ -187,7 +187,8 @@ fn another_spec(location: &Location) -> Result<Option<Problem>> {
     }))
 }
 
-/// Returns a note on variables of Chroma and OpenTelemetry in `.env` that no file of the deployment reads.
+/// Returns a note on variables of Chroma and OpenTelemetry in `.env` that no file of the deployment reads,
+/// nor the operator's own settings of Compose.
 ///
 /// # Errors
 /// `.env` is a link or a folder, or cannot be read.
@@ -198,8 +199,11 @@ fn unread_variables(rendered: &Rendered) -> Result<Option<String>> {
     }
     let own = plan.files.iter();
     let own = own.filter(|(path, _)| !path.contains('/') && *path != "README.md");
+    let added = file::text(&location.folder.join("docker-compose.override.yaml"));
+    let added = added.unwrap_or_default();
+    let texts = own.map(|(_, text)| text).chain([&added]);
     let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    let words = own.flat_map(|(_, text)| text.split(|c| !is_part(c)));
+    let words = texts.flat_map(|text| text.split(|c| !is_part(c)));
     let known: BTreeSet<&str> = words.collect();
     let set = folder::set_variables(&location.folder, ".env")?;
     let mut unread: Vec<String> = set.into_keys().collect();

@@ -353,6 +353,10 @@ fn a_variable_in_env_that_the_deployment_does_not_read_is_noted() {
             assert!(!message.contains("s3cret"), "{message}");
         }
     }
+    let own = "services: {chroma: {environment: [CHROMA_OTEL_ENDPOINT, OTEL_TRACES_EXPORTER]}}\n";
+    fs::write(home.path().join("docker-compose.override.yaml"), own).unwrap();
+    let message = message_of(home.path(), &["check"]);
+    assert!(!message.contains("does not read"), "{message}");
 }
 
 #[test]
