@@ -69,12 +69,17 @@ Exit codes:
     Gen(GenArgs),
     /// Ask for the basic values of a deployment, then generate it
     #[command(after_help = "\
-Each question has a flag: --target, --backend, --endpoint or --setting, --name, --out.
-Without a terminal nothing is asked.
+At most five questions: the target, the backend and what it requires, on a cloud the
+location, then the name and the folder. Each has a flag: --target, --backend, --endpoint,
+--setting, --registry, --network, --subnet, --zone, --allow-from and others of `gen`,
+--name, --out. Without a terminal nothing is asked, and nothing about a deployment that
+exists.
 
 Examples:
   chroma-otel-deploy init
-  chroma-otel-deploy init --target docker --backend honeycomb --name search")]
+  chroma-otel-deploy init --target docker --backend honeycomb --name search
+
+Exit codes: as `gen`")]
     Init(GenArgs),
     /// Show what `gen` would change
     #[command(after_help = "\
@@ -87,7 +92,8 @@ Exit codes:
   1  there are differences
   2  invalid spec or arguments, or an I/O error")]
     Check(CheckArgs),
-    /// Validate the spec and the files of its deployment; with --out and no spec, every file of the folder
+    /// Validate the spec and the files of its deployment; with --out and no spec, every file of a folder
+    /// that `gen` wrote
     #[command(after_help = "\
 Examples:
   chroma-otel-deploy validate
@@ -108,7 +114,7 @@ Exit codes:
   1  a file that would be replaced was edited, or was not written by `image`
   2  invalid spec or arguments, or an I/O error")]
     Image(ImageArgs),
-    /// List targets, backends, Chroma versions, clients or variables
+    /// List targets, backends, Chroma versions, example applications, variables or keys of the spec
     #[command(after_help = "\
 Examples:
   chroma-otel-deploy list backends
@@ -283,12 +289,17 @@ impl SpecArgs {
     pub fn set(&mut self, key: &str, value: impl Into<Value>) {
         let flag = flags().iter().find(|flag| flag.key == key);
         let flag = flag.unwrap_or_else(|| unreachable!("`{key}` has a flag"));
-        self.overrides.retain(|one| one.key != key);
+        self.unset(key);
         self.overrides.push(Override {
             key: &flag.key,
             flag: &flag.name,
             value: value.into(),
         });
+    }
+
+    /// Removes the value of a key.
+    pub fn unset(&mut self, key: &str) {
+        self.overrides.retain(|one| one.key != key);
     }
 }
 

@@ -12,6 +12,7 @@ mod list;
 mod location;
 mod validate;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use anyhow::{Result, bail};
@@ -183,6 +184,38 @@ fn another_spec(location: &Location) -> Result<Option<Problem>> {
             "use `--spec {owner}` or another folder (`--out`), or replace the deployment with `gen --force`"
         );
         Problem::new(location.folder.display().to_string(), message).hint(hint)
+    }))
+}
+
+/// Returns a note on variables of Chroma and OpenTelemetry in `.env` that no file of the deployment reads,
+/// nor the operator's own settings of Compose.
+///
+/// # Errors
+/// `.env` is a link or a folder, or cannot be read.
+fn unread_variables(rendered: &Rendered) -> Result<Option<String>> {
+    let Rendered { plan, location, .. } = rendered;
+    if !plan.files.contains_key(".env.example") {
+        return Ok(None);
+    }
+    let own = plan.files.iter();
+    let own = own.filter(|(path, _)| !path.contains('/') && *path != "README.md");
+    let added = file::text(&location.folder.join("docker-compose.override.yaml"));
+    let added = added.unwrap_or_default();
+    let texts = own.map(|(_, text)| text).chain([&added]);
+    let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let words = texts.flat_map(|text| text.split(|c| !is_part(c)));
+    let known: BTreeSet<&str> = words.collect();
+    let set = folder::set_variables(&location.folder, ".env")?;
+    let mut unread: Vec<String> = set.into_keys().collect();
+    unread.retain(|name| {
+        let is_ours = name.starts_with("CHROMA_") || name.starts_with("OTEL_");
+        is_ours && !known.contains(name.as_str())
+    });
+    let file = location.folder.join(".env");
+    Ok((!unread.is_empty()).then(|| {
+        let unread = unread.join(", ");
+        let file = file.display();
+        format!("{file} sets {unread}, which this deployment does not read: see .env.example")
     }))
 }
 

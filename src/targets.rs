@@ -171,6 +171,23 @@ mod tests {
     }
 
     #[test]
+    fn every_readme_ends_the_deployment_with_and_without_its_data() {
+        for target in Target::ALL {
+            for format in target.info().formats {
+                let keys = keys(target, format.name(), "wrapped");
+                let plan = plan(&sound(&keys)).expect("the templates are right");
+                let readme = &plan.files["README.md"];
+                let headings = ["\n## Stop\n", "\n## Delete\n", "\n## Uninstall\n"];
+                let mut sections = headings.iter().filter_map(|one| readme.split_once(one));
+                let (_, section) = sections.next().expect("there is a section");
+                for part in ["```sh\n", " stay", "delete"] {
+                    assert!(section.contains(part), "{target:?}: {part}: {section}");
+                }
+            }
+        }
+    }
+
+    #[test]
     fn every_next_step_is_a_command_or_a_comment() {
         let commands = [
             "cp ",

@@ -3,7 +3,10 @@
 use anyhow::Result;
 
 use super::generate::{downgrade, may};
-use super::{Answer, another_spec, check_rendered, no_deployment, refuse, rendered, shell_word};
+use super::{
+    Answer, another_spec, check_rendered, no_deployment, refuse, rendered, shell_word,
+    unread_variables,
+};
 use crate::cli::CheckArgs;
 use crate::folder;
 use crate::plan::Change;
@@ -27,6 +30,9 @@ pub(super) fn run(args: &CheckArgs, output: &mut Output) -> Result<Answer> {
     }
     let changes = folder::compare(&rendered.plan, &rendered.location.folder)?;
     let folder = rendered.location.folder.display();
+    if let Some(note) = unread_variables(&rendered)? {
+        output.note(&note);
+    }
     if changes.is_empty() {
         let files = count(rendered.plan.count(), "file");
         output.say(&format!("{folder}: {files}, up to date"));

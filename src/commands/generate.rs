@@ -9,7 +9,9 @@ use serde_json::Value;
 
 use super::conflicts::{another_kind, endpoint_in_env};
 use super::location::Location;
-use super::{Answer, Rendered, another_spec, cd, check_rendered, refuse, rendered};
+use super::{
+    Answer, Rendered, another_spec, cd, check_rendered, refuse, rendered, unread_variables,
+};
 use crate::cli::GenArgs;
 use crate::deployment::secrets::{LEAST_TOKEN, TOKEN};
 use crate::input::file::{self, Override};
@@ -220,7 +222,7 @@ pub(super) fn downgrade(changes: &[Change]) -> Option<Problem> {
         let message = format!(
             "`{after}` is older than `{before}`, which this deployment has: Chroma cannot open the data of a newer release"
         );
-        let hint = "to go back with a backup of the older release, or without data, use `gen --allow-downgrade`; README.md describes how";
+        let hint = format!("if Chroma {before} never started here, use `gen --allow-downgrade`; otherwise also restore a backup of the older release, as README.md describes");
         Problem::new("chroma.version", message).hint(hint)
     })
 }
@@ -336,6 +338,9 @@ fn summary(
             "{TOKEN} in {shown}/.env has fewer than {LEAST_TOKEN} characters: the proxy will reject every request"
         ));
     }
+    if let Some(note) = unread_variables(rendered)? {
+        output.note(&note);
+    }
     needs.retain(|need| !set.contains_key(&need.variable));
     let places: BTreeSet<NeedPlace> = needs.iter().map(|need| need.place).collect();
     for place in places {
@@ -351,8 +356,15 @@ fn summary(
     if upgrades(changes) {
         steps.insert(0, "# back up first: README.md".to_owned());
     }
-    if downgrade(changes).is_some() {
-        steps = vec!["# restore a backup of the older release: README.md".to_owned()];
+    if let Some((before, after)) = version_change(changes).filter(|(before, after)| after < before)
+    {
+        steps = vec![
+            format!(
+                "# if Chroma {before} has started here: restore a backup of {after}, see README.md"
+            ),
+            "# otherwise: start with the commands that `chroma-otel-deploy gen` prints now"
+                .to_owned(),
+        ];
     }
     if shown.to_string() != "." {
         steps.insert(0, cd(&shown.to_string()));

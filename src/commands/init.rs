@@ -1,89 +1,249 @@
 //! `init`: asks for the values that a first deployment needs, then runs `gen`.
 //!
-//! Invariant: at most five questions, each with a flag, and each repeated until its answer is valid;
+//! Invariant: at most [`MOST`] questions, each with a flag, and each repeated until its answer is valid;
 //! without a terminal none is asked.
+
+use std::path::Path;
 
 use anyhow::Result;
 
-use super::location::Location;
-use super::{Answer, generate};
+use super::list::backends_for;
+use super::location::{Location, spec_in};
+use super::{Answer, generate, values};
 use crate::backend::{self, Backend, Setting};
 use crate::cli::GenArgs;
-use crate::input::{self, file};
+use crate::deployment::Deployment;
+use crate::input;
+use crate::input::file::{self, Flag, flags};
 use crate::problem::Problem;
 use crate::report::Output;
 use crate::spec::{Target, default};
+use crate::targets;
+
+/// Maximum number of questions.
+const MOST: usize = 5;
 
 /// Runs `init`.
 ///
 /// # Errors
 /// As `gen`.
 pub(super) fn run(mut args: GenArgs, output: &mut Output) -> Result<Answer> {
-    match Location::new(&args.spec, &args.folder).spec {
-        Some(spec) => output.note(&format!(
-            "{} exists, so nothing is asked; use `--name` or `--out` for another deployment",
-            spec.display()
-        )),
-        None if output.can_ask() => ask(&mut args, output)?,
-        None => {}
+    let location = Location::new(&args.spec, &args.folder);
+    let is_named = args.spec.spec.is_some()
+        || args.spec.value("name").is_some()
+        || args.folder.out.is_some()
+        || location.folder == Path::new(".");
+    match &location.spec {
+        Some(spec) if !spec.exists() => {} // `gen` reports it
+        Some(spec) if is_named || !output.can_ask() => output.note(&existing(spec, &location)),
+        _ if output.can_ask() => {
+            let mut questions = Questions {
+                args: &mut args,
+                output,
+                left: MOST,
+            };
+            questions.ask_all()?;
+        }
+        _ => {}
     }
     generate::run(&args, output)
 }
 
-fn ask(args: &mut GenArgs, output: &mut Output) -> Result<()> {
-    let targets = Target::names().join(", ");
-    ask_for(
-        args,
-        output,
-        "target",
-        &format!("Target ({targets})"),
-        "docker",
-    )?;
-    let target = args.spec.text("target").unwrap_or_default().to_owned();
-    let is_cluster = args.spec.text("platform") == Some("kubernetes");
-    let known = Target::from_name(&target, is_cluster);
-    let backend = known.map_or("jaeger", |target| target.info().default_backend);
-    let question = "Trace backend (see `chroma-otel-deploy list backends`)";
-    ask_for(args, output, "tracing.backend", question, backend)?;
-    let asked = ask_for_backend(args, output)?;
-    ask_for(
-        args,
-        output,
-        "name",
-        "Name of the deployment",
-        default::NAME,
-    )?;
-    // With the target, the backend and the name, this would be the sixth question.
-    if asked < 2 && args.folder.out.is_none() {
-        let name = args.spec.text("name").unwrap_or(default::NAME).to_owned();
-        args.folder.out = Some(output.ask("Folder", &name)?.into());
-    }
-    Ok(())
+/// Describes the deployment that is there already.
+fn existing(spec: &Path, location: &Location) -> String {
+    let shown = spec.display();
+    let read = file::read(Some(spec), Vec::new()).map(|input| input.spec);
+    let read = read.unwrap_or_default();
+    let name = read.name.as_deref().unwrap_or(default::NAME).trim();
+    let target = read.target.map_or(String::new(), |target| {
+        format!(" on target `{}`", target.trim())
+    });
+    let another = if location.folder == Path::new(".") {
+        "run `init` in another folder"
+    } else {
+        "use another `--name` or `--out`"
+    };
+    format!(
+        "{shown} already describes `{name}`{target}, so nothing is asked: to change it, edit the file or use flags, then run `gen`; for another deployment, {another}"
+    )
 }
 
-/// Asks for the endpoint and the settings without which the backend cannot be used. Returns the number
-/// of questions.
-fn ask_for_backend(args: &mut GenArgs, output: &mut Output) -> Result<usize> {
-    let name = args.spec.text("tracing.backend").unwrap_or_default();
-    let Some(backend) = backend::load(name)? else {
-        return Ok(0);
-    };
-    if args.spec.value("tracing.endpoint").is_some() {
-        return Ok(0);
+/// The questions, and the arguments that their answers complete.
+struct Questions<'a> {
+    args: &'a mut GenArgs,
+    output: &'a mut Output,
+    /// Number of questions that can still be asked.
+    left: usize,
+}
+
+impl Questions<'_> {
+    fn ask_all(&mut self) -> Result<()> {
+        let targets = Target::names().join(", ");
+        self.key("target", &format!("Target ({targets})"), "docker")?;
+        self.backend()?;
+        // Otherwise the answers would change the deployment that is there.
+        if taken(Path::new(default::NAME)).is_some() {
+            self.name("")?;
+        }
+        for (key, question) in self.open() {
+            self.key(key, &question, "")?;
+        }
+        self.name(default::NAME)?;
+        self.folder()
     }
-    let Open { endpoint, settings } = open(&backend);
-    if let Some(example) = endpoint {
-        let question = format!("Endpoint of the backend, such as {example}");
-        ask_for(args, output, "tracing.endpoint", &question, "")?;
+
+    fn target(&self) -> Option<Target> {
+        let is_cluster = self.args.spec.text("platform") == Some("kubernetes");
+        Target::from_name(self.args.spec.text("target")?, is_cluster)
     }
-    let open = settings
-        .iter()
-        .filter(|(name, _)| !args.spec.has_setting(name));
-    let open: Vec<_> = open.collect();
-    for (name, setting) in &open {
-        ask_for_setting(args, output, name, setting)?;
+
+    fn backend(&mut self) -> Result<()> {
+        let key = "tracing.backend";
+        let target = self.target();
+        let default = target.map_or("jaeger", |target| target.info().default_backend);
+        if self.args.spec.value(key).is_none() {
+            self.output.say(&backends_for(target)?);
+        }
+        self.key(
+            key,
+            "Trace backend (`list backends` describes them)",
+            default,
+        )?;
+        let name = self.args.spec.text(key).unwrap_or_default();
+        let Some(backend) = backend::load(name)? else {
+            return Ok(());
+        };
+        if self.args.spec.value("tracing.endpoint").is_some() {
+            return Ok(());
+        }
+        let Open { endpoint, settings } = open(&backend);
+        if let Some(example) = endpoint {
+            let question = format!("Endpoint of the backend, such as {example} (empty: later)");
+            self.key("tracing.endpoint", &question, "")?;
+        }
+        for (name, setting) in settings {
+            if !self.args.spec.has_setting(name) {
+                self.setting(name, setting)?;
+            }
+        }
+        Ok(())
     }
-    Ok(open.len() + usize::from(endpoint.is_some()))
+
+    fn setting(&mut self, name: &str, setting: &Setting) -> Result<()> {
+        self.left = self.left.saturating_sub(1);
+        loop {
+            let answer = self
+                .output
+                .ask(&format!("`{name}`: {}", setting.what), "")?;
+            match setting.text(&answer) {
+                Err(rule) => {
+                    let message = format!("`{}` cannot be used", answer.escape_debug());
+                    let problem = Problem::new(name, message).hint(format!("write {rule}"));
+                    self.output.problems(&[problem]);
+                }
+                Ok(_) => {
+                    self.args.spec.set_setting(name, &answer);
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    fn name(&mut self, default: &str) -> Result<()> {
+        self.key("name", "Name of the deployment", default)
+    }
+
+    fn folder(&mut self) -> Result<()> {
+        if self.left == 0 || self.args.folder.out.is_some() {
+            return Ok(());
+        }
+        let name = self.args.spec.text("name").unwrap_or(default::NAME);
+        let name = name.to_owned();
+        loop {
+            let folder = self.output.ask("Folder", &name)?;
+            match taken(Path::new(&folder)) {
+                Some(problem) => self.output.problems(&[problem]),
+                None => {
+                    self.args.folder.out = Some(folder.into());
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    /// Asks for the value of a key that no flag sets.
+    fn key(&mut self, key: &str, question: &str, default: &str) -> Result<()> {
+        if self.left == 0 || self.args.spec.value(key).is_some() {
+            return Ok(());
+        }
+        self.left -= 1;
+        loop {
+            match self.output.ask(question, default)? {
+                answer if answer.is_empty() => self.args.spec.unset(key),
+                answer => self.args.spec.set(key, answer),
+            }
+            match self.problem(key) {
+                Some(problem) => self.output.problems(&[problem]),
+                None => return Ok(()),
+            }
+        }
+    }
+
+    /// Returns the problem of a key's value.
+    fn problem(&self, key: &str) -> Option<Problem> {
+        if key == "name" && self.args.folder.out.is_none() {
+            let folder = self.args.spec.text(key).unwrap_or(default::NAME);
+            let problem = taken(Path::new(folder));
+            if problem.is_some() {
+                return problem;
+            }
+        }
+        let problems = match self.deployment() {
+            Ok(deployment) => targets::problems(&deployment),
+            Err(problems) => problems,
+        };
+        let flag = flags().iter().find(|flag| flag.key == key)?;
+        let mut problems = problems.into_iter();
+        problems.find(|problem| problem.at == flag.name || problem.at == key)
+    }
+
+    /// Returns the keys without which the deployment cannot be generated, then those that it can have later,
+    /// and their questions.
+    fn open(&self) -> Vec<(&'static str, String)> {
+        let Ok(deployment) = self.deployment() else {
+            return Vec::new();
+        };
+        let of_key = |key: &str| flags().iter().find(|flag| flag.key == key);
+        let required = targets::problems(&deployment);
+        let required = required.iter().filter_map(|problem| {
+            let Flag { key, name, .. } = of_key(&problem.at)?;
+            Some((key.as_str(), format!("`{name}`, {}", problem.message)))
+        });
+        let needs = targets::needs(&deployment).into_iter();
+        let needs = needs.filter_map(|need| {
+            let Flag { key, name, .. } = of_key(need.variable.split(' ').next()?)?;
+            Some((
+                key.as_str(),
+                format!("`{name}`: {} (empty: later)", need.what),
+            ))
+        });
+        required.chain(needs).collect()
+    }
+
+    fn deployment(&self) -> Result<Deployment, Vec<Problem>> {
+        let input = file::read(None, values(&self.args.spec)).map_err(|problem| vec![problem])?;
+        let resolved = input::resolve(input, &|_| None)?;
+        Deployment::new(resolved).map_err(|_| Vec::new())
+    }
+}
+
+/// Returns the problem of a folder that cannot have a new deployment.
+fn taken(folder: &Path) -> Option<Problem> {
+    let problem = |message| Problem::new(folder.display().to_string(), message);
+    if folder.exists() && !folder.is_dir() {
+        return Some(problem("is not a folder"));
+    }
+    spec_in(folder).map(|_| problem("has a deployment").hint("choose another name or folder"))
 }
 
 /// Values that a backend requires and has no default for.
@@ -104,59 +264,6 @@ fn open(backend: &Backend) -> Open<'_> {
     }
 }
 
-fn ask_for_setting(
-    args: &mut GenArgs,
-    output: &mut Output,
-    name: &str,
-    setting: &Setting,
-) -> Result<()> {
-    loop {
-        let answer = output.ask(&format!("`{name}`: {}", setting.what), "")?;
-        match setting.text(&answer) {
-            Err(rule) => {
-                let message = format!("`{}` cannot be used", answer.escape_debug());
-                output.problems(&[Problem::new(name, message).hint(format!("write {rule}"))]);
-            }
-            Ok(_) => {
-                args.spec.set_setting(name, &answer);
-                return Ok(());
-            }
-        }
-    }
-}
-
-fn ask_for(
-    args: &mut GenArgs,
-    output: &mut Output,
-    key: &str,
-    question: &str,
-    default: &str,
-) -> Result<()> {
-    if args.spec.value(key).is_some() {
-        return Ok(());
-    }
-    loop {
-        let answer = output.ask(question, default)?;
-        if answer.is_empty() {
-            return Ok(());
-        }
-        args.spec.set(key, answer);
-        match problem(args, key) {
-            Some(problem) => output.problems(&[problem]),
-            None => return Ok(()),
-        }
-    }
-}
-
-/// Returns the problem of a key's value.
-fn problem(args: &GenArgs, key: &str) -> Option<Problem> {
-    let input = file::read(None, args.spec.overrides().to_vec()).ok()?;
-    let problems = input::resolve(input, &|_| None).err()?;
-    let flag = file::flags().iter().find(|flag| flag.key == key)?;
-    let mut problems = problems.into_iter();
-    problems.find(|problem| problem.at == flag.name || problem.at == key)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -168,8 +275,8 @@ mod tests {
             let Open { endpoint, settings } = open(&backend);
             let asked = settings.len() + usize::from(endpoint.is_some());
             assert!(
-                asked <= 2,
-                "{name}: {asked} questions beside target, backend and name"
+                asked <= MOST - 2,
+                "{name}: {asked} questions beside target and backend"
             );
         }
     }

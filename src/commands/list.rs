@@ -10,12 +10,13 @@ use serde_json::{Value, json};
 use super::{Answer, refuse};
 use crate::backend::{self as backends, Backend};
 use crate::cli::List;
+use crate::deployment::secrets::{OTHER_TOKENS, TOKEN};
 use crate::input::file::{self, Flag, flags};
 use crate::problem::Problem;
 use crate::report::Output;
 use crate::spec::Target;
 use crate::spec::signals::{Client, NAMES_KEY};
-use table::table;
+use table::{table, wrapped};
 
 /// Runs `list`.
 ///
@@ -37,7 +38,7 @@ pub(super) fn run(what: &List, output: &mut Output) -> Result<Answer> {
         List::Versions => versions(output),
         List::Clients => clients(output),
         List::Variables => variables(output)?,
-        List::Keys => keys(output),
+        List::Keys => spec_keys(output),
     }
     Ok(Answer::Yes)
 }
@@ -60,6 +61,22 @@ fn all_backends(output: &mut Output) -> Result<()> {
     output.data("rows", data(&rows), &table(&rows));
     output.say("`list backends NAME` shows the keys and settings of a backend");
     Ok(())
+}
+
+/// Returns the names of the backends that a target can use, for a terminal.
+///
+/// # Errors
+/// A built-in backend cannot be read (a bug).
+pub(super) fn backends_for(target: Option<Target>) -> Result<String> {
+    let cloud = target.and_then(Target::cloud);
+    let mut names = Vec::new();
+    for backend in backends::all() {
+        let backend = backend?;
+        if backend.only_cloud().is_none_or(|only| Some(only) == cloud) {
+            names.push(backend.name);
+        }
+    }
+    Ok(wrapped(&format!("Backends: {}", names.join(", ")), 0))
 }
 
 fn versions(output: &mut Output) {
@@ -97,7 +114,7 @@ fn clients(output: &mut Output) {
 }
 
 /// Prints every key of the spec with the first sentence of its description.
-fn keys(output: &mut Output) {
+fn spec_keys(output: &mut Output) {
     fn add(section: &Value, prefix: &str, rows: &mut Vec<(String, String)>) {
         let properties = section.get("properties").and_then(Value::as_object);
         for (name, key) in properties.into_iter().flatten() {
@@ -145,6 +162,27 @@ pub(super) fn variables(output: &mut Output) -> Result<()> {
         "Variables of a deployment. Exported ones override the spec, and flags override\nboth. `gen` saves them in the spec, except the values of headers:\n\n{}",
         table(&rows)
     );
+    let keys = keys_of_backends()?;
+    text += &format!(
+        "\nSecrets that `gen` reads from its own environment:\n\n{}",
+        table(&keys)
+    );
+    let tokens = [(TOKEN, "the token that clients send")]
+        .into_iter()
+        .chain(OTHER_TOKENS)
+        .map(|(name, what)| (name.to_owned(), what.to_owned()));
+    let tokens: Vec<_> = tokens.collect();
+    text += &format!(
+        "\nTokens of the proxy in front of Chroma, in `.env` or in the secret store:\n\n{}",
+        table(&tokens)
+    );
+    let rows = [&rows[..], &keys, &tokens].concat();
+    output.data("rows", data(&rows), &text);
+    Ok(())
+}
+
+/// Returns the variables of keys, and the backends that require them.
+fn keys_of_backends() -> Result<Vec<(String, String)>> {
     let mut keys = vec![(
         NAMES_KEY.to_owned(),
         "key of the tokens with `redact.names: hash`".to_owned(),
@@ -163,12 +201,7 @@ pub(super) fn variables(output: &mut Output) -> Result<()> {
             }
         }
     }
-    text += &format!(
-        "\nSecrets that `gen` reads from its own environment:\n\n{}",
-        table(&keys)
-    );
-    output.data("rows", data(&[&rows[..], &keys].concat()), &text);
-    Ok(())
+    Ok(keys)
 }
 
 /// Returns the key and the flag of a variable: the key whose description names it.

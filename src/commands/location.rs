@@ -75,9 +75,13 @@ fn owner_here() -> Option<PathBuf> {
     (owner.is_absolute() && owner.exists()).then_some(owner)
 }
 
-fn spec_in(folder: &Path) -> Option<PathBuf> {
-    let mut usual = SPECS.iter().map(|name| folder.join(name));
-    usual.find(|path| path.exists())
+/// Returns the spec in a folder: one with a usual name, or the one that its deployment belongs to.
+pub(super) fn spec_in(folder: &Path) -> Option<PathBuf> {
+    let usual = SPECS.iter().map(|name| folder.join(name));
+    let owner = folder::owner(folder).ok().flatten();
+    let owner = owner.filter(|owner| !Path::new(owner).is_absolute());
+    let mut specs = usual.chain(owner.map(|owner| folder.join(owner)));
+    specs.find(|path| path.exists())
 }
 
 /// Removes a trailing `/` or `/.`, which would hide that the folder is a link.

@@ -63,10 +63,10 @@ tracing:
       hint: there is no backend `signoz` here
     error: chroma-otel.yaml: tracing.settings: `stak` is not a setting of the selected backends
       hint: did you mean `stack`?
-    error: chroma-otel.yaml: tracing.settings: has no `instance_id`, which backend `grafana-cloud` requires: the numeric instance ID of the stack (Grafana Cloud portal: the stack, OpenTelemetry, Configure)
-      hint: `--setting instance_id=…`, or under `tracing.settings`
-    error: chroma-otel.yaml: tracing.settings: has no `tempo.endpoint`: backend `tempo` has no default
-      hint: `--setting tempo.endpoint=…`, such as `http://tempo:4317`
+    error: chroma-otel.yaml: tracing.settings.instance_id: required by backend `grafana-cloud`: the numeric instance ID of the stack (Grafana Cloud portal: the stack, OpenTelemetry, Configure)
+      hint: set it, or use `--setting instance_id=…`
+    error: chroma-otel.yaml: tracing.settings.tempo.endpoint: required, because backend `tempo` has no default
+      hint: set it, or use `--setting tempo.endpoint=…`, such as `http://tempo:4317`
     error: chroma-otel.yaml: tracing.settings: `zipkin.endpoint` is not an address of Zipkin's
       hint: use `http://host:9411`, or a URL that ends in `/api/v2/spans`
     error: 10 problems; nothing was written
@@ -333,8 +333,8 @@ fn an_own_backend_file_is_found_relative_to_the_spec_or_the_current_folder() {
       hint: name the file like the backend: lower-case letters, digits and `-`
     error: one/otel-collector.yaml: `otel-collector` is already the name of a backend
       hint: name the file like the backend: lower-case letters, digits and `-`
-    error: tracing.settings: has no `cell`, which backend `ours` requires: the cell
-      hint: `--setting cell=…`, or under `tracing.settings`
+    error: tracing.settings.cell: required by backend `ours`: the cell
+      hint: set it, or use `--setting cell=…`
     error: 3 problems; nothing was written
     "##);
 }

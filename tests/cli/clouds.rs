@@ -265,7 +265,7 @@ fn values_in_flags_are_refused_with_the_flag_and_what_to_write() {
     assert!(refused.starts_with("error: --service-name: "), "{refused}");
     let refused = refusal("docker --backend grafana-cloud");
     assert!(
-        refused.starts_with("error: tracing.settings: "),
+        refused.starts_with("error: tracing.settings.instance_id: "),
         "{refused}"
     );
     for zone in ["eu-central-1a", "us-west-2-lax-1a", "us-gov-east-1b"] {

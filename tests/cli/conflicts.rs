@@ -336,3 +336,74 @@ fn common_names_of_platforms_name_the_target() {
         "{message}"
     );
 }
+
+#[test]
+fn a_version_by_mistake_can_be_corrected() {
+    let home = folder();
+    let gen_ = |arguments: &str| gen_in_out(home.path(), arguments);
+    let (code, _, message) = gen_("--target docker --chroma-version 15.9.0");
+    assert!(
+        code == 0 && message.contains("check that its image exists"),
+        "{message}"
+    );
+    let (code, _, message) = gen_("--chroma-version 1.5.9");
+    let hint = "hint: if Chroma 15.9.0 never started here, use `gen --allow-downgrade`; otherwise ";
+    assert!(code == 1 && message.contains(hint), "{message}");
+    let (code, _, message) = gen_("--chroma-version 1.5.9 --allow-downgrade");
+    assert_eq!(code, 0, "{message}");
+    let steps = "
+next:
+  cd out
+  # if Chroma 15.9.0 has started here: restore a backup of 1.5.9, see README.md
+  # otherwise: start with the commands that `chroma-otel-deploy gen` prints now
+";
+    assert!(message.ends_with(steps), "{message}");
+    let (_, _, message) = gen_("--port 8000");
+    assert!(
+        message.contains("\n  docker compose up --detach --wait\n"),
+        "{message}"
+    );
+}
+
+#[test]
+fn the_spec_that_a_folder_belongs_to_can_have_any_name() {
+    let home = folder();
+    let own = home.path().join("two");
+    fs::create_dir(&own).unwrap();
+    fs::write(own.join("dev.yaml"), "target: docker\nname: dev\n").unwrap();
+    fs::write(own.join("prod.yaml"), "target: kubernetes\n").unwrap();
+    assert_eq!(run(home.path(), &["gen", "--spec", "two/dev.yaml"]).0, 0);
+    for (place, arguments) in [
+        (&own, &["gen"][..]),
+        (&own, &["check"]),
+        (&own, &["validate"]),
+        (&own, &["gen", "--port", "8001"]),
+        (&own, &["check"]),
+        (&home.path().to_path_buf(), &["check", "--out", "two"]),
+    ] {
+        let (code, _, message) = run(place, arguments);
+        assert_eq!(code, 0, "{arguments:?}: {message}");
+    }
+    let spec = fs::read_to_string(own.join("dev.yaml")).unwrap();
+    assert!(spec.contains("port: 8001"), "{spec}");
+    assert!(!own.join("chroma-otel.yaml").exists());
+}
+
+#[test]
+fn init_describes_a_deployment_that_exists() {
+    let home = folder();
+    let (code, _, message) = run(home.path(), &["init", "--spec", "no.yaml"]);
+    assert!(code == 2 && !message.contains("already"), "{message}");
+    run(home.path(), &["gen", "--target", "docker"]);
+    for (place, another) in [
+        (home.path().join("chroma"), "run `init` in another folder"),
+        (home.path().to_path_buf(), "use another `--name` or `--out`"),
+    ] {
+        let (code, _, message) = run(&place, &["init"]);
+        let note = "already describes `chroma` on target `docker`, so nothing is asked: ";
+        assert!(
+            code == 0 && message.contains(note) && message.contains(another),
+            "{message}"
+        );
+    }
+}

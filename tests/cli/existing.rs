@@ -326,6 +326,40 @@ fn a_short_token_is_noted_and_not_shown() {
 }
 
 #[test]
+fn a_variable_in_env_that_the_deployment_does_not_read_is_noted() {
+    let home = folder();
+    let spec = "target: docker\nchroma: {access: {token: true}}\n";
+    fs::write(home.path().join("chroma-otel.yaml"), spec).unwrap();
+    let read = "CHROMA_OPEN_TELEMETRY__ENDPOINT=a\nOTEL_EXPORTER_OTLP_HEADERS=b=c\nCHROMA_READ_TOKEN=8d2f9a40c1e65b7d\n";
+    for (more, noted) in [
+        ("", None),
+        ("UI_PORT=1\nCHROMA_OTEL_ENDPOINT=\n", None),
+        (
+            "CHROMA_OTEL_ENDPOINT=s3cret\nOTEL_TRACES_EXPORTER=none\n",
+            Some("CHROMA_OTEL_ENDPOINT, OTEL_TRACES_EXPORTER"),
+        ),
+    ] {
+        fs::write(home.path().join(".env"), format!("{read}{more}")).unwrap();
+        for command in ["gen", "check"] {
+            let message = message_of(home.path(), &[command]);
+            let note = "which this deployment does not read: see .env.example";
+            match noted {
+                Some(names) => assert!(
+                    message.contains(&format!("note: ./.env sets {names}, {note}")),
+                    "{message}"
+                ),
+                None => assert!(!message.contains(note), "{message}"),
+            }
+            assert!(!message.contains("s3cret"), "{message}");
+        }
+    }
+    let own = "services: {chroma: {environment: [CHROMA_OTEL_ENDPOINT, OTEL_TRACES_EXPORTER]}}\n";
+    fs::write(home.path().join("docker-compose.override.yaml"), own).unwrap();
+    let message = message_of(home.path(), &["check"]);
+    assert!(!message.contains("does not read"), "{message}");
+}
+
+#[test]
 fn an_upgrade_begins_with_a_backup() {
     let home = folder();
     let first = [

@@ -69,7 +69,9 @@ fn gen_lists_files_needs_and_next_steps() {
     let written = document(home.path(), &arguments);
     let files = written["files"].as_array().unwrap();
     assert!(files.contains(&json!({"path": "docker-compose.yaml", "change": "create"})));
-    assert_eq!(written["needs"][0]["variable"], "HONEYCOMB_API_KEY");
+    let need = &written["needs"][0];
+    assert_eq!(need["variable"], "HONEYCOMB_API_KEY");
+    assert_eq!(need["place"], "env_file");
     assert_eq!(written["next"][0], "cd 'my out'");
     let summary = format!("my out: wrote {0} of {0} files", files.len());
     let spec = "spec: saved in my out/chroma-otel.yaml";

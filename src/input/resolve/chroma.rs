@@ -206,7 +206,7 @@ impl Reading {
                 if version > newest {
                     self.notes.push(format!(
                         "Chroma {version} is newer than {newest}, the newest tested release, and \
-                         is deployed in the same way"
+                         is deployed in the same way: check that its image exists"
                     ));
                 } else if version < oldest {
                     self.wrong(

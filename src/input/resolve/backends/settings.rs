@@ -207,10 +207,10 @@ impl Reading {
             }
         }
         if !first && !wrong && settled.wants_endpoint() && settled.endpoint.is_none() {
-            let message = format!("has no `{name}.endpoint`: backend `{name}` has no default");
+            let message = format!("required, because backend `{name}` has no default");
             let like = settled.endpoint_example();
-            let hint = format!("`--setting {name}.endpoint=…`, such as `{like}`");
-            self.wrong(SETTINGS, message, hint);
+            let hint = format!("set it, or use `--setting {name}.endpoint=…`, such as `{like}`");
+            self.wrong(&format!("{SETTINGS}.{name}.{ENDPOINT}"), message, hint);
             return None;
         }
         (first || !wrong).then_some(settled)
@@ -276,19 +276,14 @@ impl Reading {
 
     fn unset(&mut self, backends: &[Backend], backend: &Backend, missing: &Missing) {
         let Missing { name, what } = missing;
-        let flag = match spelled(backends, backend, name).as_str() {
+        let key = spelled(backends, backend, name);
+        let flag = match key.as_str() {
             "region" => "--region …".to_owned(),
             key => format!("--setting {key}=…"),
         };
-        let message = format!(
-            "has no `{name}`, which backend `{}` requires: {what}",
-            backend.name
-        );
-        self.wrong(
-            SETTINGS,
-            message,
-            format!("`{flag}`, or under `tracing.settings`"),
-        );
+        let message = format!("required by backend `{}`: {what}", backend.name);
+        let hint = format!("set it, or use `{flag}`");
+        self.wrong(&format!("{SETTINGS}.{key}"), message, hint);
     }
 }
 
