@@ -155,8 +155,7 @@ def test_repair_is_refused_while_chroma_runs_and_for_0_x(chroma, render, tmp_pat
 
 def test_damaged_index_is_an_alert_of_the_collector_within_a_minute(damaged, chroma, render, otelcol, sink, tmp_path):
     data, *_ = damaged(VERSIONS[-1])
-    (tmp_path / "spec.yaml").write_text("target: docker\nchroma: {version: %s}\ntracing: {backend: otlp}\n" % VERSIONS[-1])
-    rendered = render(out="traced", spec="spec.yaml")
+    rendered = render(out="traced", target="docker", backend="otlp", chroma_version=VERSIONS[-1])
     collector = otelcol(rendered, {"CHROMA_OTEL_COLLECTION_ENDPOINT": sink.grpc})
     started = time.monotonic()
     server = chroma(VERSIONS[-1], {"CHROMA_OTEL_COLLECTION_ENDPOINT": collector.grpc}, rendered, data)
