@@ -120,7 +120,7 @@ class TestLifecycle:
         metrics = cloud.service("cloudwatch").list_metrics(Namespace="Chroma")["Metrics"]
         of_stack = [{"Name": "StackName", "Value": "chroma"}]
         names = {one["MetricName"] for one in metrics if one["Dimensions"] == of_stack}
-        assert names == {"DiskUsedPercent", "CollectorQueueSize", "CollectorSendFailedSpans"}
+        assert names == {"DiskUsedPercent", "BackupFailed", "CollectorQueueSize", "CollectorSendFailedSpans"}
 
     def test_stopped_container_stays_stopped_until_the_next_boot(self, machine, cloud):
         machine.run("systemctl", "stop", "otel-collector.service")
