@@ -1,4 +1,4 @@
-//! Locations of backups: what the cluster cannot use is rejected by its key.
+//! Locations of backups: what the target cannot use is rejected by its key.
 
 use crate::command::{folder, refused, run};
 
@@ -59,6 +59,27 @@ fn notes_keys_that_the_store_does_not_have() {
     "##);
     let keys = "{bucket: acme-chroma, endpoint: 'https://s3.example.com', account: acme}";
     insta::assert_snapshot!(notes(&of("azure", keys)), @"note: `backup.account` has no effect on an S3-compatible store");
+}
+
+#[test]
+fn machines_back_up_to_the_store_of_their_cloud() {
+    let of = |target: &str, backup: &str| {
+        format!("target: {target}\ntracing: {{backend: debug}}\nbackup: {backup}\n")
+    };
+    for (target, backup) in [
+        ("aws", "{bucket: acme-chroma}"),
+        ("gcp", "{bucket: acme-chroma, image_registry: eu.gcr.io/acme}"),
+        ("azure", "{bucket: backups, account: acme}"),
+    ] {
+        assert!(!notes(&of(target, backup)).contains("backup"), "{target}");
+    }
+    insta::assert_snapshot!(refused(&of("azure", "{bucket: backups}")), @"");
+    let foreign = "{bucket: acme-chroma, endpoint: 'https://s3.example.com'}";
+    insta::assert_snapshot!(refused(&of("gcp", foreign)), @"");
+    let keys = "{bucket: backups, account: acme, identity: 00000000-0000-0000-0000-000000000002, disk: 9GiB}";
+    insta::assert_snapshot!(notes(&of("azure", keys)), @"");
+    let module = "target: aws\nformat: terraform\nbackup: {bucket: acme-chroma}\n";
+    insta::assert_snapshot!(refused(module), @"");
 }
 
 #[test]

@@ -24,6 +24,7 @@ SPECS = {
     "0.6.3": {"chroma_version": "0.6.3", "backend": "zipkin"},
     "hostile": "honeycomb",  # a spec in tests/specs
     "several": "several",
+    "backup": "backup",
     "organization": "organization",
 }
 SECRET = "do-not-show-me"
