@@ -68,18 +68,30 @@ fn machines_back_up_to_the_store_of_their_cloud() {
     };
     for (target, backup) in [
         ("aws", "{bucket: acme-chroma}"),
-        ("gcp", "{bucket: acme-chroma, image_registry: eu.gcr.io/acme}"),
+        (
+            "gcp",
+            "{bucket: acme-chroma, image_registry: eu.gcr.io/acme}",
+        ),
         ("azure", "{bucket: backups, account: acme}"),
     ] {
         assert!(!notes(&of(target, backup)).contains("backup"), "{target}");
     }
-    insta::assert_snapshot!(refused(&of("azure", "{bucket: backups}")), @"");
+    insta::assert_snapshot!(refused(&of("azure", "{bucket: backups}")), @r##"
+    error: chroma-otel.yaml: backup.account: is missing
+      hint: the name of the storage account with the container
+    error: 1 problem; nothing was written
+    "##);
     let foreign = "{bucket: acme-chroma, endpoint: 'https://s3.example.com'}";
-    insta::assert_snapshot!(refused(&of("gcp", foreign)), @"");
+    insta::assert_snapshot!(refused(&of("gcp", foreign)), @r##"
+    error: chroma-otel.yaml: backup.endpoint: applies to Kubernetes only: machines back up to the cloud's own store, without keys
+      hint: remove it, and set `backup.bucket` to a bucket of the cloud
+    error: 1 problem; nothing was written
+    "##);
     let keys = "{bucket: backups, account: acme, identity: 00000000-0000-0000-0000-000000000002, disk: 9GiB}";
-    insta::assert_snapshot!(notes(&of("azure", keys)), @"");
+    insta::assert_snapshot!(notes(&of("azure", keys)), @"note: `backup.disk`, `backup.identity` have no effect on target `azure`");
     let module = "target: aws\nformat: terraform\nbackup: {bucket: acme-chroma}\n";
-    insta::assert_snapshot!(refused(module), @"");
+    let hint = "use `--format cloudformation`, which has room for the programs of backups";
+    assert!(refused(module).contains(hint), "{}", refused(module));
 }
 
 #[test]

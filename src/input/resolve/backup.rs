@@ -162,7 +162,7 @@ impl Reading {
                     self.without(file, &["region", "account", "identity"], "Cloud Storage");
                     ObjectStore::Gcp
                 }
-                Some(Cloud::Azure) => self.blob_storage(file),
+                Some(Cloud::Azure) => self.blob_storage(file, place),
             },
         })
     }
@@ -198,10 +198,14 @@ impl Reading {
         region
     }
 
-    fn blob_storage(&mut self, file: &BackupSection) -> ObjectStore {
+    fn blob_storage(&mut self, file: &BackupSection, place: &Place<'_>) -> ObjectStore {
         self.without(file, &["region"], "Blob Storage");
         let key = "backup.account";
-        let hint = "the name of the storage account with the container; for an S3-compatible store, set `backup.endpoint`";
+        let hint = if place.is_machine {
+            "the name of the storage account with the container"
+        } else {
+            "the name of the storage account with the container; for an S3-compatible store, set `backup.endpoint`"
+        };
         let account = given(&file.account);
         match account {
             None => self.wrong(key, "is missing", hint),
