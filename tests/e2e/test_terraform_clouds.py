@@ -109,7 +109,8 @@ class TestModule:
         assert {"/etc/chroma-otel/boot", "/etc/systemd/system/chroma.service", "/etc/docker/daemon.json"} <= set(
             expected
         )
-        lines = {f"/etc/chroma-otel/{name}" for name in ("machine.env", "chroma.env", "collector.env", "secrets")}
+        names = ["machine.env", "chroma.env", "collector.env", "secrets", *(["backup.env"] if spec == "backup" else [])]
+        lines = {f"/etc/chroma-otel/{name}" for name in names}
         assert set(files) == set(expected) | lines
         for path, file in expected.items():
             assert files[path] == file, path
