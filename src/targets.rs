@@ -12,6 +12,7 @@ pub mod gcp;
 pub mod kubernetes;
 mod machine;
 mod monitoring;
+mod object_store;
 mod problems;
 mod proxy;
 pub(crate) mod shared;

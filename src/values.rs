@@ -5,13 +5,15 @@
 mod cloud;
 mod kubernetes;
 mod machine;
+mod schedule;
 
 pub use cloud::{
     AwsHosts, CONNECTION_STRING, Cloud, USER_DATA_LIMIT, has_place, in_partition, in_place,
     is_in_console,
 };
-pub use kubernetes::{DnsName, LabelKey, Schedule, is_label_value};
+pub use kubernetes::{DnsName, LabelKey, is_label_value};
 pub use machine::{AddressRange, CloudName, Peer, SshKey};
+pub use schedule::Schedule;
 
 use std::fmt;
 use std::net::IpAddr;

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
+use crate::spec::backup::{PYTHON, RCLONE};
 use crate::spec::{Chroma, Spec};
 use crate::values::{Cloud, ImageRepository};
 
@@ -174,7 +175,7 @@ const PUBLIC: [&str; 7] = [
 impl Mirrors {
     /// Determines the registries for a machine. `backends` are the images of backends, with tags.
     pub(super) fn new<'a>(spec: &Spec, backends: impl Iterator<Item = &'a str>) -> Self {
-        let without_tag = |image: &'a str| Some(image.rsplit_once(':')?.0.to_owned());
+        let without_tag = |image: &str| Some(image.rsplit_once(':')?.0.to_owned());
         let mut images: Vec<String> = backends.filter_map(without_tag).collect();
         if !spec.chroma.image.has_entrypoint() {
             let published = [&spec.chroma.repository, &spec.collector.repository];
@@ -182,6 +183,11 @@ impl Mirrors {
         }
         if spec.chroma.access.has_proxy() {
             images.push(spec.chroma.access.repository.to_string());
+        }
+        let backup = spec.backup.as_ref();
+        if let Some(backup) = backup.filter(|backup| backup.place.bucket().is_some()) {
+            let own = [PYTHON, RCLONE].map(|image| backup.image(image));
+            images.extend(own.iter().filter_map(|image| without_tag(image)));
         }
         let (mut of_cloud, mut open, mut docker_hub) = (Vec::new(), BTreeSet::new(), false);
         for image in &images {

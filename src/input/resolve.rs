@@ -56,7 +56,9 @@ pub fn resolve(
 
     let format = reading.format(target);
     let backends: Vec<_> = tracing.iter().flat_map(Tracing::backends).collect();
-    let memory = machine_memory(target, &chroma, &collector, &backends);
+    let archives = reading.input.spec.backup.as_ref();
+    let archives = archives.is_some_and(|backup| backup.bucket.is_some());
+    let memory = machine_memory(target, &chroma, &collector, &backends, archives);
     let machine = reading.machine(target, memory);
     let kubernetes = reading.kubernetes(&name);
     let backup = reading.backup(target, &name, machine.disk, kubernetes.region.as_ref());
@@ -98,16 +100,16 @@ fn machine_memory(
     chroma: &Chroma,
     collector: &Collector,
     backends: &[&Backend],
+    archives: bool,
 ) -> MachineMemory {
     let machine = target.and_then(|target| target.info().machine);
+    let proxy = chroma.access.has_proxy().then_some(default::PROXY_MEMORY);
+    let backup = archives.then_some(default::BACKUP_MEMORY);
     MachineMemory::new(
         chroma.memory,
         collector.memory,
         backends.iter().copied(),
-        chroma
-            .access
-            .has_proxy()
-            .then(|| Memory::mebibytes(default::PROXY_MEMORY)),
+        proxy.into_iter().chain(backup).map(Memory::mebibytes),
         machine.map_or(Memory::mebibytes(0), |machine| machine.system),
     )
 }

@@ -2,7 +2,13 @@
 //!
 //! Invariant: a bucket is in the cloud's own store, or has the address of another one.
 
-use crate::values::{CloudName, DnsName, Memory, Schedule};
+use crate::values::{CloudName, DnsName, ImageRepository, Memory, Schedule};
+
+/// Image for the programs; any Python from 3.11 works, without packages.
+pub const PYTHON: &str = env!("PYTHON_IMAGE");
+
+/// Image that connects to an object store.
+pub const RCLONE: &str = concat!("rclone/rclone:", env!("RCLONE_VERSION"));
 
 /// Backups of the database.
 #[derive(Debug, Clone)]
@@ -11,8 +17,20 @@ pub struct Backup {
     pub schedule: Schedule,
     /// Number of backups to keep.
     pub keep: u16,
+    /// Age in days up to which they are kept. `None`: any.
+    pub keep_days: Option<u16>,
     /// Storage for backups.
     pub place: BackupPlace,
+    /// A registry with copies of Docker Hub's images. `None`: Docker Hub.
+    pub image_registry: Option<ImageRepository>,
+}
+
+impl Backup {
+    /// Returns the place of an image of Docker Hub.
+    pub fn image(&self, image: &str) -> String {
+        let registry = self.image_registry.as_ref();
+        registry.map_or_else(|| image.to_owned(), |registry| registry.mirror_of(image))
+    }
 }
 
 /// Storage for backups.
@@ -73,24 +91,33 @@ pub enum ObjectStore {
         /// Region.
         region: CloudName,
     },
-    /// Amazon S3, by the pod's identity on EKS.
+    /// Amazon S3, by the identity of the machine or of the pod on EKS.
     Aws {
-        /// Region.
-        region: CloudName,
+        /// Region. `None`: the machine's.
+        region: Option<CloudName>,
     },
-    /// Google Cloud Storage, by the pod's identity on GKE.
+    /// Google Cloud Storage, by the identity of the machine or of the pod on GKE.
     Gcp,
-    /// Azure Blob Storage, by the pod's identity on AKS.
+    /// Azure Blob Storage, by the identity of the machine or of the pod on AKS.
     Azure {
         /// The storage account.
         account: CloudName,
-        /// Client ID of the identity. `None` if it is not created yet.
+        /// Client ID of the pod's identity. `None` if it is not created yet.
         identity: Option<CloudName>,
     },
 }
 
 impl ObjectStore {
-    /// Returns true if the pod's identity replaces keys.
+    /// Returns the region of a bucket in S3, unless it is the machine's.
+    pub fn region(&self) -> Option<&CloudName> {
+        match self {
+            Self::S3 { region, .. } => Some(region),
+            Self::Aws { region } => region.as_ref(),
+            Self::Gcp | Self::Azure { .. } => None,
+        }
+    }
+
+    /// Returns true if an identity replaces keys.
     pub fn is_by_identity(&self) -> bool {
         !matches!(self, Self::S3 { .. })
     }

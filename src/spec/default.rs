@@ -36,5 +36,7 @@ pub const START_MINUTES: u16 = 15;
 pub const PROXY_REPOSITORY: &str = "caddy";
 /// Memory limit of the proxy in front of Chroma, in MiB.
 pub const PROXY_MEMORY: u64 = 256;
+/// Memory of backups on a machine, in MiB. Their limit is higher and includes cached files.
+pub const BACKUP_MEMORY: u64 = 128;
 /// Default of `backup.keep`.
 pub const BACKUPS: u16 = 7;

@@ -44,7 +44,7 @@ const KEPT_PERCENT: u64 = 8;
 pub struct MachineMemory {
     /// Minimum for Chroma.
     pub chroma: u64,
-    /// Memory of the collector, of the proxy, of backends next to the collector, and of the system.
+    /// Memory of the collector, of backends next to it, of the proxy, of backups, and of the system.
     pub others: u64,
 }
 
@@ -54,11 +54,11 @@ impl MachineMemory {
         chroma: Memory,
         collector: Memory,
         backends: impl Iterator<Item = &'a Backend>,
-        proxy: Option<Memory>,
+        more: impl Iterator<Item = Memory>,
         system: Memory,
     ) -> Self {
         let services = backends.filter_map(|backend| Some(backend.service.as_ref()?.memory));
-        let others = services.chain(proxy).chain([collector, system]);
+        let others = services.chain(more).chain([collector, system]);
         Self {
             chroma: chroma.as_mebibytes(),
             others: others.map(Memory::as_mebibytes).sum(),

@@ -65,7 +65,8 @@ fn lines(deployment: &Deployment) -> Vec<EnvFile> {
         // A new role assignment takes minutes to take effect everywhere.
         EnvLine::variable("BOOT_SECONDS", Segment::Text("900".to_owned())),
     ];
-    env_files::of(deployment, own, collector_lines(deployment))
+    let identity = EnvLine::variable("AZURE_CLIENT_ID", Segment::Local("client_id"));
+    env_files::of(deployment, own, collector_lines(deployment), vec![identity])
 }
 
 /// Returns the lines by which the collector sends to Azure Monitor: the identity, and the

@@ -1,13 +1,10 @@
-//! The programs that back up and restore while Chroma runs or is stopped, for docker and Kubernetes.
+//! The programs that back up and restore while Chroma runs or is stopped, for every target.
 //!
 //! Invariant: they are in `templates/backup`, and the tests run them unchanged.
 
 use anyhow::{Context as _, Result};
 
 use crate::render::TEMPLATES;
-
-/// Image for the programs; any Python from 3.11 works, without packages.
-pub(super) const PYTHON: &str = env!("PYTHON_IMAGE");
 
 /// Returns the text of a program.
 ///

@@ -55,7 +55,7 @@ fn lines(deployment: &Deployment) -> Vec<EnvFile> {
         EnvLine::variable("DEPLOYMENT", Segment::Name),
         EnvLine::variable("DATA_DEVICE", Segment::Local("data_device")),
     ];
-    env_files::of(deployment, own, vec![project()])
+    env_files::of(deployment, own, vec![project()], Vec::new())
 }
 
 /// Returns the values that the operator still has to supply.

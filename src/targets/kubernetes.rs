@@ -22,7 +22,6 @@ mod immutable;
 mod leftovers;
 mod manifest;
 mod monitoring;
-mod object_store;
 mod problems;
 mod readme;
 mod scanners;

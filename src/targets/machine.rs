@@ -18,6 +18,7 @@ use serde::Serialize;
 
 use self::patterns::SecretName;
 use self::ports::{BEHIND_PROXY, BRIDGE, OpenPorts};
+use super::backup_scripts::script;
 use super::common::{self, Preparation};
 use super::problems as shared;
 use super::proxy::{self, Caddyfile};
@@ -30,8 +31,9 @@ use crate::image::Tags;
 use crate::plan::{Change, Need, NeedPlace, Plan};
 use crate::problem::Problem;
 use crate::render::{as_is, render, values_of};
+use crate::spec::backup::{Backup, Bucket, ObjectStore, PYTHON, RCLONE};
 use crate::spec::{Chroma, Image, Machine, Spec, default};
-use crate::values::{Peer, in_place};
+use crate::values::{CloudName, Peer, in_place};
 
 /// Properties of a cloud's machines, for the files on them and for the README.
 #[derive(Serialize)]
@@ -173,6 +175,8 @@ pub(super) struct MachineTemplate<'a, C> {
     memory: MemoryNeeds,
     /// The proxy that requires a token; none if clients need none.
     proxy: Option<ProxyTemplate>,
+    /// Backups in a bucket; none without one.
+    backup: Option<BackupTemplate<'a>>,
     /// Address of Chroma on the machine.
     chroma_address: String,
     /// `UID:GID` of Chroma's files.
@@ -219,6 +223,45 @@ struct ProxyTemplate {
     memory_mib: u64,
 }
 
+/// Backups in a bucket.
+#[derive(Serialize)]
+struct BackupTemplate<'a> {
+    python: String,
+    rclone: String,
+    bucket: &'a str,
+    prefix: &'a str,
+    /// Region of the bucket in AWS, unless it is that of the machine.
+    region: Option<&'a str>,
+    /// Storage account in Azure.
+    account: &'a str,
+    /// The schedule as cron's, and as systemd's.
+    schedule: String,
+    calendar: Vec<String>,
+    keep: u16,
+    keep_days: Option<u16>,
+}
+
+impl<'a> BackupTemplate<'a> {
+    fn new(backup: &'a Backup, bucket: &'a Bucket) -> Self {
+        let account = match &bucket.store {
+            ObjectStore::Azure { account, .. } => account.as_str(),
+            ObjectStore::Aws { .. } | ObjectStore::Gcp | ObjectStore::S3 { .. } => "",
+        };
+        Self {
+            python: backup.image(PYTHON),
+            rclone: backup.image(RCLONE),
+            bucket: bucket.name.as_str(),
+            prefix: bucket.prefix.as_str(),
+            region: bucket.store.region().map(CloudName::as_str),
+            account,
+            schedule: backup.schedule.to_string(),
+            calendar: backup.schedule.calendar(),
+            keep: backup.keep,
+            keep_days: backup.keep_days,
+        }
+    }
+}
+
 /// Memory in MiB.
 #[derive(Serialize)]
 struct MemoryNeeds {
@@ -260,6 +303,8 @@ impl<'a, C: Serialize> MachineTemplate<'a, C> {
                 port: proxy::PORT,
                 memory_mib: default::PROXY_MEMORY,
             }),
+            backup: env_files::in_bucket(deployment)
+                .map(|(backup, bucket)| BackupTemplate::new(backup, bucket)),
             chroma_address: chroma_address(chroma),
             data_owner: if wrapped { "10001:10001" } else { "0:0" },
             collector_command: if wrapped { &facts.command } else { &[] },
@@ -382,7 +427,13 @@ pub(super) fn files<C: Serialize>(
         mode: "000644",
         text,
     }));
-    for name in UNITS.into_iter().chain(proxied.then_some("proxy.service")) {
+    let mut units = UNITS.to_vec();
+    units.extend(proxied.then_some("proxy.service"));
+    if template.backup.is_some() {
+        units.extend(BACKUP_UNITS);
+        files.extend(programs()?);
+    }
+    for name in units {
         files.push(unit(
             name,
             render(&format!("machine/units/{name}.j2"), &context)?,
@@ -408,6 +459,35 @@ const UNITS: [&str; 5] = [
     "otel-collector.service",
     "chroma.service",
 ];
+
+/// The units of backups.
+const BACKUP_UNITS: [&str; 4] = [
+    "chroma-otel-backup.service",
+    "chroma-otel-backup.timer",
+    "chroma-otel-restore@.service",
+    "chroma-otel-repair.service",
+];
+
+/// The programs that these units run.
+const PROGRAMS: [&str; 6] = [
+    "archive.py",
+    "backup.py",
+    "send.sh",
+    "fetch.sh",
+    "restore.py",
+    "repair.py",
+];
+
+fn programs() -> Result<Vec<MachineFile>> {
+    let file = |name: &str| {
+        anyhow::Ok(MachineFile {
+            path: format!("/etc/chroma-otel/backup/{name}"),
+            mode: "000644",
+            text: script(name)?.to_owned(),
+        })
+    };
+    PROGRAMS.into_iter().map(file).collect()
+}
 
 fn unit(name: &str, text: String) -> MachineFile {
     MachineFile {

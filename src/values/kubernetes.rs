@@ -76,67 +76,6 @@ pub fn is_label_value(text: &str) -> bool {
         && edge(text.chars().last())
 }
 
-/// A schedule of cron and of Kubernetes' CronJob: five fields.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Schedule(String);
-
-impl Schedule {
-    /// The default: once a day, at 03:17.
-    pub const DEFAULT: &'static str = "17 3 * * *";
-    /// Pattern in the schema.
-    pub const PATTERN: &'static str = r"^\s*\S+(\s+\S+){4}\s*$";
-}
-
-/// The minimum and maximum of each field: Sunday is 0, and 7 is invalid (robfig/cron, which
-/// Kubernetes uses).
-const FIELDS: [(u32, u32); 5] = [(0, 59), (0, 23), (1, 31), (1, 12), (0, 6)];
-
-impl Default for Schedule {
-    fn default() -> Self {
-        Self(Self::DEFAULT.to_owned())
-    }
-}
-
-impl FromStr for Schedule {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let fields: Vec<&str> = text.split_whitespace().collect();
-        let mut pairs = fields.iter().zip(FIELDS);
-        let sound =
-            fields.len() == FIELDS.len() && pairs.all(|(field, range)| is_cron_field(field, range));
-        sound
-            .then(|| Self(fields.join(" ")))
-            .ok_or_else(|| "five fields of cron in numbers, such as `17 3 * * *`".to_owned())
-    }
-}
-
-fn is_cron_field(field: &str, (least, most): (u32, u32)) -> bool {
-    let number = |text: &str| {
-        let digits = text.chars().all(|c| c.is_ascii_digit());
-        let number: Option<u32> = text.parse().ok().filter(|_| digits);
-        number.filter(|number| (least..=most).contains(number))
-    };
-    field.split(',').all(|part| {
-        let (span, step) = part.split_once('/').unwrap_or((part, "1"));
-        let spans = match span.split_once('-') {
-            Some((first, last)) => number(first)
-                .zip(number(last))
-                .is_some_and(|(first, last)| first <= last),
-            None => span == "*" || number(span).is_some(),
-        };
-        let steps = step.chars().all(|c| c.is_ascii_digit())
-            && step.parse().is_ok_and(|step| (1..=most).contains(&step));
-        spans && steps
-    })
-}
-
-impl fmt::Display for Schedule {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(&self.0)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -190,39 +129,6 @@ mod tests {
             (&"a".repeat(64), false),
         ] {
             assert_eq!(is_label_value(text), sound, "{text}");
-        }
-    }
-
-    #[test]
-    fn a_schedule_is_five_fields_within_their_ranges() {
-        for (text, shown) in [
-            ("17 3 * * *", "17 3 * * *"),
-            (" */15  0-6/2 1,15 1-12 0 ", "*/15 0-6/2 1,15 1-12 0"),
-        ] {
-            assert_eq!(text.parse::<Schedule>().expect(text).to_string(), shown);
-        }
-        let default = Schedule::default();
-        assert_eq!(default.to_string().parse(), Ok(default));
-        for bad in [
-            "",
-            "* * * *",
-            "* * * * * *",
-            "60 * * * *",
-            "* 24 * * *",
-            "* * 0 * *",
-            "* * * 13 *",
-            "* * * * 7",
-            "30-10 * * * *",
-            "*/0 * * * *",
-            "*/+5 * * * *",
-            "+5 * * * *",
-            "1, * * * *",
-            "- * * * *",
-            "@daily",
-            "0 3 * * MON",
-            "$(id) * * * *",
-        ] {
-            assert!(bad.parse::<Schedule>().is_err(), "{bad}");
         }
     }
 }

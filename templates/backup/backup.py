@@ -6,7 +6,7 @@ moment: additions wait while SQLite is copied and succeed afterwards (measured w
 and 1.5.9); queries continue.
 Invariant: an archive gets its name only after it was read completely; old ones are deleted after that.
 
-Reads the variables DATA, BACKUPS, KEEP and CHROMA_VERSION.
+Reads the variables DATA, BACKUPS, KEEP, KEEP_DAYS (optional) and CHROMA_VERSION.
 """
 
 import contextlib
@@ -38,9 +38,19 @@ def backup(data, backups):
         remove(copy)
         remove(partial)
     say(f"{archive.name}: {records} records, {archive.stat().st_size >> 10} KiB, verified")
-    for old in sorted(backups.glob(ARCHIVES))[: -int(os.environ["KEEP"])]:
-        old.unlink()
-        say(f"{old.name}: deleted, keeping {os.environ['KEEP']}")
+    delete_old(backups)
+
+
+def delete_old(backups):
+    """Deletes archives beyond the newest KEEP and those older than KEEP_DAYS, but never the newest one."""
+    keep, days = int(os.environ["KEEP"]), os.environ.get("KEEP_DAYS")
+    limit = time.time() - int(days) * 86400 if days else 0
+    oldest = time.strftime("chroma-%Y%m%dT%H%M%SZ", time.gmtime(limit))
+    archives = sorted(backups.glob(ARCHIVES), reverse=True)
+    for index, old in enumerate(archives[1:], 1):
+        if index >= keep or old.name < oldest:
+            old.unlink()
+            say(f"{old.name}: deleted, keeping {keep}" + (f" of the last {days} days" if days else ""))
 
 
 def take(data, copy):

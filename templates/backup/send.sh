@@ -8,8 +8,12 @@ rclone copyto "$path" "$STORE/$archive"
 echo "$archive: sent to $STORE"
 rclone lsf --files-only --include 'chroma-*.tar.gz' "$STORE" >"$BACKUPS/stored"
 grep -qxF "$archive" "$BACKUPS/stored"
-sort -r "$BACKUPS/stored" | tail -n "+$((KEEP + 1))" >"$BACKUPS/old"
+oldest=
+if [ -n "${KEEP_DAYS-}" ]; then
+    oldest=$(date -u -d "@$(($(date +%s) - KEEP_DAYS * 86400))" +chroma-%Y%m%dT%H%M%SZ)
+fi
+sort -r "$BACKUPS/stored" | awk -v keep="$KEEP" -v oldest="$oldest" 'NR > keep || NR > 1 && $0 < oldest' >"$BACKUPS/old"
 while read -r old; do
     rclone deletefile "$STORE/$old"
-    echo "$old: deleted, keeping $KEEP"
+    echo "$old: deleted, keeping $KEEP${KEEP_DAYS:+ of the last $KEEP_DAYS days}"
 done <"$BACKUPS/old"

@@ -3,7 +3,7 @@
 A controller in the cluster creates the snapshot. It repeats a step that failed, so an error counts if it persists.
 Invariant: old snapshots are deleted only after a new one is ready to use.
 
-Reads the variables KEEP, ERROR_SECONDS and READY_SECONDS, and `snapshot.json` beside this file, which is the object.
+Reads the variables KEEP, KEEP_DAYS (optional), ERROR_SECONDS and READY_SECONDS, and `snapshot.json` beside this file, which is the object.
 """
 
 import contextlib
@@ -88,18 +88,24 @@ def wait(name):
         time.sleep(2)
 
 
-def delete_old(keep):
-    """Deletes ready snapshots beyond the newest ones, and what earlier jobs left unfinished."""
+def ago(seconds):
+    """Returns a time in the past, as the API server writes it."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - seconds))
+
+
+def delete_old(keep, days):
+    """Deletes ready snapshots beyond the newest ones or older than this, and what earlier jobs left unfinished."""
     selector = urllib.parse.urlencode({"labelSelector": f"{CLAIM}={SNAPSHOT['metadata']['labels'][CLAIM]}"})
     found = api("GET", query=f"?{selector}")["items"]
     found = [one for one in found if "deletionTimestamp" not in one["metadata"]]
     found.sort(key=lambda one: one["metadata"]["creationTimestamp"])
     ready = [one["metadata"]["name"] for one in found if (one.get("status") or {}).get("readyToUse")]
-    limit = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - UNFINISHED))
-    unfinished = [one["metadata"]["name"] for one in found if one["metadata"]["creationTimestamp"] < limit]
-    for name in [*ready[:-keep], *(name for name in unfinished if name not in ready)]:
+    before = lambda limit: [one["metadata"]["name"] for one in found if one["metadata"]["creationTimestamp"] < limit]
+    old = before(ago(int(days) * 86400)) if days else []
+    surplus = [name for name in ready[:-1] if name in ready[:-keep] or name in old]
+    for name in [*surplus, *(name for name in before(ago(UNFINISHED)) if name not in ready)]:
         api("DELETE", name)
-        say(f"{name}: deleted, keeping {keep}")
+        say(f"{name}: deleted, keeping {keep}" + (f" of the last {days} days" if days else ""))
 
 
 def main():
@@ -115,7 +121,7 @@ def main():
             api("DELETE", name)  # or it would count once it is ready
         raise
     say(f"{name}: ready to use after {time.monotonic() - began:.0f} s")
-    delete_old(keep)
+    delete_old(keep, os.environ.get("KEEP_DAYS"))
 
 
 if __name__ == "__main__":

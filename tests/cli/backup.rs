@@ -1,4 +1,4 @@
-//! Locations of backups: what the cluster cannot use is rejected by its key.
+//! Locations of backups: what the target cannot use is rejected by its key.
 
 use crate::command::{folder, refused, run};
 
@@ -59,6 +59,39 @@ fn notes_keys_that_the_store_does_not_have() {
     "##);
     let keys = "{bucket: acme-chroma, endpoint: 'https://s3.example.com', account: acme}";
     insta::assert_snapshot!(notes(&of("azure", keys)), @"note: `backup.account` has no effect on an S3-compatible store");
+}
+
+#[test]
+fn machines_back_up_to_the_store_of_their_cloud() {
+    let of = |target: &str, backup: &str| {
+        format!("target: {target}\ntracing: {{backend: debug}}\nbackup: {backup}\n")
+    };
+    for (target, backup) in [
+        ("aws", "{bucket: acme-chroma}"),
+        (
+            "gcp",
+            "{bucket: acme-chroma, image_registry: eu.gcr.io/acme}",
+        ),
+        ("azure", "{bucket: backups, account: acme}"),
+    ] {
+        assert!(!notes(&of(target, backup)).contains("backup"), "{target}");
+    }
+    insta::assert_snapshot!(refused(&of("azure", "{bucket: backups}")), @r##"
+    error: chroma-otel.yaml: backup.account: is missing
+      hint: the name of the storage account with the container
+    error: 1 problem; nothing was written
+    "##);
+    let foreign = "{bucket: acme-chroma, endpoint: 'https://s3.example.com'}";
+    insta::assert_snapshot!(refused(&of("gcp", foreign)), @r##"
+    error: chroma-otel.yaml: backup.endpoint: applies to Kubernetes only: machines back up to the cloud's own store, without keys
+      hint: remove it, and set `backup.bucket` to a bucket of the cloud
+    error: 1 problem; nothing was written
+    "##);
+    let keys = "{bucket: backups, account: acme, identity: 00000000-0000-0000-0000-000000000002, disk: 9GiB}";
+    insta::assert_snapshot!(notes(&of("azure", keys)), @"note: `backup.disk`, `backup.identity` have no effect on target `azure`");
+    let module = "target: aws\nformat: terraform\nbackup: {bucket: acme-chroma}\n";
+    let hint = "use `--format cloudformation`, which has room for the programs of backups";
+    assert!(refused(module).contains(hint), "{}", refused(module));
 }
 
 #[test]

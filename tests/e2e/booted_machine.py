@@ -9,7 +9,7 @@ import urllib.error
 import urllib.request
 
 import pytest
-from conftest import CACHE, HERE, NEWEST, Server, eventually, missing, renderer, start_sink
+from conftest import CACHE, HERE, NEWEST, PINNED, Server, eventually, missing, renderer, start_sink
 from stand_in_machine import ADDRESS, HOST, SOCKET, Disk, Machine, host
 
 CHROMA = f"http://{ADDRESS}:8000"
@@ -17,6 +17,10 @@ COLLECTIONS = f"{CHROMA}/api/v2/tenants/default_tenant/databases/default_databas
 # Characters that a shell, systemd, Docker or the collector could interpret.
 HOSTILE = """ '"`id`" $HOME ${HOME} $$ $(id) \\n \\ %h %% * ! ; & | # = ü 🎈 """
 KEY = """s3cret'"`id`$HOME${HOME}$$\\%h;#="""
+
+
+# Images of the programs that back up.
+PROGRAM_IMAGES = [PINNED["PYTHON_IMAGE"], f"rclone/rclone:{PINNED['RCLONE_VERSION']}"]
 
 
 @pytest.fixture(scope="package")
@@ -187,6 +191,8 @@ def check_delivered_files(machine):
     folder = machine.path("/etc/chroma-otel")
     host("shellcheck", "--shell=bash", folder / "boot", folder / "watch", folder / "cloud")
     units = ("chroma-otel.service", "chroma.service", "otel-collector.service", "chroma-otel-watch.timer")
+    backups = ("backup.service", "backup.timer", "restore@.service", "repair.service")
+    units += tuple(f"chroma-otel-{name}" for name in backups if (folder / "backup").exists())
     done = machine.run("systemd-analyze", "verify", *(f"/etc/systemd/system/{unit}" for unit in units))
     assert done.stdout + done.stderr == ""
 

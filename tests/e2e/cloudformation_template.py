@@ -20,6 +20,7 @@ SPECS = {
     "0.6.3": {"chroma_version": "0.6.3"},
     "0.6.3-stock": {"chroma_version": "0.6.3", "image": "stock"},
     "several": {"spec": str(HERE.parent / "specs/aws-several.yaml")},
+    "backup": {"spec": str(HERE.parent / "specs/aws-backup.yaml")},
     "organization": {"spec": str(HERE.parent / "specs/aws-organization.yaml")},
 }
 # The machine's network; tests with a stand-in use the stand-in's.

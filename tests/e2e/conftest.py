@@ -39,6 +39,7 @@ NEWEST = VERSIONS[-1]
 # Tests that share a machine or a cluster run in this order.
 FIRST = [
     "machine_aws/test_lifecycle",
+    "machine_aws/test_backup",
     "machine_aws/test_boot_failures",
     "machine_aws/test_data_disk",
     "machine_aws/test_published_images",

@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import tarfile
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from conftest import CACHE, HERE, NEWEST, VERSIONS, client, eventually, free_ports, get
@@ -252,6 +253,23 @@ def test_restore_fails_while_chroma_runs(filled, chroma, render):
         database.execute("ROLLBACK")
     assert (code, "stop Chroma and retry" in said) == (1, True), said
     assert contents(data) == before
+
+
+def test_backups_are_kept_by_number_and_age(filled, jobs):
+    data, made = filled[0], jobs(out="aged", keep=3, keep_days=30)
+    ago = lambda days: f"chroma-{datetime.now(UTC) - timedelta(days=days):%Y%m%dT%H%M%SZ}.tar.gz"
+    old = [ago(days) for days in (31, 29, 2, 1)]
+    for name in old:
+        (made.backups / name).touch()
+    newest, said = made.backup(data)
+    assert [path.name for path in made.archives()] == [*old[2:], newest.name], "the newest 3"
+    assert f"{old[0]}: deleted, keeping 3 of the last 30 days" in said
+    for name in old[2:]:
+        (made.backups / name).unlink()
+    newest.unlink()
+    (made.backups / old[0]).touch()
+    newest, _ = made.backup(data)
+    assert made.archives() == [newest], "none is older than 30 days"
 
 
 def test_damaged_database_is_not_backed_up_and_the_last_good_backup_restores(filled, chroma, render, tools):

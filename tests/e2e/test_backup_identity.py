@@ -1,17 +1,19 @@
-"""Backups in the own store of EKS, GKE and AKS, by the identity of the pod: real rclone with the rendered variables,
-and stand-ins for the stores and for what gives a pod its identity.
+"""Backups in the cloud's own store, by the identity of the pod or of the machine: real rclone with the rendered
+variables, and stand-ins for the stores and for what gives an identity.
 
 Not tested: the clouds' permissions. Names of the clouds resolve to the stand-ins, in a mount namespace.
 """
 
 import json
 import os
+import re
 import subprocess
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from backends import own_address
+from conftest import ROOT
 from entra import CLIENT, TENANT, TOKEN, Entra, certificate_of, with_hosts
 from object_stores import BlobStorage, CloudStorage, ObjectStore
 
@@ -22,15 +24,22 @@ OLD = [f"chroma-2026010{day}T031700Z.tar.gz" for day in (1, 2)]
 NEW = "chroma-20260103T031700Z.tar.gz"
 
 
+MODULE = """
+target: {0}
+backup: {{bucket: {1}, prefix: {2}, keep: 9, keep_days: 1, account: acmechroma}}
+"""
+
+
 class Issuer:
     """Answers GET requests that have the header with a JSON document."""
 
     def __init__(self, header, value, document):
         issuer = self
-        self.refused, self.issued = [], 0
+        self.refused, self.asked, self.issued = [], [], 0
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self):
+                issuer.asked.append(self.path)
                 allowed = self.headers[header] == value
                 if allowed:
                     issuer.issued += 1
@@ -76,7 +85,7 @@ class Jobs:
         assert all("value" in variable for variable in step["env"]), "no keys"
         environment = {variable["name"]: variable["value"] for variable in step["env"]}
         path = f"{self.tools.part('rclone/rclone').parent}:{os.environ['PATH']}"
-        environment |= {"BACKUPS": str(self.backups), "KEEP": "2", "PATH": path, "HOME": str(self.home)}
+        environment |= {"BACKUPS": str(self.backups), "PATH": path, "HOME": str(self.home)}
         command = [word.replace("/scripts/", f"{self.scripts}/") for word in step["command"]]
         through = with_hosts(self.home, self.hosts)
         done = subprocess.run(
@@ -86,11 +95,11 @@ class Jobs:
         assert TOKEN not in done.stdout + done.stderr
         return done.stdout + done.stderr
 
-    def round_trip(self, stored, content):
+    def round_trip(self, stored, content, kept=(OLD[1], NEW), said="keeping 2"):
         """Sends a backup, and fetches it again."""
         (self.backups / NEW).write_bytes(content)
-        assert f"{OLD[0]}: deleted, keeping 2" in self.run(self.send)
-        assert sorted(stored()) == [f"{PREFIX}/{name}" for name in (OLD[1], NEW)]
+        assert f"{OLD[0]}: deleted, {said}" in self.run(self.send)
+        assert sorted(stored()) == [f"{PREFIX}/{name}" for name in kept]
         (self.backups / NEW).unlink()
         self.run(self.fetch)
         assert (self.backups / NEW).read_bytes() == content
@@ -115,6 +124,24 @@ def jobs(render, tools, tmp_path):
         return Jobs(rendered, tools, tmp_path, {**injected, "SSL_CERT_FILE": str(tmp_path / "ca")}, hosts)
 
     return make
+
+
+class MachineJobs(Jobs):
+    """The programs of a machine with the variables that its module delivers, run on this machine."""
+
+    def __init__(self, rendered, tools, home, injected, hosts):
+        self.home, self.tools, self.injected, self.hosts = home, tools, injected, hosts
+        self.scripts, self.backups = ROOT / "templates/backup", home / "backups"
+        self.backups.mkdir()
+        lines = re.search(r"backup_env = compact\(\[(.*?)\]\)", (rendered / "chroma/machine.tf").read_text(), re.S)[1]
+        lines = lines.replace("${local.client_id}", CLIENT)
+        self.variables = dict(re.findall(r'"(\w+)=(.*)"', lines))
+        self.send, self.fetch = (["/bin/sh", f"/scripts/{name}.sh"] for name in ("send", "fetch"))
+
+    def run(self, command):
+        named = [{"name": name, "value": value} for name, value in self.variables.items()]
+        named.append({"name": "ARCHIVE", "value": "newest"})
+        return super().run({"env": named, "command": command})
 
 
 def filled(store):
@@ -151,6 +178,37 @@ def test_backup_uses_blob_storage_by_workload_identity_of_aks(jobs, tmp_path):
     assert annotations["azure.workload.identity/client-id"] == CLIENT
     made.round_trip(lambda: store.objects, os.urandom(300_000))
     assert store.refused == entra.refused == []
+
+
+def machine(render, tools, tmp_path, target, injected, hosts):
+    (tmp_path / "spec.yaml").write_text(MODULE.format(target, BUCKET, PREFIX))
+    rendered = render(spec="spec.yaml", target=target)
+    return MachineJobs(rendered, tools, tmp_path, {**injected, "SSL_CERT_FILE": str(tmp_path / "ca")}, hosts)
+
+
+def test_machine_in_google_cloud_keeps_backups_by_age_in_cloud_storage(render, tools, tmp_path):
+    token = {"access_token": TOKEN, "expires_in": 3599, "token_type": "Bearer"}
+    metadata, address, name = Issuer("Metadata-Flavor", "Google", token), own_address(), "storage.googleapis.com"
+    store = filled(ObjectStore(CloudStorage, address, certificate_of(tmp_path, name), BUCKET))
+    made = machine(render, tools, tmp_path, "gcp", {"GCE_METADATA_HOST": metadata.address}, {name: address})
+    made.round_trip(lambda: store.objects, os.urandom(300_000), kept=[NEW], said="keeping 9 of the last 1 days")
+    assert store.refused == metadata.refused == [] and metadata.issued > 0
+
+
+def test_machine_in_azure_keeps_backups_by_age_in_blob_storage(render, tools, tmp_path):
+    token = {"access_token": TOKEN, "expires_in": "3599", "expires_on": "4102444800", "token_type": "Bearer"}
+    metadata, blobs = Issuer("Metadata", "true", token), "acmechroma.blob.core.windows.net"
+    hosts = {blobs: own_address()}
+    store = filled(ObjectStore(BlobStorage, hosts[blobs], certificate_of(tmp_path, blobs), BUCKET))
+    # The metadata service has a fixed address and no TLS.
+    injected = {"HTTP_PROXY": f"http://{metadata.address}"}
+    made = machine(render, tools, tmp_path, "azure", injected, hosts)
+    made.round_trip(lambda: store.objects, os.urandom(300_000), kept=[NEW], said="keeping 9 of the last 1 days")
+    assert store.refused == [] and metadata.issued > 0
+    asked = [
+        path for path in metadata.asked if path.startswith("http://169.254.169.254/metadata/identity/oauth2/token?")
+    ]
+    assert all(f"client_id={CLIENT}" in path and "storage.azure.com" in path for path in asked) and asked
 
 
 def test_backup_uses_s3_by_pod_identity_of_eks(jobs, tools, start, tmp_path):

@@ -24,6 +24,7 @@ SPECS = {
     "0.6.3": {"chroma_version": "0.6.3", "backend": "zipkin"},
     "hostile": "honeycomb",  # a spec in tests/specs
     "several": "several",
+    "backup": "backup",
     "organization": "organization",
 }
 SECRET = "do-not-show-me"
@@ -108,7 +109,8 @@ class TestModule:
         assert {"/etc/chroma-otel/boot", "/etc/systemd/system/chroma.service", "/etc/docker/daemon.json"} <= set(
             expected
         )
-        lines = {f"/etc/chroma-otel/{name}" for name in ("machine.env", "chroma.env", "collector.env", "secrets")}
+        names = ["machine.env", "chroma.env", "collector.env", "secrets", *(["backup.env"] if spec == "backup" else [])]
+        lines = {f"/etc/chroma-otel/{name}" for name in names}
         assert set(files) == set(expected) | lines
         for path, file in expected.items():
             assert files[path] == file, path

@@ -10,10 +10,12 @@ use crate::spec::backup::{Backup, BackupPlace, Bucket, ObjectStore};
 use crate::spec::{Target, default};
 use crate::values::{Cloud, CloudName, DnsLabel, DnsName, Memory};
 
-/// The place of the cluster.
+/// The place of the cluster or machine.
 struct Place<'a> {
     /// `None` outside of a cloud.
     cloud: Option<Cloud>,
+    /// True for a machine, false for a cluster.
+    is_machine: bool,
     region: Option<&'a CloudName>,
 }
 
@@ -27,19 +29,20 @@ impl Reading {
         region: Option<&CloudName>,
     ) -> Option<Backup> {
         let file = self.input.spec.backup.take()?;
-        let cluster = Place {
-            cloud: target
-                .filter(|target| target.is_kubernetes())
-                .and_then(Target::cloud),
+        let is_machine = target.is_some_and(Target::is_machine);
+        let place = Place {
+            cloud: target.and_then(Target::cloud),
+            is_machine,
             region,
         };
-        if let Some(target) = target.filter(|target| target.is_machine()) {
+        let bucket = given(&file.bucket);
+        if let Some(target) = target.filter(|_| is_machine && bucket.is_none()) {
             let title = target.info().title;
             self.notes.push(format!(
                 "`backup` has no effect on {title}, whose backups are snapshots of the disk"
             ));
         }
-        if target == Some(Target::Docker) && given(&file.bucket).is_some() {
+        if target == Some(Target::Docker) && bucket.is_some() {
             self.wrong(
                 "backup.bucket",
                 "has no effect on target `docker`, where backups are on a volume",
@@ -50,11 +53,13 @@ impl Reading {
         Some(Backup {
             schedule: schedule.unwrap_or_default(),
             keep: file.keep.unwrap_or(default::BACKUPS),
-            place: match (given(&file.snapshot_class), given(&file.bucket)) {
-                (Some(_), _) => self.snapshot(&file, disk),
-                (None, None) => self.claim(&file, disk),
-                (None, Some(bucket)) => self.bucket(bucket, &file, name, &cluster),
+            keep_days: file.keep_days,
+            place: match (given(&file.snapshot_class), bucket) {
+                (Some(_), _) if !is_machine || bucket.is_none() => self.snapshot(&file, disk),
+                (_, None) => self.claim(&file, disk),
+                (_, Some(bucket)) => self.bucket(bucket, &file, name, &place),
             },
+            image_registry: self.optional("backup.image_registry", &file.image_registry),
         })
     }
 
@@ -110,17 +115,25 @@ impl Reading {
         bucket: &str,
         file: &BackupSection,
         name: &DnsLabel,
-        cluster: &Place<'_>,
+        place: &Place<'_>,
     ) -> BackupPlace {
-        if given(&file.disk).is_some() {
+        if given(&file.disk).is_some() && !place.is_machine {
             self.wrong(
                 "backup.disk",
                 "applies to a volume only, and `backup.bucket` selects a bucket",
                 "remove one of them",
             );
         }
+        let elsewhere = given(&file.endpoint).is_some();
+        if elsewhere && place.is_machine {
+            self.wrong(
+                "backup.endpoint",
+                "applies to Kubernetes only: machines back up to the cloud's own store, without keys",
+                "remove it, and set `backup.bucket` to a bucket of the cloud",
+            );
+        }
         // A store with an address is S3-compatible, also in a cloud.
-        let cloud = cluster.cloud.filter(|_| given(&file.endpoint).is_none());
+        let cloud = place.cloud.filter(|_| !elsewhere);
         if !is_bucket(bucket, cloud) {
             self.wrong(
                 "backup.bucket",
@@ -141,24 +154,24 @@ impl Reading {
                 .prefix(&file.prefix)
                 .unwrap_or_else(|| sound(&name.to_string())),
             store: match cloud {
-                None => self.s3(file, cluster),
+                None => self.s3(file, place),
                 Some(Cloud::Aws) => ObjectStore::Aws {
-                    region: self.s3_region(file, cluster),
+                    region: self.s3_region(file, place),
                 },
                 Some(Cloud::Gcp) => {
                     self.without(file, &["region", "account", "identity"], "Cloud Storage");
                     ObjectStore::Gcp
                 }
-                Some(Cloud::Azure) => self.blob_storage(file),
+                Some(Cloud::Azure) => self.blob_storage(file, place),
             },
         })
     }
 
     /// Returns the S3-compatible store of a cluster outside of a cloud, or with an address.
-    fn s3(&mut self, file: &BackupSection, cluster: &Place<'_>) -> ObjectStore {
+    fn s3(&mut self, file: &BackupSection, place: &Place<'_>) -> ObjectStore {
         self.without(file, &["account", "identity"], "an S3-compatible store");
         let own: Option<CloudName> = self.optional("backup.region", &file.region);
-        let near = cluster.region.filter(|_| cluster.cloud.is_none());
+        let near = place.region.filter(|_| place.cloud.is_none());
         ObjectStore::S3 {
             endpoint: self.store(&file.endpoint),
             region: own
@@ -167,29 +180,32 @@ impl Reading {
         }
     }
 
-    /// Returns the region of a bucket in Amazon S3 for EKS.
-    fn s3_region(&mut self, file: &BackupSection, cluster: &Place<'_>) -> CloudName {
+    /// Returns the region of a bucket in Amazon S3; `None` for that of the machine.
+    fn s3_region(&mut self, file: &BackupSection, place: &Place<'_>) -> Option<CloudName> {
         self.without(file, &["account", "identity"], "Amazon S3");
         let key = "backup.region";
         let own: Option<CloudName> = self.optional(key, &file.region);
-        let region = own.or_else(|| cluster.region.cloned());
-        region.unwrap_or_else(|| {
-            if !self.is_wrong(key) && !self.is_wrong("kubernetes.region") {
-                let message = "required, because `kubernetes.region` is not set";
-                self.wrong(
-                    key,
-                    message,
-                    "the region of the bucket, such as `eu-central-1`",
-                );
-            }
-            sound("us-east-1")
-        })
+        let region = own.or_else(|| place.region.filter(|_| !place.is_machine).cloned());
+        let missing = region.is_none() && !place.is_machine;
+        if missing && !self.is_wrong(key) && !self.is_wrong("kubernetes.region") {
+            let message = "required, because `kubernetes.region` is not set";
+            self.wrong(
+                key,
+                message,
+                "the region of the bucket, such as `eu-central-1`",
+            );
+        }
+        region
     }
 
-    fn blob_storage(&mut self, file: &BackupSection) -> ObjectStore {
+    fn blob_storage(&mut self, file: &BackupSection, place: &Place<'_>) -> ObjectStore {
         self.without(file, &["region"], "Blob Storage");
         let key = "backup.account";
-        let hint = "the name of the storage account with the container; for an S3-compatible store, set `backup.endpoint`";
+        let hint = if place.is_machine {
+            "the name of the storage account with the container"
+        } else {
+            "the name of the storage account with the container; for an S3-compatible store, set `backup.endpoint`"
+        };
         let account = given(&file.account);
         match account {
             None => self.wrong(key, "is missing", hint),

@@ -154,9 +154,17 @@ pub(super) fn lines(deployment: &Deployment) -> Vec<EnvFile> {
         EnvLine::variable("VOLUME_ID", Segment::Local("data_volume")),
         EnvLine::variable("LOG_GROUP", Segment::Local("log_group")),
     ];
-    let mut files = env_files::of(deployment, own, vec![region()]);
+    let mut files = env_files::of(deployment, own, vec![region()], bucket_region(deployment));
     files.extend(credential_helpers(deployment));
     files
+}
+
+/// Returns the line with the region of the bucket for backups, unless the spec has it.
+fn bucket_region(deployment: &Deployment) -> Vec<EnvLine> {
+    let bucket = env_files::in_bucket(deployment);
+    let near = bucket.filter(|(_, bucket)| bucket.store.region().is_none());
+    let line = near.map(|_| EnvLine::variable("RCLONE_S3_REGION", Segment::Local("region")));
+    line.into_iter().collect()
 }
 
 /// Returns the repositories of registries of AWS.

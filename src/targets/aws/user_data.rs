@@ -7,7 +7,7 @@ use super::parameters::{name_of, values};
 use crate::deployment::Deployment;
 use crate::problem::Problem;
 use crate::render::gzip_size;
-use crate::targets::machine::env_files::{EnvFile, EnvLine, Segment, Text};
+use crate::targets::machine::env_files::{self, EnvFile, EnvLine, Segment, Text};
 use crate::values::USER_DATA_LIMIT;
 
 /// Values that are known after the deployment: the ARN of a secret, and the ID of a resource.
@@ -30,6 +30,8 @@ pub(super) fn problem(
         let given: usize = given.sum();
         let hint = if given > size / 10 {
             format!("shorten `chroma.environment`, whose values have {given} bytes, or use `--format cloudformation`")
+        } else if env_files::in_bucket(deployment).is_some() {
+            "use `--format cloudformation`, which has room for the programs of backups, or remove `backup.bucket`".to_owned()
         } else {
             "remove a backend, `clients` or `metrics.monitoring`, or use `--format cloudformation`".to_owned()
         };

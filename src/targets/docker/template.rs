@@ -18,9 +18,9 @@ use crate::digest::hash;
 use crate::image::Images;
 use crate::plan::{Need, NeedPlace, Plan};
 use crate::render::{as_is, is_plain, quoted};
+use crate::spec::backup::PYTHON;
 use crate::spec::signals::Client;
 use crate::spec::{Access, Chroma, Image, Spec, Tls, Tracing, default};
-use crate::targets::backup_scripts::PYTHON;
 use crate::targets::common;
 use crate::targets::proxy::{self, Caddyfile};
 use crate::targets::shared::SharedTemplate;
@@ -195,11 +195,12 @@ impl AccessTemplate {
 /// The service that backs up.
 #[derive(Serialize)]
 struct BackupTemplate {
-    image: &'static str,
+    image: String,
     /// In cron's syntax.
     schedule: String,
-    /// Number of backups to keep, as text of a variable.
+    /// Number of backups to keep, and the days, as texts of variables.
     keep: String,
+    keep_days: Option<String>,
     /// The owner of Chroma's files.
     user: u32,
     /// The checksum of the program that runs all the time.
@@ -267,9 +268,10 @@ impl<'a> DockerTemplate<'a> {
                 .backup
                 .as_ref()
                 .map(|backup| BackupTemplate {
-                    image: PYTHON,
+                    image: backup.image(PYTHON),
                     schedule: backup.schedule.to_string(),
                     keep: backup.keep.to_string(),
+                    keep_days: backup.keep_days.map(|days| days.to_string()),
                     user: if chroma.image.has_entrypoint() {
                         10001
                     } else {

@@ -10,6 +10,7 @@ use crate::backend::Backend;
 use crate::deployment::Deployment;
 use crate::deployment::registry::Registry;
 use crate::spec::Machine;
+use crate::targets::machine::env_files;
 use crate::values::CloudName;
 
 /// Fields that only `templates/gcp` reads.
@@ -203,6 +204,9 @@ fn services(deployment: &Deployment) -> Vec<&str> {
     }
     if !deployment.secrets.is_empty() {
         services.push("secretmanager.googleapis.com");
+    }
+    if env_files::in_bucket(deployment).is_some() {
+        services.push("storage.googleapis.com");
     }
     let backends = deployment
         .spec

@@ -15,17 +15,15 @@ use super::ephemeral_storage::EphemeralStorage;
 use super::secret_keys::SecretKey;
 use super::template::ClusterTemplate;
 use super::templates;
-use super::{cloud, object_store, secret_keys, volume_snapshot};
+use super::{cloud, secret_keys, volume_snapshot};
 use crate::deployment::Deployment;
 use crate::deployment::secrets::Container;
 use crate::plan::Plan;
 use crate::render::{render, values_of};
-use crate::spec::backup::{Backup, BackupPlace, Bucket, ObjectStore};
-use crate::targets::backup_scripts::{PYTHON, script};
+use crate::spec::backup::{Backup, BackupPlace, Bucket, ObjectStore, PYTHON, RCLONE};
+use crate::targets::backup_scripts::script;
+use crate::targets::object_store;
 use crate::values::Memory;
-
-/// Image that connects to the store.
-const RCLONE: &str = concat!("rclone/rclone:", env!("RCLONE_VERSION"));
 
 /// MiB of `/tmp`. SQLite has its temporary files on the volume for backups.
 const TMP: u64 = 64;
@@ -253,11 +251,9 @@ impl Step {
             );
         }
         // With a bucket, the last step keeps and deletes backups; this one keeps one locally.
-        let keep = if self.script == "backup.py" && backup.place.bucket().is_some() {
-            1
-        } else {
-            backup.keep
-        };
+        let local = self.script == "backup.py" && backup.place.bucket().is_some();
+        let keep = if local { 1 } else { backup.keep };
+        let keeps = !local && !["restore.py", "fetch.sh"].contains(&self.script);
         match self.script {
             "restore.py" => environment.extend([
                 ("ARCHIVE", "newest".to_owned()),
@@ -265,6 +261,9 @@ impl Step {
             ]),
             "fetch.sh" => environment.push(("ARCHIVE", "newest".to_owned())),
             _ => environment.push(("KEEP", keep.to_string())),
+        }
+        if let Some(days) = backup.keep_days.filter(|_| keeps) {
+            environment.push(("KEEP_DAYS", days.to_string()));
         }
         let environment = environment.into_iter();
         let keys = if python {

@@ -19,6 +19,7 @@ pub(super) struct BackupSection {
     schedule: String,
     /// Number of backups to keep.
     keep: u16,
+    keep_days: Option<u16>,
     /// `BUCKET/PREFIX`. `None` for a claim.
     store: Option<String>,
     /// The class of the snapshots. `None` for archives.
@@ -40,6 +41,7 @@ impl BackupSection {
             restore: RESTORE.name(deployment),
             schedule: backup.schedule.to_string(),
             keep: backup.keep,
+            keep_days: backup.keep_days,
             store: bucket(deployment)
                 .map(|one| format!("{}/{}", one.name.as_str(), one.prefix.as_str())),
             snapshot_class: backup.place.snapshot_class().map(ToString::to_string),

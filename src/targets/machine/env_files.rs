@@ -12,6 +12,8 @@ use crate::deployment::chroma::COLLECTOR_ENDPOINT;
 use crate::deployment::registry::ImageSource;
 use crate::deployment::secrets::Container;
 use crate::spec::Image;
+use crate::spec::backup::{Backup, Bucket};
+use crate::targets::object_store;
 use crate::values::has_place;
 
 /// Placeholder for a service name that only the stack knows.
@@ -108,15 +110,16 @@ impl EnvLine {
 }
 
 /// Returns the files of lines. `machine` contains the cloud's own lines of `machine.env`, which
-/// come first, and `collector` those of the collector's environment.
+/// come first, `collector` those of the collector's environment, and `backup` those of backups.
 pub(in crate::targets) fn of(
     deployment: &Deployment,
     machine: Vec<EnvLine>,
     collector: Vec<EnvLine>,
+    backup: Vec<EnvLine>,
 ) -> Vec<EnvFile> {
     let file = |path, lines| EnvFile { path, lines };
     let machine = machine.into_iter().chain(image_lines(deployment));
-    vec![
+    let mut files = vec![
         file("/etc/chroma-otel/machine.env", machine.collect()),
         file("/etc/chroma-otel/chroma.env", chroma_lines(deployment)),
         file(
@@ -124,7 +127,27 @@ pub(in crate::targets) fn of(
             collector_lines(deployment, collector),
         ),
         file("/etc/chroma-otel/secrets", secret_lines(deployment)),
-    ]
+    ];
+    if let Some((settings, bucket)) = in_bucket(deployment) {
+        let lines = backup_lines(settings, bucket, backup);
+        files.push(file("/etc/chroma-otel/backup.env", lines));
+    }
+    files
+}
+
+/// Returns the backups and their bucket, without which a machine has none.
+pub(in crate::targets) fn in_bucket(deployment: &Deployment) -> Option<(&Backup, &Bucket)> {
+    let backup = deployment.spec.backup.as_ref()?;
+    Some((backup, backup.place.bucket()?))
+}
+
+fn backup_lines(backup: &Backup, bucket: &Bucket, own: Vec<EnvLine>) -> Vec<EnvLine> {
+    let days = backup.keep_days.map(|days| ("KEEP_DAYS", days.to_string()));
+    let keep = [("KEEP", backup.keep.to_string())].into_iter().chain(days);
+    let texts = keep.chain(object_store::variables(bucket));
+    let lines = texts.map(|(name, value)| EnvLine::fixed(format!("{name}={value}")));
+    let version = [parameter_line(CHROMA_VERSION)].into_iter();
+    version.chain(lines).chain(own).collect()
 }
 
 fn image_lines(deployment: &Deployment) -> Vec<EnvLine> {
@@ -280,7 +303,7 @@ fn secret_lines(deployment: &Deployment) -> Vec<EnvLine> {
             Container::Chroma => "chroma",
             Container::Collector => "collector",
             Container::Proxy => "proxy",
-            Container::Backup => unreachable!("a cluster's alone"),
+            Container::Backup => unreachable!("a machine's backups have an identity"),
         };
         let line = EnvLine::of([
             Segment::Text(format!("{container} {} ", secret.variable)),

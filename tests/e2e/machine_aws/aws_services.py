@@ -6,7 +6,7 @@ from booted_machine import HOSTILE, KEY
 from conftest import free_ports, get
 from stand_in_machine import HOST
 
-REGION = "eu-central-1"
+REGION, BUCKET = "eu-central-1", "acme-chroma"
 VARIABLES = {"AWS_ACCESS_KEY_ID": "stand-in", "AWS_SECRET_ACCESS_KEY": "stand-in", "AWS_DEFAULT_REGION": REGION}
 
 
@@ -22,6 +22,7 @@ class Cloud:
         [instance] = ec2.run_instances(ImageId="ami-12345678", MinCount=1, MaxCount=1)["Instances"]
         self.instance, zone = instance["InstanceId"], instance["Placement"]["AvailabilityZone"]
         self.volume = ec2.create_volume(AvailabilityZone=zone, Size=1)["VolumeId"]
+        self.service("s3").create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
         self.service("logs").create_log_group(logGroupName="/chroma")
         self.headers = self.secret("headers", json.dumps({"x-api-key": KEY}, indent=2))
         self.extra = self.secret("extra", "s3cret" + HOSTILE)

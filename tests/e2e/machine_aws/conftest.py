@@ -6,7 +6,7 @@ Invariant: the tests of a class run in order; each leaves the machine healthy.
 import json
 
 import pytest
-from booted_machine import disks, off_machine, sink, start, wrapped_images  # noqa: F401 (fixtures)
+from booted_machine import PROGRAM_IMAGES, disks, off_machine, sink, start, wrapped_images  # noqa: F401 (fixtures)
 from conftest import HERE
 from stand_in_machine import AMAZON, METADATA
 
@@ -47,7 +47,7 @@ def machine(off_machine, cloud, sink, disks, folder, tools, start):
     off_machine.run("systemctl", "start", "docker.service")
     wanted = dict(line.split("=", 1) for line in files["/etc/chroma-otel/machine.env"][1].split())
     images = wrapped_images(tools, folder)
-    off_machine.load(*images)
+    off_machine.load(*images, *PROGRAM_IMAGES)
     for image, name in zip(images, ("CHROMA_IMAGE", "COLLECTOR_IMAGE"), strict=True):
         off_machine.run("docker", "tag", image, wanted[name])
     off_machine.remove_containers()

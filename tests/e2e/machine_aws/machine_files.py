@@ -5,12 +5,13 @@ from cloudformation import load, machine_files
 from conftest import NEWEST
 from terraform.module import module_in
 
-from machine_aws.aws_services import REGION
+from machine_aws.aws_services import BUCKET, REGION
 
 SPEC = f"""
 target: aws
 chroma: {{version: {NEWEST}, environment: {{SECRET: null}}}}
 tracing: {{backend: otlp}}
+backup: {{bucket: {BUCKET}, prefix: search, keep: 2}}
 """
 STOCK = f"""
 target: aws
@@ -33,7 +34,7 @@ def terraforms(tools, folder, path):
     """The file with this path on a machine created by Terraform."""
     import yaml
 
-    module = module_in(generate(tools, folder, SPEC, "--format", "terraform"))
+    module = module_in(generate(tools, folder, SPEC.partition("backup:")[0], "--format", "terraform"))
     tree = yaml.safe_load((module / "cloud-config.yaml.tftpl").read_text())
     [text] = [file["content"] for file in tree["write_files"] if file["path"] == path]
     return text.replace("$${", "${").replace("%%{", "%{")
@@ -47,4 +48,8 @@ def wrapped_files(tools, folder, cloud, endpoint):
         "ChromaOtelCollectionHeadersSecretArn": cloud.headers,
         "SecretSecretArn": cloud.extra,
     }
-    return rendered_files(tools, folder, cloud, SPEC, parameters)
+    files = rendered_files(tools, folder, cloud, SPEC, parameters)
+    # The store is at another address, without TLS and subdomains.
+    mode, text = files["/etc/chroma-otel/backup.env"]
+    text = text.replace("RCLONE_S3_PROVIDER=AWS", "RCLONE_S3_PROVIDER=Other") + f"RCLONE_S3_ENDPOINT={cloud.url}\n"
+    return files | {"/etc/chroma-otel/backup.env": (mode, text)}

@@ -86,7 +86,9 @@ class TestLifecycle:
             assert settings["ReadonlyRootfs"] and settings["CapDrop"] == ["ALL"] and not settings["CapAdd"]
             assert settings["SecurityOpt"] == ["no-new-privileges"] and settings["Memory"] > 0
         total = int(machine.read("/proc/meminfo").split()[1]) // 1024
-        assert machine.container("chroma")["HostConfig"]["Memory"] == (total - 512 - 384) << 20
+        assert (
+            machine.container("chroma")["HostConfig"]["Memory"] == (total - 512 - 384 - 128) << 20
+        )  # of collector, system, backups
 
     def test_container_logs_reach_cloudwatch(self, machine, cloud):
         here = machine.run("uname", "--nodename").stdout.strip()
@@ -120,7 +122,7 @@ class TestLifecycle:
         metrics = cloud.service("cloudwatch").list_metrics(Namespace="Chroma")["Metrics"]
         of_stack = [{"Name": "StackName", "Value": "chroma"}]
         names = {one["MetricName"] for one in metrics if one["Dimensions"] == of_stack}
-        assert names == {"DiskUsedPercent", "CollectorQueueSize", "CollectorSendFailedSpans"}
+        assert names == {"DiskUsedPercent", "BackupFailed", "CollectorQueueSize", "CollectorSendFailedSpans"}
 
     def test_stopped_container_stays_stopped_until_the_next_boot(self, machine, cloud):
         machine.run("systemctl", "stop", "otel-collector.service")

@@ -17,6 +17,7 @@ def roles(cloud, state):
         "google_project_iam_member": "project",
         "google_artifact_registry_repository_iam_member": "repository",
         "google_secret_manager_secret_iam_member": "secret_id",
+        "google_storage_bucket_iam_member": "bucket",
     }
     found = {kind: of_type(state, kind).values() for kind in places}
     assert all(one["member"] == cloud.values["google_service_account.member"] for kind in found for one in found[kind])
@@ -28,7 +29,7 @@ TRACES = ("roles/telemetry.tracesWriter", "roles/serviceusage.serviceUsageConsum
 
 
 def expected_roles(cloud, spec, wrapped, alarms, secrets):
-    own = spec in ("default", "stock", "several")  # the cloud's tracing service
+    own = spec in ("default", "stock", "several", "backup")  # the cloud's tracing service
     if cloud is AZURE:
         places = cloud.values
         stored = (
@@ -36,10 +37,13 @@ def expected_roles(cloud, spec, wrapped, alarms, secrets):
             if secrets
             else set()
         )
+        account = places["azurerm_resources.resources"][0]["id"]
+        backups = {("Storage Blob Data Contributor", f"{account}/blobServices/default/containers/chroma")}
         sends = {("Monitoring Metrics Publisher", places["azurerm_application_insights.id"])}
         return {
             *([("AcrPull", places["azurerm_container_registry.id"])] if wrapped else []),
             *(sends if own else []),
+            *(backups if spec == "backup" else []),
             *stored,
             *([("Monitoring Metrics Publisher", places["azurerm_linux_virtual_machine.id"])] if alarms else []),
         }
@@ -48,6 +52,8 @@ def expected_roles(cloud, spec, wrapped, alarms, secrets):
         ("roles/logging.logWriter", project),
         *([("roles/artifactregistry.reader", "chroma")] if wrapped else []),
         *([(role, project) for role in TRACES] if own else []),
+        *([("roles/storage.objectUser", "acme-chroma")] if spec == "backup" else []),
+        *([("roles/artifactregistry.reader", "docker-hub")] if spec == "backup" else []),  # the mirror
         *([("roles/secretmanager.secretAccessor", cloud.stored[1])] if secrets else []),
         *([("roles/monitoring.metricWriter", project)] if alarms else []),
     }

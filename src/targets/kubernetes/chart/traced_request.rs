@@ -7,8 +7,8 @@ use serde::Serialize;
 
 use crate::deployment::Deployment;
 use crate::render::{TEMPLATES, render, values_of};
+use crate::spec::backup::PYTHON;
 use crate::spec::kubernetes::CollectorMode;
-use crate::targets::backup_scripts::PYTHON;
 use crate::targets::kubernetes::component::{Component, ComponentTemplate, senders};
 use crate::targets::kubernetes::template::ClusterTemplate;
 

@@ -8,6 +8,7 @@ use super::super::component::BACKUP;
 use super::identity::role;
 use crate::deployment::Deployment;
 use crate::spec::backup::ObjectStore;
+use crate::values::CloudName;
 
 /// The bucket, and the account that has access to it.
 #[derive(Serialize)]
@@ -33,7 +34,10 @@ impl BackupStoreSection {
         let bucket = backup.place.bucket()?;
         let (region, storage_account, missing) = match &bucket.store {
             ObjectStore::S3 { .. } => return None,
-            ObjectStore::Aws { region } => (region.as_str(), "", false),
+            ObjectStore::Aws { region } => {
+                let region = region.as_ref().map(CloudName::as_str);
+                (region.unwrap_or_default(), "", false)
+            }
             ObjectStore::Gcp => ("", "", false),
             ObjectStore::Azure { account, identity } => ("", account.as_str(), identity.is_none()),
         };

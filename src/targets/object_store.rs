@@ -1,23 +1,26 @@
 //! The bucket for backups: rclone's configuration and the store's port.
 //!
-//! Invariant: no variable here is a secret; keys are in the Secret.
+//! Invariant: no variable here is a secret; keys are in the store of secrets.
 
 use crate::spec::backup::{Bucket, ObjectStore};
 
 /// Returns rclone's configuration as variables (rclone's documentation, "Environment Variables"). With
-/// `env_auth`, it reads keys from variables and tokens from the pod's identity.
+/// `env_auth`, it reads keys from variables and tokens from the identity of the pod or the machine.
 pub(super) fn variables(bucket: &Bucket) -> Vec<(&'static str, String)> {
     let path = format!("{}/{}", bucket.name.as_str(), bucket.prefix.as_str());
     let yes = || "true".to_owned();
     let mut variables = vec![("RCLONE_CONFIG", "/tmp/rclone.conf".to_owned())]; // does not exist
     // Without `no_check_…`, it tries to create the bucket.
     match &bucket.store {
-        ObjectStore::S3 { region, .. } | ObjectStore::Aws { region } => variables.extend([
-            ("STORE", format!(":s3:{path}")),
-            ("RCLONE_S3_ENV_AUTH", yes()),
-            ("RCLONE_S3_REGION", region.as_str().to_owned()),
-            ("RCLONE_S3_NO_CHECK_BUCKET", yes()),
-        ]),
+        ObjectStore::S3 { .. } | ObjectStore::Aws { .. } => {
+            variables.extend([
+                ("STORE", format!(":s3:{path}")),
+                ("RCLONE_S3_ENV_AUTH", yes()),
+            ]);
+            let region = bucket.store.region();
+            variables.extend(region.map(|region| ("RCLONE_S3_REGION", region.as_str().to_owned())));
+            variables.push(("RCLONE_S3_NO_CHECK_BUCKET", yes()));
+        }
         ObjectStore::Gcp => variables.extend([
             ("STORE", format!(":gcs:{path}")),
             ("RCLONE_GCS_ENV_AUTH", yes()),
