@@ -317,6 +317,8 @@ pub struct Tracing {
     pub others: Vec<Backend>,
     /// The first backend's endpoint: the spec's, or the backend's default.
     pub endpoint: Option<Endpoint>,
+    /// Certificates (PEM) of authorities that the collector trusts in addition to the public ones.
+    pub authorities: Option<String>,
     /// Names of the headers that the operator sets, in addition to those of the backend's keys.
     pub header_names: Vec<String>,
     /// `service.name`.
@@ -335,6 +337,17 @@ impl Tracing {
     /// Returns all backends, the first one first.
     pub fn backends(&self) -> impl Iterator<Item = &Backend> {
         std::iter::once(&self.backend).chain(&self.others)
+    }
+
+    /// Returns true if an endpoint uses TLS, or can use it because the operator sets it elsewhere.
+    pub fn uses_tls(&self) -> bool {
+        let of_first =
+            self.backend.wants_endpoint() && (self.endpoint.as_ref()).is_none_or(Endpoint::is_tls);
+        let uses_tls = |backend: &Backend| {
+            let endpoint = backend.endpoint.as_deref().unwrap_or_default();
+            backend.wants_endpoint() && !endpoint.starts_with("http://")
+        };
+        of_first || self.others.iter().any(uses_tls)
     }
 
     /// Returns the first backend's endpoint if it is known when rendering. `place` is the region or

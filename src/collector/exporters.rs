@@ -16,7 +16,7 @@ use serde::Serialize;
 use crate::backend::{Backend, Exporter};
 use crate::render::as_is;
 use crate::spec::Tracing;
-use backend_exporter::{BackendExporter, ResourceAttribute, backend_exporters, settings};
+use backend_exporter::{BackendExporter, ResourceAttribute, TLS, backend_exporters, settings};
 
 /// Extensions of every collector.
 const EXTENSIONS: [&str; 2] = ["health_check", "file_storage"];
@@ -106,7 +106,7 @@ impl Exporters {
             longest_value: limited.filter_map(|one| one.backend.longest_value).min(),
             longest_of: as_is(longest_of.join(", ")),
             several: backends.len() > 1,
-            exporters: exporters(&backends),
+            exporters: exporters(&backends, tracing.authorities.as_deref()),
             extensions,
         }
     }
@@ -158,13 +158,18 @@ fn queue_size(backend_exporters: &[BackendExporter]) -> usize {
 }
 
 /// Returns the exporters, each with its queue. The first of several equal queues is declared, and
-/// the others refer to it.
-fn exporters(backends: &[BackendExporter]) -> Vec<ExporterWithQueue> {
+/// the others refer to it, as for the TLS settings with private authorities.
+fn exporters(backends: &[BackendExporter], authorities: Option<&str>) -> Vec<ExporterWithQueue> {
     let mut queues: Vec<(Option<String>, String)> = Vec::new();
+    let mut tls = authorities.map(declared_tls);
     let mut exporters = Vec::new();
     for exporter in backends {
         let batch = batch(exporter.backend);
-        for one in exporter.configs() {
+        for mut one in exporter.configs() {
+            let uses_tls = |value: &&mut Value| value.as_str() == Some(TLS);
+            if let Some(place) = one.settings.get_mut("tls").filter(uses_tls) {
+                *place = tls.take().unwrap_or_else(|| as_is(TLS));
+            }
             let alike = (!one.retries_itself).then(|| batch.clone());
             let known = queues.iter().find(|(queue, _)| *queue == alike);
             let known = known.filter(|_| one.queued).map(|(_, name)| name.clone());
@@ -187,6 +192,15 @@ fn exporters(backends: &[BackendExporter]) -> Vec<ExporterWithQueue> {
         }
     }
     exporters
+}
+
+/// Returns the declaration of the TLS settings with private authorities, as YAML.
+fn declared_tls(authorities: &str) -> Value {
+    let certificates = authorities.lines().map(|line| format!("\n        {line}"));
+    let certificates: String = certificates.collect();
+    as_is(format!(
+        "&tls\n      include_system_ca_certs_pool: true\n      ca_pem: |{certificates}"
+    ))
 }
 
 /// Returns the batch settings of a backend's requests, as YAML.

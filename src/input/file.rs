@@ -78,6 +78,7 @@ pub fn read(file: Option<&Path>, overrides: Vec<Override>) -> Result<Input, Prob
         file: name.clone(),
         given: given(&tree),
         backends: Vec::new(),
+        ca: None,
     };
     input.problems = blank;
     input.problems.extend(form::check(&mut tree, &input));
@@ -85,8 +86,12 @@ pub fn read(file: Option<&Path>, overrides: Vec<Override>) -> Result<Input, Prob
         Problem::new(name, "the schema took what the spec does not").hint("this is a bug")
     })?;
     // A path in the file is relative to the file, a path in a flag to the working directory.
+    let folder = file.and_then(Path::parent);
+    let ca = input.spec.tracing.ca_file.as_deref().map(str::trim);
+    let ca = ca.filter(|path| !path.is_empty());
+    input.ca = ca.map(|path| read_text(&folder.unwrap_or(Path::new("")).join(path), MAX_BYTES));
     let typed = input.flags.contains_key("tracing.backend_file");
-    let folder = file.and_then(Path::parent).filter(|_| !typed);
+    let folder = folder.filter(|_| !typed);
     let paths = input
         .spec
         .tracing

@@ -39,6 +39,9 @@ struct RulesTemplate<'a> {
     of: Value,
     /// The label that identifies a collector, in an annotation.
     at: Value,
+    /// The time within which Chroma answers several health checks; none if the collector sees none, or
+    /// if the target has its own rule.
+    answers_within: Option<&'static str>,
     /// True if metrics are sent to the backend.
     to_backend: bool,
     /// True if the collector holds traces until it has decided on them.
@@ -125,6 +128,7 @@ pub(super) fn rules(deployment: &Deployment, labels: &Labels) -> Result<String> 
         group: format!("{name}-otel"),
         of: as_is(format!("{place}=\"{value}\"{}", own.unwrap_or_default())),
         at: as_is(format!("{{{{ $labels.{} }}}}", labels.replica)),
+        answers_within: answers_within(deployment),
         to_backend: metrics.to_backend,
         tail: sampling.is_some_and(|sampling| sampling.tail.is_some()),
         grows: target.is_kubernetes() && collector.max_replicas > 1,
@@ -134,6 +138,17 @@ pub(super) fn rules(deployment: &Deployment, labels: &Labels) -> Result<String> 
     };
     let context = values_of(template);
     render("monitoring/rules.yaml.j2", &context)
+}
+
+/// Returns the time within which several health checks are answered: Docker checks every 10 s, a machine
+/// in a cloud every ten minutes.
+fn answers_within(deployment: &Deployment) -> Option<&'static str> {
+    let target = deployment.spec.target;
+    match (deployment.spec.is_traced(), target.is_kubernetes()) {
+        (false, _) | (_, true) => None,
+        (true, false) if target.is_machine() => Some("30m"),
+        (true, false) => Some("2m"),
+    }
 }
 
 /// Returns a Grafana dashboard of all deployments that Prometheus scrapes.

@@ -14,6 +14,65 @@ fn first(spec: &str) -> String {
 }
 
 #[test]
+fn a_file_of_authorities_contains_certificates_that_a_connection_uses() {
+    let folder = folder();
+    let certificate = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n";
+    let key = "-----BEGIN PRIVATE KEY-----\ns3cr3t\n-----END PRIVATE KEY-----\n";
+    fs::write(folder.path().join("ca.pem"), certificate).unwrap();
+    fs::write(
+        folder.path().join("both.pem"),
+        format!("{key}{certificate}"),
+    )
+    .unwrap();
+    let mut messages = String::new();
+    for (target, tracing) in [
+        (
+            "docker",
+            "backend: tempo, endpoint: 'https://tempo:4317', ca_file: both.pem",
+        ),
+        (
+            "docker",
+            "backend: tempo, endpoint: 'https://tempo:4317', ca_file: chroma-otel.yaml",
+        ),
+        (
+            "docker",
+            "backend: tempo, endpoint: 'https://tempo:4317', ca_file: missing.pem",
+        ),
+        (
+            "docker",
+            "backend: tempo, endpoint: 'http://tempo:4317', ca_file: ca.pem",
+        ),
+        ("docker", "ca_file: ca.pem"),
+        (
+            "kubernetes\ncollector: {mode: none}",
+            "endpoint: 'http://otel:4317', ca_file: ca.pem",
+        ),
+    ] {
+        let spec = format!("target: {target}\ntracing: {{{tracing}}}\n");
+        fs::write(folder.path().join("chroma-otel.yaml"), spec).unwrap();
+        let (_, _, text) = run(folder.path(), &["gen"]);
+        let lines = text
+            .lines()
+            .filter(|line| !line.contains("nothing was written"));
+        messages.extend(lines.map(|line| format!("{line}\n")));
+    }
+    assert!(!messages.contains("s3cr3t"));
+    insta::assert_snapshot!(messages, @r#"
+    error: chroma-otel.yaml: tracing.ca_file: contains a private key
+      hint: name a file that contains only the authority's certificate
+    error: chroma-otel.yaml: tracing.ca_file: is not a file of certificates between `-----BEGIN CERTIFICATE-----` and `-----END CERTIFICATE-----`
+      hint: convert it: `openssl x509 -inform der -in ca.cer -out ca.pem`
+    error: missing.pem: cannot be read: No such file or directory (os error 2)
+    error: chroma-otel.yaml: tracing.ca_file: has no effect: no endpoint uses TLS
+      hint: remove it, or use an `https://` endpoint
+    error: chroma-otel.yaml: tracing.ca_file: has no effect: no endpoint uses TLS
+      hint: remove it, or use an `https://` endpoint
+    error: chroma-otel.yaml: tracing.ca_file: has no effect: `collector.mode` is `none`
+      hint: remove it: your own collector knows its backend
+    "#);
+}
+
+#[test]
 fn mistakes_in_a_spec_have_a_hint_that_corrects_them() {
     let mut messages = String::new();
     for part in [
@@ -190,4 +249,16 @@ fn rejects_a_name_that_is_too_long_for_its_resources() {
     let name = &name[1..];
     let flags = ["gen", "--target", "docker", "--name", name];
     assert_eq!(run(accepted.path(), &flags).0, 0);
+}
+
+#[test]
+fn check_names_variables_of_env_that_have_no_effect() {
+    let folder = folder();
+    fs::write(folder.path().join("chroma-otel.yaml"), "target: docker\n").unwrap();
+    assert_eq!(run(folder.path(), &["gen"]).0, 0);
+    let lines = "CHROMA_OTEL_ENDPOINT=s3cr3t\nCHROMA_OTEL_SERVICE_NAME=a\nOTEL_RESOURCE_ATTRIBUTES=a=b\nCOMPOSE_PROFILES=a\n";
+    fs::write(folder.path().join(".env"), lines).unwrap();
+    let (code, _, messages) = run(folder.path(), &["check"]);
+    let note = "note: `CHROMA_OTEL_ENDPOINT` in .env has no effect: docker-compose.yaml does not read it; see .env.example";
+    assert_eq!((code, messages.lines().next()), (0, Some(note)));
 }

@@ -89,6 +89,7 @@ SPREAD = {
     "test_kubernetes_gateway",
     "test_kubernetes_tiered_collector",
     "test_monitoring",
+    "test_private_authority",
     "test_redaction",
     "test_repair",
     "test_sampling",

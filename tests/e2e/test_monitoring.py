@@ -4,13 +4,15 @@ Invariant: each alert fires only if its condition holds, and ignores the series 
 """
 
 import json
+import os
 import re
 import shutil
+import signal
 import subprocess
 import urllib.parse
 
 import pytest
-from conftest import NEWEST, client, eventually, free_ports, get, missing, start_collector, start_sink
+from conftest import NEWEST, VERSIONS, client, eventually, free_ports, get, missing, start_collector, start_sink
 from test_collector import send, send_metrics
 
 pytestmark = pytest.mark.collector
@@ -215,6 +217,26 @@ def test_alerts_fire_only_when_their_condition_holds(fires, target, alert, at, s
     assert fires(target, alert, at, others) == (alert == "CollectorMissing")
 
 
+PROBES = 'otelcol_processor_filter_spans_filtered{filter="filter/probes", OWN}'
+
+
+@pytest.mark.parametrize(
+    "series, called",
+    [
+        ({PROBES: "0+6x60"}, False),
+        ({PROBES: "0+6x5 30x60"}, True),
+        ({}, True),  # Chroma has not answered since the collector's start
+        ({'otelcol_processor_filter_spans_filtered{filter="filter/other", OWN}': "0+6x60"}, True),
+    ],
+)
+def test_alert_on_chroma_fires_without_answered_health_checks(fires, series, called):
+    own, other = OWN["docker"]
+    series = {name.replace("OWN", own): values for name, values in series.items()}
+    assert not fires("docker", "ChromaDown", "15m", series)  # without a collector, `CollectorMissing` fires
+    uptime = {f"otelcol_process_uptime{{{of}}}": "0+60x60" for of in (own, other)}
+    assert fires("docker", "ChromaDown", "15m", series | uptime) == called
+
+
 def test_alert_descriptions_contain_the_exporter_and_the_remedy(render, tmp_path):
     for target, replicas in (("docker", False), ("kubernetes", True)):
         rules = {
@@ -311,11 +333,37 @@ def prometheus(start, tmp_path):
     return run
 
 
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_dead_or_hung_chroma_alerts(render, otelcol, sink, chroma, prometheus, tmp_path, version):
+    rendered = render(chroma_version=version, backend="otlp", endpoint="http://tempo.internal:4317", monitoring=True)
+    rules = rendered / "monitoring/alerts.yaml"
+    text = rules.read_text()
+    assert text.count("[2m]") == text.count("for: 3m") == 1
+    rules.write_text(text.replace("[2m]", "[6s]").replace("for: 3m", "for: 1s"))
+    collector = otelcol(rendered, {"CHROMA_OTEL_COLLECTION_ENDPOINT": sink.grpc})
+    server = chroma(version, {"CHROMA_OTEL_COLLECTION_ENDPOINT": collector.grpc}, rendered)
+    ask = prometheus(
+        rules.parent, [urllib.parse.urlsplit(url).netloc for url in (collector.telemetry, collector.prometheus)]
+    )
+    page = f"http://127.0.0.1:{server.port}{'/api/v2/healthcheck' if version[0] == '1' else '/api/v2/heartbeat'}"
+
+    def state():
+        get(page, seconds=0.2)  # as the container's health check does
+        [alert] = [rule for group in ask("rules")["groups"] for rule in group["rules"] if rule["name"] == "ChromaDown"]
+        return alert["state"]
+
+    for sent in (signal.SIGCONT, signal.SIGSTOP, signal.SIGCONT):
+        expected = "firing" if sent == signal.SIGSTOP else "inactive"
+        for process in (server.process.pid, *server.children()):
+            os.kill(process, sent)
+        eventually(lambda expected=expected: state() == expected, expected, seconds=60)
+
+
 def test_prometheus_has_every_series_of_the_dashboard(render, otelcol, sink, chroma, tools, prometheus, tmp_path):
     (tmp_path / "spec.yaml").write_text("target: docker\ntracing: {backend: otlp}\nmetrics: {monitoring: true}\n")
     rendered = render(spec="spec.yaml")
     checked = promtool("check", "config", rendered / "monitoring/prometheus.yaml")
-    assert (checked.returncode, "9 rules found" in checked.stdout) == (0, True), checked.stdout + checked.stderr
+    assert (checked.returncode, "10 rules found" in checked.stdout) == (0, True), checked.stdout + checked.stderr
     collector = otelcol(rendered, {"CHROMA_OTEL_COLLECTION_ENDPOINT": sink.grpc})
     server = chroma(NEWEST, {"CHROMA_OTEL_COLLECTION_ENDPOINT": collector.grpc}, rendered)
     ask = prometheus(
@@ -350,7 +398,9 @@ def test_prometheus_has_every_series_of_the_dashboard(render, otelcol, sink, chr
         'label_values(traces_span_metrics_calls_total{deployment=~"$deployment"}, service_name)',
     ]
     groups = ask("rules")["groups"]
-    assert [rule["health"] for group in groups for rule in group["rules"]] == ["ok"] * 9
-    assert [rule["name"] for group in groups for rule in group["rules"] if rule["state"] != "inactive"] == []
+    assert [rule["health"] for group in groups for rule in group["rules"]] == ["ok"] * 10
+    # Nothing checks Chroma's health here.
+    alerts = [rule["name"] for group in groups for rule in group["rules"] if rule["state"] != "inactive"]
+    assert set(alerts) <= {"ChromaDown"}
     by_instance = ask("query", query='count by (instance) ({deployment="chroma", service_name="chromadb"})')["result"]
     assert len(by_instance) == 1, by_instance

@@ -1,6 +1,7 @@
 """Sampling: the traces that are kept are complete, and all requests are counted."""
 
 import time
+import urllib.request
 
 import pytest
 from conftest import eventually, get
@@ -61,6 +62,32 @@ def sampled(deploy, otelcol, sink):
         return whole(sink.spans())
 
     return run
+
+
+def test_always_on_also_counts_requests_that_a_client_does_not_sample(render, otelcol, chroma, sink):
+    """0.6.3 continues the trace of the client, with its decision."""
+    rendered = render(chroma_version="0.6.3", backend="otlp", endpoint=sink.grpc.replace("127.", "10."))
+    collector = otelcol(rendered, {"CHROMA_OTEL_COLLECTION_ENDPOINT": sink.grpc})
+    for sampler, expected in (("", 20), ("always_on", 30)):
+        variables = {"CHROMA_OTEL_COLLECTION_ENDPOINT": collector.grpc, "CHROMA_OTEL_SERVICE_NAME": f"s{sampler}"}
+        server = chroma("0.6.3", variables | ({"OTEL_TRACES_SAMPLER": sampler} if sampler else {}), rendered)
+        for number in range(30):
+            parent = {"traceparent": f"00-{number + 1:032x}-{1:016x}-00"} if number % 3 == 0 else {}
+            request = urllib.request.Request(
+                f"http://127.0.0.1:{server.port}/api/v2/tenants/default_tenant", headers=parent
+            )
+            urllib.request.urlopen(request, timeout=10).close()
+
+        def counted(name=f"s{sampler}"):
+            lines = (get(collector.prometheus) or "").splitlines()
+            return sum(
+                float(line.split()[-1])
+                for line in lines
+                if line.startswith("traces_span_metrics_calls_total") and f'service_name="{name}"' in line
+            )
+
+        eventually(lambda expected=expected: counted() == expected, lambda: str(counted()), 60)
+        server.stop()
 
 
 def test_ratio_samples_complete_traces_and_counts_all_requests(sampled):

@@ -158,11 +158,12 @@ impl BackendExporter<'_> {
             let auth = format!("{{authenticator: {}{}}}", extension.name, self.suffix);
             ("auth", as_is(auth))
         });
+        let tls = self.has_private_authority().then(|| as_is(TLS));
         let otlp_grpc = || {
-            let tls = as_is(format!("{{insecure: {insecure}}}"));
+            let plain = || as_is(format!("{{insecure: {insecure}}}"));
             let settings = [
                 ("endpoint", grpc.clone()),
-                ("tls", tls),
+                ("tls", tls.clone().unwrap_or_else(plain)),
                 ("headers", headers.clone()),
             ];
             exporter(
@@ -171,6 +172,7 @@ impl BackendExporter<'_> {
                 settings.into_iter().chain(auth.clone()).collect(),
             )
         };
+        let tls = tls.clone().map(|tls| ("tls", tls));
         let otlp_http = || {
             let settings = [
                 ("traces_endpoint", url.clone()),
@@ -178,8 +180,8 @@ impl BackendExporter<'_> {
             ];
             let metrics = metrics_url.clone().filter(|_| self.metrics().is_some());
             let metrics = metrics.map(|url| ("metrics_endpoint", url));
-            let settings = settings.into_iter().chain(metrics).chain(auth.clone());
-            exporter("otlp_http", true, settings.collect())
+            let settings = settings.into_iter().chain(metrics).chain(tls.clone());
+            exporter("otlp_http", true, settings.chain(auth.clone()).collect())
         };
         match &self.backend.exporter {
             Exporter::Otlp if self.source == HeaderSource::Entrypoint => {
@@ -188,11 +190,8 @@ impl BackendExporter<'_> {
             Exporter::Otlp if self.protocol() == Protocol::Grpc => vec![otlp_grpc()],
             Exporter::Otlp | Exporter::OtlpHttp => vec![otlp_http()],
             Exporter::Zipkin => {
-                vec![exporter(
-                    "zipkin",
-                    true,
-                    vec![("endpoint", url), ("headers", headers)],
-                )]
+                let settings = [("endpoint", url), ("headers", headers)].into_iter();
+                vec![exporter("zipkin", true, settings.chain(tls).collect())]
             }
             Exporter::Debug => {
                 vec![exporter(
@@ -212,6 +211,14 @@ impl BackendExporter<'_> {
                 }]
             }
         }
+    }
+
+    /// Returns true if its connections trust private authorities. The collector then uses TLS even if
+    /// `insecure` is set, so the endpoint must not be known as plain text.
+    fn has_private_authority(&self) -> bool {
+        let known = self.known_endpoint();
+        let known = known.or_else(|| self.placed()?.parse().ok());
+        self.tracing.authorities.is_some() && known.is_none_or(|endpoint| endpoint.is_tls())
     }
 
     fn address(&self) -> Address {
@@ -274,6 +281,9 @@ impl BackendExporter<'_> {
         as_is(format!("{{{}}}", headers.join(", ")))
     }
 }
+
+/// The TLS settings with private authorities, which the first exporter that uses them declares.
+pub(super) const TLS: &str = "*tls";
 
 /// A place that only the machine knows.
 const SOMEWHERE: &str = "somewhere-1";

@@ -23,6 +23,8 @@ pub struct Input {
     pub given: Vec<String>,
     /// Files of `tracing.backend_file`: path, and text or the reason why it cannot be read.
     pub backends: Vec<(PathBuf, Result<String, Problem>)>,
+    /// The file of `tracing.ca_file`: its text, or the reason why it cannot be read.
+    pub ca: Option<Result<String, Problem>>,
 }
 
 impl Input {

@@ -300,6 +300,9 @@ pub struct TracingSection {
     /// line: prefer the variable.
     #[schemars(with = "HeadersSchema", extend("x-flag" = "headers", "x-value" = "JSON|K=V,…"))]
     pub headers: Option<Value>,
+    /// File of CA certificates (PEM), relative to the spec, for backends whose certificate a private
+    /// authority has signed. The collector trusts them in addition to the public authorities.
+    pub ca_file: Option<String>,
     /// Service name of the spans (`CHROMA_OTEL_SERVICE_NAME`).
     #[schemars(extend("x-pattern" = Line::PATTERN, "x-default" = variable::DEFAULT_SERVICE_NAME, "x-flag" = "service-name"))]
     pub service_name: Option<String>,

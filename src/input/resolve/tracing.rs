@@ -2,6 +2,7 @@
 //!
 //! Invariant: the values of keys are added to the secrets; a key without an effect is rejected.
 
+mod authorities;
 mod headers;
 
 use std::str::FromStr;
@@ -76,10 +77,12 @@ impl Reading {
         }
         let is_given = given.is_some();
         let endpoint = given.or_else(|| backend.endpoint_everywhere()?.parse().ok());
+        let authorities = self.authorities();
         let tracing = Tracing {
             backend,
             others,
             endpoint,
+            authorities,
             header_names,
             service_name,
             granularity,
@@ -94,6 +97,7 @@ impl Reading {
             }
         }
         self.check_endpoint(&tracing, is_given);
+        self.check_authorities(&tracing, collector.mode);
         Some(tracing)
     }
 

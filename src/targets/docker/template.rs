@@ -17,7 +17,7 @@ use crate::deployment::secrets::{OTHER_TOKENS, TOKEN};
 use crate::digest::hash;
 use crate::image::Images;
 use crate::plan::{Need, NeedPlace, Plan};
-use crate::render::{as_is, is_plain, quoted};
+use crate::render::{as_is, is_plain, json, quoted};
 use crate::spec::backup::PYTHON;
 use crate::spec::signals::Client;
 use crate::spec::{Access, Chroma, Image, Spec, Tls, Tracing, default};
@@ -83,6 +83,8 @@ pub(super) struct DockerTemplate<'a> {
     sends_to_host: bool,
     /// Command of the collector's container.
     collector_command: &'a [String],
+    /// The same with a second configuration, for the operator's override, as YAML.
+    override_command: String,
     /// Chroma's health check.
     health: Vec<String>,
     memory: MemoryLimits,
@@ -299,6 +301,7 @@ impl<'a> DockerTemplate<'a> {
                 None => chroma.image.has_entrypoint() && tracing.backend.wants_endpoint(),
             },
             collector_command: &deployment.collector.command,
+            override_command: override_command(deployment),
             health: health_command(chroma.image, chroma.version),
             memory: MemoryLimits {
                 chroma: chroma.memory.to_string(),
@@ -479,6 +482,18 @@ fn endpoint_environment(tracing: &Tracing) -> Vec<EnvEntry> {
         variables.extend(seen.map(EnvEntry::passed_on));
     }
     variables
+}
+
+/// Returns the collector's command with the operator's own configuration, as in a Compose file.
+fn override_command(deployment: &Deployment) -> String {
+    let own = ["--config", "/etc/otelcol-contrib/override.yaml"];
+    let command = if deployment.spec.collector.image.has_entrypoint() {
+        deployment.collector.command.as_slice()
+    } else {
+        &["--config", "/etc/otelcol-contrib/config.yaml"].map(str::to_owned)
+    };
+    let command: Vec<&str> = command.iter().map(String::as_str).chain(own).collect();
+    json(&command).replace('$', "$$")
 }
 
 fn health_command(image: Image, version: ChromaVersion) -> Vec<String> {

@@ -103,6 +103,29 @@ class TestDefault:
         eventually(lambda: get(f"http://127.0.0.1:{CHROMA}/api/v2/healthcheck"), "Chroma")
         client(tools, NEWEST, CHROMA, "query")
 
+    def test_readme_command_vacuums_while_chroma_runs(self, stack, tools):
+        client(tools, NEWEST, CHROMA, "fill", "query", "delete")
+        [vacuum] = stack.recipe("Disk space")
+        done = stack.shell(vacuum)
+        assert "Vacuum complete" in done.stdout + done.stderr
+        client(tools, NEWEST, CHROMA, "fill", "query")
+
+    def test_files_of_the_operator_change_containers_and_the_collector(self, stack):
+        section = (stack.folder / "README.md").read_text().split("## Other settings\n")[1].split("\n## ")[0]
+        blocks = re.findall(r"```yaml\n# (\S+)\n(.*?)```", section, re.S)
+        files = [stack.folder / name for name, _ in blocks]
+        assert [file.name for file in files] == ["docker-compose.override.yaml", "otel-collector.override.yaml"]
+        for file, (_, text) in zip(files, blocks, strict=True):
+            file.write_text(text.replace("journald", "none"))  # there is no journal
+        stack.up()
+        assert stack.container("chroma")["HostConfig"]["LogConfig"] == {"Type": "none", "Config": {}}
+        assert "HTTPS_PROXY=http://proxy.example.com:3128" in stack.container("otel-collector")["Config"]["Env"]
+        trace_arrives()
+        assert "\tinfo\t" not in stack.logs("otel-collector")
+        for file in files:
+            file.unlink()
+        stack.up()
+
     @pytest.mark.parametrize("service", ["chroma", "otel-collector"])
     def test_crashed_container_restarts(self, stack, tools, service):
         client(tools, NEWEST, CHROMA, "fill")
