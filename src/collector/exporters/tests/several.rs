@@ -67,7 +67,7 @@ fn several_backends_have_separate_components() {
       file_storage:
         directory: /var/lib/otelcol
         create_directory: true
-        recreate: true # moves a corrupt queue file aside instead of failing
+        recreate: true # moves some damaged queue files aside, and chroma-otel-entrypoint the others
         compaction: {directory: /var/lib/otelcol, on_start: true, on_rebound: true, cleanup_on_start: true}
       extensions: [health_check, file_storage, basicauth/grafana-cloud]
           exporters: [forward, "${env:CHROMA_OTEL_EXPORTER}", otlp_http/grafana-cloud, zipkin/zipkin]
@@ -100,7 +100,7 @@ fn several_backends_have_separate_components() {
       file_storage:
         directory: /var/lib/otelcol
         create_directory: true
-        recreate: true # moves a corrupt queue file aside instead of failing
+        recreate: true # moves some damaged queue files aside, and chroma-otel-entrypoint the others
         compaction: {directory: /var/lib/otelcol, on_start: true, on_rebound: true, cleanup_on_start: true}
       extensions: [health_check, file_storage, basicauth/grafana-cloud]
           exporters: [forward, otlp_grpc, otlp_http/grafana-cloud, zipkin/zipkin]
@@ -134,7 +134,7 @@ fn several_backends_have_separate_components() {
       file_storage:
         directory: /var/lib/otelcol
         create_directory: true
-        recreate: true # moves a corrupt queue file aside instead of failing
+        recreate: true # moves some damaged queue files aside, and chroma-otel-entrypoint the others
         compaction: {directory: /var/lib/otelcol, on_start: true, on_rebound: true, cleanup_on_start: true}
       extensions: [health_check, file_storage, basicauth/grafana-cloud]
           exporters: [forward, otlp_grpc, otlp_http/grafana-cloud, zipkin/zipkin]
