@@ -1,7 +1,5 @@
 //! `check`: shows the changes that `gen` would make.
 
-use std::collections::BTreeSet;
-
 use anyhow::Result;
 
 use super::generate::{downgrade, may};
@@ -14,7 +12,6 @@ use crate::folder;
 use crate::plan::Change;
 use crate::problem::Problem;
 use crate::report::{Output, count};
-use crate::spec::Target;
 use crate::targets;
 
 /// Runs `check`. The answer is negative, with the difference, if the folder differs from the spec.
@@ -30,13 +27,6 @@ pub(super) fn run(args: &CheckArgs, output: &mut Output) -> Result<Answer> {
     if let Some(problem) = another_spec(&rendered.location)? {
         output.problems(&[problem]);
         return Ok(Answer::No);
-    }
-    if rendered.deployment.spec.target == Target::Docker {
-        let set = folder::set_variables(&rendered.location.folder, ".env")?;
-        let compose = &rendered.plan.files["docker-compose.yaml"];
-        if let Some(note) = unread(compose, set.keys().map(String::as_str)) {
-            output.note(&note);
-        }
     }
     let changes = folder::compare(&rendered.plan, &rendered.location.folder)?;
     let folder = rendered.location.folder.display();
@@ -68,22 +58,6 @@ pub(super) fn run(args: &CheckArgs, output: &mut Output) -> Result<Answer> {
         output.next(&[command(&changes, downgrades)]);
     }
     Ok(Answer::No)
-}
-
-/// Returns a note on variables in `.env` that the Compose file does not read.
-fn unread<'a>(compose: &str, set: impl Iterator<Item = &'a str>) -> Option<String> {
-    let read: BTreeSet<&str> = compose
-        .split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
-        .collect();
-    let ours = |name: &&str| name.starts_with("CHROMA_") || name.starts_with("OTEL_");
-    let unread: Vec<&str> = set
-        .filter(ours)
-        .filter(|name| !read.contains(name))
-        .collect();
-    (!unread.is_empty()).then(|| {
-        let names = unread.join("`, `");
-        format!("`{names}` in .env has no effect: docker-compose.yaml does not read it; see .env.example")
-    })
 }
 
 /// Returns the `gen` command that makes these changes, with the arguments of this command. It is a

@@ -250,15 +250,3 @@ fn rejects_a_name_that_is_too_long_for_its_resources() {
     let flags = ["gen", "--target", "docker", "--name", name];
     assert_eq!(run(accepted.path(), &flags).0, 0);
 }
-
-#[test]
-fn check_names_variables_of_env_that_have_no_effect() {
-    let folder = folder();
-    fs::write(folder.path().join("chroma-otel.yaml"), "target: docker\n").unwrap();
-    assert_eq!(run(folder.path(), &["gen"]).0, 0);
-    let lines = "CHROMA_OTEL_ENDPOINT=s3cr3t\nCHROMA_OTEL_SERVICE_NAME=a\nOTEL_RESOURCE_ATTRIBUTES=a=b\nCOMPOSE_PROFILES=a\n";
-    fs::write(folder.path().join(".env"), lines).unwrap();
-    let (code, _, messages) = run(folder.path(), &["check"]);
-    let note = "note: `CHROMA_OTEL_ENDPOINT` in .env has no effect: docker-compose.yaml does not read it; see .env.example";
-    assert_eq!((code, messages.lines().next()), (0, Some(note)));
-}
