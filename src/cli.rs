@@ -69,8 +69,8 @@ Exit codes:
     Gen(GenArgs),
     /// Ask for the basic values of a deployment, then generate it
     #[command(after_help = "\
-At most five questions: the target, the backend and what it requires, on a cloud the
-location, then the name and the folder. Each has a flag: --target, --backend, --endpoint,
+At most five questions, in this order: the target, the backend and what it requires, on a
+cloud the location, the name, the folder. `gen` lists what is still missing. Each has a flag: --target, --backend, --endpoint,
 --setting, --registry, --network, --subnet, --zone, --allow-from and others of `gen`,
 --name, --out. Without a terminal nothing is asked, and nothing about a deployment that
 exists.

@@ -16,6 +16,7 @@ use crate::deployment::Deployment;
 use crate::plan::{Change, Need, Plan};
 use crate::problem::Problem;
 use crate::render::{render, values_of};
+use crate::spec::Tls;
 
 /// The programs of the service that backs up.
 const BACKUP_SCRIPTS: [&str; 5] = [
@@ -154,7 +155,7 @@ pub fn notes(change: &Change) -> Vec<String> {
 /// Returns the note on another deployment on the same machine.
 fn second(name: &str) -> String {
     format!(
-        "a second deployment on this machine needs another `--name` than `{name}`, with which it would replace this one, and other ports: `--port`, and those in .env.example"
+        "a second deployment on this machine needs another `--name` than `{name}`, with which it would replace this one, and other ports: `--port`, and in .env the ports that .env.example lists"
     )
 }
 
@@ -195,6 +196,12 @@ fn services(text: &str) -> BTreeSet<String> {
 /// Returns the commands that follow `gen`, to be run in the deployment's folder.
 pub fn next_steps(deployment: &Deployment, needs: &[Need], env_file: bool) -> Vec<String> {
     let mut steps = common::fill_env_file(needs, env_file);
+    if let Tls::Folder(_, folder) = &deployment.spec.chroma.access.tls {
+        let folder = folder.as_str();
+        steps.push(format!(
+            "# put the certificate into {folder}: tls.crt with its chain, tls.key"
+        ));
+    }
     steps.push(UP.to_owned());
     let backends = deployment.spec.tracing.backends();
     for backend in backends.filter(|_| deployment.spec.is_traced()) {

@@ -43,6 +43,7 @@ use crate::plan::{Change, Need, NeedPlace, Plan};
 use crate::render::values_of;
 use crate::spec::Format;
 use crate::spec::backup::ObjectStore;
+use crate::spec::kubernetes::Route;
 use crate::values::Cloud;
 
 pub use chart::stale_problem;
@@ -216,6 +217,17 @@ pub fn next_steps(deployment: &Deployment, needs: &[Need], env_file: bool) -> Ve
         steps.push(step);
     }
     steps.push(Commands::new(deployment).apply);
+    if let Some(exposure) = &deployment.spec.kubernetes.exposure
+        && let Route::Ingress {
+            tls_secret,
+            issuer: None,
+            ..
+        } = &exposure.route
+    {
+        steps.push(format!(
+            "# store the certificate in the Secret {tls_secret}: README.md, \"From outside\""
+        ));
+    }
     let more = if deployment.spec.is_traced() {
         "# view a trace, back up, upgrade: README.md"
     } else {

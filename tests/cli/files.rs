@@ -37,7 +37,7 @@ fn gen_writes_files_and_prints_the_next_steps() {
       + otel-collector.yaml
       + image/entrypoint/ (… files: the entrypoint's sources)
       spec: saved in chroma/chroma-otel.yaml
-    note: a second deployment on this machine needs another `--name` than `chroma`, with which it would replace this one, and other ports: `--port`, and those in .env.example
+    note: a second deployment on this machine needs another `--name` than `chroma`, with which it would replace this one, and other ports: `--port`, and in .env the ports that .env.example lists
     you still have to set, in chroma/.env:
       HONEYCOMB_API_KEY: an ingest key of the environment for the traces (Honeycomb: Environment settings, API keys)
     next:

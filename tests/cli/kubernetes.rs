@@ -300,7 +300,7 @@ fn warns_of_keys_without_effect() {
     let cluster = "kubernetes: {namespace: a}\n";
     let docker = format!("target: docker\ncollector: {{mode: none, replicas: 3}}\n{cluster}");
     insta::assert_snapshot!(notes(&docker), @r##"
-    note: a second deployment on this machine needs another `--name` than `chroma`, with which it would replace this one, and other ports: `--port`, and those in .env.example
+    note: a second deployment on this machine needs another `--name` than `chroma`, with which it would replace this one, and other ports: `--port`, and in .env the ports that .env.example lists
     note: `collector.mode`, `collector.replicas`, `kubernetes.namespace` have no effect on target `docker`
     "##);
     let plain = "target: kubernetes

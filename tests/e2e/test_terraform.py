@@ -18,7 +18,7 @@ from terraform.module import HOSTILE, Module, changes, check_scripts, diagnostic
 pytestmark = pytest.mark.aws
 
 SPECS = {
-    **SPECS,
+    **{name: spec for name, spec in SPECS.items() if name != "backup"},  # the user data would be too large: rejected
     "own": {"spec": HERE.parent / "specs" / "aws-terraform-honeycomb.yaml"},
 }
 every_spec = pytest.mark.parametrize("spec", SPECS.values(), ids=SPECS.keys())

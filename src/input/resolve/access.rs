@@ -39,7 +39,7 @@ impl Reading {
                 "bind a private address, or remove it",
             );
         }
-        if is_public && token && host.is_none() {
+        if !bind.is_loopback() && token && host.is_none() {
             self.notes.push("the token is sent without TLS, and can be read on the way: set `chroma.access.host`".to_owned());
         }
         let certificate = self.optional("chroma.access.certificate", &file.certificate);

@@ -156,7 +156,6 @@ struct AccessTemplate {
     host: Option<String>,
     /// The folder of the certificate; none for one of Let's Encrypt.
     certificate: Option<String>,
-    certificate_mount: Option<String>,
     memory_mib: u64,
     /// The checksum of the Caddyfile, whose change replaces the container.
     checksum: Option<String>,
@@ -184,9 +183,6 @@ impl AccessTemplate {
                 .map(|(variable, what)| OtherToken { variable, what })
                 .into(),
             host,
-            certificate_mount: certificate
-                .as_ref()
-                .map(|folder| format!("{folder}:/certificate:ro,z")),
             certificate,
             memory_mib: default::PROXY_MEMORY,
             checksum: None,
