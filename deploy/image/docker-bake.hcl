@@ -14,12 +14,12 @@ group "default" {
 
 target "chroma" {
   target    = "chroma"
-  tags      = ["${REGISTRY}/chroma:1.5.9-16670a413a48"]
+  tags      = ["${REGISTRY}/chroma:1.5.9-0752edc0ca34"]
   platforms = ["linux/amd64", "linux/arm64"]
 }
 
 target "otel-collector" {
   target    = "otel-collector"
-  tags      = ["${REGISTRY}/otel-collector:0.158.0-16670a413a48"]
+  tags      = ["${REGISTRY}/otel-collector:0.158.0-0752edc0ca34"]
   platforms = ["linux/amd64", "linux/arm64"]
 }

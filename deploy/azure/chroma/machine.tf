@@ -128,8 +128,8 @@ locals {
     "MACHINE_ID=${local.machine_id}",
     "DATA_DISK=${local.data_disk}",
     "BOOT_SECONDS=900",
-    "CHROMA_IMAGE=${local.registry}/chroma/chroma:${var.chroma_version}-16670a413a48",
-    "COLLECTOR_IMAGE=${local.registry}/chroma/otel-collector:0.158.0-16670a413a48",
+    "CHROMA_IMAGE=${local.registry}/chroma/chroma:${var.chroma_version}-0752edc0ca34",
+    "COLLECTOR_IMAGE=${local.registry}/chroma/otel-collector:0.158.0-0752edc0ca34",
     local.alarms ? "METRICS_NAMESPACE=Chroma" : "",
   ])
 

@@ -80,8 +80,8 @@ locals {
     "GOOGLE_CLOUD_PROJECT=${var.project_id}",
     "DEPLOYMENT=${var.name}",
     "DATA_DEVICE=${local.data_device}",
-    "CHROMA_IMAGE=${local.registry}/chroma/chroma:${var.chroma_version}-16670a413a48",
-    "COLLECTOR_IMAGE=${local.registry}/chroma/otel-collector:0.158.0-16670a413a48",
+    "CHROMA_IMAGE=${local.registry}/chroma/chroma:${var.chroma_version}-0752edc0ca34",
+    "COLLECTOR_IMAGE=${local.registry}/chroma/otel-collector:0.158.0-0752edc0ca34",
     local.alarms ? "METRICS_NAMESPACE=Chroma" : "",
   ])
 

@@ -82,6 +82,9 @@ const IMAGE: &str = "^ami-([0-9a-f]{8}|[0-9a-f]{17})$";
 /// The format of a key's ARN. CloudWatch Logs accepts no alias.
 const KMS_KEY: &str = r"^arn:[a-z-]+:kms:[a-z0-9-]+:\d{12}:key/[A-Za-z0-9-]+$";
 
+/// The key of the load balancer's certificate.
+const CERTIFICATE_KEY: &str = "chroma.access.certificate";
+
 /// The format of a certificate's ARN.
 const CERTIFICATE: &str = r"^arn:[a-z-]+:acm:[a-z0-9-]+:\d{12}:certificate/[A-Za-z0-9-]+$";
 
@@ -93,7 +96,18 @@ pub(super) fn problems(deployment: &Deployment) -> Vec<Problem> {
     let machine = &deployment.spec.machine;
     let at = &machine.organization;
     let policy_hint = "use a policy's ARN, `arn:aws:iam::…:policy/…`; see `aws iam list-policies`";
+    let certificate = match &deployment.spec.chroma.access.tls {
+        Tls::LoadBalancer(_, arn) => Some(arn.as_str().to_owned()),
+        _ => None,
+    };
     let mut problems = malformed([
+        Named::new(
+            CERTIFICATE_KEY,
+            certificate.clone(),
+            CERTIFICATE,
+            "not the ARN of a certificate in Certificate Manager",
+            "use `arn:aws:acm:REGION:ACCOUNT:certificate/…`; see `aws acm list-certificates`",
+        ),
         Named::new(
             "machine.image",
             given(&at.image),
@@ -127,43 +141,36 @@ pub(super) fn problems(deployment: &Deployment) -> Vec<Problem> {
         );
         problems.extend(malformed([named]));
     }
-    problems.extend(certificate(deployment));
-    problems.extend(foreign_key(machine));
+    problems.extend(elsewhere(
+        CERTIFICATE_KEY,
+        certificate.filter(|arn| has_form(CERTIFICATE, arn)),
+        &machine.zone,
+        "use a certificate of that region",
+    ));
+    // Volumes and logs accept no key of another region.
+    problems.extend(elsewhere(
+        "machine.kms_key",
+        given(&at.kms_key).filter(|key| has_form(KMS_KEY, key)),
+        &machine.zone,
+        "use a key of that region, or replicate a multi-Region key there",
+    ));
     problems.extend(tags(at));
     problems.extend(peers(machine));
     problems
 }
 
-/// Returns a problem for a certificate of another service or region than the load balancer's.
-fn certificate(deployment: &Deployment) -> Option<Problem> {
-    let Tls::LoadBalancer(_, arn) = &deployment.spec.chroma.access.tls else {
-        return None;
-    };
-    let arn = arn.as_str();
-    let key = "chroma.access.certificate";
-    if !has_form(CERTIFICATE, arn) {
-        let message = format!("`{arn}` is not the ARN of a certificate in Certificate Manager");
-        let hint =
-            "use `arn:aws:acm:REGION:ACCOUNT:certificate/…`; see `aws acm list-certificates`";
-        return Some(Problem::new(key, message).hint(hint));
-    }
-    let zone = given(&deployment.spec.machine.zone)?;
+/// Returns a problem for a resource of another region than the zone's.
+fn elsewhere(
+    key: &'static str,
+    arn: Option<String>,
+    zone: &Option<CloudName>,
+    hint: &str,
+) -> Option<Problem> {
+    let (arn, zone) = (arn?, given(zone)?);
     let region = arn.split(':').nth(3)?;
     (!zone.starts_with(region)).then(|| {
         let message = format!("`{region}` is not the region of `machine.zone`, `{zone}`");
-        Problem::new(key, message).hint("use a certificate of that region")
-    })
-}
-
-/// Returns a problem for a key of another region than the zone's: volumes and logs accept none.
-fn foreign_key(machine: &Machine) -> Option<Problem> {
-    let zone = given(&machine.zone)?;
-    let key = given(&machine.organization.kms_key).filter(|key| has_form(KMS_KEY, key))?;
-    let region = key.split(':').nth(3)?;
-    (!zone.starts_with(region)).then(|| {
-        let message = format!("`{region}` is not the region of `machine.zone`, `{zone}`");
-        let hint = "use a key of that region, or replicate a multi-Region key there";
-        Problem::new("machine.kms_key", message).hint(hint)
+        Problem::new(key, message).hint(hint)
     })
 }
 

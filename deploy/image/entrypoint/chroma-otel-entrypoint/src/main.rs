@@ -680,7 +680,7 @@ mod data_health {
 //! the last [`INTERVAL`], are not judged.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs::{self, File, Metadata};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -766,32 +766,34 @@ fn findings(directory: &Path) -> Findings {
     };
     let folders = entries.filter_map(|entry| Some(entry.ok()?.path()));
     folders
-        .filter(|folder| is_at_rest(folder))
-        .filter_map(|folder| Some((folder.clone(), difference(&folder).ok()??)))
+        .filter_map(|folder| {
+            let files = FILES.map(|name| fs::metadata(folder.join(name)).ok());
+            let files = Some(files).filter(is_at_rest)?;
+            let what = difference(&folder, &files).ok()??;
+            Some((folder, what))
+        })
         .collect()
 }
 
 /// Returns true if no file has changed recently.
-fn is_at_rest(folder: &Path) -> bool {
-    let changes = FILES.map(|name| fs::metadata(folder.join(name))?.modified());
-    let last = changes.into_iter().filter_map(io::Result::ok).max();
+fn is_at_rest(files: &[Option<Metadata>; 5]) -> bool {
+    let changes = files.iter().flatten();
+    let last = changes.filter_map(|file| file.modified().ok()).max();
     last.and_then(|last| last.elapsed().ok()) > Some(INTERVAL)
 }
 
-/// Returns what differs between the files of an index. An index without names has never been
-/// written completely: all of its records are still in Chroma's log.
+/// Returns what differs between the files of an index; `files` is in the order of [`FILES`]. An index
+/// without names has never been written completely: all of its records are still in Chroma's log.
 ///
 /// # Errors
 /// A file cannot be read.
-fn difference(folder: &Path) -> io::Result<Option<String>> {
-    let size = |name: &str| fs::metadata(folder.join(name)).map(|file| file.len());
-    if size(NAMES).is_err() {
+fn difference(folder: &Path, files: &[Option<Metadata>; 5]) -> io::Result<Option<String>> {
+    let [.., Some(_)] = files else {
         return Ok(None);
-    }
-    let missing: Vec<&str> = FILES
-        .into_iter()
-        .filter(|file| size(file).is_err())
-        .collect();
+    };
+    let pairs = FILES.into_iter().zip(files);
+    let missing = pairs.filter(|(_, file)| file.is_none());
+    let missing: Vec<&str> = missing.map(|(name, _)| name).collect();
     if !missing.is_empty() {
         return Ok(Some(format!("it has no {}", missing.join(", "))));
     }
@@ -804,8 +806,12 @@ fn difference(folder: &Path) -> io::Result<Option<String>> {
     }
     let number = |at: usize| u64::from_le_bytes(std::array::from_fn(|byte| header[at + byte]));
     let (count, element) = (number(20), number(28)); // after the format, an offset and the capacity
-    let stored = size(VECTORS)?.checked_div(element).unwrap_or_default();
-    let lengths = size(LENGTHS)? / 4;
+    let sizes = files
+        .each_ref()
+        .map(|file| file.as_ref().map_or(0, Metadata::len));
+    let [_, vectors, lengths, ..] = sizes;
+    let stored = vectors.checked_div(element).unwrap_or_default();
+    let lengths = lengths / 4;
     let mut names = File::open(folder.join(NAMES))?;
     let added = added(&mut names)?;
     Ok(match added {
